@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
+
+/**
+ * One process for good, unlike its id, which the system gives out again: `<machine>-<pid>-<start>`, safe in a file name.
+ * `machine` changes with the host, the boot and the pid namespace, so that a container that shares a folder with another
+ * never takes the other's processes for dead.
+ */
+export type ProcessIdentity = string;
+
+const textOf = (read: () => string): string => {
+  try {
+    return read().trim();
+  } catch {
+    return ''; // not Linux: there is no /proc, and the host's name has to do
+  }
+};
+
+const machine = createHash('sha256')
+  .update(hostname())
+  .update(textOf(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')))
+  .update(textOf(() => readlinkSync('/proc/self/ns/pid')))
+  .digest('hex')
+  .slice(0, 10);
+
+/** Start of a process in clock ticks since boot; '0' where the system doesn't tell, undefined when it has ended. */
+function startOf(pid: number): string | undefined {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  } catch {
+    return process.platform !== 'linux' && answersSignals(pid) ? '0' : undefined;
+  }
+  // The second field is the program's name in parentheses and may hold anything, so count from its end.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const zombie = fields[0] === 'Z' || fields[0] === 'X';
+  return zombie ? undefined : fields[19];
+}
+
+function answersSignals(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** The identity of a running process; undefined when no such process runs. */
+export function identityOf(pid: number): ProcessIdentity | undefined {
+  const start = startOf(pid);
+  return start === undefined ? undefined : `${machine}-${pid}-${start}`;
+}
+
+/** The identity of this process. */
+export const thisProcess: ProcessIdentity = `${machine}-${process.pid}-${startOf(process.pid) ?? '0'}`;
+
+/** The process id inside an identity. */
+export const pidOf = (identity: ProcessIdentity): number => Number(identity.split('-')[1]);
+
+/**
+ * Whether the process has certainly ended. A process of another machine or container can't be seen from here and counts
+ * as running.
+ */
+export function hasEnded(identity: ProcessIdentity): boolean {
+  if (!identity.startsWith(`${machine}-`)) return false;
+  return identityOf(pidOf(identity)) !== identity;
+}

@@ -1,0 +1,118 @@
+import type { FileRef } from '@nautil/contracts';
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { chmod, link, mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { sha256Of } from './digest.js';
+import { explainWriteError } from './disk-full.js';
+import { nautilHome } from './workspace-root.js';
+import { removeAbandoned, syncFolder, temporaryBeside } from './write-file-atomic.js';
+
+/**
+ * Files found by the SHA-256 of their content, under one folder:
+ *
+ *     objects/ab/abcd…        a file's bytes, read-only
+ *     names/abcd…/model.nemo  the same file (a hard link) under a name that people and programs know
+ *     stages/train/KEY/       what a stage made, found by the hash of its inputs: see stageOutput
+ *     runs/ID/                folders of runs
+ */
+export class Store {
+  /** Absolute path of the store's folder. */
+  readonly root: string;
+
+  /** @param root default `store` in the state folder, see nautilHome */
+  constructor(root: string = join(nautilHome(), 'store')) {
+    this.root = resolve(root);
+  }
+
+  /** Where an object's bytes are, or would be. */
+  pathOf(sha256: string): string {
+    if (!/^[0-9a-f]{64}$/.test(sha256)) throw new TypeError(`${sha256} is not a lower-case hex SHA-256`);
+    return join(this.root, 'objects', sha256.slice(0, 2), sha256);
+  }
+
+  async has(sha256: string): Promise<boolean> {
+    return (await sizeOf(this.pathOf(sha256))) !== undefined;
+  }
+
+  /**
+   * Keeps a copy of a file (by path) or of bytes. Putting the same content twice writes it once. With a name, the reference's path
+   * ends in that name.
+   *
+   * @throws DiskFull with nothing kept.
+   */
+  async put(source: string | Uint8Array, name?: string): Promise<FileRef> {
+    if (name !== undefined && (name !== basename(name) || name.startsWith('.') || name === '')) {
+      throw new TypeError(`${JSON.stringify(name)} is not a plain file name`);
+    }
+    const ref = await this.#putBytes(source);
+    if (name === undefined) return ref;
+    const named = join(this.root, 'names', ref.sha256, name);
+    await mkdir(dirname(named), { recursive: true });
+    await link(ref.path, named).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw await explainWriteError(error, named);
+    });
+    return { ...ref, path: named };
+  }
+
+  async #putBytes(source: string | Uint8Array): Promise<FileRef> {
+    const inbox = join(this.root, 'objects', 'incoming');
+    const temporary = temporaryBeside(join(inbox, 'object'));
+    const hash = createHash('sha256');
+    let sizeBytes = 0;
+    try {
+      await mkdir(inbox, { recursive: true });
+      await removeAbandoned(inbox);
+      const file = await open(temporary, 'wx', 0o644);
+      try {
+        const chunks = typeof source === 'string' ? createReadStream(source, { highWaterMark: 1 << 20 }) : [source];
+        await writeFile(
+          file,
+          (async function* () {
+            for await (const chunk of chunks as AsyncIterable<Uint8Array>) {
+              hash.update(chunk);
+              sizeBytes += chunk.byteLength;
+              yield chunk;
+            }
+          })(),
+        );
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      const sha256 = hash.digest('hex');
+      const path = this.pathOf(sha256);
+      if ((await sizeOf(path)) !== sizeBytes) {
+        await mkdir(dirname(path), { recursive: true });
+        await chmod(temporary, 0o444);
+        await rename(temporary, path);
+        await syncFolder(dirname(path));
+      }
+      return { path, sha256, sizeBytes };
+    } catch (error) {
+      throw await explainWriteError(error, typeof source === 'string' ? `${this.root} (copy of ${source})` : this.root);
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  }
+
+  /** The folder of one thing of a kind (`runs`, a workflow id), whatever characters the key holds. It is not created. */
+  folder(kind: string, key: string): string {
+    return join(this.root, kind, folderName(key));
+  }
+}
+
+/** A key as one folder name: itself when it is plain, else a readable part and a hash that tells keys apart. */
+function folderName(key: string): string {
+  if (/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$/.test(key)) return key;
+  return `${key.replace(/[^A-Za-z0-9_-]+/g, '-').slice(0, 60)}~${sha256Of(key).slice(0, 12)}`;
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
