@@ -4,13 +4,7 @@ import type { ClassificationReport } from './report.js';
  * What training says while it runs. The loop emits these and knows nothing of Temporal, MLflow or terminals;
  * subscribers heartbeat, log and draw. All values are plain JSON: events cross a process boundary.
  */
-export type TrainEvent =
-  | TrainStarted
-  | TrainStepped
-  | EpochEvaluated
-  | CheckpointSaved
-  | TrainWarning
-  | TrainDone;
+export type TrainEvent = TrainStarted | TrainStepped | EpochEvaluated | CheckpointSaved | TrainWarning | TrainDone;
 
 export interface TrainStarted {
   type: 'start';
@@ -78,6 +72,12 @@ export interface CheckpointSaved {
   epoch: number;
   path: string;
   sizeBytes: number;
+
+  /**
+   * Steps and evaluations since the checkpoint before this one, with the timestamps that they are logged with.
+   * Trackers log from here and not from `step` and `eval`: what is lost with a crash was then never logged.
+   */
+  events: (TrainStepped | EpochEvaluated)[];
 }
 
 export interface TrainWarning {

@@ -1,0 +1,1 @@
+export { formatDuration, TrainingDisplay, type TrainingPlace } from './training-display.js';
