@@ -1,0 +1,54 @@
+import { DataError } from './data-error.js';
+import { isSkipped, readExamples, type ReadOptions } from './read-examples.js';
+
+export interface LabelCounts {
+  /** Examples by label, in the labels' order. */
+  counts: Map<number, number>;
+
+  examples: number;
+  skipped: number;
+
+  /** The largest label plus one. */
+  numClasses: number;
+}
+
+/**
+ * Counts the labels of a TSV.
+ *
+ * @throws DataError as `readExamples`.
+ */
+export async function labelCounts(path: string, options: ReadOptions = {}): Promise<LabelCounts> {
+  const counts = new Map<number, number>();
+  let examples = 0;
+  let skipped = 0;
+  for await (const item of readExamples(path, options)) {
+    if (isSkipped(item)) {
+      skipped++;
+      continue;
+    }
+    examples++;
+    counts.set(item.label, (counts.get(item.label) ?? 0) + 1);
+  }
+  const sorted = new Map([...counts].sort(([a], [b]) => a - b));
+  return { counts: sorted, examples, skipped, numClasses: Math.max(...sorted.keys()) + 1 };
+}
+
+/**
+ * The loss weight of each class for `class_balancing: weighted_loss`, as NeMo's calc_class_weights: all examples / (labels that
+ * occur × examples of the class), 1 for a class that doesn't occur.
+ *
+ * @throws DataError for a label outside 0 … numClasses-1.
+ */
+export function classWeights(counts: ReadonlyMap<number, number>, numClasses: number): number[] {
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  const weights = new Array<number>(numClasses).fill(1);
+  for (const [label, count] of counts) {
+    if (label < 0 || label >= numClasses) {
+      throw new DataError(`label ${label} is not within 0 … ${numClasses - 1}: it can't be weighted`, {
+        hint: 'correct the labels of the training file, or model.dataset.num_classes',
+      });
+    }
+    weights[label] = total / (counts.size * count);
+  }
+  return weights;
+}

@@ -1,0 +1,30 @@
+/** What Python's `str.split()` splits at; \s differs: it has U+FEFF and lacks U+001C to U+001F and U+0085. */
+const pythonSpaces = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/; // eslint-disable-line no-control-regex
+
+/** The words of a text as Python's `str.split()` gives them. */
+export function splitWords(text: string): string[] {
+  const words = text.split(pythonSpaces);
+  if (words[0] === '') words.shift();
+  if (words.at(-1) === '') words.pop();
+  return words;
+}
+
+const asciiInteger = /^[+-]?\d+(?:_\d+)*$/;
+const unicodeInteger = /^[+-]?\p{Nd}+(?:_\p{Nd}+)*$/u;
+const digit = /^\p{Nd}$/u;
+
+/** The value of Python's `int(word)`, undefined where it raises ValueError: `-1`, `+1`, `1_0` and full-width digits are integers, `1.0` is not. */
+export function parsePythonInt(word: string): number | undefined {
+  if (asciiInteger.test(word)) return Number(word.replaceAll('_', '')) + 0;
+  if (!unicodeInteger.test(word)) return undefined;
+  const ascii = Array.from(word.replaceAll('_', ''), (char) => (digit.test(char) ? digitValue(char) : char));
+  return Number(ascii.join('')) + 0;
+}
+
+/** Unicode's decimal digits come in unbroken runs of whole decades, each from zero to nine. */
+function digitValue(char: string): number {
+  const codePoint = char.codePointAt(0) ?? 0;
+  let zero = codePoint;
+  while (digit.test(String.fromCodePoint(zero - 1))) zero--;
+  return (codePoint - zero) % 10;
+}

@@ -1,0 +1,119 @@
+import { DataError } from './data-error.js';
+import { parsePythonInt, splitWords } from './python-text.js';
+import { readLines } from './read-lines.js';
+
+/** One labelled text. */
+export interface Example {
+  /** 1-based. */
+  line: number;
+
+  /** The words of the line but its last, joined by single spaces, as NeMo sees them. */
+  text: string;
+
+  label: number;
+}
+
+/** A line that holds no example. */
+export interface SkippedLine {
+  /** 1-based. */
+  line: number;
+
+  reason: string;
+
+  /** The start of the line. */
+  excerpt: string;
+}
+
+export interface ReadOptions {
+  /** Only the first so many lines of the file are looked at, as in NeMo before any is skipped; all for 0, -1 or undefined. */
+  numSamples?: number;
+
+  /** When given, a label outside 0 … numClasses-1 is an error. */
+  numClasses?: number;
+}
+
+/** Labels are stored as 32-bit integers. */
+const maxLabel = 2 ** 31 - 1;
+
+/**
+ * Reads a TSV as NeMo does: the last word of a line (words are split at any whitespace, the tab has no part in it) is the
+ * label if Python's int() takes it, the words before are the text. Other lines come out as skipped, with the reason;
+ * NeMo crashes on a blank one. Memory is constant.
+ *
+ * @throws DataError for a file that can't be read, has no valid line, or has a label out of range.
+ */
+export async function* readExamples(path: string, options: ReadOptions = {}): AsyncGenerator<Example | SkippedLine> {
+  const { numClasses } = options;
+  const lastLine = options.numSamples !== undefined && options.numSamples > 0 ? options.numSamples : Infinity;
+  let line = 0;
+  let examples = 0;
+  let firstSkipped: SkippedLine | undefined;
+  reading: for await (const lines of readLines(path)) {
+    for (const content of lines) {
+      if (line === lastLine) break reading;
+      line++;
+      const found = parseLine(content, line);
+      if ('label' in found) {
+        requireLabelInRange(path, found, numClasses);
+        examples++;
+      } else {
+        firstSkipped ??= found;
+      }
+      yield found;
+    }
+  }
+  if (examples === 0) throw noValidLine(path, line, firstSkipped);
+}
+
+/** Whether what `readExamples` gave is a line that it skipped. */
+export function isSkipped(item: Example | SkippedLine): item is SkippedLine {
+  return 'reason' in item;
+}
+
+/** The examples alone; each skipped line goes to `onSkipped`, so that none is lost silently. */
+export async function* examplesOf(
+  lines: AsyncIterable<Example | SkippedLine>,
+  onSkipped: (skipped: SkippedLine) => void,
+): AsyncGenerator<Example> {
+  for await (const item of lines) {
+    if (isSkipped(item)) onSkipped(item);
+    else yield item;
+  }
+}
+
+/** One line of a TSV, without its end. */
+export function parseLine(content: string, line: number): Example | SkippedLine {
+  const words = splitWords(content);
+  const last = words.pop();
+  if (last === undefined) return { line, reason: 'blank line', excerpt: '' };
+  const label = parsePythonInt(last);
+  if (label !== undefined) return { line, text: words.join(' '), label };
+  const reason = `the last word, ${JSON.stringify(excerptOf(last, 40))}, is not an integer label`;
+  return { line, reason: line === 1 ? `${reason} (a header?)` : reason, excerpt: excerptOf(content, 80) };
+}
+
+function excerptOf(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+}
+
+function requireLabelInRange(path: string, { line, label }: Example, numClasses: number | undefined): void {
+  if (numClasses === undefined) {
+    if (Math.abs(label) <= maxLabel) return;
+    throw new DataError(`${path}:${line}: label ${label} is too large`, { hint: 'labels are small whole numbers from 0' });
+  }
+  if (label >= 0 && label < numClasses) return;
+  throw new DataError(`${path}:${line}: label ${label} is not within 0 … ${numClasses - 1} (num_classes is ${numClasses})`, {
+    hint:
+      label < 0
+        ? `correct the label; \`nautil inspect ${path}\` lists every such line`
+        : `correct the label, or set model.dataset.num_classes to ${label + 1} or more; \`nautil inspect ${path}\` lists the labels`,
+  });
+}
+
+function noValidLine(path: string, lines: number, firstSkipped: SkippedLine | undefined): DataError {
+  if (lines === 0) return new DataError(`${path} is empty`, { hint: 'each line is a text, a tab, and its label, a whole number' });
+  const why = firstSkipped ? `; line ${firstSkipped.line}: ${firstSkipped.reason}` : '';
+  return new DataError(`${path} has no valid line among its ${lines}${why}`, {
+    hint: `each line is a text, a tab, and its label, a whole number; \`nautil inspect ${path}\` explains the file`,
+  });
+}
