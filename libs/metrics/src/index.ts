@@ -1,0 +1,2 @@
+export { Confusion } from './confusion.js';
+export { formatNemoReport } from './nemo-report.js';
