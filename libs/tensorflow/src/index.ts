@@ -1,0 +1,11 @@
+export type { Attr, Attrs } from './attrs.js';
+export { OutOfMemory, TensorFlowError, TensorFlowMissing } from './errors.js';
+export { Graph, type OpOptions } from './graph.js';
+export { hostScalar, hostTensor, type DType, type HostData, type HostTensor } from './host-tensor.js';
+export { openTensorFlow, type TensorFlow, type TensorFlowOptions } from './library.js';
+export type { Output } from './native.js';
+export { Session, type Device, type Feed, type RunOptions, type SessionOptions } from './session.js';
+export type { Tensor, Tf } from './tfjs-backend.js';
+export type { Variable } from './variable.js';
+export { dropout, type DropoutDraw, type DropoutOptions } from './dropout.js';
+export { castTo, matMulIn, type Precision } from './precision.js';

@@ -1,0 +1,29 @@
+import { TensorFlowError } from './errors.js';
+import { describe, dtypeCodes, dtypeOf, hostArray, type HostTensor } from './host-tensor.js';
+import type { Native, Pointer } from './native.js';
+
+const dimsOf = (shape: readonly number[]): BigInt64Array | null =>
+  shape.length ? BigInt64Array.from(shape, BigInt) : null;
+
+/** Copies a host tensor into a new TF_Tensor, which the caller must delete. */
+export function toNative(native: Native, { dtype, shape, data }: HostTensor): Pointer {
+  const tensor = native.TF_AllocateTensor(dtypeCodes[dtype], dimsOf(shape), shape.length, data.byteLength);
+  if (!tensor)
+    throw new TensorFlowError(`no memory for ${describe(dtype, shape)} (${data.byteLength} bytes)`, {
+      code: 'INTERNAL',
+    });
+  if (data.byteLength) native.memcpy(native.TF_TensorData(tensor), data, data.byteLength);
+  return tensor;
+}
+
+/** Copies a TF_Tensor into JavaScript's memory; the tensor stays the caller's to delete. */
+export function fromNative(native: Native, tensor: Pointer): HostTensor {
+  const code = native.TF_TensorType(tensor);
+  const dtype = dtypeOf(code);
+  if (!dtype) throw new TensorFlowError(`a tensor of TensorFlow's type ${code} can't be copied to JavaScript`);
+  const shape = Array.from({ length: native.TF_NumDims(tensor) }, (_, axis) => Number(native.TF_Dim(tensor, axis)));
+  const array = hostArray(dtype);
+  const data = new array(shape.reduce((size, dim) => size * dim, 1));
+  if (data.byteLength) native.memcpy(data, native.TF_TensorData(tensor), data.byteLength);
+  return { dtype, shape, data };
+}

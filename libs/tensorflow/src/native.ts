@@ -1,0 +1,127 @@
+import koffi from 'koffi';
+
+/** An address in the library's memory. */
+export type Pointer = bigint;
+
+/** The value of one output of a node of a graph: what flows along an edge. */
+export interface Output {
+  /** TF_Operation*, the node. */
+  readonly oper: Pointer;
+  /** Which of the node's outputs. */
+  readonly index: number;
+}
+
+type Memory = ArrayBufferView | Pointer | null;
+
+// TF_Output is anonymous: koffi keeps type names for the process, and a name may be given once only.
+const output = koffi.struct({ oper: 'void *', index: 'int' });
+const pointer = 'void *';
+
+/** The part of TensorFlow's C API (tensorflow/c/c_api.h) that this lib calls, as `name: [result, arguments]`. */
+const signatures = {
+  TF_Version: ['str', []],
+  TF_NewStatus: [pointer, []],
+  TF_DeleteStatus: ['void', [pointer]],
+  TF_GetCode: ['int', [pointer]],
+  TF_Message: ['str', [pointer]],
+  TF_NewBuffer: [pointer, []],
+  TF_DeleteBuffer: ['void', [pointer]],
+
+  TF_NewGraph: [pointer, []],
+  TF_DeleteGraph: ['void', [pointer]],
+  TF_GraphGetOpDef: ['void', [pointer, 'str', pointer, pointer]],
+  TF_GraphOperationByName: [pointer, [pointer, 'str']],
+  TF_GraphNextOperation: [pointer, [pointer, pointer]],
+  TF_GraphGetTensorNumDims: ['int', [pointer, output, pointer]],
+  TF_GraphGetTensorShape: ['void', [pointer, output, pointer, 'int', pointer]],
+  TF_AddGradients: ['void', [pointer, pointer, 'int', pointer, 'int', pointer, pointer, pointer]],
+
+  TF_NewOperation: [pointer, [pointer, 'str', 'str']],
+  TF_FinishOperation: [pointer, [pointer, pointer]],
+  TF_SetDevice: ['void', [pointer, 'str']],
+  TF_SetRequestedDevice: ['void', [pointer, pointer, 'str']],
+  TF_AddInput: ['void', [pointer, output]],
+  TF_AddInputList: ['void', [pointer, pointer, 'int']],
+  TF_AddControlInput: ['void', [pointer, pointer]],
+  TF_SetAttrString: ['void', [pointer, 'str', pointer, 'size_t']],
+  TF_SetAttrInt: ['void', [pointer, 'str', 'int64_t']],
+  TF_SetAttrIntList: ['void', [pointer, 'str', pointer, 'int']],
+  TF_SetAttrFloat: ['void', [pointer, 'str', 'float']],
+  TF_SetAttrFloatList: ['void', [pointer, 'str', pointer, 'int']],
+  TF_SetAttrBool: ['void', [pointer, 'str', 'uint8_t']],
+  TF_SetAttrType: ['void', [pointer, 'str', 'int']],
+  TF_SetAttrTypeList: ['void', [pointer, 'str', pointer, 'int']],
+  TF_SetAttrShape: ['void', [pointer, 'str', pointer, 'int']],
+  TF_SetAttrTensor: ['void', [pointer, 'str', pointer, pointer]],
+
+  TF_OperationName: ['str', [pointer]],
+  TF_OperationOpType: ['str', [pointer]],
+  TF_OperationNumInputs: ['int', [pointer]],
+  TF_OperationInput: [output, [output]],
+  TF_OperationNumOutputs: ['int', [pointer]],
+  TF_OperationOutputType: ['int', [output]],
+
+  TF_AllocateTensor: [pointer, ['int', pointer, 'int', 'size_t']],
+  TF_DeleteTensor: ['void', [pointer]],
+  TF_TensorType: ['int', [pointer]],
+  TF_NumDims: ['int', [pointer]],
+  TF_Dim: ['int64_t', [pointer, 'int']],
+  TF_TensorByteSize: ['size_t', [pointer]],
+  TF_TensorData: [pointer, [pointer]],
+
+  TF_NewSessionOptions: [pointer, []],
+  TF_DeleteSessionOptions: ['void', [pointer]],
+  TF_SetTarget: ['void', [pointer, 'str']],
+  TF_SetConfig: ['void', [pointer, pointer, 'size_t', pointer]],
+  TF_NewSession: [pointer, [pointer, pointer, pointer]],
+  TF_CloseSession: ['void', [pointer, pointer]],
+  TF_DeleteSession: ['void', [pointer, pointer]],
+  TF_SessionRun: [
+    'void',
+    [pointer, pointer, pointer, pointer, 'int', pointer, pointer, 'int', pointer, 'int', pointer, pointer],
+  ],
+  TF_SessionListDevices: [pointer, [pointer, pointer]],
+  TF_DeviceListCount: ['int', [pointer]],
+  TF_DeviceListName: ['str', [pointer, 'int', pointer]],
+  TF_DeviceListType: ['str', [pointer, 'int', pointer]],
+  TF_DeviceListMemoryBytes: ['int64_t', [pointer, 'int', pointer]],
+  TF_DeleteDeviceList: ['void', [pointer]],
+} as const;
+
+type Argument = Memory | Output | number | bigint | string;
+type Result<S> = S extends 'void'
+  ? void
+  : S extends 'str'
+    ? string
+    : S extends 'int'
+      ? number
+      : S extends 'int64_t' | 'size_t'
+        ? number | bigint
+        : S extends 'void *'
+          ? Pointer
+          : Output;
+type Call<S> = ((...args: Argument[]) => Result<S>) & {
+  async: (...args: [...Argument[], (error: Error | null) => void]) => void;
+};
+
+/** TensorFlow's C API, and the two functions of libc that move bytes between its memory and ours. */
+export type Native = { readonly [Name in keyof typeof signatures]: Call<(typeof signatures)[Name][0]> } & {
+  memcpy(to: Memory, from: Memory, bytes: number): void;
+};
+
+const RTLD_NOW = 2;
+const RTLD_NODELETE = 0x1000;
+
+/** Binds the C API of the library at `path`; `environment` is set for the process before the library is loaded. */
+export function loadNative(path: string, environment: Readonly<Record<string, string>>): Native {
+  const libc = koffi.load('libc.so.6');
+  // NOTE: TensorFlow reads these by getenv while it is loaded. process.env is a copy under Jest and in worker threads, so set them in libc.
+  const setenv = libc.func('setenv', 'int', ['str', 'str', 'int']);
+  for (const [name, value] of Object.entries(environment)) setenv(name, value, 1);
+  // NOTE: a process that unloads the library (as its end does) dies by a segmentation fault; RTLD_NODELETE keeps it mapped.
+  libc.func('dlopen', pointer, ['str', 'int'])(path, RTLD_NOW | RTLD_NODELETE);
+  const library = koffi.load(path);
+  const native: Record<string, unknown> = { memcpy: libc.func('memcpy', pointer, [pointer, pointer, 'size_t']) };
+  for (const [name, [result, args]] of Object.entries(signatures)) native[name] = library.func(name, result, [...args]);
+  return native as Native;
+}

@@ -1,0 +1,72 @@
+import protobuf from 'protobufjs';
+import { TensorFlowError } from './errors.js';
+import { withStatus } from './library.js';
+import type { Native, Pointer } from './native.js';
+
+/** What TensorFlow's registry says about a type of op: the names of its inputs and its attributes' kinds. */
+export interface OpDefinition {
+  readonly inputs: readonly string[];
+  /** Kind by name, as in `int`, `type`, `list(int)`. */
+  readonly attrs: ReadonlyMap<string, string>;
+  /** The attributes that TensorFlow takes from the inputs when nobody gives them. */
+  readonly inferred: ReadonlySet<string>;
+}
+
+// tensorflow/core/framework/op_def.proto, as far as it is needed.
+const opDef = protobuf
+  .parse(
+    `syntax = "proto3";
+     message Arg { string name = 1; string type_attr = 4; string number_attr = 5; string type_list_attr = 6; }
+     message Attr { string name = 1; string type = 2; }
+     message OpDef { string name = 1; repeated Arg input_arg = 2; repeated Attr attr = 4; }`,
+    { keepCase: true },
+  )
+  .root.lookupType('OpDef');
+
+interface OpDefMessage {
+  input_arg: { name: string; type_attr: string; number_attr: string; type_list_attr: string }[];
+  attr: { name: string; type: string }[];
+}
+
+const known = new Map<string, OpDefinition>();
+
+/** The definition of an op by the name of its type; throws for one that the library does not have. */
+export function opDefinition(native: Native, graph: Pointer, type: string): OpDefinition {
+  const found = known.get(type);
+  if (found) return found;
+  const buffer = native.TF_NewBuffer();
+  try {
+    withStatus(
+      native,
+      (status) => native.TF_GraphGetOpDef(graph, type, buffer, status),
+      () => `TensorFlow has no op ${type}`,
+    );
+    const message = opDef.decode(readBuffer(native, buffer)) as unknown as OpDefMessage;
+    const definition = {
+      inputs: message.input_arg.map((arg) => arg.name),
+      attrs: new Map(message.attr.map((attr) => [attr.name, attr.type])),
+      inferred: new Set(
+        message.input_arg.flatMap((arg) => [arg.type_attr, arg.number_attr, arg.type_list_attr].filter(Boolean)),
+      ),
+    };
+    known.set(type, definition);
+    return definition;
+  } finally {
+    native.TF_DeleteBuffer(buffer);
+  }
+}
+
+/** The bytes of a TF_Buffer, a struct of an address and a length. */
+function readBuffer(native: Native, buffer: Pointer): Uint8Array {
+  const head = new BigUint64Array(2);
+  native.memcpy(head, buffer, head.byteLength);
+  const bytes = new Uint8Array(Number(head[1]));
+  native.memcpy(bytes, head[0]!, bytes.byteLength);
+  return bytes;
+}
+
+export function unknownAttr(type: string, name: string, definition: OpDefinition): TensorFlowError {
+  return new TensorFlowError(
+    `${type} has no attribute ${name}; it has ${[...definition.attrs.keys()].join(', ') || 'none'}`,
+  );
+}

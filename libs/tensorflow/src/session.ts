@@ -1,0 +1,171 @@
+import { TensorFlowError } from './errors.js';
+import type { Graph } from './graph.js';
+import { describe, hostScalar, type HostTensor } from './host-tensor.js';
+import { nativeApi, throwStatus, withStatus } from './library.js';
+import type { Native, Output, Pointer } from './native.js';
+import { fromNative, toNative } from './native-tensor.js';
+import { outputType, packOutputs, staticShape } from './outputs.js';
+import { encodeSessionConfig, type SessionConfig } from './session-config.js';
+
+/** What a placeholder (or any other output) is to hold in a run; a number stands for a tensor of rank 0. */
+export type Feed = readonly [Output, HostTensor | number];
+
+export interface RunOptions {
+  feeds?: readonly Feed[];
+  /** Outputs whose values are wanted. */
+  fetches?: readonly Output[];
+  /** Nodes to run for their effect. */
+  targets?: readonly Output[];
+}
+
+export interface SessionOptions extends SessionConfig {
+  /** A server to run on, as in `grpc://localhost:2222`; default: this process. */
+  target?: string;
+}
+
+export interface Device {
+  /** As in `/job:localhost/replica:0/task:0/device:GPU:0`. */
+  readonly name: string;
+  /** `CPU` or `GPU`. */
+  readonly type: string;
+  readonly memoryBytes: number;
+}
+
+/**
+ * Where a graph runs and its variables live. Runs go on beside JavaScript, on TensorFlow's threads; several at once are allowed.
+ *
+ * @example
+ * const session = new Session(graph);
+ * const [y] = await session.run({ feeds: [[x, hostTensor('float32', [2], Float32Array.of(1, 2))]], fetches: [double] });
+ * session.close();
+ */
+export class Session {
+  readonly #native: Native = nativeApi();
+  readonly #graph: Graph;
+  readonly #session: Pointer;
+  #running = 0;
+  #closed = false;
+
+  constructor(graph: Graph, { target, ...config }: SessionOptions = {}) {
+    const native = this.#native;
+    this.#graph = graph;
+    const options = native.TF_NewSessionOptions();
+    try {
+      if (target) native.TF_SetTarget(options, target);
+      const bytes = encodeSessionConfig(config);
+      this.#session = withStatus(native, (status) => {
+        native.TF_SetConfig(options, bytes, bytes.length, status);
+        throwStatus(native, status);
+        return native.TF_NewSession(graph.pointer, options, status);
+      });
+    } finally {
+      native.TF_DeleteSessionOptions(options);
+    }
+  }
+
+  /**
+   * Runs what `fetches` and `targets` need, and resolves to the values of `fetches`, in order. Nothing else is promised about the order
+   * within a run: where it matters, use `control`.
+   */
+  async run({ feeds = [], fetches = [], targets = [] }: RunOptions): Promise<HostTensor[]> {
+    if (this.#closed) throw new TensorFlowError('the session is closed');
+    const native = this.#native;
+    const inputs = feeds.map(([output, value]) => this.#checked(output, value));
+    const fed: Pointer[] = [];
+    const results = new BigUint64Array(fetches.length);
+    const status = native.TF_NewStatus();
+    this.#running++;
+    try {
+      for (const input of inputs) fed.push(toNative(native, input));
+      const keys = packOutputs(feeds.map(([output]) => output));
+      const values = fed.length ? BigUint64Array.from(fed) : null;
+      const wanted = packOutputs(fetches);
+      const effects = targets.length ? BigUint64Array.from(targets, ({ oper }) => oper) : null;
+      await new Promise<void>((resolve, reject) => {
+        // The arrays are TensorFlow's until the callback comes; the closure keeps them alive.
+        const arrays = { keys, values, wanted, effects };
+        native.TF_SessionRun.async(
+          this.#session,
+          null,
+          arrays.keys,
+          arrays.values,
+          fed.length,
+          arrays.wanted,
+          results.length ? results : null,
+          results.length,
+          arrays.effects,
+          targets.length,
+          null,
+          status,
+          (error) => (error ? reject(error) : resolve()),
+        );
+      });
+      throwStatus(native, status, (message) => this.#explain(message, feeds));
+      return Array.from(results, (tensor) => fromNative(native, tensor));
+    } finally {
+      for (const tensor of [...fed, ...results]) if (tensor) native.TF_DeleteTensor(tensor);
+      native.TF_DeleteStatus(status);
+      this.#running--;
+      if (this.#closed && this.#running === 0) this.#delete();
+    }
+  }
+
+  /** What the session can run on. */
+  devices(): Device[] {
+    if (this.#closed) throw new TensorFlowError('the session is closed');
+    const native = this.#native;
+    return withStatus(native, (status) => {
+      const list = native.TF_SessionListDevices(this.#session, status);
+      throwStatus(native, status);
+      try {
+        return Array.from({ length: native.TF_DeviceListCount(list) }, (_, i) => ({
+          name: native.TF_DeviceListName(list, i, status),
+          type: native.TF_DeviceListType(list, i, status),
+          memoryBytes: Number(native.TF_DeviceListMemoryBytes(list, i, status)),
+        }));
+      } finally {
+        native.TF_DeleteDeviceList(list);
+      }
+    });
+  }
+
+  /** Frees the session and its variables; runs that go on are finished first. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#running === 0) this.#delete();
+  }
+
+  #delete(): void {
+    withStatus(this.#native, (status) => this.#native.TF_CloseSession(this.#session, status));
+    withStatus(this.#native, (status) => this.#native.TF_DeleteSession(this.#session, status));
+  }
+
+  /** The value as a tensor, if it fits: TensorFlow itself would crash on or silently accept some wrong shapes. */
+  #checked(output: Output, value: HostTensor | number): HostTensor {
+    const dtype = outputType(this.#native, output);
+    const tensor = typeof value === 'number' ? hostScalar(dtype ?? 'float32', value) : value;
+    const shape = staticShape(this.#native, this.#graph.pointer, output);
+    const fits =
+      !shape ||
+      (shape.length === tensor.shape.length && shape.every((dim, axis) => dim < 0 || dim === tensor.shape[axis]));
+    if (!fits || tensor.dtype !== dtype) {
+      throw new TensorFlowError(
+        `${this.#graph.describe(output)} can't be fed with ${describe(tensor.dtype, tensor.shape)}`,
+      );
+    }
+    return tensor;
+  }
+
+  /** TensorFlow names nodes as `{{node MatMul_3}}`; say what they are and what they were given. */
+  #explain(message: string, feeds: readonly Feed[]): string {
+    const names = new Set(Array.from(message.matchAll(/\{\{node ([^}\s]+)\}\}/g), (match) => match[1]!));
+    const nodes = [...names].slice(0, 3).flatMap((name) => this.#graph.describeNode(name) ?? []);
+    const fed = feeds.map(([output]) => this.#graph.describe(output));
+    return [
+      message.trim(),
+      ...nodes.map((node) => `in ${node}`),
+      ...(fed.length ? [`fed: ${fed.join(', ')}`] : []),
+    ].join('\n  ');
+  }
+}
