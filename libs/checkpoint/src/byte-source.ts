@@ -1,0 +1,87 @@
+import { constants } from 'node:buffer';
+import { open } from 'node:fs/promises';
+import { CorruptFile, FileUnavailable, UnsupportedFile } from './errors.js';
+
+/** Bytes that are read by range, so that a checkpoint of any size needs the memory of one tensor only. */
+export interface ByteSource {
+  /** What messages call it: the file's path, with the member's name for a part of an archive. */
+  readonly name: string;
+
+  readonly size: number;
+
+  /** A fresh copy of exactly `length` bytes, in a buffer of its own. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+
+  close(): Promise<void>;
+}
+
+// Linux moves at most 0x7ffff000 bytes in one read.
+const largestRead = 1 << 30;
+
+/** Opens a file for reading by range. */
+export async function openByteSource(path: string): Promise<ByteSource> {
+  const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') throw new FileUnavailable(path, 'there is no such file', { cause: error });
+    throw new FileUnavailable(path, `can't be opened (${error.code ?? error.message})`, { cause: error });
+  });
+  const found = await file.stat();
+  if (!found.isFile()) {
+    await file.close();
+    throw new FileUnavailable(path, `is a ${found.isDirectory() ? 'folder' : 'special file'}, not a file of weights`);
+  }
+  return {
+    name: path,
+    size: found.size,
+    async read(offset, length) {
+      checkRange(path, found.size, offset, length);
+      const bytes = allocate(path, length);
+      for (let done = 0; done < length;) {
+        const { bytesRead } = await file.read(bytes, done, Math.min(length - done, largestRead), offset + done);
+        if (bytesRead === 0) throw new CorruptFile(path, `became shorter while it was read (byte ${offset + done})`);
+        done += bytesRead;
+      }
+      return bytes;
+    },
+    close: () => file.close(),
+  };
+}
+
+/** Bytes in memory as a source. */
+export function bytesAsSource(name: string, bytes: Uint8Array): ByteSource {
+  return {
+    name,
+    size: bytes.length,
+    read(offset, length) {
+      checkRange(name, bytes.length, offset, length);
+      return Promise.resolve(new Uint8Array(bytes.subarray(offset, offset + length)));
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+/** A part of a source under a name of its own. Closing the part leaves the whole open. */
+export function partOf(whole: ByteSource, name: string, start: number, size: number): ByteSource {
+  return {
+    name,
+    size,
+    read(offset, length) {
+      checkRange(name, size, offset, length);
+      return whole.read(start + offset, length);
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+function checkRange(name: string, size: number, offset: number, length: number): void {
+  if (offset >= 0 && length >= 0 && offset + length <= size) return;
+  throw new CorruptFile(name, `${length} bytes are wanted at byte ${offset}, the file has ${size}`, {
+    hint: 'the file may have been cut off while it was copied: compare its size with the original',
+  });
+}
+
+function allocate(path: string, length: number): Uint8Array {
+  if (length > constants.MAX_LENGTH) {
+    throw new UnsupportedFile(path, `a tensor of ${length} bytes is more than this Node.js can hold in one piece`);
+  }
+  return new Uint8Array(length);
+}

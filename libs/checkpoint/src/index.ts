@@ -1,0 +1,5 @@
+export { CheckpointError, CorruptFile, MissingTensors, UnsafePickle, UnsupportedFile } from './errors.js';
+export { openTensors } from './open-tensors.js';
+export type { TensorDType } from './tensor-dtype.js';
+export type { TensorInfo, TensorSource, TensorToWrite } from './tensor-source.js';
+export { writeSafetensors } from './write-safetensors.js';

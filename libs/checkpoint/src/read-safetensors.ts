@@ -1,0 +1,100 @@
+import type { ByteSource } from './byte-source.js';
+import { CorruptFile, UnsupportedFile } from './errors.js';
+import { namedTensors } from './named-tensors.js';
+import { bytesPerElement, elementsOf, isTensorDType, type TensorDType } from './tensor-dtype.js';
+import type { TensorSource } from './tensor-source.js';
+
+/** The reference implementation refuses longer headers too. */
+const longestHeader = 100_000_000;
+
+interface Entry {
+  readonly dtype: TensorDType;
+  readonly shape: readonly number[];
+  /** Byte range after the header. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Opens a safetensors file. Every byte after the header must belong to exactly one tensor, as the format demands. */
+export async function readSafetensors(source: ByteSource): Promise<TensorSource> {
+  const corrupt = (problem: string) => new CorruptFile(source.name, problem);
+  const lengthField = await source.read(0, 8);
+  const headerLength = Number(new DataView(lengthField.buffer).getBigUint64(0, true));
+  if (headerLength > longestHeader || 8 + headerLength > source.size) {
+    throw corrupt(`the safetensors header says it is ${headerLength} bytes long, the file has ${source.size}`);
+  }
+  const header = parseHeader(await source.read(8, headerLength), corrupt);
+  const { metadata, entries } = readEntries(header, source.name, corrupt);
+  const dataStart = 8 + headerLength;
+  checkCoverage(entries, source.size - dataStart, corrupt);
+
+  return namedTensors({
+    format: 'safetensors',
+    name: source.name,
+    metadata,
+    tensors: entries,
+    read: (entry) => source.read(dataStart + entry.start, entry.end - entry.start),
+    close: () => source.close(),
+  });
+}
+
+function parseHeader(bytes: Uint8Array, corrupt: (problem: string) => CorruptFile): object {
+  let header: unknown;
+  try {
+    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw corrupt(`the safetensors header is not JSON (${error instanceof Error ? error.message : String(error)})`);
+  }
+  if (typeof header !== 'object' || header === null || Array.isArray(header)) {
+    throw corrupt('the safetensors header is not a JSON object');
+  }
+  return header;
+}
+
+function readEntries(header: object, path: string, corrupt: (problem: string) => CorruptFile) {
+  const metadata: Record<string, string> = {};
+  const entries = new Map<string, Entry>();
+  for (const [name, value] of Object.entries(header) as [string, unknown][]) {
+    if (name === '__metadata__') {
+      if (typeof value !== 'object' || value === null) throw corrupt('__metadata__ is not an object');
+      for (const [key, text] of Object.entries(value)) {
+        if (typeof text !== 'string') throw corrupt(`__metadata__.${key} is not a string`);
+        metadata[key] = text;
+      }
+      continue;
+    }
+    const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
+    if (!isCounts(shape) || !isCounts(offsets) || offsets.length !== 2) {
+      throw corrupt(`tensor ${name} has no proper shape and data_offsets in the header`);
+    }
+    if (!isTensorDType(dtype)) {
+      if (typeof dtype !== 'string') throw corrupt(`tensor ${name} has no dtype in the header`);
+      throw new UnsupportedFile(path, `tensor ${name} is of type ${dtype}`, {
+        hint: `types that are read: ${Object.keys(bytesPerElement).join(' ')}`,
+      });
+    }
+    const [start = 0, end = 0] = offsets;
+    const wanted = elementsOf(shape) * bytesPerElement[dtype];
+    if (end - start !== wanted) {
+      throw corrupt(
+        `tensor ${name}, ${dtype} [${shape.join(', ')}], needs ${wanted} bytes; the header gives it ${end - start}`,
+      );
+    }
+    entries.set(name, { dtype, shape, start, end });
+  }
+  return { metadata, entries };
+}
+
+function checkCoverage(entries: Map<string, Entry>, dataSize: number, corrupt: (problem: string) => CorruptFile): void {
+  let at = 0;
+  for (const [name, { start, end }] of [...entries].sort(([, a], [, b]) => a.start - b.start || a.end - b.end)) {
+    if (start !== at)
+      throw corrupt(`tensor ${name} starts at byte ${start} of the data, the one before it ends at ${at}`);
+    at = end;
+  }
+  if (at !== dataSize) throw corrupt(`the header describes ${at} bytes of data, the file has ${dataSize}`);
+}
+
+function isCounts(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && (item as number) >= 0);
+}

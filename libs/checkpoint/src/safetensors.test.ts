@@ -1,0 +1,119 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bytesAsSource } from './byte-source.js';
+import { CheckpointError } from './errors.js';
+import { openTensors, readTensors } from './open-tensors.js';
+import type { TensorToWrite } from './tensor-source.js';
+import { writeSafetensors } from './write-safetensors.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'nautil-safetensors-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function safetensors(header: unknown, data = new Uint8Array(0), headerLength?: number): Uint8Array {
+  const json = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(headerLength ?? json.length));
+  return Buffer.concat([length, json, data]);
+}
+
+async function refusal(bytes: Uint8Array): Promise<string> {
+  const error = await readTensors(bytesAsSource('weights.safetensors', bytes)).then(
+    () => 'nothing was refused',
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(CheckpointError);
+  return (error as CheckpointError).message;
+}
+
+const tensor = (shape: unknown, offsets: unknown, dtype: unknown = 'F32') => ({ dtype, shape, data_offsets: offsets });
+
+describe('a safetensors header that lies is refused with what is wrong', () => {
+  const data = new Uint8Array(8);
+  test.each<[string, Uint8Array, RegExp]>([
+    ['a header longer than the file', safetensors({}, data, 2 ** 40), /says it is 1099511627776 bytes long/],
+    ['a header that is no JSON', safetensors('{"a": '), /not JSON/],
+    ['a header that is not UTF-8', Buffer.concat([safetensors('{"a'), Buffer.from([0xff])]), /JSON|bytes/],
+    ['a shape that does not fit', safetensors({ a: tensor([3], [0, 8]) }, data), /a, F32 \[3\], needs 12 bytes/],
+    ['a shape that overflows', safetensors({ a: tensor([2 ** 40, 2 ** 40], [0, 8]) }, data), /needs .* bytes/],
+    ['a negative dimension', safetensors({ a: tensor([-2], [0, 8]) }, data), /no proper shape/],
+    ['offsets that are not numbers', safetensors({ a: tensor([2], ['0', 8]) }, data), /no proper shape/],
+    [
+      'tensors that overlap',
+      safetensors({ a: tensor([2], [0, 8]), b: tensor([1], [4, 8]) }, data),
+      /b starts at byte 4/,
+    ],
+    ['a hole', safetensors({ a: tensor([1], [4, 8]) }, data), /a starts at byte 4 of the data/],
+    ['bytes that belong to nothing', safetensors({ a: tensor([1], [0, 4]) }, data), /describes 4 bytes of data/],
+    [
+      'a file cut off',
+      safetensors({ a: tensor([2], [0, 8]) }, data.subarray(4)),
+      /describes 8 bytes of data, the file has 4/,
+    ],
+    ['a type that is not read', safetensors({ a: tensor([8], [0, 8], 'F8_E4M3') }, data), /type F8_E4M3/],
+  ])('%s', async (_, bytes, message) => {
+    expect(await refusal(bytes)).toMatch(message);
+  });
+});
+
+test('a tensor called __proto__ is a tensor like any other', async () => {
+  const bytes = safetensors(`{"__proto__":${JSON.stringify(tensor([1], [0, 4]))}}`, new Uint8Array(4));
+  const source = await readTensors(bytesAsSource('x', bytes));
+  expect(source.names()).toEqual(['__proto__']);
+});
+
+test('what is written is read back: every type, scalars, empty tensors, names beyond ASCII and metadata', async () => {
+  const tensors: TensorToWrite[] = [
+    { name: 'scalar', dtype: 'F64', shape: [], data: new Uint8Array(new Float64Array([Math.PI]).buffer) },
+    { name: 'empty', dtype: 'I32', shape: [0, 7], data: new Uint8Array(0) },
+    { name: '10', dtype: 'BOOL', shape: [3], data: new Uint8Array([1, 0, 1]) },
+    { name: '9', dtype: 'I64', shape: [1], data: new Uint8Array(new BigInt64Array([-5n]).buffer) },
+    { name: 'gewicht ü 🤗', dtype: 'F32', shape: [1, 2], data: new Float32Array([1.5, -2.5]) },
+    { name: 'lazy', dtype: 'BF16', shape: [2], data: () => Promise.resolve(new Uint8Array([0x80, 0x3f, 0, 0xc0])) },
+  ];
+  const path = join(folder, 'all.safetensors');
+  await writeSafetensors(path, tensors, { z: 'last', a: 'first' });
+  const source = await openTensors(path);
+  expect(source.metadata).toEqual({ a: 'first', z: 'last' });
+  for (const { name, dtype, shape } of tensors) expect(source.info(name)).toEqual({ dtype, shape });
+  expect([...(await source.readFloat32('gewicht ü 🤗'))]).toEqual([1.5, -2.5]);
+  expect([...(await source.readFloat32('lazy'))]).toEqual([1, -2]);
+  expect([...(await source.readFloat32('scalar'))]).toEqual([Math.fround(Math.PI)]);
+  expect([...(await source.read('10'))]).toEqual([1, 0, 1]);
+  await expect(source.readFloat32('9')).rejects.toThrow(/9 holds I64, a weight must be a floating type/);
+  expect(() => source.info('lazzy')).toThrow(/no tensor lazzy/);
+  await source.close();
+
+  const again = join(folder, 'again.safetensors');
+  await writeSafetensors(again, [...tensors].reverse(), { a: 'first', z: 'last' });
+  expect(readFileSync(again).equals(readFileSync(path))).toBe(true);
+});
+
+test('data that does not fit its shape is not written, and nothing is left behind', async () => {
+  const before = readdirSync(folder);
+  const wrong = { name: 'a', dtype: 'F32', shape: [3], data: new Float32Array(2) } as const;
+  await expect(writeSafetensors(join(folder, 'wrong.safetensors'), [wrong])).rejects.toThrow(
+    /a is F32 \[3\], 12 bytes/,
+  );
+  await expect(writeSafetensors(join(folder, 'wrong.safetensors'), [wrong, wrong])).rejects.toThrow(/two tensors/);
+  expect(readdirSync(folder)).toEqual(before);
+});
+
+test.each([
+  [0x0001, 2 ** -24],
+  [0x03ff, 1023 * 2 ** -24],
+  [0x0400, 2 ** -14],
+  [0x3c00, 1],
+  [0xc000, -2],
+  [0x7bff, 65504],
+  [0x7c00, Infinity],
+  [0xfc00, -Infinity],
+  [0x7e00, NaN],
+  [0x8000, -0],
+])('half 0x%s is %s', async (bits, value) => {
+  const header = { h: tensor([1], [0, 2], 'F16') };
+  const source = await readTensors(
+    bytesAsSource('h', safetensors(header, new Uint8Array(new Uint16Array([bits]).buffer))),
+  );
+  expect((await source.readFloat32('h'))[0]).toBe(value);
+});

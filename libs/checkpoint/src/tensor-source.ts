@@ -1,0 +1,40 @@
+import type { TensorDType } from './tensor-dtype.js';
+
+export interface TensorInfo {
+  readonly dtype: TensorDType;
+
+  /** [] for a scalar. */
+  readonly shape: readonly number[];
+}
+
+/** Named tensors in a file, read one at a time. */
+export interface TensorSource {
+  readonly format: 'safetensors' | 'torch-zip' | 'torch-legacy';
+
+  /** Free text that the writer put into the file (safetensors only; empty otherwise). */
+  readonly metadata: Readonly<Record<string, string>>;
+
+  /** In the file's order; tensors within dicts and lists of a torch file are named by their path, joined by dots. */
+  names(): string[];
+
+  /** @throws MissingTensors for a name that isn't there. */
+  info(name: string): TensorInfo;
+
+  /** The elements in row-major order, little endian, whatever the strides in the file. */
+  read(name: string): Promise<Uint8Array>;
+
+  /** The elements of a floating tensor as float32; halves exactly, float64 rounded. */
+  readFloat32(name: string): Promise<Float32Array>;
+
+  close(): Promise<void>;
+}
+
+/** A tensor to be written. `data` may be a function, so that the file can be larger than the memory. */
+export interface TensorToWrite extends TensorInfo {
+  readonly name: string;
+
+  /** Elements in row-major order: bytes (little endian) for any type, a Float32Array for F32 only. */
+  readonly data: TensorData | (() => TensorData | Promise<TensorData>);
+}
+
+export type TensorData = Uint8Array | Float32Array;
