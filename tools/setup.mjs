@@ -1,0 +1,44 @@
+import { parseArgs } from 'node:util';
+import { setUp } from './setup/set-up.mjs';
+import { Interrupted, SetupError } from './setup/setup-error.mjs';
+
+const help = `Usage: npm run setup -- [options]      (or: node tools/setup.mjs [options])
+
+Makes a fresh clone ready, step by step: npm packages (npm ci, no install scripts), a Python virtual
+environment with MLflow and the Temporal servers, the TensorFlow library, and the default weights.
+A step that is done is skipped; an interrupted set-up can be run again. npm start and npm test call it.
+
+Works on Linux x86-64 (glibc), with Node.js 20.19 to 22 and Python 3.10 or newer.
+Downloads come from the registries that your own npm and pip are set to. Everything but node_modules
+goes to .nautil in the checkout, or to the folder in NAUTIL_HOME.
+
+Options:
+  --python PATH  the Python to build the environment from (default: NAUTIL_PYTHON, else the first good one on the PATH)
+  --gpu          the TensorFlow library with CUDA, and NVIDIA's libraries, for NVIDIA GPUs (about 9 GB on disk)
+  --help         this text
+
+Examples:
+  npm run setup
+  npm run setup -- --python /usr/bin/python3.12
+  node tools/setup.mjs --gpu
+`;
+
+const interruption = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => interruption.abort());
+
+try {
+  const { values } = parseArgs({
+    options: { python: { type: 'string' }, gpu: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+  });
+  if (values.help) process.stdout.write(help);
+  else await setUp({ signal: interruption.signal, python: values.python, gpu: values.gpu });
+} catch (error) {
+  const expected = interruption.signal.aborted ? new Interrupted() : error;
+  const usage = String(error.code).startsWith('ERR_PARSE_ARGS');
+  if (usage) console.error(`setup: ${error.message}\n  \`node tools/setup.mjs --help\` lists the options`);
+  else if (expected instanceof SetupError && !process.env.DEBUG) {
+    console.error(`setup: ${expected.message}`);
+    if (expected.hint) console.error(`  ${expected.hint}`);
+  } else console.error(expected);
+  process.exitCode = usage ? 2 : (expected.exitCode ?? 1);
+}

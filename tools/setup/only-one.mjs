@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto';
+import net from 'node:net';
+import { Interrupted } from './setup-error.mjs';
+
+/**
+ * Does the work while no other set-up of the same folder runs; waits for one that does. The lock is a Linux abstract socket:
+ * the kernel gives it back when its holder ends, however it ends, and whoever waits is connected to the holder and sees that.
+ */
+export async function onlyOne(folder, { signal, log }, work) {
+  const address = `\0nautil-setup-${createHash('sha256').update(folder).digest('hex').slice(0, 32)}`;
+  let said = false;
+  for (;;) {
+    const lock = await listen(address);
+    if (lock) {
+      try {
+        return await work();
+      } finally {
+        lock.close();
+      }
+    }
+    if (!said) log('another set-up of this checkout is running: waiting for it');
+    said = true;
+    await untilClosed(address, signal);
+    if (signal.aborted) throw new Interrupted();
+  }
+}
+
+function listen(address) {
+  return new Promise((resolve, reject) => {
+    const waiting = new Set();
+    const server = net.createServer((socket) => waiting.add(socket.unref().on('error', () => {})));
+    server.once('error', (error) => (error.code === 'EADDRINUSE' ? resolve(undefined) : reject(error)));
+    server.listen(address, () =>
+      resolve({
+        close: () => {
+          server.close();
+          for (const socket of waiting) socket.destroy();
+        },
+      }),
+    );
+    server.unref();
+  });
+}
+
+function untilClosed(address, signal) {
+  return new Promise((resolve) => {
+    const socket = net.connect(address);
+    const end = () => socket.destroy();
+    signal.addEventListener('abort', end, { once: true });
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      signal.removeEventListener('abort', end);
+      setTimeout(resolve, 50);
+    });
+    socket.resume();
+  });
+}

@@ -1,0 +1,69 @@
+import { spawn } from 'node:child_process';
+import { explainFailure, Interrupted, SetupError } from './setup-error.mjs';
+
+const heartbeatMs = 10_000;
+
+/**
+ * Runs a program to its end in its own process group, so that an interrupt ends whatever it started, and says every ten
+ * seconds that it is still at it. Returns what it printed.
+ *
+ * @param {string} command
+ * @param {string[]} args
+ * @param {{ signal: AbortSignal, log: (line: string) => void, progress?: () => Promise<string>, cwd?: string, env?: NodeJS.ProcessEnv }} o
+ */
+export async function runProgram(command, args, { signal, log, progress, cwd, env }) {
+  if (signal.aborted) throw new Interrupted();
+  const name = [command.split('/').at(-1), ...args].slice(0, 4).join(' ');
+  const started = Date.now();
+  const child = spawn(command, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+
+  let output = '';
+  const keep = (chunk) => (output = (output + chunk).slice(-200_000));
+  child.stdout.setEncoding('utf8').on('data', keep);
+  child.stderr.setEncoding('utf8').on('data', keep);
+
+  const heartbeat = setInterval(async () => {
+    const seconds = Math.round((Date.now() - started) / 1000);
+    log(`  … ${seconds} s${progress ? `, ${await progress()}` : ''}`);
+  }, heartbeatMs);
+
+  const endGroup = (signalName) => {
+    try {
+      process.kill(-child.pid, signalName);
+    } catch {
+      // it has ended by itself
+    }
+  };
+  let killTimer;
+  const interrupt = () => {
+    endGroup('SIGTERM');
+    killTimer = setTimeout(endGroup, 3000, 'SIGKILL');
+  };
+  signal.addEventListener('abort', interrupt);
+
+  try {
+    const exitCode = await new Promise((resolve, reject) => {
+      child.once('error', (error) =>
+        reject(
+          new SetupError(`${command} cannot be run: ${error.message}`, {
+            hint: `is ${command} installed and on the PATH?`,
+          }),
+        ),
+      );
+      child.once('close', resolve);
+    });
+    if (signal.aborted) throw new Interrupted();
+    if (exitCode !== 0) throw explainFailure(name, output, exitCode);
+    return output;
+  } finally {
+    clearInterval(heartbeat);
+    clearTimeout(killTimer);
+    signal.removeEventListener('abort', interrupt);
+    endGroup('SIGKILL');
+  }
+}
