@@ -99,19 +99,25 @@ function excerptOf(text: string, length: number): string {
 function requireLabelInRange(path: string, { line, label }: Example, numClasses: number | undefined): void {
   if (numClasses === undefined) {
     if (Math.abs(label) <= maxLabel) return;
-    throw new DataError(`${path}:${line}: label ${label} is too large`, { hint: 'labels are small whole numbers from 0' });
+    throw new DataError(`${path}:${line}: label ${label} is too large`, {
+      hint: 'labels are small whole numbers from 0',
+    });
   }
   if (label >= 0 && label < numClasses) return;
-  throw new DataError(`${path}:${line}: label ${label} is not within 0 … ${numClasses - 1} (num_classes is ${numClasses})`, {
-    hint:
-      label < 0
-        ? `correct the label; \`nautil inspect ${path}\` lists every such line`
-        : `correct the label, or set model.dataset.num_classes to ${label + 1} or more; \`nautil inspect ${path}\` lists the labels`,
-  });
+  throw new DataError(
+    `${path}:${line}: label ${label} is not within 0 … ${numClasses - 1} (num_classes is ${numClasses})`,
+    {
+      hint:
+        label < 0
+          ? `correct the label; \`nautil inspect ${path}\` lists every such line`
+          : `correct the label, or set model.dataset.num_classes to ${label + 1} or more; \`nautil inspect ${path}\` lists the labels`,
+    },
+  );
 }
 
 function noValidLine(path: string, lines: number, firstSkipped: SkippedLine | undefined): DataError {
-  if (lines === 0) return new DataError(`${path} is empty`, { hint: 'each line is a text, a tab, and its label, a whole number' });
+  if (lines === 0)
+    return new DataError(`${path} is empty`, { hint: 'each line is a text, a tab, and its label, a whole number' });
   const why = firstSkipped ? `; line ${firstSkipped.line}: ${firstSkipped.reason}` : '';
   return new DataError(`${path} has no valid line among its ${lines}${why}`, {
     hint: `each line is a text, a tab, and its label, a whole number; \`nautil inspect ${path}\` explains the file`,

@@ -17,7 +17,9 @@ export async function readLabelNames(path: string): Promise<string[]> {
   const names = pairs.every((pair) => pair !== null) ? byLabel(path, pairs) : lines.map((line) => line.trim());
   const empty = names.findIndex((name) => name === '');
   if (empty >= 0) {
-    throw new DataError(`${path}: class ${empty} has no name`, { hint: 'write one name a line, the first for label 0' });
+    throw new DataError(`${path}: class ${empty} has no name`, {
+      hint: 'write one name a line, the first for label 0',
+    });
   }
   return names;
 }
@@ -26,9 +28,12 @@ function byLabel(path: string, pairs: RegExpExecArray[]): string[] {
   const names = new Array<string>(pairs.length).fill('');
   pairs.forEach(([, name = '', label], index) => {
     if (Number(label) >= pairs.length || names[Number(label)] !== '') {
-      throw new DataError(`${path}:${index + 1}: label ${label} is given twice, or is not within 0 … ${pairs.length - 1}`, {
-        hint: 'the labels of the mapping count from 0 without a gap',
-      });
+      throw new DataError(
+        `${path}:${index + 1}: label ${label} is given twice, or is not within 0 … ${pairs.length - 1}`,
+        {
+          hint: 'the labels of the mapping count from 0 without a gap',
+        },
+      );
     }
     names[Number(label)] = name.trim();
   });

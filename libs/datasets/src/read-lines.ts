@@ -60,7 +60,10 @@ async function openText(path: string) {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'ENOENT' || code === 'ENOTDIR') {
-      throw new DataError(`${path} does not exist`, { hint: 'check the path and the folder it starts from', cause: error });
+      throw new DataError(`${path} does not exist`, {
+        hint: 'check the path and the folder it starts from',
+        cause: error,
+      });
     }
     if (code === 'EACCES') throw new DataError(`${path} can't be read: permission denied`, { cause: error });
     throw error;
@@ -118,7 +121,10 @@ function firstInvalid(bytes: Buffer): { line: number; column: number; byte: numb
     if (isValid(middle)) valid = middle;
     else invalid = middle;
   }
-  const before = bytes.subarray(0, valid).toString('utf8').replace(/\ufffd+$/, '');
+  const before = bytes
+    .subarray(0, valid)
+    .toString('utf8')
+    .replace(/\ufffd+$/, '');
   const lines = before.split(/\r\n|\r|\n/);
   return { line: lines.length - 1, column: [...(lines.at(-1) ?? '')].length + 1, byte: bytes[valid] ?? 0 };
 }

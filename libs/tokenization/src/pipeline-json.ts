@@ -1,0 +1,85 @@
+import type { Merge } from './merges.js';
+import type { AddedToken, TokenizerJson } from './tokenizer-definition.js';
+
+/** Special tokens by their part. */
+export interface SpecialTokenNames {
+  cls?: string;
+  sep?: string;
+  pad?: string;
+  unk?: string;
+  mask?: string;
+}
+
+/** The `tokenizer.json` of a BERT vocabulary. */
+export function wordPieceJson(
+  vocabulary: Map<string, number>,
+  special: SpecialTokenNames,
+  options: { lowercase: boolean; stripAccents: boolean | null; splitIdeographs: boolean },
+): TokenizerJson {
+  return {
+    added_tokens: addedTokens(vocabulary, special),
+    normalizer: {
+      type: 'BertNormalizer',
+      clean_text: true,
+      handle_chinese_chars: options.splitIdeographs,
+      strip_accents: options.stripAccents,
+      lowercase: options.lowercase,
+    },
+    pre_tokenizer: { type: 'BertPreTokenizer' },
+    post_processor: null,
+    decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
+    model: {
+      type: 'WordPiece',
+      unk_token: special.unk,
+      continuing_subword_prefix: '##',
+      max_input_chars_per_word: 100,
+      vocab: record(vocabulary),
+    },
+  };
+}
+
+/** The `tokenizer.json` of a RoBERTa vocabulary with its merges. */
+export function byteLevelJson(
+  vocabulary: Map<string, number>,
+  merges: Merge[],
+  special: SpecialTokenNames,
+  addPrefixSpace: boolean,
+): TokenizerJson {
+  const step = { type: 'ByteLevel', add_prefix_space: addPrefixSpace, trim_offsets: true, use_regex: true };
+  return {
+    // RoBERTa's <mask> takes the space before it.
+    added_tokens: addedTokens(vocabulary, special).map((token) => ({
+      ...token,
+      lstrip: token.content === special.mask,
+    })),
+    normalizer: null,
+    pre_tokenizer: step,
+    post_processor: null,
+    decoder: step,
+    model: {
+      type: 'BPE',
+      dropout: null,
+      unk_token: null,
+      continuing_subword_prefix: '',
+      end_of_word_suffix: '',
+      fuse_unk: false,
+      byte_fallback: false,
+      ignore_merges: false,
+      vocab: record(vocabulary),
+      merges,
+    },
+  };
+}
+
+function addedTokens(vocabulary: Map<string, number>, special: SpecialTokenNames): AddedToken[] {
+  return [...new Set(Object.values(special) as string[])].flatMap((content) => {
+    const id = vocabulary.get(content);
+    if (id === undefined) return [];
+    return [{ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }];
+  });
+}
+
+/** NOTE: without a prototype, or a token named `__proto__` is lost. */
+function record(vocabulary: Map<string, number>): Record<string, number> {
+  return Object.assign(Object.create(null) as Record<string, number>, Object.fromEntries(vocabulary));
+}

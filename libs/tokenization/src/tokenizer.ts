@@ -1,0 +1,169 @@
+import { ByteLevelPreTokenizer, Tokenizer as Pipeline } from '@huggingface/tokenizers';
+import { canonicalJson, sha256Of } from '@nautil/store';
+import { splitWords } from './character-classes.js';
+import { normalizeForBert, type BertNormalizerOptions } from './bert-normalizer.js';
+import { slowBertWords } from './slow-bert-words.js';
+import { SpecialTokens } from './special-tokens.js';
+import type { PipelineStep, TokenizerDefinition, TokenizerMode } from './tokenizer-definition.js';
+import { WordMemo } from './word-memo.js';
+
+/** Makes ids of texts. Safe to share: it keeps nothing of a text but a bounded memo of words. */
+export interface Tokenizer {
+  /** Hugging Face's class, without `Fast`. */
+  readonly name: string;
+
+  readonly mode: TokenizerMode;
+
+  /** The largest id plus one. */
+  readonly vocabSize: number;
+
+  readonly padId: number;
+
+  /** SHA-256 of all that decides ids: equal digests, equal ids. */
+  readonly digest: string;
+
+  readonly definition: TokenizerDefinition;
+
+  /** `[CLS] … [SEP]` as ids; exactly `maxLength` of them when the text is cut. No bound when it is undefined or not positive. */
+  encode(text: string, maxLength?: number): number[];
+
+  /** The ids between [CLS] and [SEP], at most `limit` of them. */
+  bodyIds(text: string, limit: number): number[];
+
+  /** What `encode` gives, as tokens. */
+  tokens(text: string, maxLength?: number): string[];
+
+  /** Every token with its id, in the order of ids. */
+  vocabulary(): Map<string, number>;
+}
+
+/** Part of each digest: raised when a change to this lib changes ids. */
+const revision = 1;
+
+/** A text's space-separated chunks, which a pipeline treats alone; see `chunking`. */
+type Chunks = (text: string) => string[];
+
+/** Makes the tokenizer of a definition. */
+export function createTokenizer(definition: TokenizerDefinition): Tokenizer {
+  return new PipelineTokenizer(definition);
+}
+
+class PipelineTokenizer implements Tokenizer {
+  readonly name: string;
+  readonly mode: TokenizerMode;
+  readonly vocabSize: number;
+  readonly padId: number;
+  readonly digest: string;
+  readonly definition: TokenizerDefinition;
+  readonly #pipeline: Pipeline;
+  readonly #special: SpecialTokens;
+  readonly #slowBert: BertNormalizerOptions | undefined;
+  readonly #chunks: Chunks | undefined;
+  readonly #memo = new WordMemo<number[]>();
+
+  constructor(definition: TokenizerDefinition) {
+    this.definition = definition;
+    this.name = definition.name;
+    this.mode = definition.mode;
+    this.padId = definition.padId;
+    this.digest = sha256Of(canonicalJson({ revision, ...definition }));
+    this.#pipeline = exactPipeline(definition);
+    this.#special = new SpecialTokens(definition.json.added_tokens.map(({ content }) => content));
+    this.#slowBert = definition.mode === 'nemo' ? bertNormalizerOptions(definition.json.normalizer) : undefined;
+    this.#chunks = definition.mode === 'nemo' ? splitWords : chunking(definition);
+    this.vocabSize = Math.max(...this.vocabulary().values()) + 1;
+  }
+
+  encode(text: string, maxLength?: number): number[] {
+    const { prefixIds, suffixIds } = this.definition;
+    const limit =
+      maxLength === undefined || maxLength <= 0 ? Infinity : maxLength - prefixIds.length - suffixIds.length;
+    if (limit < 0)
+      throw new RangeError(
+        `maxLength ${maxLength} has no room for ${prefixIds.length + suffixIds.length} special tokens`,
+      );
+    return [...prefixIds, ...this.bodyIds(text, limit), ...suffixIds];
+  }
+
+  bodyIds(text: string, limit: number): number[] {
+    // NOTE: special tokens may take the spaces around them; a text that holds one goes through the pipeline whole.
+    if (!this.#chunks || (this.mode === 'standard' && this.#special.occurIn(text))) {
+      const ids = this.#pipelineIds(text);
+      return ids.length > limit ? ids.slice(0, limit) : ids;
+    }
+    const ids: number[] = [];
+    for (const chunk of this.#chunks(text)) {
+      for (const id of this.#memo.get(chunk, (word) => this.#chunkIds(word))) ids.push(id);
+      if (ids.length >= limit) {
+        ids.length = limit;
+        break;
+      }
+    }
+    return ids;
+  }
+
+  tokens(text: string, maxLength?: number): string[] {
+    return this.encode(text, maxLength).map((id) => this.#pipeline.id_to_token(id) ?? '');
+  }
+
+  vocabulary(): Map<string, number> {
+    const vocabulary = new Map<string, number>();
+    for (const [token, id] of this.#pipeline.get_vocab()) if (token !== undefined) vocabulary.set(token, id);
+    return vocabulary;
+  }
+
+  #chunkIds(chunk: string): number[] {
+    return this.#slowBert ? this.#slowBertIds(chunk, this.#slowBert) : this.#pipelineIds(chunk);
+  }
+
+  #pipelineIds(text: string): number[] {
+    return this.#pipeline.encode(text, { add_special_tokens: false }).ids;
+  }
+
+  #slowBertIds(word: string, options: BertNormalizerOptions): number[] {
+    const { model } = this.#pipeline;
+    return slowBertWords(word, this.#special, options).flatMap((part) => {
+      const tokens = this.#special.has(part) ? [part] : (model?.encode([part]) ?? []);
+      return tokens.map((token) => this.#pipeline.token_to_id(token) ?? this.definition.unknownId);
+    });
+  }
+}
+
+/** The package's pipeline, with the steps replaced where it departs from the Rust library. */
+function exactPipeline({ json }: TokenizerDefinition): Pipeline {
+  const pipeline = new Pipeline(json, {});
+  const bert = bertNormalizerOptions(json.normalizer);
+  if (bert) pipeline.normalizer = (text) => normalizeForBert(text, bert);
+  if (pipeline.pre_tokenizer instanceof ByteLevelPreTokenizer) {
+    // \s of JavaScript has U+FEFF and lacks U+0085.
+    pipeline.pre_tokenizer.pattern =
+      /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
+  }
+  return pipeline;
+}
+
+function bertNormalizerOptions(step: PipelineStep | null): BertNormalizerOptions | undefined {
+  if (step?.type !== 'BertNormalizer') return undefined;
+  return {
+    cleanText: step.clean_text !== false,
+    splitIdeographs: step.handle_chinese_chars !== false,
+    lowercase: step.lowercase === true,
+    stripAccents: typeof step.strip_accents === 'boolean' ? step.strip_accents : null,
+  };
+}
+
+/**
+ * How a text without special tokens falls into chunks whose ids, one after another, are the text's: at spaces for BERT; for
+ * byte-level BPE before the last space of a run, which belongs to the word. Undefined where the pipeline is of another kind.
+ */
+function chunking({ json }: TokenizerDefinition): Chunks | undefined {
+  if (json.added_tokens.some(({ normalized }) => normalized)) return undefined;
+  if (json.normalizer?.type === 'BertNormalizer' && json.pre_tokenizer?.type === 'BertPreTokenizer') {
+    return (text) => text.split(' ').filter((chunk) => chunk !== '');
+  }
+  const isByteLevel = json.pre_tokenizer?.type === 'ByteLevel' && json.pre_tokenizer.use_regex !== false;
+  if (json.normalizer === null && isByteLevel && json.pre_tokenizer?.add_prefix_space !== true) {
+    return (text) => (text === '' ? [] : text.split(/(?= \P{White_Space})/u));
+  }
+  return undefined;
+}
