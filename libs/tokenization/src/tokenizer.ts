@@ -33,6 +33,9 @@ export interface Tokenizer {
   /** What `encode` gives, as tokens. */
   tokens(text: string, maxLength?: number): string[];
 
+  /** The token of an id; empty for an id without one. */
+  tokenOf(id: number): string;
+
   /** Every token with its id, in the order of ids. */
   vocabulary(): Map<string, number>;
 }
@@ -103,7 +106,11 @@ class PipelineTokenizer implements Tokenizer {
   }
 
   tokens(text: string, maxLength?: number): string[] {
-    return this.encode(text, maxLength).map((id) => this.#pipeline.id_to_token(id) ?? '');
+    return this.encode(text, maxLength).map((id) => this.tokenOf(id));
+  }
+
+  tokenOf(id: number): string {
+    return this.#pipeline.id_to_token(id) ?? '';
   }
 
   vocabulary(): Map<string, number> {

@@ -1,0 +1,161 @@
+import { crc32 } from 'node:zlib';
+
+/*
+ * A token cache is one file, little endian:
+ *
+ *   header   64 bytes: magic, version, maxLength, padId, bytes per id (2 or 4), rows per block, key (32 bytes), checksum
+ *   blocks   of 256 rows, starting at multiples of 4: labels int32[n], lines uint32[n], ids uint16|uint32[sum of lengths]
+ *   tail     lengths uint16[rows], checksums uint32[blocks], each at a multiple of 4
+ *   footer   64 bytes: magic, rows, where the tail starts, its checksum, SHA-256 of all before the footer, checksum
+ *
+ * Checksums are CRC-32. A block is found by the lengths before it. What isn't known before the last row stands at the end, so
+ * that a file is written in one pass.
+ */
+
+export const headerBytes = 64;
+export const footerBytes = 64;
+
+/** Small, because a shuffled row costs reading its block. */
+export const rowsPerBlock = 256;
+
+export const cacheVersion = 1;
+
+const headerMagic = 'NAUTILTC';
+const footerMagic = 'NAUTILTE';
+
+export interface CacheHeader {
+  maxLength: number;
+  padId: number;
+  idBytes: 2 | 4;
+
+  /** Hex. */
+  key: string;
+}
+
+export interface CacheFooter {
+  count: number;
+  tailOffset: number;
+  tailChecksum: number;
+
+  /** Hex. */
+  digest: string;
+}
+
+export interface Block {
+  labels: Int32Array;
+  lines: Uint32Array;
+  ids: Uint16Array | Uint32Array;
+
+  /** Where each row's ids start, and the last row's end. */
+  starts: Uint32Array;
+
+  sizeBytes: number;
+}
+
+/** Makes the error of a reader. */
+type Refuse = (what: string) => Error;
+
+export function writeHeader({ maxLength, padId, idBytes, key }: CacheHeader): Uint8Array {
+  const bytes = Buffer.alloc(headerBytes);
+  bytes.write(headerMagic, 0, 'latin1');
+  [cacheVersion, maxLength, padId, idBytes, rowsPerBlock].forEach((value, at) =>
+    bytes.writeUInt32LE(value, 8 + at * 4),
+  );
+  bytes.write(key, 28, 'hex');
+  return sealed(bytes);
+}
+
+export function readHeader(bytes: Uint8Array, refuse: Refuse): CacheHeader {
+  const header = asBuffer(bytes);
+  if (header.toString('latin1', 0, 8) !== headerMagic) throw refuse('it is not a token cache');
+  const version = header.readUInt32LE(8);
+  if (version !== cacheVersion)
+    throw refuse(`it is of version ${version}, and this program reads version ${cacheVersion}`);
+  const idBytes = header.readUInt32LE(20);
+  if (!isSealed(header) || (idBytes !== 2 && idBytes !== 4) || header.readUInt32LE(24) !== rowsPerBlock) {
+    throw refuse('its header was altered');
+  }
+  return {
+    maxLength: header.readUInt32LE(12),
+    padId: header.readUInt32LE(16),
+    idBytes,
+    key: header.toString('hex', 28, 60),
+  };
+}
+
+export function writeFooter({ count, tailOffset, tailChecksum, digest }: CacheFooter): Uint8Array {
+  const bytes = Buffer.alloc(footerBytes);
+  bytes.write(footerMagic, 0, 'latin1');
+  bytes.writeUIntLE(count, 8, 6);
+  bytes.writeUIntLE(tailOffset, 14, 6);
+  bytes.writeUInt32LE(tailChecksum, 20);
+  bytes.write(digest, 28, 'hex');
+  return sealed(bytes);
+}
+
+export function readFooter(bytes: Uint8Array, refuse: Refuse): CacheFooter {
+  const footer = asBuffer(bytes);
+  if (footer.toString('latin1', 0, 8) !== footerMagic) throw refuse('it is cut off: its end is missing');
+  if (!isSealed(footer)) throw refuse('its end was altered');
+  return {
+    count: footer.readUIntLE(8, 6),
+    tailOffset: footer.readUIntLE(14, 6),
+    tailChecksum: footer.readUInt32LE(20),
+    digest: footer.toString('hex', 28, 60),
+  };
+}
+
+/** The bytes of a block; `ids` are those of all its rows, one row after another. */
+export function writeBlock(labels: number[], lines: number[], ids: Uint32Array, idBytes: 2 | 4): Uint8Array {
+  const rows = labels.length;
+  const bytes = new Uint8Array(aligned(rows * 8 + ids.length * idBytes));
+  new Int32Array(bytes.buffer, 0, rows).set(labels);
+  new Uint32Array(bytes.buffer, rows * 4, rows).set(lines);
+  idArray(bytes.buffer, rows * 8, ids.length, idBytes).set(ids);
+  return bytes;
+}
+
+export function blockOf(bytes: Uint8Array<ArrayBuffer>, lengths: Uint16Array, idBytes: 2 | 4): Block {
+  const rows = lengths.length;
+  const starts = new Uint32Array(rows + 1);
+  for (let row = 0; row < rows; row++) starts[row + 1] = (starts[row] ?? 0) + (lengths[row] ?? 0);
+  return {
+    labels: new Int32Array(bytes.buffer, 0, rows),
+    lines: new Uint32Array(bytes.buffer, rows * 4, rows),
+    ids: idArray(bytes.buffer, rows * 8, starts[rows] ?? 0, idBytes),
+    starts,
+    sizeBytes: bytes.length,
+  };
+}
+
+/** The tail: lengths, then the blocks' checksums. */
+export function writeTail(lengths: Uint16Array, checksums: Uint32Array): Uint8Array {
+  const checksumsAt = aligned(lengths.byteLength);
+  const bytes = new Uint8Array(checksumsAt + checksums.byteLength);
+  new Uint16Array(bytes.buffer, 0, lengths.length).set(lengths);
+  new Uint32Array(bytes.buffer, checksumsAt, checksums.length).set(checksums);
+  return bytes;
+}
+
+/** The next multiple of 4. */
+export function aligned(offset: number): number {
+  return offset + ((4 - (offset % 4)) % 4);
+}
+
+function idArray(buffer: ArrayBuffer, offset: number, length: number, idBytes: 2 | 4): Uint16Array | Uint32Array {
+  return idBytes === 2 ? new Uint16Array(buffer, offset, length) : new Uint32Array(buffer, offset, length);
+}
+
+/** Puts the checksum of the first 60 bytes into the last 4. */
+function sealed(bytes: Buffer): Buffer {
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, 60)), 60);
+  return bytes;
+}
+
+function isSealed(bytes: Buffer): boolean {
+  return bytes.readUInt32LE(60) === crc32(bytes.subarray(0, 60));
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

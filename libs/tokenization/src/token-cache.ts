@@ -1,0 +1,212 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
+import { CorruptCache } from './errors.js';
+import {
+  aligned,
+  blockOf,
+  footerBytes,
+  headerBytes,
+  readFooter,
+  readHeader,
+  rowsPerBlock,
+  type Block,
+  type CacheFooter,
+  type CacheHeader,
+} from './token-cache-format.js';
+
+/** The tokenised examples of a file, on disk; `lengths` alone is held in memory. Rows count from 0. */
+export interface TokenCache {
+  /** Rows. */
+  readonly count: number;
+
+  /** SHA-256 of the content. */
+  readonly digest: string;
+
+  /** What the cache was made from, as `tokenCacheKey`. */
+  readonly key: string;
+
+  readonly maxLength: number;
+  readonly padId: number;
+
+  /** Tokens of each row. */
+  readonly lengths: Uint16Array;
+
+  label(row: number): number;
+
+  /** [CLS] … [SEP]. */
+  ids(row: number): Int32Array;
+
+  /** The 1-based line of the source file. */
+  line(row: number): number;
+
+  /** Reads all of it once. @throws CorruptCache */
+  verify(): void;
+
+  close(): void;
+}
+
+/** Blocks kept in memory: 32 MiB, however large the file. */
+const keptBytes = 32 << 20;
+
+/**
+ * Opens a token cache. Header, footer and lengths are checked here, each block of rows by its checksum when it is read.
+ *
+ * @throws CorruptCache when it is cut off, altered, of another version, or (with `key`) was made from other input.
+ */
+export async function openTokenCache(path: string, o: { key?: string } = {}): Promise<TokenCache> {
+  let file: number;
+  try {
+    file = openSync(path, 'r');
+  } catch (error) {
+    throw new CorruptCache(path, "the token cache can't be opened", error);
+  }
+  try {
+    return new FileTokenCache(path, file, o.key);
+  } catch (error) {
+    closeSync(file);
+    throw error;
+  }
+}
+
+class FileTokenCache implements TokenCache {
+  readonly count: number;
+  readonly digest: string;
+  readonly key: string;
+  readonly maxLength: number;
+  readonly padId: number;
+  readonly lengths: Uint16Array;
+  readonly #path: string;
+  readonly #file: number;
+  readonly #header: CacheHeader;
+  readonly #checksums: Uint32Array;
+
+  /** Where each block starts, and the last ends. */
+  readonly #offsets: Float64Array;
+
+  /** In the order of use, oldest first. */
+  readonly #blocks = new Map<number, Block>();
+  #heldBytes = 0;
+
+  constructor(path: string, file: number, key: string | undefined) {
+    this.#path = path;
+    this.#file = file;
+    const { size } = fstatSync(file);
+    if (size < headerBytes + footerBytes) throw this.#corrupt(`it has ${size} bytes, too few for a token cache`);
+    this.#header = readHeader(this.#read(0, headerBytes), (what) => this.#corrupt(what));
+    if (key !== undefined && key !== this.#header.key)
+      throw this.#corrupt('it was made from other text, tokenizer or options');
+    const footer = readFooter(this.#read(size - footerBytes, footerBytes), (what) => this.#corrupt(what));
+    const tail = this.#readTail(footer, size);
+    this.count = footer.count;
+    this.digest = footer.digest;
+    this.key = this.#header.key;
+    this.maxLength = this.#header.maxLength;
+    this.padId = this.#header.padId;
+    this.lengths = tail.lengths;
+    this.#checksums = tail.checksums;
+    this.#offsets = this.#blockOffsets(footer);
+  }
+
+  label(row: number): number {
+    return this.#blockWith(row).labels[row % rowsPerBlock] ?? 0;
+  }
+
+  line(row: number): number {
+    return this.#blockWith(row).lines[row % rowsPerBlock] ?? 0;
+  }
+
+  ids(row: number): Int32Array {
+    const { ids, starts } = this.#blockWith(row);
+    const at = row % rowsPerBlock;
+    return Int32Array.from(ids.subarray(starts[at], starts[at + 1]));
+  }
+
+  verify(): void {
+    for (let row = 0; row < this.count; row += rowsPerBlock) this.#blockWith(row);
+  }
+
+  close(): void {
+    closeSync(this.#file);
+  }
+
+  #blockWith(row: number): Block {
+    if (!Number.isInteger(row) || row < 0 || row >= this.count)
+      throw new RangeError(`row ${row} is not within 0 … ${this.count - 1}`);
+    const index = Math.floor(row / rowsPerBlock);
+    const known = this.#blocks.get(index);
+    if (known) {
+      this.#blocks.delete(index);
+      this.#blocks.set(index, known);
+      return known;
+    }
+    const block = this.#readBlock(index);
+    this.#blocks.set(index, block);
+    this.#heldBytes += block.sizeBytes;
+    for (const [oldest, { sizeBytes }] of this.#blocks) {
+      if (this.#heldBytes <= keptBytes || oldest === index) break;
+      this.#blocks.delete(oldest);
+      this.#heldBytes -= sizeBytes;
+    }
+    return block;
+  }
+
+  #readBlock(index: number): Block {
+    const start = this.#offsets[index] ?? 0;
+    const bytes = this.#read(start, (this.#offsets[index + 1] ?? 0) - start);
+    const first = index * rowsPerBlock;
+    if (crc32(bytes) !== this.#checksums[index]) {
+      throw this.#corrupt(
+        `rows ${first} … ${Math.min(first + rowsPerBlock, this.count) - 1} were altered: their checksum is another`,
+      );
+    }
+    return blockOf(bytes, this.lengths.subarray(first, first + rowsPerBlock), this.#header.idBytes);
+  }
+
+  #readTail(
+    { count, tailOffset, tailChecksum }: CacheFooter,
+    size: number,
+  ): { lengths: Uint16Array; checksums: Uint32Array } {
+    const blocks = Math.ceil(count / rowsPerBlock);
+    const checksumsAt = aligned(count * 2);
+    const bytes = checksumsAt + blocks * 4;
+    if (tailOffset < headerBytes || tailOffset + bytes + footerBytes !== size)
+      throw this.#corrupt(`it is cut off, or has ${size} bytes for ${count} rows`);
+    const tail = this.#read(tailOffset, bytes);
+    if (crc32(tail) !== tailChecksum) throw this.#corrupt('its table of lengths was altered: the checksum is another');
+    return {
+      lengths: new Uint16Array(tail.buffer, 0, count),
+      checksums: new Uint32Array(tail.buffer, checksumsAt, blocks),
+    };
+  }
+
+  #blockOffsets({ tailOffset }: CacheFooter): Float64Array {
+    const { idBytes } = this.#header;
+    const offsets = new Float64Array(this.#checksums.length + 1);
+    let offset = headerBytes;
+    for (let row = 0; row < this.count; row++) {
+      if (row % rowsPerBlock === 0) {
+        offset = aligned(offset);
+        offsets[row / rowsPerBlock] = offset;
+      }
+      offset += 8 + (this.lengths[row] ?? 0) * idBytes;
+    }
+    offset = aligned(offset);
+    offsets[this.#checksums.length] = offset;
+    if (offset !== tailOffset) throw this.#corrupt('its rows and their lengths disagree');
+    return offsets;
+  }
+
+  #read(offset: number, length: number): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(length);
+    for (let done = 0; done < length;) {
+      const read = readSync(this.#file, bytes, done, length - done, offset + done);
+      if (read === 0) throw this.#corrupt('it was cut off while it was open');
+      done += read;
+    }
+    return bytes;
+  }
+
+  #corrupt(what: string): CorruptCache {
+    return new CorruptCache(this.#path, what);
+  }
+}

@@ -1,0 +1,43 @@
+import type { Tokenizer } from './tokenizer.js';
+
+/** Ids of several texts, in typed arrays that pass between threads without copying. */
+export interface TokenizedChunk {
+  /** Of each text. */
+  lengths: Uint16Array<ArrayBuffer>;
+
+  /** Of all texts, one after another. */
+  ids: Uint32Array<ArrayBuffer>;
+
+  /** Texts that were longer than maxLength. */
+  truncated: number;
+}
+
+/** Tokenises texts to at most `maxLength` ids each. */
+export function tokenizeChunk(tokenizer: Tokenizer, texts: string[], maxLength: number): TokenizedChunk {
+  const { prefixIds, suffixIds } = tokenizer.definition;
+  const room = maxLength - prefixIds.length - suffixIds.length;
+  const lengths = new Uint16Array(texts.length);
+  let ids = new Uint32Array(texts.length * 32);
+  let used = 0;
+  let truncated = 0;
+  texts.forEach((text, at) => {
+    // One id more than there is room for tells that the text is cut.
+    const body = tokenizer.bodyIds(text, room + 1);
+    if (body.length > room) {
+      truncated++;
+      body.length = room;
+    }
+    const length = prefixIds.length + body.length + suffixIds.length;
+    if (used + length > ids.length) {
+      const larger = new Uint32Array(Math.max(ids.length * 2, used + length));
+      larger.set(ids.subarray(0, used));
+      ids = larger;
+    }
+    ids.set(prefixIds, used);
+    ids.set(body, used + prefixIds.length);
+    ids.set(suffixIds, used + prefixIds.length + body.length);
+    used += length;
+    lengths[at] = length;
+  });
+  return { lengths, ids: ids.slice(0, used), truncated };
+}
