@@ -21,6 +21,9 @@ export const defaultTaskQueue = 'nautil';
 /** The task queue that GPU (or, on one machine, the same) workers take training from. */
 export const gpuTaskQueue = (taskQueue: string): string => `${taskQueue}-gpu`;
 
+/** The task queue of the workers that share one state folder, and so one another's files. */
+export const homeTaskQueue = (taskQueue: string, home: string): string => `${taskQueue}@${home}`;
+
 /** Search attributes that must be registered with the server before a workflow sets them: an unknown one hangs it. */
 export const searchAttributes = {
   NautilExperiment: 'Keyword',
@@ -29,6 +32,15 @@ export const searchAttributes = {
   NautilF1: 'Double',
 } as const;
 
+/** Names that clients call a running `textClassification` by: `temporal workflow query --type progress`, `signal --name pause`. */
+export const progressQuery = 'progress';
+export const pauseSignal = 'pause';
+export const resumeSignal = 'resume';
+export const stopEarlySignal = 'stopEarly';
+
+/** Sent by the train activity, about a hundred times in a run however long it is: each one costs four events of history. */
+export const trainingSignal = 'training';
+
 /** Input of the `textClassification` workflow, as typed after `--input`. */
 export interface TextClassificationInput {
   /** Name of a file in the configuration folder, without `.yaml`; default `text_classification_config`. */
@@ -36,35 +48,92 @@ export interface TextClassificationInput {
 
   /** Hydra-style overrides, in order. */
   overrides?: string[];
+
+  /**
+   * The key of an earlier run under this workflow id, to go on with: its resolved configuration, its folder with the
+   * checkpoints, and its MLflow run. The key is the id of that run's first execution.
+   */
+  runKey?: string;
+
+  /** With `runKey`: this stage and those after it are run again, those before are reused. */
+  from?: Stage;
+
+  /** MLflow run of the sweep that this run belongs to. */
+  parentMlflowRunId?: string;
 }
 
 export interface TextClassificationResult {
   /** The packaged model. */
   nemo: FileRef;
 
-  /** Report on the packaged file over the test set, or the validation set when there is no test set. */
+  /**
+   * Report on the packaged file over the test set, or the validation set when there is no test set. Left to
+   * `reportFile` when it has too many classes for a payload.
+   */
   report?: ClassificationReport;
+
+  /** The same report as JSON. */
+  reportFile?: FileRef;
+
+  /** JSON lines: every evaluation of the run, as `EpochEvaluated`. */
+  evaluations?: FileRef;
+
+  scores?: RunScores;
+
+  /** What the weights were picked by; `last` unless save_best_model. */
+  weights: 'last' | 'best';
 
   mlflowRunId?: string;
   mlflowUrl?: string;
 }
 
-export type StageState = 'waiting' | 'running' | 'done' | 'reused' | 'failed';
+/** The few numbers that runs are compared by; fractions. */
+export interface RunScores {
+  split: 'val' | 'test';
+  examples: number;
+  loss: number;
+  accuracy: number;
+  f1Macro: number;
+  f1Micro: number;
+  f1Weighted: number;
+}
+
+export type StageState = 'waiting' | 'running' | 'paused' | 'done' | 'reused' | 'failed';
+
+/** Where training is. */
+export interface TrainingProgress {
+  step: number;
+  totalSteps: number;
+  epoch: number;
+  loss: number;
+  examplesPerSecond: number;
+  secondsLeft: number;
+
+  /** The newest evaluation of the validation set. */
+  validation?: { epoch: number; loss: number; accuracy: number; f1Macro: number };
+
+  /** Step of the newest checkpoint: what a killed run goes on from. */
+  checkpointStep?: number;
+}
 
 /** Answer of the `progress` query. */
 export interface Progress {
   stages: { stage: Stage; state: StageState; detail?: string }[];
 
   /** Where training is; present while it runs and after. */
-  training?: {
-    step: number;
-    totalSteps: number;
-    epoch: number;
-    loss: number;
-    examplesPerSecond: number;
-    secondsLeft: number;
-  };
+  training?: TrainingProgress;
+
+  /** What the configuration said that a reader should know: old spellings, counted classes, resolved paths. */
+  notes: string[];
+
+  runKey: string;
+
+  /** Set between `pause` and `resume`. */
+  paused: boolean;
 
   mlflowUrl?: string;
   result?: TextClassificationResult;
+
+  /** Why the run failed, with its type. */
+  failure?: { type: string; message: string };
 }

@@ -1,0 +1,227 @@
+import type { RunScores, FileRef, Stage, TrainingProgress } from './workflow.js';
+import type { ClassificationReport } from './report.js';
+import type { StopReason } from './events.js';
+
+/**
+ * What the workflow asks of workers. Everything that crosses is small: files are named by reference, so that a payload
+ * stays far from Temporal's limit however large the data is.
+ */
+export interface RunActivities {
+  /** Reads the configuration and settles what the run is. */
+  resolveRun(request: RunRequest): Promise<ResolvedRun>;
+
+  /** Creates or finds the MLflow run, and logs parameters and tags. Never fails because MLflow is down. */
+  startTracking(run: ResolvedRun): Promise<Tracking>;
+
+  /** Closes the MLflow run, with its artifacts when there are any. Never fails because MLflow is down. */
+  finishTracking(outcome: RunOutcome): Promise<Tracking>;
+
+  download(o: { run: ResolvedRun }): Promise<Made<Source>>;
+  convert(o: { run: ResolvedRun; source: Source }): Promise<Made<LabelledData>>;
+  cache(o: { run: ResolvedRun; source: Source; data: LabelledData }): Promise<Made<CachedInputs>>;
+  tokenize(o: { run: ResolvedRun; inputs: CachedInputs }): Promise<Made<TokenizedData>>;
+  train(o: TrainRequest): Promise<Made<TrainedModel>>;
+  evaluate(o: {
+    run: ResolvedRun;
+    inputs: CachedInputs;
+    tokens: TokenizedData;
+    model: TrainedModel;
+  }): Promise<Made<Evaluated>>;
+  package(o: {
+    run: ResolvedRun;
+    inputs: CachedInputs;
+    tokens: TokenizedData;
+    evaluated: Evaluated;
+  }): Promise<Made<Packaged>>;
+}
+
+/** A stage's output, and how it came about. */
+export type Made<T> = T & {
+  /** True when it had been made before from equal inputs. */
+  reused: boolean;
+
+  /** One line for people. */
+  detail: string;
+};
+
+export interface RunRequest {
+  config?: string;
+  overrides?: string[];
+  workflowId: string;
+
+  /** Names the run among those of its workflow id; a resumed run keeps it. */
+  runKey: string;
+
+  /** The task queue that the workflow was started on. */
+  taskQueue: string;
+  redo?: Redo;
+  parentMlflowRunId?: string;
+}
+
+/** Stages from `from` on are made again, though their inputs did not change. */
+export interface Redo {
+  from: Stage;
+
+  /** Tells this repetition from others; the id of the execution that asked for it. */
+  token: string;
+}
+
+/** What a run is, settled once. A resumed run reads it again from the run's folder. */
+export interface ResolvedRun {
+  workflowId: string;
+  runKey: string;
+
+  /** Folder of this run on the worker's disk: checkpoints, journal, resolved configuration. */
+  folder: string;
+
+  /** The resolved configuration, as JSON. */
+  config: FileRef;
+
+  /** Digest of everything in it that changes results. */
+  configDigest: string;
+
+  experiment: string;
+  model: string;
+  dataset: string;
+
+  /** For people: what was read differently from how it was written, and paths as they were resolved. */
+  notes: string[];
+
+  /** Where the stages run. `gpuSharesFiles`: the GPU queue's workers see the same disk. */
+  queues: { cpu: string; gpu: string; gpuSharesFiles: boolean };
+
+  /** How soon a stage that stopped answering is given to another worker. */
+  heartbeatTimeoutMs: number;
+  redo?: Redo;
+  parentMlflowRunId?: string;
+}
+
+/** The MLflow run; both are absent while the server is down. */
+export interface Tracking {
+  runId?: string;
+  url?: string;
+}
+
+export interface RunOutcome {
+  run: ResolvedRun;
+  status: 'FINISHED' | 'FAILED' | 'KILLED';
+
+  /** Why it failed. */
+  message?: string;
+  evaluated?: Evaluated;
+  packaged?: Packaged;
+}
+
+/** Where the raw data and the encoder are, after the download. */
+export interface Source {
+  /** Set when the files are NeMo's TSV already or lie in a folder in a converter's layout. */
+  data: { folder?: string; train?: string; validation?: string; test?: string };
+  encoder: EncoderFiles;
+}
+
+/** The files of a pretrained encoder and its tokenizer; absolute paths. */
+export interface EncoderFiles {
+  name: string;
+
+  /** Folder in Hugging Face's layout, or a checkpoint file; absent for random initialisation. */
+  path?: string;
+
+  /** `config.json` when it does not lie beside the weights (`config_file`, `config`). */
+  configFile?: string;
+
+  /** NeMo's `lm_checkpoint`. */
+  lmCheckpoint?: string;
+
+  /** Folder with the tokenizer's files. */
+  tokenizerFolder?: string;
+  vocabFile?: string;
+}
+
+/** NeMo's TSV files, checked. */
+export interface LabelledData {
+  train: FileRef;
+  validation?: FileRef;
+  test?: FileRef;
+
+  /** One name a line, by label id. */
+  labels?: FileRef;
+  numClasses: number;
+
+  /** True when the configuration left `num_classes` open. */
+  numClassesCounted: boolean;
+  examples: { train: number; validation?: number; test?: number };
+
+  /** Digest of all of the files together. */
+  digest: string;
+}
+
+/** Everything that training reads, in the content-addressed store: nothing outside can change it any more. */
+export interface CachedInputs {
+  data: LabelledData;
+  encoder: EncoderFiles;
+
+  /** Digest of the encoder's files. */
+  encoderDigest: string;
+}
+
+export interface TokenizedData {
+  train: TokenCacheRef;
+  validation?: TokenCacheRef;
+  test?: TokenCacheRef;
+
+  /** Digest of the tokenizer's files and options. */
+  tokenizerDigest: string;
+}
+
+export interface TokenCacheRef {
+  file: FileRef;
+  examples: number;
+}
+
+export interface TrainRequest {
+  run: ResolvedRun;
+  inputs: CachedInputs;
+  tokens: TokenizedData;
+
+  /** End at the newest checkpoint in place of going on: what a stopEarly signal asks for. */
+  stopEarly: boolean;
+}
+
+export interface TrainedModel {
+  lastWeights: FileRef;
+  bestWeights?: FileRef;
+  best?: { monitor: string; value: number; step: number };
+  step: number;
+  epoch: number;
+  reason: StopReason;
+
+  /** JSON lines: the steps and evaluations that were logged, in order. */
+  events: FileRef;
+}
+
+export interface Evaluated {
+  /** The weights that the report is on, and that are packaged. */
+  weights: FileRef;
+  picked: 'last' | 'best';
+  scores: RunScores;
+
+  /** JSON of a ClassificationReport. */
+  reportFile: FileRef;
+
+  /** JSON lines of EpochEvaluated: the evaluations during training and this one. */
+  evaluations: FileRef;
+
+  /** The report itself, when it is small enough for a payload. */
+  report?: ClassificationReport;
+}
+
+export interface Packaged {
+  /** At `model.nemo_path`. */
+  nemo: FileRef;
+}
+
+/** What the train activity tells Temporal in heartbeats. A hint: the checkpoint on disk is the truth. */
+export interface TrainHeartbeat extends TrainingProgress {
+  /** Path of the newest checkpoint. */
+  checkpoint?: string;
+}

@@ -1,0 +1,53 @@
+import { NautilError, type ErrorKind } from './errors.js';
+import type { TrainEvent } from './events.js';
+
+/**
+ * What a worker and the process that it forks say to one another over IPC. TensorFlow runs in the child alone: a native
+ * crash costs one attempt and not the worker, and the device's memory goes back when the child ends.
+ *
+ * The child says `ready`, is given one task, says `alive` about once a second while its event loop turns, and ends with
+ * `done` or `failed`. It stops by itself, with a checkpoint, when the channel closes: its worker is gone.
+ */
+export type ToTrainer<Task> = { type: 'run'; task: Task } | { type: 'stop'; how: 'interrupt' | 'early' };
+
+export type FromTrainer<Result> =
+  | { type: 'ready' }
+  | { type: 'alive' }
+  | { type: 'event'; event: TrainEvent }
+  | { type: 'done'; result: Result }
+  | { type: 'failed'; error: ErrorRecord };
+
+/** An error that crosses a process boundary. */
+export interface ErrorRecord {
+  name: string;
+  kind: ErrorKind;
+  message: string;
+  hint?: string;
+  retryable: boolean;
+  stack?: string;
+}
+
+/** An expected error as it is; anything else as a failed training that may be tried again. */
+export function recordOf(error: unknown): ErrorRecord {
+  if (error instanceof NautilError) {
+    const { name, kind, message, hint, retryable, stack } = error;
+    return { name, kind, message, hint, retryable, stack };
+  }
+  const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+  return { name, kind: 'training', message, retryable: true, stack };
+}
+
+/** An error of another process, under its own name. */
+export class RemoteError extends NautilError {
+  override readonly name: string;
+  readonly kind: ErrorKind;
+  override readonly retryable: boolean;
+
+  constructor(record: ErrorRecord) {
+    super(record.message, { hint: record.hint });
+    this.name = record.name;
+    this.kind = record.kind;
+    this.retryable = record.retryable;
+    if (record.stack) this.stack = record.stack;
+  }
+}
