@@ -15,23 +15,27 @@ export interface DropoutOptions extends DropoutDraw {
   readonly rate: number;
   /** Which of the model's dropouts this is, an integer of 32 bits; equal sites of equal rows draw equal masks. */
   readonly site: number;
+  /** Rows of the batch that `x` holds, each an equal part of its values; default: the length of its first axis. */
+  readonly rows?: number;
 }
 
 const philox = 1; // RNG_ALG_PHILOX of tensorflow/core/framework/rng_alg.h
 const drawsPerCounter = 4;
 
 /**
- * Sets a part of `x` to 0 and divides the rest by 1 - rate. The mask of a row (the first axis) follows from (seed, site, step,
+ * Sets a part of `x` to 0 and divides the rest by 1 - rate. The mask of a row follows from (seed, site, step,
  * index of the row in the global batch), so that micro-batches and replicas draw what one device would for the whole batch.
  *
  * Philox gives four numbers for each value of its 128-bit counter. A row takes a whole number of counters, and row r starts at
  * r times that: the low half of the counter counts through the rows, the high half is the step, and the key is (seed, site).
  */
-export function dropout(x: Tensor, { rate, seed, step, site, rowOffset }: DropoutOptions): Tensor {
+export function dropout(
+  x: Tensor,
+  { rate, seed, step, site, rowOffset, rows = x.shape[0] ?? 1 }: DropoutOptions,
+): Tensor {
   if (rate === 0) return x;
   const { graph } = currentTrace('dropout');
-  const [rows = 1, ...rest] = x.shape;
-  const rowSize = rest.reduce((size, dim) => size * dim, 1);
+  const rowSize = x.size / rows;
   const rowCounters = Math.ceil(rowSize / drawsPerCounter);
   const padded = rowCounters * drawsPerCounter;
   const int32 = (...values: number[]) => graph.constant('int32', [values.length], values);

@@ -5,7 +5,8 @@ export { hostScalar, hostTensor, type DType, type HostData, type HostTensor } fr
 export { openTensorFlow, type TensorFlow, type TensorFlowOptions } from './library.js';
 export type { Output } from './native.js';
 export { Session, type Device, type Feed, type RunOptions, type SessionOptions } from './session.js';
-export type { Tensor, Tf } from './tfjs-backend.js';
+export { tfjs, type Tensor, type Tf } from './tfjs-backend.js';
 export type { Variable } from './variable.js';
 export { dropout, type DropoutDraw, type DropoutOptions } from './dropout.js';
 export { castTo, matMulIn, type Precision } from './precision.js';
+export { gelu, layerNorm, linear } from './layers.js';

@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
-import type * as tfjs from '@tensorflow/tfjs';
+import type * as tfjsTypes from '@tensorflow/tfjs';
 import { TensorFlowError } from './errors.js';
 import type { Graph } from './graph.js';
-import { describe, dtypeCodes, dtypeOf, type DType } from './host-tensor.js';
+import { dtypeCodes, dtypeOf, type DType } from './host-tensor.js';
 import { nativeApi } from './library.js';
 import type { Output } from './native.js';
 import { opDefinition } from './op-definition.js';
@@ -10,8 +10,8 @@ import type { Attr } from './attrs.js';
 import { tracedKernels } from './traced-kernels.js';
 
 /** The namespace of tfjs. */
-export type Tf = typeof tfjs;
-export type Tensor = tfjs.Tensor;
+export type Tf = typeof tfjsTypes;
+export type Tensor = tfjsTypes.Tensor;
 
 /** What NodeJSKernelBackend knows of a tensor that its binding made. */
 interface TensorMetadata {
@@ -27,10 +27,10 @@ interface KernelAttr {
 }
 
 /** The parts of @tensorflow/tfjs-node's backend that are used here; its own types would pull in its native addon's. */
-export interface NodeBackend extends tfjs.KernelBackend {
-  executeSingleOutput(type: string, attrs: KernelAttr[], inputs: tfjs.TensorInfo[]): Tensor;
+export interface NodeBackend extends tfjsTypes.KernelBackend {
+  executeSingleOutput(type: string, attrs: KernelAttr[], inputs: tfjsTypes.TensorInfo[]): Tensor;
   createOutputTensor(metadata: TensorMetadata): Tensor;
-  getInputTensorIds(tensors: tfjs.TensorInfo[]): number[];
+  getInputTensorIds(tensors: tfjsTypes.TensorInfo[]): number[];
 }
 
 // The numbers that tfjs-node's kernels read from their binding: TF_DataType and TF_AttrType.
@@ -200,11 +200,12 @@ export function outputOf(graph: Graph, tensor: Tensor): Output {
   return binding.outputOf(graph, backend.getInputTensorIds([tensor])[0]!);
 }
 
+/** tfjs itself, for functions that are called inside `graph.trace` and don't get it passed. */
+export const tfjs = (): Tf => tracer().tf;
+
 /** The graph that is being traced, and tfjs; for ops that tfjs lacks. Throws outside of `graph.trace`. */
 export function currentTrace(what: string): { graph: Graph; tf: Tf } {
   const { tf, binding } = tracer();
   if (!binding.graph) throw new TensorFlowError(`${what} is for use inside graph.trace`);
   return { graph: binding.graph, tf };
 }
-
-export const describeTensor = (tensor: Tensor): string => describe(tensor.dtype as DType, tensor.shape);

@@ -1,0 +1,40 @@
+import { gelu, tfjs, type Tensor } from '@nautil/tensorflow';
+
+type Activation = (x: Tensor) => Tensor;
+
+/** 0.5·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))) */
+const tanhGelu: Activation = (x) => {
+  const inner = x
+    .square()
+    .mul(0.044715)
+    .add(1)
+    .mul(x)
+    .mul(Math.sqrt(2 / Math.PI));
+  return inner.tanh().add(1).mul(x).mul(0.5);
+};
+
+const silu: Activation = (x) => x.mul(x.sigmoid());
+
+/** By the names that Hugging Face's configurations use (transformers/activations.py). */
+const activations: Readonly<Record<string, Activation>> = {
+  gelu,
+  gelu_python: gelu,
+  gelu_new: tanhGelu,
+  gelu_fast: tanhGelu,
+  gelu_pytorch_tanh: tanhGelu,
+  quick_gelu: (x) => x.mul(x.mul(1.702).sigmoid()),
+  relu: (x) => x.relu(),
+  relu2: (x) => x.relu().square(),
+  relu6: (x) => tfjs().minimum(x.relu(), 6),
+  silu,
+  swish: silu,
+  mish: (x) => x.mul(x.softplus().tanh()),
+  sigmoid: (x) => x.sigmoid(),
+  tanh: (x) => x.tanh(),
+  linear: (x) => x,
+};
+
+export const activationNames: readonly string[] = Object.keys(activations);
+
+/** The activation of that name, which `parseEncoderConfig` has checked. */
+export const activationOf = (name: string): Activation => activations[name]!;

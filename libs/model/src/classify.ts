@@ -1,0 +1,34 @@
+import { dropout, linear, type DropoutDraw, type Tensor } from '@nautil/tensorflow';
+import type { Weights } from './encode.js';
+import { headLayerName, poolerName } from './weights.js';
+
+export interface ClassifyOptions {
+  /** `model.classifier_head.num_output_layers`: linear layers, with relu between them. */
+  numOutputLayers: number;
+  /** Dropout of what the encoder gives, `model.classifier_head.fc_dropout`; without it none is active. */
+  dropout?: DropoutDraw & { rate: number };
+}
+
+/** Beyond the sites of any encoder. */
+const headSite = 1 << 16;
+
+/**
+ * The head of NeMo's classifier. For use inside `graph.trace`.
+ *
+ * @param first - [B, H], the first token of each row
+ * @returns logits, [B, C]
+ */
+export function classify(weights: Weights, first: Tensor, o: ClassifyOptions): Tensor {
+  let x = o.dropout ? dropout(first, { ...o.dropout, site: headSite }) : first;
+  for (let index = 0; index < o.numOutputLayers; index++) {
+    if (index > 0) x = x.relu();
+    const name = headLayerName(index);
+    x = linear(x, weights[`${name}.weight`]!, weights[`${name}.bias`]!);
+  }
+  return x;
+}
+
+/** Hugging Face's pooled output of the first tokens, which NeMo's classifier does not use: [B, H] of [B, H]. */
+export function pool(weights: Weights, first: Tensor): Tensor {
+  return linear(first, weights[`${poolerName}.weight`]!, weights[`${poolerName}.bias`]!).tanh();
+}

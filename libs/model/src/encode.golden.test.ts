@@ -1,0 +1,221 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openTensors } from '@nautil/checkpoint';
+import { workspaceRoot } from '@nautil/store';
+import { Graph, hostTensor, Session, type Output } from '@nautil/tensorflow';
+import { encode, encoderWeights, parseEncoderConfig, pool, type EncoderConfig } from './index.js';
+
+const golden = process.env['GOLDEN'] ?? join(workspaceRoot(), '..', 'shared', 'golden');
+const tolerance = 1e-4;
+
+interface Rows {
+  ids: number[][];
+  mask: number[][];
+  types?: number[][];
+}
+
+interface Encoded {
+  /** [B][T][H], by layer: the embeddings first. */
+  hidden: number[][][][];
+  /** [B][A][T][T], by layer. */
+  attention: number[][][][][];
+  /** [B][H] */
+  pooled?: number[][];
+  /** [B][H], of the computation that does no more than it must. */
+  firstOnly: number[][];
+}
+
+/** An encoder from a folder of golden, in a session. */
+async function openEncoder(folder: string, changes: Record<string, unknown> = {}) {
+  const json = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as Record<string, unknown>;
+  const config = parseEncoderConfig({ ...json, ...changes }, join(folder, 'config.json'));
+  const source = await openTensors(join(folder, 'model.safetensors'));
+  const graph = new Graph();
+  const session = new Session(graph);
+  const reads: Record<string, Output> = {};
+  for (const { name, shape } of encoderWeights(config)) {
+    expect(source.info(name).shape).toEqual(shape);
+    reads[name] = graph.constant('float32', shape, await source.readFloat32(name));
+  }
+  await source.close();
+  const compiled = new Map<string, ReturnType<typeof compile>>();
+  return {
+    config,
+    async run(rows: Rows): Promise<Encoded> {
+      const shape = [rows.ids.length, rows.ids[0]!.length];
+      const key = [...shape, rows.types !== undefined].join();
+      const at = compiled.get(key) ?? compile(graph, config, reads, shape, rows.types !== undefined);
+      compiled.set(key, at);
+      const values = await session.run({
+        feeds: [rows.ids, rows.mask, ...(rows.types ? [rows.types] : [])].map((values, i) => [
+          at.inputs[i]!,
+          hostTensor('int32', shape, Int32Array.from(values.flat())),
+        ]),
+        fetches: [at.firstOnly, ...at.pooled, ...at.hidden, ...at.attention],
+      });
+      const [firstOnly, ...rest] = values.map(({ shape, data }) => nest(shape, data as Float32Array));
+      const pooled = rest.splice(0, at.pooled.length)[0];
+      return { firstOnly, pooled, hidden: rest.splice(0, at.hidden.length), attention: rest } as Encoded;
+    },
+    close() {
+      session.close();
+      graph.close();
+    },
+  };
+}
+
+/** The encoder for one shape, in full and for the first token alone. */
+function compile(
+  graph: Graph,
+  config: EncoderConfig,
+  reads: Record<string, Output>,
+  shape: number[],
+  withTypes: boolean,
+) {
+  const inputs = Array.from({ length: withTypes ? 3 : 2 }, () => graph.placeholder('int32', shape));
+  const hidden: Output[] = [];
+  const attention: Output[] = [];
+  return graph.trace(() => {
+    const weights = Object.fromEntries(Object.entries(reads).map(([name, read]) => [name, graph.tensor(read)]));
+    const [ids, mask, types] = inputs.map((input) => graph.tensor(input));
+    const input = { ids: ids!, mask: mask!, types };
+    encode(config, weights, input, {
+      onHidden: (layer, x) => (hidden[layer] = graph.output(x)),
+      onAttention: (layer, x) => (attention[layer] = graph.output(x)),
+    });
+    const first = encode(config, weights, input, { firstTokenOnly: true });
+    const pooled = 'pooler.dense.weight' in reads ? [graph.output(pool(weights, first))] : [];
+    return { inputs, hidden, attention, pooled, firstOnly: graph.output(first) };
+  });
+}
+
+function nest(shape: readonly number[], data: Float32Array): unknown {
+  if (shape.length <= 1) return Array.from(data);
+  const size = data.length / shape[0]!;
+  return Array.from({ length: shape[0]! }, (_, i) => nest(shape.slice(1), data.subarray(i * size, (i + 1) * size)));
+}
+
+function largestDifference(actual: readonly number[], expected: readonly number[]): number {
+  expect(actual).toHaveLength(expected.length);
+  return Math.max(...actual.map((x, i) => Math.abs(x - expected[i]!)).map((x) => (Number.isNaN(x) ? Infinity : x)));
+}
+
+const ones = (rows: number[][]) => rows.map((row) => row.map(() => 1));
+
+interface ParityRow {
+  input_ids: number[];
+  token_type_ids: number[];
+  first_token: number[];
+  last_token: number[];
+  pooled?: number[];
+}
+
+interface Parity {
+  models: Record<
+    string,
+    { rows: ParityRow[]; padded_batch_first_token: number[][]; padded_batch_shape: [number, number]; pair: ParityRow }
+  >;
+}
+
+const parity = JSON.parse(readFileSync(join(golden, 'hf_parity.json'), 'utf8')) as Parity;
+
+describe.each(Object.entries(parity.models))('%s', (name, truth) => {
+  let encoder: Awaited<ReturnType<typeof openEncoder>>;
+  beforeAll(async () => {
+    encoder = await openEncoder(join(golden, name));
+  });
+  afterAll(() => encoder.close());
+
+  test("gives transformers' first, last and pooled vectors, one row at a time", async () => {
+    expect(truth.rows.length).toBeGreaterThan(0);
+    for (const row of [...truth.rows, truth.pair]) {
+      const types = encoder.config.typeVocabSize > 1 ? [row.token_type_ids] : undefined;
+      const out = await encoder.run({ ids: [row.input_ids], mask: ones([row.input_ids]), types });
+      const last = out.hidden.at(-1)![0]!;
+      expect(largestDifference(last[0]!, row.first_token)).toBeLessThan(tolerance);
+      if (row.last_token) expect(largestDifference(last.at(-1)!, row.last_token)).toBeLessThan(tolerance);
+      if (row.pooled) expect(largestDifference(out.pooled![0]!, row.pooled)).toBeLessThan(tolerance);
+      expect(largestDifference(out.firstOnly[0]!, row.first_token)).toBeLessThan(tolerance);
+    }
+  });
+
+  test('gives the same first vectors for all rows as one padded batch', async () => {
+    const [, width] = truth.padded_batch_shape;
+    const pad = (values: number[], by: number) => [...values, ...Array<number>(width - values.length).fill(by)];
+    const out = await encoder.run({
+      ids: truth.rows.map((row) => pad(row.input_ids, encoder.config.padTokenId)),
+      mask: ones(truth.rows.map((row) => row.input_ids)).map((row) => pad(row, 0)),
+    });
+    for (const [i, expected] of truth.padded_batch_first_token.entries()) {
+      expect(largestDifference(out.hidden.at(-1)![i]![0]!, expected)).toBeLessThan(tolerance);
+      expect(largestDifference(out.firstOnly[i]!, out.hidden.at(-1)![i]![0]!)).toBeLessThan(1e-5);
+    }
+  });
+
+  test('gives finite numbers for a row that is all padding', async () => {
+    const out = await encoder.run({
+      ids: [truth.rows[0]!.input_ids, truth.rows[0]!.input_ids.map(() => encoder.config.padTokenId)],
+      mask: [truth.rows[0]!.input_ids.map(() => 1), truth.rows[0]!.input_ids.map(() => 0)],
+    });
+    expect(out.firstOnly[1]!.every(Number.isFinite)).toBe(true);
+    expect(largestDifference(out.firstOnly[0]!, truth.rows[0]!.first_token)).toBeLessThan(tolerance);
+  });
+});
+
+test("every hidden state and attention probability is transformers', where there is no padding", async () => {
+  const source = await openTensors(join(golden, 'bert_activations.safetensors'));
+  const read = async (name: string) => nest(source.info(name).shape, await source.readFloat32(name));
+  const integers = async (name: string) => {
+    const bytes = await source.read(name);
+    expect(source.info(name).dtype).toBe('I64');
+    const values = new BigInt64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+    return nest(source.info(name).shape, Float32Array.from(values, Number)) as number[][];
+  };
+  const mask = await integers('attention_mask');
+  const encoder = await openEncoder(join(golden, 'bert-tiny-uncased'));
+  const out = await encoder.run({ ids: await integers('input_ids'), mask, types: await integers('token_type_ids') });
+  expect(out.hidden).toHaveLength(encoder.config.numLayers + 1);
+  for (const [layer, hidden] of out.hidden.entries()) {
+    const expected = (await read(`hidden.${layer}`)) as number[][][];
+    for (const [row, tokens] of mask.entries()) {
+      for (const [t, real] of tokens.entries()) {
+        if (real) expect(largestDifference(hidden[row]![t]!, expected[row]![t]!)).toBeLessThan(tolerance);
+      }
+    }
+  }
+  for (const [layer, attention] of out.attention.entries()) {
+    const expected = (await read(`attn_probs.${layer}`)) as number[][][][];
+    for (const [row, tokens] of mask.entries()) {
+      for (const [head, probabilities] of attention[row]!.entries()) {
+        for (const [t, real] of tokens.entries()) {
+          if (real) expect(largestDifference(probabilities[t]!, expected[row]![head]![t]!)).toBeLessThan(tolerance);
+        }
+      }
+    }
+  }
+  const pooled = (await read('pooled')) as number[][];
+  for (const [row, expected] of pooled.entries())
+    expect(largestDifference(out.pooled![row]!, expected)).toBeLessThan(tolerance);
+  encoder.close();
+  await source.close();
+});
+
+const megatron = join(golden, 'megatron-bert-tiny');
+
+test("Megatron-BERT's vectors are transformers', at each recorded epsilon", async () => {
+  const expected = JSON.parse(readFileSync(join(megatron, 'expected.json'), 'utf8')) as {
+    rows: { layer_norm_eps: number; input_ids: number[]; first_token: number[]; pooled: number[] }[];
+  };
+  const epsilons = [...new Set(expected.rows.map((row) => row.layer_norm_eps))];
+  expect(epsilons.length).toBeGreaterThan(0);
+  for (const layer_norm_eps of epsilons) {
+    const encoder = await openEncoder(megatron, { layer_norm_eps });
+    for (const row of expected.rows.filter((row) => row.layer_norm_eps === layer_norm_eps)) {
+      const out = await encoder.run({ ids: [row.input_ids], mask: ones([row.input_ids]) });
+      expect(largestDifference(out.hidden.at(-1)![0]![0]!, row.first_token)).toBeLessThan(tolerance);
+      expect(largestDifference(out.firstOnly[0]!, row.first_token)).toBeLessThan(tolerance);
+      expect(largestDifference(out.pooled![0]!, row.pooled)).toBeLessThan(tolerance);
+    }
+    encoder.close();
+  }
+});

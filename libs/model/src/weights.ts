@@ -1,0 +1,143 @@
+import type { EncoderConfig, EncoderFamily } from './encoder-config.js';
+
+/** One weight of a model: its name in Hugging Face's (or NeMo's) files, and its shape as torch lays it out: [out, in]. */
+export interface WeightSpec {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** False for a weight that is kept in files and that nothing here computes with (the pooler). */
+  readonly used: boolean;
+  /** How a new one starts; `normal` is N(0, std). */
+  readonly init: 'normal' | 'zeros' | 'ones';
+  readonly std: number;
+  /** A row that starts as zeros: that of the padding token. */
+  readonly zeroRow?: number;
+}
+
+/** The names of a layer's parts, without `.weight` and `.bias`. */
+export interface LayerNames {
+  query: string;
+  key: string;
+  value: string;
+  /** From the heads back to the hidden size. */
+  attentionOutput: string;
+  /** After the attention, except in Megatron-BERT: before it. */
+  attentionNorm: string;
+  /** The two halves of the feed-forward. */
+  up: string;
+  down: string;
+  /** After the feed-forward, except in Megatron-BERT: before it. */
+  outputNorm: string;
+}
+
+const bertLayer: LayerNames = {
+  query: 'attention.self.query',
+  key: 'attention.self.key',
+  value: 'attention.self.value',
+  attentionOutput: 'attention.output.dense',
+  attentionNorm: 'attention.output.LayerNorm',
+  up: 'intermediate.dense',
+  down: 'output.dense',
+  outputNorm: 'output.LayerNorm',
+};
+
+const layers: Readonly<Record<EncoderFamily, { prefix: string; names: LayerNames }>> = {
+  bert: { prefix: 'encoder.layer', names: bertLayer },
+  roberta: { prefix: 'encoder.layer', names: bertLayer },
+  'megatron-bert': {
+    prefix: 'encoder.layer',
+    names: { ...bertLayer, attentionNorm: 'attention.ln', outputNorm: 'ln' },
+  },
+  distilbert: {
+    prefix: 'transformer.layer',
+    names: {
+      query: 'attention.q_lin',
+      key: 'attention.k_lin',
+      value: 'attention.v_lin',
+      attentionOutput: 'attention.out_lin',
+      attentionNorm: 'sa_layer_norm',
+      up: 'ffn.lin1',
+      down: 'ffn.lin2',
+      outputNorm: 'output_layer_norm',
+    },
+  },
+};
+
+/** The full names of the parts of layer `index`, from 0. */
+export function layerNames(family: EncoderFamily, index: number): LayerNames {
+  const { prefix, names } = layers[family];
+  return Object.fromEntries(
+    Object.entries(names).map(([part, name]) => [part, `${prefix}.${index}.${name}`]),
+  ) as unknown as LayerNames;
+}
+
+export const embeddingNames = {
+  words: 'embeddings.word_embeddings.weight',
+  positions: 'embeddings.position_embeddings.weight',
+  types: 'embeddings.token_type_embeddings.weight',
+  norm: 'embeddings.LayerNorm',
+};
+
+/** Megatron-BERT's last norm, of what the layers leave. */
+export const finalNorm = 'encoder.ln';
+export const poolerName = 'pooler.dense';
+
+/** Every weight of an encoder, named as in Hugging Face's files, in the order of the computation. */
+export function encoderWeights(config: EncoderConfig): WeightSpec[] {
+  const { family, hiddenSize, intermediateSize, initializerRange: std, padTokenId } = config;
+  const table = (name: string, rows: number, zeroRow?: number): WeightSpec => ({
+    name,
+    shape: [rows, hiddenSize],
+    used: true,
+    init: 'normal',
+    std,
+    ...(zeroRow !== undefined && zeroRow < rows ? { zeroRow } : {}),
+  });
+  const linear = (name: string, outputs: number, inputs: number) => linearWeights(name, outputs, inputs, std);
+  const norm = (name: string): WeightSpec[] => [
+    { name: `${name}.weight`, shape: [hiddenSize], used: true, init: 'ones', std: 0 },
+    { name: `${name}.bias`, shape: [hiddenSize], used: true, init: 'zeros', std: 0 },
+  ];
+  const layer = (index: number): WeightSpec[] => {
+    const names = layerNames(family, index);
+    return [
+      ...linear(names.query, hiddenSize, hiddenSize),
+      ...linear(names.key, hiddenSize, hiddenSize),
+      ...linear(names.value, hiddenSize, hiddenSize),
+      ...linear(names.attentionOutput, hiddenSize, hiddenSize),
+      ...norm(names.attentionNorm),
+      ...linear(names.up, intermediateSize, hiddenSize),
+      ...linear(names.down, hiddenSize, intermediateSize),
+      ...norm(names.outputNorm),
+    ];
+  };
+  return [
+    table(embeddingNames.words, config.vocabSize, padTokenId),
+    // RoBERTa numbers positions from the padding token's id on.
+    table(embeddingNames.positions, config.maxPositions, family === 'roberta' ? padTokenId : undefined),
+    ...(config.typeVocabSize > 0 ? [table(embeddingNames.types, config.typeVocabSize)] : []),
+    ...(family === 'megatron-bert' ? [] : norm(embeddingNames.norm)),
+    ...Array.from({ length: config.numLayers }, (_, index) => layer(index)).flat(),
+    ...(family === 'megatron-bert' ? norm(finalNorm) : []),
+    ...(family === 'distilbert'
+      ? []
+      : linear(poolerName, hiddenSize, hiddenSize).map((spec) => ({ ...spec, used: false }))),
+  ];
+}
+
+/** NeMo's name of the head's linear layer `index`, from 0; the odd numbers are its activations. */
+export const headLayerName = (index: number): string => `classifier.mlp.layer${2 * index}`;
+
+/** The weights of the classifier's head, named as in NeMo's files. */
+export function headWeights(o: { hiddenSize: number; numClasses: number; numOutputLayers: number }): WeightSpec[] {
+  return Array.from({ length: o.numOutputLayers }, (_, index) => {
+    const last = index === o.numOutputLayers - 1;
+    return linearWeights(headLayerName(index), last ? o.numClasses : o.hiddenSize, o.hiddenSize, 0.02);
+  }).flat();
+}
+
+function linearWeights(name: string, outputs: number, inputs: number, std: number): WeightSpec[] {
+  return [
+    { name: `${name}.weight`, shape: [outputs, inputs], used: true, init: 'normal', std },
+    { name: `${name}.bias`, shape: [outputs], used: true, init: 'zeros', std: 0 },
+  ];
+}
