@@ -1,0 +1,11 @@
+export { NotSetUp, PortInUse, ServerFailed, ServerUnreachable } from './errors.js';
+export { installedProgram } from './installed-program.js';
+export { mlflowAnswers, mlflowVersionAt, startMlflowServer } from './mlflow-server.js';
+export { freePort, isPortFree, portHolder } from './ports.js';
+export type { ServerHandle, ServerOptions } from './server-handle.js';
+export { stackAddresses, StackSettingError, type StackAddresses, type StackSettings } from './stack-settings.js';
+export { startStack, stackStatus, stopStack } from './stack.js';
+export type { ServerStatus, StartedStack, StartOptions, WorkerSpec } from './stack.js';
+export { startProcess, type ProcessSpec, type RunningProcess } from './start-process.js';
+export { isTemporalServing } from './temporal-health.js';
+export { registerSearchAttributes, startTemporalServer, type TemporalOptions } from './temporal-server.js';

@@ -1,0 +1,71 @@
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { installedProgram } from './installed-program.js';
+import { freePort, requirePort } from './ports.js';
+import type { ServerHandle, ServerOptions } from './server-handle.js';
+import { startProcess, untilReady } from './start-process.js';
+
+/**
+ * Starts MLflow's server on 127.0.0.1 with SQLite and an artifact folder inside `folder`; ready (10 to 17 s alone on two
+ * cores) when it answers.
+ *
+ * @throws PortInUse, NotSetUp, ServerFailed with its last log lines.
+ */
+export async function startMlflowServer(options: ServerOptions): Promise<ServerHandle> {
+  const { timeoutMs = 180_000, signal, outlivesParent = false } = options;
+  const folder = resolve(options.folder);
+  const port = options.port ?? (await freePort());
+  await requirePort(port, "MLflow's server", '--mlflow-port or NAUTIL_MLFLOW_PORT');
+  mkdirSync(folder, { recursive: true });
+  const address = `http://127.0.0.1:${port}`;
+  const server = await startProcess({
+    name: 'MLflow',
+    command: installedProgram('mlflow'),
+    args: ['server', '--host', '127.0.0.1', '--port', String(port), '--workers', '1']
+      .concat('--backend-store-uri', `sqlite:///${join(folder, 'mlflow.db')}`)
+      .concat('--artifacts-destination', join(folder, 'artifacts')),
+    cwd: folder,
+    env: {
+      ...withoutMlflowSettings(),
+      MLFLOW_SERVER_ENABLE_JOB_EXECUTION: 'false', // 0.49 GB of memory in place of 1.45
+      MLFLOW_DISABLE_TELEMETRY: 'true',
+    },
+    logFile: options.logFile ?? join(folder, 'mlflow.log'),
+    outlivesParent,
+  });
+  await options.onStarted?.(server);
+  await untilReady(server, { isReady: () => mlflowAnswers(address), timeoutMs, signal });
+  return { ...server, address, uiUrl: address, ready: true };
+}
+
+/** The settings of a client (MLFLOW_TRACKING_URI and the like) mean something else to a server. */
+function withoutMlflowSettings(): NodeJS.ProcessEnv {
+  const names = Object.keys(process.env).filter((name) => name.startsWith('MLFLOW_'));
+  return Object.fromEntries(names.map((name) => [name, undefined]));
+}
+
+/** The version of the MLflow server at an address; undefined when none answers there, or it wants to know who asks first. */
+export async function mlflowVersionAt(trackingUri: string, timeoutMs = 5000): Promise<string | undefined> {
+  const { status, text } = await askVersion(trackingUri, timeoutMs);
+  return isVersion(status, text) ? text : undefined;
+}
+
+const isVersion = (status: number, text: string): boolean => status === 200 && /^\d+\.\d+[\w.]*$/.test(text);
+
+/** Whether an MLflow server answers at an address; one that refuses us (401, 403) does. */
+export async function mlflowAnswers(trackingUri: string, timeoutMs = 5000): Promise<boolean> {
+  const { status, text } = await askVersion(trackingUri, timeoutMs);
+  return status === 401 || status === 403 || isVersion(status, text);
+}
+
+/** Status 0 when nothing answers. */
+async function askVersion(trackingUri: string, timeoutMs: number): Promise<{ status: number; text: string }> {
+  try {
+    const response = await fetch(`${trackingUri.replace(/\/$/, '')}/version`, {
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    return { status: response.status, text: (await response.text()).trim() };
+  } catch {
+    return { status: 0, text: '' };
+  }
+}

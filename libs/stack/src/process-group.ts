@@ -1,0 +1,48 @@
+import { identityOf, pidOf, type ProcessIdentity } from '@nautil/store';
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/**
+ * The live processes of the group that a process was started as leader of. The leader may be gone and the rest live on: a
+ * kill -9 of MLflow leaves its web server on the port.
+ */
+export function groupMembers(leader: ProcessIdentity): number[] {
+  const group = pidOf(leader);
+  const now = identityOf(group);
+  if (now !== undefined && now !== leader) return []; // the id was given to a stranger, so the whole group is gone
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => Number.isInteger(pid) && groupOf(pid) === group);
+}
+
+/** Process group id; undefined for a process that has ended, waited for or not. */
+function groupOf(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return state === 'Z' || state === 'X' ? undefined : Number(group);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Sends a signal to every process of the group. */
+export function signalGroup(leader: ProcessIdentity, signal: NodeJS.Signals): void {
+  if (groupMembers(leader).length === 0) return;
+  try {
+    process.kill(-pidOf(leader), signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** Ends a process group: SIGTERM, SIGKILL after the grace time. Returns when no process of it is left. */
+export async function endGroup(leader: ProcessIdentity, graceMs = 10_000): Promise<void> {
+  signalGroup(leader, 'SIGTERM');
+  const deadline = Date.now() + graceMs;
+  for (let killed = false; groupMembers(leader).length > 0; await sleep(25)) {
+    if (killed || Date.now() < deadline) continue;
+    signalGroup(leader, 'SIGKILL');
+    killed = true;
+  }
+}

@@ -1,0 +1,94 @@
+import { NautilError } from '@nautil/contracts';
+import { liveProcess, readRecord } from './stack-record.js';
+
+/** Where the parts of the stack are, or shall be. Everything left out comes from the environment, then from the defaults. */
+export interface StackSettings {
+  /** NAUTIL_TEMPORAL_PORT; default 7233. */
+  temporalPort?: number;
+
+  /** NAUTIL_TEMPORAL_UI_PORT; default 8233. */
+  temporalUiPort?: number;
+
+  /** NAUTIL_MLFLOW_PORT; default 5000. */
+  mlflowPort?: number;
+
+  /** NAUTIL_TEMPORAL_ADDRESS (`host:port`): a server that somebody else runs. */
+  temporalAddress?: string;
+
+  /** MLFLOW_TRACKING_URI (http or https): a server that somebody else runs. */
+  mlflowTrackingUri?: string;
+}
+
+/** A setting of the stack that cannot be meant. */
+export class StackSettingError extends NautilError {
+  override readonly name = 'StackSettingError';
+  readonly kind = 'usage';
+}
+
+export interface ResolvedSettings {
+  temporalPort: number;
+  temporalUiPort: number;
+  mlflowPort: number;
+  temporalAddress?: string;
+  mlflowTrackingUri?: string;
+
+  /** Ports that were asked for, not defaults. */
+  chosen: { temporal: boolean; mlflow: boolean };
+}
+
+export function resolveSettings(settings: StackSettings): ResolvedSettings {
+  const environment = process.env;
+  const mlflowTrackingUri = settings.mlflowTrackingUri ?? (environment['MLFLOW_TRACKING_URI'] || undefined);
+  if (mlflowTrackingUri !== undefined && !/^https?:\/\//.test(mlflowTrackingUri)) {
+    throw new StackSettingError(`MLflow's tracking URI ${mlflowTrackingUri} is not an http or https address`, {
+      hint: 'Nautil talks to a tracking server: set MLFLOW_TRACKING_URI to its address, or unset it to start one here',
+    });
+  }
+  const temporalPort = settings.temporalPort ?? portFrom('NAUTIL_TEMPORAL_PORT');
+  const mlflowPort = settings.mlflowPort ?? portFrom('NAUTIL_MLFLOW_PORT');
+  return {
+    temporalPort: temporalPort ?? 7233,
+    temporalUiPort: settings.temporalUiPort ?? portFrom('NAUTIL_TEMPORAL_UI_PORT') ?? 8233,
+    mlflowPort: mlflowPort ?? 5000,
+    temporalAddress: settings.temporalAddress ?? (environment['NAUTIL_TEMPORAL_ADDRESS'] || undefined),
+    mlflowTrackingUri,
+    chosen: { temporal: temporalPort !== undefined, mlflow: mlflowPort !== undefined },
+  };
+}
+
+function portFrom(name: string): number | undefined {
+  const text = process.env[name];
+  if (!text) return undefined;
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new StackSettingError(`${name}=${text} is not a port`, { hint: 'a port is a whole number from 1 to 65535' });
+  }
+  return port;
+}
+
+export interface StackAddresses {
+  /** `host:port`. */
+  temporalAddress: string;
+
+  /** Undefined for a server that somebody else runs elsewhere: where its UI is, nobody said. */
+  temporalUiUrl: string | undefined;
+
+  mlflowTrackingUri: string;
+}
+
+/**
+ * Where programs find Temporal and MLflow: what options and environment say, else what runs here, else the default ports.
+ * Nothing is asked whether it answers.
+ */
+export function stackAddresses(settings: StackSettings = {}): StackAddresses {
+  const resolved = resolveSettings(settings);
+  const record = readRecord();
+  const temporal = resolved.chosen.temporal ? undefined : liveProcess(record, 'temporal');
+  const mlflow = resolved.chosen.mlflow ? undefined : liveProcess(record, 'mlflow');
+  const localUi = temporal?.uiUrl ?? `http://127.0.0.1:${resolved.temporalUiPort}`;
+  return {
+    temporalAddress: resolved.temporalAddress ?? temporal?.address ?? `127.0.0.1:${resolved.temporalPort}`,
+    temporalUiUrl: resolved.temporalAddress === undefined ? localUi : process.env['NAUTIL_TEMPORAL_UI_URL'],
+    mlflowTrackingUri: resolved.mlflowTrackingUri ?? mlflow?.address ?? `http://127.0.0.1:${resolved.mlflowPort}`,
+  };
+}

@@ -1,0 +1,127 @@
+import { identityOf, type ProcessIdentity } from '@nautil/store';
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { NotSetUp, ServerFailed } from './errors.js';
+import { endGroup, groupMembers, signalGroup } from './process-group.js';
+
+export interface ProcessSpec {
+  /** As people know it: `MLflow`. */
+  name: string;
+
+  command: string;
+  args: string[];
+  cwd?: string;
+  env?: NodeJS.ProcessEnv;
+
+  /** Takes stdout and stderr; what the last start left there is kept as `<file>.1`. */
+  logFile: string;
+
+  /** True: the process lives on when this one ends. False: it ends with this one, however this one ends. */
+  outlivesParent: boolean;
+}
+
+export interface RunningProcess {
+  name: string;
+
+  /** Leader of its own process group. */
+  pid: number;
+
+  identity: ProcessIdentity;
+  logFile: string;
+  stop(): Promise<void>;
+
+  /** SIGKILL to the whole group, at once. */
+  kill(): void;
+}
+
+// Runs "$@", and ends the whole group when it ends or when the pipe on stdin closes: that is when the parent is gone, kill -9
+// included. NOTE: a shell gives what it runs in the background /dev/null for stdin, so the pipe goes by number 3.
+const endWithParent =
+  'exec 3<&0; { cat >/dev/null; kill -KILL 0; } <&3 & exec 3<&-; "$@" </dev/null & wait $!; kill -KILL 0';
+
+/** Starts a program as the leader of its own process group (and session: no Ctrl-C of a terminal reaches it). */
+export async function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
+  const { name, command, args, cwd, env, logFile, outlivesParent } = spec;
+  mkdirSync(dirname(logFile), { recursive: true });
+  if (existsSync(logFile)) renameSync(logFile, `${logFile}.1`);
+  const log = openSync(logFile, 'a');
+  try {
+    const [program, programArgs] = outlivesParent
+      ? [command, args]
+      : ['/bin/sh', ['-c', endWithParent, 'sh', command, ...args]];
+    const child = spawn(program, programArgs, {
+      cwd,
+      env: { ...process.env, ...env },
+      detached: true,
+      stdio: [outlivesParent ? 'ignore' : 'pipe', log, log],
+    });
+    await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject));
+    child.on('error', () => {});
+    child.unref();
+    (child.stdin as unknown as { unref(): void } | null)?.unref();
+
+    const pid = child.pid ?? 0;
+    const identity = identityOf(pid);
+    if (identity === undefined) {
+      throw new ServerFailed(`${name} ended as soon as it was started${lastLines(logFile)}`, {
+        hint: `its log is ${logFile}`,
+      });
+    }
+    return {
+      name,
+      pid,
+      identity,
+      logFile,
+      stop: () => endGroup(identity),
+      kill: () => signalGroup(identity, 'SIGKILL'),
+    };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new NotSetUp(`${command} is missing`, { hint: 'run `npm run setup`', cause: error });
+  } finally {
+    closeSync(log);
+  }
+}
+
+export interface Wait {
+  isReady: () => Promise<boolean>;
+  timeoutMs: number;
+  signal?: AbortSignal;
+}
+
+/** Waits until a started process is ready, and ends it when it is not in time. */
+export async function untilReady(started: RunningProcess, { isReady, timeoutMs, signal }: Wait): Promise<void> {
+  const begin = performance.now();
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      if (await isReady()) return;
+      const ended = groupMembers(started.identity).length === 0;
+      if (ended || performance.now() - begin > timeoutMs) {
+        const what = ended ? 'ended before it was ready' : `was not ready after ${timeoutMs / 1000} s`;
+        throw new ServerFailed(`${started.name} ${what}${lastLines(started.logFile)}`, {
+          hint: `its log is ${started.logFile}`,
+        });
+      }
+      await sleep(100, undefined, { signal });
+    }
+  } catch (error) {
+    await endGroup(started.identity);
+    throw error;
+  }
+}
+
+/** The end of a log, to be put after a message. */
+export function lastLines(logFile: string, count = 8): string {
+  let lines: string[] = [];
+  try {
+    lines = readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-count);
+  } catch {
+    // it never wrote one
+  }
+  return lines.join('') === ''
+    ? ''
+    : `; its last lines:\n${lines.map((line) => `  | ${line.slice(0, 300)}`).join('\n')}`;
+}

@@ -1,0 +1,103 @@
+import { searchAttributes } from '@nautil/contracts';
+import { execFile } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { ServerFailed } from './errors.js';
+import { installedProgram } from './installed-program.js';
+import { freePort, requirePort } from './ports.js';
+import type { ServerHandle, ServerOptions } from './server-handle.js';
+import { startProcess, untilReady } from './start-process.js';
+import { isTemporalServing } from './temporal-health.js';
+
+const run = promisify(execFile);
+
+export interface TemporalOptions extends ServerOptions {
+  /** Default: any free port. */
+  uiPort?: number;
+
+  /** The SQLite file; survives kill -9. Default `temporal.db` in the folder. */
+  dbFile?: string;
+
+  /** Created beside `default` when it is another. */
+  namespace?: string;
+}
+
+/**
+ * Starts Temporal's development server on 127.0.0.1 with Nautil's search attributes registered; ready when it serves.
+ *
+ * @throws PortInUse, NotSetUp, ServerFailed with its last log lines.
+ */
+export async function startTemporalServer(options: TemporalOptions): Promise<ServerHandle> {
+  const { folder, namespace, timeoutMs = 60_000, signal, outlivesParent = false } = options;
+  const port = options.port ?? (await freePort());
+  const uiPort = options.uiPort ?? (await freePort());
+  await requirePort(port, "Temporal's server", '--temporal-port or NAUTIL_TEMPORAL_PORT');
+  await requirePort(uiPort, "Temporal's UI", '--temporal-ui-port or NAUTIL_TEMPORAL_UI_PORT');
+  const dbFile = options.dbFile ?? join(folder, 'temporal.db');
+  mkdirSync(dirname(dbFile), { recursive: true });
+  const attributes = Object.entries(searchAttributes).flatMap(([name, type]) => [
+    '--search-attribute',
+    `${name}=${type}`,
+  ]);
+  const address = `127.0.0.1:${port}`;
+  const server = await startProcess({
+    name: 'Temporal',
+    command: installedProgram('temporal'),
+    args: ['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--ui-port', String(uiPort)]
+      .concat('--db-filename', dbFile, '--log-level', 'warn', '--ui-disable-news-fetch', ...attributes)
+      .concat(namespace && namespace !== 'default' ? ['--namespace', namespace] : []),
+    logFile: options.logFile ?? join(folder, 'temporal.log'),
+    outlivesParent,
+  });
+  await options.onStarted?.(server);
+  await untilReady(server, { isReady: () => isTemporalServing(address), timeoutMs, signal });
+  return { ...server, address, uiUrl: `http://127.0.0.1:${uiPort}`, ready: true };
+}
+
+/**
+ * Registers the search attributes of Nautil that a server lacks: a workflow that sets an unknown one hangs in retries.
+ *
+ * @returns the names that were missing
+ */
+export async function registerSearchAttributes(address: string, namespace = 'default'): Promise<string[]> {
+  const temporal = installedProgram('temporal');
+  const at = ['--address', address, '--namespace', namespace];
+  try {
+    const { stdout } = await run(temporal, ['operator', 'search-attribute', 'list', ...at, '-o', 'json'], {
+      timeout: 20_000,
+    });
+    const missing = Object.entries(searchAttributes).filter(([name]) => !stdout.includes(`"${name}"`));
+    if (missing.length > 0) {
+      const named = missing.flatMap(([name, type]) => ['--name', name, '--type', type]);
+      await run(temporal, ['operator', 'search-attribute', 'create', ...at, ...named], { timeout: 20_000 });
+    }
+    return missing.map(([name]) => name);
+  } catch (error) {
+    const message = String((error as { stderr?: string }).stderr ?? error).trim();
+    throw new ServerFailed(
+      `the search attributes of Nautil cannot be registered with Temporal at ${address}: ${message}`,
+      {
+        hint: `register them by hand: ${Object.entries(searchAttributes)
+          .map(
+            ([name, type]) =>
+              `temporal operator search-attribute create --address ${address} --name ${name} --type ${type}`,
+          )
+          .join('\n')}`,
+        cause: error,
+      },
+    );
+  }
+}
+
+/** Whether a worker whose identity starts with a process id polls the task queue. */
+export async function isPolledBy(pid: number, taskQueue: string, address: string): Promise<boolean> {
+  try {
+    const args = ['task-queue', 'describe', '--task-queue', taskQueue, '--address', address, '-o', 'json'];
+    const { stdout } = await run(installedProgram('temporal'), args, { timeout: 20_000 });
+    const { pollers } = JSON.parse(stdout) as { pollers: { identity?: string }[] | null };
+    return (pollers ?? []).some(({ identity }) => identity?.startsWith(`${pid}@`));
+  } catch {
+    return false;
+  }
+}
