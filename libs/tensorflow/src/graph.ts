@@ -154,7 +154,8 @@ export class Graph {
     const inputs = Array.from({ length: native.TF_OperationNumInputs(oper) }, (_, index) =>
       native.TF_OperationInput({ oper, index }),
     );
-    return `${native.TF_OperationOpType(oper)} (node ${name}) of ${inputs.map((input) => this.describe(input)).join(', ') || 'no inputs'}`;
+    const device = native.TF_OperationDevice(oper);
+    return `${native.TF_OperationOpType(oper)} (node ${name}${device && `, on ${device}`}) of ${inputs.map((input) => this.describe(input)).join(', ') || 'no inputs'}`;
   }
 
   /**
@@ -243,6 +244,8 @@ export class Graph {
   #newNodes(): Pointer[] {
     const nodes: Pointer[] = [];
     for (let node; (node = this.#native.TF_GraphNextOperation(this.pointer, this.#cursor));) nodes.push(node);
+    // NOTE: at the end the cursor stands behind the last node, and the next call would step over the first new one.
+    this.#cursor[0]!--;
     this.#nodeCount += nodes.length;
     return nodes;
   }

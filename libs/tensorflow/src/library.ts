@@ -43,7 +43,7 @@ export function openTensorFlow(options: TensorFlowOptions = {}): TensorFlow {
     }
     return loaded.tensorflow;
   }
-  const library = resolve(options.library ?? process.env['LIBTENSORFLOW'] ?? newestLibrary());
+  const library = resolve(options.library ?? (process.env['LIBTENSORFLOW'] || newestLibrary()));
   if (!existsSync(library)) throw missing(`${library} does not exist`);
   const onednn = options.onednn ?? false;
   const environment = {

@@ -1,4 +1,4 @@
-import { TensorFlowError } from './errors.js';
+import { OutOfMemory, TensorFlowError } from './errors.js';
 import { describe, dtypeCodes, dtypeOf, hostArray, type HostTensor } from './host-tensor.js';
 import type { Native, Pointer } from './native.js';
 
@@ -9,8 +9,8 @@ const dimsOf = (shape: readonly number[]): BigInt64Array | null =>
 export function toNative(native: Native, { dtype, shape, data }: HostTensor): Pointer {
   const tensor = native.TF_AllocateTensor(dtypeCodes[dtype], dimsOf(shape), shape.length, data.byteLength);
   if (!tensor)
-    throw new TensorFlowError(`no memory for ${describe(dtype, shape)} (${data.byteLength} bytes)`, {
-      code: 'INTERNAL',
+    throw new OutOfMemory(`no memory for ${describe(dtype, shape)}: ${data.byteLength} bytes`, {
+      code: 'RESOURCE_EXHAUSTED',
     });
   if (data.byteLength) native.memcpy(native.TF_TensorData(tensor), data, data.byteLength);
   return tensor;

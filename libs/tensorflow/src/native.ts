@@ -56,6 +56,7 @@ const signatures = {
 
   TF_OperationName: ['str', [pointer]],
   TF_OperationOpType: ['str', [pointer]],
+  TF_OperationDevice: ['str', [pointer]],
   TF_OperationNumInputs: ['int', [pointer]],
   TF_OperationInput: [output, [output]],
   TF_OperationNumOutputs: ['int', [pointer]],

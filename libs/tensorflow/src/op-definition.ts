@@ -6,6 +6,8 @@ import type { Native, Pointer } from './native.js';
 /** What TensorFlow's registry says about a type of op: the names of its inputs and its attributes' kinds. */
 export interface OpDefinition {
   readonly inputs: readonly string[];
+  /** Which of the inputs is a list; -1 for none. No op that is used here has two. */
+  readonly listInput: number;
   /** Kind by name, as in `int`, `type`, `list(int)`. */
   readonly attrs: ReadonlyMap<string, string>;
   /** The attributes that TensorFlow takes from the inputs when nobody gives them. */
@@ -44,6 +46,7 @@ export function opDefinition(native: Native, graph: Pointer, type: string): OpDe
     const message = opDef.decode(readBuffer(native, buffer)) as unknown as OpDefMessage;
     const definition = {
       inputs: message.input_arg.map((arg) => arg.name),
+      listInput: message.input_arg.findIndex((arg) => arg.number_attr || arg.type_list_attr),
       attrs: new Map(message.attr.map((attr) => [attr.name, attr.type])),
       inferred: new Set(
         message.input_arg.flatMap((arg) => [arg.type_attr, arg.number_attr, arg.type_list_attr].filter(Boolean)),

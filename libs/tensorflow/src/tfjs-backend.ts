@@ -71,12 +71,17 @@ class TracingBinding {
 
   executeOp(type: string, attrs: KernelAttr[], ids: number[], count: number): TensorMetadata[] {
     const graph = this.#current(type);
-    const { inferred } = opDefinition(nativeApi(), graph.pointer, type);
+    const { inferred, inputs: names, listInput } = opDefinition(nativeApi(), graph.pointer, type);
     // What follows from the inputs is left to TensorFlow: tfjs takes bfloat16 for float32, as it knows no other float.
     const given = attrs
       .filter(({ name }) => !inferred.has(name))
       .map(({ name, type, value }) => [name, attrOf(type, value)] as const);
-    const inputs = ids.map((id) => this.outputOf(graph, id));
+    const inputs: (Output | Output[])[] = ids.map((id) => this.outputOf(graph, id));
+    // tfjs-node passes lists flat: ConcatV2's values and then its axis.
+    if (listInput >= 0) {
+      const list = inputs.splice(listInput, inputs.length - names.length + 1) as Output[];
+      inputs.splice(listInput, 0, list);
+    }
     const outputs = graph.ops(type, inputs, Object.fromEntries(given));
     return outputs.slice(0, count).map((output) => this.register(graph, output));
   }

@@ -1,0 +1,97 @@
+import { dropout, Graph, hostTensor, Session, type DropoutOptions } from './index.js';
+
+type Settings = Omit<DropoutOptions, 'step' | 'rowOffset' | 'seed' | 'rate' | 'site'> &
+  Partial<{ seed: number; rate: number; site: number; step: number; rowOffset: number }>;
+
+/** The masks' values, already divided: dropout of ones. */
+async function maskOf(
+  shape: number[],
+  { seed = 1, rate = 0.25, site = 3, step = 0, rowOffset = 0, rows }: Settings = {},
+) {
+  const graph = new Graph();
+  const session = new Session(graph);
+  const [steps, offsets] = [graph.placeholder('int32', []), graph.placeholder('int32', [])];
+  const masked = graph.trace((tf) =>
+    graph.output(
+      dropout(tf.ones(shape), { seed, rate, site, step: graph.tensor(steps), rowOffset: graph.tensor(offsets), rows }),
+    ),
+  );
+  const feeds = [steps, offsets].map((output, i) => [output, [step, rowOffset][i]!] as const);
+  const [value] = await session.run({ feeds, fetches: [masked] });
+  session.close();
+  graph.close();
+  expect(value!.shape).toEqual(shape);
+  return value!.data as Float32Array;
+}
+
+test('values are dropped at the rate, and the rest are divided by what is kept', async () => {
+  const mask = await maskOf([100, 1000], { rate: 0.1 });
+  const dropped = mask.filter((x) => x === 0).length / mask.length;
+  expect(dropped).toBeGreaterThan(0.095);
+  expect(dropped).toBeLessThan(0.105);
+  expect(new Set(mask)).toEqual(new Set([0, Math.fround(1 / 0.9)]));
+});
+
+test.each([
+  ['of a multiple of four', [6, 2, 4]],
+  ['of an odd size', [6, 3, 5]],
+  ['of one value', [6]],
+])('micro-batches with rows %s draw what the whole batch would', async (_, shape) => {
+  const [rows = 0, ...rest] = shape;
+  const whole = await maskOf(shape);
+  const rowSize = whole.length / rows;
+  for (const split of [1, 2, 4]) {
+    const parts = await Promise.all([
+      maskOf([split, ...rest], { rowOffset: 0 }),
+      maskOf([rows - split, ...rest], { rowOffset: split }),
+    ]);
+    expect(parts[0]).toEqual(whole.slice(0, split * rowSize));
+    expect(parts[1]).toEqual(whole.slice(split * rowSize));
+  }
+});
+
+test('rows are rows of the batch, however the tensor is folded', async () => {
+  expect(await maskOf([12, 5], { rows: 4, rowOffset: 2 })).toEqual(await maskOf([4, 15], { rowOffset: 2 }));
+});
+
+test('seed, site, step and row each change the mask, and nothing else does', async () => {
+  const masks = await Promise.all([
+    maskOf([4, 64]),
+    maskOf([4, 64], { seed: 2 }),
+    maskOf([4, 64], { seed: -1 }),
+    maskOf([4, 64], { site: 4 }),
+    maskOf([4, 64], { step: 1 }),
+    maskOf([4, 64], { rowOffset: 4 }),
+    maskOf([4, 64], { rowOffset: 2 ** 31 - 1, step: 2 ** 31 - 1 }),
+  ]);
+  expect(new Set(masks.map((mask) => mask.join())).size).toBe(masks.length);
+  expect(await maskOf([4, 64])).toEqual(masks[0]);
+});
+
+test('a rate of 0 adds nothing to the graph', () => {
+  const graph = new Graph();
+  graph.trace((tf) => {
+    const x = graph.tensor(graph.constant('float32', [2], [1, 2]));
+    const before = graph.nodeCount;
+    const draw = { seed: 1, site: 0, step: tf.scalar(0, 'int32'), rowOffset: tf.scalar(0, 'int32') };
+    expect(dropout(x, { ...draw, rate: 0 })).toBe(x);
+    expect(graph.nodeCount).toBe(before);
+  });
+  graph.close();
+});
+
+test('the gradient goes where the values went', async () => {
+  const graph = new Graph();
+  const session = new Session(graph);
+  const x = graph.placeholder('float32', [4, 8]);
+  const y = graph.trace((tf) => {
+    const zero = tf.scalar(0, 'int32');
+    return graph.output(dropout(graph.tensor(x), { seed: 1, rate: 0.5, site: 0, step: zero, rowOffset: zero }));
+  });
+  const [dx] = graph.gradients(y, [x]);
+  const ones = hostTensor('float32', [4, 8], new Float32Array(32).fill(1));
+  const [value, gradient] = await session.run({ feeds: [[x, ones]], fetches: [y, dx!] });
+  expect(gradient!.data).toEqual(value!.data);
+  session.close();
+  graph.close();
+});

@@ -1,0 +1,132 @@
+import {
+  castTo,
+  gelu,
+  Graph,
+  hostTensor,
+  layerNorm,
+  linear,
+  matMulIn,
+  Session,
+  tfjs,
+  type Output,
+  type Tensor,
+} from './index.js';
+
+/** The value of `build` of an input, and the derivatives of the sum of its squares, by the graph and by differences. */
+async function differentiate(shape: number[], build: (x: Tensor) => Tensor) {
+  const graph = new Graph();
+  const session = new Session(graph);
+  const x = graph.placeholder('float32', shape);
+  const [y, loss] = graph.trace(() => {
+    const result = build(graph.tensor(x));
+    return [graph.output(result), graph.output(result.square().sum())];
+  });
+  const [dx] = graph.gradients(loss, [x]);
+  const size = shape.reduce((a, b) => a * b, 1);
+  const data = Float32Array.from({ length: size }, (_, k) => 2 * Math.sin(3 * k + 1));
+  const run = async (output: Output) =>
+    Array.from(
+      (await session.run({ feeds: [[x, hostTensor('float32', shape, data)]], fetches: [output] }))[0]!.data,
+      Number,
+    );
+  const value = await run(y);
+  const gradient = await run(dx!);
+  const differences: number[] = [];
+  for (let k = 0; k < size; k++) {
+    const kept = data[k]!;
+    const at = async (moved: number) => {
+      data[k] = moved;
+      return (await run(loss))[0]!;
+    };
+    differences.push(((await at(kept + 0.01)) - (await at(kept - 0.01))) / 0.02);
+    data[k] = kept;
+  }
+  session.close();
+  graph.close();
+  return { input: Array.from(data), value, gradient, differences };
+}
+
+function expectClose(actual: number[], expected: number[], digits: number): void {
+  expect(actual).toHaveLength(expected.length);
+  for (const [i, value] of actual.entries()) expect(value).toBeCloseTo(expected[i]!, digits);
+}
+
+test('layerNorm gives each row mean 0 and variance 1, then the gain and the bias', async () => {
+  const gain = [1, 2, 3, 4];
+  const bias = [0, 0, 1, -1];
+  const { input, value, gradient, differences } = await differentiate([3, 4], (x) =>
+    layerNorm(x, tfjs().tensor(gain), tfjs().tensor(bias), 1e-5),
+  );
+  const expected = [0, 4, 8].flatMap((at) => {
+    const row = input.slice(at, at + 4);
+    const mean = row.reduce((a, b) => a + b) / 4;
+    const variance = row.reduce((sum, v) => sum + (v - mean) ** 2, 0) / 4;
+    return row.map((v, i) => ((v - mean) / Math.sqrt(variance + 1e-5)) * gain[i]! + bias[i]!);
+  });
+  expectClose(value, expected, 4);
+  expectClose(gradient, differences, 1);
+});
+
+test('gelu is x·Φ(x)', async () => {
+  const { input, value, gradient, differences } = await differentiate([6], gelu);
+  expectClose(
+    value,
+    input.map((x) => x * normalCdf(x)),
+    5,
+  );
+  expectClose(gradient, differences, 1);
+});
+
+test("linear is torch's: the weight is [out, in], and leading axes stay", async () => {
+  const { input, value, gradient, differences } = await differentiate([2, 2, 2], (x) =>
+    linear(x, tfjs().tensor([1, 2, 3, 4, 5, 6], [3, 2]), tfjs().tensor([0, 10, 20])),
+  );
+  const expected = [0, 2, 4, 6].flatMap((at) => {
+    const [a, b] = [input[at]!, input[at + 1]!];
+    return [a + 2 * b, 3 * a + 4 * b + 10, 5 * a + 6 * b + 20];
+  });
+  expectClose(value, expected, 4);
+  expectClose(gradient, differences, 0);
+});
+
+test('matrices in bfloat16 are rounded to 8 bits, and their product and gradients are float32 again', async () => {
+  const graph = new Graph();
+  const session = new Session(graph);
+  const x = graph.placeholder('float32', [1, 2]);
+  const w = graph.constant('float32', [2, 1], [1, 1]);
+  const y = graph.trace(() => graph.output(matMulIn('bfloat16')(graph.tensor(x), graph.tensor(w))));
+  const gradients = graph.gradients(y, [x, w]);
+  expect([y, ...gradients].map((output) => graph.typeOf(output))).toEqual(['float32', 'float32', 'float32']);
+  const values = await session.run({
+    feeds: [[x, hostTensor('float32', [1, 2], Float32Array.of(1 + 2 ** -10, 256))]],
+    fetches: [y, ...gradients],
+  });
+  expect(values.map(({ data }) => Array.from(data, Number))).toEqual([[256], [1, 1], [1, 256]]);
+  session.close();
+  graph.close();
+});
+
+test('a 16-bit tensor passes through other ops, and casting to its own type adds nothing', () => {
+  const graph = new Graph();
+  graph.trace((tf) => {
+    const x = castTo(graph.tensor(graph.constant('float32', [2, 3], [1, 2, 3, 4, 5, 6])), 'bfloat16');
+    const moved = tf.softmax(
+      x
+        .transpose()
+        .reshape([6])
+        .mul(x.reshape([6])),
+    );
+    expect(graph.typeOf(graph.output(moved))).toBe('bfloat16');
+    expect(castTo(moved, 'bfloat16')).toBe(moved);
+  });
+  graph.close();
+});
+
+/** Φ, by integrating the normal density from 0 with Simpson's rule. */
+function normalCdf(x: number): number {
+  const steps = 400;
+  const density = (t: number) => Math.exp((-t * t) / 2) / Math.sqrt(2 * Math.PI);
+  let sum = density(0) + density(x);
+  for (let i = 1; i < steps; i++) sum += density((i * x) / steps) * (i % 2 ? 4 : 2);
+  return 0.5 + (sum * x) / steps / 3;
+}

@@ -1,0 +1,199 @@
+import { Graph, hostTensor, OutOfMemory, Session, TensorFlowError, type DType, type HostData } from './index.js';
+
+let graph: Graph;
+let session: Session;
+beforeEach(() => {
+  graph = new Graph();
+  session = new Session(graph);
+});
+afterEach(() => {
+  session.close();
+  graph.close();
+});
+
+test.each<[DType, HostData]>([
+  ['float32', Float32Array.of(1.5, -2, NaN)],
+  ['float64', Float64Array.of(1.5, -2, 1e300)],
+  ['int32', Int32Array.of(1, -2, 2 ** 31 - 1)],
+  ['int64', BigInt64Array.of(1n, -2n, 2n ** 62n)],
+  ['uint64', BigUint64Array.of(1n, 2n, 2n ** 64n - 1n)],
+  ['uint8', Uint8Array.of(1, 2, 255)],
+  ['bool', Uint8Array.of(1, 0, 1)],
+  ['bfloat16', Uint16Array.of(0x3f80, 0x4000, 0)],
+])('%s comes back as it was fed', async (dtype, data) => {
+  const x = graph.placeholder(dtype, [1, 3]);
+  const [value] = await session.run({
+    feeds: [[x, hostTensor(dtype, [1, 3], data)]],
+    fetches: [graph.op('Identity', [x])],
+  });
+  expect(value).toEqual({ dtype, shape: [1, 3], data });
+});
+
+test('a number feeds a scalar of any type, and empty tensors pass', async () => {
+  const scalar = graph.placeholder('int64', []);
+  const empty = graph.placeholder('float32', [-1, 4]);
+  const values = await session.run({
+    feeds: [
+      [scalar, 7],
+      [empty, hostTensor('float32', [0, 4], new Float32Array())],
+    ],
+    fetches: [graph.op('Identity', [scalar]), graph.op('Identity', [empty])],
+  });
+  expect(values[0]!.data).toEqual(BigInt64Array.of(7n));
+  expect(values[1]!.shape).toEqual([0, 4]);
+});
+
+test('nodes added after a run are seen by the next one', async () => {
+  const x = graph.constant('float32', [], [2]);
+  await session.run({ fetches: [x] });
+  const [value] = await session.run({ fetches: [graph.op('Square', [x])] });
+  expect(value!.data[0]).toBe(4);
+});
+
+test('a large variable is set and read back, alone and with others', async () => {
+  const size = 3_000_000;
+  const names = ['a', 'b', 'c'];
+  const variables = names.map((name) => graph.variable(name, [size]));
+  const start = graph.placeholder('float32', [size]);
+  for (const [i, variable] of variables.entries()) {
+    const data = new Float32Array(size).fill(i + 0.5);
+    data[size - 1] = -i;
+    await session.run({ feeds: [[start, hostTensor('float32', [size], data)]], targets: [variable.assign(start)] });
+  }
+  const together = await session.run({ fetches: variables.map((variable) => variable.read()) });
+  for (const [i, variable] of variables.entries()) {
+    const [alone] = await session.run({ fetches: [variable.read()] });
+    expect(alone!.data[0]).toBe(i + 0.5);
+    expect(alone!.data[size - 1]).toBe(-i);
+    expect(Buffer.compare(new Uint8Array(alone!.data.buffer), new Uint8Array(together[i]!.data.buffer))).toBe(0);
+  }
+});
+
+test('JavaScript goes on while a graph runs', async () => {
+  const x = graph.placeholder('float32', [1500, 1500]);
+  let y = x;
+  for (let i = 0; i < 8; i++) y = graph.op('MatMul', [y, x]);
+  const ones = hostTensor('float32', [1500, 1500], new Float32Array(1500 * 1500));
+  let ticks = 0;
+  const timer = setInterval(() => ticks++, 5);
+  await session.run({ feeds: [[x, ones]], targets: [y] });
+  clearInterval(timer);
+  expect(ticks).toBeGreaterThan(5);
+});
+
+test('of runs at the same time, each has its own result and its own error', async () => {
+  const table = graph.constant('float32', [3], [10, 20, 30]);
+  const at = graph.placeholder('int32', []);
+  const found = graph.op('GatherV2', [table, at, graph.constant('int32', [], [0])]);
+  const runs = Array.from({ length: 40 }, (_, i) => session.run({ feeds: [[at, i % 4]], fetches: [found] }));
+  const settled = await Promise.allSettled(runs);
+  for (const [i, outcome] of settled.entries()) {
+    if (i % 4 === 3) expect(outcome).toMatchObject({ status: 'rejected', reason: expect.any(TensorFlowError) });
+    else expect(outcome).toMatchObject({ status: 'fulfilled', value: [{ data: Float32Array.of(10 * ((i % 4) + 1)) }] });
+  }
+});
+
+describe('what goes wrong is said with the shapes', () => {
+  test('a feed of another shape or type', async () => {
+    const x = graph.placeholder('float32', [2, -1], 'x');
+    const feed = (tensor: ReturnType<typeof hostTensor>) =>
+      session.run({ feeds: [[x, tensor]], targets: [graph.op('Square', [x])] });
+    await expect(feed(hostTensor('float32', [3, 2], new Float32Array(6)))).rejects.toThrow(
+      "x float32[2,?] can't be fed with float32[3,2]",
+    );
+    await expect(feed(hostTensor('int32', [2, 2], new Int32Array(4)))).rejects.toThrow(
+      "x float32[2,?] can't be fed with int32[2,2]",
+    );
+    await expect(feed(hostTensor('float32', [2, 3], new Float32Array(6)))).resolves.toEqual([]);
+  });
+
+  test('values that do not fill their shape', () => {
+    expect(() => hostTensor('float32', [2, 2], new Float32Array(3))).toThrow('float32[2,2] needs 4 values, not 3');
+    expect(() => hostTensor('int32', [1], new Float32Array(1))).toThrow(
+      'int32[1] needs a Int32Array, not a Float32Array',
+    );
+  });
+
+  test('a placeholder that nobody feeds', async () => {
+    const x = graph.placeholder('float32', [2], 'forgotten');
+    await expect(session.run({ fetches: [graph.op('Square', [x])] })).rejects.toThrow(/forgotten/);
+  });
+
+  test('an index out of range, with the node and its inputs', async () => {
+    const table = graph.constant('float32', [3, 2], [1, 2, 3, 4, 5, 6]);
+    const ids = graph.placeholder('int32', [1], 'ids');
+    const rows = graph.op('GatherV2', [table, ids, graph.constant('int32', [], [0])], {}, { name: 'rows' });
+    const run = session.run({ feeds: [[ids, hostTensor('int32', [1], Int32Array.of(3))]], fetches: [rows] });
+    await expect(run).rejects.toThrow(/in GatherV2 \(node rows\) of Const_\d+ float32\[3,2\], ids int32\[1\]/);
+    await expect(run).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', kind: 'training', retryable: false });
+  });
+
+  test('a tensor that does not fit in memory, and the session goes on', async () => {
+    const dims = graph.placeholder('int32', [2]);
+    const ones = graph.op('Fill', [dims, graph.constant('float32', [], [1])]);
+    const sum = graph.op('Sum', [ones, graph.constant('int32', [2], [0, 1])]);
+    const run = (size: number) =>
+      session.run({ feeds: [[dims, hostTensor('int32', [2], Int32Array.of(size, size))]], fetches: [sum] });
+    await expect(run(3_000_000)).rejects.toBeInstanceOf(OutOfMemory);
+    await expect(run(3_000_000)).rejects.toMatchObject({ name: 'OutOfMemory', code: 'RESOURCE_EXHAUSTED' });
+    expect((await run(3))[0]!.data[0]).toBe(9);
+  });
+
+  test('a session that is closed', async () => {
+    const other = new Session(graph);
+    other.close();
+    other.close();
+    await expect(other.run({})).rejects.toThrow('the session is closed');
+    expect(() => other.devices()).toThrow('the session is closed');
+  });
+});
+
+test('a session that is closed during a run finishes it', async () => {
+  const other = new Session(graph);
+  const x = graph.placeholder('float32', [600, 600]);
+  const product = graph.op('MatMul', [x, x]);
+  const sum = graph.op('Sum', [product, graph.constant('int32', [2], [0, 1])]);
+  const run = other.run({
+    feeds: [[x, hostTensor('float32', [600, 600], new Float32Array(360_000).fill(1))]],
+    fetches: [sum],
+  });
+  other.close();
+  expect((await run)[0]!.data[0]).toBe(600 ** 3);
+});
+
+test('the devices are listed by name and type', () => {
+  expect(session.devices()).toContainEqual(
+    expect.objectContaining({ name: '/job:localhost/replica:0/task:0/device:CPU:0', type: 'CPU' }),
+  );
+});
+
+test('memory stays flat over 1,000 steps', async () => {
+  const variable = graph.variable('w', [256, 256]);
+  const x = graph.placeholder('float32', [64, 256]);
+  const read = variable.read();
+  const loss = graph.trace((tf) =>
+    graph.output(
+      tf
+        .softmax(graph.tensor(x).matMul(graph.tensor(read)))
+        .square()
+        .sum(),
+    ),
+  );
+  const [gradient] = graph.gradients(loss, [read]);
+  const update = variable.assignSub(gradient!);
+  const start = graph.placeholder('float32', [256, 256]);
+  const zeros = hostTensor('float32', [256, 256], new Float32Array(256 * 256));
+  await session.run({ feeds: [[start, zeros]], targets: [variable.assign(start)] });
+  const batch = hostTensor('float32', [64, 256], new Float32Array(64 * 256).fill(0.1));
+  // Each step takes in 64 kB and gives out 256 kB: kept, they would be 320 MB.
+  const steps = async (count: number) => {
+    for (let i = 0; i < count; i++)
+      await session.run({ feeds: [[x, batch]], fetches: [loss, gradient!], targets: [update] });
+  };
+  await steps(200);
+  const before = process.memoryUsage.rss();
+  const nodes = graph.nodeCount;
+  await steps(1000);
+  expect(process.memoryUsage.rss() - before).toBeLessThan(64 * 2 ** 20);
+  expect(graph.nodeCount).toBe(nodes);
+});
