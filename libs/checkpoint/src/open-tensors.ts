@@ -1,6 +1,8 @@
 import { openByteSource, type ByteSource } from './byte-source.js';
 import { UnsupportedFile } from './errors.js';
 import { readSafetensors } from './read-safetensors.js';
+import { legacyStart, readTorchLegacy } from './read-torch-legacy.js';
+import { readTorchZip } from './read-torch-zip.js';
 import type { TensorSource } from './tensor-source.js';
 
 /**
@@ -21,16 +23,56 @@ export async function openTensors(path: string): Promise<TensorSource> {
 
 /** Opens tensors in any source of bytes, which the result closes. */
 export async function readTensors(source: ByteSource): Promise<TensorSource> {
-  const start = await source.read(0, Math.min(source.size, 512));
-  const looksLike = recognise(start);
-  if (looksLike === 'safetensors') return readSafetensors(source);
-  throw new UnsupportedFile(source.name, looksLike.problem, { hint: looksLike.hint });
+  const start = Buffer.from((await source.read(0, Math.min(source.size, sniffed))).buffer);
+  const kind = kinds.find(({ matches }) => matches(start));
+  if (kind?.read) return kind.read(source);
+  throw new UnsupportedFile(source.name, kind?.problem ?? 'not a file of tensors that Nautil knows', {
+    hint: kind?.hint ?? readable,
+  });
 }
 
+const sniffed = 512;
 const readable = 'files that are read: safetensors, and those of torch.save (pytorch_model.bin, .ckpt, .pt)';
 
-function recognise(start: Uint8Array): 'safetensors' | { problem: string; hint: string } {
-  if (start.length === 0) return { problem: 'the file is empty', hint: readable };
-  if (start.length > 8 && start[8] === 0x7b) return 'safetensors';
-  return { problem: 'not a file of tensors that Nautil knows', hint: readable };
+interface FileKind {
+  matches(start: Buffer): boolean;
+  read?(source: ByteSource): Promise<TensorSource>;
+  problem?: string;
+  hint?: string;
 }
+
+const startsWith =
+  (...bytes: number[]) =>
+  (start: Buffer) =>
+    bytes.every((byte, index) => start[index] === byte);
+const startsWithText = (text: string) => (start: Buffer) => start.subarray(0, text.length).toString('latin1') === text;
+
+/** Files by their first bytes: those that are read, and those that people take for one of them. */
+const kinds: readonly FileKind[] = [
+  { matches: (start) => start.length === 0, problem: 'the file is empty' },
+  { matches: startsWithText('PK'), read: readTorchZip },
+  { matches: startsWith(...legacyStart), read: readTorchLegacy },
+  { matches: (start) => start.length > 8 && start[8] === 0x7b, read: readSafetensors },
+  {
+    matches: startsWithText('version https://git-lfs'),
+    problem: 'only the pointer that Git LFS keeps in place of the file',
+    hint: '`git lfs pull` in the repository fetches the file itself',
+  },
+  {
+    matches: (start) => /^\s*<(!doctype|html)/i.test(start.toString('latin1')),
+    problem: 'a web page, not the file that was to be downloaded',
+    hint: 'the address may need a login, or be that of a page about the file',
+  },
+  { matches: startsWith(0x89, 0x48, 0x44, 0x46), problem: 'an HDF5 file of Keras (tf_model.h5)', hint: readable },
+  { matches: startsWithText('GGUF'), problem: 'a GGUF file of llama.cpp', hint: readable },
+  {
+    matches: (start) => startsWith(0x1f, 0x8b)(start) || start.toString('latin1', 257, 262) === 'ustar',
+    problem: 'a tar archive',
+    hint: 'a .nemo archive is opened whole, as a model; of another archive, unpack the file of weights',
+  },
+  {
+    matches: (start) => start[0] === 0x80 && (start[1] ?? 0) <= 5,
+    problem: 'a pickle that torch.save did not write',
+    hint: 'load it in Python and save the state_dict by torch.save, or as safetensors',
+  },
+];
