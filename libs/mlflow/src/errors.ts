@@ -1,0 +1,36 @@
+import { NautilError, type NautilErrorOptions } from '@nautil/contracts';
+
+/** MLflow understood a request and refused it. Sending it again changes nothing. */
+export class MlflowError extends NautilError {
+  override readonly name: string = 'MlflowError';
+  readonly kind = 'environment';
+
+  /** HTTP status. */
+  readonly status: number;
+
+  /** MLflow's own code, such as RESOURCE_DOES_NOT_EXIST; empty when the answer was not MLflow's JSON. */
+  readonly errorCode: string;
+
+  /** Method and path, such as `POST runs/log-batch`. */
+  readonly endpoint: string;
+
+  constructor(message: string, o: NautilErrorOptions & { status: number; errorCode?: string; endpoint: string }) {
+    super(message, o);
+    this.status = o.status;
+    this.errorCode = o.errorCode ?? '';
+    this.endpoint = o.endpoint;
+  }
+}
+
+/** MLflow could not be reached, took too long, or had no room for the request: the same request may succeed later. */
+export class MlflowUnavailable extends NautilError {
+  override readonly name = 'MlflowUnavailable';
+  readonly kind = 'environment';
+  override readonly retryable = true;
+}
+
+/** An address that this client cannot work with. */
+export class MlflowAddressInvalid extends NautilError {
+  override readonly name = 'MlflowAddressInvalid';
+  readonly kind = 'config';
+}

@@ -1,0 +1,162 @@
+import { stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MlflowError, MlflowUnavailable } from './errors.js';
+import { putFile } from './put-file.js';
+import { judgeAnswer, judgeFailure, retryDelayMs, type Answer } from './retry-policy.js';
+import { Semaphore } from './semaphore.js';
+import { readTrackingAddress } from './tracking-address.js';
+
+export interface ConnectionOptions {
+  /** Address of the server, such as `http://127.0.0.1:5000`; default env MLFLOW_TRACKING_URI. */
+  trackingUri?: string;
+
+  /** Bearer token; default as MLflow's own clients take it from the environment. */
+  token?: string;
+
+  /** Milliseconds that one attempt may take; default 30,000. An upload gets a second more per megabyte. */
+  timeoutMs?: number;
+
+  /** How often a request is sent in all before it is given up; default 4. */
+  attempts?: number;
+
+  /** Used for everything but uploads of files; default the global one. */
+  fetch?: typeof fetch;
+}
+
+export interface RequestOptions {
+  query?: Record<string, string | number | readonly string[] | undefined>;
+
+  /** Body as JSON, as text, or as the content of a local file; one of them at most. */
+  json?: unknown;
+  text?: string;
+  file?: string;
+
+  /** False for a creation, which is sent again only when the server certainly did nothing. Default true. */
+  idempotent?: boolean;
+
+  signal?: AbortSignal;
+}
+
+/**
+ * More at once make MLflow's SQLite pool overflow: of 60 parallel writes 36 failed. The limit belongs to the server, so
+ * all clients of a process share it.
+ */
+const requestsInFlight = 2;
+const slotsByServer = new Map<string, Semaphore>();
+
+/** HTTP to one MLflow server: two requests in flight, time-outs, retries, authentication, and errors that say what to do. */
+export class RestConnection {
+  readonly trackingUri: string;
+  readonly #headers: Record<string, string>;
+  readonly #fetch: typeof fetch;
+  readonly #timeoutMs: number;
+  readonly #attempts: number;
+  readonly #slots: Semaphore;
+
+  constructor(o: ConnectionOptions = {}) {
+    const { trackingUri, authorization } = readTrackingAddress(o.trackingUri, o.token);
+    this.trackingUri = trackingUri;
+    this.#headers = authorization ? { authorization } : {};
+    this.#fetch = o.fetch ?? fetch;
+    this.#timeoutMs = o.timeoutMs ?? 30_000;
+    this.#attempts = o.attempts ?? 4;
+    this.#slots = slotsByServer.get(trackingUri) ?? new Semaphore(requestsInFlight);
+    slotsByServer.set(trackingUri, this.#slots);
+  }
+
+  /** Calls an endpoint under `/api/2.0/mlflow/` and returns its parsed JSON. Errors as {@link send}. */
+  async call<T>(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, o: RequestOptions = {}): Promise<T> {
+    const { status, headers, body } = await this.send(method, `/api/2.0/mlflow/${path}`, o);
+    try {
+      return JSON.parse(body || '{}') as T;
+    } catch {
+      const endpoint = `${method} ${path}`;
+      throw new MlflowError(`${this.trackingUri} answered ${endpoint} with ${headers.get('content-type')}, not JSON`, {
+        status,
+        endpoint,
+        hint: 'something else than MLflow answers there; check MLFLOW_TRACKING_URI',
+      });
+    }
+  }
+
+  /**
+   * Sends a request until it is answered.
+   *
+   * @throws MlflowError when it is refused for good, MlflowUnavailable when it may succeed later
+   */
+  async send(method: string, path: string, o: RequestOptions = {}): Promise<Answer> {
+    const { answer } = await this.#persist(method, path, o, async (url) => {
+      const answer = await this.#exchange(method, url, o);
+      return { answer, ok: answer.status < 300 };
+    });
+    return answer;
+  }
+
+  /** Opens a body to be read at the caller's pace. Errors as {@link send}. */
+  async open(path: string, o: RequestOptions = {}): Promise<Response> {
+    const { response } = await this.#persist('GET', path, o, async (url) => {
+      const response = await this.#fetch(url, { headers: this.#headers, signal: this.#signal(this.#timeoutMs, o) });
+      const { ok, status, headers } = response;
+      return { response, ok, answer: { status, headers, body: ok ? '' : await response.text() } };
+    });
+    return response;
+  }
+
+  async #persist<T extends { ok: boolean; answer: Answer }>(
+    method: string,
+    path: string,
+    o: RequestOptions,
+    attemptOnce: (url: URL) => Promise<T>,
+  ): Promise<T> {
+    const endpoint = `${method} ${path.replace(/^\/api\/2\.0\/(mlflow\/)?/, '')}`;
+    const url = this.#url(path, o.query);
+    for (let attempt = 1; ; attempt++) {
+      const outcome = await this.#slots
+        .run(() => attemptOnce(url))
+        .catch((error: unknown) => {
+          o.signal?.throwIfAborted();
+          const setback = judgeFailure(error);
+          if (setback) return setback;
+          throw error;
+        });
+      if ('ok' in outcome && outcome.ok) return outcome;
+      const setback = 'ok' in outcome ? judgeAnswer(outcome.answer, endpoint, this.trackingUri) : outcome;
+      if (setback instanceof MlflowError) throw setback;
+      if (attempt >= this.#attempts || (o.idempotent === false && !setback.untouched)) {
+        throw new MlflowUnavailable(`MLflow at ${this.trackingUri} did not do ${endpoint}: ${setback.reason}`, {
+          hint: '`nautil status` tells whether it runs, `nautil up` starts it',
+          cause: setback.cause,
+        });
+      }
+      await sleep(setback.waitMs ?? retryDelayMs(attempt), undefined, { signal: o.signal });
+    }
+  }
+
+  async #exchange(method: string, url: URL, o: RequestOptions): Promise<Answer> {
+    if (o.file !== undefined) {
+      const sizeBytes = (await stat(o.file)).size;
+      const signal = this.#signal(this.#timeoutMs + Math.ceil(sizeBytes / 1000), o);
+      return putFile(url, { file: o.file, sizeBytes, headers: this.#headers, signal });
+    }
+    const response = await this.#fetch(url, {
+      method,
+      headers: o.json === undefined ? this.#headers : { ...this.#headers, 'content-type': 'application/json' },
+      body: o.json === undefined ? (o.text ?? null) : JSON.stringify(o.json),
+      signal: this.#signal(this.#timeoutMs, o),
+    });
+    return { status: response.status, headers: response.headers, body: await response.text() };
+  }
+
+  #url(path: string, query: RequestOptions['query'] = {}): URL {
+    const url = new URL(this.trackingUri + path);
+    for (const [name, value] of Object.entries(query)) {
+      for (const one of [value ?? []].flat()) url.searchParams.append(name, String(one));
+    }
+    return url;
+  }
+
+  #signal(timeoutMs: number, { signal }: RequestOptions): AbortSignal {
+    const timeout = AbortSignal.timeout(timeoutMs);
+    return signal ? AbortSignal.any([timeout, signal]) : timeout;
+  }
+}
