@@ -9,3 +9,12 @@ export {
   type SkippedLine,
 } from './read-examples.js';
 export { readLabelNames } from './read-label-names.js';
+export {
+  datasetNames,
+  importDataset,
+  type DatasetName,
+  type ImportedDataset,
+  type ImportOptions,
+} from './import/import-dataset.js';
+export { formatInspection } from './format-inspection.js';
+export { inspectTsv, type InspectOptions, type Problem, type TsvInspection } from './inspect-tsv.js';

@@ -1,12 +1,19 @@
 /** What Python's `str.split()` splits at; \s differs: it has U+FEFF and lacks U+001C to U+001F and U+0085. */
-const pythonSpaces = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/; // eslint-disable-line no-control-regex
+const space = String.raw`[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]`;
+const spaces = new RegExp(`${space}+`);
+const spacesAtEnds = new RegExp(`^${space}+|${space}+$`, 'g');
 
 /** The words of a text as Python's `str.split()` gives them. */
 export function splitWords(text: string): string[] {
-  const words = text.split(pythonSpaces);
+  const words = text.split(spaces);
   if (words[0] === '') words.shift();
   if (words.at(-1) === '') words.pop();
   return words;
+}
+
+/** A text as Python's `str.strip()` gives it. */
+export function stripSpaces(text: string): string {
+  return text.replace(spacesAtEnds, '');
 }
 
 const asciiInteger = /^[+-]?\d+(?:_\d+)*$/;

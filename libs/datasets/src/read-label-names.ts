@@ -1,5 +1,5 @@
 import { DataError } from './data-error.js';
-import { readLines } from './read-lines.js';
+import { readWholeText } from './read-lines.js';
 
 /**
  * The names of the classes, by label: one name a line (`label_ids.tsv`), or `name<TAB>label` lines (chemprot's `label_mapping.tsv`).
@@ -7,8 +7,7 @@ import { readLines } from './read-lines.js';
  * @throws DataError for a file that is missing or empty, a name that is empty, or labels that don't count from 0.
  */
 export async function readLabelNames(path: string): Promise<string[]> {
-  const lines: string[] = [];
-  for await (const batch of readLines(path)) lines.push(...batch);
+  const lines = (await readWholeText(path)).split('\n');
   while (lines.at(-1)?.trim() === '') lines.pop();
   if (lines.length === 0) {
     throw new DataError(`${path} holds no class name`, { hint: 'write one name a line, the first for label 0' });

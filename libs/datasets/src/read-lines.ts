@@ -11,14 +11,36 @@ const maxLineBytes = 64 << 20;
 const newline = 0x0a;
 const carriageReturn = 0x0d;
 
+export interface LinesOptions {
+  /** Told of each line that is not UTF-8, which then comes with U+FFFD for what is wrong; without it, the first such line is an error. */
+  onInvalid?: (place: InvalidPlace) => void;
+
+  /** Leaves a byte order mark in the first line, as Python does. */
+  keepByteOrderMark?: boolean;
+}
+
+/** The first byte of a line that is not UTF-8. */
+export interface InvalidPlace {
+  /** 1-based. */
+  line: number;
+
+  /** 1-based, in characters. */
+  column: number;
+
+  byte: number;
+}
+
 /**
  * The lines of a UTF-8 text file without their ends, in batches of about a megabyte, so that memory stays flat whatever the
  * file's size. A line ends as in Python's universal newlines: \n, \r\n or \r, and nothing else (U+2028 and U+0085 are text).
- * A byte order mark is no part of the first line.
  *
  * @throws DataError for a file that is missing, a folder, not UTF-8 (with line and column), or with an endless line.
  */
-export async function* readLines(path: string): AsyncGenerator<string[]> {
+export async function* readLines(path: string, options: LinesOptions = {}): AsyncGenerator<string[]> {
+  const refuse = (place: InvalidPlace) => {
+    throw notUtf8(path, place);
+  };
+  const onInvalid = options.onInvalid ?? refuse;
   const file = await openText(path);
   try {
     let pending = Buffer.alloc(0);
@@ -27,13 +49,14 @@ export async function* readLines(path: string): AsyncGenerator<string[]> {
     for (;;) {
       const chunk = Buffer.allocUnsafe(chunkBytes);
       const { bytesRead } = await file.read(chunk, 0, chunkBytes, position);
-      if (position === 0) refuseUtf16(path, chunk.subarray(0, bytesRead));
-      const start = position === 0 && hasByteOrderMark(chunk.subarray(0, bytesRead)) ? 3 : 0;
+      const read = chunk.subarray(0, bytesRead);
+      if (position === 0) refuseUtf16(path, read);
+      const hasMark = position === 0 && !options.keepByteOrderMark && hasByteOrderMark(read);
       position += bytesRead;
-      const text = Buffer.concat([pending, chunk.subarray(start, bytesRead)]);
+      const text = Buffer.concat([pending, hasMark ? read.subarray(3) : read]);
       const atEnd = bytesRead === 0;
       const end = atEnd ? text.length : completeLength(text);
-      const lines = splitLines(decode(path, text.subarray(0, end), line));
+      const lines = decodeLines(text.subarray(0, end), line, onInvalid);
       if (lines.length > 0) yield lines;
       line += lines.length;
       if (atEnd) return;
@@ -47,6 +70,17 @@ export async function* readLines(path: string): AsyncGenerator<string[]> {
   } finally {
     await file.close();
   }
+}
+
+/**
+ * The whole of a small text file, its lines ended by \n.
+ *
+ * @throws DataError as `readLines`.
+ */
+export async function readWholeText(path: string, options: LinesOptions = {}): Promise<string> {
+  const batches: string[] = [];
+  for await (const batch of readLines(path, options)) batches.push(batch.join('\n'));
+  return batches.join('\n');
 }
 
 async function openText(path: string) {
@@ -94,37 +128,42 @@ function refuseUtf16(path: string, bytes: Uint8Array): void {
   });
 }
 
-function decode(path: string, bytes: Buffer, firstLine: number): string {
-  if (isUtf8(bytes)) return bytes.toString('utf8');
-  const { line, column, byte } = firstInvalid(bytes);
-  throw new DataError(
-    `${path}:${firstLine + line}:${column}: byte 0x${byte.toString(16).padStart(2, '0')} is not valid UTF-8`,
-    { hint: `convert the file, if it is Latin-1: iconv -f ISO-8859-1 -t UTF-8 ${path} > utf8.tsv` },
-  );
+function decodeLines(bytes: Buffer, firstLine: number, onInvalid: (place: InvalidPlace) => void): string[] {
+  if (isUtf8(bytes)) return splitLines(bytes.toString('utf8'));
+  // Line ends are the same bytes in Latin-1, and no byte is lost in it.
+  return splitLines(bytes.toString('latin1')).map((latin1, index) => {
+    const line = Buffer.from(latin1, 'latin1');
+    if (!isUtf8(line)) onInvalid({ line: firstLine + index, ...firstInvalid(line) });
+    return line.toString('utf8');
+  });
 }
 
-/** Where the first invalid byte is: lines from 0, columns from 1 in characters. */
-function firstInvalid(bytes: Buffer): { line: number; column: number; byte: number } {
-  // The longest valid prefix, by halving; a prefix that ends within a character is told from a bad byte by decoding as a stream.
-  const isValid = (length: number) => {
-    try {
-      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, length), { stream: true });
-      return true;
-    } catch {
-      return false;
-    }
-  };
+/** Where a line stops being UTF-8: the longest valid beginning, by halving. */
+function firstInvalid(line: Buffer): { column: number; byte: number } {
   let valid = 0;
-  let invalid = bytes.length;
+  let invalid = line.length;
   while (invalid - valid > 1) {
     const middle = (valid + invalid) >> 1;
-    if (isValid(middle)) valid = middle;
+    if (canBegin(line.subarray(0, middle))) valid = middle;
     else invalid = middle;
   }
-  const before = bytes
-    .subarray(0, valid)
-    .toString('utf8')
-    .replace(/\ufffd+$/, '');
-  const lines = before.split(/\r\n|\r|\n/);
-  return { line: lines.length - 1, column: [...(lines.at(-1) ?? '')].length + 1, byte: bytes[valid] ?? 0 };
+  const before = new TextDecoder().decode(line.subarray(0, valid), { stream: true });
+  // What the decoder holds back is the beginning of the character that never ends.
+  return { column: [...before].length + 1, byte: line[Buffer.byteLength(before)] ?? 0 };
+}
+
+/** Whether a UTF-8 text can begin with these bytes, which may end within a character. */
+function canBegin(bytes: Buffer): boolean {
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function notUtf8(path: string, { line, column, byte }: InvalidPlace): DataError {
+  return new DataError(`${path}:${line}:${column}: byte 0x${byte.toString(16).padStart(2, '0')} is not valid UTF-8`, {
+    hint: `convert the file, if it is Latin-1: iconv -f ISO-8859-1 -t UTF-8 ${path} > utf8.tsv`,
+  });
 }

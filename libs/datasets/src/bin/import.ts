@@ -1,0 +1,90 @@
+import { exitCodeOf, formatError, NautilError } from '@nautil/contracts';
+import { parseArgs } from 'node:util';
+import { datasetNames, importDataset, type DatasetName, type ImportedDataset } from '../import/import-dataset.js';
+
+const usage = `Converts a dataset's original files to NeMo's format: text, a tab, and a whole number, line by line.
+
+  nx run datasets:import -- --dataset_name NAME --source_data_dir FOLDER --target_data_dir FOLDER
+
+  --dataset_name NAME       ${datasetNames.join(', ')}
+  --source_data_dir FOLDER  the original files
+  --target_data_dir FOLDER  receives train.tsv, dev.tsv and test.tsv, as far as there are any, and the class names
+  --do_lower_case           lower-cases the texts
+  --nemo_compatible         writes what NeMo's import_datasets.py writes, byte by byte, its defects included
+  --json                    prints what was written as JSON
+  --help
+
+Example:
+  nx run datasets:import -- --dataset_name sst-2 --source_data_dir samples/sst-2 --target_data_dir tmp/sst-2`;
+
+class UsageError extends NautilError {
+  override readonly name = 'UsageError';
+  readonly kind = 'usage';
+
+  constructor(message: string) {
+    super(message, { hint: '--help shows the flags' });
+  }
+}
+
+async function run(args: string[]): Promise<void> {
+  const { values } = parse(args);
+  if (values.help) return console.log(usage);
+  const { dataset_name: name, source_data_dir: source, target_data_dir: target } = values;
+  if (!isDatasetName(name)) {
+    throw new UsageError(
+      `--dataset_name ${name === undefined ? 'is missing' : `${name} is not known`}: one of ${datasetNames.join(', ')}`,
+    );
+  }
+  if (source === undefined) throw new UsageError('--source_data_dir is missing: the folder of the original files');
+  if (target === undefined) throw new UsageError('--target_data_dir is missing: the folder to write to');
+  const imported = await importDataset({
+    name,
+    source,
+    target,
+    doLowerCase: values.do_lower_case ?? false,
+    nemoCompatible: values.nemo_compatible ?? false,
+  });
+  console.log(values.json ? JSON.stringify(imported, null, 2) : describe(imported));
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      options: {
+        dataset_name: { type: 'string' },
+        source_data_dir: { type: 'string' },
+        target_data_dir: { type: 'string' },
+        do_lower_case: { type: 'boolean' },
+        nemo_compatible: { type: 'boolean' },
+        json: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function isDatasetName(name: string | undefined): name is DatasetName {
+  return datasetNames.some((known) => known === name);
+}
+
+function describe({ train, dev, test, labels, counts, notes }: ImportedDataset): string {
+  const lines = [
+    { path: train, count: counts.train },
+    { path: dev, count: counts.dev },
+    { path: test, count: counts.test },
+  ].flatMap(({ path, count }) => {
+    if (path === undefined || count === undefined) return [];
+    const byLabel = Object.entries(count.labels).map(([label, rows]) => `${label}: ${rows}`);
+    return [`${path}  ${count.rows} rows (${byLabel.join(', ')})`];
+  });
+  if (labels !== undefined) lines.push(`${labels}  class names`);
+  return [...lines, ...notes.map((note) => `note: ${note}`)].join('\n');
+}
+
+run(process.argv.slice(2)).catch((error: unknown) => {
+  console.error(formatError(error, process.env.DEBUG === '1'));
+  process.exitCode = exitCodeOf(error);
+});

@@ -1,0 +1,79 @@
+import type { LengthSummary } from './length-histogram.js';
+import type { Problem, TsvInspection } from './inspect-tsv.js';
+
+const marks = { error: '✗', warning: '!', note: '·' } as const;
+const barWidth = 30;
+
+/** Labels listed at most; the rest is summed up. */
+const listedLabels = 40;
+
+/** An inspection as people read it: what is in the file, what is wrong with it and where, and whether it can be trained on. */
+export function formatInspection(inspection: TsvInspection): string {
+  const { path, lines, examples, sizeBytes, trainable } = inspection;
+  return [
+    `${path}: ${count(lines, 'line')}, ${count(examples, 'example')}, ${formatSize(sizeBytes)}`,
+    ...section('Labels', labelLines(inspection)),
+    ...section('Lengths', lengthLines(inspection)),
+    ...section(
+      'Findings',
+      inspection.problems.flatMap((problem) => problemLines(path, problem)),
+    ),
+    '',
+    trainable
+      ? `It can be trained on, with num_classes ${inspection.numClasses}.`
+      : "It can't be trained on: correct what is marked ✗.",
+  ].join('\n');
+}
+
+function section(title: string, lines: string[]): string[] {
+  return lines.length === 0 ? [] : ['', title, ...lines];
+}
+
+function labelLines({ labels }: TsvInspection): string[] {
+  const most = Math.max(...labels.map(({ share }) => share));
+  const listed = labels.slice(0, listedLabels).map(({ label, name, count: examples, share }) => {
+    const bar = '█'.repeat(Math.max(1, Math.round((share / most) * barWidth)));
+    return `  ${String(label).padStart(5)}  ${String(examples).padStart(10)}  ${percent(share)}  ${bar}${name === undefined ? '' : `  ${name}`}`;
+  });
+  return labels.length > listedLabels ? [...listed, `  and ${labels.length - listedLabels} more labels`] : listed;
+}
+
+function lengthLines({ characters, words, tokens }: TsvInspection): string[] {
+  const rows = Object.entries({ characters, words, tokens }).filter(
+    (row): row is [string, LengthSummary] => row[1] !== undefined,
+  );
+  if (rows.length === 0) return [];
+  const columns = ['min', 'mean', 'median', '75 %', '95 %', '99 %', 'max'];
+  const heading = `  ${''.padEnd(10)}${columns.map((name) => name.padStart(9)).join('')}`;
+  return [
+    heading,
+    ...rows.map(([name, of]) => {
+      const values = [of.min, of.mean, of.median, of.percentile75, of.percentile95, of.percentile99, of.max];
+      return `  ${name.padEnd(10)}${values.map((value) => String(Math.round(value * 10) / 10).padStart(9)).join('')}`;
+    }),
+  ];
+}
+
+function problemLines(path: string, { severity, message, hint, count: times, places }: Problem): string[] {
+  const rest = times - places.length;
+  return [
+    `  ${marks[severity]} ${times > 1 || places.length > 0 ? `${times} × ` : ''}${message}`,
+    ...places.map(({ line, column, detail }) => `      ${path}:${line}:${column}${detail === '' ? '' : `  ${detail}`}`),
+    ...(places.length > 0 && rest > 0 ? [`      and ${rest} more`] : []),
+    `      ${hint}`,
+  ];
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1).padStart(5)} %`;
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+function formatSize(bytes: number): string {
+  if (bytes < 1024) return count(bytes, 'byte');
+  const power = Math.min(4, Math.floor(Math.log2(bytes) / 10));
+  return `${(bytes / 1024 ** power).toFixed(1)} ${['', 'KiB', 'MiB', 'GiB', 'TiB'][power]}`;
+}
