@@ -1,3 +1,4 @@
+export { claimFence, Fenced, type Fence } from './claim-fence.js';
 export { canonicalJson, fileRef, sha256File, sha256Of } from './digest.js';
 export { DiskFull, explainWriteError, formatBytes, freeBytesAt } from './disk-full.js';
 export { hasEnded, identityOf, pidOf, thisProcess, type ProcessIdentity } from './process-identity.js';
