@@ -1,0 +1,272 @@
+import { ConfigError, type Problem } from './config-error.js';
+import { emptyMap, mergeInto, parsePath, put, type MapNode, type OverrideOrigin, type Origin } from './config-node.js';
+import type { ConfigSearchPath } from './config-search-path.js';
+import { parseDefaultsList, type DefaultEntry, type GroupEntry } from './defaults-list.js';
+import { nearest } from './nearest.js';
+import { isSweep, type Override } from './parse-override.js';
+
+/** What the files say, before any override of a value. */
+export interface Composition {
+  root: MapNode;
+
+  /** Files in the order merged. */
+  files: string[];
+
+  /** Chosen option of each group. */
+  choices: Record<string, string>;
+}
+
+interface Choice {
+  options: string[] | null;
+  origin: Origin;
+  used: boolean;
+}
+
+interface Part {
+  path: string;
+  package: string;
+}
+
+/**
+ * Merges the configuration `name` with what its defaults lists name, by Hydra's rules of order and packages.
+ * `groupOverrides` are the overrides whose key is a group. ConfigError for a name, group or option that doesn't exist.
+ */
+export async function compose(
+  search: ConfigSearchPath,
+  name: string,
+  groupOverrides: readonly Override[],
+): Promise<Composition> {
+  return new Composer(search).compose(name, groupOverrides);
+}
+
+class Composer {
+  private readonly search: ConfigSearchPath;
+  private readonly choices = new Map<string, Choice>();
+  private readonly deleted = new Map<string, { option: string | undefined; origin: Origin; used: boolean }>();
+  private readonly made: Record<string, string> = {};
+  private readonly groupsSeen = new Set<string>();
+
+  constructor(search: ConfigSearchPath) {
+    this.search = search;
+  }
+
+  async compose(name: string, overrides: readonly Override[]): Promise<Composition> {
+    const path = this.search.find(name);
+    if (path === undefined) throw this.noSuchFile(name, '', undefined);
+    const appended: GroupEntry[] = [];
+    for (const override of overrides) this.note(override, appended);
+    const parts = await this.expand(path, '', '', appended, []);
+    this.refuseUnused();
+
+    const origin: Origin = { kind: 'file', file: this.search.shown(path), line: 1, column: 1, shipped: false };
+    const root = emptyMap(origin);
+    for (const part of parts) {
+      const file = await this.search.load(part.path);
+      const content: MapNode = { ...file.root, entries: new Map(file.root.entries) };
+      content.entries.delete('defaults');
+      mergeInto(root, embed(content, part.package));
+    }
+    return { root, files: parts.map((part) => part.path), choices: this.made };
+  }
+
+  /** Files below `path` in the order in which they are merged. */
+  private async expand(
+    path: string,
+    group: string,
+    target: string,
+    appended: readonly GroupEntry[],
+    above: readonly string[],
+  ): Promise<Part[]> {
+    const file = await this.search.load(path);
+    const self: Part = { path, package: target };
+    const node = file.root.entries.get('defaults');
+    const entries: DefaultEntry[] = node ? parseDefaultsList(node) : [];
+    if (above.includes(path)) {
+      throw new ConfigError([
+        { origin: node?.origin, message: `${this.search.shown(path)} names itself in its defaults list` },
+      ]);
+    }
+    if (!entries.some((entry) => entry.kind === 'self')) entries.push({ kind: 'self' });
+    entries.push(...appended);
+    for (const entry of entries) {
+      if (entry.kind === 'group' && entry.override)
+        this.remember(groupKey(absolute(entry.group, group), entry.package), entry);
+    }
+
+    // From the last to the first: of two siblings that override one group, the later wins.
+    const parts: Part[][] = [];
+    for (const entry of entries.reverse()) {
+      if (entry.kind === 'self') parts.unshift([self]);
+      else if (entry.kind === 'config') {
+        parts.unshift(await this.expandConfig(entry, group, target, [...above, path]));
+      } else if (!entry.override) parts.unshift(await this.expandGroup(entry, group, target, [...above, path]));
+    }
+    return parts.flat();
+  }
+
+  private async expandConfig(
+    entry: Extract<DefaultEntry, { kind: 'config' }>,
+    group: string,
+    target: string,
+    above: readonly string[],
+  ): Promise<Part[]> {
+    const name = absolute(entry.name, group);
+    const path = this.search.find(name);
+    if (path === undefined) {
+      if (entry.optional) return [];
+      throw this.noSuchFile(name, '', entry.origin);
+    }
+    const folder = name.split('/').slice(0, -1).join('/');
+    return this.expand(
+      path,
+      folder,
+      await this.packageOf(path, target, entry.package, relativeTo(folder, group)),
+      [],
+      above,
+    );
+  }
+
+  private async expandGroup(
+    entry: GroupEntry,
+    group: string,
+    target: string,
+    above: readonly string[],
+  ): Promise<Part[]> {
+    const name = absolute(entry.group, group);
+    const key = groupKey(name, entry.package);
+    this.groupsSeen.add(key);
+    const deletion = this.deleted.get(key);
+    const chosen = this.choices.get(key);
+    const options = chosen ? chosen.options : entry.options;
+    if (chosen) chosen.used = true;
+    if (deletion && (deletion.option === undefined || options?.includes(deletion.option))) {
+      deletion.used = true;
+      return [];
+    }
+    const parts: Part[] = [];
+    for (const option of options ?? []) {
+      if (option === '???') {
+        throw new ConfigError([
+          {
+            origin: entry.origin,
+            message: `${key} must be chosen`,
+            hint: [`add ${key}=OPTION: ${this.search.options(name).join(', ')}`],
+          },
+        ]);
+      }
+      const path = this.search.find(`${name}/${option}`);
+      if (path === undefined) {
+        if (entry.optional) continue;
+        throw this.noSuchFile(option, name, chosen?.origin ?? entry.origin);
+      }
+      this.made[key] = option;
+      const inside = await this.packageOf(path, target, entry.package, relativeTo(name, group));
+      parts.push(...(await this.expand(path, name, inside, [], above)));
+    }
+    return parts;
+  }
+
+  private async packageOf(path: string, parent: string, given: string | undefined, own: string): Promise<string> {
+    const { packageHeader } = await this.search.load(path);
+    const group = own.replaceAll('/', '.');
+    const headed = packageHeader === undefined || packageHeader === '_group_' ? undefined : `_global_.${packageHeader}`;
+    const relative = given?.replaceAll('_group_', `_global_.${group}`).replace(/^_here_\.?/, '') ?? headed ?? group;
+    const whole = [parent, relative].filter((part) => part !== '').join('.');
+    const global = whole.lastIndexOf('_global_');
+    return global < 0 ? whole : whole.slice(global + '_global_.'.length);
+  }
+
+  private note(override: Override, appended: GroupEntry[]): void {
+    const key = groupKey(override.key, override.package);
+    const origin: OverrideOrigin = { kind: 'override', number: override.number, text: override.text };
+    const options = optionsOf(override, origin);
+    if (override.type === 'delete') {
+      this.deleted.set(key, { option: options?.[0], origin, used: false });
+    } else if (override.type === 'change') {
+      this.choices.set(key, { options, origin, used: false });
+    } else {
+      const base = { kind: 'group', group: override.key, package: override.package, options, origin } as const;
+      appended.push({ ...base, optional: false, override: false });
+    }
+  }
+
+  // The first to speak wins: the command line before files, a file before those that it includes.
+  private remember(key: string, entry: GroupEntry): void {
+    if (!this.choices.has(key)) this.choices.set(key, { options: entry.options, origin: entry.origin, used: false });
+  }
+
+  private refuseUnused(): void {
+    const problems: Problem[] = [];
+    for (const [key, { used, origin, options }] of this.choices) {
+      if (used) continue;
+      const option = options?.[0] ?? 'OPTION';
+      problems.push({
+        origin,
+        message: `no defaults list names the group ${key}, so there is nothing to override`,
+        hint: [`write +${key}=${option} to add it`],
+      });
+    }
+    for (const [key, { used, origin }] of this.deleted) {
+      if (!used) problems.push({ origin, message: `the group ${key} is not in the defaults list with that option` });
+    }
+    if (problems.length > 0) throw new ConfigError(problems);
+  }
+
+  private noSuchFile(name: string, group: string, origin: Origin | undefined): ConfigError {
+    const options = this.search.options(group);
+    const folders = this.search.folders.map((folder) => this.search.shown(folder) || '.').join(' or ');
+    const near = nearest(name, options);
+    const what =
+      group === ''
+        ? `there is no configuration ${name}.yaml in ${folders}`
+        : `the group ${group} has no option ${name}`;
+    const hint = [
+      ...(near === undefined ? [] : [`did you mean ${near}?`]),
+      `there are: ${options.join(', ') || 'none'}`,
+    ];
+    return new ConfigError([{ origin, message: what, hint }]);
+  }
+}
+
+function optionsOf(override: Override, origin: OverrideOrigin): string[] | null {
+  const { value } = override;
+  if (value === undefined) return null;
+  if (isSweep(value)) {
+    throw new ConfigError([
+      { origin, message: `${override.text} names several options`, hint: ['a sweep tries them one by one: -m'] },
+    ]);
+  }
+  if (value.kind === 'list') {
+    return value.items.map((item) => (item.kind === 'scalar' ? String(item.value) : ''));
+  }
+  if (value.kind === 'map') {
+    throw new ConfigError([
+      {
+        origin,
+        message: `${override.key} is a group: its value is the name of an option`,
+        hint: [`set its keys one by one: ${override.key}.KEY=VALUE`],
+      },
+    ]);
+  }
+  return value.value === null ? null : [String(value.value)];
+}
+
+function groupKey(group: string, target: string | undefined): string {
+  return target === undefined ? group : `${group}@${target}`;
+}
+
+function absolute(name: string, group: string): string {
+  return name.startsWith('/') ? name.slice(1) : [group, name].filter((part) => part !== '').join('/');
+}
+
+function relativeTo(name: string, group: string): string {
+  return group !== '' && name.startsWith(`${group}/`) ? name.slice(group.length + 1) : name === group ? '' : name;
+}
+
+function embed(content: MapNode, target: string): MapNode {
+  return parsePath(target).reduceRight((inner: MapNode, key) => {
+    const outer = emptyMap(inner.origin);
+    put(outer, key, inner);
+    return outer;
+  }, content);
+}

@@ -1,0 +1,89 @@
+import { ConfigError } from './config-error.js';
+import { toPlain, type ConfigNode, type Origin } from './config-node.js';
+
+/** One entry of a `defaults:` list. */
+export type DefaultEntry =
+  | { kind: 'self' }
+  | { kind: 'config'; name: string; package: string | undefined; optional: boolean; origin: Origin }
+  | GroupEntry;
+
+export interface GroupEntry {
+  kind: 'group';
+
+  /** Path of the group; a leading slash makes it absolute. */
+  group: string;
+  package: string | undefined;
+
+  /** null: nothing is chosen. */
+  options: string[] | null;
+  optional: boolean;
+  override: boolean;
+  origin: Origin;
+}
+
+const shape = 'an entry is _self_, a file name, or group: option';
+
+/** Reads a `defaults:` list, as Hydra does. ConfigError for an entry of another shape. */
+export function parseDefaultsList(node: ConfigNode): DefaultEntry[] {
+  if (node.kind !== 'list') throw problem(node.origin, 'defaults is a list of entries', shape);
+  const entries = node.items.map(parseEntry);
+  if (entries.filter((entry) => entry.kind === 'self').length > 1) {
+    throw problem(node.origin, 'defaults names _self_ twice', 'keep one: it says where this file itself is merged');
+  }
+  const firstOverride = entries.findIndex((entry) => entry.kind === 'group' && entry.override);
+  const late = entries.find(
+    (entry, index) =>
+      firstOverride >= 0 &&
+      index > firstOverride &&
+      entry.kind !== 'self' &&
+      !(entry.kind === 'group' && entry.override),
+  );
+  if (late && late.kind !== 'self') {
+    throw problem(
+      late.origin,
+      'overrides must be at the end of the defaults list',
+      'move this entry before the first override',
+    );
+  }
+  return entries;
+}
+
+function parseEntry(node: ConfigNode): DefaultEntry {
+  const { origin } = node;
+  if (node.kind === 'scalar' && typeof node.value === 'string') {
+    if (node.value === '_self_') return { kind: 'self' };
+    refuseInterpolation(node.value, origin);
+    const { words, name, target } = splitKey(node.value);
+    return { kind: 'config', name, package: target, optional: words.includes('optional'), origin };
+  }
+  const [pair] = node.kind === 'map' ? node.entries : [];
+  if (node.kind !== 'map' || !pair || node.entries.size !== 1)
+    throw problem(origin, 'not an entry of a defaults list', shape);
+  const [key, value] = pair;
+  const { words, name, target } = splitKey(key);
+  const unknown = words.find((word) => word !== 'optional' && word !== 'override');
+  if (unknown !== undefined)
+    throw problem(origin, `${unknown} is not a word of the defaults list`, 'optional and override are');
+  const plain = toPlain(value);
+  const options = plain === null ? null : Array.isArray(plain) ? plain.map(String) : [String(plain)];
+  for (const option of options ?? []) refuseInterpolation(option, value.origin);
+  const [optional, override] = [words.includes('optional'), words.includes('override')];
+  return { kind: 'group', group: name, package: target, options, optional, override, origin };
+}
+
+function splitKey(key: string): { words: string[]; name: string; target: string | undefined } {
+  const words = key.trim().split(/\s+/);
+  const [name = '', target] = (words.pop() ?? '').split('@');
+  if (target?.includes('_name_'))
+    throw new ConfigError([{ message: '_name_ in a package is not supported', hint: ['write the name'] }]);
+  return { words, name, target };
+}
+
+function refuseInterpolation(text: string, origin: Origin): void {
+  if (text.includes('${'))
+    throw problem(origin, 'interpolation in a defaults list is not supported', 'name the option');
+}
+
+function problem(origin: Origin, message: string, hint: string): ConfigError {
+  return new ConfigError([{ origin, message, hint: [hint] }]);
+}

@@ -1,0 +1,5 @@
+export { ConfigError, type Problem } from './config-error.js';
+export type { JsonObject, JsonValue } from './config-node.js';
+export { loadConfig, type LoadedConfig, type LoadOptions } from './load-config.js';
+export { settingsFrom } from './settings-from.js';
+export type * from './settings.js';

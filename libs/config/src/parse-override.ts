@@ -1,0 +1,360 @@
+import { ConfigError } from './config-error.js';
+import { tokenize, tokenizeValue, type Token, type TokenType } from './override-lexer.js';
+
+/** A value as written on a command line. `quoted` and `isFloat` keep what the bare value can't tell. */
+export type OverrideValue =
+  | { kind: 'scalar'; value: string | number | boolean | null; isFloat: boolean; quoted: boolean }
+  | { kind: 'list'; items: OverrideValue[] }
+  | { kind: 'map'; entries: [key: string, value: OverrideValue][] };
+
+/** What `-m` tries out for one key. */
+export type SweepSpec =
+  | { kind: 'choice'; options: OverrideValue[]; short: boolean }
+  | { kind: 'range'; start: number; stop: number; step: number; isFloat: boolean }
+  | { kind: 'interval'; start: number; end: number; log: boolean };
+
+/** One parsed override. */
+export interface Override {
+  type: 'change' | 'add' | 'force-add' | 'delete';
+
+  /** A dotted key, or a group (`data`, `hydra/launcher`). */
+  key: string;
+
+  /** What follows `@`. */
+  package: string | undefined;
+
+  /** Undefined for `~key`. */
+  value: OverrideValue | SweepSpec | undefined;
+  text: string;
+
+  /** One-based position among the overrides. */
+  number: number;
+}
+
+export function isSweep(value: OverrideValue | SweepSpec | undefined): value is SweepSpec {
+  return value?.kind === 'choice' || value?.kind === 'range' || value?.kind === 'interval';
+}
+
+/**
+ * Parses one override by the grammar of Hydra 1.3 (see GRAMMAR.md). `number` is its place among the overrides, for messages.
+ * ConfigError names what is wrong and where in the text.
+ *
+ * @example
+ * parseOverride('+model.optim.betas=[0.9,0.98]', 1)
+ */
+export function parseOverride(text: string, number = 1): Override {
+  return new OverrideParser(text, tokenize(text), number).override();
+}
+
+/** Parses a bare value, as it would stand after `key=`. */
+export function parseOverrideValue(text: string): OverrideValue {
+  return new OverrideParser(text, tokenizeValue(text), 1).bareValue();
+}
+
+const primitiveTypes: ReadonlySet<TokenType> = new Set<TokenType>([
+  'word', 'null', 'int', 'float', 'bool', 'interpolation', 'symbol', ':', 'escape', 'space',
+]); // prettier-ignore
+const dictKeyTypes: ReadonlySet<TokenType> = new Set(
+  [...primitiveTypes].filter((type) => type !== ':' && type !== 'interpolation'),
+);
+
+/** Functions of Hydra that this grammar leaves out, each with what to do instead. */
+const absentFunctions: Readonly<Record<string, string>> = {
+  glob: 'list the options: data=sst-2,imdb',
+  shuffle: 'order the values as they should run',
+  sort: 'order the values as they should run',
+  int: 'write the number itself',
+  float: 'write the number with a dot: 1.0',
+  str: "quote the text: '10'",
+  bool: 'write true or false',
+  json_str: 'quote the text',
+  extend_list: 'write the whole list',
+};
+
+type Argument = { name: string | undefined; value: OverrideValue | SweepSpec };
+
+class OverrideParser {
+  private at = 0;
+  private readonly text: string;
+  private readonly tokens: Token[];
+  private readonly number: number;
+
+  constructor(text: string, tokens: Token[], number: number) {
+    this.text = text;
+    this.tokens = tokens;
+    this.number = number;
+  }
+
+  override(): Override {
+    const type = this.take('tilde')
+      ? 'delete'
+      : this.take('plus')
+        ? this.take('plus')
+          ? 'force-add'
+          : 'add'
+        : 'change';
+    const { key, package: target } = this.key();
+    const base = { type, key, package: target, text: this.text, number: this.number } as const;
+    if (type === 'delete' && this.peek().type === 'end') return { ...base, value: undefined };
+    if (!this.take('equal')) {
+      if (this.peek().type !== 'end') throw this.unexpected('a key is letters, digits, _ and -, with dots between');
+      throw this.error(`there is no = after ${key || 'the key'}`, [
+        `write key=value, or ~${key || 'key'} to remove a key`,
+      ]);
+    }
+    const value = this.peek().type === 'end' ? text('', false) : this.value();
+    if (this.peek().type !== 'end') throw this.unexpected(quotingHint);
+    return { ...base, value };
+  }
+
+  bareValue(): OverrideValue {
+    const value = this.peek().type === 'end' ? text('', false) : this.value();
+    if (this.peek().type !== 'end') throw this.unexpected(quotingHint);
+    if (isSweep(value))
+      throw this.error('several values where one is wanted', ['quote the text if the comma belongs to it']);
+    return value;
+  }
+
+  private key(): { key: string; package: string | undefined } {
+    const parts = [this.keyPart()];
+    while (this.take('slash')) parts.push(this.keyPart());
+    const target = this.take('at') ? this.keyPart() : undefined;
+    return { key: parts.join('/'), package: target };
+  }
+
+  private keyPart(): string {
+    const token = this.peek();
+    if (token.type !== 'word' && token.type !== 'path') return '';
+    this.at++;
+    return token.text;
+  }
+
+  private value(): OverrideValue | SweepSpec {
+    const first = this.element();
+    if (this.peek().type !== ',') return first;
+    const options = [this.plain(first)];
+    while (this.take(',')) options.push(this.plain(this.element()));
+    return { kind: 'choice', options, short: true };
+  }
+
+  private element(): OverrideValue | SweepSpec {
+    const token = this.peek();
+    if (token.type === 'quoted') {
+      this.at++;
+      return text(unquote(token.text), true);
+    }
+    if (token.type === '[') return this.list();
+    if (token.type === '{') return this.map();
+    if (token.type === 'word' && this.tokens[this.at + 1]?.type === '(') return this.call();
+    if (!primitiveTypes.has(token.type)) throw this.unexpected('a value is wanted here; quote it if it is text');
+    return this.primitive(primitiveTypes);
+  }
+
+  private list(): OverrideValue {
+    const items: OverrideValue[] = [];
+    this.expect('[');
+    while (!this.take(']')) {
+      if (items.length > 0) this.expect(',', ']');
+      items.push(this.plain(this.element()));
+    }
+    return { kind: 'list', items };
+  }
+
+  private map(): OverrideValue {
+    const entries = new Map<string, OverrideValue>();
+    this.expect('{');
+    for (let first = true; !this.take('}'); first = false) {
+      if (!first) this.expect(',', '}');
+      if (!dictKeyTypes.has(this.peek().type)) throw this.unexpected('a key of a map is a bare word');
+      const key = this.primitive(dictKeyTypes);
+      this.expect(':');
+      entries.set(keyText(key), this.plain(this.element()));
+    }
+    return { kind: 'map', entries: [...entries] };
+  }
+
+  /** Tokens that touch make one text; one alone keeps its type. Spaces around are dropped. */
+  private primitive(types: ReadonlySet<TokenType>): OverrideValue {
+    const start = this.at;
+    while (types.has(this.peek().type)) this.at++;
+    let tokens = this.tokens.slice(start, this.at);
+    if (tokens.every((token) => token.type === 'space')) {
+      throw this.error('the value is nothing but spaces', ["quote them: key='  '"]);
+    }
+    if (tokens[0]?.type === 'space') tokens = tokens.slice(1);
+    if (tokens.at(-1)?.type === 'space') tokens = tokens.slice(0, -1);
+    const [only] = tokens;
+    if (tokens.length > 1 || !only) return text(tokens.map(unescapeToken).join(''), false);
+    const lower = only.text.toLowerCase();
+    if (only.type === 'null') return { kind: 'scalar', value: null, isFloat: false, quoted: false };
+    if (only.type === 'bool') return { kind: 'scalar', value: lower === 'true', isFloat: false, quoted: false };
+    if (only.type === 'int' || only.type === 'float') {
+      return { kind: 'scalar', value: numberOf(lower), isFloat: only.type === 'float', quoted: false };
+    }
+    return text(unescapeToken(only), false);
+  }
+
+  private call(): OverrideValue | SweepSpec {
+    const name = this.peek().text;
+    const start = this.peek().at;
+    this.at += 2;
+    const callArguments: Argument[] = [];
+    while (!this.take(')')) {
+      if (callArguments.length > 0) this.expect(',', ')');
+      const named =
+        this.peek().type === 'word' && this.tokens[this.at + 1]?.type === 'equal' ? this.peek().text : undefined;
+      if (named !== undefined) this.at += 2;
+      callArguments.push({ name: named, value: this.element() });
+    }
+    return this.evaluate(name, callArguments, start);
+  }
+
+  private evaluate(name: string, callArguments: Argument[], start: number): SweepSpec {
+    switch (name) {
+      case 'choice': {
+        if (callArguments.length === 0) throw this.error('choice() has no options', ['write choice(a, b)'], start);
+        const options = callArguments.map((argument) => this.plain(argument.value));
+        return { kind: 'choice', options, short: false };
+      }
+      case 'range':
+        return this.range(callArguments, start);
+      case 'interval': {
+        const { start: from, end } = this.numbers(name, callArguments, ['start', 'end'], start);
+        if (from === undefined || end === undefined) {
+          throw this.error('interval() takes two numbers', ['write interval(start, end)'], start);
+        }
+        return { kind: 'interval', start: from, end, log: false };
+      }
+      case 'tag': {
+        const [tag, inner] = callArguments.map((argument) => argument.value);
+        const word = tag?.kind === 'scalar' ? tag.value : undefined;
+        if (callArguments.length === 2 && word === 'log' && inner?.kind === 'interval') return { ...inner, log: true };
+        throw this.error(
+          'tag() is known as tag(log, interval(a, b)) only',
+          ['it draws evenly on a logarithmic scale'],
+          start,
+        );
+      }
+      default: {
+        const instead = absentFunctions[name];
+        throw this.error(
+          instead === undefined ? `${name}() is not a function` : `${name}() of Hydra is not supported`,
+          [instead ?? `choice, range, interval and tag(log, …) are; quote the text if it is text: '${name}(…)'`],
+          start,
+        );
+      }
+    }
+  }
+
+  private range(callArguments: Argument[], start: number): SweepSpec {
+    const given = this.numbers('range', callArguments, ['start', 'stop', 'step'], start);
+    const from = given['stop'] === undefined ? 0 : given['start'];
+    const stop = given['stop'] ?? given['start'];
+    const step = given['step'] ?? 1;
+    if (from === undefined || stop === undefined) {
+      throw this.error('range() takes a stop, or a start and a stop', ['write range(start, stop, step)'], start);
+    }
+    if (step === 0 || !Number.isFinite(step))
+      throw this.error(`range() can't go by steps of ${step}`, undefined, start);
+    const isFloat = callArguments.some(({ value }) => value.kind === 'scalar' && value.isFloat);
+    return { kind: 'range', start: from, stop, step, isFloat };
+  }
+
+  private numbers<K extends string>(
+    name: string,
+    callArguments: Argument[],
+    names: readonly K[],
+    start: number,
+  ): Partial<Record<K, number>> {
+    const result: Partial<Record<K, number>> = {};
+    let named = false;
+    for (const [index, argument] of callArguments.entries()) {
+      if (argument.name === undefined && named)
+        throw this.error('a positional argument follows a named one', undefined, start);
+      named ||= argument.name !== undefined;
+      const key = argument.name === undefined ? names[index] : names.find((known) => known === argument.name);
+      if (key === undefined || result[key] !== undefined) {
+        throw this.error(`${name}() takes ${names.join(', ')}`, undefined, start);
+      }
+      const { value } = argument;
+      if (value.kind !== 'scalar' || typeof value.value !== 'number') {
+        throw this.error(`${name}() takes numbers`, undefined, start);
+      }
+      result[key] = value.value;
+    }
+    return result;
+  }
+
+  private plain(value: OverrideValue | SweepSpec): OverrideValue {
+    if (!isSweep(value)) return value;
+    throw this.error(`a ${value.kind} can't stand inside another value`, ['sweep over the whole value']);
+  }
+
+  private peek(): Token {
+    return this.tokens[this.at] ?? { type: 'end', text: '', at: this.text.length };
+  }
+
+  private take(type: TokenType): boolean {
+    if (this.peek().type !== type) return false;
+    this.at++;
+    return true;
+  }
+
+  private expect(type: TokenType, or?: TokenType): void {
+    if (!this.take(type)) throw this.unexpected(`${type}${or ? ` or ${or}` : ''} is wanted here`);
+  }
+
+  private unexpected(hint: string): ConfigError {
+    const token = this.peek();
+    if (token.type === 'end') return this.error('the override ends too early', [hint]);
+    const quote = token.text.startsWith('"') || token.text.startsWith("'");
+    if (token.type === 'unknown' && quote)
+      return this.error(`the quote ${token.text} is not closed`, undefined, token.at);
+    return this.error(`unexpected ${token.text.trim() || 'space'}`, [hint], token.at);
+  }
+
+  private error(message: string, hint?: string[], at?: number): ConfigError {
+    const place = at === undefined ? '' : ` at column ${at + 1}`;
+    return new ConfigError([
+      {
+        origin: { kind: 'override', number: this.number, text: this.text },
+        message: `${message}${place} of ${this.text}`,
+        hint,
+      },
+    ]);
+  }
+}
+
+const quotingHint = `quote text that holds commas, brackets or quotes: 'key="a, b"'`;
+
+function text(value: string, quoted: boolean): OverrideValue {
+  return { kind: 'scalar', value, isFloat: false, quoted };
+}
+
+// Hydra keeps the type of a map's key; configuration keys are text, as OmegaConf prints them.
+function keyText(key: OverrideValue): string {
+  if (key.kind !== 'scalar') return '';
+  return key.value === null ? 'null' : String(key.value);
+}
+
+function numberOf(lower: string): number {
+  const unsigned = lower.replaceAll('_', '').replace(/^[+-]/, '');
+  const sign = lower.startsWith('-') ? -1 : 1;
+  return sign * (unsigned === 'inf' ? Infinity : unsigned === 'nan' ? NaN : Number(unsigned));
+}
+
+function unescapeToken(token: Token): string {
+  return token.type === 'escape' ? token.text.replace(/\\([^])/g, '$1') : token.text;
+}
+
+// A backslash is special before a quote only: "a\"b" is a"b, "a\\" is a\, "a\b" is itself.
+function unquote(quoted: string): string {
+  const mark = quoted.charAt(0);
+  const body = quoted.slice(1);
+  const unescaped = body.replace(new RegExp(`(\\\\+)${mark}`, 'g'), (_, slashes: string) => {
+    return slashes.length % 2 === 0
+      ? `${'\\'.repeat(slashes.length / 2)}${mark}`
+      : `${'\\'.repeat((slashes.length - 1) / 2)}${mark}`;
+  });
+  return unescaped.slice(0, -1);
+}

@@ -1,0 +1,106 @@
+import { readFile } from 'node:fs/promises';
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type Pair } from 'yaml';
+import { ConfigError } from './config-error.js';
+import {
+  cloneNode,
+  emptyMap,
+  put,
+  scalar,
+  type ConfigNode,
+  type FileOrigin,
+  type MapNode,
+  type Origin,
+} from './config-node.js';
+import { resolvePlainScalar } from './plain-scalar.js';
+
+/** A YAML file as the composer needs it. */
+export interface YamlFile {
+  root: MapNode;
+
+  /** From the header `# @package NAME`; undefined when there is none. */
+  packageHeader: string | undefined;
+}
+
+/** Reads a configuration file. `shownAs` is the name that messages give it. ConfigError for what isn't a map of YAML. */
+export async function readYaml(path: string, shownAs: string, shipped: boolean): Promise<YamlFile> {
+  return parseYaml(await readFile(path, 'utf8'), shownAs, shipped);
+}
+
+/** Parses the text of a configuration file; every value knows its line and column. */
+export function parseYaml(source: string, shownAs: string, shipped = false): YamlFile {
+  const lines = new LineCounter();
+  const at = (offset: number | undefined): FileOrigin => {
+    const { line, col } = lines.linePos(offset ?? 0);
+    return { kind: 'file', file: shownAs, line, column: col, shipped };
+  };
+  // The failsafe schema leaves every scalar as it was written; values are resolved as NeMo's loader does.
+  const document = parseDocument(source, { schema: 'failsafe', lineCounter: lines, prettyErrors: false });
+  const [error] = document.errors;
+  if (error) {
+    const hint =
+      error.code === 'DUPLICATE_KEY'
+        ? ['keep one of them']
+        : ['a tab for indentation, or an unclosed quote or bracket?'];
+    throw new ConfigError([
+      { origin: at(error.pos[0]), message: `not valid YAML: ${error.message.split('\n')[0] ?? ''}`, hint },
+    ]);
+  }
+
+  const read = (node: Node | null, fallback: number): ConfigNode => {
+    const origin = at(node?.range?.[0] ?? fallback);
+    if (node === null) return scalar(null, origin);
+    if (isAlias(node)) {
+      const target = node.resolve(document);
+      if (!target) throw new ConfigError([{ origin, message: `the anchor &${node.source} is not defined` }]);
+      return cloneNode(read(target, fallback));
+    }
+    if (isMap(node)) return readMap(node.items as Pair<Node, Node | null>[], origin);
+    if (isSeq(node)) {
+      return {
+        kind: 'list',
+        origin,
+        items: (node.items as Node[]).map((item) => read(item, node.range?.[0] ?? fallback)),
+      };
+    }
+    if (!isScalar(node)) throw new ConfigError([{ origin, message: 'not a value that a configuration can hold' }]);
+    const written = String(node.value ?? '');
+    if (node.type !== 'PLAIN') return scalar(written, origin);
+    const { value, isFloat } = resolvePlainScalar(written);
+    return scalar(value, origin, isFloat);
+  };
+
+  const readMap = (pairs: Pair<Node, Node | null>[], origin: Origin): MapNode => {
+    const map = emptyMap(origin);
+    for (const pair of pairs) {
+      const keyOrigin = at(pair.key.range?.[0]);
+      if (!isScalar(pair.key)) throw new ConfigError([{ origin: keyOrigin, message: 'a key must be a word' }]);
+      const key = String(pair.key.value);
+      const value = read(pair.value, pair.key.range?.[1] ?? 0);
+      if (key === '<<') mergeAnchors(map, value, keyOrigin);
+      else put(map, key, value, keyOrigin);
+    }
+    return map;
+  };
+
+  const root = read(document.contents, 0);
+  const map = root.kind === 'scalar' && root.value === null ? emptyMap(root.origin) : root;
+  if (map.kind !== 'map') {
+    throw new ConfigError([{ origin: map.origin, message: 'a configuration file holds keys and values (a: 1)' }]);
+  }
+  return { root: map, packageHeader: /^#\s*@package\s+(\S+)\s*$/m.exec(leadingComments(source))?.[1] };
+}
+
+// `<<: *defaults` fills in what the map doesn't say itself, wherever it stands in it.
+function mergeAnchors(map: MapNode, value: ConfigNode, origin: Origin): void {
+  const sources = value.kind === 'list' ? value.items : [value];
+  for (const source of sources) {
+    if (source.kind !== 'map') throw new ConfigError([{ origin, message: '<< takes a map, or a list of maps' }]);
+    for (const [key, inner] of source.entries) {
+      if (!map.entries.has(key)) put(map, key, inner, source.keyOrigins.get(key));
+    }
+  }
+}
+
+function leadingComments(source: string): string {
+  return /^(?:\s*(?:#.*)?(?:\r?\n|$))*/.exec(source)?.[0] ?? '';
+}

@@ -1,0 +1,203 @@
+import { ConfigError } from './config-error.js';
+import {
+  cloneNode,
+  missing,
+  scalar,
+  select,
+  type ConfigNode,
+  type MapNode,
+  type Origin,
+  type ScalarNode,
+} from './config-node.js';
+import { nearest } from './nearest.js';
+import { parseOverrideValue, type OverrideValue } from './parse-override.js';
+
+type Segment = { kind: 'text'; text: string } | { kind: 'reference'; body: Segment[] };
+
+/**
+ * A copy of the tree with every `${…}` replaced: `${a.b}`, `${.sibling}`, `${oc.env:NAME,default}`, `${oc.decode:…}`, nested.
+ * A value that is one reference takes the type of what it refers to. ConfigError for what doesn't exist, and for a circle.
+ */
+export function resolveInterpolations(root: MapNode, env: Readonly<Record<string, string | undefined>>): MapNode {
+  return new Resolver(root, env).resolveTree();
+}
+
+class Resolver {
+  private readonly root: MapNode;
+  private readonly env: Readonly<Record<string, string | undefined>>;
+
+  constructor(root: MapNode, env: Readonly<Record<string, string | undefined>>) {
+    this.root = root;
+    this.env = env;
+  }
+
+  resolveTree(): MapNode {
+    const resolved = this.resolve(this.root, [], []);
+    return resolved.kind === 'map' ? resolved : this.root;
+  }
+
+  private resolve(node: ConfigNode, path: string[], visiting: readonly string[]): ConfigNode {
+    if (node.kind === 'map') {
+      const entries = [...node.entries].map(
+        ([key, value]) => [key, this.resolve(value, [...path, key], visiting)] as const,
+      );
+      return { ...node, entries: new Map(entries) };
+    }
+    if (node.kind === 'list') {
+      return { ...node, items: node.items.map((item, index) => this.resolve(item, [...path, `${index}`], visiting)) };
+    }
+    if (typeof node.value !== 'string' || !node.value.includes('${')) return node;
+    const segments = parseSegments(node.value, node.origin);
+    const [only] = segments;
+    if (segments.length === 1 && only?.kind === 'reference') {
+      const target = this.reference(only.body, path, node.origin, visiting);
+      return target.kind === 'scalar' ? { ...target, origin: node.origin } : target;
+    }
+    return scalar(this.join(segments, path, node.origin, visiting), node.origin);
+  }
+
+  private join(segments: readonly Segment[], path: string[], origin: Origin, visiting: readonly string[]): string {
+    return segments
+      .map((segment) =>
+        segment.kind === 'text' ? segment.text : asText(this.reference(segment.body, path, origin, visiting), origin),
+      )
+      .join('');
+  }
+
+  private reference(body: readonly Segment[], path: string[], origin: Origin, visiting: readonly string[]): ConfigNode {
+    const inner = this.join(body, path, origin, visiting).trim();
+    const call = /^([a-zA-Z_][\w.]*):([^]*)$/.exec(inner);
+    if (call) return this.callResolver(call[1] ?? '', call[2] ?? '', origin);
+
+    const target = absolutePath(inner, path);
+    const key = target.join('.');
+    const fail = (message: string, hint?: string[]): ConfigError =>
+      new ConfigError([{ origin, key: path.join('.'), message, hint }]);
+    if (visiting.includes(key))
+      throw fail(`\${${inner}} refers to itself by way of ${[...visiting, key].join(' -> ')}`);
+    const node = select(this.root, target);
+    if (!node) {
+      const siblings = select(this.root, target.slice(0, -1));
+      const near = siblings?.kind === 'map' ? nearest(target.at(-1) ?? '', siblings.entries.keys()) : undefined;
+      throw fail(
+        `\${${inner}} refers to ${key}, which is not there`,
+        near === undefined ? undefined : [`did you mean \${${[...target.slice(0, -1), near].join('.')}}?`],
+      );
+    }
+    if (node.kind === 'scalar' && node.value === missing)
+      throw fail(`\${${inner}} refers to ${key}, which is not given (${missing})`);
+    return cloneNode(this.resolve(node, target, [...visiting, key]));
+  }
+
+  private callResolver(name: string, body: string, origin: Origin): ScalarNode {
+    if (name === 'oc.env') {
+      const comma = body.indexOf(',');
+      const variable = (comma < 0 ? body : body.slice(0, comma)).trim();
+      const value = this.env[variable];
+      if (value !== undefined) return scalar(value, origin);
+      if (comma < 0) {
+        throw new ConfigError([
+          {
+            origin,
+            message: `the environment variable ${variable} is not set`,
+            hint: [`set it, or give a default: \${oc.env:${variable},DEFAULT}`],
+          },
+        ]);
+      }
+      const fallback = parseOverrideValue(body.slice(comma + 1).trim());
+      // OmegaConf makes text of everything that an environment variable could have held.
+      return scalar(
+        fallback.kind === 'scalar' && fallback.value === null
+          ? null
+          : body
+              .slice(comma + 1)
+              .trim()
+              .replace(/^(['"])(.*)\1$/, '$2'),
+        origin,
+      );
+    }
+    if (name === 'oc.decode') return decoded(parseOverrideValue(body), origin);
+    throw new ConfigError([{ origin, message: `\${${name}:…} is not supported`, hint: ['oc.env and oc.decode are'] }]);
+  }
+}
+
+function decoded(value: OverrideValue, origin: Origin): ScalarNode {
+  if (value.kind === 'scalar') return scalar(value.value, origin, value.isFloat);
+  throw new ConfigError([
+    { origin, message: '${oc.decode:…} gives a single value', hint: ['write the list or map itself'] },
+  ]);
+}
+
+/** `a.b[0]` from the root; one dot for the section that the value stands in, one more for each above. */
+function absolutePath(reference: string, path: readonly string[]): string[] {
+  const dots = /^\.*/.exec(reference)?.[0].length ?? 0;
+  const base = dots === 0 ? [] : path.slice(0, path.length - dots);
+  const keys = reference
+    .slice(dots)
+    .replace(/\[([^\]]+)\]/g, '.$1')
+    .split('.')
+    .filter((key) => key !== '');
+  return [...base, ...keys];
+}
+
+/** Cuts a text into what is literal and what is referred to; `\${` is a literal `${`. */
+function parseSegments(text: string, origin: Origin): Segment[] {
+  let at = 0;
+  const parse = (nested: boolean): Segment[] => {
+    const segments: Segment[] = [];
+    let literal = '';
+    const flush = (): void => {
+      if (literal !== '') segments.push({ kind: 'text', text: literal });
+      literal = '';
+    };
+    while (at < text.length) {
+      if (text.startsWith('\\${', at)) {
+        literal += '${';
+        at += 3;
+      } else if (text.startsWith('${', at)) {
+        flush();
+        at += 2;
+        segments.push({ kind: 'reference', body: parse(true) });
+      } else if (nested && text[at] === '}') {
+        flush();
+        at++;
+        return segments;
+      } else {
+        literal += text[at];
+        at++;
+      }
+    }
+    if (nested)
+      throw new ConfigError([
+        { origin, message: `\${ is not closed in ${text}`, hint: ['a literal ${ is written \\${'] },
+      ]);
+    flush();
+    return segments;
+  };
+  return parse(false);
+}
+
+// As Python's str() prints it, since that is what OmegaConf puts into the text.
+function asText(node: ConfigNode, origin: Origin): string {
+  if (node.kind !== 'scalar')
+    throw new ConfigError([{ origin, message: "a list or a section can't stand inside a text" }]);
+  const { value } = node;
+  if (value === null) return 'None';
+  if (typeof value === 'boolean') return value ? 'True' : 'False';
+  if (typeof value === 'number' && node.isFloat) return pythonFloat(value);
+  return String(value);
+}
+
+/** A float as Python writes it: `1.0`, `1e-05`, `inf`. */
+export function pythonFloat(value: number): string {
+  if (Number.isNaN(value)) return 'nan';
+  if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf';
+  const magnitude = Math.abs(value);
+  if (magnitude !== 0 && (magnitude < 1e-4 || magnitude >= 1e16)) {
+    const [mantissa = '', exponent = '0'] = value.toExponential().split('e');
+    const power = Number(exponent);
+    return `${mantissa}e${power < 0 ? '-' : '+'}${String(Math.abs(power)).padStart(2, '0')}`;
+  }
+  const plain = String(value);
+  return plain.includes('.') ? plain : Object.is(value, -0) ? '-0.0' : `${plain}.0`;
+}

@@ -1,0 +1,111 @@
+import type { TSchema } from '@sinclair/typebox';
+import type { JsonObject, JsonValue } from '../config-node.js';
+import type { KeyNotes } from './key.js';
+
+/** A node of the schema as plain JSON Schema with our notes. */
+export interface SchemaNode extends Partial<KeyNotes> {
+  type?: string | string[];
+  properties?: Record<string, SchemaNode>;
+  anyOf?: SchemaNode[];
+  enum?: (string | number)[];
+  items?: SchemaNode | SchemaNode[];
+  pattern?: string;
+  minimum?: number;
+  maximum?: number;
+  exclusiveMinimum?: number;
+  exclusiveMaximum?: number;
+  minLength?: number;
+}
+
+/** The schema node at a path; undefined for a key that is not in it. Free maps end the search. */
+export function schemaAt(root: TSchema | SchemaNode, path: readonly string[]): SchemaNode | undefined {
+  let at: SchemaNode | undefined = root as SchemaNode;
+  for (const part of path) at = at?.properties && Object.hasOwn(at.properties, part) ? at.properties[part] : undefined;
+  return at;
+}
+
+/** Every leaf under `node` with its path, in the order of the schema. */
+export function* leaves(
+  node: TSchema | SchemaNode,
+  path: string[] = [],
+): Generator<{ path: string[]; node: SchemaNode }> {
+  const { properties } = node as SchemaNode;
+  if (!properties) yield { path, node: node as SchemaNode };
+  else for (const [name, child] of Object.entries(properties)) yield* leaves(child, [...path, name]);
+}
+
+/** What a value of this key may be, in words: `a whole number, 1 or more`. */
+export function describeType(node: SchemaNode): string {
+  if (node.lacking) return alternatives(node.lacking.accepted.map(shownWord));
+  if (node.anyOf) return alternatives(node.anyOf.map(describeType));
+  if (node.enum) return alternatives(node.enum.map(shownWord));
+  const types = Array.isArray(node.type) ? node.type : [node.type];
+  return alternatives(types.map((type) => describeOne(type, node)));
+}
+
+function describeOne(type: string | undefined, node: SchemaNode): string {
+  switch (type) {
+    case 'integer':
+      return `a whole number${limits(node)}`;
+    case 'number':
+      return `a number${limits(node)}`;
+    case 'boolean':
+      return 'true or false';
+    case 'string':
+      return node.pattern === undefined ? 'text' : `text like ${node.pattern}`;
+    case 'null':
+      return 'null';
+    case 'array': {
+      const items = Array.isArray(node.items) ? node.items : undefined;
+      if (items?.[0]) return `a list of ${items.length}: ${describeType(items[0])}`;
+      return `a list${node.items && !Array.isArray(node.items) ? ` of ${plural(describeType(node.items))}` : ''}`;
+    }
+    case 'object':
+      return node.properties ? 'a section' : 'a map';
+    default:
+      return 'anything';
+  }
+}
+
+function limits(node: SchemaNode): string {
+  const parts: string[] = [];
+  if (node.exclusiveMinimum !== undefined) parts.push(`more than ${node.exclusiveMinimum}`);
+  if (node.minimum !== undefined && node.maximum !== undefined) return `, ${node.minimum} to ${node.maximum}`;
+  if (node.minimum !== undefined) parts.push(`${node.minimum} or more`);
+  if (node.maximum !== undefined) parts.push(`${node.maximum} or less`);
+  if (node.exclusiveMaximum !== undefined) parts.push(`less than ${node.exclusiveMaximum}`);
+  return parts.length > 0 ? `, ${parts.join(' and ')}` : '';
+}
+
+function plural(type: string): string {
+  return type
+    .replace(/^a whole number/, 'whole numbers')
+    .replace(/^a number/, 'numbers')
+    .replace(/^text/, 'texts');
+}
+
+function shownWord(value: JsonValue): string {
+  return typeof value === 'string' && /^-?\d|^(null|true|false)$/.test(value)
+    ? `'${value}'`
+    : typeof value === 'string'
+      ? value
+      : JSON.stringify(value);
+}
+
+function alternatives(words: string[]): string {
+  const [last, ...rest] = [...words].reverse();
+  return rest.length === 0 ? (last ?? '') : `${rest.reverse().join(', ')} or ${last}`;
+}
+
+/** The tree with every key of the schema: those left out get what NeMo's code takes then. Keys that the schema lacks are dropped. */
+export function complete(node: TSchema | SchemaNode, tree: JsonValue | undefined): JsonValue {
+  const { properties, whenAbsent, default: usual, type } = node as SchemaNode;
+  if (!properties) return tree !== undefined ? tree : whenAbsent !== undefined ? whenAbsent : (usual ?? null);
+  if (tree === null && Array.isArray(type)) return null;
+  const given = isObject(tree) ? tree : {};
+  return Object.fromEntries(Object.entries(properties).map(([name, child]) => [name, complete(child, given[name])]));
+}
+
+export function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
