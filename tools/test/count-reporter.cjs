@@ -1,5 +1,5 @@
 const { mkdirSync, writeFileSync } = require('node:fs');
-const { dirname, join, resolve } = require('node:path');
+const { basename, dirname, join, resolve } = require('node:path');
 
 const root = resolve(__dirname, '..', '..');
 
@@ -8,8 +8,11 @@ const root = resolve(__dirname, '..', '..');
  * its cache brings its counts along.
  */
 module.exports = class CountReporter {
+  constructor(globalConfig) {
+    this.project = basename(globalConfig.rootDir); // every project is named for its folder
+  }
+
   onRunComplete(contexts, results) {
-    const project = [...contexts][0]?.config.displayName?.name ?? 'unknown';
     const named = (status) =>
       results.testResults.flatMap((file) =>
         file.testResults.filter((test) => test.status === status).map((test) => test.fullName),
@@ -18,12 +21,12 @@ module.exports = class CountReporter {
       .filter((file) => file.testExecError)
       .map((file) => file.testFilePath.slice(root.length + 1));
     const counts = {
-      project,
+      project: this.project,
       passed: results.numPassedTests,
       failed: [...named('failed'), ...broken],
       skipped: [...named('pending'), ...named('todo')],
     };
-    const path = join(root, 'tmp', 'test-results', `${project}.json`);
+    const path = join(root, 'tmp', 'test-results', `${this.project}.json`);
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, `${JSON.stringify(counts, null, 2)}\n`);
   }

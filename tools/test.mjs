@@ -1,0 +1,121 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Interrupted, SetupError } from './setup/setup-error.mjs';
+import { setUp } from './setup/set-up.mjs';
+import { goldenFolder, root } from './test/golden-folder.mjs';
+import { runNx } from './test/run-nx.mjs';
+
+const help = `Usage: npm test            (or: node tools/test.mjs)
+
+Sets the checkout up where that is needed, then checks the lint, the types and the format, and runs every project's
+tests: unit tests, tests against recorded truth, and integration tests with real servers on free ports.
+The last line is "N passed, N failed"; the exit code is 0 when nothing failed.
+
+Environment:
+  GOLDEN  folder of recorded truth, from the workspace root (default ../shared/golden);
+          without it the tests against recorded truth are skipped, which is said
+
+One project:  npx nx run store:test
+The drills:   npx nx run tests:drills
+`;
+
+const checks = ['lint', 'typecheck', 'format'];
+const results = join(root, 'tmp', 'test-results');
+
+const interruption = new AbortController();
+const { signal } = interruption;
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => interruption.abort());
+
+try {
+  const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h' } } });
+  if (values.help) process.stdout.write(help);
+  else process.exitCode = await test();
+} catch (thrown) {
+  const error = signal.aborted ? new Interrupted() : thrown;
+  const expected = error instanceof SetupError && !process.env.DEBUG;
+  console.error(expected ? `test: ${error.message}\n  ${error.hint}` : error);
+  console.log('0 passed, 1 failed');
+  process.exitCode = error.exitCode ?? 1;
+}
+
+async function test() {
+  await setUp({ signal });
+  const env = testEnvironment();
+  const failed = [];
+  const skipped = [];
+  let passed = 0;
+
+  for (const check of checks) {
+    const { exitCode } = await runNx(['run', `nautil:${check}`, '--output-style=static'], { signal, env });
+    signal.throwIfAborted();
+    if (exitCode === 0) passed += 1;
+    else failed.push(`nautil:${check}`);
+  }
+
+  rmSync(results, { recursive: true, force: true });
+  const withoutTruth = !existsSync(goldenFolder);
+  if (withoutTruth)
+    skipped.push(`*.golden.test.ts: the folder of recorded truth, ${goldenFolder}, is missing (GOLDEN names another)`);
+  const run = await runNx(
+    ['run-many', '--target=test', '--parallel=2', '--output-style=static', '--nxBail=false'].concat(
+      withoutTruth ? ['--testPathIgnorePatterns=golden\\.test'] : [],
+    ),
+    { signal, env },
+  );
+  signal.throwIfAborted();
+
+  for (const project of await testedProjects(env)) {
+    const counts = readCounts(project);
+    if (!counts) {
+      failed.push(`${project}: its tests did not run to their end`);
+      continue;
+    }
+    if (counts.passed + counts.failed.length + counts.skipped.length === 0) skipped.push(`${project}: nothing to run`);
+    passed += counts.passed;
+    failed.push(...counts.failed.map((name) => `${project}: ${name}`));
+    skipped.push(...counts.skipped.map((name) => `${project}: ${name}`));
+  }
+  // A crash after the last test fails a run in which every test passed.
+  if (run.exitCode !== 0 && failed.every((name) => checks.some((check) => name === `nautil:${check}`))) {
+    failed.push(`nx run-many --target=test: exit code ${run.exitCode}`);
+  }
+
+  if (skipped.length > 0) console.log(`\nskipped:\n${skipped.map((name) => `  ${name}`).join('\n')}`);
+  if (failed.length > 0) console.log(`\nfailed:\n${failed.map((name) => `  ${name}`).join('\n')}`);
+  console.log(`\n${passed} passed, ${failed.length} failed`);
+  return failed.length === 0 ? 0 : 1;
+}
+
+/** What the user set for their own work must not decide what is tested: the tests start their own servers. */
+function testEnvironment() {
+  const env = {
+    ...process.env,
+    CI: 'true',
+    NX_DAEMON: 'false',
+    NX_TUI: 'false',
+    FORCE_COLOR: '0',
+    GOLDEN: goldenFolder,
+  };
+  for (const name of Object.keys(env)) {
+    if (/^(MLFLOW_|TEMPORAL_|NAUTIL_(?!HOME$))/.test(name)) delete env[name];
+  }
+  return env;
+}
+
+async function testedProjects(env) {
+  const { output } = await runNx(['show', 'projects', '--with-target', 'test', '--json'], {
+    signal,
+    env,
+    capture: true,
+  });
+  return JSON.parse(output.slice(output.indexOf('['))).sort();
+}
+
+function readCounts(project) {
+  try {
+    return JSON.parse(readFileSync(join(results, `${project}.json`), 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
