@@ -1,0 +1,48 @@
+import type { ResolvedRun, RunActivities } from '@nautil/contracts';
+import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
+
+/** Bugs of ours that no repetition cures. Expected errors say themselves whether they may be tried again. */
+const bugs = ['TypeError', 'RangeError', 'ReferenceError', 'SyntaxError'];
+
+/** The start-to-close time-outs are far off on purpose: heartbeats notice a dead worker, and no time-out covers a queue. */
+const shortly = { startToCloseTimeout: '5 minutes', maximumAttempts: 10 } as const;
+const hours = { startToCloseTimeout: '12 hours', maximumAttempts: 10 } as const;
+const weeks = { startToCloseTimeout: '60 days', maximumAttempts: 25 } as const;
+
+/**
+ * The activities as they run on one task queue.
+ *
+ * @param run - its heartbeat time-out applies; it is absent only before the run is resolved.
+ */
+export function activitiesOn(taskQueue: string, run?: Pick<ResolvedRun, 'heartbeatTimeoutMs'>): RunActivities {
+  const within = ({ startToCloseTimeout, maximumAttempts }: typeof shortly | typeof hours | typeof weeks) =>
+    proxyActivities<RunActivities>({
+      taskQueue,
+      startToCloseTimeout,
+      heartbeatTimeout: run?.heartbeatTimeoutMs,
+      // A cancelled stage has ended when it says so: training writes a checkpoint first.
+      cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+      retry: {
+        initialInterval: '1 second',
+        backoffCoefficient: 2,
+        maximumInterval: '1 minute',
+        maximumAttempts,
+        nonRetryableErrorTypes: bugs,
+      },
+    });
+  const { resolveRun, startTracking, finishTracking } = within(shortly);
+  const { download, convert, cache, tokenize, evaluate, package: pack } = within(hours);
+  const { train } = within(weeks);
+  return {
+    resolveRun,
+    startTracking,
+    finishTracking,
+    download,
+    convert,
+    cache,
+    tokenize,
+    train,
+    evaluate,
+    package: pack,
+  };
+}

@@ -1,0 +1,1 @@
+export { textClassification } from './text-classification.js';

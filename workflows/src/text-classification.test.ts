@@ -1,0 +1,339 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { stages, type Progress, type TextClassificationResult, type TrainRequest } from '@nautil/contracts';
+import { Context } from '@temporalio/activity';
+import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { Orchestra } from '../test/orchestra.js';
+import { stubActivities } from '../test/stub-activities.js';
+
+let orchestra: Orchestra;
+beforeAll(async () => {
+  orchestra = await Orchestra.assemble(Object.keys(stubActivities().activities));
+});
+afterAll(() => orchestra.dismiss());
+
+const progressOf = (handle: WorkflowHandle): Promise<Progress> => handle.query<Progress>('progress');
+
+const failureOfRun = async (handle: WorkflowHandle): Promise<unknown> => {
+  try {
+    return await handle.result();
+  } catch (error) {
+    if (error instanceof WorkflowFailedError) return error.cause;
+    throw error;
+  }
+};
+
+async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
+  for (let waited = 0; !(await condition()); waited += 20) {
+    if (waited > 20_000) throw new Error('it did not come about within 20 s');
+    await sleep(20);
+  }
+}
+
+/** A training that runs until it is interrupted, and then ends as a real one does; the second attempt ends by itself. */
+function longTraining() {
+  const requests: TrainRequest[] = [];
+  const train = async (request: TrainRequest) => {
+    requests.push(request);
+    if (requests.length > 1) return trained;
+    const context = Context.current();
+    const beat = setInterval(() => context.heartbeat({ step: requests.length }), 50);
+    try {
+      return await context.cancelled;
+    } finally {
+      clearInterval(beat);
+    }
+  };
+  return { train, requests };
+}
+
+const trained = {
+  reused: false,
+  detail: '217 steps',
+  lastWeights: { path: '/last', sha256: '0'.repeat(64), sizeBytes: 1 },
+  step: 217,
+  epoch: 0,
+  reason: 'completed' as const,
+  events: { path: '/events', sha256: '0'.repeat(64), sizeBytes: 1 },
+};
+
+test('the stages run in order, each with what the ones before it made', async () => {
+  const { activities, calls } = stubActivities();
+  const handle = await orchestra.play({ input: { overrides: ['trainer.max_epochs=1'] }, activities });
+  const result = (await handle.result()) as TextClassificationResult;
+  await orchestra.record('completed', handle);
+  expect(calls.map(([name]) => name)).toEqual(['resolveRun', 'startTracking', ...stages, 'finishTracking']);
+  expect(calls.find(([name]) => name === 'train')![1]).toMatchObject({
+    inputs: { encoderDigest: 'e' },
+    tokens: { tokenizerDigest: 't' },
+    stopEarly: false,
+  });
+  expect(calls.at(-1)![1]).toMatchObject({ status: 'FINISHED', packaged: { nemo: { path: '/files/model.nemo' } } });
+  expect(result).toMatchObject({
+    nemo: { path: '/files/model.nemo' },
+    scores: { f1Macro: 0.855 },
+    weights: 'last',
+    mlflowRunId: 'm1',
+    mlflowUrl: 'http://mlflow/m1',
+  });
+});
+
+test('the progress query answers while stages run and after, with what was reused and what the configuration noted', async () => {
+  let release = () => {};
+  const { activities } = stubActivities({
+    train: async () => {
+      await new Promise<void>((resolve) => (release = resolve));
+      return trained;
+    },
+  });
+  const handle = await orchestra.play({ activities });
+  await until(async () => (await progressOf(handle)).stages[4]!.state === 'running');
+  await handle.signal('training', {
+    step: 10,
+    totalSteps: 217,
+    epoch: 0,
+    loss: 0.6,
+    examplesPerSecond: 100,
+    secondsLeft: 9,
+  });
+  await until(async () => (await progressOf(handle)).training?.step === 10);
+  expect(await progressOf(handle)).toMatchObject({
+    stages: [
+      { stage: 'download', state: 'done', detail: 'made' },
+      { stage: 'convert', state: 'done' },
+      { stage: 'cache', state: 'done' },
+      { stage: 'tokenize', state: 'reused' },
+      { stage: 'train', state: 'running' },
+      { stage: 'evaluate', state: 'waiting' },
+      { stage: 'package', state: 'waiting' },
+    ],
+    training: { totalSteps: 217, loss: 0.6 },
+    notes: ['model.dataset.num_classes: 2, counted from the training labels'],
+    mlflowUrl: 'http://mlflow/m1',
+    paused: false,
+  });
+  release();
+  await handle.result();
+  expect((await progressOf(handle)).result?.nemo.path).toBe('/files/model.nemo');
+});
+
+test('search attributes hold experiment, model, data set and macro F1', async () => {
+  const handle = await orchestra.play({ activities: stubActivities().activities });
+  await handle.result();
+  await until(async () => 'NautilF1' in (await handle.describe()).searchAttributes);
+  expect((await handle.describe()).searchAttributes).toMatchObject({
+    NautilExperiment: ['TextClassification'],
+    NautilModel: ['all-MiniLM-L6-v2'],
+    NautilDataset: ['sst-2'],
+    NautilF1: [0.855],
+  });
+});
+
+test.each([
+  ['a text in place of an object', 'trainer.max_epochs=1', 'the input is "trainer.max_epochs=1", not an object'],
+  ['a misspelt key', { overides: [] }, 'the input has an unknown key overides; the keys are config, overrides'],
+  ['overrides that are no list', { overrides: 'a=1' }, 'overrides is "a=1", not a list of texts'],
+  ['an override that is no text', { overrides: ['a=1', 2] }, 'overrides[1] is 2, not a text'],
+  ['a stage that does not exist', { from: 'training', runKey: 'r' }, 'from is "training", not one of download'],
+])('%s ends the run at once and says why', async (_case, input, message) => {
+  const { activities, calls } = stubActivities();
+  const handle = await orchestra.play({ input, activities });
+  const failure = (await failureOfRun(handle)) as ApplicationFailure;
+  expect(failure).toBeInstanceOf(ApplicationFailure);
+  expect(failure.message).toContain(message);
+  expect(failure.type).toBe('InputError');
+  expect(calls).toEqual([]);
+});
+
+test('an error that no repetition cures fails the run under its own type, and closes the MLflow run with the message', async () => {
+  const { activities, calls } = stubActivities({
+    convert: async () => {
+      throw ApplicationFailure.nonRetryable('train.tsv: no valid line', 'DataError', {
+        kind: 'data',
+        hint: 'nautil inspect train.tsv',
+      });
+    },
+  });
+  const handle = await orchestra.play({ activities });
+  const failure = (await failureOfRun(handle)) as ApplicationFailure;
+  expect(failure.message).toBe('convert: train.tsv: no valid line');
+  expect(failure.type).toBe('DataError');
+  expect(failure.details).toEqual([{ kind: 'data', hint: 'nautil inspect train.tsv' }]);
+  expect(await progressOf(handle)).toMatchObject({
+    failure: { type: 'DataError', message: 'convert: train.tsv: no valid line' },
+    stages: expect.arrayContaining([
+      { stage: 'convert', state: 'failed', detail: 'convert: train.tsv: no valid line' },
+    ]),
+  });
+  await orchestra.record('data-error', handle);
+  expect(calls.filter(([name]) => name === 'convert')).toHaveLength(1);
+  expect(calls.at(-1)).toMatchObject([
+    'finishTracking',
+    { status: 'FAILED', message: 'convert: train.tsv: no valid line' },
+  ]);
+});
+
+test('a failure that may pass is tried again', async () => {
+  let attempts = 0;
+  const { activities } = stubActivities({
+    download: async () => {
+      if (++attempts < 3)
+        throw ApplicationFailure.create({ message: 'connection reset', type: 'DownloadFailed', nextRetryDelay: 10 });
+      return { reused: false, detail: '', data: {}, encoder: { name: 'x' } };
+    },
+  });
+  const handle = await orchestra.play({ activities });
+  await handle.result();
+  await orchestra.record('retried', handle);
+  expect(attempts).toBe(3);
+});
+
+test('a bug in an activity is not repeated', async () => {
+  let attempts = 0;
+  const { activities } = stubActivities({
+    cache: async () => {
+      attempts++;
+      throw new TypeError('x is not a function');
+    },
+  });
+  const handle = await orchestra.play({ activities });
+  expect(await failureOfRun(handle)).toMatchObject({ type: 'TypeError', message: 'cache: x is not a function' });
+  expect(attempts).toBe(1);
+});
+
+test('a run whose configuration cannot be resolved fails without an MLflow run', async () => {
+  const { activities, calls } = stubActivities({
+    resolveRun: async () => {
+      throw ApplicationFailure.nonRetryable('model.train_ds.batch_sise is not a known key', 'ConfigError');
+    },
+  });
+  const handle = await orchestra.play({ activities });
+  expect(await failureOfRun(handle)).toMatchObject({
+    type: 'ConfigError',
+    message: 'model.train_ds.batch_sise is not a known key',
+  });
+  expect(calls.map(([name]) => name)).toEqual(['resolveRun']);
+});
+
+test('a tracking server that stays away does not fail a finished run', async () => {
+  const { activities } = stubActivities({
+    finishTracking: async () => {
+      throw ApplicationFailure.nonRetryable('no answer', 'MlflowDown');
+    },
+  });
+  const handle = await orchestra.play({ activities });
+  expect(await handle.result()).toMatchObject({ nemo: { path: '/files/model.nemo' }, mlflowRunId: 'm1' });
+});
+
+test('cancelling waits for training to write its checkpoint, and leaves the MLflow run KILLED', async () => {
+  let ended = false;
+  const { activities, calls } = stubActivities({
+    train: async () => {
+      const context = Context.current();
+      const beat = setInterval(() => context.heartbeat(), 50);
+      try {
+        return await context.cancelled;
+      } catch (error) {
+        await sleep(300); // the checkpoint
+        ended = true;
+        throw error;
+      } finally {
+        clearInterval(beat);
+      }
+    },
+  });
+  const handle = await orchestra.play({ activities });
+  await until(() => calls.some(([name]) => name === 'train'));
+  await handle.cancel();
+  expect(await failureOfRun(handle)).toBeInstanceOf(CancelledFailure);
+  expect((await handle.describe()).status.name).toBe('CANCELLED');
+  await orchestra.record('cancelled', handle);
+  expect(ended).toBe(true);
+  expect(calls.at(-1)).toMatchObject(['finishTracking', { status: 'KILLED' }]);
+});
+
+test('a pause interrupts training, and a resume goes on with it', async () => {
+  const { train, requests } = longTraining();
+  const { activities } = stubActivities({ train });
+  const handle = await orchestra.play({ activities });
+  await until(() => requests.length === 1);
+  await handle.signal('pause');
+  await until(async () => (await progressOf(handle)).stages[4]!.state === 'paused');
+  expect((await progressOf(handle)).paused).toBe(true);
+  await sleep(200);
+  expect(requests).toHaveLength(1);
+  await handle.signal('resume');
+  await handle.result();
+  await orchestra.record('paused', handle);
+  expect(requests.map((request) => request.stopEarly)).toEqual([false, false]);
+});
+
+test('a pause before training lets the stage end and holds the next one back', async () => {
+  let release = () => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
+  const { activities, calls } = stubActivities();
+  const { convert } = activities;
+  activities.convert = async (o) => {
+    await released;
+    return convert(o);
+  };
+  const handle = await orchestra.play({ activities });
+  await until(async () => (await progressOf(handle)).stages[1]!.state === 'running');
+  await handle.signal('pause');
+  release();
+  await until(async () => (await progressOf(handle)).stages[2]!.state === 'paused');
+  expect((await progressOf(handle)).stages[1]!.state).toBe('done');
+  expect(calls.some(([name]) => name === 'cache')).toBe(false);
+  await handle.signal('resume');
+  await handle.result();
+});
+
+test('stopEarly ends training at its checkpoint and packages what there is', async () => {
+  const { train, requests } = longTraining();
+  const { activities, calls } = stubActivities({ train });
+  const handle = await orchestra.play({ activities });
+  await until(() => requests.length === 1);
+  await handle.signal('stopEarly');
+  await handle.result();
+  await orchestra.record('stopped-early', handle);
+  expect(requests.map((request) => request.stopEarly)).toEqual([false, true]);
+  expect(calls.map(([name]) => name)).toContain('package');
+});
+
+test('cancelling a paused run ends it', async () => {
+  const { train, requests } = longTraining();
+  const { activities, calls } = stubActivities({ train });
+  const handle = await orchestra.play({ activities });
+  await until(() => requests.length === 1);
+  await handle.signal('pause');
+  await until(async () => (await progressOf(handle)).stages[4]!.state === 'paused');
+  await handle.cancel();
+  expect(await failureOfRun(handle)).toBeInstanceOf(CancelledFailure);
+  expect(calls.at(-1)).toMatchObject(['finishTracking', { status: 'KILLED' }]);
+});
+
+test('a run that goes on keeps its key, and says from which stage on nothing is reused', async () => {
+  const { activities, calls } = stubActivities();
+  const handle = await orchestra.play({ input: { runKey: 'first', from: 'evaluate' }, activities });
+  await handle.result();
+  const { runId } = (await handle.describe()) as { runId: string };
+  expect(calls[0]![1]).toMatchObject({ runKey: 'first', redo: { from: 'evaluate', token: runId } });
+});
+
+test('a stage whose worker stopped answering is given out again', async () => {
+  let release = () => {};
+  const hung = new Promise<void>((resolve) => (release = resolve));
+  let attempts = 0;
+  const { activities } = stubActivities({
+    download: async () => {
+      if (++attempts === 1) await hung;
+      return { reused: false, detail: `attempt ${attempts}`, data: {}, encoder: { name: 'x' } };
+    },
+  });
+  const { resolveRun } = activities;
+  activities.resolveRun = async (request) => ({ ...(await resolveRun(request)), heartbeatTimeoutMs: 300 });
+  const handle = await orchestra.play({ activities });
+  await handle.result();
+  release();
+  expect((await progressOf(handle)).stages[0]).toMatchObject({ state: 'done', detail: 'attempt 2' });
+});

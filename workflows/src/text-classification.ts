@@ -1,0 +1,93 @@
+import type { Evaluated, ResolvedRun, TextClassificationResult } from '@nautil/contracts';
+import { SearchAttributeType, defineSearchAttributeKey } from '@temporalio/common';
+import { CancellationScope, isCancellation, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import { activitiesOn } from './activities-on.js';
+import { failureOf } from './failure-of.js';
+import { parseInput } from './parse-input.js';
+import { RunControl } from './run-control.js';
+import { RunProgress } from './run-progress.js';
+
+const experiment = defineSearchAttributeKey('NautilExperiment', SearchAttributeType.KEYWORD);
+const model = defineSearchAttributeKey('NautilModel', SearchAttributeType.KEYWORD);
+const dataset = defineSearchAttributeKey('NautilDataset', SearchAttributeType.KEYWORD);
+const f1 = defineSearchAttributeKey('NautilF1', SearchAttributeType.DOUBLE);
+
+/**
+ * Fine-tunes, evaluates and packages one text classifier. Every stage is found again by the hash of its inputs, so that
+ * running a workflow again costs what changed.
+ *
+ * `temporal workflow start --type textClassification --task-queue nautil --workflow-id my-run --input '{"overrides": ["trainer.max_epochs=1"]}'`
+ */
+export async function textClassification(input?: unknown): Promise<TextClassificationResult> {
+  const { workflowId, firstExecutionRunId, runId, taskQueue } = workflowInfo();
+  const { from, runKey = firstExecutionRunId, ...request } = parseInput(input);
+  const redo = from && { from, token: runId };
+  const progress = new RunProgress(runKey);
+  const control = new RunControl(progress);
+
+  let run: ResolvedRun | undefined;
+  try {
+    run = await activitiesOn(taskQueue).resolveRun({ ...request, workflowId, runKey, taskQueue, redo });
+    return progress.finish(await runStages(run, control, progress));
+  } catch (error) {
+    if (isCancellation(error)) {
+      if (run) await closeTracking(run, { status: 'KILLED', message: 'cancelled' });
+      throw error;
+    }
+    const failure = failureOf(error, progress.current);
+    progress.fail(failure);
+    if (run) await closeTracking(run, { status: 'FAILED', message: failure.message });
+    throw failure;
+  }
+}
+
+async function runStages(
+  run: ResolvedRun,
+  control: RunControl,
+  progress: RunProgress,
+): Promise<TextClassificationResult> {
+  const cpu = activitiesOn(run.queues.cpu, run);
+  const gpu = activitiesOn(run.queues.gpu, run);
+
+  progress.notes.push(...run.notes);
+  upsertSearchAttributes([
+    { key: experiment, value: run.experiment },
+    { key: model, value: run.model },
+    { key: dataset, value: run.dataset },
+  ]);
+  const tracking = await cpu.startTracking(run);
+  progress.mlflowUrl = tracking.url;
+
+  const source = await control.stage('download', () => cpu.download({ run }));
+  const data = await control.stage('convert', () => cpu.convert({ run, source }));
+  const inputs = await control.stage('cache', () => cpu.cache({ run, source, data }));
+  const tokens = await control.stage('tokenize', () => cpu.tokenize({ run, inputs }));
+  const trained = await control.training((stopEarly) => gpu.train({ run, inputs, tokens, stopEarly }));
+  const evaluated = await control.stage('evaluate', () => gpu.evaluate({ run, inputs, tokens, model: trained }));
+  const packaged = await control.stage('package', () => cpu.package({ run, inputs, tokens, evaluated }));
+
+  upsertSearchAttributes([{ key: f1, value: evaluated.scores.f1Macro }]);
+  const { runId, url } = await CancellationScope.nonCancellable(() =>
+    cpu.finishTracking({ run, status: 'FINISHED', evaluated, packaged }),
+  ).catch(() => tracking); // the model is there: a tracking server is no reason to fail
+  return { nemo: packaged.nemo, ...reported(evaluated), mlflowRunId: runId, mlflowUrl: url };
+}
+
+function reported({
+  report,
+  reportFile,
+  evaluations,
+  scores,
+  picked,
+}: Evaluated): Omit<TextClassificationResult, 'nemo'> {
+  return { report, reportFile, evaluations, scores, weights: picked };
+}
+
+/** Leaves no MLflow run open behind a run that has ended; the caller hears of what ended it, not of this. */
+async function closeTracking(
+  run: ResolvedRun,
+  outcome: { status: 'KILLED' | 'FAILED'; message: string },
+): Promise<void> {
+  const { finishTracking } = activitiesOn(run.queues.cpu, run);
+  await CancellationScope.nonCancellable(() => finishTracking({ run, ...outcome })).catch(() => undefined);
+}
