@@ -1,0 +1,46 @@
+import { recordOf, type FromTrainer, type ToTrainer } from '@nautil/contracts';
+import type { TrainControl, TrainerResult, TrainerTask } from '@nautil/training';
+import { runTask } from './run-task.js';
+
+// The process that a worker forks: one task, told over IPC (see contracts' trainer-protocol), then it ends.
+
+const control: TrainControl = {};
+const say = (message: FromTrainer<TrainerResult>): Promise<void> =>
+  new Promise((resolve) => {
+    if (!process.connected || process.send === undefined) resolve();
+    else process.send(message, () => resolve());
+  });
+
+const heartbeat = setInterval(() => void say({ type: 'alive' }), 1000);
+
+/** How long a step and a checkpoint may take after the worker is gone, before the process is ended all the same. */
+const graceMs = 120_000;
+
+process.on('disconnect', () => {
+  // The worker is gone: another attempt may begin any moment, and the fence keeps this one from writing once it does.
+  control.stop = 'interrupt';
+  setTimeout(() => process.exit(1), graceMs).unref();
+});
+// The worker decides what a signal to the group means; it says `stop`.
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => (control.stop = 'interrupt'));
+
+process.on('message', (message: ToTrainer<TrainerTask>) => {
+  if (message.type === 'stop') control.stop = message.how;
+  else void perform(message.task);
+});
+
+async function perform(task: TrainerTask): Promise<void> {
+  let code = 0;
+  try {
+    const result = await runTask(task, (event) => say({ type: 'event', event }), control);
+    await say({ type: 'done', result });
+  } catch (error) {
+    await say({ type: 'failed', error: recordOf(error) });
+    code = 1;
+  }
+  clearInterval(heartbeat);
+  process.exit(code);
+}
+
+await say({ type: 'ready' });

@@ -1,0 +1,76 @@
+import type { DatasetSettings, Limit, NautilSettings } from '@nautil/config';
+import { assembleBatch, planBatches, type Batch, type BatchPlan, type TokenCache } from '@nautil/tokenization';
+import type { MicroBatch } from './classifier-graph.js';
+import { rowWeights } from './cross-entropy.js';
+
+/** Batches of one data set, by (epoch, index): nothing to skip when a run is resumed. */
+export interface BatchSource {
+  readonly batchesPerEpoch: number;
+  at(epoch: number, index: number): Batch;
+}
+
+/**
+ * @param o.limit - `trainer.limit_*_batches`: a fraction is rounded down, as Lightning does.
+ */
+export function batchesOf(
+  cache: TokenCache,
+  o: { dataset: DatasetSettings; limit: Limit; nautil: NautilSettings; maxPositions: number },
+): BatchSource {
+  const { batchSize, shuffle, dropLast } = o.dataset;
+  const { bucketByLength, lengthMultiple, nemoPadding } = o.nautil.batches;
+  const all = dropLast ? Math.floor(cache.count / batchSize) : Math.ceil(cache.count / batchSize);
+  const limit = o.limit.isFraction ? Math.trunc(all * o.limit.value) : Math.min(all, o.limit.value);
+  const plan: BatchPlan = planBatches({
+    lengths: cache.lengths,
+    batchSize,
+    shuffle,
+    dropLast,
+    seed: o.nautil.seed,
+    bucketByLength,
+    lengthMultiple,
+    limit,
+  });
+  return {
+    batchesPerEpoch: plan.batchesPerEpoch,
+    // NOTE: a short batch is padded with rows that weigh nothing, so that it needs no graph of its own.
+    at: (epoch, index) =>
+      assembleBatch(cache, plan.rowsAt(epoch, index), {
+        lengthMultiple,
+        maxLength: o.maxPositions,
+        nemoPadding,
+        padRowsTo: batchSize,
+      }),
+  };
+}
+
+/**
+ * The micro-batches of a batch: `split` parts of equal size, whose summed gradient is that of the whole.
+ *
+ * @param o.share - the batch's part of the optimizer step, 1 / accumulate_grad_batches.
+ */
+export function microBatchesOf(
+  batch: Batch,
+  o: { split: number; share: number; classWeights?: number[] },
+): MicroBatch[] {
+  const weights = rowWeights(batch.labels, batch.size, o.classWeights, o.share);
+  const rows = Math.ceil(batch.paddedRows / o.split);
+  const parts: MicroBatch[] = [];
+  for (let from = 0; from < batch.size; from += rows) {
+    const to = Math.min(from + rows, batch.paddedRows);
+    const cells = [from * batch.length, to * batch.length] as const;
+    parts.push({
+      batch: {
+        ...batch,
+        rows: batch.rows.subarray(from, to),
+        size: Math.min(to, batch.size) - from,
+        paddedRows: to - from,
+        ids: batch.ids.subarray(...cells),
+        mask: batch.mask.subarray(...cells),
+        labels: batch.labels.subarray(from, to),
+      },
+      rowWeights: weights.subarray(from, to),
+      rowOffset: from,
+    });
+  }
+  return parts;
+}

@@ -1,0 +1,61 @@
+/**
+ * Loss weight of each row of a batch: with these the batch's loss is `sum(weight · nll)`, which is torch's
+ * `CrossEntropyLoss(weight)` with its weighted mean. Rows past `size` are padding and weigh nothing.
+ *
+ * @param labels - [rows]
+ * @param share - the batch's part of an optimizer step: 1 / accumulate_grad_batches.
+ */
+export function rowWeights(
+  labels: Int32Array,
+  size: number,
+  classWeights: number[] | undefined,
+  share = 1,
+): Float32Array {
+  const weights = new Float32Array(labels.length);
+  let total = 0;
+  for (let row = 0; row < size; row++) total += weightOf(labels[row]!, classWeights);
+  for (let row = 0; row < size; row++) weights[row] = (weightOf(labels[row]!, classWeights) / total) * share;
+  return weights;
+}
+
+/**
+ * Cross entropy of a batch, torch's weighted mean.
+ *
+ * @param logits - [rows, classes], row-major; rows past `size` are ignored.
+ */
+export function crossEntropy(logits: Float32Array, labels: Int32Array, size: number, classWeights?: number[]): number {
+  const classes = logits.length / labels.length;
+  let loss = 0;
+  let total = 0;
+  for (let row = 0; row < size; row++) {
+    const label = labels[row]!;
+    const weight = weightOf(label, classWeights);
+    const scores = logits.subarray(row * classes, (row + 1) * classes);
+    loss += weight * (logSumExp(scores) - scores[label]!);
+    total += weight;
+  }
+  return loss / total;
+}
+
+/** Probabilities of one row of logits. */
+export function softmax(logits: Float32Array): Float32Array {
+  const normalizer = logSumExp(logits);
+  return logits.map((x) => Math.exp(x - normalizer));
+}
+
+/** Index of the largest value; the first of equals, as torch.argmax on CPU. */
+export function argmax(values: Float32Array): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
+  return best;
+}
+
+function logSumExp(x: Float32Array): number {
+  let max = -Infinity;
+  for (const value of x) max = Math.max(max, value);
+  let sum = 0;
+  for (const value of x) sum += Math.exp(value - max);
+  return max + Math.log(sum);
+}
+
+const weightOf = (label: number, classWeights: number[] | undefined): number => classWeights?.[label] ?? 1;

@@ -1,0 +1,95 @@
+import { NautilError } from '@nautil/contracts';
+
+/** `model.optim.sched.name` names a scheduler that Nautil lacks. */
+export class UnsupportedScheduler extends NautilError {
+  override readonly name = 'UnsupportedScheduler';
+  readonly kind = 'config';
+
+  constructor(scheduler: string, known: readonly string[]) {
+    super(`model.optim.sched.name: ${scheduler} is not a scheduler that Nautil has`, {
+      hint: `use one of ${known.join(', ')}`,
+    });
+  }
+}
+
+/** `model.optim.name` names an optimizer that Nautil lacks. */
+export class UnsupportedOptimizer extends NautilError {
+  override readonly name = 'UnsupportedOptimizer';
+  readonly kind = 'config';
+
+  constructor(optimizer: string, known: readonly string[]) {
+    super(`model.optim.name: ${optimizer} is not an optimizer that Nautil has`, {
+      hint: `use one of ${known.join(', ')}`,
+    });
+  }
+}
+
+/** The loss became NaN or infinite. Nothing after the last checkpoint can be trusted. */
+export class LossNotFinite extends NautilError {
+  override readonly name = 'LossNotFinite';
+  readonly kind = 'training';
+
+  constructor(o: { step: number; loss: number; lines: number[]; lr: number; checkpoint: string | undefined }) {
+    super(`the loss is ${o.loss} at step ${o.step}`, {
+      hint: [
+        `lines of the training file in that batch: ${o.lines.join(', ')}`,
+        o.checkpoint ? `last good checkpoint: ${o.checkpoint}` : 'there is no earlier checkpoint',
+        `lower model.optim.lr (${o.lr} at this step) or set trainer.gradient_clip_val=1.0`,
+      ].join('\n'),
+    });
+  }
+}
+
+/** A checkpoint belongs to another configuration, other data or another model. */
+export class CheckpointMismatch extends NautilError {
+  override readonly name = 'CheckpointMismatch';
+  readonly kind = 'config';
+
+  constructor(path: string, differences: string[]) {
+    super(`${path} was made by another run: ${differences.join('; ')}`, {
+      hint: 'use another folder for this run, or go back to the configuration that the checkpoint was made with',
+    });
+  }
+}
+
+/** The run was asked to stop before its end; a checkpoint holds everything done so far. */
+export class TrainingInterrupted extends NautilError {
+  override readonly name = 'TrainingInterrupted';
+  readonly kind = 'interrupted';
+  override readonly retryable = true;
+  readonly checkpoint: string;
+
+  constructor(step: number, checkpoint: string) {
+    super(`stopped at step ${step}; ${checkpoint} holds everything done so far`, {
+      hint: 'run the same command again to go on from there',
+    });
+    this.checkpoint = checkpoint;
+  }
+}
+
+/** A training batch does not fit into memory, not even one row at a time. */
+export class BatchTooLarge extends NautilError {
+  override readonly name = 'BatchTooLarge';
+  readonly kind = 'environment';
+
+  constructor(rows: number, length: number, cause: unknown) {
+    super(`${rows} row(s) of ${length} tokens do not fit into memory`, {
+      hint: 'lower model.dataset.max_seq_length, or use a smaller model or a larger device',
+      cause,
+    });
+  }
+}
+
+/** Internal: TensorFlow ran out of memory in a step; caught by the loop, which cuts its batches smaller. */
+export class BatchDidNotFit extends Error {
+  readonly rows: number;
+  readonly length: number;
+  readonly split: number;
+
+  constructor(rows: number, length: number, split: number, cause: unknown) {
+    super(`${rows} × ${length} tokens`, { cause });
+    this.rows = rows;
+    this.length = length;
+    this.split = split;
+  }
+}

@@ -1,0 +1,10 @@
+export { Classifier, type ArchiveRecord, type ClassifierOptions, type Prediction } from './classifier.js';
+export { BatchTooLarge, CheckpointMismatch, LossNotFinite, TrainingInterrupted } from './errors.js';
+export type { Evaluation } from './evaluate.js';
+export { evaluateWeights, type EvaluateWeightsOptions } from './evaluate-weights.js';
+export type { EncoderSource, TrainJob } from './job.js';
+export { monitorNames } from './monitor.js';
+export { optimizerNames } from './optimizer.js';
+export { runLengthOf, schedulerNames } from './schedule.js';
+export { trainClassifier, type Emit, type TrainControl } from './train.js';
+export type { TrackingTask, TrainerResult, TrainerTask, TrainOutcome } from './trainer-task.js';

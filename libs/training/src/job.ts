@@ -1,0 +1,43 @@
+import type { Settings } from '@nautil/config';
+
+/**
+ * Everything that a training run needs, as plain JSON: it is handed to a child process. Files are named by absolute
+ * path; two equal jobs give equal bytes.
+ */
+export interface TrainJob {
+  settings: Settings;
+
+  /** Folder of this run: `checkpoints/` and the weights go here. */
+  folder: string;
+
+  /** Token caches, made by `buildTokenCache`. */
+  trainCache: string;
+  validationCache?: string;
+
+  encoder: EncoderSource;
+  numClasses: number;
+
+  /** Names by label id, when there is a labels file. */
+  labelNames?: string[];
+
+  /** Loss weight by label id; absent: all 1. [numClasses] */
+  classWeights?: number[];
+
+  /** TensorFlow's name, e.g. `/device:GPU:0`; absent: the CPU. */
+  device?: string;
+
+  /** Digests of what the numbers depend on; a checkpoint with others is refused. */
+  digests: Record<string, string>;
+}
+
+/** Where the encoder's architecture and first weights come from. */
+export interface EncoderSource {
+  /** Hugging Face folder or checkpoint file; absent: random initialisation from `config`. */
+  path?: string;
+
+  /** Hugging Face `config.json` content; absent: read beside the weights. */
+  config?: Record<string, unknown>;
+
+  /** NeMo's `lm_checkpoint`: weights loaded over those of `path`. */
+  lmCheckpoint?: string;
+}

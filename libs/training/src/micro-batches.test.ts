@@ -1,0 +1,54 @@
+import { openTokenCache } from '@nautil/tokenization';
+import { batchesOf, microBatchesOf } from './batches.js';
+import { ClassifierGraph } from './classifier-graph.js';
+import { openInitialClassifier } from './encoder-source.js';
+import { openTinyRun, type TinyRun } from './tiny-run.js';
+
+let tiny: TinyRun;
+beforeAll(async () => (tiny = await openTinyRun()));
+afterAll(() => tiny.remove());
+
+/** One step from the pretrained weights, dropout included, with the batch cut into `split` parts. */
+async function stepWith(split: number) {
+  const { settings, encoder: source, trainCache, numClasses } = await tiny.job('unused');
+  const head = { numClasses, numOutputLayers: 2 };
+  const initial = await openInitialClassifier(source, head, 1);
+  const encoder = { ...initial.encoder, hiddenDropout: 0.2, attentionDropout: 0.2 };
+  const graph = new ClassifierGraph({
+    encoder,
+    ...head,
+    training: { optim: { ...settings.model.optim, name: 'sgd' }, clip: 1e9, seed: 7, headDropout: 0.2 },
+  });
+  await graph.load(initial.read);
+  await initial.close();
+  const cache = await openTokenCache(trainCache);
+  const batches = batchesOf(cache, {
+    dataset: settings.model.trainDs,
+    limit: { value: 1, isFraction: true },
+    nautil: settings.nautil,
+    maxPositions: 32,
+  });
+  const parts = microBatchesOf(batches.at(0, 0), { split, share: 1 });
+  const { losses, gradNorm } = await graph.trainStep(parts, { step: 0, lr: 0.1 });
+  const weights = await graph.readWeights();
+  graph.close();
+  cache.close();
+  return { parts: parts.length, loss: losses.reduce((a, b) => a + b, 0), gradNorm: gradNorm!, weights };
+}
+
+test('a batch cut into micro-batches takes the step of the whole, dropout included', async () => {
+  const whole = await stepWith(1);
+  for (const split of [2, 3, 8]) {
+    const cut = await stepWith(split);
+    expect(cut.parts).toBeGreaterThan(1);
+    expect(cut.loss).toBeCloseTo(whole.loss, 5);
+    expect(cut.gradNorm / whole.gradNorm).toBeCloseTo(1, 4);
+    cut.weights.forEach(({ data }, i) => {
+      const other = whole.weights[i]!.data;
+      data.forEach((value, at) => {
+        if (Math.abs(value - other[at]!) > 1e-5)
+          throw new Error(`${whole.weights[i]!.name}[${at}]: ${value} is not ${other[at]}`);
+      });
+    });
+  }
+});

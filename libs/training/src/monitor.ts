@@ -1,0 +1,92 @@
+import type { EpochEvaluated } from '@nautil/contracts';
+import type { PlateauState } from './run-folder.js';
+
+/**
+ * The value that `monitor` names, as NeMo logs it: `val_loss`, or micro-averaged `val_precision`, `val_recall`,
+ * `val_f1` in percent.
+ */
+export function monitored(monitor: string, evaluated: EpochEvaluated): number | undefined {
+  const { loss, report } = evaluated;
+  switch (monitor.replace(/^val[_/]/, '')) {
+    case 'loss':
+      return loss;
+    case 'precision':
+      return 100 * report.micro.precision;
+    case 'recall':
+      return 100 * report.micro.recall;
+    case 'f1':
+    case 'f1_micro':
+      return 100 * report.micro.f1;
+    case 'f1_macro':
+      return 100 * report.macro.f1;
+    case 'f1_weighted':
+      return 100 * report.weighted.f1;
+    case 'accuracy':
+      return 100 * report.accuracy;
+    default:
+      return undefined;
+  }
+}
+
+/** Names that `monitored` knows. */
+export const monitorNames = [
+  'val_loss',
+  'val_precision',
+  'val_recall',
+  'val_f1',
+  'val_f1_macro',
+  'val_f1_weighted',
+  'val_accuracy',
+];
+
+/** Whether `value` is better than `best` by more than `minDelta`. */
+export const improves = (value: number, best: number, mode: 'min' | 'max', minDelta = 0): boolean =>
+  mode === 'min' ? value < best - minDelta : value > best + minDelta;
+
+/** One more evaluation for early stopping (Lightning's EarlyStopping): `waited` reaches `patience` and the run ends. */
+export function patienceAfter(
+  before: { waited: number; best: number } | undefined,
+  value: number,
+  o: { mode: 'min' | 'max'; minDelta: number },
+): { waited: number; best: number } {
+  if (before === undefined || improves(value, before.best, o.mode, o.minDelta)) return { waited: 0, best: value };
+  return { waited: before.waited + 1, best: before.best };
+}
+
+/** One more evaluation for torch's ReduceLROnPlateau; `factor` multiplies the learning rate from then on. */
+export function plateauAfter(
+  before: PlateauState | undefined,
+  value: number,
+  o: {
+    mode: 'min' | 'max';
+    factor: number;
+    patience: number;
+    threshold: number;
+    relative: boolean;
+    cooldown: number;
+    floor: number;
+  },
+): PlateauState {
+  const state = before ?? { factor: 1, best: null, bad: 0, cooldown: 0 };
+  const sign = o.mode === 'min' ? 1 : -1;
+  const bar =
+    state.best === null
+      ? sign * Infinity
+      : o.relative
+        ? state.best * (1 - sign * o.threshold)
+        : state.best - sign * o.threshold;
+  const better = sign * value < sign * bar;
+  const best = better ? value : state.best;
+  let bad = better ? 0 : state.bad + 1;
+  let { factor, cooldown } = state;
+  if (cooldown > 0) {
+    cooldown -= 1;
+    bad = 0;
+  }
+  if (bad > o.patience) {
+    factor = Math.max(factor * o.factor, o.floor);
+    cooldown = o.cooldown;
+    bad = 0;
+  }
+  return { factor, best, bad, cooldown };
+}

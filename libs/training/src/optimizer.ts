@@ -1,0 +1,248 @@
+import type { OptimSettings } from '@nautil/config';
+import type { Graph, Output, Variable } from '@nautil/tensorflow';
+import { UnsupportedOptimizer } from './errors.js';
+
+/** What an optimizer is fed at each step: scalars by the names that its placeholders have. */
+export type StepScalars = Record<string, number>;
+
+/**
+ * One optimizer with PyTorch's arithmetic, built into the graph. Nothing in it depends on the shape of a batch, so
+ * one instance serves every compiled step.
+ */
+export interface Optimizer {
+  /** State variables beside the weight itself, e.g. Adam's moments; zero at the start unless `initial` says otherwise. */
+  readonly slots: readonly { name: string; initial: number }[];
+
+  /** Names of the scalars that `scalars` gives. */
+  readonly inputs: readonly string[];
+
+  /** Values of the step's scalars; `step` counts from 1, as in the papers. */
+  scalars(step: number, lr: number): StepScalars;
+
+  /** Adds the update of one weight; `gradient` is what the backward pass (and clipping) gave. Returns nodes to run. */
+  update(o: {
+    graph: Graph;
+    weight: Variable;
+    slots: Record<string, Variable>;
+    gradient: Output;
+    scalar: (name: string) => Output;
+  }): Output[];
+}
+
+type Extra = (key: string, fallback: number) => number;
+type Arithmetic = ReturnType<typeof arithmeticOf>;
+
+/** Element-wise expressions over graph outputs, so that an update reads like its paper. */
+function arithmeticOf(graph: Graph) {
+  const lift = (x: Output | number): Output =>
+    typeof x === 'number' ? graph.constant('float32', [], Float32Array.of(x)) : x;
+  const binary = (type: string) => (x: Output | number, y: Output | number) => graph.op(type, [lift(x), lift(y)]);
+  const unary = (type: string) => (x: Output) => graph.op(type, [x]);
+  return {
+    add: binary('AddV2'),
+    sub: binary('Sub'),
+    mul: binary('Mul'),
+    div: binary('RealDiv'),
+    max: binary('Maximum'),
+    sqrt: unary('Sqrt'),
+    square: unary('Square'),
+    abs: unary('Abs'),
+  };
+}
+
+/** torch's coupled decay: the penalty's gradient is part of the gradient. */
+const withL2 = (a: Arithmetic, gradient: Output, weight: Output, decay: number): Output =>
+  decay === 0 ? gradient : a.add(gradient, a.mul(weight, decay));
+
+type Factory = (optim: OptimSettings, extra: Extra) => Optimizer;
+
+/**
+ * Adam and AdamW by TensorFlow's fused kernel. The kernel adds epsilon before the bias correction of the second
+ * moment, torch after it: feeding ε·√(1-β₂ᵗ) gives torch's numbers.
+ */
+const adam =
+  (decoupled: boolean): Factory =>
+  ({ betas: [beta1, beta2], eps, weightDecay }) => ({
+    slots: [
+      { name: 'exp_avg', initial: 0 },
+      { name: 'exp_avg_sq', initial: 0 },
+    ],
+    inputs: ['lr', 'beta1_power', 'beta2_power', 'epsilon', 'decay'],
+    scalars: (step, lr) => ({
+      lr,
+      beta1_power: beta1 ** step,
+      beta2_power: beta2 ** step,
+      epsilon: eps * Math.sqrt(1 - beta2 ** step),
+      decay: lr * weightDecay,
+    }),
+    update({ graph, weight, slots, gradient, scalar }) {
+      const a = arithmeticOf(graph);
+      const { exp_avg: m, exp_avg_sq: v } = slots;
+      const g = decoupled ? gradient : withL2(a, gradient, weight.read(), weightDecay);
+      // AdamW: w ← w - lr·λ·w first, then Adam's step from there (torch.optim.adamw). NOTE: not before the gradient is
+      // there, or the forward pass could read the decayed weight.
+      const decayed =
+        decoupled && weightDecay !== 0
+          ? [weight.assignSub(a.mul(weight.read(), scalar('decay')), { control: [gradient] })]
+          : [];
+      const constant = (x: number) => graph.constant('float32', [], Float32Array.of(x));
+      return [
+        graph.op(
+          'ResourceApplyAdam',
+          [
+            weight.handle,
+            m!.handle,
+            v!.handle,
+            scalar('beta1_power'),
+            scalar('beta2_power'),
+            scalar('lr'),
+            constant(beta1),
+            constant(beta2),
+            scalar('epsilon'),
+            g,
+          ],
+          {},
+          { control: decayed },
+        ),
+      ];
+    },
+  });
+
+const sgd: Factory = ({ weightDecay }, extra) => {
+  const momentum = extra('momentum', 0);
+  const dampening = extra('dampening', 0);
+  const nesterov = extra('nesterov', 0) !== 0;
+  return {
+    slots: momentum === 0 ? [] : [{ name: 'momentum_buffer', initial: 0 }],
+    inputs: ['lr', 'keep'],
+    // torch starts the buffer with the first gradient, undamped.
+    scalars: (step, lr) => ({ lr, keep: step === 1 ? 1 : 1 - dampening }),
+    update({ graph, weight, slots, gradient, scalar }) {
+      const a = arithmeticOf(graph);
+      const g = withL2(a, gradient, weight.read(), weightDecay);
+      if (momentum === 0) return [weight.assignSub(a.mul(g, scalar('lr')))];
+      const buffer = slots['momentum_buffer']!;
+      const next = a.add(a.mul(buffer.read(), momentum), a.mul(g, scalar('keep')));
+      const direction = nesterov ? a.add(g, a.mul(next, momentum)) : next;
+      return [buffer.assign(next), weight.assignSub(a.mul(direction, scalar('lr')))];
+    },
+  };
+};
+
+const adagrad: Factory = ({ weightDecay, eps }, extra) => ({
+  slots: [{ name: 'sum', initial: extra('initial_accumulator_value', 0) }],
+  inputs: ['lr'],
+  scalars: (step, lr) => ({ lr: lr / (1 + (step - 1) * extra('lr_decay', 0)) }),
+  update({ graph, weight, slots, gradient, scalar }) {
+    const a = arithmeticOf(graph);
+    const g = withL2(a, gradient, weight.read(), weightDecay);
+    const sum = a.add(slots['sum']!.read(), a.square(g));
+    return [slots['sum']!.assign(sum), weight.assignSub(a.div(a.mul(g, scalar('lr')), a.add(a.sqrt(sum), eps)))];
+  },
+});
+
+const adadelta: Factory = ({ weightDecay, eps }, extra) => {
+  const rho = extra('rho', 0.9);
+  return {
+    slots: [
+      { name: 'square_avg', initial: 0 },
+      { name: 'acc_delta', initial: 0 },
+    ],
+    inputs: ['lr'],
+    scalars: (_, lr) => ({ lr }),
+    update({ graph, weight, slots, gradient, scalar }) {
+      const a = arithmeticOf(graph);
+      const g = withL2(a, gradient, weight.read(), weightDecay);
+      const averaged = (slot: Variable, x: Output) => a.add(a.mul(slot.read(), rho), a.mul(a.square(x), 1 - rho));
+      const square = averaged(slots['square_avg']!, g);
+      const delta = a.mul(a.div(a.sqrt(a.add(slots['acc_delta']!.read(), eps)), a.sqrt(a.add(square, eps))), g);
+      return [
+        slots['square_avg']!.assign(square),
+        slots['acc_delta']!.assign(averaged(slots['acc_delta']!, delta)),
+        weight.assignSub(a.mul(delta, scalar('lr'))),
+      ];
+    },
+  };
+};
+
+const adamax: Factory = ({ betas: [beta1, beta2], weightDecay, eps }) => ({
+  slots: [
+    { name: 'exp_avg', initial: 0 },
+    { name: 'exp_inf', initial: 0 },
+  ],
+  inputs: ['lr'],
+  scalars: (step, lr) => ({ lr: lr / (1 - beta1 ** step) }),
+  update({ graph, weight, slots, gradient, scalar }) {
+    const a = arithmeticOf(graph);
+    const g = withL2(a, gradient, weight.read(), weightDecay);
+    const m = a.add(a.mul(slots['exp_avg']!.read(), beta1), a.mul(g, 1 - beta1));
+    const u = a.max(a.mul(slots['exp_inf']!.read(), beta2), a.add(a.abs(g), eps));
+    return [
+      slots['exp_avg']!.assign(m),
+      slots['exp_inf']!.assign(u),
+      weight.assignSub(a.mul(a.div(m, u), scalar('lr'))),
+    ];
+  },
+});
+
+const rmsprop: Factory = ({ weightDecay, eps }, extra) => {
+  const alpha = extra('alpha', 0.99);
+  const momentum = extra('momentum', 0);
+  const centered = extra('centered', 0) !== 0;
+  return {
+    slots: [
+      { name: 'square_avg', initial: 0 },
+      ...(centered ? [{ name: 'grad_avg', initial: 0 }] : []),
+      ...(momentum > 0 ? [{ name: 'momentum_buffer', initial: 0 }] : []),
+    ],
+    inputs: ['lr'],
+    scalars: (_, lr) => ({ lr }),
+    update({ graph, weight, slots, gradient, scalar }) {
+      const a = arithmeticOf(graph);
+      const g = withL2(a, gradient, weight.read(), weightDecay);
+      const averaged = (slot: Variable, x: Output) => a.add(a.mul(slot.read(), alpha), a.mul(x, 1 - alpha));
+      const square = averaged(slots['square_avg']!, a.square(g));
+      const nodes = [slots['square_avg']!.assign(square)];
+      let variance = square;
+      if (centered) {
+        const mean = averaged(slots['grad_avg']!, g);
+        nodes.push(slots['grad_avg']!.assign(mean));
+        variance = a.sub(square, a.square(mean));
+      }
+      let direction = a.div(g, a.add(a.sqrt(variance), eps));
+      if (momentum > 0) {
+        direction = a.add(a.mul(slots['momentum_buffer']!.read(), momentum), direction);
+        nodes.push(slots['momentum_buffer']!.assign(direction));
+      }
+      return [...nodes, weight.assignSub(a.mul(direction, scalar('lr')))];
+    },
+  };
+};
+
+const factories: Readonly<Record<string, Factory>> = {
+  adam: adam(false),
+  adamw: adam(true),
+  sgd,
+  adagrad,
+  adadelta,
+  adamax,
+  rmsprop,
+};
+
+/** Names that `model.optim.name` may have. */
+export const optimizerNames: readonly string[] = Object.keys(factories);
+
+/**
+ * The optimizer that `model.optim` names, with PyTorch's numbers: one parameter group, weight decay on biases and
+ * LayerNorm too, as NeMo has it.
+ *
+ * @throws UnsupportedOptimizer
+ */
+export function optimizerOf(optim: OptimSettings): Optimizer {
+  const factory = factories[optim.name];
+  if (factory === undefined) throw new UnsupportedOptimizer(optim.name, optimizerNames);
+  return factory(optim, (key, fallback) => {
+    const value = optim.extra[key];
+    return typeof value === 'number' ? value : typeof value === 'boolean' ? Number(value) : fallback;
+  });
+}

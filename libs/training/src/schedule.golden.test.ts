@@ -1,0 +1,72 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { OptimSettings } from '@nautil/config';
+import { workspaceRoot } from '@nautil/store';
+import { runLengthOf, scheduleOf } from './schedule.js';
+
+const shared = resolve(workspaceRoot(), '../shared/golden');
+const golden = process.env['GOLDEN'] ? resolve(workspaceRoot(), process.env['GOLDEN']) : shared;
+const readJson = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
+
+function optim(lr: number, name: string, args: Record<string, unknown>): OptimSettings {
+  const { warmup_steps, warmup_ratio, min_lr, ...extra } = args;
+  return {
+    name: 'adam',
+    lr,
+    betas: [0.9, 0.999],
+    eps: 1e-8,
+    weightDecay: 0,
+    extra: {},
+    sched: {
+      name,
+      warmupSteps: (warmup_steps as number | null) ?? null,
+      warmupRatio: (warmup_ratio as number | null) ?? null,
+      minLr: (min_lr as number) ?? 0,
+      lastEpoch: -1,
+      monitor: 'val_loss',
+      reduceOnPlateau: false,
+      extra: min_lr === undefined ? extra : { ...extra, min_lr },
+    },
+  };
+}
+
+type LrCase = { max_steps: number; base_lr: number; args: Record<string, unknown>; lr_by_step: number[] };
+type MaxStepsCase = { args: Record<string, number | boolean>; max_steps: number };
+const { compute_max_steps: maxStepsCases, ...lrCases } = readJson(
+  resolve(shared, 'nemo-files/lr_golden.json'),
+) as Record<string, unknown>;
+const schedulers = Object.entries(lrCases as Record<string, LrCase>);
+
+test.each(schedulers)(
+  '%s gives NeMo’s learning rate at every step',
+  (name, { max_steps, base_lr, args, lr_by_step }) => {
+    const schedule = scheduleOf(optim(base_lr, name.replace(/_.*/, ''), args), max_steps);
+    lr_by_step.forEach((lr, step) => expect(schedule(step)).toBeCloseTo(lr, 12));
+  },
+);
+
+const warmups = Object.entries(readJson(resolve(golden, 'warmup_annealing_lrs.json')) as Record<string, number[]>);
+
+test.each(warmups)('WarmupAnnealing with %s gives NeMo’s learning rate at every step', (key, lrs) => {
+  const pairs = Object.fromEntries(key.split(',').map((pair) => pair.split('='))) as Record<string, string>;
+  const { max_steps, lr, ...rest } = pairs;
+  const args = Object.fromEntries(Object.entries(rest).map(([k, v]) => [k, v === 'None' ? null : Number(v)]));
+  const schedule = scheduleOf(optim(Number(lr), 'WarmupAnnealing', args), Number(max_steps));
+  lrs.forEach((expected, step) => expect(schedule(step)).toBeCloseTo(expected, 12));
+});
+
+test.each(maxStepsCases as MaxStepsCase[])(
+  'a run has the $max_steps optimizer steps that NeMo counts',
+  ({ args, max_steps }) => {
+    const per = Number(args['num_samples']) / Number(args['num_workers']) / Number(args['batch_size']);
+    const all = args['drop_last'] ? Math.floor(per) : Math.ceil(per);
+    const limit = Number(args['limit_train_batches']);
+    const { scheduled } = runLengthOf({
+      batchesPerEpoch: Number.isInteger(limit) && limit > 1 ? Math.min(all, limit) : Math.trunc(all * limit),
+      accumulateGradBatches: Number(args['accumulate_grad_batches']),
+      maxEpochs: Number(args['max_epochs']),
+      maxSteps: -1,
+    });
+    expect(scheduled).toBe(max_steps);
+  },
+);

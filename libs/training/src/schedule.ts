@@ -1,0 +1,186 @@
+import type { OptimSettings } from '@nautil/config';
+import { UnsupportedScheduler } from './errors.js';
+
+/** The learning rate of optimizer step `step`; the first step is 0. A pure function, so that a resumed run needs no state. */
+export type Schedule = (step: number) => number;
+
+interface Terms {
+  /** Peak learning rate. */
+  lr: number;
+  minLr: number;
+  warmup: number;
+  max: number;
+
+  /** First step after the held plateau, counted from 0; equals `warmup` without one. */
+  hold: number;
+  number(key: string, fallback: number): number;
+  flag(key: string): boolean;
+}
+
+type Anneal = (step: number, terms: Terms) => number;
+
+/** Steps before this one rise linearly, so that the first is not zero (NeMo's WarmupPolicy). */
+const warmingUp = (step: number, { lr, warmup }: Terms): number => (lr * (step + 1)) / (warmup + 1);
+
+/** NeMo's WarmupPolicy: rise for `warmup` steps, then `anneal`, then `min_lr` past the last step. */
+const afterWarmup =
+  (anneal: Anneal): Anneal =>
+  (step, terms) => {
+    if (terms.warmup > 0 && step <= terms.warmup) return warmingUp(step, terms);
+    if (step > terms.max) return terms.minLr;
+    return anneal(step, terms);
+  };
+
+/** NeMo's WarmupHoldPolicy: the peak is held until step `hold`. */
+const afterHold =
+  (anneal: Anneal): Anneal =>
+  (step, terms) => {
+    if (terms.warmup > 0 && step <= terms.warmup) return warmingUp(step, terms);
+    if (step >= terms.warmup && step < terms.hold) return terms.lr;
+    if (step > terms.max) return terms.minLr;
+    return anneal(step, terms);
+  };
+
+function polynomial(step: number, decaySteps: number, { lr, minLr, number, flag }: Terms): number {
+  let steps = decaySteps;
+  if (flag('cycle')) steps *= step === 0 ? 1 : Math.ceil(step / decaySteps);
+  const done = Math.min(step, steps) / steps;
+  return (lr - minLr) * (1 - done) ** number('power', 1) + minLr;
+}
+
+/** Cosine with a floor that is kept for `constant_steps` at the end (NeMo's WarmupAnnealHoldPolicy). */
+function cosine(step: number, terms: Terms): number {
+  const { lr, minLr, warmup, max } = terms;
+  const constant = terms.number('constant_steps', 0);
+  if (constant === 0) {
+    return afterWarmup((at) => (lr - minLr) * 0.5 * (1 + Math.cos((Math.PI * (at - warmup)) / (max - warmup))) + minLr)(
+      step,
+      terms,
+    );
+  }
+  const decay = max - constant - warmup;
+  if (warmup > 0 && step <= warmup) return (lr * step) / warmup;
+  if (step > warmup + decay) return minLr;
+  return minLr + 0.5 * (Math.cos((Math.PI * (step - warmup)) / decay) + 1) * (lr - minLr);
+}
+
+function cyclic(step: number, { lr, number }: Terms): number {
+  const base = number('base_lr', lr);
+  const peak = number('max_lr', lr);
+  const up = number('step_size_up', 2000);
+  const total = up + number('step_size_down', up);
+  const at = step % total;
+  const scale = at < up ? at / up : (total - at) / (total - up);
+  return base + (peak - base) * scale;
+}
+
+// Formulas: NeMo 1.23, core/optim/lr_scheduler.py; the last three: torch.optim.lr_scheduler.
+const annealings: Readonly<Record<string, Anneal>> = {
+  WarmupAnnealing: afterWarmup(
+    (step, { lr, minLr, warmup, max }) => minLr + (1 - (step - warmup) / (max - warmup)) * (lr - minLr),
+  ),
+  WarmupPolicy: afterWarmup((_, { lr }) => lr),
+  WarmupHoldPolicy: afterHold((_, { lr }) => lr),
+  CosineAnnealing: cosine,
+  SquareAnnealing: afterWarmup((step, { lr, minLr, warmup, max }) =>
+    Math.max(lr * ((max - step) / (max - warmup)) ** 2, minLr),
+  ),
+  SquareRootAnnealing: afterWarmup((step, { lr, minLr, max }) => Math.max(lr * Math.sqrt((max - step) / max), minLr)),
+  InverseSquareRootAnnealing: afterWarmup((step, { lr, warmup }) => lr / Math.sqrt((step + 1) / (warmup + 1))),
+  PolynomialDecayAnnealing: afterWarmup((step, terms) =>
+    polynomial(step - terms.warmup, terms.max - terms.warmup, terms),
+  ),
+  PolynomialHoldDecayAnnealing: afterHold((step, terms) =>
+    polynomial(step - terms.hold, terms.max - Math.max(terms.warmup, terms.hold), terms),
+  ),
+  NoamAnnealing: (step, { lr, minLr, warmup, max, number }) => {
+    if (step > max) return minLr;
+    const at = Math.max(1, step);
+    const rise = warmup > 0 ? Math.min(at ** -0.5, at * warmup ** -1.5) : at ** -0.5;
+    const value = lr * number('d_model', 0) ** -0.5 * rise;
+    return at > warmup ? Math.max(value, minLr) : value;
+  },
+  NoamHoldAnnealing: afterHold((step, { lr, minLr, warmup, hold, number }) => {
+    const rate = number('decay_rate', 0.5);
+    const since = Math.max(1, (step - (hold - warmup)) ** rate);
+    return Math.max((lr * Math.max(1, warmup ** rate)) / since, minLr);
+  }),
+  T5InverseSquareRootAnnealing: (step, { minLr, max, number }) => {
+    const constant = number('constant_steps', 0);
+    if (constant > 0 && step <= constant) return constant ** -0.5;
+    return step > max ? minLr : Math.max(1, step) ** -0.5;
+  },
+  StepLR: (step, { lr, number }) => lr * number('gamma', 0.1) ** Math.floor(step / number('step_size', 1)),
+  ExponentialLR: (step, { lr, number }) => lr * number('gamma', 1) ** step,
+  CyclicLR: cyclic,
+};
+
+// NeMo's SquareAnnealing alone has a floor by default.
+const defaultMinLr = (name: string): number => (name === 'SquareAnnealing' ? 1e-5 : 0);
+
+/** Names that `model.optim.sched.name` may have; ReduceLROnPlateau is not a function of the step (see PlateauSchedule). */
+export const schedulerNames: readonly string[] = [...Object.keys(annealings), 'ReduceLROnPlateau'];
+
+/**
+ * The learning-rate schedule of a run.
+ *
+ * @param optim - `model.optim`; without a `sched` section the rate is constant.
+ * @param maxSteps - optimizer steps of the whole run; the annealings reach their floor there.
+ * @throws UnsupportedScheduler for a name that is not in `schedulerNames`.
+ */
+export function scheduleOf(optim: OptimSettings, maxSteps: number): Schedule {
+  const { sched, lr } = optim;
+  if (sched === null || sched.name === 'ReduceLROnPlateau') return () => lr;
+  const anneal = annealings[sched.name];
+  if (anneal === undefined) throw new UnsupportedScheduler(sched.name, schedulerNames);
+  const number = (key: string, fallback: number): number => {
+    const value = sched.extra[key];
+    return typeof value === 'number' ? value : fallback;
+  };
+  const warmup = sched.warmupSteps ?? Math.trunc((sched.warmupRatio ?? 0) * maxSteps);
+  const held = number('hold_steps', Math.trunc(number('hold_ratio', 0) * maxSteps));
+  const minLr = 'min_lr' in sched.extra || sched.minLr !== 0 ? sched.minLr : defaultMinLr(sched.name);
+  const terms: Terms = {
+    lr,
+    minLr,
+    warmup,
+    max: maxSteps,
+    hold: warmup + held,
+    number,
+    flag: (key) => sched.extra[key] === true,
+  };
+  return (step) => anneal(step, terms);
+}
+
+/** How long a run is, in optimizer steps. */
+export interface RunLength {
+  stepsPerEpoch: number;
+
+  /** Steps that are run: the smaller of `max_steps` and what `max_epochs` gives. */
+  total: number;
+
+  /** Where the schedule ends: NeMo takes `max_steps` when it is set, even when the epochs end earlier. */
+  scheduled: number;
+}
+
+/**
+ * Optimizer steps of a whole run, as NeMo counts them (compute_max_steps): the last group of an epoch may be short.
+ *
+ * @param o.batchesPerEpoch - after `limit_train_batches`.
+ * @param o.maxSteps - -1 for no limit.
+ */
+export function runLengthOf(o: {
+  batchesPerEpoch: number;
+  accumulateGradBatches: number;
+  maxEpochs: number;
+  maxSteps: number;
+}): RunLength {
+  const stepsPerEpoch = Math.ceil(o.batchesPerEpoch / o.accumulateGradBatches);
+  const byEpochs = o.maxEpochs < 0 ? Infinity : stepsPerEpoch * o.maxEpochs;
+  const limited = o.maxSteps >= 0;
+  return {
+    stepsPerEpoch,
+    total: limited ? Math.min(o.maxSteps, byEpochs) : byEpochs,
+    scheduled: limited ? o.maxSteps : byEpochs,
+  };
+}

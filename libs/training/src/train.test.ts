@@ -1,0 +1,149 @@
+import { readFile } from 'node:fs/promises';
+import type { TrainDone, TrainEvent } from '@nautil/contracts';
+import { openTensors } from '@nautil/checkpoint';
+import { CheckpointMismatch, LossNotFinite, TrainingInterrupted } from './errors.js';
+import type { TrainJob } from './job.js';
+import { openTinyRun, type TinyRun } from './tiny-run.js';
+import { trainClassifier, type TrainControl } from './train.js';
+
+let tiny: TinyRun;
+beforeAll(async () => (tiny = await openTinyRun()));
+afterAll(() => tiny.remove());
+
+/** Trains to the end; `interruptAt` are steps after which the run is stopped and started anew. */
+async function train(job: TrainJob, interruptAt: number[] = []): Promise<{ done: TrainDone; events: TrainEvent[] }> {
+  const events: TrainEvent[] = [];
+  const waiting = [...interruptAt];
+  for (;;) {
+    const control: TrainControl = {};
+    try {
+      const done = await trainClassifier(
+        job,
+        (event) => {
+          events.push(event);
+          if (event.type === 'step' && event.step === waiting[0]) {
+            waiting.shift();
+            control.stop = 'interrupt';
+          }
+        },
+        control,
+      );
+      return { done, events };
+    } catch (error) {
+      if (!(error instanceof TrainingInterrupted)) throw error;
+    }
+  }
+}
+
+const bytesOf = (path: string): Promise<Buffer> => readFile(path);
+const lossesOf = (events: TrainEvent[]): number[] =>
+  events.flatMap((event) => (event.type === 'step' ? [event.loss] : []));
+
+describe('a run', () => {
+  let whole: { done: TrainDone; events: TrainEvent[] };
+  beforeAll(async () => (whole = await train(await tiny.job('whole'))));
+
+  test('does the steps and evaluations that its configuration asks for, and ends completed', () => {
+    expect(whole.done).toMatchObject({ step: 10, epoch: 1, reason: 'completed' });
+    expect(lossesOf(whole.events)).toHaveLength(10);
+    expect(whole.events.filter((event) => event.type === 'eval').map((event) => event.step)).toEqual([5, 10]);
+  });
+
+  test('lowers its loss', () => {
+    const losses = lossesOf(whole.events);
+    expect(losses.at(-1)!).toBeLessThan(losses[0]!);
+  });
+
+  test('that was interrupted after any step ends with the same bytes', async () => {
+    for (const [name, steps] of Object.entries({ early: [1], middle: [4, 5], often: [2, 3, 7, 9] })) {
+      const parts = await train(await tiny.job(name), steps);
+      expect(await bytesOf(parts.done.lastWeights)).toEqual(await bytesOf(whole.done.lastWeights));
+      expect(await bytesOf(parts.done.bestWeights!)).toEqual(await bytesOf(whole.done.bestWeights!));
+      expect(lossesOf(parts.events)).toEqual(lossesOf(whole.events));
+    }
+  });
+
+  test('that is already done is not trained again', async () => {
+    const again = await train(await tiny.job('whole'));
+    expect(lossesOf(again.events)).toEqual([]);
+    expect(again.done).toEqual(whole.done);
+  });
+
+  test('logs each step and evaluation once, with checkpoints, however often it is interrupted', async () => {
+    const { events } = await train(await tiny.job('logged'), [2, 4, 8]);
+    const logged = new Map<string, Set<number>>();
+    for (const event of events) {
+      if (event.type !== 'checkpoint') continue;
+      for (const past of event.events) {
+        const key = `${past.type} ${past.step}`;
+        logged.set(key, (logged.get(key) ?? new Set()).add(past.timestampMs));
+      }
+    }
+    expect([...logged.keys()].filter((key) => key.startsWith('step'))).toHaveLength(10);
+    expect([...logged.values()].every((timestamps) => timestamps.size === 1)).toBe(true);
+  });
+
+  test('of another configuration refuses the checkpoint, and names the difference', async () => {
+    const other = { ...(await tiny.job('whole')), digests: { data: 'other' } };
+    await expect(train(other)).rejects.toThrow(CheckpointMismatch);
+    await expect(train(other)).rejects.toThrow(/data was tiny, is other/);
+  });
+});
+
+test('a run that is stopped early keeps what there is, and stays ended', async () => {
+  const job = await tiny.job('stopped');
+  const control: TrainControl = {};
+  const done = await trainClassifier(
+    job,
+    (event) => void (event.type === 'step' && event.step === 2 && (control.stop = 'early')),
+    control,
+  );
+  expect(done).toMatchObject({ step: 2, reason: 'stopped' });
+  expect((await train(job)).done).toMatchObject({ step: 2, reason: 'stopped' });
+});
+
+test('accumulated batches make fewer, larger steps', async () => {
+  const { done, events } = await train(await tiny.job('accumulated', ['trainer.accumulate_grad_batches=2']));
+  expect(done.step).toBe(6); // 5 batches an epoch: 2 + 2 + 1
+  expect(events.filter((event) => event.type === 'eval').map((event) => event.step)).toEqual([3, 6]);
+});
+
+test('a loss that is not a number stops the run with the step, the lines and the last checkpoint', async () => {
+  const job = await tiny.job('diverges', ['model.optim.lr=1e30', 'model.optim.sched=null', 'trainer.max_epochs=4']);
+  const failure = await train(job).catch((error: unknown) => error);
+  expect(failure).toBeInstanceOf(LossNotFinite);
+  expect((failure as LossNotFinite).message).toMatch(/the loss is \S+ at step \d+/);
+  expect((failure as LossNotFinite).hint).toMatch(/lines of the training file in that batch: \d+/);
+});
+
+test('early stopping ends a run whose validation loss does not improve', async () => {
+  const { done } = await train(
+    await tiny.job('plateau', [
+      'trainer.max_epochs=9',
+      'model.optim.lr=0.0',
+      'model.optim.sched=null',
+      'exp_manager.create_early_stopping_callback=true',
+      'exp_manager.early_stopping_callback_params.patience=2',
+    ]),
+  );
+  expect(done).toMatchObject({ reason: 'early-stopped', epoch: 2 });
+});
+
+test('checkpoints are rotated, and the newest holds weights and the optimizer’s state', async () => {
+  const job = await tiny.job('rotated');
+  const { events } = await train(job);
+  const paths = events.flatMap((event) => (event.type === 'checkpoint' ? [event.path] : []));
+  expect(paths.length).toBeGreaterThan(2);
+  const left = await Promise.all(
+    [...new Set(paths)].map((path) =>
+      bytesOf(path).then(
+        () => path,
+        () => undefined,
+      ),
+    ),
+  );
+  expect(left.filter((path) => path !== undefined)).toEqual([...new Set(paths)].slice(-2));
+  const newest = await openTensors(paths.at(-1)!);
+  expect(newest.names().some((name) => name.startsWith('optimizer/exp_avg/bert_model.'))).toBe(true);
+  await newest.close();
+});

@@ -1,0 +1,41 @@
+import type { StopReason } from '@nautil/contracts';
+import type { Evaluation } from './evaluate.js';
+import type { EvaluateWeightsOptions } from './evaluate-weights.js';
+import type { TrainJob } from './job.js';
+
+/**
+ * What the trainer process is asked to do, as plain JSON (see `ToTrainer` in contracts). TensorFlow is loaded in that
+ * process alone.
+ */
+export type TrainerTask =
+  | {
+      do: 'train';
+      job: TrainJob;
+
+      /** The MLflow run that steps and evaluations are logged to; absent: none. */
+      tracking?: TrackingTask;
+    }
+  | ({ do: 'evaluate' } & Omit<EvaluateWeightsOptions, 'afterBatch'>);
+
+export interface TrackingTask {
+  trackingUri: string;
+  experiment: string;
+
+  /** Absent while the server is down: the journal then keeps the rows for it. */
+  runId?: string;
+
+  /** Journal file of the run. */
+  journal: string;
+}
+
+export type TrainerResult = TrainOutcome | Evaluation;
+
+/** What training leaves; see `TrainDone`. */
+export interface TrainOutcome {
+  step: number;
+  epoch: number;
+  reason: StopReason;
+  lastWeights: string;
+  bestWeights?: string;
+  best?: { monitor: string; value: number; step: number };
+}

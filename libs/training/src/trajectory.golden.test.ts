@@ -1,0 +1,151 @@
+import { resolve } from 'node:path';
+import { openTensors } from '@nautil/checkpoint';
+import type { OptimSettings } from '@nautil/config';
+import { parseEncoderConfig } from '@nautil/model';
+import type { Batch } from '@nautil/tokenization';
+import { ClassifierGraph, type MicroBatch } from './classifier-graph.js';
+import { rowWeights } from './cross-entropy.js';
+import { goldenFolder, readGolden } from './golden-set.js';
+import { scheduleOf } from './schedule.js';
+
+interface Variant {
+  cfg: {
+    opt: 'adam' | 'adamw';
+    lr: number;
+    wd: number;
+    weighted: boolean;
+    clip: number;
+    layers: number;
+    warmup_ratio: number;
+    accumulate?: number;
+    accum?: number;
+  };
+  loss: number[];
+  lr: number[];
+  grad_norm: number[];
+  logits_first: number[][];
+  final_logits_batch0: number[][];
+}
+interface RecordedBatch {
+  input_ids: number[][];
+  attention_mask: number[][];
+  labels: number[];
+}
+
+const trajectory = readGolden<{ num_classes: number; class_weights: number[]; variants: Record<string, Variant> }>(
+  'trajectory.json',
+);
+const batches = readGolden<RecordedBatch[]>('traj_batches.json').map(asBatch);
+
+// The pooler gets no gradient, and the key bias has a mathematically zero one, which Adam turns into noise (golden/README.md).
+const tolerance = 1e-4;
+const comparable = (name: string): boolean => !name.endsWith('attention.self.key.bias');
+
+describe.each(Object.entries(trajectory.variants))('%s, beside NeMo', (name, variant) => {
+  const { cfg } = variant;
+  const steps = variant.lr.length;
+  const accumulate = batches.length / steps;
+  const classWeights = cfg.weighted ? trajectory.class_weights : undefined;
+  const optim = optimSettings(cfg);
+  let graph: ClassifierGraph;
+  const losses: number[] = [];
+  const norms: number[] = [];
+  let firstLogits: Float32Array;
+
+  beforeAll(async () => {
+    const config = {
+      ...readGolden<Record<string, unknown>>('bert-tiny-uncased/config.json'),
+      hidden_dropout_prob: 0,
+      attention_probs_dropout_prob: 0,
+    };
+    graph = new ClassifierGraph({
+      encoder: parseEncoderConfig(config, 'bert-tiny-uncased/config.json'),
+      numClasses: trajectory.num_classes,
+      numOutputLayers: cfg.layers,
+      // NOTE: a clip that never bites, so that the norm is there to be compared when the variant does not clip.
+      training: { optim, clip: cfg.clip || 1e9, seed: 0, headDropout: 0 },
+    });
+    const start = await openTensors(resolve(goldenFolder, 'traj_init.safetensors'));
+    const head =
+      cfg.layers === 1 ? await openTensors(resolve(goldenFolder, 'traj_init_head_1layer.safetensors')) : start;
+    await graph.load((weight) => (weight.startsWith('classifier.') ? head : start).readFloat32(weight));
+    await Promise.all([start.close(), head.close()]);
+    firstLogits = await graph.logits(batches[0]!);
+    const schedule = scheduleOf(optim, steps);
+    for (let step = 0; step < steps; step++) {
+      const group = batches.slice(step * accumulate, (step + 1) * accumulate);
+      const parts = group.map((batch): MicroBatch => ({
+        batch,
+        rowOffset: 0,
+        rowWeights: rowWeights(batch.labels, batch.size, classWeights, 1 / accumulate),
+      }));
+      const done = await graph.trainStep(parts, { step, lr: schedule(step) });
+      losses.push(...done.losses.map((loss) => loss * accumulate));
+      norms.push(done.gradNorm!);
+    }
+  });
+  afterAll(() => graph.close());
+
+  test('the logits before training are NeMo’s', () => expectClose(firstLogits, variant.logits_first.flat()));
+
+  test('the loss of every batch is NeMo’s', () => {
+    expect(losses).toHaveLength(variant.loss.length);
+    expectClose(losses, variant.loss);
+  });
+
+  test('the gradient’s norm at every step is NeMo’s', () => {
+    variant.grad_norm.forEach((norm, step) => expect(norms[step]! / norm).toBeCloseTo(1, 4));
+  });
+
+  test('the logits after training are NeMo’s', async () => {
+    expectClose(await graph.logits(batches[0]!), variant.final_logits_batch0.flat());
+  });
+
+  test('every weight after training is NeMo’s, and the pooler is untouched', async () => {
+    const final = await openTensors(resolve(goldenFolder, `traj_final_${name}.safetensors`));
+    const weights = new Map((await graph.readWeights()).map((weight) => [weight.name, weight.data]));
+    const names = final.names().filter(comparable);
+    expect(names.length).toBeGreaterThan(0);
+    for (const weight of names) {
+      if (weight.includes('pooler')) expect(weights.get(weight)).toEqual(await final.readFloat32(weight));
+      else expectClose(weights.get(weight)!, await final.readFloat32(weight), weight);
+    }
+    await final.close();
+  });
+});
+
+function optimSettings({ opt, lr, wd, warmup_ratio }: Variant['cfg']): OptimSettings {
+  const sched = {
+    name: 'WarmupAnnealing',
+    warmupSteps: null,
+    warmupRatio: warmup_ratio,
+    minLr: 0,
+    lastEpoch: -1,
+    monitor: 'val_loss',
+    reduceOnPlateau: false,
+    extra: {},
+  };
+  return { name: opt, lr, betas: [0.9, 0.999], eps: 1e-8, weightDecay: wd, extra: {}, sched };
+}
+
+function asBatch({ input_ids, attention_mask, labels }: RecordedBatch): Batch {
+  const size = labels.length;
+  return {
+    rows: Int32Array.from(labels.keys()),
+    size,
+    paddedRows: size,
+    length: input_ids[0]!.length,
+    ids: Int32Array.from(input_ids.flat()),
+    mask: Int32Array.from(attention_mask.flat()),
+    labels: Int32Array.from(labels),
+    tokens: attention_mask.flat().reduce((a, b) => a + b, 0),
+  };
+}
+
+function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, what = ''): void {
+  expect(actual.length).toBe(expected.length);
+  let worst = 0;
+  for (let i = 0; i < expected.length; i++) worst = Math.max(worst, Math.abs(actual[i]! - expected[i]!));
+  // A NaN makes Math.max NaN, which is not within the tolerance either.
+  if (!(worst <= tolerance)) throw new Error(`${what} differs by ${worst}, more than ${tolerance}`);
+}
