@@ -45,16 +45,23 @@ export const batchLimits = { metrics: 1000, params: 100, tags: 100, entries: 100
  */
 export class MlflowClient {
   readonly registry: ModelRegistry;
+  readonly #options: ConnectionOptions;
   readonly #server: RestConnection;
   readonly #artifactUris = new Map<string, string>();
 
   constructor(o: ConnectionOptions = {}) {
+    this.#options = o;
     this.#server = new RestConnection(o);
     this.registry = new ModelRegistry(this.#server);
   }
 
   get trackingUri(): string {
     return this.#server.trackingUri;
+  }
+
+  /** A client of the same server whose requests end with a signal. */
+  until(signal: AbortSignal): MlflowClient {
+    return new MlflowClient({ ...this.#options, signal });
   }
 
   /** Its id. A name in use, also by a deleted experiment, is refused: RESOURCE_ALREADY_EXISTS. */
@@ -182,7 +189,7 @@ export class MlflowClient {
   }
 
   /** Any number of each, in as few requests as the server's limits allow. */
-  async logBatch(runId: string, batch: Batch, signal?: AbortSignal): Promise<void> {
+  async logBatch(runId: string, batch: Batch): Promise<void> {
     const params = pairs(batch.params ?? {});
     const tags = pairs(batch.tags ?? {});
     const metrics = (batch.metrics ?? []).map(wireMetric);
@@ -196,7 +203,7 @@ export class MlflowClient {
       };
       const room = batchLimits.entries - json.params.length - json.tags.length;
       json.metrics = metrics.slice(take.metrics, (take.metrics += room));
-      await this.#server.call('POST', 'runs/log-batch', { json, signal });
+      await this.#server.call('POST', 'runs/log-batch', { json });
     } while (take.params < params.length || take.tags < tags.length || take.metrics < metrics.length);
   }
 
@@ -212,10 +219,10 @@ export class MlflowClient {
   }
 
   /** Stores a local file at `path` among the run's artifacts, over what is there. Streamed: the size does not matter. */
-  async logArtifact(runId: string, path: string, file: string, signal?: AbortSignal): Promise<void> {
+  async logArtifact(runId: string, path: string, file: string): Promise<void> {
     const place = await this.#artifactPlace(runId, path);
     if (place.through === 'server') {
-      await this.#server.send('PUT', place.path, { file, signal });
+      await this.#server.send('PUT', place.path, { file });
     } else {
       await mkdir(dirname(place.path), { recursive: true });
       await copyFile(file, place.path);
@@ -223,10 +230,10 @@ export class MlflowClient {
   }
 
   /** Stores a text at `path` among the run's artifacts, over what is there. */
-  async logText(runId: string, path: string, text: string, signal?: AbortSignal): Promise<void> {
+  async logText(runId: string, path: string, text: string): Promise<void> {
     const place = await this.#artifactPlace(runId, path);
     if (place.through === 'server') {
-      await this.#server.send('PUT', place.path, { text, signal });
+      await this.#server.send('PUT', place.path, { text });
     } else {
       await mkdir(dirname(place.path), { recursive: true });
       await writeFile(place.path, text);

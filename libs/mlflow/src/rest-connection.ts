@@ -21,6 +21,9 @@ export interface ConnectionOptions {
 
   /** Used for everything but uploads of files; default the global one. */
   fetch?: typeof fetch;
+
+  /** Ends whatever is under way, with the signal's reason. */
+  signal?: AbortSignal;
 }
 
 export interface RequestOptions {
@@ -33,8 +36,6 @@ export interface RequestOptions {
 
   /** False for a creation, which is sent again only when the server certainly did nothing. Default true. */
   idempotent?: boolean;
-
-  signal?: AbortSignal;
 }
 
 /**
@@ -51,6 +52,7 @@ export class RestConnection {
   readonly #fetch: typeof fetch;
   readonly #timeoutMs: number;
   readonly #attempts: number;
+  readonly #signal: AbortSignal | undefined;
   readonly #slots: Semaphore;
 
   constructor(o: ConnectionOptions = {}) {
@@ -60,6 +62,7 @@ export class RestConnection {
     this.#fetch = o.fetch ?? fetch;
     this.#timeoutMs = o.timeoutMs ?? 30_000;
     this.#attempts = o.attempts ?? 4;
+    this.#signal = o.signal;
     this.#slots = slotsByServer.get(trackingUri) ?? new Semaphore(requestsInFlight);
     slotsByServer.set(trackingUri, this.#slots);
   }
@@ -95,9 +98,11 @@ export class RestConnection {
   /** Opens a body to be read at the caller's pace. Errors as {@link send}. */
   async open(path: string, o: RequestOptions = {}): Promise<Response> {
     const { response } = await this.#persist('GET', path, o, async (url) => {
-      const response = await this.#fetch(url, { headers: this.#headers, signal: this.#signal(this.#timeoutMs, o) });
-      const { ok, status, headers } = response;
-      return { response, ok, answer: { status, headers, body: ok ? '' : await response.text() } };
+      return this.#within(this.#timeoutMs, async (signal) => {
+        const response = await this.#fetch(url, { headers: this.#headers, signal });
+        const { ok, status, headers } = response;
+        return { response, ok, answer: { status, headers, body: ok ? '' : await response.text() } };
+      });
     });
     return response;
   }
@@ -114,7 +119,7 @@ export class RestConnection {
       const outcome = await this.#slots
         .run(() => attemptOnce(url))
         .catch((error: unknown) => {
-          o.signal?.throwIfAborted();
+          this.#signal?.throwIfAborted();
           const setback = judgeFailure(error);
           if (setback) return setback;
           throw error;
@@ -128,23 +133,42 @@ export class RestConnection {
           cause: setback.cause,
         });
       }
-      await sleep(setback.waitMs ?? retryDelayMs(attempt), undefined, { signal: o.signal });
+      await sleep(setback.waitMs ?? retryDelayMs(attempt), undefined, { signal: this.#signal });
     }
   }
 
-  async #exchange(method: string, url: URL, o: RequestOptions): Promise<Answer> {
-    if (o.file !== undefined) {
-      const sizeBytes = (await stat(o.file)).size;
-      const signal = this.#signal(this.#timeoutMs + Math.ceil(sizeBytes / 1000), o);
-      return putFile(url, { file: o.file, sizeBytes, headers: this.#headers, signal });
+  async #exchange(method: string, url: URL, { file, text, json }: RequestOptions): Promise<Answer> {
+    if (file !== undefined) {
+      const sizeBytes = (await stat(file)).size;
+      return this.#within(this.#timeoutMs + sizeBytes / 1000, (signal) =>
+        putFile(url, { file, sizeBytes, headers: this.#headers, signal }),
+      );
     }
-    const response = await this.#fetch(url, {
-      method,
-      headers: o.json === undefined ? this.#headers : { ...this.#headers, 'content-type': 'application/json' },
-      body: o.json === undefined ? (o.text ?? null) : JSON.stringify(o.json),
-      signal: this.#signal(this.#timeoutMs, o),
+    return this.#within(this.#timeoutMs, async (signal) => {
+      const response = await this.#fetch(url, {
+        method,
+        headers: json === undefined ? this.#headers : { ...this.#headers, 'content-type': 'application/json' },
+        body: json === undefined ? (text ?? null) : JSON.stringify(json),
+        signal,
+      });
+      return { status: response.status, headers: response.headers, body: await response.text() };
     });
-    return { status: response.status, headers: response.headers, body: await response.text() };
+  }
+
+  /** NOTE: no AbortSignal.any: in Node 20 each one stays with the long-lived signal that it was made of. */
+  async #within<T>(timeoutMs: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    this.#signal?.throwIfAborted();
+    const request = new AbortController();
+    const stop = (): void => request.abort(this.#signal?.reason);
+    const late = new DOMException(`no answer within ${Math.round(timeoutMs / 1000)} s`, 'TimeoutError');
+    const timer = setTimeout(() => request.abort(late), timeoutMs);
+    this.#signal?.addEventListener('abort', stop);
+    try {
+      return await work(request.signal);
+    } finally {
+      clearTimeout(timer);
+      this.#signal?.removeEventListener('abort', stop);
+    }
   }
 
   #url(path: string, query: RequestOptions['query'] = {}): URL {
@@ -153,10 +177,5 @@ export class RestConnection {
       for (const one of [value ?? []].flat()) url.searchParams.append(name, String(one));
     }
     return url;
-  }
-
-  #signal(timeoutMs: number, { signal }: RequestOptions): AbortSignal {
-    const timeout = AbortSignal.timeout(timeoutMs);
-    return signal ? AbortSignal.any([timeout, signal]) : timeout;
   }
 }

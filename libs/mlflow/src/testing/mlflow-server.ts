@@ -31,6 +31,11 @@ export class MlflowServer {
     return server;
   }
 
+  /** An address where nothing listens. */
+  static async freeAddress(): Promise<string> {
+    return `http://127.0.0.1:${await freePort()}`;
+  }
+
   async restart(): Promise<void> {
     const log = await open(join(this.folder, 'server.log'), 'a');
     const artifacts = join(this.folder, 'artifacts');

@@ -1,0 +1,71 @@
+import type { ClassificationReport, EpochEvaluated, Scores, TrainEvent, TrainStepped } from '@nautil/contracts';
+import type { Metric } from './entities.js';
+import { mlflowKey } from './names.js';
+import type { Tracker } from './tracker.js';
+
+/**
+ * Tells a tracker what training says. Scores are fractions. Steps go to `train/…`, evaluations to `val/…` or `test/…`
+ * with one `…/class/<name>/…` per class, at the step and with the time of the event, so that the same event is the same row.
+ */
+export function trackTraining(tracker: Pick<Tracker, 'metrics' | 'tags'>, event: TrainEvent): void {
+  switch (event.type) {
+    case 'start':
+      return tracker.tags({
+        'nautil.device': event.device,
+        'nautil.train_examples': String(event.trainExamples),
+        'nautil.validation_examples': String(event.validationExamples),
+        'nautil.trainable_parameters': String(event.trainableParameters),
+        'nautil.total_steps': String(event.totalSteps),
+        ...(event.resumedFrom === undefined ? {} : { 'nautil.resumed_from': event.resumedFrom }),
+      });
+    case 'step':
+      return tracker.metrics(rows(event, stepMetrics(event)));
+    case 'eval':
+      return tracker.metrics(rows(event, evaluationMetrics(event)));
+    case 'done':
+      return tracker.tags({
+        'nautil.stop_reason': event.reason,
+        ...(event.best === undefined
+          ? {}
+          : { 'nautil.best': `${event.best.monitor}=${event.best.value} at step ${event.best.step}` }),
+      });
+    case 'checkpoint':
+    case 'warning':
+      return; // of the machine that trains; its log has them
+  }
+}
+
+const rows = (at: { step: number; timestampMs: number }, values: Record<string, number>): Metric[] =>
+  Object.entries(values).map(([key, value]) => ({ key, value, step: at.step, timestampMs: at.timestampMs }));
+
+const stepMetrics = (event: TrainStepped): Record<string, number> => ({
+  'train/loss': event.loss,
+  'train/lr': event.lr,
+  ...(event.gradNorm === undefined ? {} : { 'train/grad_norm': event.gradNorm }),
+  'train/examples_per_second': event.examplesPerSecond,
+  'train/tokens_per_second': event.tokensPerSecond,
+});
+
+function evaluationMetrics({ split, epoch, loss, report }: EpochEvaluated): Record<string, number> {
+  const values: Record<string, number> = {
+    [`${split}/loss`]: loss,
+    [`${split}/accuracy`]: report.accuracy,
+    ...(split === 'val' ? { epoch } : {}),
+  };
+  const scores = ['precision', 'recall', 'f1'] as const satisfies (keyof Scores)[];
+  const keys = classKeys(report);
+  for (const score of scores) {
+    for (const mode of ['micro', 'macro', 'weighted'] as const)
+      values[`${split}/${score}_${mode}`] = report[mode][score];
+    report.classes.forEach((of, i) => (values[`${split}/class/${keys[i]}/${score}`] = of[score]));
+  }
+  return values;
+}
+
+/** The name of each class as a part of a metric's key; its id where it has none, and beside it where two would collide. */
+function classKeys({ classes }: ClassificationReport): string[] {
+  const names = classes.map(({ labelId, labelName }) => mlflowKey((labelName || String(labelId)).replaceAll('/', '_')));
+  const isTaken = (name: string): boolean =>
+    names.filter((other) => other.toLowerCase() === name.toLowerCase()).length > 1;
+  return names.map((name, i) => (isTaken(name) ? `${name}_${classes[i]!.labelId}` : name));
+}
