@@ -19,7 +19,7 @@ export async function runTask(task: TrainerTask, emit: Emit, control: TrainContr
   if (task.do === 'evaluate') return evaluateWeights(task);
   const tracker = task.tracking && (await openTracker(task.tracking));
   try {
-    const { type: _, ...outcome } = await trainClassifier(task.job, tracked(tracker, emit), control);
+    const outcome = await trainClassifier(task.job, tracked(tracker, emit), control);
     return outcome;
   } finally {
     await tracker?.flush();

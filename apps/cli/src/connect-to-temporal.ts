@@ -1,0 +1,22 @@
+import { NautilError } from '@nautil/contracts';
+import { Client, Connection } from '@temporalio/client';
+
+/** No Temporal server answers. */
+export class TemporalUnreachable extends NautilError {
+  override readonly name = 'TemporalUnreachable';
+  readonly kind = 'environment';
+  override readonly retryable = true;
+}
+
+/** A client of the Temporal server at `address` (`host:port`); `close` it. */
+export async function connectToTemporal(address: string): Promise<{ client: Client; close: () => Promise<void> }> {
+  try {
+    const connection = await Connection.connect({ address, connectTimeout: '5 seconds' });
+    return { client: new Client({ connection }), close: () => connection.close() };
+  } catch (error) {
+    throw new TemporalUnreachable(`no Temporal server answers at ${address}`, {
+      hint: '`nautil up` starts one here; NAUTIL_TEMPORAL_ADDRESS names one elsewhere',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,59 @@
+import type { RunActivities, TrainingProgress } from '@nautil/contracts';
+import { Context } from '@temporalio/activity';
+import { reportingFailures } from './failures.js';
+import { cache, convert, download, evaluate, packageModel, resolveRun, tokenize } from './stages/index.js';
+import { finishTracking, startTracking, trackingOf } from './tracking.js';
+import { train } from './train-activity.js';
+import { runTrainer } from './trainer-process.js';
+
+export interface ActivityDependencies {
+  /** Address of the MLflow server; runs go on while it is down. */
+  trackingUri: string;
+
+  /** Tells a workflow where its training is. */
+  signalProgress: (workflowId: string, progress: TrainingProgress) => Promise<void>;
+}
+
+/** Seconds between the heartbeats of stages that don't train. */
+const heartbeatSeconds = 2;
+
+/** The activities that the workflows call. This is the only place where Temporal meets the libraries. */
+export function createActivities({ trackingUri, signalProgress }: ActivityDependencies): RunActivities {
+  const activities: RunActivities = {
+    resolveRun: (request) => resolveRun(request),
+    startTracking: (run) => startTracking(run, trackingUri),
+    finishTracking: (outcome) => finishTracking(outcome, trackingUri),
+    download: alive((o) => download(o)),
+    convert: alive((o) => convert(o)),
+    cache: alive((o) => cache(o)),
+    tokenize: alive((o) => tokenize(o)),
+    train: (request) => train(request, { signalProgress, tracking: (run) => trackingOf(run, trackingUri) }),
+    evaluate: alive((o) =>
+      evaluate(o, async (options) => {
+        const result = await runTrainer({ task: { do: 'evaluate', ...options } });
+        if (!('report' in result)) throw new TypeError('the trainer answered an evaluation with a training');
+        return result;
+      }),
+    ),
+    package: alive((o) => packageModel(o)),
+  };
+  return Object.fromEntries(
+    Object.entries(activities).map(([name, activity]) => [
+      name,
+      reportingFailures(activity as (...args: unknown[]) => Promise<unknown>),
+    ]),
+  ) as unknown as RunActivities;
+}
+
+/** The activity, heartbeating while it runs: a worker that dies is noticed, whatever the stage's time-out. */
+function alive<A extends unknown[], R>(activity: (...args: A) => Promise<R>): (...args: A) => Promise<R> {
+  return async (...args) => {
+    const context = Context.current();
+    const timer = setInterval(() => context.heartbeat(), heartbeatSeconds * 1000);
+    try {
+      return await activity(...args);
+    } finally {
+      clearInterval(timer);
+    }
+  };
+}

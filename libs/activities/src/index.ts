@@ -1,0 +1,2 @@
+export { createActivities, type ActivityDependencies } from './create-activities.js';
+export { finishTracking, startTracking, trackingOf } from './tracking.js';

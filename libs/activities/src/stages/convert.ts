@@ -1,0 +1,109 @@
+import type { FileRef, LabelledData, Made, ResolvedRun, Source } from '@nautil/contracts';
+import { DataError, importDataset, labelCounts, type LabelCounts } from '@nautil/datasets';
+import { fileRef, sha256Of, stageOutput } from '@nautil/store';
+import { treeDigest } from './tree-digest.js';
+import { configOf, redoOf } from './run-settings.js';
+
+type Split = 'train' | 'validation' | 'test';
+
+/** NeMo's TSV of the run's data: converted from a data set's own layout, or checked as it is. */
+export async function convert({ run, source }: { run: ResolvedRun; source: Source }): Promise<Made<LabelledData>> {
+  const { settings } = await configOf(run);
+  const { dataset, classLabels, trainDs, validationDs, testDs } = settings.model;
+  const { format } = settings.nautil.data;
+  let files: Partial<Record<Split | 'labels', string>> = source.data;
+  let reused = false;
+  const notes: string[] = [];
+  if (format !== 'nemo' && source.data.folder !== undefined) {
+    const from = source.data.folder;
+    const inputs = {
+      format,
+      content: await treeDigest(from),
+      lower: dataset.doLowerCase,
+      redo: redoOf(run, 'convert'),
+    };
+    const made = await stageOutput('convert', inputs, async ({ folder }) => {
+      const imported = await importDataset({
+        name: format,
+        source: from,
+        target: folder,
+        doLowerCase: dataset.doLowerCase,
+      });
+      const { train, dev, test, labels } = imported;
+      return Object.fromEntries(
+        await Promise.all(
+          Object.entries({ train, validation: dev, test, labels })
+            .filter((entry): entry is [string, string] => entry[1] !== undefined)
+            .map(async ([split, path]) => [split, await fileRef(path)] as const),
+        ),
+      ) as Partial<Record<Split | 'labels', FileRef>>;
+    });
+    reused = made.reused;
+    files = Object.fromEntries(Object.entries(made.output).map(([split, ref]) => [split, ref.path]));
+    // A file that is named beside the data set goes before the converted one.
+    files = {
+      ...files,
+      ...withoutUndefined({ train: source.data.train, validation: source.data.validation, test: source.data.test }),
+    };
+  }
+  if (files.train === undefined)
+    throw new DataError(`${source.data.folder ?? 'the data'} has no training file`, {
+      hint: 'set model.train_ds.file_path',
+    });
+
+  const numSamples = { train: trainDs.numSamples, validation: validationDs.numSamples, test: testDs.numSamples };
+  const train = await countsOf(files.train, numSamples.train, dataset.numClasses);
+  const numClasses = dataset.numClasses ?? train.numClasses;
+  if (numClasses < 2) {
+    throw new DataError(`${files.train} has one label only: a classifier needs two classes`, {
+      hint: 'set model.dataset.num_classes when the other classes are just absent here',
+    });
+  }
+  const validation =
+    files.validation === undefined ? undefined : await countsOf(files.validation, numSamples.validation, numClasses);
+  const test = files.test === undefined ? undefined : await countsOf(files.test, numSamples.test, numClasses);
+  for (const [file, counted] of [
+    [files.train, train],
+    [files.validation, validation],
+    [files.test, test],
+  ] as const) {
+    if (counted && counted.skipped > 0) notes.push(`${counted.skipped} lines of ${file} were skipped`);
+  }
+
+  const labels = classLabels.classLabelsFile ?? files.labels;
+  const refs = {
+    train: await fileRef(files.train),
+    ...(files.validation === undefined ? {} : { validation: await fileRef(files.validation) }),
+    ...(files.test === undefined ? {} : { test: await fileRef(files.test) }),
+    ...(labels === undefined ? {} : { labels: await fileRef(labels) }),
+  };
+  const examples = {
+    train: train.examples,
+    ...(validation ? { validation: validation.examples } : {}),
+    ...(test ? { test: test.examples } : {}),
+  };
+  const sizes = Object.entries(examples)
+    .map(([split, count]) => `${count} ${split}`)
+    .join(', ');
+  const counted = dataset.numClasses === null;
+  return {
+    ...refs,
+    numClasses,
+    numClassesCounted: counted,
+    examples,
+    digest: sha256Of(JSON.stringify(Object.entries(refs).map(([split, ref]) => [split, ref.sha256]))),
+    reused,
+    detail: [
+      `${sizes} examples`,
+      `${numClasses} classes${counted ? ' (counted from the training labels)' : ''}`,
+      ...notes,
+    ].join('; '),
+  };
+}
+
+/** Checks every line: a file without an example, or with a label out of range, ends the run here. */
+const countsOf = (path: string, numSamples: number, numClasses: number | null): Promise<LabelCounts> =>
+  labelCounts(path, { numSamples, ...(numClasses === null ? {} : { numClasses }) });
+
+const withoutUndefined = <T extends object>(object: T): Partial<T> =>
+  Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Partial<T>;

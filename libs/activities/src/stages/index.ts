@@ -1,0 +1,10 @@
+export { cache } from './cache.js';
+export { convert } from './convert.js';
+export { download } from './download.js';
+export { evaluate, type Evaluate } from './evaluate.js';
+export { packageModel } from './package.js';
+export { requireTrainingData } from './require-training-data.js';
+export { resolveRun } from './resolve-run.js';
+export { configOf } from './run-settings.js';
+export { tokenize } from './tokenize.js';
+export { trainJobOf } from './train-job.js';

@@ -1,0 +1,104 @@
+import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { CachedInputs, Evaluated, Made, Packaged, ResolvedRun, TokenizedData } from '@nautil/contracts';
+import { openTensors, writeNemo, type JsonObject, type NemoArtifact } from '@nautil/checkpoint';
+import { readLabelNames } from '@nautil/datasets';
+import { explainWriteError, sha256File, stageOutput } from '@nautil/store';
+import { encoderConfigOf, type ArchiveRecord } from '@nautil/training';
+import { configOf, redoOf } from './run-settings.js';
+import { setAt } from './resolve-run.js';
+import { tokenizerOf } from './tokenize.js';
+import { trainJobOf } from './train-job.js';
+
+/** Keys of the configuration that name places on this machine: an archive has none of them. */
+const placeKeys = [
+  'train_ds.file_path',
+  'validation_ds.file_path',
+  'test_ds.file_path',
+  'nemo_path',
+  'language_model.lm_checkpoint',
+];
+
+/** Writes the `.nemo` of the weights that were evaluated, to `model.nemo_path`: whole or not at all. */
+export async function packageModel(o: {
+  run: ResolvedRun;
+  inputs: CachedInputs;
+  tokens: TokenizedData;
+  evaluated: Evaluated;
+}): Promise<Made<Packaged>> {
+  const { tree, settings } = await configOf(o.run);
+  const job = await trainJobOf({ ...o, folder: o.run.folder });
+  const encoderConfig = (await encoderConfigOf(job.encoder)) as JsonObject;
+  const tokenizer = await tokenizerOf(settings, o.inputs);
+  const { numClasses, labels } = o.inputs.data;
+  const labelNames = labels && (await readLabelNames(labels.path));
+
+  const config = structuredClone(tree['model']) as JsonObject;
+  for (const key of placeKeys) setAt(config, key, null);
+  setAt(config, 'dataset.num_classes', numClasses);
+  setAt(config, 'language_model.pretrained_model_name', o.run.model);
+  setAt(config, 'tokenizer.tokenizer_name', basename(settings.model.tokenizer.tokenizerName ?? o.run.model));
+
+  const lineage = job.digests;
+  const record: ArchiveRecord = {
+    version: 1,
+    tokenizer: tokenizer.definition,
+    ...(labelNames ? { labels: labelNames } : {}),
+    lineage,
+    metrics: { ...o.evaluated.scores },
+  };
+  const inputs = {
+    weights: o.evaluated.weights.sha256,
+    config,
+    lineage,
+    tokenizer: tokenizer.digest,
+    encoderConfig,
+    scores: o.evaluated.scores,
+    redo: redoOf(o.run, 'package'),
+  };
+  const { output: made, reused } = await stageOutput('package', inputs, async ({ folder }) => {
+    const source = await openTensors(o.evaluated.weights.path);
+    try {
+      return await writeNemo({
+        path: join(folder, 'model.nemo'),
+        config,
+        tensors: source.names().map((name) => ({ name, ...source.info(name), data: () => source.read(name) })),
+        artifacts: [
+          ...vocabularyArtifact(tokenizer.files.vocab, tokenizer.vocabulary()),
+          ...(labelNames
+            ? [{ key: 'class_labels.class_labels_file', name: 'label_ids.tsv', content: text(labelNames) }]
+            : []),
+        ],
+        encoderConfig,
+        vocabulary: tokenizer.vocabulary(),
+        record: record as unknown as JsonObject,
+      });
+    } finally {
+      await source.close();
+    }
+  });
+  const target = settings.model.nemoPath ?? join(o.run.folder, 'model.nemo');
+  await copyWhole(made.path, target, made.sha256);
+  return { nemo: { ...made, path: target }, reused, detail: target };
+}
+
+/** NeMo wants the vocabulary as the tokenizer's class reads it: lines for WordPiece, JSON for byte-level BPE. */
+function vocabularyArtifact(file: string | undefined, vocabulary: Map<string, number>): NemoArtifact[] {
+  if (file !== undefined) return [{ key: 'tokenizer.vocab_file', name: basename(file), content: file }];
+  return [{ key: 'tokenizer.vocab_file', name: 'vocab.txt', content: text([...vocabulary.keys()]) }];
+}
+
+const text = (lines: string[]): Uint8Array => new TextEncoder().encode(lines.map((line) => `${line}\n`).join(''));
+
+async function copyWhole(from: string, to: string, sha256: string): Promise<void> {
+  if ((await sha256File(to).catch(() => undefined)) === sha256) return;
+  const temporary = `${to}.incomplete-${process.pid}`;
+  try {
+    await mkdir(dirname(to), { recursive: true });
+    await copyFile(from, temporary);
+    await rename(temporary, to);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw await explainWriteError(error, to);
+  }
+}

@@ -1,0 +1,91 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { basename, isAbsolute, join, resolve } from 'node:path';
+import { gpuTaskQueue, type ResolvedRun, type RunRequest } from '@nautil/contracts';
+import { loadConfig, type JsonObject, type JsonValue } from '@nautil/config';
+import { canonicalJson, fileRef, nautilHome, sha256Of, Store, workspaceRoot, writeFileAtomic } from '@nautil/store';
+
+/** Keys whose values are files or folders: relative ones are taken from `cwd`. */
+const pathKeys = [
+  'model.nemo_path',
+  'model.train_ds.file_path',
+  'model.validation_ds.file_path',
+  'model.test_ds.file_path',
+  'model.tokenizer.vocab_file',
+  'model.language_model.lm_checkpoint',
+  'model.language_model.config_file',
+  'model.class_labels.class_labels_file',
+  'nautil.data.source',
+];
+
+/** Keys that say where things go or are logged; results don't depend on them. */
+const withoutEffect = [
+  'exp_manager.exp_dir',
+  'exp_manager.explicit_log_dir',
+  'model.nemo_path',
+  'nautil.mlflow',
+  'nautil.runs_dir',
+];
+
+/**
+ * Settles what a run is: its configuration with all paths absolute, and its folder. A run that was resolved before (the
+ * same workflow id and run key) keeps what was settled then.
+ *
+ * @param o.cwd - where relative paths start; the repository root for runs that come from Temporal.
+ */
+export async function resolveRun(request: RunRequest, o: { cwd?: string } = {}): Promise<ResolvedRun> {
+  const folder = new Store(nautilHome()).folder('runs', `${request.workflowId}/${request.runKey}`);
+  const file = join(folder, 'run.json');
+  const known = await readFile(file, 'utf8').catch(() => undefined);
+  if (known !== undefined) return { ...(JSON.parse(known) as ResolvedRun), redo: request.redo };
+
+  const cwd = o.cwd ?? workspaceRoot();
+  const { tree, settings, notes } = await loadConfig({ configName: request.config, overrides: request.overrides, cwd });
+  const resolved: string[] = [];
+  for (const key of pathKeys) {
+    const value = valueAt(tree, key);
+    if (typeof value !== 'string' || value === '' || isAbsolute(value) || /^\w+:\/\//.test(value)) continue;
+    setAt(tree, key, resolve(cwd, value));
+    resolved.push(`${key} is ${resolve(cwd, value)}`);
+  }
+  await mkdir(folder, { recursive: true });
+  const configFile = join(folder, 'config.json');
+  await writeFileAtomic(configFile, JSON.stringify(tree, null, 2));
+  const { data } = settings.nautil;
+  const trainFile = settings.model.trainDs.filePath;
+  const run: ResolvedRun = {
+    workflowId: request.workflowId,
+    runKey: request.runKey,
+    folder,
+    config: await fileRef(configFile),
+    configDigest: digestOf(tree),
+    experiment: settings.nautil.mlflow.experiment ?? settings.expManager.name,
+    model: basename(settings.model.languageModel.pretrainedModelName),
+    dataset: data.format === 'nemo' ? basename(trainFile ?? data.source ?? 'unknown') : data.format,
+    notes: [...notes, ...resolved],
+    queues: { cpu: request.taskQueue, gpu: gpuTaskQueue(request.taskQueue), gpuSharesFiles: true },
+    heartbeatTimeoutMs: Number(process.env['NAUTIL_HEARTBEAT_TIMEOUT_MS'] ?? 60_000),
+    ...(request.parentMlflowRunId === undefined ? {} : { parentMlflowRunId: request.parentMlflowRunId }),
+  };
+  await writeFileAtomic(file, JSON.stringify(run, null, 2));
+  return { ...run, redo: request.redo };
+}
+
+function digestOf(tree: JsonObject): string {
+  const copy = structuredClone(tree);
+  for (const key of withoutEffect) setAt(copy, key, null);
+  return sha256Of(canonicalJson(copy));
+}
+
+export function valueAt(tree: JsonObject, key: string): JsonValue | undefined {
+  return key.split('.').reduce<JsonValue | undefined>((at, part) => (isObject(at) ? at[part] : undefined), tree);
+}
+
+export function setAt(tree: JsonObject, key: string, value: JsonValue): void {
+  const parts = key.split('.');
+  const last = parts.pop()!;
+  const holder = parts.reduce<JsonValue | undefined>((at, part) => (isObject(at) ? at[part] : undefined), tree);
+  if (isObject(holder) && last in holder) holder[last] = value;
+}
+
+const isObject = (value: JsonValue | undefined): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,0 +1,45 @@
+import { readFile } from 'node:fs/promises';
+import type { CachedInputs, ResolvedRun, TokenizedData } from '@nautil/contracts';
+import { classWeights, labelCounts, readLabelNames } from '@nautil/datasets';
+import type { TrainJob } from '@nautil/training';
+import { configOf } from './run-settings.js';
+
+/** What the trainer is asked to do; `digests` name everything that its numbers depend on. */
+export async function trainJobOf(o: {
+  run: ResolvedRun;
+  inputs: CachedInputs;
+  tokens: TokenizedData;
+  folder: string;
+}): Promise<TrainJob> {
+  const { settings } = await configOf(o.run);
+  const { inputs, tokens } = o;
+  const { numClasses, train, labels, digest } = inputs.data;
+  const { classBalancing } = settings.model.dataset;
+  return {
+    settings,
+    folder: o.folder,
+    trainCache: tokens.train.file.path,
+    ...(tokens.validation ? { validationCache: tokens.validation.file.path } : {}),
+    encoder: {
+      path: inputs.encoder.path,
+      lmCheckpoint: inputs.encoder.lmCheckpoint,
+      config: settings.model.languageModel.config ?? (await jsonOf(inputs.encoder.configFile)),
+    },
+    numClasses,
+    ...(labels ? { labelNames: await readLabelNames(labels.path) } : {}),
+    ...(classBalancing === 'weighted_loss'
+      ? { classWeights: classWeights((await labelCounts(train.path)).counts, numClasses) }
+      : {}),
+    digests: {
+      config: o.run.configDigest,
+      data: digest,
+      encoder: inputs.encoderDigest,
+      tokenizer: tokens.tokenizerDigest,
+      numClasses: String(numClasses),
+    },
+  };
+}
+
+async function jsonOf(file: string | undefined): Promise<Record<string, unknown> | undefined> {
+  return file === undefined ? undefined : (JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>);
+}
