@@ -43,29 +43,30 @@ export async function* readLines(path: string, options: LinesOptions = {}): Asyn
   const onInvalid = options.onInvalid ?? refuse;
   const file = await openText(path);
   try {
-    let pending = Buffer.alloc(0);
+    // What was read of a line that has not ended.
+    let pending: Buffer[] = [];
+    let pendingBytes = 0;
     let line = 1;
-    let position = 0;
-    for (;;) {
-      const chunk = Buffer.allocUnsafe(chunkBytes);
-      const { bytesRead } = await file.read(chunk, 0, chunkBytes, position);
+    const { size } = await file.stat();
+    for (let atStart = true; ; atStart = false) {
+      const chunk = Buffer.allocUnsafe(Math.min(chunkBytes, Math.max(4096, size + 1)));
+      const { bytesRead } = await file.read(chunk);
       const read = chunk.subarray(0, bytesRead);
-      if (position === 0) refuseUtf16(path, read);
-      const hasMark = position === 0 && !options.keepByteOrderMark && hasByteOrderMark(read);
-      position += bytesRead;
-      const text = Buffer.concat([pending, hasMark ? read.subarray(3) : read]);
+      if (atStart) refuseUtf16(path, read);
+      const hasMark = atStart && !options.keepByteOrderMark && hasByteOrderMark(read);
+      pending.push(hasMark ? read.subarray(3) : read);
+      pendingBytes += bytesRead;
       const atEnd = bytesRead === 0;
+      if (pendingBytes > maxLineBytes) throw endlessLine(path, line);
+      if (!atEnd && completeLength(read) === 0) continue;
+      const text = Buffer.concat(pending);
       const end = atEnd ? text.length : completeLength(text);
       const lines = decodeLines(text.subarray(0, end), line, onInvalid);
       if (lines.length > 0) yield lines;
-      line += lines.length;
       if (atEnd) return;
-      pending = text.subarray(end);
-      if (pending.length > maxLineBytes) {
-        throw new DataError(`${path}:${line}: the line is longer than ${maxLineBytes >> 20} MiB`, {
-          hint: 'a TSV ends each example by a newline; is this another kind of file?',
-        });
-      }
+      line += lines.length;
+      pending = [text.subarray(end)];
+      pendingBytes = text.length - end;
     }
   } finally {
     await file.close();
@@ -92,7 +93,7 @@ async function openText(path: string) {
     }
     return file;
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') {
       throw new DataError(`${path} does not exist`, {
         hint: 'check the path and the folder it starts from',
@@ -102,6 +103,12 @@ async function openText(path: string) {
     if (code === 'EACCES') throw new DataError(`${path} can't be read: permission denied`, { cause: error });
     throw error;
   }
+}
+
+function endlessLine(path: string, line: number): DataError {
+  return new DataError(`${path}:${line}: the line is longer than ${maxLineBytes >> 20} MiB`, {
+    hint: 'a TSV ends each example by a newline; is this another kind of file?',
+  });
 }
 
 /** How many bytes of `text` are whole lines; a \r at the very end may be the first half of \r\n. */

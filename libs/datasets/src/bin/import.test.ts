@@ -1,0 +1,46 @@
+import { workspaceRoot } from '@nautil/store';
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { withFolder } from '../temporary-folder.js';
+
+const program = join(workspaceRoot(), 'libs/datasets/src/bin/import.ts');
+
+function run(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', program, ...args], {
+    cwd: workspaceRoot(),
+    env: { ...process.env, NODE_OPTIONS: '', DEBUG: '' },
+    encoding: 'utf8',
+  });
+  return { status, stdout, stderr };
+}
+
+test('the program converts the sample and says what it wrote', async () => {
+  await withFolder({}, async (folder) => {
+    const target = join(folder, 'a folder');
+    const { status, stdout } = run(
+      '--dataset_name',
+      'sst-2',
+      '--source_data_dir=samples/sst-2',
+      '--target_data_dir',
+      target,
+      '--json',
+    );
+    expect(status).toBe(0);
+    const imported = JSON.parse(stdout) as { train: string; counts: { train: { rows: number } } };
+    expect(imported.train).toBe(join(target, 'train.tsv'));
+    expect(readFileSync(imported.train, 'utf8').split('\n').length - 1).toBe(imported.counts.train.rows);
+  });
+});
+
+test('a name that is not known is a usage error, a missing source a data error, both in a few words', () => {
+  const usage = run('--dataset_name', 'glue', '--source_data_dir', 'x', '--target_data_dir', 'y');
+  expect(usage).toEqual({
+    status: 2,
+    stdout: '',
+    stderr: '--dataset_name glue is not known: one of sst-2, chemprot, imdb, thucnews\n  --help shows the flags\n',
+  });
+  const data = run('--dataset_name', 'imdb', '--source_data_dir', 'nowhere', '--target_data_dir', 'tmp/never');
+  expect(data.status).toBe(3);
+  expect(data.stderr).toMatch(/^nowhere does not exist\n {2}get the data from \S+ .*\n$/);
+});

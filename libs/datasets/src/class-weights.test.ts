@@ -1,0 +1,29 @@
+import { join } from 'node:path';
+import { classWeights, labelCounts } from './class-weights.js';
+import { withFolder } from './temporary-folder.js';
+
+test('labels are counted in their order, skipped lines apart', async () => {
+  await withFolder({ 'train.tsv': 'sentence\tlabel\na\t3\nb\t0\nc\t3\n\n' }, async (folder) => {
+    const { counts, ...rest } = await labelCounts(join(folder, 'train.tsv'));
+    expect([...counts]).toEqual([
+      [0, 1],
+      [3, 2],
+    ]);
+    expect(rest).toEqual({ examples: 3, skipped: 2, numClasses: 4 });
+  });
+});
+
+test('a class that is half as frequent weighs twice as much, and an absent one weighs 1', () => {
+  const weights = classWeights(
+    new Map([
+      [0, 4],
+      [2, 2],
+    ]),
+    4,
+  );
+  expect(weights).toEqual([0.75, 1, 1.5, 1]);
+});
+
+test.each([-1, 2])('label %d among two classes is refused', (label) => {
+  expect(() => classWeights(new Map([[label, 1]]), 2)).toThrow(/is not within 0 … 1/);
+});

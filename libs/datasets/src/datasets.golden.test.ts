@@ -1,0 +1,171 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { classWeights, labelCounts } from './class-weights.js';
+import { golden, nemoFiles, rawData, readJson } from './golden-set.js';
+import { importDataset, type DatasetName } from './import/import-dataset.js';
+import { examplesOf, readExamples, type Example, type SkippedLine } from './read-examples.js';
+import { withFolder } from './temporary-folder.js';
+
+/** A case of NeMo 1.8.2's own dataset class: its input, its features and what it logged, or its error. */
+interface DatasetCase {
+  input?: string;
+  args?: { num_samples?: number };
+  features?: [ids: number[], segments: number[], mask: number[], label: number][];
+  log?: [level: string, text: string][];
+  error?: string;
+  freq?: Record<string, number>;
+  num_classes?: number;
+  weights?: number[];
+}
+
+const cases = Object.entries(readJson<Record<string, DatasetCase>>(nemoFiles('dataset_golden.json')));
+
+async function read(path: string, numSamples?: number): Promise<{ examples: Example[]; skipped: SkippedLine[] }> {
+  const examples: Example[] = [];
+  const skipped: SkippedLine[] = [];
+  const lines = readExamples(path, numSamples === undefined ? {} : { numSamples });
+  for await (const example of examplesOf(lines, (line) => skipped.push(line))) examples.push(example);
+  return { examples, skipped };
+}
+
+const readText = (text: string, numSamples?: number) =>
+  withFolder({ 'a.tsv': text }, (folder) => read(join(folder, 'a.tsv'), numSamples));
+
+/** A list of strings as Python prints it. */
+function pythonList(words: string[]): string {
+  const quoted = words.map((word) => {
+    const quote = word.includes("'") && !word.includes('"') ? '"' : "'";
+    const escaped = word.replace(
+      /[\p{C}\p{Z}]/gu,
+      (char) => `\\u${(char.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
+    );
+    return `${quote}${escaped}${quote}`;
+  });
+  return `[${quoted.join(', ')}]`;
+}
+
+describe('NeMo 1.8.2', () => {
+  test.each(cases.filter(([, { input, features }]) => input !== undefined && features))(
+    'reads %s as we do: the same labels and words',
+    async (_, { input = '', args, features = [], log = [] }) => {
+      const { examples } = await readText(input, args?.num_samples);
+      expect(examples.map(({ label }) => label)).toEqual(features.map(([, , , label]) => label));
+      const words = log.flatMap(([, text]) => /^example \d+: (.*)$/.exec(text)?.[1] ?? []);
+      expect(words.length).toBe(Math.min(2, features.length));
+      expect(examples.slice(0, 2).map(({ text }) => pythonList(text === '' ? [] : text.split(' ')))).toEqual(words);
+    },
+  );
+
+  test('stops at a blank line, which we skip and tell', async () => {
+    const blank = cases.find(([name]) => name === 'blank_line')?.[1];
+    expect(blank?.error).toMatch(/IndexError/);
+    const { examples, skipped } = await readText(blank?.input ?? '');
+    expect(examples.map(({ line }) => line)).toEqual([1, 3]);
+    expect(skipped.map(({ line }) => line)).toEqual([2]);
+  });
+
+  test('has no use for an empty file either', async () => {
+    expect(cases.find(([name]) => name === 'empty_file')?.[1].error).toMatch(/ValueError/);
+    await expect(readText('')).rejects.toThrow(/is empty/);
+  });
+
+  test('weighs classes as we do', () => {
+    const weighed = cases.flatMap(([, { freq, num_classes, weights }]) =>
+      freq && num_classes && weights ? [{ freq, num_classes, weights }] : [],
+    );
+    expect(weighed.length).toBeGreaterThan(0);
+    for (const { freq, num_classes, weights } of weighed) {
+      const counts = new Map(Object.entries(freq).map(([label, count]) => [Number(label), count]));
+      expect(classWeights(counts, num_classes)).toEqual(weights);
+    }
+  });
+
+  test('refuses a label beyond the classes when it weighs them, as we do', async () => {
+    const over = cases.find(([name]) => name === 'cw_over')?.[1];
+    expect(over?.error).toMatch(/invalid label/);
+    const { counts } = await withFolder({ 'a.tsv': over?.input ?? '' }, (folder) => labelCounts(join(folder, 'a.tsv')));
+    expect(() => classWeights(counts, 2)).toThrow(/label 7/);
+  });
+});
+
+describe('NeMo 1.23', () => {
+  test('reads odd lines as we do', async () => {
+    const features = readJson<{ label: number; tokens: string[] }[]>(golden('nemo', 'edge_features.json'));
+    const { examples } = await read(golden('nemo', 'edge.tsv'));
+    expect(examples.map(({ label }) => label)).toEqual(features.map(({ label }) => label));
+    examples.forEach(({ text }, at) => {
+      const pieces = features[at]?.tokens.slice(1, -1) ?? [];
+      if (pieces.includes('[UNK]')) return;
+      const spelled = pieces.map((piece) => piece.replace(/^##/, '')).join('');
+      expect(spelled).toBe(text.replaceAll(' ', '').toLowerCase());
+    });
+  });
+
+  test('stops at a blank line, which we skip and tell', async () => {
+    const { nemo_result: result } = readJson<{ nemo_result: string }>(golden('nemo', 'edge_blank_line.expected.json'));
+    expect(result).toMatch(/IndexError/);
+    const { examples, skipped } = await read(golden('nemo', 'edge_blank_line.tsv'));
+    expect(skipped.map(({ reason }) => reason)).toEqual(['blank line']);
+    expect(examples.length).toBeGreaterThan(0);
+  });
+});
+
+describe("NeMo's import_datasets.py", () => {
+  const digests = readFileSync(nemoFiles('import_sha256.txt'), 'utf8')
+    .split('\n')
+    .flatMap((line) => {
+      const [, digest, dataset, file] = /^([0-9a-f]{64}) {2}\.\/([^/]+)\/(.+)$/.exec(line) ?? [];
+      return digest && dataset && file ? [{ digest, dataset: dataset as DatasetName, file }] : [];
+    });
+  const layouts: Record<DatasetName, string> = {
+    'sst-2': 'sst-2/SST-2',
+    chemprot: 'chemprot/recursive_chemprot_layout',
+    imdb: 'imdb/aclImdb',
+    thucnews: 'thucnews/THUCNews',
+  };
+
+  test.each(Object.keys(layouts) as DatasetName[])(
+    'makes of %s what we make with nemoCompatible, byte by byte',
+    async (name) => {
+      const expected = digests.filter(({ dataset }) => dataset === name);
+      expect(expected.length).toBeGreaterThan(0);
+      await withFolder({}, async (target) => {
+        // Twice: the second run must not add to the first, as NeMo's does for thucnews.
+        for (const run of ['first', 'second']) {
+          const imported = await importDataset({ name, source: rawData(layouts[name]), target, nemoCompatible: true });
+          const written = [imported.train, imported.dev, imported.test, imported.labels].filter(
+            (path) => path !== undefined,
+          );
+          const made = written.map((path) => ({
+            file: path.slice(target.length + 1),
+            digest: createHash('sha256').update(readFileSync(path)).digest('hex'),
+          }));
+          const byFile = (a: { file: string }, b: { file: string }) => (a.file < b.file ? -1 : 1);
+          expect({ run, made: made.sort(byFile) }).toEqual({
+            run,
+            made: expected.map(({ file, digest }) => ({ file, digest })).sort(byFile),
+          });
+        }
+      });
+    },
+  );
+
+  test.each(Object.keys(layouts) as DatasetName[])(
+    '%s is read back row by row as it was converted by default',
+    async (name) => {
+      await withFolder({}, async (target) => {
+        const { counts, ...paths } = await importDataset({ name, source: rawData(layouts[name]), target });
+        for (const split of ['train', 'dev', 'test'] as const) {
+          const path = paths[split];
+          if (path === undefined) continue;
+          const { examples, skipped } = await read(path);
+          expect(skipped).toEqual([]);
+          expect(examples.length).toBe(counts[split]?.rows);
+          expect(examples.filter(({ text }) => /<br|\t/.test(text))).toEqual([]);
+          expect(readFileSync(path, 'utf8')).toBe(examples.map(({ text, label }) => `${text}\t${label}\n`).join(''));
+        }
+      });
+    },
+  );
+});

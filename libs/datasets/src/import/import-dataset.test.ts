@@ -1,0 +1,177 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DataError } from '../data-error.js';
+import { withFolder } from '../temporary-folder.js';
+import { importDataset, type ImportedDataset, type ImportOptions } from './import-dataset.js';
+
+/** Imports a dataset whose original files are given, and gives what was written by name. */
+async function convert(
+  name: ImportOptions['name'],
+  files: Record<string, string>,
+  options: Partial<ImportOptions> = {},
+): Promise<{ written: Record<string, string>; imported: ImportedDataset }> {
+  return withFolder(prefixed('source', files), async (folder) => {
+    const target = join(folder, 'target');
+    const imported = await importDataset({ name, source: join(folder, 'source'), target, ...options });
+    const written = Object.fromEntries(
+      readdirSync(target).map((file) => [file, readFileSync(join(target, file), 'utf8')]),
+    );
+    return { written, imported };
+  });
+}
+
+const prefixed = (folder: string, files: Record<string, string>) =>
+  Object.fromEntries(Object.entries(files).map(([path, content]) => [join(folder, path), content]));
+
+const reviews = {
+  'train/neg/10_1.txt': 'bad<br /><br />film',
+  'train/neg/9_1.txt': 'a\ttab and\na newline\u0085here',
+  'train/pos/1_9.txt': 'Good FILM\r\n',
+  'test/pos/0_10.txt': 'fine',
+};
+
+describe('imdb', () => {
+  test('no text breaks its row, and the files come in the order of their names by code unit', async () => {
+    const { written, imported } = await convert('imdb', reviews);
+    expect(written).toEqual({
+      'train.tsv': 'bad film\t0\na tab and a newline here\t0\nGood FILM\t1\n',
+      'test.tsv': 'fine\t1\n',
+      'label_ids.tsv': 'negative\npositive\n',
+    });
+    expect(imported.counts.train).toEqual({ rows: 3, labels: { 0: 2, 1: 1 } });
+  });
+
+  test("NeMo's way keeps what breaks rows, and joins words at <br />", async () => {
+    const { written } = await convert('imdb', reviews, { nemoCompatible: true });
+    expect(written['train.tsv']).toBe('badfilm\t0\na\ttab and\na newline\u0085here\t0\nGood FILM\t1\n');
+  });
+
+  test('texts are lower-cased when asked', async () => {
+    expect((await convert('imdb', reviews, { doLowerCase: true })).written['train.tsv']).toMatch(/^good film\t1$/m);
+  });
+
+  test('the folder that the archive unpacks to is found, and a test set may be missing', async () => {
+    const { written, imported } = await convert('imdb', { 'aclImdb/train/pos/1_9.txt': 'good' });
+    expect(written['train.tsv']).toBe('good\t1\n');
+    expect(imported.test).toBeUndefined();
+    expect(imported.notes).toEqual(['there is no test folder: no test.tsv is written']);
+  });
+});
+
+describe('sst-2', () => {
+  const train = 'sentence\tlabel\nit \'s "good \t1\n\nBAD\t0\n';
+
+  test('the header and blank lines are left out, quotes are text', async () => {
+    const { written, imported } = await convert('sst-2', {
+      'train.tsv': train,
+      'dev.tsv': 'sentence\tlabel\nso so\t0\n',
+    });
+    expect(written).toEqual({
+      'train.tsv': 'it \'s "good\t1\nBAD\t0\n',
+      'dev.tsv': 'so so\t0\n',
+      'label_ids.tsv': 'negative\npositive\n',
+    });
+    expect(imported.notes.join('\n')).toMatch(/1 blank line/);
+  });
+
+  test('a test set is converted when it has labels, except as NeMo does', async () => {
+    const files = { 'train.tsv': train, 'test.tsv': 'sentence\tlabel\nfine\t1\n' };
+    expect((await convert('sst-2', files)).written['test.tsv']).toBe('fine\t1\n');
+    expect((await convert('sst-2', files, { nemoCompatible: true })).written['test.tsv']).toBeUndefined();
+    const unlabelled = await convert('sst-2', { 'train.tsv': train, 'test.tsv': 'index\tsentence\n0\tfine\n' });
+    expect(unlabelled.written['test.tsv']).toBeUndefined();
+    expect(unlabelled.imported.notes.join('\n')).toMatch(/has no labels/);
+  });
+
+  test('a file without a header loses no row', async () => {
+    expect((await convert('sst-2', { 'train.tsv': 'first\t1\nsecond\t0\n' })).written['train.tsv']).toBe(
+      'first\t1\nsecond\t0\n',
+    );
+  });
+
+  test('a line without a label is an error with its place, and nothing is written', async () => {
+    await withFolder(
+      { 'source/train.tsv': 'sentence\tlabel\ngood\t1\n', 'source/dev.tsv': 'sentence\tlabel\nbad\tno\n' },
+      async (folder) => {
+        const target = join(folder, 'target');
+        await expect(importDataset({ name: 'sst-2', source: join(folder, 'source'), target })).rejects.toThrow(
+          /dev\.tsv:2: the second column is not an integer label/,
+        );
+        expect(readdirSync(target)).toEqual([]);
+      },
+    );
+  });
+});
+
+describe('chemprot', () => {
+  const relation = (text: string, interacts: string, kind: string) =>
+    `1\t${text}\t${interacts}\t${kind}\tT1\t\tT2\t\t\t\n`;
+
+  test('labels count up as they appear in train, test and dev', async () => {
+    const { written } = await convert('chemprot', {
+      trainingPosit_chem: relation('A, b', 'True', 'CPR:4') + relation('c', 'False', ''),
+      testPosit_chem: relation('d', 'True', 'CPR:9') + relation('e', 'True', 'CPR:4'),
+      developPosit_chem: relation('f', 'True', 'CPR:3'),
+    });
+    expect(written).toEqual({
+      'train.tsv': 'A, b\t0\nc\t1\n',
+      'test.tsv': 'd\t2\ne\t0\n',
+      'dev.tsv': 'f\t3\n',
+      'label_mapping.tsv': 'CPR:4\t0\nFalse\t1\nCPR:9\t2\nCPR:3\t3\n',
+    });
+  });
+
+  test('a line without a label is an error with its place', async () => {
+    await expect(
+      convert('chemprot', { trainingPosit_chem: relation('a', 'False', '') + 'only text\n' }),
+    ).rejects.toThrow(/trainingPosit_chem:2: no label/);
+  });
+});
+
+describe('thucnews', () => {
+  const news = Object.fromEntries(
+    Array.from({ length: 10 }, (_, at) => [`体育/${at}.txt`, `标题${at}\r\n第一\u3000段 ABC\n`] as const),
+  );
+
+  test('a fifth of each category is the test set, lines are parted by a space, and the names are written', async () => {
+    const { written, imported } = await convert('thucnews', { ...news, '财经/0.txt': 'x' }, { doLowerCase: true });
+    expect(written['test.tsv']).toBe('标题0 第一 段 abc\t0\n标题1 第一 段 abc\t0\n');
+    expect(imported.counts.train).toEqual({ rows: 9, labels: { 0: 8, 13: 1 } });
+    expect(written['label_ids.tsv']?.split('\n')).toHaveLength(15);
+    expect(imported.notes).toContain('category 娱乐 (label 1) has no file');
+  });
+
+  test("NeMo's way takes one file less for ten, joins lines, has no lower case and writes no names", async () => {
+    const { written } = await convert('thucnews', news, { nemoCompatible: true, doLowerCase: true });
+    expect(written['test.tsv']).toBe('标题0第一\u3000段 ABC\t0\n');
+    expect(written['label_ids.tsv']).toBeUndefined();
+  });
+});
+
+test('run twice, the second time writes the same', async () => {
+  await withFolder(prefixed('source', reviews), async (folder) => {
+    const run = () => importDataset({ name: 'imdb', source: join(folder, 'source'), target: join(folder, 'target') });
+    const first = await run();
+    const content = readFileSync(first.train ?? '', 'utf8');
+    expect(await run()).toEqual(first);
+    expect(readFileSync(first.train ?? '', 'utf8')).toBe(content);
+  });
+});
+
+test.each(['sst-2', 'imdb', 'chemprot', 'thucnews'] as const)(
+  'a source of %s that is missing or another is told',
+  async (name) => {
+    await withFolder({ 'other/readme.md': 'x' }, async (folder) => {
+      const target = join(folder, 'target');
+      await expect(importDataset({ name, source: join(folder, 'nowhere'), target })).rejects.toThrow(
+        /nowhere does not exist/,
+      );
+      await expect(importDataset({ name, source: join(folder, 'other'), target })).rejects.toThrow(/other has no /);
+      await expect(importDataset({ name, source: join(folder, 'other'), target })).rejects.toThrow(DataError);
+    });
+  },
+);
+
+test('a source without a training example is refused', async () => {
+  await expect(convert('imdb', { 'train/readme.txt': 'x' })).rejects.toThrow(/holds no training example of imdb/);
+});

@@ -1,0 +1,139 @@
+import { join } from 'node:path';
+import { formatInspection } from './format-inspection.js';
+import { inspectTsv, type InspectOptions, type ProblemKind, type TsvInspection } from './inspect-tsv.js';
+import { examplesOf, readExamples } from './read-examples.js';
+import { withFolder } from './temporary-folder.js';
+
+const inspect = (content: string | Uint8Array, options?: InspectOptions) =>
+  withFolder({ 'a.tsv': content }, (folder) => inspectTsv(join(folder, 'a.tsv'), options));
+
+const problem = ({ problems }: TsvInspection, kind: ProblemKind) => problems.find((found) => found.kind === kind);
+
+const places = (inspection: TsvInspection, kind: ProblemKind) =>
+  problem(inspection, kind)?.places.map(({ line, column }) => `${line}:${column}`);
+
+test('a good file has nothing to tell but its content', async () => {
+  const inspection = await inspect('good film\t1\nbad film\t0\nfine\t1\n', { labelNames: ['negative', 'positive'] });
+  expect(inspection).toMatchObject({
+    lines: 3,
+    examples: 3,
+    trainable: true,
+    numClasses: 2,
+    problems: [],
+    labels: [
+      { label: 0, name: 'negative', count: 1, share: 1 / 3 },
+      { label: 1, name: 'positive', count: 2, share: 2 / 3 },
+    ],
+    characters: { min: 4, max: 9, mean: 7, median: 8 },
+    words: { min: 1, max: 2, median: 2 },
+  });
+});
+
+/** Each is one fault among good lines, the kind that tells it, and where. */
+const faults: [ProblemKind, string, string[], InspectOptions][] = [
+  ['header', 'sentence\tlabel\na\t0\nb\t1\n', ['1:1'], {}],
+  ['label-not-integer', 'a\t0\nb\t1\nsome words\t1.0\n', ['3:12'], {}],
+  ['label-not-integer', 'first\t1.0\na\t0\nb\t1\n', ['1:7'], {}],
+  ['blank', 'a\t0\n \nb\t1\n\n', ['2:1', '4:1'], {}],
+  ['no-tab', 'a\t0\ngood film 1\n', ['2:11'], {}],
+  ['inner-tab', 'id\tsome text\t0\nb\t1\n', ['1:3'], {}],
+  ['empty-text', 'a\t0\n\t1\n1\n', ['2:1', '3:1'], {}],
+  ['negative-label', 'a\t0\nb 😀 c\t-1\n', ['2:7'], {}],
+  ['label-beyond-classes', 'a\t0\nb\t1\nc\t2\n', ['3:3'], { numClasses: 2 }],
+  ['label-too-large', 'a\t0\nb\t3000000000\n', ['2:3'], {}],
+  ['duplicate', 'same text\t0\nb\t1\n same  text\t0\n', ['3:1'], {}],
+  ['conflict', 'same text\t0\nb\t1\nsame text\t1\n', ['3:1'], {}],
+  ['damaged-text', 'caf\ufffd\t0\nb\t1\n', ['1:4'], {}],
+  ['line-separator', 'two\u2028lines\t0\nb\t1\n', ['1:4'], {}],
+  ['odd-label', 'a\t0\nb\t+1\nc\t１\nd\t0_1\n', ['2:3', '3:3', '4:3'], {}],
+];
+
+test.each(faults)('%s is found in %j', async (kind, content, at, options) => {
+  const inspection = await inspect(content, options);
+  expect(problem(inspection, kind)?.count).toBe(at.length);
+  expect(places(inspection, kind)).toEqual(at);
+  const others = inspection.problems.filter((found) => found.kind !== kind).map((found) => found.kind);
+  // So large a label leaves labels out below it.
+  expect(others).toEqual(kind === 'label-too-large' ? ['label-gap'] : []);
+});
+
+test('gaps, a single label, imbalance and texts that will be cut are told once', async () => {
+  const gaps = problem(await inspect('a\t0\nb\t3\nc\t9\n'), 'label-gap');
+  expect(gaps).toMatchObject({ count: 7, severity: 'warning', places: [] });
+  expect(gaps?.message).toMatch(/: 1, 2, 4, 5, 6 …$/);
+  expect(problem(await inspect('a\t0\nb\t0\n'), 'one-label')).toBeDefined();
+  const skewed = Array.from({ length: 30 }, (_, at) => `text ${at} of many\t${at === 0 ? 1 : 0}\n`).join('');
+  expect(problem(await inspect(skewed), 'imbalance')).toBeDefined();
+  const cut = await inspect('one two three\t0\none\t1\n', {
+    countTokens: (text) => text.split(' ').length + 2,
+    maxLength: 4,
+  });
+  expect(cut.tokens).toMatchObject({ min: 3, max: 5 });
+  expect(problem(cut, 'truncated')?.count).toBe(1);
+});
+
+test('lines that are not UTF-8 are told one by one, and the rest is inspected', async () => {
+  const content = Buffer.concat([
+    Buffer.from('good\t1\ncaf'),
+    Buffer.from([0xe9]),
+    Buffer.from('\t0\nna'),
+    Buffer.from([0xef]),
+    Buffer.from('ve\t0\n'),
+  ]);
+  const inspection = await inspect(content);
+  expect(places(inspection, 'encoding')).toEqual(['2:4', '3:3']);
+  expect(inspection).toMatchObject({ trainable: false, examples: 3 });
+  expect(problem(inspection, 'damaged-text')).toBeUndefined();
+});
+
+test('of many places the first five are kept, and all are counted', async () => {
+  const inspection = await inspect('a 1\n'.repeat(100) + 'b\t0\n');
+  expect(problem(inspection, 'no-tab')).toMatchObject({ count: 100 });
+  expect(places(inspection, 'no-tab')).toHaveLength(5);
+});
+
+test('a file is called trainable exactly when it can be read for training', async () => {
+  const contents = [
+    '',
+    '\n',
+    'only text\n',
+    'a\t0\n',
+    'a\t0\nb\t2\n',
+    'a\t-1\n',
+    'sentence\tlabel\n',
+    'a\t0\n\nb\tx\n',
+    'a\t99999999999\n',
+    Buffer.from([0x61, 0xff, 9, 0x30]),
+  ];
+  for (const content of contents) {
+    const [trainable, readable] = await withFolder({ 'a.tsv': content }, async (folder) => {
+      const path = join(folder, 'a.tsv');
+      const inspection = await inspectTsv(path, { numClasses: 2 });
+      const reading = async () => {
+        for await (const example of examplesOf(readExamples(path, { numClasses: 2 }), () => undefined))
+          expect(example.line).toBeGreaterThan(0);
+      };
+      return [
+        inspection.trainable,
+        await reading().then(
+          () => true,
+          () => false,
+        ),
+      ];
+    });
+    expect({ content: content.toString(), trainable }).toEqual({ content: content.toString(), trainable: readable });
+  }
+});
+
+test('the text for people names each place as editors do, and ends with the verdict', async () => {
+  const text = formatInspection(
+    await inspect('sentence\tlabel\ngood\t1\ngood\t0\nbad\t-1\n', { labelNames: ['no', 'yes'] }),
+  );
+  expect(text).toMatch(/a\.tsv: 4 lines, 3 examples, 36 bytes/);
+  expect(text).toMatch(/^ {6}1 {11}1 {3}33\.3 % {2}█+ {2}yes$/m);
+  expect(text).toMatch(/^ {2}✗ 1 × labels below 0\n {6}\S+a\.tsv:4:5 {2}label -1$/m);
+  expect(text).toMatch(/^ {6}\S+a\.tsv:3:1 {2}label 0, but 1 on line 2$/m);
+  expect(text).toMatch(/It can't be trained on/);
+  const good = formatInspection(await inspect('a\t0\nb\t1\n'));
+  expect(good).toMatch(/It can be trained on, with num_classes 2\.$/);
+});

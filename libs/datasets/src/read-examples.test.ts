@@ -1,0 +1,100 @@
+import fc from 'fast-check';
+import { join } from 'node:path';
+import { splitWords } from './python-text.js';
+import {
+  examplesOf,
+  isSkipped,
+  readExamples,
+  type Example,
+  type ReadOptions,
+  type SkippedLine,
+} from './read-examples.js';
+import { withFolder } from './temporary-folder.js';
+
+async function readAll(
+  content: string,
+  options?: ReadOptions,
+): Promise<{ examples: Example[]; skipped: SkippedLine[] }> {
+  return withFolder({ 'train.tsv': content }, async (folder) => {
+    const skipped: SkippedLine[] = [];
+    const examples: Example[] = [];
+    const lines = readExamples(join(folder, 'train.tsv'), options);
+    for await (const example of examplesOf(lines, (line) => skipped.push(line))) examples.push(example);
+    return { examples, skipped };
+  });
+}
+
+test('the last word is the label, and the words before it are the text', async () => {
+  const { examples } = await readAll('good movie\t1\n  bad \t  movie  ends 0  \n7\n');
+  expect(examples).toEqual([
+    { line: 1, text: 'good movie', label: 1 },
+    { line: 2, text: 'bad movie ends', label: 0 },
+    { line: 3, text: '', label: 7 },
+  ]);
+});
+
+test('a header, a blank line and a line without an integer are skipped with a reason, and keep their numbers', async () => {
+  const { examples, skipped } = await readAll('sentence\tlabel\n\ngood\t1\nbad\tnegative\n');
+  expect(examples).toEqual([{ line: 3, text: 'good', label: 1 }]);
+  expect(skipped).toEqual([
+    { line: 1, reason: 'the last word, "label", is not an integer label (a header?)', excerpt: 'sentence\tlabel' },
+    { line: 2, reason: 'blank line', excerpt: '' },
+    { line: 4, reason: 'the last word, "negative", is not an integer label', excerpt: 'bad\tnegative' },
+  ]);
+});
+
+test('num_samples counts lines before any is skipped', async () => {
+  const content = 'sentence\tlabel\na\t0\nb\t1\nc\t0\n';
+  expect((await readAll(content, { numSamples: 3 })).examples.map(({ text }) => text)).toEqual(['a', 'b']);
+  expect((await readAll(content, { numSamples: 0 })).examples).toHaveLength(3);
+  expect((await readAll(content, { numSamples: -1 })).examples).toHaveLength(3);
+  await expect(readAll(content, { numSamples: 1 })).rejects.toThrow(
+    /no valid line among its 1; line 1: the last word, "label"/,
+  );
+});
+
+test.each([
+  ['a\t0\nb\t2\n', /train\.tsv:2: label 2 is not within 0 … 1 \(num_classes is 2\)/],
+  ['a\t0\nb\t-1\n', /train\.tsv:2: label -1 is not within 0 … 1/],
+])('a label out of range is an error with its line', async (content, message) => {
+  await expect(readAll(content, { numClasses: 2 })).rejects.toThrow(message);
+});
+
+test('without a number of classes labels are read as they are, as long as 32 bits hold them', async () => {
+  expect((await readAll('a\t-1\nb\t2147483647\n')).examples.map(({ label }) => label)).toEqual([-1, 2147483647]);
+  await expect(readAll('a\t2147483648\n')).rejects.toThrow(/train\.tsv:1: label 2147483648 is too large/);
+});
+
+test.each([
+  ['', /train\.tsv is empty/],
+  ['\n\n', /train\.tsv has no valid line among its 2; line 1: blank line/],
+  ['text only\n', /train\.tsv has no valid line among its 1; line 1: the last word, "only"/],
+])('a file without a valid line (%j) is an error', async (content, message) => {
+  await expect(readAll(content)).rejects.toThrow(message);
+});
+
+test('what is written as text, tab, label is read as it was, whatever the text', async () => {
+  const text = fc
+    .string({ unit: 'binary', maxLength: 20 })
+    .map((value) => splitWords(value.replace(/[\r\n]/g, ' ')).join(' '));
+  const rows = fc.array(fc.record({ text, label: fc.integer({ min: 0, max: 5 }) }), { minLength: 1, maxLength: 20 });
+  await fc.assert(
+    fc.asyncProperty(rows, async (written) => {
+      // A byte order mark that begins the file is not text.
+      fc.pre(!written[0]?.text.startsWith('\ufeff'));
+      const { examples, skipped } = await readAll(written.map((row) => `${row.text}\t${row.label}\n`).join(''));
+      expect(skipped).toEqual([]);
+      expect(examples).toEqual(written.map((row, at) => ({ line: at + 1, ...row })));
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('reading stops when nobody asks for more', async () => {
+  await withFolder({ 'train.tsv': 'a\t1\n'.repeat(1000) }, async (folder) => {
+    const lines = readExamples(join(folder, 'train.tsv'));
+    const first = await lines.next();
+    expect(first.value && !isSkipped(first.value) && first.value.text).toBe('a');
+    expect(await lines.return(undefined)).toEqual({ done: true, value: undefined });
+  });
+});
