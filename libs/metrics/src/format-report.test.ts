@@ -1,0 +1,47 @@
+import type { EpochEvaluated } from '@nautil/contracts';
+import { Confusion } from './confusion.js';
+import { formatHistory, formatReport } from './format-report.js';
+import { displayWidth } from './text-table.js';
+
+const names = ['negative', '体育', 'mixed'];
+
+/** An evaluation in which `right` of 10 examples of each class are right. */
+function evaluation(epoch: number, right: number, split: 'val' | 'test' = 'val'): EpochEvaluated {
+  const confusion = new Confusion(names.length);
+  for (let label = 0; label < names.length; label++) {
+    for (let i = 0; i < 10; i++) confusion.add(label, i < right ? label : (label + 1) % names.length);
+  }
+  const report = confusion.report(names);
+  return { type: 'eval', split, step: (epoch + 1) * 100, epoch, loss: 1 / (epoch + 1), report, timestampMs: 0 };
+}
+
+test('a report has a row for each class and average, in columns that stand under their titles', () => {
+  const lines = formatReport(evaluation(0, 7).report).split('\n');
+  expect(lines).toHaveLength(1 + 3 + 1 + 3);
+  expect(lines[0]).toBe('class             precision %  recall %   F1 %  examples');
+  expect(lines[2]).toBe('体育                    70.00     70.00  70.00        10');
+  expect(lines.at(-2)).toBe('macro average           70.00     70.00  70.00        30');
+  for (const line of lines.filter(Boolean)) expect(displayWidth(line)).toBe(displayWidth(lines[0]!));
+});
+
+test('the history has every epoch, every class in every epoch, and marks the best', () => {
+  const text = formatHistory([evaluation(0, 6), evaluation(1, 9), evaluation(2, 8), evaluation(2, 8, 'test')]);
+  const [validation, test] = text.split('\n\ntest, averages');
+  expect(validation!.match(/^ *2\* +200 +0\.5000 +90\.00/m)).not.toBeNull();
+  expect(validation!.match(/^体育 +1 +100 +60\.00 +60\.00 +60\.00 +10$/m)).not.toBeNull();
+  expect(validation!.match(/^ +2\* +200 +90\.00/gm)).toHaveLength(3);
+  expect(test!.match(/^negative +3 +300 +80\.00/m)).not.toBeNull();
+  expect(test!).not.toContain('*');
+});
+
+test('of a long run the best epoch and the last ones are shown, and how many are not', () => {
+  const evaluations = Array.from({ length: 40 }, (_, epoch) => evaluation(epoch, epoch === 3 ? 10 : 5));
+  const text = formatHistory(evaluations, { maxEpochs: 5 });
+  const epochs = [...text.split('\n\n')[0]!.matchAll(/^ *(\d+)[* ] /gm)].map(([, epoch]) => Number(epoch));
+  expect(epochs).toEqual([4, 37, 38, 39, 40]);
+  expect(text).toContain('35 earlier evaluations are not shown');
+});
+
+test('nothing evaluated is nothing printed', () => {
+  expect(formatHistory([])).toBe('');
+});
