@@ -18,8 +18,8 @@ export interface ByteSource {
 // Linux moves at most 0x7ffff000 bytes in one read.
 const largestRead = 1 << 30;
 
-/** Opens a file for reading by range. */
-export async function openByteSource(path: string): Promise<ByteSource> {
+/** Opens a file for reading by range; `name` is what messages call it. */
+export async function openByteSource(path: string, name = path): Promise<ByteSource> {
   const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') throw new FileUnavailable(path, 'there is no such file', { cause: error });
     throw new FileUnavailable(path, `can't be opened (${error.code ?? error.message})`, { cause: error });
@@ -30,14 +30,14 @@ export async function openByteSource(path: string): Promise<ByteSource> {
     throw new FileUnavailable(path, `is a ${found.isDirectory() ? 'folder' : 'special file'}, not a file of weights`);
   }
   return {
-    name: path,
+    name,
     size: found.size,
     async read(offset, length) {
-      checkRange(path, found.size, offset, length);
-      const bytes = allocate(path, length);
+      checkRange(name, found.size, offset, length);
+      const bytes = allocate(name, length);
       for (let done = 0; done < length;) {
         const { bytesRead } = await file.read(bytes, done, Math.min(length - done, largestRead), offset + done);
-        if (bytesRead === 0) throw new CorruptFile(path, `became shorter while it was read (byte ${offset + done})`);
+        if (bytesRead === 0) throw new CorruptFile(name, `became shorter while it was read (byte ${offset + done})`);
         done += bytesRead;
       }
       return bytes;

@@ -4,3 +4,6 @@ export type { TensorDType } from './tensor-dtype.js';
 export type { TensorInfo, TensorSource, TensorToWrite } from './tensor-source.js';
 export { writeSafetensors } from './write-safetensors.js';
 export { writeTorchZip, type TorchZipOptions } from './write-torch-zip.js';
+export { readNemo, type NemoArchive } from './read-nemo.js';
+export { writeNemo, type NemoArtifact, type NemoToWrite } from './write-nemo.js';
+export type { JsonObject, JsonValue } from './json.js';

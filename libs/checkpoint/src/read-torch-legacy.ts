@@ -8,7 +8,7 @@ import { runTorchPickle } from './torch-pickle.js';
 import { packRowMajor } from './torch-tensor.js';
 import { tensorsByPath } from './torch-values.js';
 
-/** Opens the pickle of torch's magic number: how every file of the stream form starts. */
+/** The pickle of torch's magic number, with which every file of the stream form starts. */
 export const legacyStart: readonly number[] = [
   0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e,
 ];

@@ -1,0 +1,51 @@
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { explainWriteError } from '@nautil/store';
+import { openByteSource, type ByteSource } from './byte-source.js';
+import { CorruptFile } from './errors.js';
+
+// Weights hardly compress (1.1 to 1); a file that grows more than this was made to fill the disk.
+const mostGrowth = 20;
+const alwaysAllowed = 64 << 20;
+
+const chunkSize = 1 << 20;
+
+/** The content of a gzip file, for reading by range: in a temporary file that has no name any more when this returns. */
+export async function gunzip(source: ByteSource): Promise<ByteSource> {
+  const limit = alwaysAllowed + mostGrowth * source.size;
+  const folder = await mkdtemp(join(tmpdir(), 'nautil-nemo-'));
+  const path = join(folder, 'content');
+  try {
+    await pipeline(
+      chunksOf(source),
+      createGunzip(),
+      async function* (chunks: AsyncIterable<Buffer>) {
+        let size = 0;
+        for await (const chunk of chunks) {
+          size += chunk.length;
+          if (size > limit)
+            throw new CorruptFile(source.name, `unpacks to more than ${limit} bytes from ${source.size}`);
+          yield chunk;
+        }
+      },
+      createWriteStream(path),
+    );
+    return await openByteSource(path, source.name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code?.startsWith('Z_')) {
+      throw new CorruptFile(source.name, `its gzip stream is broken (${(error as Error).message})`, { cause: error });
+    }
+    throw await explainWriteError(error, path);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function* chunksOf(source: ByteSource): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < source.size; at += chunkSize)
+    yield await source.read(at, Math.min(chunkSize, source.size - at));
+}

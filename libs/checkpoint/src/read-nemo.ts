@@ -1,0 +1,190 @@
+import type { ByteSource } from './byte-source.js';
+import { openByteSource } from './byte-source.js';
+import { CorruptFile, UnsupportedFile } from './errors.js';
+import { gunzip } from './gunzip.js';
+import { inferEncoderConfig, type ConfigHints, type InferredConfig } from './infer-encoder-config.js';
+import { isJsonObject, valueAt, type JsonObject, type JsonValue } from './json.js';
+import { parseNemoYaml } from './nemo-yaml.js';
+import { readTensors } from './open-tensors.js';
+import { readTarDirectory, type TarMember } from './tar.js';
+import type { TensorSource } from './tensor-source.js';
+
+/** A text classification model of NeMo, open for reading. */
+export interface NemoArchive {
+  readonly path: string;
+
+  /** The `model` section of the configuration, in NeMo's snake_case. */
+  readonly config: JsonObject;
+
+  /** What Nautil wrote about its own run; undefined in NeMo's archives. */
+  readonly record: JsonObject | undefined;
+
+  /** Dotted keys of the configuration whose values are files in the archive, such as `tokenizer.vocab_file`. */
+  readonly artifactNames: readonly string[];
+
+  /** All file members, by path. */
+  readonly members: readonly { name: string; sizeBytes: number }[];
+
+  /** The weights under NeMo's names: `bert_model.…`, `classifier.mlp.layer0.weight` …, possibly `loss.weight`. */
+  readonly tensors: TensorSource;
+
+  /** Content of the file that a key of the configuration names; undefined when the key names none. */
+  artifact(key: string): Promise<Uint8Array | undefined>;
+
+  /** The encoder's Hugging Face configuration: the archive's own, else inferred from the weights, which the notes say. */
+  encoderConfig(hints?: ConfigHints): Promise<InferredConfig>;
+
+  close(): Promise<void>;
+}
+
+export const configMember = 'model_config.yaml';
+export const weightsMember = 'model_weights.ckpt';
+export const recordMember = 'nautil.json';
+
+/** How `target` ends in archives that can be read; older ones have no target. */
+const classifier = 'TextClassificationModel';
+
+const largestArtifact = 256 << 20;
+
+/**
+ * Opens a `.nemo` archive (plain tar, or gzip as up to NeMo 1.6) without unpacking it: weights are read in place.
+ *
+ * @throws CorruptFile, UnsafePickle, UnsupportedFile
+ */
+export async function readNemo(path: string): Promise<NemoArchive> {
+  const source = await plainTar(await openByteSource(path));
+  try {
+    return await openArchive(source, path);
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+async function plainTar(source: ByteSource): Promise<ByteSource> {
+  try {
+    const start = await source.read(0, Math.min(2, source.size));
+    if (start[0] !== 0x1f || start[1] !== 0x8b) return source;
+    const content = await gunzip(source);
+    await source.close();
+    return content;
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+async function openArchive(source: ByteSource, path: string): Promise<NemoArchive> {
+  const members = await readTarDirectory(source);
+  const configFile = members.get(configMember);
+  if (!configFile) {
+    throw new UnsupportedFile(path, `there is no ${configMember} in it`, {
+      hint: 'a .nemo archive is a tar of model_config.yaml and model_weights.ckpt',
+    });
+  }
+  const config = unwrap(parseNemoYaml(await wholeMember(configFile), configFile.content.name));
+  const target = config['target'];
+  if (typeof target === 'string' && !target.endsWith(`.${classifier}`)) {
+    throw new UnsupportedFile(path, `holds a ${target.slice(target.lastIndexOf('.') + 1)}, not a ${classifier}`, {
+      hint: `its target is ${target}; only text classification models of NeMo are read`,
+    });
+  }
+  const record = members.get(recordMember);
+  const artifacts = new Map(findArtifacts(config, ''));
+  const tensors = await readTensors(findWeights(members, path).content);
+
+  const artifact = async (key: string) => {
+    const name = artifacts.get(key);
+    if (name === undefined) return undefined;
+    const member = members.get(name);
+    if (!member) throw new CorruptFile(path, `${key} names the file ${name}, which is not in the archive`);
+    return wholeMember(member);
+  };
+
+  return {
+    path,
+    config,
+    record: record && parseRecord(await wholeMember(record), record.content.name),
+    artifactNames: [...artifacts.keys()],
+    members: [...members.values()].map(({ name, content }) => ({ name, sizeBytes: content.size })),
+    tensors,
+    artifact,
+    async encoderConfig(hints) {
+      const file = await artifact('language_model.config_file');
+      if (file)
+        return {
+          config: parseRecord(file, `${path}: ${artifacts.get('language_model.config_file') ?? ''}`),
+          notes: [],
+        };
+      const given = valueAt(config, 'language_model.config');
+      if (isJsonObject(given) && given['hidden_size'] !== undefined) return { config: given, notes: [] };
+      const modelName = valueAt(config, 'language_model.pretrained_model_name');
+      return inferEncoderConfig(encoderShapes(tensors), path, {
+        ...(typeof modelName === 'string' ? { modelName } : {}),
+        ...hints,
+      });
+    },
+    close: () => source.close(),
+  };
+}
+
+async function wholeMember({ content }: TarMember): Promise<Uint8Array> {
+  if (content.size > largestArtifact)
+    throw new CorruptFile(content.name, `a file of ${content.size} bytes beside the weights`);
+  return content.read(0, content.size);
+}
+
+/** NeMo writes the `model` section alone, and reads a whole configuration as well. */
+function unwrap(config: JsonObject): JsonObject {
+  const inner = config['model'];
+  return isJsonObject(inner) && config['language_model'] === undefined ? inner : config;
+}
+
+function* findArtifacts(value: JsonValue, key: string): Generator<[string, string]> {
+  if (typeof value === 'string' && value.startsWith('nemo:')) yield [key, value.slice('nemo:'.length)];
+  if (!isJsonObject(value)) return;
+  for (const [name, inner] of Object.entries(value)) yield* findArtifacts(inner, key === '' ? name : `${key}.${name}`);
+}
+
+/** One rank of model parallelism holds everything; several hold a part of every matrix each. */
+function findWeights(members: Map<string, TarMember>, path: string): TarMember {
+  const whole = members.get(weightsMember);
+  if (whole) return whole;
+  const ranks = [...members.values()].filter(({ name }) =>
+    /^(?:mp|tp)_rank_[0-9_a-z]+\/model_weights\.ckpt$/.test(name),
+  );
+  const [only] = ranks;
+  if (only && ranks.length === 1) return only;
+  if (only) {
+    const names = ranks.map(({ name }) => name.split('/')[0]).join(', ');
+    throw new UnsupportedFile(
+      path,
+      `its weights are split over ${ranks.length} ranks of model parallelism (${names})`,
+      {
+        hint: 'merge them with NeMo first (megatron_change_num_partitions.py, or restore and save on one device)',
+      },
+    );
+  }
+  throw new CorruptFile(path, `there is no ${weightsMember} in it`);
+}
+
+function parseRecord(bytes: Uint8Array, name: string): JsonObject {
+  let record: unknown;
+  try {
+    record = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new CorruptFile(name, 'is not JSON', { cause: error });
+  }
+  if (!isJsonObject(record)) throw new CorruptFile(name, 'is not a JSON object');
+  return record;
+}
+
+function encoderShapes(tensors: TensorSource): Map<string, readonly number[]> {
+  const prefix = 'bert_model.';
+  return new Map(
+    tensors
+      .names()
+      .filter((name) => name.startsWith(prefix))
+      .map((name) => [name.slice(prefix.length), tensors.info(name).shape]),
+  );
+}

@@ -1,0 +1,181 @@
+import { partOf, type ByteSource } from './byte-source.js';
+import { CorruptFile } from './errors.js';
+
+export interface TarMember {
+  /** Path in the archive without a leading `./`, `/`-separated. */
+  readonly name: string;
+
+  readonly content: ByteSource;
+}
+
+// POSIX.1-2017, pax, "ustar Interchange Format": field offsets in the 512-byte header.
+const block = 512;
+const mostMembers = 10_000;
+const longestPaxRecords = 1 << 20;
+
+/**
+ * Reads the directory of a plain tar archive. Members are read in place, so nothing is ever unpacked; names that lead out
+ * of the archive, links and devices are refused all the same, because no honest archive of a model has them.
+ */
+export async function readTarDirectory(source: ByteSource): Promise<Map<string, TarMember>> {
+  const corrupt = (problem: string) => new CorruptFile(source.name, problem);
+  const members = new Map<string, TarMember>();
+  let longName: string | undefined;
+  let at = 0;
+  for (let headers = 0; at + block <= source.size; headers += 1) {
+    if (headers > mostMembers) throw corrupt(`the archive has more than ${mostMembers} members`);
+    const header = Buffer.from((await source.read(at, block)).buffer);
+    if (header.every((byte) => byte === 0)) break;
+    checkHeaderSum(header, at, corrupt);
+    const size = tarNumber(header.subarray(124, 136));
+    const type = String.fromCharCode(header[156] ?? 0);
+    const name = longName ?? headerName(header);
+    const start = at + block;
+    if (!Number.isSafeInteger(size) || start + size > source.size) {
+      throw corrupt(
+        `the archive is cut off: its member ${name} of ${size} bytes starts at byte ${start} of ${source.size}`,
+      );
+    }
+    at = start + Math.ceil(size / block) * block;
+    longName = undefined;
+
+    if (type === 'x' || type === 'g' || type === 'L') {
+      if (size > longestPaxRecords) throw corrupt(`a header of the archive has ${size} bytes`);
+      const bytes = Buffer.from((await source.read(start, size)).buffer);
+      if (type === 'x') longName = paxPath(bytes, corrupt);
+      if (type === 'L') longName = cString(bytes);
+    } else if (type === '0' || type === '\0') {
+      const path = safePath(name, corrupt);
+      if (members.has(path)) throw corrupt(`the archive holds ${path} twice`);
+      members.set(path, { name: path, content: partOf(source, `${source.name}: ${path}`, start, size) });
+    } else if (type === '5') {
+      safePath(name, corrupt);
+    } else {
+      const kind = type === '1' || type === '2' ? 'a link' : `of type ${JSON.stringify(type)}`;
+      throw corrupt(`its member ${name} is ${kind}, not a file`);
+    }
+  }
+  if (members.size === 0) throw corrupt('the archive holds no file');
+  return members;
+}
+
+function checkHeaderSum(header: Buffer, at: number, corrupt: (problem: string) => CorruptFile): void {
+  let sum = 0;
+  // The checksum's own eight bytes count as spaces.
+  for (const [index, byte] of header.entries()) sum += index >= 148 && index < 156 ? 0x20 : byte;
+  if (sum !== tarNumber(header.subarray(148, 156)))
+    throw corrupt(`there is no header of the tar archive at byte ${at}`);
+}
+
+/** Octal digits, or, with the first bit set, a binary number (GNU's way beyond 8 GiB). NaN for neither. */
+function tarNumber(field: Buffer): number {
+  if ((field[0] ?? 0) & 0x80)
+    return field.subarray(1).reduce((value, byte) => value * 256 + byte, (field[0] ?? 0) & 0x7f);
+  const digits = cString(field).trim();
+  return /^[0-7]+$/.test(digits) ? Number.parseInt(digits, 8) : Number.NaN;
+}
+
+function headerName(header: Buffer): string {
+  const prefix = header.toString('latin1', 257, 262) === 'ustar' ? cString(header.subarray(345, 500)) : '';
+  const name = cString(header.subarray(0, 100));
+  return prefix ? `${prefix}/${name}` : name;
+}
+
+function cString(bytes: Buffer): string {
+  const end = bytes.indexOf(0);
+  return bytes.toString('utf8', 0, end < 0 ? bytes.length : end);
+}
+
+/** The `path` of pax records, each of the form `LENGTH KEY=VALUE\n`. A size there would be one over 8 GiB; it is refused. */
+function paxPath(bytes: Buffer, corrupt: (problem: string) => CorruptFile): string | undefined {
+  let path: string | undefined;
+  for (let at = 0; at < bytes.length;) {
+    const space = bytes.indexOf(0x20, at);
+    const length = space < 0 ? Number.NaN : Number(bytes.toString('latin1', at, space));
+    if (!Number.isSafeInteger(length) || at + length > bytes.length || length <= space - at + 1)
+      throw corrupt('a pax header of the archive is broken');
+    const text = bytes.toString('utf8', space + 1, at + length - 1);
+    if (text.startsWith('path=')) path = text.slice('path='.length);
+    if (text.startsWith('size=') || text.startsWith('GNU.sparse'))
+      throw corrupt(`its pax header sets ${text.slice(0, 40)}`);
+    at += length;
+  }
+  return path;
+}
+
+function safePath(name: string, corrupt: (problem: string) => CorruptFile): string {
+  const parts = name.split('/').filter((part) => part !== '.' && part !== '');
+  if (name.startsWith('/') || name.includes('\\') || name.includes('\0') || parts.includes('..')) {
+    throw corrupt(`its member ${JSON.stringify(name)} would lie outside of the archive`);
+  }
+  return parts.join('/');
+}
+
+/** A file to put into an archive; `chunks` must give exactly `size` bytes. */
+export interface TarFile {
+  readonly name: string;
+  readonly size: number;
+  chunks(): Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+}
+
+// One second, as zip's epoch: GNU tar warns of times before it.
+const fixedTime = Date.UTC(1980, 0, 1) / 1000;
+const recordSize = 20 * block;
+
+/** A tar archive as NeMo lays it out (`./` first, members under it, by name), with fixed times and owners. */
+export async function* tarChunks(files: readonly TarFile[]): AsyncGenerator<Uint8Array> {
+  let written = 0;
+  const counted = (chunk: Uint8Array) => {
+    written += chunk.length;
+    return chunk;
+  };
+  yield counted(tarHeader('./', 0, '5'));
+  for (const file of [...files].sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))) {
+    const name = `./${file.name}`;
+    if (Buffer.byteLength(name) > 100) yield counted(paxHeader(name));
+    yield counted(tarHeader(name, file.size, '0'));
+    const before = written;
+    for await (const chunk of file.chunks()) yield counted(chunk);
+    if (written - before !== file.size)
+      throw new TypeError(`${file.name} gave ${written - before} bytes for ${file.size}`);
+    yield counted(new Uint8Array((block - (file.size % block)) % block));
+  }
+  const end = written + 2 * block;
+  yield new Uint8Array(Math.ceil(end / recordSize) * recordSize - written);
+}
+
+function tarHeader(name: string, size: number, type: '0' | '5' | 'x'): Uint8Array {
+  const header = Buffer.alloc(block);
+  const octal = (value: number, at: number, width: number) =>
+    header.write(value.toString(8).padStart(width - 1, '0'), at);
+  Buffer.from(name).copy(header, 0, 0, 100);
+  octal(type === '5' ? 0o755 : 0o644, 100, 8);
+  octal(0, 108, 8);
+  octal(0, 116, 8);
+  if (size < 8 ** 11) octal(size, 124, 12);
+  else {
+    header.writeBigUInt64BE(BigInt(size), 128);
+    header[124] = 0x80;
+  }
+  octal(fixedTime, 136, 12);
+  header.write(type, 156);
+  header.write('ustar\x0000', 257, 'latin1');
+  header.write('root', 265);
+  header.write('root', 297);
+  header.fill(0x20, 148, 156);
+  const sum = header.reduce((total, byte) => total + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+  return header;
+}
+
+/** The header before one whose name doesn't fit 100 bytes. */
+function paxHeader(name: string): Uint8Array {
+  const rest = ` path=${name}\n`;
+  let length = Buffer.byteLength(rest);
+  while (String(length).length + Buffer.byteLength(rest) !== length)
+    length = String(length).length + Buffer.byteLength(rest);
+  const record = Buffer.from(`${length}${rest}`);
+  const padded = Buffer.alloc(Math.ceil(record.length / block) * block);
+  record.copy(padded);
+  return Buffer.concat([tarHeader('././@PaxHeader', record.length, 'x'), padded]);
+}

@@ -1,0 +1,131 @@
+import type { FileRef } from '@nautil/contracts';
+import { sha256File, sha256Of, writeFileAtomic } from '@nautil/store';
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { pythonJson, valueAt, withValueAt, type JsonObject } from './json.js';
+import { stringifyNemoYaml } from './nemo-yaml.js';
+import { configMember, recordMember, weightsMember } from './read-nemo.js';
+import { tarChunks, type TarFile } from './tar.js';
+import type { TensorToWrite } from './tensor-source.js';
+import { torchZip } from './write-torch-zip.js';
+
+/** A file to be kept in the archive for a key of the configuration. */
+export interface NemoArtifact {
+  /** Dotted key whose value becomes `nemo:HASH_NAME`: `tokenizer.vocab_file`. */
+  readonly key: string;
+
+  /** Name of the file, without a folder: `vocab.txt`. */
+  readonly name: string;
+
+  /** The bytes, or the path of a file that holds them. */
+  readonly content: Uint8Array | string;
+}
+
+export interface NemoToWrite {
+  readonly path: string;
+
+  /** The `model` section in NeMo's snake_case. `target` and `nemo_version` are added when they are missing. */
+  readonly config: JsonObject;
+
+  /** Weights in NeMo's order and under its names. A `loss.weight` among them is left out, see `keepLossWeight`. */
+  readonly tensors: Iterable<TensorToWrite>;
+
+  /** `tokenizer.vocab_file`, `class_labels.class_labels_file`, … */
+  readonly artifacts: readonly NemoArtifact[];
+
+  /** Hugging Face configuration of the encoder; becomes the artifact `language_model.config_file`, named for the model. */
+  readonly encoderConfig?: JsonObject;
+
+  /** Token to id; becomes the artifact `tokenizer_vocab_dict`. */
+  readonly vocabulary?: ReadonlyMap<string, number>;
+
+  /** Nautil's own record (tokenisation, labels, metrics, lineage), as `nautil.json`, which NeMo unpacks and ignores. */
+  readonly record?: JsonObject;
+
+  /**
+   * NeMo keeps the class weights of a weighted loss as a parameter, and then can't restore its own archive strictly.
+   * Default false: left out.
+   */
+  readonly keepLossWeight?: boolean;
+}
+
+const nemoTarget = 'nemo.collections.nlp.models.text_classification.text_classification_model.TextClassificationModel';
+const nemoVersion = '1.23.0';
+
+/**
+ * Writes a `.nemo` archive that NeMo 1.23 restores, whole or not at all. The bytes depend on the content alone: no time,
+ * owner, path or random name is in it.
+ *
+ * @example
+ * await writeNemo({ path: 'model.nemo', config, tensors, encoderConfig, vocabulary,
+ *   artifacts: [{ key: 'tokenizer.vocab_file', name: 'vocab.txt', content: 'bert/vocab.txt' }] });
+ */
+export async function writeNemo(o: NemoToWrite): Promise<FileRef> {
+  const files = new Map<string, TarFile>();
+  let config = o.config;
+  for (const artifact of [...o.artifacts, ...derivedArtifacts(o)]) {
+    const { digest, file } = await openArtifact(artifact);
+    // NeMo takes 32 random hex digits; ours tell the content, so that equal archives have equal names.
+    const name = `${digest.slice(0, 32)}_${artifact.name}`;
+    files.set(name, { ...file, name });
+    if (artifact.key === 'tokenizer_vocab_dict') config = withTarget(config);
+    config = withValueAt(config, artifact.key, `nemo:${name}`);
+  }
+  const put = (name: string, bytes: Uint8Array) => files.set(name, { name, size: bytes.length, chunks: () => [bytes] });
+  put(configMember, Buffer.from(stringifyNemoYaml(withTarget(config))));
+  if (o.record) put(recordMember, Buffer.from(pythonJson(o.record)));
+  const tensors = [...o.tensors].filter(({ name }) => o.keepLossWeight || name !== 'loss.weight');
+  files.set(weightsMember, { name: weightsMember, ...torchZip(tensors) });
+
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  async function* hashed(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of tarChunks([...files.values()])) {
+      hash.update(chunk);
+      sizeBytes += chunk.length;
+      yield chunk;
+    }
+  }
+  await writeFileAtomic(o.path, hashed());
+  return { path: resolve(o.path), sha256: hash.digest('hex'), sizeBytes };
+}
+
+/** The two artifacts that NeMo derives from the encoder and the tokenizer, under its names. */
+function derivedArtifacts(o: NemoToWrite): NemoArtifact[] {
+  const derived: NemoArtifact[] = [];
+  if (o.encoderConfig) {
+    const modelName = valueAt(o.config, 'language_model.pretrained_model_name');
+    const name = `${String(modelName ?? 'encoder').replaceAll('/', '_')}_encoder_config.json`;
+    derived.push({
+      key: 'language_model.config_file',
+      name,
+      content: Buffer.from(pythonJson(withoutPaths(o.encoderConfig))),
+    });
+  }
+  if (o.vocabulary) {
+    const content = Buffer.from(pythonJson(Object.fromEntries(o.vocabulary)));
+    derived.push({ key: 'tokenizer_vocab_dict', name: 'tokenizer_vocab_dict', content });
+  }
+  return derived;
+}
+
+/** transformers notes where a model came from; a path there would tie the archive to one machine. */
+function withoutPaths(config: JsonObject): JsonObject {
+  const origin = config['_name_or_path'];
+  if (typeof origin !== 'string' || !/^[/~.\\]|^[A-Za-z]:/.test(origin)) return config;
+  return Object.fromEntries(Object.entries(config).filter(([key]) => key !== '_name_or_path'));
+}
+
+function withTarget(config: JsonObject): JsonObject {
+  return { ...config, target: config['target'] ?? nemoTarget, nemo_version: config['nemo_version'] ?? nemoVersion };
+}
+
+async function openArtifact({ content }: NemoArtifact): Promise<{ digest: string; file: Omit<TarFile, 'name'> }> {
+  if (typeof content !== 'string') {
+    return { digest: sha256Of(content), file: { size: content.length, chunks: () => [content] } };
+  }
+  const [digest, { size }] = await Promise.all([sha256File(content), stat(content)]);
+  return { digest, file: { size, chunks: () => createReadStream(content) as AsyncIterable<Buffer> } };
+}
