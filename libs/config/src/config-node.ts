@@ -126,7 +126,19 @@ export function* walk(node: ConfigNode, path: string[] = []): Generator<{ path: 
   if (node.kind === 'list') for (const [index, item] of node.items.entries()) yield* walk(item, [...path, `${index}`]);
 }
 
-/** `conf/sst2.yaml:12:3`, or `override 2`. */
+/** `conf/sst2.yaml:12`, or `override 2`. */
 export function showOrigin(origin: Origin): string {
-  return origin.kind === 'file' ? `${origin.file}:${origin.line}:${origin.column}` : `override ${origin.number}`;
+  return origin.kind === 'file' ? `${origin.file}:${origin.line}` : `override ${origin.number}`;
+}
+
+/** True when the value is one that comes with Nautil: nobody chose it. */
+export function isShipped(origin: Origin): boolean {
+  return origin.kind === 'file' && origin.shipped;
+}
+
+/** True when `a` was written after `b`: overrides follow files, and each other in order. */
+export function isLater(a: Origin, b: Origin): boolean {
+  if (a.kind !== b.kind) return a.kind === 'override';
+  if (a.kind === 'override' && b.kind === 'override') return a.number > b.number;
+  return isShipped(b) && !isShipped(a);
 }

@@ -12,8 +12,8 @@ export class ConfigSearchPath {
   private readonly cwd: string;
   private readonly loaded = new Map<string, YamlFile>();
 
-  constructor(userFolder: string, cwd: string) {
-    this.folders = [...new Set([userFolder, shippedFolder()])];
+  constructor(folders: readonly string[], cwd: string) {
+    this.folders = [...new Set(folders)];
     this.cwd = cwd;
   }
 

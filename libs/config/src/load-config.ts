@@ -37,7 +37,7 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
   const { overrides = [], env = process.env } = options;
   const cwd = resolve(options.cwd ?? process.env['INIT_CWD'] ?? process.cwd());
   const folder = options.configPath === undefined ? shippedFolder() : resolve(cwd, options.configPath);
-  const search = new ConfigSearchPath(folder, cwd);
+  const search = new ConfigSearchPath([folder, shippedFolder()], cwd);
   const name = (options.configName ?? 'text_classification_config').replace(/\.yaml$/, '');
 
   const parsed = parseAll(overrides);

@@ -118,6 +118,9 @@ class OverrideParser {
   private key(): { key: string; package: string | undefined } {
     const parts = [this.keyPart()];
     while (this.take('slash')) parts.push(this.keyPart());
+    if (parts.length > 1 && !parts.every((part) => /^[a-zA-Z_][\w-]*$/.test(part))) {
+      throw this.error(`${parts.join('/')} is neither a group nor a key`, ['groups are parted by slashes, keys by dots']);
+    }
     const target = this.take('at') ? this.keyPart() : undefined;
     return { key: parts.join('/'), package: target };
   }
@@ -189,7 +192,7 @@ class OverrideParser {
     if (only.type === 'null') return { kind: 'scalar', value: null, isFloat: false, quoted: false };
     if (only.type === 'bool') return { kind: 'scalar', value: lower === 'true', isFloat: false, quoted: false };
     if (only.type === 'int' || only.type === 'float') {
-      return { kind: 'scalar', value: numberOf(lower), isFloat: only.type === 'float', quoted: false };
+      return { kind: 'scalar', value: numberOf(lower, only.type === 'float'), isFloat: only.type === 'float', quoted: false };
     }
     return text(unescapeToken(only), false);
   }
@@ -337,10 +340,11 @@ function keyText(key: OverrideValue): string {
   return key.value === null ? 'null' : String(key.value);
 }
 
-function numberOf(lower: string): number {
+function numberOf(lower: string, isFloat: boolean): number {
   const unsigned = lower.replaceAll('_', '').replace(/^[+-]/, '');
   const sign = lower.startsWith('-') ? -1 : 1;
-  return sign * (unsigned === 'inf' ? Infinity : unsigned === 'nan' ? NaN : Number(unsigned));
+  const value = sign * (unsigned === 'inf' ? Infinity : unsigned === 'nan' ? NaN : Number(unsigned));
+  return isFloat ? value : value + 0; // an integer has no negative zero
 }
 
 function unescapeToken(token: Token): string {

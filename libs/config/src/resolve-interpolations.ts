@@ -11,6 +11,7 @@ import {
 } from './config-node.js';
 import { nearest } from './nearest.js';
 import { parseOverrideValue, type OverrideValue } from './parse-override.js';
+import { pythonFloat } from './python-float.js';
 
 type Segment = { kind: 'text'; text: string } | { kind: 'reference'; body: Segment[] };
 
@@ -186,18 +187,4 @@ function asText(node: ConfigNode, origin: Origin): string {
   if (typeof value === 'boolean') return value ? 'True' : 'False';
   if (typeof value === 'number' && node.isFloat) return pythonFloat(value);
   return String(value);
-}
-
-/** A float as Python writes it: `1.0`, `1e-05`, `inf`. */
-export function pythonFloat(value: number): string {
-  if (Number.isNaN(value)) return 'nan';
-  if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf';
-  const magnitude = Math.abs(value);
-  if (magnitude !== 0 && (magnitude < 1e-4 || magnitude >= 1e16)) {
-    const [mantissa = '', exponent = '0'] = value.toExponential().split('e');
-    const power = Number(exponent);
-    return `${mantissa}e${power < 0 ? '-' : '+'}${String(Math.abs(power)).padStart(2, '0')}`;
-  }
-  const plain = String(value);
-  return plain.includes('.') ? plain : Object.is(value, -0) ? '-0.0' : `${plain}.0`;
 }

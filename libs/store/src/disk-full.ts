@@ -11,11 +11,11 @@ export class DiskFull extends NautilError {
   /** The file that was being written; nothing of it was kept. */
   readonly path: string;
 
-  constructor(path: string, freeBytes: number | undefined, cause?: unknown) {
+  constructor(path: string, freeBytes: number | undefined, cause?: unknown, left = 'nothing half-written was left') {
     const free = freeBytes === undefined ? '' : ` (${formatBytes(freeBytes)} free)`;
     super(`${path}: no room left on the disk while writing it${free}`, {
       hint:
-        'nothing half-written was left; free some space and run the same command again\n' +
+        `${left}; free some space and run the same command again\n` +
         '`npx nautil store gc --dry-run` lists what Nautil itself can give back',
       cause,
     });
@@ -47,9 +47,13 @@ export async function freeBytesAt(path: string): Promise<number | undefined> {
   }
 }
 
-/** A DiskFull when the error means that the disk or the quota is full, else the error itself: `throw await explainWriteError(e, path)`. */
-export async function explainWriteError(error: unknown, path: string): Promise<unknown> {
+/**
+ * A DiskFull when the error means that the disk or the quota is full, else the error itself: `throw await explainWriteError(e, path)`.
+ *
+ * @param left what is left of the write, when that is not nothing
+ */
+export async function explainWriteError(error: unknown, path: string, left?: string): Promise<unknown> {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
-  return new DiskFull(path, await freeBytesAt(dirname(path)), error);
+  return new DiskFull(path, await freeBytesAt(dirname(path)), error, left);
 }

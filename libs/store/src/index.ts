@@ -7,3 +7,5 @@ export { Store } from './store.js';
 export { LockTimeout, withLock, type LockOptions } from './with-lock.js';
 export { nautilHome, workspaceRoot } from './workspace-root.js';
 export { writeFileAtomic, type FileContent } from './write-file-atomic.js';
+export { ChecksumMismatch, DownloadFailed, fetchFile, type FetchOptions } from './fetch-file.js';
+export { BadArchive, unpackArchive, type UnpackOptions } from './unpack-archive.js';

@@ -42,12 +42,12 @@ test('a library that is not there, or is none, is named with what to do', () => 
   }
 });
 
-test('oneDNN is on when it is asked for, and a process that ran a graph ends by itself', () => {
+test('oneDNN is off when it is asked to be, and a process that ran a graph ends by itself', () => {
   const script = `
-    const { onednn } = lib.openTensorFlow({ onednn: true });
+    const { onednn } = lib.openTensorFlow({ onednn: false });
     const graph = new lib.Graph();
     const session = new lib.Session(graph);
     const [two] = await session.run({ fetches: [graph.constant('float32', [], [2])] });
     console.log(onednn, two.data[0]);`;
-  expect(inProcess(script)).toBe('true 2\n');
+  expect(inProcess(script)).toBe('false 2\n');
 });

@@ -8,8 +8,8 @@ export interface TensorFlowOptions {
   /** The path of libtensorflow_cc.so.2; default env LIBTENSORFLOW, else the newest under <nautilHome>/tensorflow. */
   library?: string;
   /**
-   * Use oneDNN's kernels on the CPU. Both ways give the same bytes each time, but not the same bytes as each other:
-   * record it with a run. Default false.
+   * Use oneDNN's kernels on the CPU: steps take a fifth less, and give the same bytes whatever the number of threads
+   * (Eigen's bytes depend on it). Off and on round differently: record it with a run. Default true.
    */
   onednn?: boolean;
 }
@@ -45,7 +45,7 @@ export function openTensorFlow(options: TensorFlowOptions = {}): TensorFlow {
   }
   const library = resolve(options.library ?? (process.env['LIBTENSORFLOW'] || newestLibrary()));
   if (!existsSync(library)) throw missing(`${library} does not exist`);
-  const onednn = options.onednn ?? false;
+  const onednn = options.onednn ?? true;
   const environment = {
     TF_CPP_MIN_LOG_LEVEL: process.env['TF_CPP_MIN_LOG_LEVEL'] ?? '2',
     TF_ENABLE_ONEDNN_OPTS: onednn ? '1' : '0',

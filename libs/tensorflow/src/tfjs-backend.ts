@@ -164,7 +164,7 @@ function tracer(): Tracer {
   const backend = new NodeJSKernelBackend(binding, '@tensorflow/tfjs-node');
   tf.registerBackend(backendName, () => backend);
   require('@tensorflow/tfjs-node-gpu/dist/register_all_kernels.js');
-  for (const kernel of tracedKernels(tf)) {
+  for (const kernel of tracedKernels(tf, backendName)) {
     tf.unregisterKernel(kernel.kernelName, backendName);
     tf.registerKernel({ ...kernel, backendName });
   }

@@ -1,11 +1,12 @@
-import type { KernelConfig, TensorInfo } from '@tensorflow/tfjs';
+import type { KernelConfig, NamedAttrMap, TensorInfo } from '@tensorflow/tfjs';
 import type { NodeBackend, Tf } from './tfjs-backend.js';
 
 const intAttr = 1;
 const boolAttr = 3;
 
 /** The kernels that replace tfjs-node's, as its lowering can't be traced or has costly gradients. */
-export function tracedKernels(tf: Tf): Omit<KernelConfig, 'backendName'>[] {
+export function tracedKernels(tf: Tf, backendName: string): Omit<KernelConfig, 'backendName'>[] {
+  const add = tf.getKernel('Add', backendName);
   const kernel = (
     kernelName: string,
     lower: (backend: NodeBackend, inputs: Record<string, TensorInfo>, attrs: Record<string, unknown>) => TensorInfo,
@@ -23,6 +24,14 @@ export function tracedKernels(tf: Tf): Omit<KernelConfig, 'backendName'>[] {
         [x!, indices!, tf.scalar(axis as number, 'int32')],
       ),
     ),
+    // The gradient of a broadcast Add sums by general arithmetic; BiasAdd's has a kernel of its own, and BiasAdd is fused with its matmul.
+    kernel('Add', (backend, inputs, attrs) => {
+      const { a, b } = inputs as { a: TensorInfo; b: TensorInfo };
+      const bias = b.shape.length === 1 && a.shape.length > 1 && a.shape.at(-1) === b.shape[0];
+      return bias && a.dtype === 'float32' && b.dtype === 'float32'
+        ? backend.executeSingleOutput('BiasAdd', [], [a, b])
+        : (add.kernelFunc({ inputs, attrs: attrs as NamedAttrMap, backend }) as TensorInfo);
+    }),
     // BatchMatMulV2 may broadcast, and its gradient pays for that with shape arithmetic even where it does not.
     kernel('BatchMatMul', (backend, { a, b }, { transposeA, transposeB }) => {
       const [type, ...names] =

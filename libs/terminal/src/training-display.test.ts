@@ -26,5 +26,11 @@ test('a line printed away from a terminal is that line and nothing else', () => 
 });
 
 test('durations are read at a glance', () => {
-  expect([0, 59.4, 61, 3599, 7500].map(formatDuration)).toEqual(['0 s', '59 s', '1 min 01 s', '59 min 59 s', '2 h 05 min']);
+  expect([0, 59.4, 61, 3599, 7500].map(formatDuration)).toEqual([
+    '0 s',
+    '59 s',
+    '1 min 01 s',
+    '59 min 59 s',
+    '2 h 05 min',
+  ]);
 });

@@ -72,7 +72,7 @@ async function openWeights(path: string): Promise<Pretrained> {
     async read(name, required) {
       const found = byName.get(name);
       if (found !== undefined) return source.readFloat32(found);
-      if (required) throw new MissingTensors(path, [name]);
+      if (required) throw new MissingTensors(path, `the weight ${name} is missing`);
       return undefined;
     },
   };

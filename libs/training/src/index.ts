@@ -1,6 +1,7 @@
 export { Classifier, type ArchiveRecord, type ClassifierOptions, type Prediction } from './classifier.js';
 export { BatchTooLarge, CheckpointMismatch, LossNotFinite, TrainingInterrupted } from './errors.js';
 export type { Evaluation } from './evaluate.js';
+export { encoderConfigOf } from './encoder-source.js';
 export { evaluateWeights, type EvaluateWeightsOptions } from './evaluate-weights.js';
 export type { EncoderSource, TrainJob } from './job.js';
 export { monitorNames } from './monitor.js';

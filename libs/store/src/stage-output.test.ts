@@ -1,0 +1,72 @@
+import type { FileRef } from '@nautil/contracts';
+import { existsSync, rmSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileRef } from './digest.js';
+import { stageOutput } from './stage-output.js';
+import { Store } from './store.js';
+import { temporaryFolder } from './testing/temporary-folder.js';
+import { writeFileAtomic } from './write-file-atomic.js';
+
+const store = new Store(join(temporaryFolder(), 'store'));
+
+let made = 0;
+const make = async ({ folder }: { folder: string }): Promise<{ file: FileRef }> => {
+  made += 1;
+  const path = join(folder, 'file');
+  await writeFileAtomic(path, 'content');
+  return { file: await fileRef(path) };
+};
+
+beforeEach(() => {
+  made = 0;
+});
+
+test('a stage is made once for the same inputs, and again for others', async () => {
+  const first = await stageOutput('cache', { sha256: 'a', maxLength: 1 }, make, { store });
+  expect(first.reused).toBe(false);
+  const again = await stageOutput('cache', { maxLength: 1, sha256: 'a' }, make, { store });
+  expect(again).toEqual({ ...first, reused: true });
+  const other = await stageOutput('cache', { sha256: 'a', maxLength: 2 }, make, { store });
+  expect(other.reused).toBe(false);
+  const otherStage = await stageOutput('tokenize', { sha256: 'a', maxLength: 1 }, make, { store });
+  expect(otherStage.reused).toBe(false);
+  expect(made).toBe(3);
+});
+
+test('an output whose file is gone or has another size is made again', async () => {
+  const { output } = await stageOutput('checked', 1, make, { store });
+  truncateSync(output.file.path, 3);
+  expect((await stageOutput('checked', 1, make, { store })).reused).toBe(false);
+  rmSync(output.file.path);
+  expect((await stageOutput('checked', 1, make, { store })).reused).toBe(false);
+  expect((await stageOutput('checked', 1, make, { store })).reused).toBe(true);
+});
+
+test('of several that want the same output at once, one makes it', async () => {
+  const slowly = async (o: { folder: string }): Promise<{ file: FileRef }> => {
+    await sleep(50);
+    return make(o);
+  };
+  const outputs = await Promise.all([1, 2, 3].map(() => stageOutput('raced', 1, slowly, { store })));
+  expect(made).toBe(1);
+  expect(outputs.filter(({ reused }) => reused)).toHaveLength(2);
+});
+
+test('what a failed attempt left is removed, or kept for a stage that goes on from there', async () => {
+  let seen: boolean[] = [];
+  const failing = async ({ folder }: { folder: string }): Promise<string> => {
+    seen.push(existsSync(join(folder, 'partial')));
+    await writeFileAtomic(join(folder, 'partial'), 'x');
+    if (seen.length < 2) throw new Error('killed');
+    return 'done';
+  };
+  await expect(stageOutput('clean', 1, failing, { store })).rejects.toThrow('killed');
+  await stageOutput('clean', 1, failing, { store });
+  expect(seen).toEqual([false, false]);
+
+  seen = [];
+  await expect(stageOutput('resuming', 1, failing, { store, keepPartial: true })).rejects.toThrow('killed');
+  await stageOutput('resuming', 1, failing, { store, keepPartial: true });
+  expect(seen).toEqual([false, true]);
+});

@@ -1,0 +1,220 @@
+import { NautilError } from '@nautil/contracts';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { crc32, createGunzip } from 'node:zlib';
+import { extract } from 'tar-stream';
+import { openPromise, type Entry } from 'yauzl';
+import { explainWriteError, formatBytes } from './disk-full.js';
+import { syncFolder, temporaryBeside } from './write-file-atomic.js';
+
+/** An archive that is broken, or would write where or what it must not; nothing of it was kept. */
+export class BadArchive extends NautilError {
+  override readonly name = 'BadArchive';
+  readonly kind = 'data';
+}
+
+export interface UnpackOptions {
+  /** A tar, tar.gz, zip or gz file; its content decides, not its name. */
+  archive: string;
+
+  /** The folder to make. It must not be there yet. */
+  to: string;
+
+  /** All files together; default 200 times the archive and 100 MB more, which text stays far below and a bomb exceeds. */
+  maxBytes?: number;
+
+  /** Default 1,000,000. */
+  maxFiles?: number;
+
+  signal?: AbortSignal;
+}
+
+/**
+ * Unpacks an archive into a new folder, whole or not at all. Refuses names that lead out of the folder, links, devices,
+ * names given twice, and more bytes or files than allowed. A gz that holds no tar becomes one file without `.gz`.
+ *
+ * @returns the files' paths inside `to`, sorted by code unit
+ * @throws BadArchive, DiskFull
+ */
+export async function unpackArchive(options: UnpackOptions): Promise<string[]> {
+  const { signal } = options;
+  const archive = resolve(options.archive);
+  const to = resolve(options.to);
+  const { size } = await stat(archive);
+  const maxBytes = options.maxBytes ?? 200 * size + 100e6;
+  const temporary = temporaryBeside(to);
+  const files = new NewFiles(archive, temporary, maxBytes, options.maxFiles ?? 1_000_000);
+  try {
+    await mkdir(temporary, { recursive: true });
+    const kind = await kindOf(archive);
+    if (kind === 'zip') await unpackZip(archive, files, signal);
+    else if (kind === 'tar') await unpackTar(archive, createReadStream(archive), files, signal);
+    else if (await holdsTar(archive)) await unpackTar(archive, gunzip(archive), files, signal);
+    else await files.write(basename(archive).replace(/\.gz$/i, '') || 'content', gunzip(archive), signal);
+    await rename(temporary, to).catch((error: NodeJS.ErrnoException) => {
+      throw error.code === 'ENOTEMPTY' || error.code === 'ENOTDIR' ? new BadArchive(`${to} is there already`) : error;
+    });
+    await syncFolder(dirname(to));
+    return files.names.sort();
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof NautilError) throw error;
+    const explained = await explainWriteError(error, to);
+    if (explained !== error || !isContentError(error)) throw explained;
+    throw new BadArchive(`${archive} cannot be unpacked: ${(error as Error).message}`, {
+      hint: 'it is broken, cut off or malicious: get it again and compare its checksum',
+      cause: error,
+    });
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+/** Errors of zlib, tar-stream and yauzl tell of the content; those of the file system have a system call. */
+const isContentError = (error: unknown): boolean => error instanceof Error && !('syscall' in error);
+
+async function kindOf(archive: string): Promise<'tar' | 'zip' | 'gzip'> {
+  const file = await open(archive, 'r');
+  try {
+    const head = Buffer.alloc(512);
+    const { bytesRead } = await file.read(head, 0, 512, 0);
+    if (head[0] === 0x1f && head[1] === 0x8b) return 'gzip';
+    if (head.toString('latin1', 0, 4) === 'PK\x03\x04' || head.toString('latin1', 0, 4) === 'PK\x05\x06') return 'zip';
+    if (isTarHead(head.subarray(0, bytesRead))) return 'tar';
+    throw new BadArchive(`${archive} is not a tar, zip or gzip file`, { hint: 'give a folder, or unpack it first' });
+  } finally {
+    await file.close();
+  }
+}
+
+const isTarHead = (head: Buffer): boolean => head.length === 512 && head.toString('latin1', 257, 262) === 'ustar';
+
+async function holdsTar(archive: string): Promise<boolean> {
+  const chunks: Buffer[] = [];
+  const content = gunzip(archive);
+  for await (const chunk of content) {
+    chunks.push(chunk as Buffer);
+    if (chunks.reduce((sum, { length }) => sum + length, 0) >= 512) break;
+  }
+  return isTarHead(Buffer.concat(chunks).subarray(0, 512));
+}
+
+/** The content of a gzip file. */
+function gunzip(archive: string): Readable {
+  const content = createGunzip();
+  pipeline(createReadStream(archive), content).catch(() => {}); // whoever reads the content gets the error
+  return content;
+}
+
+async function unpackTar(archive: string, content: Readable, files: NewFiles, signal?: AbortSignal): Promise<void> {
+  const entries = extract();
+  const reading = pipeline(content, entries, { signal });
+  reading.catch(() => {}); // the loop below throws the same
+  for await (const entry of entries) {
+    const { name, type } = entry.header;
+    if (type === 'directory') await files.makeFolder(name);
+    else if (type === 'file' || type === 'contiguous-file') {
+      await files.write(name, entry as unknown as AsyncIterable<Uint8Array>, signal); // its types lag behind
+    } else throw new BadArchive(`${archive}: ${name} is a ${type}; only files and folders are unpacked`);
+    entry.resume();
+  }
+  await reading;
+}
+
+async function unpackZip(archive: string, files: NewFiles, signal?: AbortSignal): Promise<void> {
+  const zip = await openPromise(archive, { lazyEntries: true, strictFileNames: false, validateEntrySizes: true });
+  try {
+    for await (const entry of zip.eachEntry()) {
+      signal?.throwIfAborted();
+      const { fileName } = entry;
+      if (isZipLink(entry))
+        throw new BadArchive(`${archive}: ${fileName} is a link; only files and folders are unpacked`);
+      if (entry.isEncrypted())
+        throw new BadArchive(`${archive}: ${fileName} is encrypted`, { hint: 'unpack it first' });
+      if (fileName.endsWith('/')) await files.makeFolder(fileName);
+      else {
+        const sum = await files.write(fileName, await zip.openReadStreamPromise(entry), signal);
+        if (sum !== entry.crc32) throw new BadArchive(`${archive}: ${fileName} is broken: its checksum is wrong`);
+      }
+    }
+  } finally {
+    zip.close();
+  }
+}
+
+const isZipLink = (entry: Entry): boolean => ((entry.externalFileAttributes >>> 16) & 0o170000) === 0o120000;
+
+/** The files that come out of one archive, with what it may not do. */
+class NewFiles {
+  readonly names: string[] = [];
+  readonly #archive: string;
+  readonly #folder: string;
+  readonly #maxBytes: number;
+  readonly #maxFiles: number;
+  #bytes = 0;
+  #entries = 0;
+
+  constructor(archive: string, folder: string, maxBytes: number, maxFiles: number) {
+    this.#archive = archive;
+    this.#folder = folder;
+    this.#maxBytes = maxBytes;
+    this.#maxFiles = maxFiles;
+  }
+
+  async makeFolder(name: string): Promise<void> {
+    await this.#make(this.#pathOf(name), name);
+  }
+
+  /** Writes one file and gives the CRC-32 of its content. */
+  async write(name: string, content: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<number> {
+    const path = this.#pathOf(name);
+    await this.#make(dirname(path), name);
+    const file = await open(path, 'wx').catch((error: NodeJS.ErrnoException) => {
+      throw error.code === 'EEXIST' ? new BadArchive(`${this.#archive}: ${name} is in it twice`) : error;
+    });
+    let sum = 0;
+    try {
+      for await (const chunk of content) {
+        signal?.throwIfAborted();
+        this.#bytes += chunk.length;
+        if (this.#bytes > this.#maxBytes) {
+          throw new BadArchive(
+            `${this.#archive} unpacks to more than ${formatBytes(this.#maxBytes)}: it may be a decompression bomb`,
+            { hint: 'if it is what you expect, unpack it yourself and give the folder' },
+          );
+        }
+        sum = crc32(chunk, sum);
+        await file.writeFile(chunk);
+      }
+    } finally {
+      await file.close();
+    }
+    this.names.push(path.slice(this.#folder.length + 1));
+    return sum;
+  }
+
+  async #make(folder: string, name: string): Promise<void> {
+    await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+      const taken = error.code === 'EEXIST' || error.code === 'ENOTDIR';
+      throw taken ? new BadArchive(`${this.#archive}: ${name} is in it as a file and as a folder`) : error;
+    });
+  }
+
+  #pathOf(name: string): string {
+    this.#entries += 1;
+    if (this.#entries > this.#maxFiles) {
+      throw new BadArchive(`${this.#archive} holds more than ${this.#maxFiles} files`);
+    }
+    const parts = name.replaceAll('\\', '/').split('/');
+    const unsafe = name.startsWith('/') || name.includes('\0') || /^[A-Za-z]:/.test(name) || parts.includes('..');
+    if (unsafe) {
+      throw new BadArchive(`${this.#archive}: ${JSON.stringify(name)} would be written outside its folder`, {
+        hint: 'the archive is malicious or made by a careless program; do not use it',
+      });
+    }
+    return join(this.#folder, ...parts.filter((part) => part !== '' && part !== '.'));
+  }
+}

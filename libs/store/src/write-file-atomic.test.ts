@@ -1,0 +1,64 @@
+import { openSync, readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { DiskFull } from './disk-full.js';
+import { startProgram } from './testing/start-program.js';
+import { temporaryFolder } from './testing/temporary-folder.js';
+import { writeFileAtomic } from './write-file-atomic.js';
+
+const folder = temporaryFolder();
+
+test('a file is written from text, bytes and streams of chunks, with the folders above it', async () => {
+  const path = join(folder, 'a', 'b', 'file');
+  await writeFileAtomic(path, 'täxt');
+  expect(readFileSync(path, 'utf8')).toBe('täxt');
+  await writeFileAtomic(path, new Uint8Array([0, 255]));
+  expect([...readFileSync(path)]).toEqual([0, 255]);
+  await writeFileAtomic(path, [Buffer.from('one '), Buffer.from('two')]);
+  expect(readFileSync(path, 'utf8')).toBe('one two');
+});
+
+test('a write that fails leaves the old content and no temporary file', async () => {
+  const path = join(folder, 'failing', 'file');
+  await writeFileAtomic(path, 'old');
+  const broken = async function* (): AsyncGenerator<Uint8Array> {
+    yield Buffer.from('new');
+    throw new Error('the source broke');
+  };
+  await expect(writeFileAtomic(path, broken())).rejects.toThrow('the source broke');
+  expect(readFileSync(path, 'utf8')).toBe('old');
+  expect(readdirSync(join(folder, 'failing'))).toEqual(['file']);
+});
+
+test('a full disk is said with the file, the free space and what to do, and leaves the old content', async () => {
+  const path = join(folder, 'full', 'file');
+  await writeFileAtomic(path, 'old');
+  const full = openSync('/dev/full', 'w');
+  const untilFull = function* (): Generator<Uint8Array> {
+    yield Buffer.from('new');
+    writeSync(full, 'x'); // the kernel's own ENOSPC
+  };
+  const error: unknown = await writeFileAtomic(path, untilFull()).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(DiskFull);
+  expect(error).toMatchObject({ path, kind: 'environment', retryable: true });
+  expect((error as DiskFull).message).toMatch(
+    /no room left on the disk while writing it \([\d.]+ [kMGT]?B free\)|bytes free/,
+  );
+  expect((error as DiskFull).hint).toContain('store gc --dry-run');
+  expect(readFileSync(path, 'utf8')).toBe('old');
+  expect(readdirSync(join(folder, 'full'))).toEqual(['file']);
+});
+
+test('a writer that is killed leaves the old content, and its temporary file goes with the next write to the folder', async () => {
+  const path = join(folder, 'killed', 'file');
+  await writeFileAtomic(path, 'old');
+  const writer = startProgram('write-slowly.ts', path);
+  await writer.said('half');
+  await writeFileAtomic(join(folder, 'killed', 'other'), 'x');
+  expect(readdirSync(join(folder, 'killed'))).toHaveLength(3); // that of a living writer is left alone
+  writer.child.kill('SIGKILL');
+  await writer.ended;
+  expect(readFileSync(path, 'utf8')).toBe('old');
+  writeFileSync(join(folder, 'killed', '.unrelated.tmp'), '');
+  await writeFileAtomic(path, 'new');
+  expect(readdirSync(join(folder, 'killed')).sort()).toEqual(['.unrelated.tmp', 'file', 'other']);
+});

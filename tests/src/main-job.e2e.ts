@@ -1,0 +1,186 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readNemo } from '@nautil/checkpoint';
+import {
+  defaultTaskQueue,
+  progressQuery,
+  type EpochEvaluated,
+  type Progress,
+  type TextClassificationResult,
+} from '@nautil/contracts';
+import { MlflowClient } from '@nautil/mlflow';
+import { startMlflowServer, startTemporalServer, type ServerHandle } from '@nautil/stack';
+import { nautilHome, workspaceRoot } from '@nautil/store';
+import { Classifier } from '@nautil/training';
+import { Client, Connection, WorkflowFailedError } from '@temporalio/client';
+
+// The main job with real servers, a real worker and a real (tiny) BERT. Golden's sentences are few: training takes seconds.
+const golden = resolve(workspaceRoot(), process.env['GOLDEN'] ?? '../shared/golden');
+const trainFile = join(golden, 'nemo/traj_train.tsv');
+
+let home: string;
+let temporal: ServerHandle;
+let mlflow: ServerHandle;
+let client: Client;
+const workers: ChildProcess[] = [];
+
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'nautil-main-job-'));
+  [temporal, mlflow] = await Promise.all([
+    startTemporalServer({ folder: join(home, 'temporal') }),
+    startMlflowServer({ folder: join(home, 'mlflow') }),
+  ]);
+  client = new Client({ connection: await Connection.connect({ address: temporal.address }) });
+  await startWorker();
+}, 120_000);
+
+afterAll(async () => {
+  for (const worker of workers)
+    if (worker.exitCode === null && worker.signalCode === null) await end(worker, 'SIGKILL');
+  await client?.connection.close();
+  await Promise.all([temporal?.stop(), mlflow?.stop()]);
+  await rm(home, { recursive: true, force: true });
+});
+
+async function startWorker(): Promise<ChildProcess> {
+  const library = process.env['LIBTENSORFLOW'] ?? join(nautilHome(), 'tensorflow/2.21.0/libtensorflow_cc.so.2');
+  const worker = spawn(process.execPath, ['--import', 'tsx', 'apps/worker/src/main.ts'], {
+    cwd: workspaceRoot(),
+    env: {
+      ...process.env,
+      NODE_OPTIONS: '',
+      NAUTIL_HOME: home,
+      LIBTENSORFLOW: library,
+      NAUTIL_TEMPORAL_ADDRESS: temporal.address,
+      MLFLOW_TRACKING_URI: mlflow.address,
+      NAUTIL_HEARTBEAT_TIMEOUT_MS: '6000',
+    },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  workers.push(worker);
+  let said = '';
+  for await (const text of worker.stderr!) {
+    said += String(text);
+    if (said.includes('worker ready')) break;
+  }
+  if (!said.includes('worker ready')) throw new Error(`the worker did not start: ${said}`);
+  worker.stderr!.resume();
+  return worker;
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  const closed = once(child, 'exit');
+  child.kill(signal);
+  await closed;
+}
+
+/** The tiny BERT on golden's sentences, with dropout, and checkpoints every few steps. */
+const overridesFor = (id: string, more: string[] = []): string[] => [
+  `model.train_ds.file_path=${trainFile}`,
+  `model.validation_ds.file_path=${trainFile}`,
+  `model.test_ds.file_path=${trainFile}`,
+  `model.language_model.pretrained_model_name=${join(golden, 'bert-tiny-uncased')}`,
+  `model.nemo_path=${join(home, `${id}.nemo`)}`,
+  'model.dataset.num_classes=null',
+  'model.train_ds.batch_size=8',
+  'model.optim.lr=1e-3',
+  'nautil.checkpoint_every_n_steps=10',
+  'trainer.max_epochs=3',
+  ...more,
+];
+
+const start = (workflowId: string, overrides: string[]) =>
+  client.workflow.start('textClassification', { workflowId, taskQueue: defaultTaskQueue, args: [{ overrides }] });
+
+async function trainingReaches(handle: Awaited<ReturnType<typeof start>>, step: number): Promise<void> {
+  for (;;) {
+    const progress = await handle.query<Progress>(progressQuery);
+    if ((progress.training?.step ?? 0) >= step) return;
+    if (progress.result || progress.failure)
+      throw new Error(`the run ended before step ${step}: ${JSON.stringify(progress.failure)}`);
+    await sleep(100);
+  }
+}
+
+/** Long enough that a kill meets it in the middle. */
+const long = ['trainer.max_epochs=12'];
+
+describe('a run', () => {
+  let result: TextClassificationResult;
+  beforeAll(
+    async () =>
+      (result = (await (await start('whole', overridesFor('whole', long))).result()) as TextClassificationResult),
+    240_000,
+  );
+
+  test('leaves an archive that is whole and classifies', async () => {
+    expect(result.nemo.path).toBe(join(home, 'whole.nemo'));
+    const archive = await readNemo(result.nemo.path);
+    expect(archive.tensors.names()).toContain('classifier.mlp.layer0.weight');
+    await archive.close();
+    const classifier = await Classifier.open(result.nemo.path);
+    const lines = (await readFile(trainFile, 'utf8')).split('\n').filter((line) => line !== '');
+    const texts = lines.map((line) => line.slice(0, line.lastIndexOf('\t')));
+    const predictions = await classifier.predict(texts);
+    const right = predictions.filter(
+      ({ labelId }, i) => String(labelId) === lines[i]!.slice(lines[i]!.lastIndexOf('\t') + 1).trim(),
+    );
+    classifier.close();
+    // The report is the packaged file's.
+    expect(right.length / lines.length).toBeCloseTo(result.scores!.accuracy, 6);
+  });
+
+  test('is in MLflow once, finished, with each epoch’s scores and each step’s loss in one row', async () => {
+    const mlflowClient = new MlflowClient({ trackingUri: mlflow.address });
+    const run = await mlflowClient.getRun(result.mlflowRunId!);
+    expect(run?.info.status).toBe('FINISHED');
+    const evaluations = (await readFile(result.evaluations!.path, 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as EpochEvaluated);
+    const expected = evaluations
+      .filter(({ split }) => split === 'val')
+      .map(({ step, report }) => [step, report.macro.f1]);
+    const rows = await mlflowClient.getMetricHistory(result.mlflowRunId!, 'val/f1_macro');
+    expect(rows.map(({ step, value }) => [step, value])).toEqual(expected);
+    const losses = await mlflowClient.getMetricHistory(result.mlflowRunId!, 'train/loss');
+    expect(new Set(losses.map(({ step }) => step)).size).toBe(losses.length);
+  });
+
+  test('of which the worker and the trainer are killed goes on from its checkpoint and ends with the same bytes', async () => {
+    const handle = await start('killed', overridesFor('killed', long));
+    await trainingReaches(handle, 25);
+    await end(workers.at(-1)!, 'SIGKILL');
+    await startWorker();
+    const resumed = (await handle.result()) as TextClassificationResult;
+    expect(resumed.nemo.sha256).toBe(result.nemo.sha256);
+    const history = await handle.fetchHistory();
+    const timeouts = history.events!.filter((event) => event.activityTaskStartedEventAttributes?.attempt === 2);
+    expect(timeouts.length).toBeGreaterThan(0);
+  }, 240_000);
+});
+
+test.each([
+  [
+    'a training file that is missing',
+    ['model.train_ds.file_path=/nowhere/train.tsv'],
+    'DataError',
+    /\/nowhere\/train\.tsv/,
+  ],
+  ['a key that does not exist', ['model.train_ds.batch_sise=8'], 'ConfigError', /batch_sise/],
+  ['a label beyond the classes', ['model.dataset.num_classes=1'], undefined, /./],
+])('%s fails the run at once, with its type and what to do', async (_, more, type, message) => {
+  const handle = await start(`wrong-${Math.random()}`, overridesFor('wrong', more));
+  const failure = await handle.result().catch((error: unknown) => error);
+  expect(failure).toBeInstanceOf(WorkflowFailedError);
+  const { cause } = failure as WorkflowFailedError & {
+    cause: { type?: string; nonRetryable?: boolean; message: string };
+  };
+  expect(cause.nonRetryable).toBe(true);
+  if (type) expect(cause.type).toBe(type);
+  expect(cause.message).toMatch(message);
+});
