@@ -56,7 +56,6 @@ export function stubActivities(change: Partial<RunActivities> = {}): {
       reused: true,
       train: { file: file('train.tokens'), examples: 6_920 },
       tokenizerDigest: 't',
-      tokenizer: file('tokenizer.json'),
     }),
     train: async () => ({
       ...made,

@@ -108,9 +108,6 @@ export interface RunOutcome {
 
   /** Why it failed. */
   message?: string;
-
-  /** Digest of the data, when the run came that far. */
-  dataDigest?: string;
   evaluated?: Evaluated;
   packaged?: Packaged;
 }
@@ -172,14 +169,8 @@ export interface TokenizedData {
   validation?: TokenCacheRef;
   test?: TokenCacheRef;
 
-  /** Digest of all that decides its ids. */
+  /** Digest of the tokenizer's files and options. */
   tokenizerDigest: string;
-
-  /** JSON: the tokenizer's definition, for the packaged model. */
-  tokenizer: FileRef;
-
-  /** Vocabulary that it was made from. */
-  vocabulary?: FileRef;
 }
 
 export interface TokenCacheRef {
@@ -212,12 +203,10 @@ export interface Evaluated {
   /** The weights that the report is on, and that are packaged. */
   weights: FileRef;
   picked: 'last' | 'best';
-
-  /** Absent, with the report, when there is neither a test nor a validation set. */
-  scores?: RunScores;
+  scores: RunScores;
 
   /** JSON of a ClassificationReport. */
-  reportFile?: FileRef;
+  reportFile: FileRef;
 
   /** JSON lines of EpochEvaluated: the evaluations during training and this one. */
   evaluations: FileRef;

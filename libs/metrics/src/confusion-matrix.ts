@@ -1,0 +1,79 @@
+import type { ClassificationReport } from '@nautil/contracts';
+import { chartBase, drawSvg, palette } from './chart.js';
+import { className } from './format-report.js';
+import { cutToWidth, displayWidth } from './text-table.js';
+
+const mostLabelledClasses = 20;
+const longestName = 24;
+
+/**
+ * The confusion matrix as a heat map: rows are true classes, columns predicted ones, colour is the share of the row, and
+ * each cell says its count (and share) as long as there is room. An SVG.
+ */
+export async function drawConfusionMatrix(report: ClassificationReport, o: { title?: string } = {}): Promise<string> {
+  const names = report.classes.map((of) => cutToWidth(className(of), longestName));
+  const count = names.length;
+  const cell = count <= 4 ? 120 : count <= 10 ? 76 : count <= mostLabelledClasses ? 52 : Math.max(6, 900 / count);
+  const nameWidth = 7.5 * Math.max(...names.map(displayWidth));
+  const upright = nameWidth > cell - 8;
+  const left = Math.max(60, nameWidth + 48);
+  const bottom = upright ? nameWidth + 110 : 120;
+  const plot = cell * count;
+  const width = Math.max(420, left + plot + 40);
+
+  const data = report.confusion.flatMap((row, label) =>
+    row.map((examples, predicted) => {
+      const support = report.classes[label]!.support;
+      const share = support === 0 ? 0 : examples / support;
+      return {
+        value: [predicted, label, share],
+        label: {
+          show: count <= mostLabelledClasses,
+          formatter: count <= 10 ? `${examples}\n${(share * 100).toFixed(1)} %` : String(examples),
+          color: share > 0.55 ? '#ffffff' : palette.text,
+          fontSize: count <= 10 ? 13 : 11,
+        },
+      };
+    }),
+  );
+  const axis = (name: string, nameGap: number, more: object): object => ({
+    type: 'category',
+    data: names,
+    name,
+    nameLocation: 'middle',
+    nameGap,
+    nameTextStyle: { fontSize: 13, color: palette.text },
+    axisTick: { show: false },
+    axisLine: { show: false },
+    ...more,
+  });
+  const labels = { color: palette.text, fontSize: 12, interval: count <= 60 ? 0 : 'auto' };
+  return drawSvg(
+    {
+      ...chartBase(
+        o.title ?? 'Confusion matrix',
+        `${report.support} examples, accuracy ${(report.accuracy * 100).toFixed(2)} %`,
+      ),
+      grid: { left, top: 64, width: plot, height: plot },
+      xAxis: axis('predicted class', upright ? nameWidth + 22 : 30, {
+        axisLabel: { ...labels, rotate: upright ? 90 : 0 },
+      }),
+      yAxis: axis('true class', nameWidth + 22, { inverse: true, axisLabel: labels }),
+      visualMap: {
+        min: 0,
+        max: 1,
+        calculable: false,
+        orient: 'horizontal',
+        left: left + plot / 2 - 120,
+        bottom: 8,
+        itemHeight: 160,
+        itemWidth: 12,
+        text: ['100 %', '0 % of the true class'],
+        textStyle: { color: palette.text },
+        inRange: { color: ['#f7fbff', '#c6dbef', '#6baed6', '#2171b5', '#08306b'] },
+      },
+      series: [{ type: 'heatmap', data, itemStyle: { borderColor: '#ffffff', borderWidth: count <= 60 ? 1 : 0 } }],
+    },
+    { width, height: 64 + plot + bottom },
+  );
+}

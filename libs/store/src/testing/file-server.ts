@@ -1,0 +1,81 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+
+export interface Request {
+  range: string | undefined;
+  ifRange: string | undefined;
+}
+
+export interface FileServer {
+  url: string;
+
+  /** What was asked so far. */
+  requests: Request[];
+}
+
+export interface Behaviour {
+  content: Buffer;
+  etag?: string | null;
+  lastModified?: string;
+
+  /** Cuts the connection of the n-th answer (from 0) after so many bytes of its body. */
+  cutAfter?: (answer: number) => number | undefined;
+
+  /** Stops sending in the n-th answer after so many bytes, and keeps the connection. */
+  hangAfter?: (answer: number) => number | undefined;
+
+  /** Another status in place of the n-th answer. */
+  status?: (answer: number) => number | undefined;
+
+  ignoreRange?: boolean;
+  withoutLength?: boolean;
+}
+
+/** A real HTTP server of one file, with the faults that servers and lines have; closed after the tests. */
+export async function startFileServer(behaviour: Behaviour): Promise<FileServer> {
+  const requests: Request[] = [];
+  const sockets = new Set<Socket>();
+  const server = createServer((request, response) =>
+    answer(request, response, requests.push(asked(request)) - 1, behaviour),
+  );
+  server.on('connection', (socket) => sockets.add(socket));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  afterAll(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/file`, requests };
+}
+
+const asked = ({ headers }: IncomingMessage): Request => ({
+  range: headers.range,
+  ifRange: headers['if-range'] as string | undefined,
+});
+
+function answer(request: IncomingMessage, response: ServerResponse, number: number, behaviour: Behaviour): void {
+  const { content, etag = '"v1"', lastModified, cutAfter, hangAfter, status, ignoreRange, withoutLength } = behaviour;
+  const other = status?.(number);
+  if (other !== undefined) {
+    response.writeHead(other).end('no');
+    return;
+  }
+  const { range, ifRange } = asked(request);
+  const start = Number(/^bytes=(\d+)-$/.exec(range ?? '')?.[1] ?? 0);
+  const partial = start > 0 && !ignoreRange && (ifRange === etag || ifRange === lastModified);
+  if (partial && start >= content.length) {
+    response.writeHead(416).end();
+    return;
+  }
+  const body = partial ? content.subarray(start) : content;
+  response.writeHead(partial ? 206 : 200, {
+    ...(etag === null ? {} : { etag }),
+    ...(lastModified === undefined ? {} : { 'last-modified': lastModified }),
+    ...(withoutLength ? {} : { 'content-length': body.length }),
+    ...(partial ? { 'content-range': `bytes ${start}-${content.length - 1}/${content.length}` } : {}),
+  });
+  const cut = cutAfter?.(number);
+  const hang = hangAfter?.(number);
+  if (cut !== undefined) response.write(body.subarray(0, cut), () => setTimeout(() => response.destroy(), 20));
+  else if (hang !== undefined) response.write(body.subarray(0, hang));
+  else response.end(body);
+}

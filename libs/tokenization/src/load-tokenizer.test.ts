@@ -1,0 +1,214 @@
+import { join } from 'node:path';
+import { TokenizerError } from './errors.js';
+import { loadTokenizer, type LoadedTokenizer, type TokenizerOptions } from './load-tokenizer.js';
+import { withFolder } from './temporary-folder.js';
+import { createTokenizer } from './tokenizer.js';
+
+const tokens = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', '[E1]', 'fine', 'film', '##s', '.', '__proto__', '1'];
+const files = { 'vocab.txt': tokens.join('\n') + '\n' };
+
+const load = (
+  content: Record<string, string>,
+  options: (folder: string) => TokenizerOptions = (folder) => ({ folder }),
+): Promise<LoadedTokenizer> => withFolder(content, (folder) => loadTokenizer(options(folder)));
+
+test('a vocabulary makes a BERT tokenizer: words, pieces, the unknown, and special tokens in the text', async () => {
+  const tokenizer = await load(files);
+  expect(tokenizer.name).toBe('BertTokenizer');
+  expect(tokenizer.tokens('Fine films[MASK] qwerty.')).toEqual([
+    '[CLS]',
+    'fine',
+    'film',
+    '##s',
+    '[MASK]',
+    '[UNK]',
+    '.',
+    '[SEP]',
+  ]);
+  expect(tokenizer.encode('')).toEqual([2, 3]);
+  expect(tokenizer).toMatchObject({ vocabSize: tokens.length, padId: 0, mode: 'standard' });
+  expect([...tokenizer.vocabulary()]).toEqual(tokens.map((token, id) => [token, id]));
+  // Names that JavaScript's objects treat in their own way.
+  expect(tokenizer.vocabulary().get('__proto__')).toBe(10);
+  expect(tokenizer.encode('1')).toEqual([2, 11, 3]);
+});
+
+test('what is too long is cut to exactly maxLength, [CLS] and [SEP] included', async () => {
+  const tokenizer = await load(files);
+  const text = 'fine film '.repeat(50);
+  for (const maxLength of [2, 3, 4, 50, 101, 102, 103]) {
+    const ids = tokenizer.encode(text, maxLength);
+    expect(ids).toHaveLength(Math.min(maxLength, 102));
+    expect([ids[0], ids.at(-1)]).toEqual([2, 3]);
+  }
+  expect(tokenizer.encode(text, 0)).toHaveLength(102);
+  expect(tokenizer.encode(text, -1)).toHaveLength(102);
+  expect(() => tokenizer.encode(text, 1)).toThrow(RangeError);
+});
+
+test('tokenizer_config.json, then do_lower_case, then the name decide on casing', async () => {
+  const withConfig = { ...files, 'tokenizer_config.json': '{"do_lower_case": false}' };
+  const configured = await load(withConfig, (folder) => ({ folder, doLowerCase: true }));
+  expect(configured.tokens('Fine')).toEqual(['[CLS]', '[UNK]', '[SEP]']);
+  expect(configured.warnings.join('\n')).toMatch(
+    /do_lower_case is true, but tokenizer_config.json says false .* the tokenizer wins/,
+  );
+  const asked = await load(files, (folder) => ({ folder, doLowerCase: false, name: 'bert-base-uncased' }));
+  expect(asked.tokens('Fine')).toEqual(['[CLS]', '[UNK]', '[SEP]']);
+  const named = await load(files, (folder) => ({ folder, name: 'bert-base-cased' }));
+  expect(named.notes.join('\n')).toMatch(/not lower-cased, by its name, bert-base-cased/);
+});
+
+test('special_tokens name other tokens of the vocabulary', async () => {
+  const tokenizer = await load(files, (folder) => ({ folder, specialTokens: { cls_token: '[E1]', pad_token: '.' } }));
+  expect(tokenizer.encode('fine [E1] film')).toEqual([5, 6, 5, 7, 3]);
+  expect(tokenizer.padId).toBe(9);
+});
+
+test('special_tokens work over a tokenizer.json too', async () => {
+  const made = await load(files);
+  const json = JSON.stringify(made.definition.json);
+  const tokenizer = await load({ 'tokenizer.json': json }, (folder) => ({
+    folder,
+    specialTokens: { cls_token: '[E1]' },
+  }));
+  expect(tokenizer.encode('[E1]fine')).toEqual([5, 5, 6, 3]);
+});
+
+test.each([
+  [{ specialTokens: { cls_token: '[NEW]' } }, /"\[NEW\]" is not in the vocabulary/],
+  [{ specialTokens: { start_token: '[CLS]' } }, /special_tokens\.start_token is not a special token/],
+  [{ name: 'sentencepiece' }, /"sentencepiece" is not supported/],
+  [{ name: 'word' }, /"word" is not supported/],
+  [{ name: 'char' }, /"char" is not supported/],
+  [{ name: 'regex' }, /"regex" is not supported/],
+  [{ name: 'yttm' }, /"yttm" is not supported/],
+  [{ tokenizerModel: 'm.model' }, /tokenizer_model \(m\.model\): sentencepiece model files are not supported/],
+])('%j is refused by name', async (options, message) => {
+  await expect(load(files, (folder) => ({ folder, ...options }))).rejects.toThrow(message);
+  await expect(load(files, (folder) => ({ folder, ...options }))).rejects.toThrow(TokenizerError);
+});
+
+test.each<[string, Record<string, string>, RegExp]>([
+  ['an empty folder', {}, /holds no tokenizer: none of tokenizer\.json, vocab\.txt, vocab\.json/],
+  ['a sentencepiece model alone', { 'sentencepiece.bpe.model': 'x' }, /sentencepiece model files are not supported/],
+  ['broken JSON', { 'tokenizer.json': '{"model": ' }, /tokenizer\.json is not valid JSON/],
+  ['JSON of another kind', { 'tokenizer.json': '{"a": 1}' }, /is not a tokenizer\.json: it has no model\.vocab/],
+  [
+    'a model of another type',
+    { 'tokenizer.json': '{"model": {"type": "WordLevel", "vocab": {}}}' },
+    /type WordLevel is not supported/,
+  ],
+  [
+    'a vocabulary without [CLS]',
+    { 'vocab.txt': '[PAD]\n[UNK]\n[SEP]\na\n' },
+    /cls_token "\[CLS\]" is not in the vocabulary/,
+  ],
+  ['ids that are not numbers', { 'vocab.json': '{"a": "b"}' }, /the id of "a" is not a whole number/],
+])('%s is refused in words', async (_, content, message) => {
+  await expect(load(content)).rejects.toThrow(message);
+});
+
+test('a file that is missing is named', async () => {
+  await expect(loadTokenizer({ vocabFile: 'nowhere/vocab.txt' })).rejects.toThrow(/nowhere\/vocab\.txt can't be read/);
+  await expect(loadTokenizer({})).rejects.toThrow(/neither a folder nor a file/);
+});
+
+test('vocab_file goes before the folder, whose options stay', async () => {
+  const content = {
+    'a/vocab.txt': 'x\n',
+    'a/tokenizer_config.json': '{"do_lower_case": false}',
+    'b.txt': files['vocab.txt'],
+  };
+  const tokenizer = await load(content, (folder) => ({ folder: join(folder, 'a'), vocabFile: join(folder, 'b.txt') }));
+  expect(tokenizer.tokens('fine Fine')).toEqual(['[CLS]', 'fine', '[UNK]', '[SEP]']);
+  expect(tokenizer.files.vocab).toMatch(/b\.txt$/);
+});
+
+test('equal definitions have one digest, and whatever changes ids changes it', async () => {
+  const tokenizer = await load(files);
+  const digests = new Set([
+    tokenizer.digest,
+    (await load(files, (folder) => ({ folder, mode: 'nemo' }))).digest,
+    (await load(files, (folder) => ({ folder, doLowerCase: false }))).digest,
+    (await load(files, (folder) => ({ folder, specialTokens: { cls_token: '[E1]' } }))).digest,
+    (await load({ 'vocab.txt': `${files['vocab.txt']}more\n` })).digest,
+  ]);
+  expect(digests.size).toBe(5);
+  expect((await load(files)).digest).toBe(tokenizer.digest);
+  expect(createTokenizer(structuredClone(tokenizer.definition)).digest).toBe(tokenizer.digest);
+});
+
+/** A byte-level vocabulary: Ġ stands for the space before a word. */
+const byteLevel = {
+  'vocab.json': JSON.stringify(
+    Object.fromEntries(
+      ['<s>', '<pad>', '</s>', '<unk>', '<mask>', 'a', 'b', 'Ġ', 'ab', 'Ġab'].map((token, id) => [token, id]),
+    ),
+  ),
+  'merges.txt': '#version: 0.2\na b\nĠ ab\n',
+};
+
+test('vocab.json with merges.txt makes a RoBERTa tokenizer, whose words know the space before them', async () => {
+  const standard = await load(byteLevel);
+  expect(standard).toMatchObject({ name: 'RobertaTokenizer', padId: 1 });
+  expect(standard.tokens('ab ab')).toEqual(['<s>', 'ab', 'Ġab', '</s>']);
+  expect(standard.tokens('ab <mask>b')).toEqual(['<s>', 'ab', '<mask>', 'b', '</s>']);
+  const nemo = await load(byteLevel, (folder) => ({ folder, mode: 'nemo' }));
+  expect(nemo.tokens('ab ab')).toEqual(['<s>', 'ab', 'ab', '</s>']);
+});
+
+test('without merges.txt they are rebuilt and a note says so; where that is impossible they are asked for', async () => {
+  const rebuilt = await load({ 'vocab.json': byteLevel['vocab.json'] });
+  expect(rebuilt.tokens('ab ab')).toEqual(['<s>', 'ab', 'Ġab', '</s>']);
+  expect(rebuilt.notes.join('\n')).toMatch(/no merges\.txt was given: 2 merges were rebuilt/);
+  const byFrequency = { '<s>': 0, '<pad>': 1, '</s>': 2, '<unk>': 3, Ġab: 4, a: 5, b: 6, Ġ: 7, ab: 8 };
+  await expect(load({ 'vocab.json': JSON.stringify(byFrequency) })).rejects.toThrow(/"Ġab" splits into 3 parts/);
+});
+
+test('a Unigram tokenizer.json, as of CamemBERT and XLM-R, takes the likeliest pieces', async () => {
+  const vocab = [
+    ['<s>', 0],
+    ['<pad>', 0],
+    ['</s>', 0],
+    ['<unk>', 0],
+    ['▁fine', -2],
+    ['▁', -5],
+    ['fi', -4],
+    ['ne', -4],
+    ['▁film', -2],
+    ['s', -3],
+  ];
+  const json = {
+    added_tokens: ['<s>', '<pad>', '</s>', '<unk>'].map((content, id) => ({
+      id,
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    })),
+    normalizer: { type: 'NFKC' },
+    pre_tokenizer: {
+      type: 'Sequence',
+      pretokenizers: [{ type: 'WhitespaceSplit' }, { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always' }],
+    },
+    post_processor: {
+      type: 'TemplateProcessing',
+      single: [
+        { SpecialToken: { id: '<s>', type_id: 0 } },
+        { Sequence: { id: 'A', type_id: 0 } },
+        { SpecialToken: { id: '</s>', type_id: 0 } },
+      ],
+    },
+    decoder: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always' },
+    model: { type: 'Unigram', unk_id: 3, vocab },
+  };
+  const content = { 'tokenizer.json': JSON.stringify(json), 'config.json': '{"model_type": "xlm-roberta"}' };
+  for (const mode of ['standard', 'nemo'] as const) {
+    const tokenizer = await load(content, (folder) => ({ folder, mode }));
+    expect(tokenizer).toMatchObject({ name: 'XLMRobertaTokenizer', padId: 1, mode });
+    expect(tokenizer.tokens('fine  films')).toEqual(['<s>', '▁fine', '▁film', 's', '</s>']);
+  }
+});

@@ -1,0 +1,33 @@
+import { WordMemo } from './word-memo.js';
+
+test('a word is made once and remembered', () => {
+  const memo = new WordMemo<string>();
+  let made = 0;
+  const make = (word: string) => `${word}${++made}`;
+  expect([memo.get('a', make), memo.get('b', make), memo.get('a', make)]).toEqual(['a1', 'b2', 'a1']);
+});
+
+test('however many words come by, no more than its capacity are held, and each gets its own value', () => {
+  const memo = new WordMemo<string>(100);
+  for (let i = 0; i < 10_000; i++) {
+    const word = `word ${(i * 7919) % 501}`;
+    expect(memo.get(word, (made) => made)).toBe(word);
+    expect(memo.size).toBeLessThanOrEqual(100);
+  }
+});
+
+test('a word in use outlives those that are not', () => {
+  const memo = new WordMemo<number>(10);
+  let made = 0;
+  for (let i = 0; i < 1000; i++) {
+    memo.get('often', () => ++made);
+    memo.get(`once ${i}`, () => 0);
+  }
+  expect(made).toBe(1);
+});
+
+test('a very long word is not held', () => {
+  const memo = new WordMemo<number>();
+  expect(memo.get('x'.repeat(1000), () => 1)).toBe(1);
+  expect(memo.size).toBe(0);
+});
