@@ -119,7 +119,9 @@ class OverrideParser {
     const parts = [this.keyPart()];
     while (this.take('slash')) parts.push(this.keyPart());
     if (parts.length > 1 && !parts.every((part) => /^[a-zA-Z_][\w-]*$/.test(part))) {
-      throw this.error(`${parts.join('/')} is neither a group nor a key`, ['groups are parted by slashes, keys by dots']);
+      throw this.error(`${parts.join('/')} is neither a group nor a key`, [
+        'groups are parted by slashes, keys by dots',
+      ]);
     }
     const target = this.take('at') ? this.keyPart() : undefined;
     return { key: parts.join('/'), package: target };
@@ -192,7 +194,12 @@ class OverrideParser {
     if (only.type === 'null') return { kind: 'scalar', value: null, isFloat: false, quoted: false };
     if (only.type === 'bool') return { kind: 'scalar', value: lower === 'true', isFloat: false, quoted: false };
     if (only.type === 'int' || only.type === 'float') {
-      return { kind: 'scalar', value: numberOf(lower, only.type === 'float'), isFloat: only.type === 'float', quoted: false };
+      return {
+        kind: 'scalar',
+        value: numberOf(lower, only.type === 'float'),
+        isFloat: only.type === 'float',
+        quoted: false,
+      };
     }
     return text(unescapeToken(only), false);
   }
