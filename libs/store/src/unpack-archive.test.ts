@@ -26,7 +26,7 @@ async function writeTar(...entries: TarEntry[]): Promise<string> {
   const tar = pack();
   const written = pipeline(tar, createWriteStream(path));
   for (const { content = '', ...header } of entries)
-    tar.entry(header, header.type && header.type !== 'file' ? undefined : content);
+    tar.entry(header, header.type && header.type !== 'file' ? '' : content);
   tar.finalize();
   await written;
   return path;
