@@ -1,4 +1,11 @@
-export { CheckpointError, CorruptFile, MissingTensors, UnsafePickle, UnsupportedFile } from './errors.js';
+export {
+  CheckpointError,
+  CorruptFile,
+  FileUnavailable,
+  MissingTensors,
+  UnsafePickle,
+  UnsupportedFile,
+} from './errors.js';
 export { openTensors } from './open-tensors.js';
 export type { TensorDType } from './tensor-dtype.js';
 export type { TensorInfo, TensorSource, TensorToWrite } from './tensor-source.js';
@@ -7,3 +14,6 @@ export { writeTorchZip, type TorchZipOptions } from './write-torch-zip.js';
 export { readNemo, type NemoArchive } from './read-nemo.js';
 export { writeNemo, type NemoArtifact, type NemoToWrite } from './write-nemo.js';
 export type { JsonObject, JsonValue } from './json.js';
+export type { Encoder, EncoderLayout, LayoutTensor } from './encoder.js';
+export { findEncoder } from './find-encoder.js';
+export { openEncoder, readEncoderConfig, type EncoderToOpen } from './open-encoder.js';

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { CorruptFile, FileUnavailable } from './errors.js';
 import { pythonFloat } from './python-float.js';
 
 export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject;
@@ -8,6 +10,27 @@ export interface JsonObject {
 
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Reads a small file that is a JSON object, such as config.json. */
+export async function readJsonFile(path: string): Promise<JsonObject> {
+  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+    throw new FileUnavailable(path, `can't be read (${error.code ?? error.message})`, { cause: error });
+  });
+  return parseJsonObject(bytes, path);
+}
+
+export function parseJsonObject(bytes: Uint8Array, path: string): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new CorruptFile(path, `is not JSON (${error instanceof Error ? error.message : String(error)})`, {
+      cause: error,
+    });
+  }
+  if (!isJsonObject(value)) throw new CorruptFile(path, 'is not a JSON object');
+  return value;
 }
 
 /** The value at a dotted path; undefined where the path ends early. */

@@ -3,7 +3,7 @@ import { openByteSource } from './byte-source.js';
 import { CorruptFile, UnsupportedFile } from './errors.js';
 import { gunzip } from './gunzip.js';
 import { inferEncoderConfig, type ConfigHints, type InferredConfig } from './infer-encoder-config.js';
-import { isJsonObject, valueAt, type JsonObject, type JsonValue } from './json.js';
+import { isJsonObject, parseJsonObject, valueAt, type JsonObject, type JsonValue } from './json.js';
 import { parseNemoYaml } from './nemo-yaml.js';
 import { readTensors } from './open-tensors.js';
 import { readTarDirectory, type TarMember } from './tar.js';
@@ -104,7 +104,7 @@ async function openArchive(source: ByteSource, path: string): Promise<NemoArchiv
   return {
     path,
     config,
-    record: record && parseRecord(await wholeMember(record), record.content.name),
+    record: record && parseJsonObject(await wholeMember(record), record.content.name),
     artifactNames: [...artifacts.keys()],
     members: [...members.values()].map(({ name, content }) => ({ name, sizeBytes: content.size })),
     tensors,
@@ -113,7 +113,7 @@ async function openArchive(source: ByteSource, path: string): Promise<NemoArchiv
       const file = await artifact('language_model.config_file');
       if (file)
         return {
-          config: parseRecord(file, `${path}: ${artifacts.get('language_model.config_file') ?? ''}`),
+          config: parseJsonObject(file, `${path}: ${artifacts.get('language_model.config_file') ?? ''}`),
           notes: [],
         };
       const given = valueAt(config, 'language_model.config');
@@ -166,17 +166,6 @@ function findWeights(members: Map<string, TarMember>, path: string): TarMember {
     );
   }
   throw new CorruptFile(path, `there is no ${weightsMember} in it`);
-}
-
-function parseRecord(bytes: Uint8Array, name: string): JsonObject {
-  let record: unknown;
-  try {
-    record = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (error) {
-    throw new CorruptFile(name, 'is not JSON', { cause: error });
-  }
-  if (!isJsonObject(record)) throw new CorruptFile(name, 'is not a JSON object');
-  return record;
 }
 
 function encoderShapes(tensors: TensorSource): Map<string, readonly number[]> {
