@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openTensors } from '@nautil/checkpoint';
+import { openEncoder, openTensors, readEncoderConfig, type EncoderLayout, type JsonObject } from '@nautil/checkpoint';
 import { workspaceRoot } from '@nautil/store';
 import { Graph, hostTensor, Session, type Output } from '@nautil/tensorflow';
 import { encode, encoderWeights, parseEncoderConfig, pool, type EncoderConfig } from './index.js';
@@ -25,17 +26,19 @@ interface Encoded {
   firstOnly: number[][];
 }
 
-/** An encoder from a folder of golden, in a session. */
-async function openEncoder(folder: string, changes: Record<string, unknown> = {}) {
-  const json = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as Record<string, unknown>;
-  const config = parseEncoderConfig({ ...json, ...changes }, join(folder, 'config.json'));
-  const source = await openTensors(join(folder, 'model.safetensors'));
+const layout: EncoderLayout = (config, source) => encoderWeights(parseEncoderConfig(config, source));
+
+/** An encoder from a folder or file, in a session; `changes` to its configuration, or one when it has none. */
+async function runEncoder(path: string, changes: JsonObject = {}) {
+  const found = await readEncoderConfig(path);
+  const source = await openEncoder({ path, layout, ...(found ? { config: { ...found, ...changes } } : {}) });
+  const config = parseEncoderConfig(source.config, path);
   const graph = new Graph();
   const session = new Session(graph);
   const reads: Record<string, Output> = {};
-  for (const { name, shape } of encoderWeights(config)) {
-    expect(source.info(name).shape).toEqual(shape);
-    reads[name] = graph.constant('float32', shape, await source.readFloat32(name));
+  for (const name of source.tensors.names()) {
+    const { shape } = source.tensors.info(name);
+    reads[name] = graph.constant('float32', [...shape], await source.tensors.readFloat32(name));
   }
   await source.close();
   const compiled = new Map<string, ReturnType<typeof compile>>();
@@ -120,9 +123,9 @@ interface Parity {
 const parity = JSON.parse(readFileSync(join(golden, 'hf_parity.json'), 'utf8')) as Parity;
 
 describe.each(Object.entries(parity.models))('%s', (name, truth) => {
-  let encoder: Awaited<ReturnType<typeof openEncoder>>;
+  let encoder: Awaited<ReturnType<typeof runEncoder>>;
   beforeAll(async () => {
-    encoder = await openEncoder(join(golden, name));
+    encoder = await runEncoder(join(golden, name));
   });
   afterAll(() => encoder.close());
 
@@ -172,7 +175,7 @@ test("every hidden state and attention probability is transformers', where there
     return nest(source.info(name).shape, Float32Array.from(values, Number)) as number[][];
   };
   const mask = await integers('attention_mask');
-  const encoder = await openEncoder(join(golden, 'bert-tiny-uncased'));
+  const encoder = await runEncoder(join(golden, 'bert-tiny-uncased'));
   const out = await encoder.run({ ids: await integers('input_ids'), mask, types: await integers('token_type_ids') });
   expect(out.hidden).toHaveLength(encoder.config.numLayers + 1);
   for (const [layer, hidden] of out.hidden.entries()) {
@@ -200,22 +203,86 @@ test("every hidden state and attention probability is transformers', where there
   await source.close();
 });
 
-const megatron = join(golden, 'megatron-bert-tiny');
-
-test("Megatron-BERT's vectors are transformers', at each recorded epsilon", async () => {
-  const expected = JSON.parse(readFileSync(join(megatron, 'expected.json'), 'utf8')) as {
-    rows: { layer_norm_eps: number; input_ids: number[]; first_token: number[]; pooled: number[] }[];
-  };
-  const epsilons = [...new Set(expected.rows.map((row) => row.layer_norm_eps))];
-  expect(epsilons.length).toBeGreaterThan(0);
-  for (const layer_norm_eps of epsilons) {
-    const encoder = await openEncoder(megatron, { layer_norm_eps });
-    for (const row of expected.rows.filter((row) => row.layer_norm_eps === layer_norm_eps)) {
-      const out = await encoder.run({ ids: [row.input_ids], mask: ones([row.input_ids]) });
-      expect(largestDifference(out.hidden.at(-1)![0]![0]!, row.first_token)).toBeLessThan(tolerance);
-      expect(largestDifference(out.firstOnly[0]!, row.first_token)).toBeLessThan(tolerance);
-      expect(largestDifference(out.pooled![0]!, row.pooled)).toBeLessThan(tolerance);
-    }
-    encoder.close();
+/** The recorded vectors of a model, one row at a time, are what this encoder gives. */
+async function expectVectors(encoder: Awaited<ReturnType<typeof runEncoder>>, rows: readonly Vectors[]) {
+  expect(rows.length).toBeGreaterThan(0);
+  for (const row of rows) {
+    const out = await encoder.run({ ids: [row.input_ids], mask: ones([row.input_ids]) });
+    expect(largestDifference(out.hidden.at(-1)![0]![0]!, row.first_token)).toBeLessThan(tolerance);
+    expect(largestDifference(out.firstOnly[0]!, row.first_token)).toBeLessThan(tolerance);
+    if (row.pooled) expect(largestDifference(out.pooled![0]!, row.pooled)).toBeLessThan(tolerance);
   }
+  encoder.close();
+}
+
+interface Vectors {
+  input_ids: number[];
+  first_token: number[];
+  pooled?: number[];
+}
+
+const copies = mkdtempSync(join(tmpdir(), 'nautil-encoders-'));
+afterAll(() => rmSync(copies, { recursive: true }));
+
+test.each(['legacy_nonzip.bin', 'pretraining_gamma_beta_tied.bin'])(
+  '%s gives the vectors of the model that it was saved from',
+  async (file) => {
+    copyFileSync(join(golden, 'bert-tiny-variants', file), join(copies, 'pytorch_model.bin'));
+    copyFileSync(join(golden, 'bert-tiny-uncased', 'config.json'), join(copies, 'config.json'));
+    await expectVectors(await runEncoder(copies), parity.models['bert-tiny-uncased']!.rows);
+    rmSync(join(copies, 'config.json'));
+  },
+);
+
+test.each(['camembert', 'xlm-roberta'])('%s is computed as RoBERTa is', async (model_type) => {
+  const encoder = await runEncoder(join(golden, 'roberta-tiny'), { model_type });
+  expect(encoder.config.modelType).toBe(model_type);
+  await expectVectors(encoder, parity.models['roberta-tiny']!.rows);
+});
+
+test.each(['albert', 'gpt2', 'electra'])(
+  '%s is refused by its name, with the list of what works',
+  async (model_type) => {
+    const folder = mkdtempSync(join(copies, 'other-'));
+    writeFileSync(join(folder, 'config.json'), JSON.stringify({ model_type }));
+    copyFileSync(join(golden, 'bert-tiny-uncased/model.safetensors'), join(folder, 'model.safetensors'));
+    await expect(openEncoder({ path: folder, layout })).rejects.toMatchObject({
+      name: 'UnsupportedEncoder',
+      message: expect.stringContaining(JSON.stringify(model_type)) as string,
+      hint: expect.stringMatching(/bert, roberta, camembert, xlm-roberta, distilbert, megatron-bert/) as string,
+    });
+  },
+);
+
+describe('Megatron-BERT', () => {
+  const folder = join(golden, 'megatron-bert-tiny');
+  const { rows } = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8')) as {
+    rows: (Vectors & { layer_norm_eps: number })[];
+  };
+  const epsilons = [...new Set(rows.map((row) => row.layer_norm_eps))];
+  const checkpoints = readdirSync(folder).filter((name) => name.endsWith('.pt'));
+  const files = ['model.safetensors', ...checkpoints];
+
+  test('is recorded at two epsilons, from checkpoints of Megatron-LM', () => {
+    expect(epsilons.length).toBeGreaterThan(1);
+    expect(checkpoints.length).toBeGreaterThan(0);
+  });
+
+  test.each(files.flatMap((file) => epsilons.map((epsilon) => [file, epsilon] as const)))(
+    "%s gives transformers' vectors at the epsilon %s",
+    async (file, layer_norm_eps) =>
+      expectVectors(
+        await runEncoder(join(folder, file), { layer_norm_eps }),
+        rows.filter((row) => row.layer_norm_eps === layer_norm_eps),
+      ),
+  );
+
+  test('is computed with the heads and the epsilon in its arguments when it has no config.json', async () => {
+    const file = checkpoints.find((name) => name.includes('args'))!;
+    copyFileSync(join(folder, file), join(copies, 'model_optim_rng.pt'));
+    rmSync(join(copies, 'pytorch_model.bin'), { force: true });
+    const encoder = await runEncoder(copies);
+    const trained = rows.filter((row) => row.layer_norm_eps === encoder.config.layerNormEps);
+    await expectVectors(encoder, trained);
+  });
 });
