@@ -1,8 +1,12 @@
-import { stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { readFile } from 'node:fs/promises';
-import { MissingTensors, openTensors, UnsupportedFile, type TensorSource } from '@nautil/checkpoint';
-import { initialWeight, parseEncoderConfig, type EncoderConfig } from '@nautil/model';
+import {
+  openEncoder,
+  readEncoderConfig,
+  UnsupportedFile,
+  type Encoder,
+  type EncoderLayout,
+  type JsonObject,
+} from '@nautil/checkpoint';
+import { encoderWeights, initialWeight, parseEncoderConfig, type EncoderConfig } from '@nautil/model';
 import { classifierWeights, encoderPrefix, type ClassifierShape } from './classifier-graph.js';
 import type { EncoderSource } from './job.js';
 
@@ -10,8 +14,8 @@ import type { EncoderSource } from './job.js';
 export interface InitialClassifier {
   encoder: EncoderConfig;
 
-  /** By NeMo's name; undefined for a weight that is in no file and that no forward pass uses. */
-  read(this: void, name: string): Promise<Float32Array | undefined>;
+  /** By NeMo's name. */
+  read(this: void, name: string): Promise<Float32Array>;
   close(): Promise<void>;
 }
 
@@ -19,85 +23,56 @@ export interface InitialClassifier {
  * Opens the encoder of a run: pretrained weights where there are any, else NeMo's random initialisation; the head is
  * always new, N(0, 0.02) by the seed.
  *
- * @throws MissingTensors when the weights lack one that the architecture needs; UnsupportedEncoder, UnsupportedFile.
+ * @throws MissingTensors when the weights lack one that the architecture needs; UnsupportedEncoder, CorruptFile,
+ * FileUnavailable, UnsafePickle, UnsupportedFile.
  */
 export async function openInitialClassifier(
   source: EncoderSource,
   head: Omit<ClassifierShape, 'encoder'>,
   seed: number,
 ): Promise<InitialClassifier> {
-  const encoder = parseEncoderConfig(await encoderConfigOf(source), source.path ?? 'model.language_model.config');
-  const weights = source.lmCheckpoint ?? source.path;
-  const pretrained = weights === undefined ? undefined : await openWeights(weights);
+  const { config, pretrained } = await openSource(source);
+  const encoder = parseEncoderConfig(config, nameOf(source));
   const specs = new Map(classifierWeights({ encoder, ...head }).map((spec) => [spec.name, spec]));
+  const inFile = new Set(pretrained?.tensors.names().map((name) => encoderPrefix + name));
   return {
     encoder,
+    // A file may lack the pooler, which nothing uses; NeMo's archives hold one all the same, and NeMo demands it.
     async read(name) {
-      const spec = specs.get(name)!;
-      if (pretrained === undefined || !name.startsWith(encoderPrefix)) return initialWeight(spec, seed);
-      return pretrained.read(name.slice(encoderPrefix.length), spec.used);
+      if (pretrained && inFile.has(name)) return pretrained.tensors.readFloat32(name.slice(encoderPrefix.length));
+      return initialWeight(specs.get(name)!, seed);
     },
     async close() {
-      await pretrained?.source.close();
+      await pretrained?.close();
     },
   };
 }
 
-/** Hugging Face's config.json of the encoder: given, or beside the weights. */
+/** Hugging Face's config.json of the encoder: given, beside the weights, or derived from them. */
 export async function encoderConfigOf(source: EncoderSource): Promise<Record<string, unknown>> {
-  if (source.config) return source.config;
-  if (source.path === undefined)
-    throw new UnsupportedFile('model.language_model', 'names neither weights nor a config');
-  const folder = (await stat(source.path)).isDirectory() ? source.path : dirname(source.path);
-  const file = join(folder, 'config.json');
-  try {
-    return JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
-  } catch (error) {
-    throw new UnsupportedFile(file, `can't be read: ${error instanceof Error ? error.message : String(error)}`, {
-      hint: 'an encoder needs its config.json beside the weights, or model.language_model.config_file',
+  const { config, pretrained } = await openSource(source);
+  await pretrained?.close();
+  return config;
+}
+
+const layout: EncoderLayout = (config, source) => encoderWeights(parseEncoderConfig(config, source));
+
+/** As NeMo goes about it: the configuration makes the architecture, and `lm_checkpoint`'s weights go over all others. */
+async function openSource(source: EncoderSource): Promise<{ config: JsonObject; pretrained?: Encoder }> {
+  const path = source.lmCheckpoint ?? source.path;
+  const given = source.config as JsonObject | undefined;
+  if (path === undefined) {
+    if (given) return { config: given };
+    throw new UnsupportedFile(nameOf(source), 'names neither weights nor a configuration', {
+      hint: 'set pretrained_model_name, lm_checkpoint, config_file or config',
     });
   }
+  const besidePath =
+    given === undefined && source.lmCheckpoint !== undefined && source.path !== undefined
+      ? await readEncoderConfig(source.path)
+      : undefined;
+  const pretrained = await openEncoder({ path, layout, config: given ?? besidePath });
+  return { config: pretrained.config, pretrained };
 }
 
-interface Pretrained {
-  source: TensorSource;
-  read(name: string, required: boolean): Promise<Float32Array | undefined>;
-}
-
-async function openWeights(path: string): Promise<Pretrained> {
-  const source = await openTensors(await weightsFile(path));
-  const byName = new Map(source.names().map((name) => [plainName(name), name]));
-  return {
-    source,
-    async read(name, required) {
-      const found = byName.get(name);
-      if (found !== undefined) return source.readFloat32(found);
-      if (required) throw new MissingTensors(path, `the weight ${name} is missing`);
-      return undefined;
-    },
-  };
-}
-
-async function weightsFile(path: string): Promise<string> {
-  if (!(await stat(path)).isDirectory()) return path;
-  for (const name of ['model.safetensors', 'pytorch_model.bin']) {
-    const file = join(path, name);
-    if (
-      await stat(file).then(
-        (s) => s.isFile(),
-        () => false,
-      )
-    )
-      return file;
-  }
-  throw new UnsupportedFile(path, 'holds neither model.safetensors nor pytorch_model.bin', {
-    hint: `name a folder in Hugging Face's layout; ${basename(path)} has other files`,
-  });
-}
-
-/** Hugging Face's names without a task model's prefix, and with today's names of LayerNorm's parts. */
-const plainName = (name: string): string =>
-  name
-    .replace(/^(?:state_dict\.)?(?:bert|roberta|distilbert)(?:_model)?\./, '')
-    .replace(/LayerNorm\.gamma$/, 'LayerNorm.weight')
-    .replace(/LayerNorm\.beta$/, 'LayerNorm.bias');
+const nameOf = (source: EncoderSource) => source.lmCheckpoint ?? source.path ?? 'model.language_model';
