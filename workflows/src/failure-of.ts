@@ -24,7 +24,10 @@ export function failureOf(error: unknown, stage: Stage | undefined): Application
     }
     if (cause instanceof TimeoutFailure) {
       const message = `${where}no worker finished it: ${error.activityType} ended with ${cause.timeoutType} time-out (${error.retryState ?? 'not retried'})`;
-      return ApplicationFailure.create({ message, type: 'StageTimedOut', nonRetryable: true, cause });
+      const details = [
+        { kind: 'environment', hint: '`npx nautil status` tells whether a worker runs, and where its log is' },
+      ];
+      return ApplicationFailure.create({ message, type: 'StageTimedOut', nonRetryable: true, details, cause });
     }
   }
   return ApplicationFailure.fromError(error, { nonRetryable: true });

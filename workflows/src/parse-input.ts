@@ -1,4 +1,4 @@
-import { stages, type Stage, type TextClassificationInput } from '@nautil/contracts';
+import { stages, type ContinuedRun, type Stage, type TextClassificationInput } from '@nautil/contracts';
 import { ApplicationFailure } from '@temporalio/workflow';
 
 const example = `'{"config": "text_classification_config", "overrides": ["trainer.max_epochs=1"]}'`;
@@ -7,7 +7,14 @@ const example = `'{"config": "text_classification_config", "overrides": ["traine
 export function parseInput(input: unknown): TextClassificationInput {
   if (input === undefined || input === null) return {};
   if (typeof input !== 'object' || Array.isArray(input)) throw refuse(`the input is ${describe(input)}, not an object`);
-  const parsers = { config: text, overrides: texts, runKey: text, from: stageName, parentMlflowRunId: text };
+  const parsers = {
+    config: text,
+    overrides: texts,
+    runKey: text,
+    from: stageName,
+    parentMlflowRunId: text,
+    continued: asItIs<ContinuedRun>,
+  };
   const entries = Object.entries(input).map(([key, value]: [string, unknown]) => {
     if (!Object.hasOwn(parsers, key))
       throw refuse(`the input has an unknown key ${key}; the keys are ${Object.keys(parsers).join(', ')}`);
@@ -33,6 +40,9 @@ function stageName(value: unknown, key: string): Stage {
   if (!found) throw refuse(`${key} is ${describe(value)}, not one of ${stages.join(', ')}`);
   return found;
 }
+
+/** Parts that only workflows write. */
+const asItIs = <T>(value: unknown): T => value as T;
 
 const describe = (value: unknown): string => (JSON.stringify(value) ?? 'undefined').slice(0, 80);
 

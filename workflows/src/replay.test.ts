@@ -24,9 +24,25 @@ test.each(names)('%s replays', async (name) => {
   await Worker.runReplayHistory({ workflowBundle, replayName: name }, JSON.parse(await historyOf(name)));
 });
 
-test('a history of other code is refused', async () => {
-  const changed = (await historyOf('completed.json')).replaceAll(/"name":\s*"convert"/g, '"name": "transform"');
-  await expect(Worker.runReplayHistory({ workflowBundle }, JSON.parse(changed))).rejects.toThrow(
-    DeterminismViolationError,
-  );
+const file = 'text-classification.ts';
+const aCall = "await control.stage('cache', () => cpu.cache({ run, source, data }))";
+
+test.each([
+  ['calls another activity', { file, find: aCall, replace: aCall.replace('cpu.cache', 'cpu.convert') }],
+  ['skips an activity', { file, find: 'await cpu.startTracking(run)', replace: '{ url: undefined }' }],
+  ['waits where it did not', { file, find: aCall, replace: `(await sleep(1), ${aCall})` }],
+])('a history is refused by a workflow that %s', async (_case, edit) => {
+  const withSleep = { file, find: 'import {', replace: 'import { sleep } from "@temporalio/workflow";\nimport {' };
+  const changed = await bundleWorkflows([edit, withSleep]);
+  await expect(
+    Worker.runReplayHistory({ workflowBundle: changed }, JSON.parse(await historyOf('completed.json'))),
+  ).rejects.toThrow(DeterminismViolationError);
+});
+
+test('a change that is marked as a version replays', async () => {
+  const changed = await bundleWorkflows([
+    { file, find: aCall, replace: `(patched('rest') && (await sleep(1)), ${aCall})` },
+    { file, find: 'import {', replace: 'import { patched, sleep } from "@temporalio/workflow";\nimport {' },
+  ]);
+  await Worker.runReplayHistory({ workflowBundle: changed }, JSON.parse(await historyOf('completed.json')));
 });

@@ -32,6 +32,21 @@ export class RunProgress {
     setHandler(defineQuery<Progress>(progressQuery), () => this.#answer());
   }
 
+  /** Step of the newest checkpoint that training told of. */
+  get checkpointStep(): number {
+    return this.#training?.checkpointStep ?? 0;
+  }
+
+  get hasEnded(): boolean {
+    return this.#result !== undefined || this.#failure !== undefined;
+  }
+
+  /** Also while the stage is paused. */
+  isRunning(stage: Stage): boolean {
+    const { state } = this.#stages.get(stage)!;
+    return state === 'running' || state === 'paused';
+  }
+
   begin(stage: Stage): void {
     this.current = stage;
     this.#stages.set(stage, { state: 'running' });
@@ -46,7 +61,9 @@ export class RunProgress {
   }
 
   training(training: TrainingProgress): void {
-    this.#training = training;
+    const { warnings = [], ...place } = training;
+    this.#training = { ...this.#training, ...place };
+    for (const warning of warnings) if (!this.notes.includes(warning)) this.notes.push(warning);
   }
 
   fail({ message, type }: Pick<ApplicationFailure, 'message' | 'type'>): void {

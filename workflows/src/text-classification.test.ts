@@ -1,10 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { stages, type Progress, type TextClassificationResult, type TrainRequest } from '@nautil/contracts';
+import {
+  stages,
+  type ControlAnswer,
+  type Progress,
+  type TextClassificationResult,
+  type TrainRequest,
+} from '@nautil/contracts';
 import { Context } from '@temporalio/activity';
-import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import { Orchestra } from '../test/orchestra.js';
+import { bundleWorkflows, Orchestra } from '../test/orchestra.js';
 import { stubActivities } from '../test/stub-activities.js';
+import { failureOfRun, until } from '../test/until.js';
 
 let orchestra: Orchestra;
 beforeAll(async () => {
@@ -13,22 +20,6 @@ beforeAll(async () => {
 afterAll(() => orchestra.dismiss());
 
 const progressOf = (handle: WorkflowHandle): Promise<Progress> => handle.query<Progress>('progress');
-
-const failureOfRun = async (handle: WorkflowHandle): Promise<unknown> => {
-  try {
-    return await handle.result();
-  } catch (error) {
-    if (error instanceof WorkflowFailedError) return error.cause;
-    throw error;
-  }
-};
-
-async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
-  for (let waited = 0; !(await condition()); waited += 20) {
-    if (waited > 20_000) throw new Error('it did not come about within 20 s');
-    await sleep(20);
-  }
-}
 
 /** A training that runs until it is interrupted, and then ends as a real one does; the second attempt ends by itself. */
 function longTraining() {
@@ -336,4 +327,139 @@ test('a stage whose worker stopped answering is given out again', async () => {
   await handle.result();
   release();
   expect((await progressOf(handle)).stages[0]).toMatchObject({ state: 'done', detail: 'attempt 2' });
+});
+
+const refusalOf = async (answer: Promise<unknown>): Promise<string> => {
+  const refused = await answer.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  expect(refused).toBeInstanceOf(WorkflowUpdateFailedError);
+  return (refused as WorkflowUpdateFailedError).cause?.message ?? '';
+};
+
+test('updates say what comes of them, and refuse what makes no sense', async () => {
+  const { train, requests } = longTraining();
+  let release = () => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
+  const { activities, calls } = stubActivities({ train });
+  const { tokenize } = activities;
+  activities.tokenize = async (o) => {
+    await released;
+    return tokenize(o);
+  };
+  const handle = await orchestra.play({ activities });
+  const ask = (name: string) => handle.executeUpdate<ControlAnswer, []>(name);
+  await until(() => calls.some(([name]) => name === 'cache'));
+  await until(async () => (await progressOf(handle)).stages[3]!.state === 'running');
+  expect(await refusalOf(ask('resume'))).toBe('resume: the run is not paused');
+  expect(await refusalOf(ask('stopEarly'))).toContain('training does not run');
+  expect(await ask('pause')).toEqual({ paused: true, message: 'the run pauses after tokenize' });
+  expect(await refusalOf(ask('pause'))).toBe('pause: the run is paused already');
+  expect(await ask('resume')).toEqual({ paused: false, message: 'the run goes on' });
+  release();
+  await until(() => requests.length === 1);
+  expect(await ask('pause')).toEqual({ paused: true, message: 'training writes a checkpoint and pauses' });
+  await until(async () => (await progressOf(handle)).stages[4]!.state === 'paused');
+  expect(await ask('stopEarly')).toMatchObject({ paused: false });
+  await handle.result();
+  await orchestra.record('updates', handle);
+  expect(requests.map((request) => request.stopEarly)).toEqual([false, true]);
+});
+
+test('a signal that makes no sense is noted', async () => {
+  let release = () => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
+  const { activities } = stubActivities({
+    download: async () => {
+      await released;
+      return { reused: false, detail: '', data: {}, encoder: { name: 'x' } };
+    },
+  });
+  const handle = await orchestra.play({ activities });
+  await handle.signal('stopEarly');
+  release();
+  await handle.result();
+  expect((await progressOf(handle)).notes.join()).toContain('stopEarly did nothing: training does not run');
+});
+
+test('what training warns of is among the notes, once', async () => {
+  const { activities } = stubActivities({
+    train: async () => {
+      const { workflowId } = Context.current().info.workflowExecution!;
+      const place = { step: 1, totalSteps: 2, epoch: 0, loss: 1, examplesPerSecond: 1, secondsLeft: 1 };
+      const warnings = ['a batch of 64 × 128 tokens does not fit into memory: going on with 2 micro-batches a batch'];
+      for (const step of [1, 2])
+        await orchestra.client.workflow.getHandle(workflowId).signal('training', { ...place, step, warnings });
+      return trained;
+    },
+  });
+  const handle = await orchestra.play({ activities });
+  await handle.result();
+  const { notes, training } = await progressOf(handle);
+  expect(notes.filter((note) => note.includes('micro-batches'))).toHaveLength(1);
+  expect(training).toEqual({ step: 2, totalSteps: 2, epoch: 0, loss: 1, examplesPerSecond: 1, secondsLeft: 1 });
+});
+
+test('once the run is resolved, its stages stay on the queues that were named: of its files, and of its device', async () => {
+  await Promise.all(['files-of-a', 'gpu-of-a'].map((taskQueue) => orchestra.hire({ taskQueue })));
+  const { activities } = stubActivities();
+  const { resolveRun } = activities;
+  const queues: Record<string, string> = {};
+  const seen = Object.entries({
+    ...activities,
+    resolveRun: async (request: Parameters<typeof resolveRun>[0]) => ({
+      ...(await resolveRun(request)),
+      queues: { cpu: 'files-of-a', gpu: 'gpu-of-a', gpuSharesFiles: true },
+    }),
+  }).map(([name, activity]) => [
+    name,
+    (input: never) => {
+      queues[name] = Context.current().info.taskQueue;
+      return activity(input);
+    },
+  ]);
+  const handle = await orchestra.play({ activities: Object.fromEntries(seen) as object });
+  await handle.result();
+  const { resolveRun: first, train, evaluate, ...others } = queues;
+  expect([first, train, evaluate]).toEqual(['test', 'gpu-of-a', 'gpu-of-a']);
+  expect(new Set(Object.values(others))).toEqual(new Set(['files-of-a']));
+});
+
+/** A training of which each attempt fails at once; `checkpointStep` is where the given attempt has come to. */
+function failingTraining(checkpointStep: (attempt: number) => number | undefined) {
+  let attempts = 0;
+  const train = async () => {
+    const step = checkpointStep(++attempts);
+    if (step === undefined) return trained;
+    const { workflowId } = Context.current().info.workflowExecution!;
+    const place = { step, totalSteps: 99, epoch: 0, loss: 1, examplesPerSecond: 1, secondsLeft: 1 };
+    await orchestra.client.workflow.getHandle(workflowId).signal('training', { ...place, checkpointStep: step });
+    throw ApplicationFailure.create({ message: 'ended by SIGKILL', type: 'TrainerCrashed', nextRetryDelay: 1 });
+  };
+  return { train, attempts: () => attempts };
+}
+
+describe('with three attempts', () => {
+  beforeAll(async () => {
+    const few = { file: 'activities-on.ts', find: 'maximumAttempts: 25', replace: 'maximumAttempts: 3' };
+    await orchestra.hire({ taskQueue: 'few-attempts', workflowBundle: await bundleWorkflows([few]) });
+  });
+  const play = (activities: object) => orchestra.play({ activities, taskQueue: 'few-attempts' });
+
+  test('a training that crashes at the same place ends when they are spent', async () => {
+    const { train, attempts } = failingTraining(() => 1);
+    const handle = await play(stubActivities({ train }).activities);
+    expect(await failureOfRun(handle)).toMatchObject({ type: 'TrainerCrashed', message: 'train: ended by SIGKILL' });
+    expect(attempts()).toBe(6);
+  });
+
+  test('a training that crashes but gets on has them counted from its last checkpoint', async () => {
+    const { train, attempts } = failingTraining((attempt) => (attempt > 7 ? undefined : attempt));
+    const handle = await play(stubActivities({ train }).activities);
+    await handle.result();
+    await orchestra.record('crashing-but-getting-on', handle);
+    expect(attempts()).toBe(8);
+    expect((await progressOf(handle)).notes.join()).toContain('came from step 3 to 6: it goes on');
+  });
 });

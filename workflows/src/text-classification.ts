@@ -1,6 +1,13 @@
-import type { Evaluated, ResolvedRun, TextClassificationResult } from '@nautil/contracts';
+import type { Evaluated, ResolvedRun, TextClassificationInput, TextClassificationResult } from '@nautil/contracts';
 import { SearchAttributeType, defineSearchAttributeKey } from '@temporalio/common';
-import { CancellationScope, isCancellation, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  ContinueAsNew,
+  continueAsNew,
+  isCancellation,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
 import { activitiesOn } from './activities-on.js';
 import { failureOf } from './failure-of.js';
 import { parseInput } from './parse-input.js';
@@ -20,16 +27,27 @@ const f1 = defineSearchAttributeKey('NautilF1', SearchAttributeType.DOUBLE);
  */
 export async function textClassification(input?: unknown): Promise<TextClassificationResult> {
   const { workflowId, firstExecutionRunId, runId, taskQueue } = workflowInfo();
-  const { from, runKey = firstExecutionRunId, ...request } = parseInput(input);
-  const redo = from && { from, token: runId };
+  const { from, runKey = firstExecutionRunId, continued, ...request } = parseInput(input);
+  const redo = from && { from, token: continued?.redoToken ?? runId };
   const progress = new RunProgress(runKey);
-  const control = new RunControl(progress);
+  const control = new RunControl({
+    progress,
+    continued,
+    continueAnew: (left) =>
+      continueAsNew<typeof textClassification>({
+        ...request,
+        runKey,
+        from,
+        continued: { ...left, redoToken: redo?.token },
+      } satisfies TextClassificationInput),
+  });
 
   let run: ResolvedRun | undefined;
   try {
     run = await activitiesOn(taskQueue).resolveRun({ ...request, workflowId, runKey, taskQueue, redo });
     return progress.finish(await runStages(run, control, progress));
   } catch (error) {
+    if (error instanceof ContinueAsNew) throw error;
     if (isCancellation(error)) {
       if (run) await closeTracking(run, { status: 'KILLED', message: 'cancelled' });
       throw error;

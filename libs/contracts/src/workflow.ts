@@ -32,7 +32,10 @@ export const searchAttributes = {
   NautilF1: 'Double',
 } as const;
 
-/** Names that clients call a running `textClassification` by: `temporal workflow query --type progress`, `signal --name pause`. */
+/**
+ * Names that clients call a running `textClassification` by: `temporal workflow query --type progress`. Pause, resume and
+ * stopEarly are updates, which answer or refuse (`temporal workflow update execute --name pause`), and signals, which do not.
+ */
 export const progressQuery = 'progress';
 export const pauseSignal = 'pause';
 export const resumeSignal = 'resume';
@@ -60,6 +63,23 @@ export interface TextClassificationInput {
 
   /** MLflow run of the sweep that this run belongs to. */
   parentMlflowRunId?: string;
+
+  /** Written by the workflow alone, when it goes on in a new execution because its history has become long. */
+  continued?: ContinuedRun;
+}
+
+/** What a run takes along into its next execution; everything else is found again by the hash of its inputs. */
+export interface ContinuedRun {
+  stopEarly: boolean;
+
+  /** Tells the repetition that `from` asked for from others. */
+  redoToken?: string;
+}
+
+/** Answer of the updates `pause`, `resume` and `stopEarly`: what comes of them, in a sentence. */
+export interface ControlAnswer {
+  paused: boolean;
+  message: string;
 }
 
 export interface TextClassificationResult {
@@ -114,6 +134,9 @@ export interface TrainingProgress {
 
   /** Step of the newest checkpoint: what a killed run goes on from. */
   checkpointStep?: number;
+
+  /** What training said that a reader should know, such as a batch that did not fit into memory; shown among the notes. */
+  warnings?: string[];
 }
 
 /** Answer of the `progress` query. */
