@@ -1,4 +1,5 @@
 import { constants } from 'node:buffer';
+import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { CorruptFile, FileUnavailable, UnsupportedFile } from './errors.js';
 
@@ -70,6 +71,21 @@ export function partOf(whole: ByteSource, name: string, start: number, size: num
     },
     close: () => Promise.resolve(),
   };
+}
+
+const chunkSize = 1 << 20;
+
+/** All bytes of a source, in pieces. */
+export async function* chunksOf(source: ByteSource): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < source.size; at += chunkSize)
+    yield await source.read(at, Math.min(chunkSize, source.size - at));
+}
+
+/** Digest of all bytes, as 64 hex digits. */
+export async function sha256OfSource(source: ByteSource): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of chunksOf(source)) hash.update(chunk);
+  return hash.digest('hex');
 }
 
 function checkRange(name: string, size: number, offset: number, length: number): void {

@@ -5,14 +5,12 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { explainWriteError } from '@nautil/store';
-import { openByteSource, type ByteSource } from './byte-source.js';
+import { chunksOf, openByteSource, type ByteSource } from './byte-source.js';
 import { CorruptFile } from './errors.js';
 
 // Weights hardly compress (1.1 to 1); a file that grows more than this was made to fill the disk.
 const mostGrowth = 20;
 const alwaysAllowed = 64 << 20;
-
-const chunkSize = 1 << 20;
 
 /** The content of a gzip file, for reading by range: in a temporary file that has no name any more when this returns. */
 export async function gunzip(source: ByteSource): Promise<ByteSource> {
@@ -43,9 +41,4 @@ export async function gunzip(source: ByteSource): Promise<ByteSource> {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-async function* chunksOf(source: ByteSource): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < source.size; at += chunkSize)
-    yield await source.read(at, Math.min(chunkSize, source.size - at));
 }

@@ -17,3 +17,5 @@ export type { JsonObject, JsonValue } from './json.js';
 export type { Encoder, EncoderLayout, LayoutTensor } from './encoder.js';
 export { findEncoder } from './find-encoder.js';
 export { openEncoder, readEncoderConfig, type EncoderToOpen } from './open-encoder.js';
+export { describeNemo, type NemoDescription } from './describe-nemo.js';
+export { verifyNemo, type NemoCheck, type NemoVerification } from './verify-nemo.js';

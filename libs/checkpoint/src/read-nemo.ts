@@ -1,5 +1,4 @@
-import type { ByteSource } from './byte-source.js';
-import { openByteSource } from './byte-source.js';
+import { openByteSource, sha256OfSource, type ByteSource } from './byte-source.js';
 import { CorruptFile, UnsupportedFile } from './errors.js';
 import { gunzip } from './gunzip.js';
 import { inferEncoderConfig, type ConfigHints, type InferredConfig } from './infer-encoder-config.js';
@@ -12,6 +11,9 @@ import type { TensorSource } from './tensor-source.js';
 /** A text classification model of NeMo, open for reading. */
 export interface NemoArchive {
   readonly path: string;
+
+  /** True for gzip, as up to NeMo 1.6. */
+  readonly compressed: boolean;
 
   /** The `model` section of the configuration, in NeMo's snake_case. */
   readonly config: JsonObject;
@@ -30,6 +32,12 @@ export interface NemoArchive {
 
   /** Content of the file that a key of the configuration names; undefined when the key names none. */
   artifact(key: string): Promise<Uint8Array | undefined>;
+
+  /** Digest of a member's content, as 64 hex digits. */
+  sha256(member: string): Promise<string>;
+
+  /** Names by label id: Nautil's record, else the labels file; undefined when there is neither. */
+  labels(): Promise<string[] | undefined>;
 
   /** The encoder's Hugging Face configuration: the archive's own, else inferred from the weights, which the notes say. */
   encoderConfig(hints?: ConfigHints): Promise<InferredConfig>;
@@ -52,9 +60,10 @@ const largestArtifact = 256 << 20;
  * @throws CorruptFile, UnsafePickle, UnsupportedFile
  */
 export async function readNemo(path: string): Promise<NemoArchive> {
-  const source = await plainTar(await openByteSource(path));
+  const file = await openByteSource(path);
+  const source = await plainTar(file);
   try {
-    return await openArchive(source, path);
+    return await openArchive(source, path, source !== file);
   } catch (error) {
     await source.close();
     throw error;
@@ -74,7 +83,7 @@ async function plainTar(source: ByteSource): Promise<ByteSource> {
   }
 }
 
-async function openArchive(source: ByteSource, path: string): Promise<NemoArchive> {
+async function openArchive(source: ByteSource, path: string, compressed: boolean): Promise<NemoArchive> {
   const members = await readTarDirectory(source);
   const configFile = members.get(configMember);
   if (!configFile) {
@@ -101,14 +110,30 @@ async function openArchive(source: ByteSource, path: string): Promise<NemoArchiv
     return wholeMember(member);
   };
 
+  const ownRecord = record && parseJsonObject(await wholeMember(record), record.content.name);
   return {
     path,
+    compressed,
     config,
-    record: record && parseJsonObject(await wholeMember(record), record.content.name),
+    record: ownRecord,
     artifactNames: [...artifacts.keys()],
     members: [...members.values()].map(({ name, content }) => ({ name, sizeBytes: content.size })),
     tensors,
     artifact,
+    async sha256(name) {
+      const member = members.get(name);
+      if (!member) throw new CorruptFile(path, `there is no ${name} in it`);
+      return sha256OfSource(member.content);
+    },
+    async labels() {
+      const given = ownRecord?.['labels'];
+      if (Array.isArray(given) && given.every((label) => typeof label === 'string')) return given;
+      // The key was `class_labels` in NeMo 1.0.
+      const file = (await artifact('class_labels.class_labels_file')) ?? (await artifact('class_labels'));
+      if (file === undefined) return undefined;
+      const lines = new TextDecoder().decode(file).split(/\r\n|\r|\n/);
+      return lines.at(-1) === '' ? lines.slice(0, -1) : lines;
+    },
     async encoderConfig(hints) {
       const file = await artifact('language_model.config_file');
       if (file)

@@ -6,6 +6,7 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pythonJson, valueAt, withValueAt, type JsonObject } from './json.js';
 import { stringifyNemoYaml } from './nemo-yaml.js';
+import { sealRecord } from './nemo-record.js';
 import { configMember, recordMember, weightsMember } from './read-nemo.js';
 import { tarChunks, type TarFile } from './tar.js';
 import type { TensorToWrite } from './tensor-source.js';
@@ -41,7 +42,10 @@ export interface NemoToWrite {
   /** Token to id; becomes the artifact `tokenizer_vocab_dict`. */
   readonly vocabulary?: ReadonlyMap<string, number>;
 
-  /** Nautil's own record (tokenisation, labels, metrics, lineage), as `nautil.json`, which NeMo unpacks and ignores. */
+  /**
+   * Nautil's own record (tokenisation, labels, metrics, lineage), as `nautil.json`, which NeMo unpacks and ignores. The
+   * digests of all other members and of the record itself are added as `files` and `digest`, for `verifyNemo`.
+   */
   readonly record?: JsonObject;
 
   /**
@@ -75,14 +79,14 @@ export async function writeNemo(o: NemoToWrite): Promise<FileRef> {
   }
   const put = (name: string, bytes: Uint8Array) => files.set(name, { name, size: bytes.length, chunks: () => [bytes] });
   put(configMember, Buffer.from(stringifyNemoYaml(withTarget(config))));
-  if (o.record) put(recordMember, Buffer.from(pythonJson(o.record)));
   const tensors = [...o.tensors].filter(({ name }) => o.keepLossWeight || name !== 'loss.weight');
   files.set(weightsMember, { name: weightsMember, ...torchZip(tensors) });
+  const members = o.record ? withRecord(o.record, [...files.values()]) : [...files.values()];
 
   const hash = createHash('sha256');
   let sizeBytes = 0;
   async function* hashed(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of tarChunks([...files.values()])) {
+    for await (const chunk of tarChunks(members)) {
       hash.update(chunk);
       sizeBytes += chunk.length;
       yield chunk;
@@ -90,6 +94,27 @@ export async function writeNemo(o: NemoToWrite): Promise<FileRef> {
   }
   await writeFileAtomic(o.path, hashed());
   return { path: resolve(o.path), sha256: hash.digest('hex'), sizeBytes };
+}
+
+/**
+ * The files and, last, the record with their digests. They are known once the files have been written, which is in time:
+ * members go by name, and only its own size is needed before.
+ */
+function withRecord(record: JsonObject, files: readonly TarFile[]): TarFile[] {
+  const digests = new Map(files.map(({ name }) => [name, '0'.repeat(64)]));
+  const text = () => Buffer.from(pythonJson(sealRecord({ ...record, files: Object.fromEntries(digests) })));
+  const hashed = files.map((file) => ({
+    ...file,
+    async *chunks() {
+      const hash = createHash('sha256');
+      for await (const chunk of file.chunks()) {
+        hash.update(chunk);
+        yield chunk;
+      }
+      digests.set(file.name, hash.digest('hex'));
+    },
+  }));
+  return [...hashed, { name: recordMember, size: text().length, chunks: () => [text()] }];
 }
 
 /** The two artifacts that NeMo derives from the encoder and the tokenizer, under its names. */

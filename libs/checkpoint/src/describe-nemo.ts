@@ -1,0 +1,98 @@
+import { stat } from 'node:fs/promises';
+import { sha256File } from '@nautil/store';
+import { CheckpointError } from './errors.js';
+import type { InferredConfig } from './infer-encoder-config.js';
+import { isJsonObject, valueAt, type JsonObject } from './json.js';
+import { readNemo, type NemoArchive } from './read-nemo.js';
+import { sizeOf } from './tensor-bytes.js';
+import { elementsOf, type TensorDType } from './tensor-dtype.js';
+
+/** What is in a `.nemo`, as plain data. */
+export interface NemoDescription {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  readonly writtenBy: 'Nautil' | 'NeMo';
+
+  /** The version that the configuration names: NeMo's own, or the one that Nautil writes for. */
+  readonly nemoVersion: string | undefined;
+  readonly compressed: boolean;
+
+  /** The `model` section, in NeMo's snake_case. */
+  readonly config: JsonObject;
+
+  /** Hugging Face's configuration; undefined when it can neither be found nor inferred, which the notes say. */
+  readonly encoder: { readonly config: JsonObject | undefined; readonly notes: readonly string[] };
+
+  /** Names by label id. */
+  readonly labels: readonly string[] | undefined;
+
+  /** Nautil's tokenizer by its class, or the name that NeMo builds one by. */
+  readonly tokenizer: string | undefined;
+  readonly tensors: readonly { name: string; dtype: TensorDType; shape: readonly number[]; sizeBytes: number }[];
+
+  /** Elements of all floating tensors. */
+  readonly parameters: number;
+  readonly members: readonly { name: string; sizeBytes: number }[];
+
+  /** Scores that the model was packaged with, and digests of what it was made from; Nautil's archives only. */
+  readonly metrics: JsonObject | undefined;
+  readonly lineage: JsonObject | undefined;
+}
+
+/**
+ * Describes a `.nemo` without reading its weights.
+ *
+ * @throws CorruptFile, FileUnavailable, UnsafePickle, UnsupportedFile
+ */
+export async function describeNemo(path: string): Promise<NemoDescription> {
+  const archive = await readNemo(path);
+  try {
+    const { config, record } = archive;
+    const tensors = archive.tensors.names().map((name) => {
+      const info = archive.tensors.info(name);
+      return { name, ...info, sizeBytes: sizeOf(info) };
+    });
+    const [{ size: sizeBytes }, sha256] = await Promise.all([stat(path), sha256File(path)]);
+    return {
+      path,
+      sizeBytes,
+      sha256,
+      writtenBy: record ? 'Nautil' : 'NeMo',
+      nemoVersion: textAt(config, 'nemo_version'),
+      compressed: archive.compressed,
+      config,
+      encoder: await encoderOf(archive),
+      labels: await archive.labels(),
+      tokenizer: textAt(record ?? {}, 'tokenizer.name') ?? textAt(config, 'tokenizer.tokenizer_name'),
+      tensors,
+      parameters: tensors
+        .filter(({ dtype }) => floating.has(dtype))
+        .reduce((sum, { shape }) => sum + elementsOf(shape), 0),
+      members: archive.members,
+      metrics: objectAt(record, 'metrics'),
+      lineage: objectAt(record, 'lineage'),
+    };
+  } finally {
+    await archive.close();
+  }
+}
+
+const floating: ReadonlySet<TensorDType> = new Set(['F64', 'F32', 'F16', 'BF16']);
+
+async function encoderOf(archive: NemoArchive): Promise<NemoDescription['encoder']> {
+  return archive.encoderConfig().catch((error: unknown): Partial<InferredConfig> & NemoDescription['encoder'] => {
+    if (!(error instanceof CheckpointError)) throw error;
+    return { config: undefined, notes: [error.message] };
+  });
+}
+
+function textAt(tree: JsonObject, path: string): string | undefined {
+  const value = valueAt(tree, path);
+  return typeof value === 'string' ? value : undefined;
+}
+
+function objectAt(tree: JsonObject | undefined, key: string): JsonObject | undefined {
+  const value = tree?.[key];
+  return isJsonObject(value) ? value : undefined;
+}

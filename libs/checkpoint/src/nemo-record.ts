@@ -1,0 +1,24 @@
+import { sha256Of } from '@nautil/store';
+import { isJsonObject, pythonJson, type JsonObject } from './json.js';
+
+/** A record with the digest of everything else in it, as `digest`. */
+export function sealRecord(record: JsonObject): JsonObject {
+  return { ...record, digest: digestOf(record) };
+}
+
+/** Whether the record is as it was sealed; undefined for one without a digest. */
+export function isSealIntact(record: JsonObject): boolean | undefined {
+  return record['digest'] === undefined ? undefined : record['digest'] === digestOf(record);
+}
+
+/** Digests of the archive's other members, by name; undefined where the record has none. */
+export function fileDigests(record: JsonObject | undefined): Map<string, string> | undefined {
+  const files = record?.['files'];
+  return isJsonObject(files)
+    ? new Map(Object.entries(files).map(([name, digest]) => [name, String(digest)]))
+    : undefined;
+}
+
+function digestOf(record: JsonObject): string {
+  return sha256Of(pythonJson(Object.fromEntries(Object.entries(record).filter(([key]) => key !== 'digest'))));
+}

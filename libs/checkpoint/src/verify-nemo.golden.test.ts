@@ -1,0 +1,189 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { describeNemo } from './describe-nemo.js';
+import type { EncoderLayout } from './encoder.js';
+import { golden, goldenFiles } from './golden-set.js';
+import { valueAt, withValueAt, type JsonObject } from './json.js';
+import { readNemo } from './read-nemo.js';
+import type { TensorToWrite } from './tensor-source.js';
+import { verifyNemo, type NemoVerification } from './verify-nemo.js';
+import { writeNemo, type NemoToWrite } from './write-nemo.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'nautil-verify-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const archives = [...goldenFiles('nemo', '.nemo'), golden('nemo-files/sample_tiny_gz.nemo')];
+const sample = goldenFiles('nemo', '.nemo')[0]!;
+
+/** The layout that the archive itself has; that of an architecture is @nautil/model's to know. */
+async function layoutOf(path: string): Promise<EncoderLayout> {
+  const { tensors, close } = await readNemo(path);
+  const prefix = 'bert_model.';
+  const layout = tensors
+    .names()
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => ({ name: name.slice(prefix.length), shape: tensors.info(name).shape, used: true }));
+  await close();
+  return () => layout;
+}
+
+/** The sample's content, as Nautil would write it, with one part changed. */
+async function rewritten(change: (content: NemoToWrite) => Partial<NemoToWrite>): Promise<string> {
+  const archive = await readNemo(sample);
+  const { tensors } = archive;
+  const path = join(folder, 'changed.nemo');
+  const keys = archive.artifactNames.filter((key) => key !== 'tokenizer_vocab_dict');
+  const content: NemoToWrite = {
+    path,
+    config: archive.config,
+    artifacts: await Promise.all(
+      keys.map(async (key) => ({ key, name: key.split('.').at(-1)!, content: (await archive.artifact(key))! })),
+    ),
+    vocabulary: new Map(
+      Object.entries(
+        JSON.parse(Buffer.from((await archive.artifact('tokenizer_vocab_dict'))!).toString()) as Record<string, number>,
+      ),
+    ),
+    tensors: tensors
+      .names()
+      .map((name): TensorToWrite => ({ name, ...tensors.info(name), data: () => tensors.read(name) })),
+    record: { version: 1, labels: labelNames(archive.config), metrics: { f1Macro: 0.5 }, lineage: { data: 'abc' } },
+  };
+  await writeNemo({ ...content, ...change(content) });
+  await archive.close();
+  return path;
+}
+
+const labelNames = (config: JsonObject) =>
+  Array.from({ length: Number(valueAt(config, 'dataset.num_classes')) }, (_, id) => `class ${id}`);
+
+const problemsOf = ({ checks }: NemoVerification) => checks.flatMap(({ problems }) => problems);
+
+test.each(archives.map((path) => [basename(path), path] as const))('%s is sound, and is described', async (_, path) => {
+  const verified = await verifyNemo(path, { layout: await layoutOf(path) });
+  expect(problemsOf(verified)).toEqual([]);
+  expect(verified.sound).toBe(true);
+  expect(verified.checks.map(({ name }) => name)).toEqual([
+    'archive',
+    'artifacts',
+    'encoder',
+    'head',
+    'labels',
+    'vocabulary',
+    'values',
+    'digests',
+  ]);
+
+  const described = await describeNemo(path);
+  const { tensors, close } = await readNemo(path);
+  expect(described).toMatchObject({ writtenBy: 'NeMo', sha256: verified.sha256, sizeBytes: readFileSync(path).length });
+  expect(described.tensors.map(({ name }) => name)).toEqual(tensors.names());
+  expect(described.compressed).toBe(path.endsWith('_gz.nemo'));
+  expect(described.encoder.config?.['model_type']).toMatch(/bert/);
+  expect(described.parameters).toBeGreaterThan(0);
+  expect(described.lineage).toBeUndefined();
+  await close();
+});
+
+test("an archive of Nautil's is sound, and described with its labels, metrics and lineage", async () => {
+  const path = await rewritten(() => ({}));
+  const verified = await verifyNemo(path, { layout: await layoutOf(path) });
+  expect(problemsOf(verified)).toEqual([]);
+  expect(verified.checks.at(-1)!.found).toMatch(/held against/);
+  const described = await describeNemo(path);
+  expect(described).toMatchObject({ writtenBy: 'Nautil', metrics: { f1Macro: 0.5 }, lineage: { data: 'abc' } });
+  expect(described.labels).toEqual(labelNames(described.config));
+});
+
+test('a bit that fell over anywhere in a file of the archive is noticed', async () => {
+  const path = await rewritten(() => ({}));
+  const layout = await layoutOf(path);
+  const intact = readFileSync(path);
+  const archive = await readNemo(path);
+  const { members } = archive;
+  await archive.close();
+  const damaged = join(folder, 'damaged.nemo');
+  // Members follow their headers of 512 bytes in order, after the one of the folder, padded to 512.
+  let at = 512;
+  for (const { name, sizeBytes } of members) {
+    at += 512;
+    for (const share of [0, 0.013, 0.3, 0.5, 0.77, 0.999]) {
+      const byte = at + Math.floor(share * sizeBytes);
+      const bytes = Buffer.from(intact);
+      bytes[byte] = intact[byte]! ^ 0x04;
+      writeFileSync(damaged, bytes);
+      const { sound } = await verifyNemo(damaged, { layout });
+      expect({ name, share, sound }).toEqual({ name, share, sound: false });
+    }
+    at += Math.ceil(sizeBytes / 512) * 512;
+  }
+});
+
+describe('what is wrong is named', () => {
+  const withTensor =
+    (wanted: string, change: (tensor: TensorToWrite) => TensorToWrite[]) => (content: NemoToWrite) => ({
+      tensors: [...content.tensors].flatMap((tensor) => (tensor.name === wanted ? change(tensor) : [tensor])),
+    });
+  const bias = 'classifier.mlp.layer0.bias';
+  const norm = 'bert_model.embeddings.LayerNorm.bias';
+
+  test.each<[string, (content: NemoToWrite) => Partial<NemoToWrite>, RegExp]>([
+    [
+      'a missing weight of the encoder',
+      withTensor(norm, () => []),
+      /bert_model\.embeddings\.LayerNorm\.bias is missing/,
+    ],
+    ['a missing weight of the head', withTensor(bias, () => []), /classifier\.mlp\.layer0\.bias is missing/],
+    [
+      'a weight of another shape',
+      withTensor(norm, (tensor) => [{ ...tensor, shape: [...tensor.shape, 1] }]),
+      /LayerNorm\.bias is \[\d+, 1\], the configuration makes it \[\d+\]/,
+    ],
+    [
+      'a weight that is no floating number',
+      withTensor(bias, (tensor) => [{ ...tensor, dtype: 'I32' }]),
+      /layer0\.bias holds I32/,
+    ],
+    [
+      'a weight that is not finite',
+      withTensor(bias, (tensor) => [{ ...tensor, data: new Float32Array(tensor.shape[0]!).fill(NaN, 1) }]),
+      /layer0\.bias holds NaN at 1/,
+    ],
+    [
+      'a tensor that belongs nowhere',
+      withTensor(bias, (tensor) => [tensor, { ...tensor, name: 'mystery' }]),
+      /mystery belongs to no part/,
+    ],
+    ['too few labels', () => ({ record: { labels: ['only one'] } }), /1 names for \d+ classes/],
+    [
+      'a number of classes that the head has not',
+      ({ config }) => ({ config: withValueAt(config, 'dataset.num_classes', 7) }),
+      /the configuration makes it \[7/,
+    ],
+    [
+      'an artifact that is not in the archive',
+      ({ config }) => ({ config: withValueAt(config, 'tokenizer.tokenizer_model', 'nemo:0_bpe.model') }),
+      /tokenizer_model names the file 0_bpe\.model, which is not in the archive/,
+    ],
+    [
+      'ids beyond the word embeddings',
+      () => ({ vocabulary: new Map([['far', 10_000_000]]) }),
+      /1 tokens have ids that the \d+ word embeddings lack/,
+    ],
+  ])('%s', async (_, change, message) => {
+    const layout = await layoutOf(sample);
+    const verified = await verifyNemo(await rewritten(change), { layout });
+    expect(problemsOf(verified).join('\n')).toMatch(message);
+    expect(verified.sound).toBe(false);
+  });
+
+  test('an archive that does not open has one check, with the reason', async () => {
+    const path = join(folder, 'cut.nemo');
+    writeFileSync(path, readFileSync(sample).subarray(0, 5000));
+    const { checks, sound } = await verifyNemo(path, { layout: () => [] });
+    expect(sound).toBe(false);
+    expect(checks.map(({ name }) => name)).toEqual(['archive']);
+    expect(checks[0]!.problems.join()).toMatch(/cut off/);
+  });
+});

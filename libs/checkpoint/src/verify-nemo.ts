@@ -1,0 +1,199 @@
+import { stat } from 'node:fs/promises';
+import { NautilError } from '@nautil/contracts';
+import { sha256File } from '@nautil/store';
+import type { EncoderLayout } from './encoder.js';
+import { isJsonObject, parseJsonObject, valueAt, type JsonObject } from './json.js';
+import { fileDigests, isSealIntact } from './nemo-record.js';
+import { readNemo, recordMember, type NemoArchive } from './read-nemo.js';
+
+/** One thing that was looked at: what was found, and what is wrong with it. */
+export interface NemoCheck {
+  readonly name: string;
+  readonly found: string;
+  readonly problems: readonly string[];
+}
+
+export interface NemoVerification {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+
+  /** In the order in which they were made; an archive that can't be opened has the first alone. */
+  readonly checks: readonly NemoCheck[];
+
+  /** Whether no check found a problem. */
+  readonly sound: boolean;
+}
+
+/**
+ * Checks a `.nemo` whole: that it opens, that its configuration and its files agree, that every weight which the
+ * configuration calls for is there in its shape and finite, and that nothing differs from the digests in its record.
+ *
+ * @throws FileUnavailable when there is no such file; everything else that is wrong is in the result
+ */
+export async function verifyNemo(path: string, o: { layout: EncoderLayout }): Promise<NemoVerification> {
+  const checks: NemoCheck[] = [];
+  const archive = await opened(path, checks);
+  try {
+    if (archive) {
+      checks.push(
+        await check('artifacts', (problems) => checkArtifacts(archive, problems)),
+        await check('encoder', (problems) => checkEncoder(archive, o.layout, problems)),
+        await check('head', (problems) => checkHead(archive, problems)),
+        await check('labels', (problems) => checkLabels(archive, problems)),
+        await check('vocabulary', (problems) => checkVocabulary(archive, problems)),
+        await check('values', (problems) => checkValues(archive, problems)),
+        await check('digests', (problems) => checkDigests(archive, problems)),
+      );
+    }
+  } finally {
+    await archive?.close();
+  }
+  const [{ size: sizeBytes }, sha256] = await Promise.all([stat(path), sha256File(path)]);
+  return { path, sizeBytes, sha256, checks, sound: checks.every(({ problems }) => problems.length === 0) };
+}
+
+async function opened(path: string, checks: NemoCheck[]): Promise<NemoArchive | undefined> {
+  let archive: NemoArchive | undefined;
+  const opening = await check('archive', async () => {
+    archive = await readNemo(path);
+    const { members, tensors, compressed } = archive;
+    const form = compressed ? 'a gzip tar' : 'a tar';
+    return `${form} of ${members.length} files, ${tensors.names().length} tensors`;
+  });
+  checks.push(opening);
+  return archive;
+}
+
+/** Runs a check; an error that was expected is a problem, and the end of it. */
+async function check(name: string, run: (problems: string[]) => Promise<string>): Promise<NemoCheck> {
+  const problems: string[] = [];
+  try {
+    return { name, found: await run(problems), problems };
+  } catch (error) {
+    if (!(error instanceof NautilError) || error.name === 'FileUnavailable') throw error;
+    return { name, found: 'could not be read', problems: [...problems, error.message] };
+  }
+}
+
+async function checkArtifacts(archive: NemoArchive, problems: string[]): Promise<string> {
+  for (const key of archive.artifactNames) {
+    const content = await archive.artifact(key);
+    if (content?.length === 0) problems.push(`${key} names an empty file`);
+  }
+  return `${archive.artifactNames.join(', ') || 'none'}: all in the archive`;
+}
+
+const encoderPrefix = 'bert_model.';
+
+async function checkEncoder(archive: NemoArchive, layoutOf: EncoderLayout, problems: string[]): Promise<string> {
+  const { config, notes } = await archive.encoderConfig();
+  const layout = layoutOf(config, archive.path);
+  const present = new Set(archive.tensors.names());
+  for (const { name, shape, used } of layout) {
+    const inArchive = encoderPrefix + name;
+    if (present.has(inArchive)) checkFloating(archive, inArchive, shape, problems);
+    else if (used) problems.push(`the tensor ${inArchive} is missing`);
+  }
+  const known = new Set(layout.map(({ name }) => encoderPrefix + name));
+  for (const name of present) {
+    const spare = name.startsWith(encoderPrefix) && !known.has(name) && !name.endsWith('.position_ids');
+    if (spare) problems.push(`the tensor ${name} belongs to no encoder of this configuration`);
+  }
+  return [`${String(config['model_type'])}, ${layout.length} tensors`, ...notes].join('; ');
+}
+
+async function checkHead(archive: NemoArchive, problems: string[]): Promise<string> {
+  const { tensors, config } = archive;
+  const numClasses = countAt(config, 'dataset.num_classes', problems);
+  const layers = countAt(config, 'classifier_head.num_output_layers', problems);
+  const words = `${encoderPrefix}embeddings.word_embeddings.weight`;
+  const present = new Set(tensors.names());
+  const hidden = present.has(words) ? (tensors.info(words).shape[1] ?? 0) : 0;
+  const wanted = new Map<string, number[]>();
+  for (let layer = 0; layer < Math.min(layers, present.size); layer += 1) {
+    const outputs = layer === layers - 1 ? numClasses : hidden;
+    wanted.set(`classifier.mlp.layer${2 * layer}.weight`, [outputs, hidden]);
+    wanted.set(`classifier.mlp.layer${2 * layer}.bias`, [outputs]);
+  }
+  if (present.has('loss.weight')) wanted.set('loss.weight', [numClasses]);
+  for (const [name, shape] of wanted) {
+    if (present.has(name)) checkFloating(archive, name, shape, problems);
+    else problems.push(`the tensor ${name} is missing`);
+  }
+  for (const name of present) {
+    if (!name.startsWith(encoderPrefix) && !wanted.has(name)) problems.push(`the tensor ${name} belongs to no part`);
+  }
+  const weighted = present.has('loss.weight') ? ', with the class weights of the loss' : '';
+  return Promise.resolve(`${layers} layers for ${numClasses} classes${weighted}`);
+}
+
+async function checkLabels(archive: NemoArchive, problems: string[]): Promise<string> {
+  const labels = await archive.labels();
+  if (labels === undefined) return 'none: classes go by their ids';
+  const numClasses = valueAt(archive.config, 'dataset.num_classes');
+  if (labels.length !== numClasses) problems.push(`${labels.length} names for ${String(numClasses)} classes`);
+  if (new Set(labels).size !== labels.length) problems.push('two classes have the same name');
+  return `${labels.length} names`;
+}
+
+async function checkVocabulary(archive: NemoArchive, problems: string[]): Promise<string> {
+  const bytes = await archive.artifact('tokenizer_vocab_dict');
+  const file = await archive.artifact('tokenizer.vocab_file');
+  if (file === undefined && archive.record?.['tokenizer'] === undefined)
+    problems.push('there is no vocabulary (tokenizer.vocab_file), so that no text can be tokenised');
+  if (bytes === undefined) return file === undefined ? 'none' : `a file of ${file.length} bytes`;
+  const ids = Object.values(parseJsonObject(bytes, `${archive.path}: tokenizer_vocab_dict`));
+  const words = `${encoderPrefix}embeddings.word_embeddings.weight`;
+  const rows = archive.tensors.info(words).shape[0] ?? 0;
+  const beyond = ids.filter((id) => typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id >= rows);
+  if (beyond.length > 0) problems.push(`${beyond.length} tokens have ids that the ${rows} word embeddings lack`);
+  return `${ids.length} tokens for ${rows} word embeddings`;
+}
+
+async function checkValues({ tensors }: NemoArchive, problems: string[]): Promise<string> {
+  let count = 0;
+  for (const name of tensors.names()) {
+    if (!isFloating(tensors.info(name).dtype)) {
+      await tensors.read(name);
+      continue;
+    }
+    const values = await tensors.readFloat32(name);
+    const at = values.findIndex((value) => !Number.isFinite(value));
+    if (at >= 0) problems.push(`${name} holds ${values[at]} at ${at}`);
+    count += values.length;
+  }
+  return `${count} numbers, all read`;
+}
+
+async function checkDigests(archive: NemoArchive, problems: string[]): Promise<string> {
+  const digests = fileDigests(archive.record);
+  if (!archive.record || !digests) return 'the archive records none';
+  if (isSealIntact(archive.record) === false) problems.push(`${recordMember} is not as it was written`);
+  const names = archive.members.map(({ name }) => name).filter((name) => name !== recordMember);
+  for (const name of names) {
+    const recorded = digests.get(name);
+    if (recorded === undefined) problems.push(`${name} is not in the record`);
+    else if (recorded !== (await archive.sha256(name))) problems.push(`${name} is not as it was written`);
+  }
+  for (const name of digests.keys())
+    if (!names.includes(name)) problems.push(`${name} is in the record, not in the archive`);
+  return `${digests.size} files and the record held against them`;
+}
+
+const isFloating = (dtype: string) => dtype.includes('F');
+
+function checkFloating(archive: NemoArchive, name: string, shape: readonly number[], problems: string[]): void {
+  const info = archive.tensors.info(name);
+  if (info.shape.join() !== shape.join())
+    problems.push(`${name} is [${info.shape.join(', ')}], the configuration makes it [${shape.join(', ')}]`);
+  if (!isFloating(info.dtype)) problems.push(`${name} holds ${info.dtype}, not floating numbers`);
+}
+
+function countAt(config: JsonObject, key: string, problems: string[]): number {
+  const value = valueAt(config, key);
+  if (Number.isSafeInteger(value) && (value as number) > 0) return value as number;
+  const shown = isJsonObject(value) ? 'a section' : JSON.stringify(value ?? null);
+  problems.push(`${key} is ${shown}, not a positive number`);
+  return 0;
+}
