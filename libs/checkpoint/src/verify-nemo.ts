@@ -125,7 +125,7 @@ async function checkHead(archive: NemoArchive, problems: string[]): Promise<stri
     if (!name.startsWith(encoderPrefix) && !wanted.has(name)) problems.push(`the tensor ${name} belongs to no part`);
   }
   const weighted = present.has('loss.weight') ? ', with the class weights of the loss' : '';
-  return Promise.resolve(`${layers} layers for ${numClasses} classes${weighted}`);
+  return Promise.resolve(`${layers} ${layers === 1 ? 'layer' : 'layers'} for ${numClasses} classes${weighted}`);
 }
 
 async function checkLabels(archive: NemoArchive, problems: string[]): Promise<string> {

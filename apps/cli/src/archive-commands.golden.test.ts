@@ -1,0 +1,80 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { NemoDescription, NemoVerification } from '@nautil/checkpoint';
+import { workspaceRoot } from '@nautil/store';
+
+const golden = resolve(workspaceRoot(), process.env['GOLDEN'] ?? '../shared/golden', 'nemo');
+const archives = readdirSync(golden).filter((name) => name.endsWith('.nemo'));
+const folder = mkdtempSync(join(tmpdir(), 'nautil-cli-archives-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Whether NeMo kept the weights of a weighted loss in the archive. */
+const hasClassWeights = (name: string) =>
+  readFileSync(join(golden, `${name}.expected.json`), 'utf8').includes('"loss.weight"');
+
+interface Run {
+  exitCode: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** The program itself, as people start it. */
+function nautil(...args: string[]): Promise<Run> {
+  const program = join(workspaceRoot(), 'apps/cli/bin/nautil.mjs');
+  return new Promise((done) =>
+    execFile(process.execPath, [program, ...args], { maxBuffer: 1 << 24 }, (error, stdout, stderr) =>
+      done({ exitCode: error ? Number(error.code) : 0, stdout, stderr }),
+    ),
+  );
+}
+
+test.each(archives)(
+  'nautil verify finds %s, which NeMo wrote, sound by the architecture that computes it',
+  async (name) => {
+    const { exitCode, stdout } = await nautil('verify', join(golden, name), '--json');
+    const verified = JSON.parse(stdout) as NemoVerification;
+    expect(verified.checks.flatMap(({ problems }) => problems)).toEqual([]);
+    expect({ sound: verified.sound, exitCode }).toEqual({ sound: true, exitCode: 0 });
+  },
+);
+
+test('nautil verify ends with 3 for an archive that was cut off, and says so', async () => {
+  const cut = join(folder, 'cut.nemo');
+  const whole = readFileSync(join(golden, archives[0]!));
+  writeFileSync(cut, whole.subarray(0, whole.length / 2));
+  const { exitCode, stdout } = await nautil('verify', cut);
+  expect(stdout).toMatch(/✗ archive: [^\n]*\n {4}.*cut off/);
+  expect(stdout).toContain(`${cut} is not sound`);
+  expect(exitCode).toBe(3);
+});
+
+test('nautil inspect shows the configuration, the labels and the tensors of an archive', async () => {
+  const path = join(golden, archives.find(hasClassWeights)!);
+  const { exitCode, stdout } = await nautil('inspect', path);
+  expect(exitCode).toBe(0);
+  for (const title of ['Model', 'Labels', 'Configuration', 'Files', 'Tensors'])
+    expect(stdout).toContain(`\n${title}\n`);
+  expect(stdout).toMatch(/ {2}class_balancing: weighted_loss\n/);
+  expect(stdout).toMatch(/F32 +\[\d+\] +loss\.weight/);
+  expect(stdout).toMatch(/bert_model\.encoder\.layer\.\{0…\d+\}\.attention\.self\.query\.weight/);
+
+  const described = JSON.parse((await nautil('inspect', path, '--json')).stdout) as NemoDescription;
+  expect(described.labels).toHaveLength(Number((described.config['dataset'] as { num_classes: number }).num_classes));
+});
+
+test('nautil inspect explains a TSV, and ends with 3 when it can not be trained on', async () => {
+  const { exitCode, stdout } = await nautil('inspect', join(golden, 'edge.tsv'));
+  expect(stdout).toMatch(/edge\.tsv: \d+ lines, \d+ examples/);
+  expect(exitCode).toBe(stdout.includes('✗') ? 3 : 0);
+
+  const fine = join(folder, 'fine.tsv');
+  writeFileSync(fine, 'a good one\t1\na bad one\t0\nanother good one\t1\nanother bad one\t0\n');
+  const trainable = await nautil('inspect', fine, '--num-classes', '2');
+  expect(trainable.stdout).toContain('It can be trained on, with num_classes 2.');
+  expect(trainable.exitCode).toBe(0);
+  const other = await nautil('inspect', fine, '--num-classes', 'two');
+  expect(other.stderr).toContain('a whole number from 1 is expected');
+  expect(other.exitCode).toBe(2);
+});

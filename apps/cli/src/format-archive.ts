@@ -1,0 +1,85 @@
+import type { JsonObject, NemoDescription } from '@nautil/checkpoint';
+import { stringify } from 'yaml';
+
+/** A `.nemo` as people read it: what model it is, what it scored, what it was made from, and every part of it. */
+export function formatArchive(of: NemoDescription): string {
+  return [
+    `${of.path}: ${megabytes(of.sizeBytes)}, written by ${of.writtenBy} (${of.nemoVersion ?? 'no version'})${of.compressed ? ', gzip' : ''}`,
+    ...section('Model', [
+      row('encoder', encoderLine(of)),
+      ...of.encoder.notes.map((note) => row('', note)),
+      row('parameters', `${of.parameters.toLocaleString('en-US')} in ${of.tensors.length} tensors`),
+      row('tokenizer', of.tokenizer ?? 'not named'),
+      row('sha256', of.sha256),
+    ]),
+    ...section(
+      'Labels',
+      (of.labels ?? []).map((name, id) => `  ${String(id).padStart(5)}  ${name}`),
+    ),
+    ...section('Metrics', rows(of.metrics)),
+    ...section('Lineage', rows(of.lineage)),
+    ...section('Configuration', indented(stringify(of.config, { lineWidth: 0 }))),
+    ...section(
+      'Files',
+      of.members.map(({ name, sizeBytes }) => `  ${String(sizeBytes).padStart(12)}  ${name}`),
+    ),
+    ...section('Tensors', tensorLines(of)),
+  ].join('\n');
+}
+
+function section(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : ['', title, ...lines];
+}
+
+const row = (name: string, value: string) => `  ${name.padEnd(12)}${value}`;
+
+function rows(values: JsonObject | undefined): string[] {
+  return Object.entries(values ?? {}).map(([name, value]) =>
+    row(name, typeof value === 'string' ? value : JSON.stringify(value)),
+  );
+}
+
+const indented = (text: string) =>
+  text
+    .trimEnd()
+    .split('\n')
+    .map((line) => `  ${line}`);
+
+const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
+
+/** The sizes under the keys that each kind of encoder has for them. */
+function encoderLine({ encoder: { config } }: NemoDescription): string {
+  if (!config) return 'unknown';
+  const size = (...keys: string[]) =>
+    JSON.stringify(keys.map((key) => config[key]).find((value) => value !== undefined) ?? '?');
+  return [
+    String(config['model_type'] ?? 'bert'),
+    `${size('num_hidden_layers', 'n_layers')} layers`,
+    `${size('hidden_size', 'dim')} wide`,
+    `${size('num_attention_heads', 'n_heads')} heads`,
+    `${size('vocab_size')} tokens`,
+    `${size('max_position_embeddings')} positions`,
+  ].join(', ');
+}
+
+/** Tensors in the file's order, those that every layer has told once: `encoder.layer.{0…5}.output.dense.bias`. */
+function tensorLines({ tensors }: NemoDescription): string[] {
+  const groups = new Map<
+    string,
+    { pattern: [string, string] | undefined; name: string; layers: number[]; what: string }
+  >();
+  for (const { name, dtype, shape } of tensors) {
+    const what = `${dtype.padEnd(5)}[${shape.join(', ')}]`;
+    const [, before, layer, after] = /^(.*\blayer\.)(\d+)(\..*)$/.exec(name) ?? [];
+    const pattern: [string, string] | undefined =
+      before === undefined || after === undefined ? undefined : [before, after];
+    const key = pattern ? `${pattern.join('{}')} ${what}` : name;
+    const group = groups.get(key) ?? { pattern, name, layers: [], what };
+    group.layers.push(Number(layer));
+    groups.set(key, group);
+  }
+  return [...groups.values()].map(({ pattern, name, layers, what }) => {
+    const shown = pattern && layers.length > 1 ? `${pattern[0]}{${layers[0]}…${layers.at(-1)}}${pattern[1]}` : name;
+    return `  ${what.padEnd(22)}${shown}`;
+  });
+}
