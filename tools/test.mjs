@@ -13,14 +13,16 @@ tests: unit tests, tests against recorded truth, and integration tests with real
 The last line is "N passed, N failed"; the exit code is 0 when nothing failed.
 
 Environment:
-  GOLDEN  folder of recorded truth, from the workspace root (default ../shared/golden);
-          without it the tests against recorded truth are skipped, which is said
+  GOLDEN               folder of recorded truth, from the workspace root (default ../shared/golden);
+                       without it the tests against recorded truth are skipped, which is said
+  TEST_LIMIT_MINUTES   ends the projects' tests that still run after so long, and counts them as failed (default 24)
 
 One project:  npx nx run store:test
 The drills:   npx nx run tests:drills
 `;
 
 const checks = ['lint', 'typecheck', 'format'];
+const defaultLimitMinutes = 24;
 const results = join(root, 'tmp', 'test-results');
 
 const interruption = new AbortController();
@@ -40,6 +42,7 @@ try {
 }
 
 async function test() {
+  const limit = limitMinutes();
   await setUp({ signal });
   const env = testEnvironment();
   const failed = [];
@@ -57,18 +60,21 @@ async function test() {
   const withoutTruth = !existsSync(goldenFolder);
   if (withoutTruth)
     skipped.push(`*.golden.test.ts: the folder of recorded truth, ${goldenFolder}, is missing (GOLDEN names another)`);
+  // A test that never ends would take every other project's count with it.
+  const timeout = AbortSignal.timeout(limit * 60_000);
   const run = await runNx(
     ['run-many', '--target=test', '--parallel=2', '--output-style=static', '--nxBail=false'].concat(
       withoutTruth ? ['--testPathIgnorePatterns=golden\\.test'] : [],
     ),
-    { signal, env },
+    { signal: AbortSignal.any([signal, timeout]), env },
   );
   signal.throwIfAborted();
+  const cutOff = timeout.aborted ? `were still running after ${limit} minutes` : 'did not run to their end';
 
   for (const project of await testedProjects(env)) {
     const counts = readCounts(project);
     if (!counts) {
-      failed.push(`${project}: its tests did not run to their end`);
+      failed.push(`${project}: its tests ${cutOff}`);
       continue;
     }
     if (counts.passed + counts.failed.length + counts.skipped.length === 0) skipped.push(`${project}: nothing to run`);
@@ -101,6 +107,16 @@ function testEnvironment() {
     if (/^(MLFLOW_|TEMPORAL_|NAUTIL_(?!HOME$))/.test(name)) delete env[name];
   }
   return env;
+}
+
+function limitMinutes() {
+  const given = process.env.TEST_LIMIT_MINUTES ?? String(defaultLimitMinutes);
+  const minutes = Number(given);
+  if (given.trim() !== '' && minutes > 0 && minutes < 10_000) return minutes;
+  throw new SetupError(`TEST_LIMIT_MINUTES is "${given}", which is no number of minutes above 0.`, {
+    exitCode: 2,
+    hint: `Leave it out for ${defaultLimitMinutes}, or set it to how long the tests may run.`,
+  });
 }
 
 async function testedProjects(env) {
