@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 
 export interface Request {
@@ -31,6 +31,16 @@ export interface Behaviour {
   withoutLength?: boolean;
 }
 
+const running: { server: Server; sockets: Set<Socket> }[] = [];
+
+// Here, not in startFileServer: tests start their servers inside tests, where Jest takes no hooks.
+afterAll(() => {
+  for (const { server, sockets } of running) {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  }
+});
+
 /** A real HTTP server of one file, with the faults that servers and lines have; closed after the tests. */
 export async function startFileServer(behaviour: Behaviour): Promise<FileServer> {
   const requests: Request[] = [];
@@ -40,10 +50,7 @@ export async function startFileServer(behaviour: Behaviour): Promise<FileServer>
   );
   server.on('connection', (socket) => sockets.add(socket));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  afterAll(() => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  });
+  running.push({ server, sockets });
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/file`, requests };
 }
 
