@@ -1,4 +1,5 @@
-import koffi from 'koffi';
+import { dirname, join } from 'node:path';
+import koffi, { type LibraryHandle } from 'koffi';
 
 /** An address in the library's memory. */
 export type Pointer = bigint;
@@ -112,6 +113,8 @@ export type Native = { readonly [Name in keyof typeof signatures]: Call<(typeof 
 
 const RTLD_NOW = 2;
 const RTLD_NODELETE = 0x1000;
+const O_WRONLY = 1;
+const STDERR = 2;
 
 /** Binds the C API of the library at `path`; `environment` is set for the process before the library is loaded. */
 export function loadNative(path: string, environment: Readonly<Record<string, string>>): Native {
@@ -120,9 +123,31 @@ export function loadNative(path: string, environment: Readonly<Record<string, st
   const setenv = libc.func('setenv', 'int', ['str', 'str', 'int']);
   for (const [name, value] of Object.entries(environment)) setenv(name, value, 1);
   // NOTE: a process that unloads the library (as its end does) dies by a segmentation fault; RTLD_NODELETE keeps it mapped.
-  libc.func('dlopen', pointer, ['str', 'int'])(path, RTLD_NOW | RTLD_NODELETE);
+  const dlopen = libc.func('dlopen', pointer, ['str', 'int']);
+  const stay = RTLD_NOW | RTLD_NODELETE;
+  withoutStderr(libc, () => dlopen(join(dirname(path), 'libtensorflow_framework.so.2'), stay));
+  dlopen(path, stay);
   const library = koffi.load(path);
   const native: Record<string, unknown> = { memcpy: libc.func('memcpy', pointer, [pointer, pointer, 'size_t']) };
   for (const [name, [result, args]] of Object.entries(signatures)) native[name] = library.func(name, result, [...args]);
   return native as Native;
+}
+
+/**
+ * The library that the other one needs says "oneDNN custom operations are on" while it is loaded, whatever TF_CPP_MIN_LOG_LEVEL
+ * says, as that is not heard of yet. The same fact is in `openTensorFlow`'s result.
+ */
+function withoutStderr(libc: LibraryHandle, work: () => void): void {
+  const dup2 = libc.func('dup2', 'int', ['int', 'int']);
+  const close = libc.func('close', 'int', ['int']);
+  const kept = libc.func('dup', 'int', ['int'])(STDERR) as number;
+  const sink = libc.func('open', 'int', ['str', 'int'])('/dev/null', O_WRONLY) as number;
+  try {
+    dup2(sink, STDERR);
+    work();
+  } finally {
+    dup2(kept, STDERR);
+    close(sink);
+    close(kept);
+  }
 }
