@@ -40,26 +40,6 @@ export const valueAxis = (name: string, nameGap: number, more: object = {}): obj
 
 /** Draws an ECharts option as SVG text. ECharts is loaded here, since most who import this library draw nothing. */
 export async function drawSvg(option: EChartsCoreOption, size: { width: number; height: number }): Promise<string> {
-  const [{ init, use }, charts, components, { SVGRenderer }] = await Promise.all([
-    import('echarts/core'),
-    import('echarts/charts'),
-    import('echarts/components'),
-    import('echarts/renderers'),
-  ]);
-  use([
-    SVGRenderer,
-    charts.LineChart,
-    charts.HeatmapChart,
-    components.GridComponent,
-    components.LegendComponent,
-    components.TitleComponent,
-    components.VisualMapComponent,
-  ]);
-  const chart = init(null, null, { renderer: 'svg', ssr: true, ...size });
-  try {
-    chart.setOption(option);
-    return chart.renderToSVGString();
-  } finally {
-    chart.dispose();
-  }
+  const { renderSvg } = await import('./svg-renderer.js');
+  return renderSvg(option, size);
 }

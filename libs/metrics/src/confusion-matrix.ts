@@ -4,6 +4,7 @@ import { className } from './format-report.js';
 import { cutToWidth, displayWidth } from './text-table.js';
 
 const mostLabelledClasses = 20;
+const shades = ['#f7fbff', '#c6dbef', '#6baed6', '#2171b5', '#08306b'];
 const longestName = 24;
 
 /**
@@ -17,12 +18,14 @@ export async function drawConfusionMatrix(report: ClassificationReport, o: { tit
   const nameWidth = 7.5 * Math.max(...names.map(displayWidth));
   const upright = nameWidth > cell - 8;
   const left = Math.max(60, nameWidth + 48);
-  const bottom = upright ? nameWidth + 110 : 120;
+  const bottom = upright ? nameWidth + 84 : 100;
   const plot = cell * count;
-  const width = Math.max(420, left + plot + 40);
+  const width = Math.max(480, left + plot + 40);
 
   const data = report.confusion.flatMap((row, label) =>
-    row.map((examples, predicted) => {
+    row.flatMap((examples, predicted) => {
+      // Of many classes nearly all cells are empty: they are left to the background, or the picture has megabytes.
+      if (examples === 0 && count > mostLabelledClasses) return [];
       const support = report.classes[label]!.support;
       const share = support === 0 ? 0 : examples / support;
       return {
@@ -54,7 +57,7 @@ export async function drawConfusionMatrix(report: ClassificationReport, o: { tit
         o.title ?? 'Confusion matrix',
         `${report.support} examples, accuracy ${(report.accuracy * 100).toFixed(2)} %`,
       ),
-      grid: { left, top: 64, width: plot, height: plot },
+      grid: { left, top: 64, width: plot, height: plot, show: true, backgroundColor: shades[0], borderWidth: 0 },
       xAxis: axis('predicted class', upright ? nameWidth + 22 : 30, {
         axisLabel: { ...labels, rotate: upright ? 90 : 0 },
       }),
@@ -63,16 +66,25 @@ export async function drawConfusionMatrix(report: ClassificationReport, o: { tit
         min: 0,
         max: 1,
         calculable: false,
+        silent: true,
+        hoverLink: false,
         orient: 'horizontal',
-        left: left + plot / 2 - 120,
+        left: 'center',
         bottom: 8,
         itemHeight: 160,
         itemWidth: 12,
         text: ['100 %', '0 % of the true class'],
         textStyle: { color: palette.text },
-        inRange: { color: ['#f7fbff', '#c6dbef', '#6baed6', '#2171b5', '#08306b'] },
+        inRange: { color: shades },
       },
-      series: [{ type: 'heatmap', data, itemStyle: { borderColor: '#ffffff', borderWidth: count <= 60 ? 1 : 0 } }],
+      series: [
+        {
+          type: 'heatmap',
+          data,
+          silent: true,
+          itemStyle: { borderColor: '#ffffff', borderWidth: count <= 60 ? 1 : 0 },
+        },
+      ],
     },
     { width, height: 64 + plot + bottom },
   );

@@ -27,9 +27,9 @@ export async function drawLearningCurve(o: {
   return drawSvg(
     {
       ...chartBase(o.title ?? 'Loss'),
-      legend: { bottom: 8, data: series.map(({ name }) => name) },
+      legend: { bottom: 8, itemGap: 28, selectedMode: false },
       grid: { left: 76, right: 28, top: 48, bottom: 88 },
-      xAxis: valueAxis('optimizer step', 30, { min: 'dataMin', max: 'dataMax' }),
+      xAxis: valueAxis('optimizer step', 30, { max: 'dataMax' }),
       yAxis: valueAxis('loss', 52, { scale: true }),
       series,
     },
@@ -37,11 +37,14 @@ export async function drawLearningCurve(o: {
   );
 }
 
+type Line = Record<string, unknown> & { data: number[][] };
+
 const isFinite = ({ loss }: LossPoint): boolean => Number.isFinite(loss);
 
-const line = (name: string, data: number[][], color: string): { name: string; data: number[][] } & object => ({
+const line = (name: string, data: number[][], color: string): Line => ({
   name,
   type: 'line',
+  silent: true,
   data,
   showSymbol: data.length === 1,
   lineStyle: { width: 2.5, color },
@@ -59,11 +62,15 @@ function thin(points: readonly LossPoint[]): LossPoint[] {
   return thinned;
 }
 
-/** A centred moving average over `reach` points to both sides; narrower at the ends, so that it begins and ends in place. */
+/**
+ * A moving average over `reach` points to both sides. It narrows towards the ends, where a lopsided one would start far
+ * under a falling curve, but not to single points, which are noise.
+ */
 function smooth(points: readonly LossPoint[], reach: number): LossPoint[] {
+  const least = Math.ceil(reach / 5);
   return points.map(({ step }, i) => {
-    const near = Math.min(reach, i, points.length - 1 - i);
-    return { step, loss: meanLoss(points.slice(i - near, i + near + 1)) };
+    const near = Math.max(least, Math.min(reach, i, points.length - 1 - i));
+    return { step, loss: meanLoss(points.slice(Math.max(0, i - near), i + near + 1)) };
   });
 }
 

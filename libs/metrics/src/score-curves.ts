@@ -18,20 +18,22 @@ export async function drawScoreCurves(
   return drawSvg(
     {
       ...chartBase(o.title ?? 'Validation scores'),
-      legend: { bottom: 8 },
+      legend: { bottom: 8, itemGap: 28, selectedMode: false },
       grid: { left: 76, right: 28, top: 48, bottom: 88 },
       xAxis: valueAxis('epoch', 30, {
         min: ({ min }: { min: number }) => Math.floor(min - 0.01),
         minInterval: 1,
         splitLine: { show: false },
       }),
+      // Whole percents around the curves, so that a single point or a flat curve does not get an axis of thousandths.
       yAxis: valueAxis('percent', 48, {
-        scale: true,
-        max: ({ max }: { max: number }) => Math.min(100, Math.ceil(max + 1)),
+        min: ({ min }: { min: number }) => Math.max(0, Math.floor(min - 0.5)),
+        max: ({ max }: { max: number }) => Math.min(100, Math.ceil(max + 0.5)),
       }),
       series: Object.entries(curves).map(([name, score], i) => ({
         name,
         type: 'line',
+        silent: true,
         symbol: symbols[i],
         symbolSize: 8,
         data: evaluations.map((of) => [place.get(of), score(of) * 100]),
