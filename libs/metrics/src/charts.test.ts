@@ -81,3 +81,14 @@ test('the same report gives the same bytes, whatever was drawn before, and nothi
   // Every gradient and clip that is used is defined.
   for (const [, id] of first.matchAll(/url\(#([^)]+)\)/g)) expect(first).toContain(`id="${id}"`);
 });
+
+test("pictures in one page do not take each other's gradients and clips", async () => {
+  const idsIn = (svg: string): string[] => [...svg.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id!);
+  const losses = Array.from({ length: 50 }, (_, i) => ({ step: i + 1, loss: 1 / (i + 1) }));
+  const [a, b] = [
+    await drawLearningCurve({ train: losses, validation: [] }),
+    await drawLearningCurve({ train: losses.slice(1), validation: [] }),
+  ];
+  expect(idsIn(a).length).toBeGreaterThan(0);
+  expect(idsIn(a).filter((id) => idsIn(b).includes(id))).toEqual([]);
+});
