@@ -1,5 +1,5 @@
-import type { ResolvedRun, RunActivities } from '@nautil/contracts';
-import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
+import type { ResolvedRun, RunActivities, SweepActivities } from '@nautil/contracts';
+import { ActivityCancellationType, proxyActivities, type ActivityInterfaceFor } from '@temporalio/workflow';
 
 /** Bugs of ours that no repetition cures. Expected errors say themselves whether they may be tried again. */
 const bugs = ['TypeError', 'RangeError', 'ReferenceError', 'SyntaxError'];
@@ -9,27 +9,15 @@ const shortly = { startToCloseTimeout: '5 minutes', maximumAttempts: 10 } as con
 const hours = { startToCloseTimeout: '12 hours', maximumAttempts: 10 } as const;
 const weeks = { startToCloseTimeout: '60 days', maximumAttempts: 25 } as const;
 
+type Reach = typeof shortly | typeof hours | typeof weeks;
+
 /**
- * The activities as they run on one task queue.
+ * The activities of a run as they are called on one task queue.
  *
  * @param run - its heartbeat time-out applies; it is absent only before the run is resolved.
  */
 export function activitiesOn(taskQueue: string, run?: Pick<ResolvedRun, 'heartbeatTimeoutMs'>): RunActivities {
-  const within = ({ startToCloseTimeout, maximumAttempts }: typeof shortly | typeof hours | typeof weeks) =>
-    proxyActivities<RunActivities>({
-      taskQueue,
-      startToCloseTimeout,
-      heartbeatTimeout: run?.heartbeatTimeoutMs,
-      // A cancelled stage has ended when it says so: training writes a checkpoint first.
-      cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-      retry: {
-        initialInterval: '1 second',
-        backoffCoefficient: 2,
-        maximumInterval: '1 minute',
-        maximumAttempts,
-        nonRetryableErrorTypes: bugs,
-      },
-    });
+  const within = (reach: Reach) => callable<RunActivities>(taskQueue, reach, run?.heartbeatTimeoutMs);
   const { resolveRun, startTracking, finishTracking } = within(shortly);
   const { download, convert, cache, tokenize, evaluate, package: pack } = within(hours);
   const { train } = within(weeks);
@@ -45,4 +33,32 @@ export function activitiesOn(taskQueue: string, run?: Pick<ResolvedRun, 'heartbe
     evaluate,
     package: pack,
   };
+}
+
+/** The activities of a sweep as they are called on one task queue. */
+export function sweepActivitiesOn(taskQueue: string): SweepActivities {
+  const { planSweep, startSweepTracking, finishSweepTracking } = callable<SweepActivities>(taskQueue, shortly);
+  const { awaitTrial } = callable<SweepActivities>(taskQueue, weeks, 60_000);
+  return { planSweep, startSweepTracking, finishSweepTracking, awaitTrial };
+}
+
+function callable<Activities extends object>(
+  taskQueue: string,
+  { startToCloseTimeout, maximumAttempts }: Reach,
+  heartbeatTimeout?: number,
+): ActivityInterfaceFor<Activities> {
+  return proxyActivities<Activities>({
+    taskQueue,
+    startToCloseTimeout,
+    heartbeatTimeout,
+    // A cancelled stage has ended when it says so: training writes a checkpoint first.
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    retry: {
+      initialInterval: '1 second',
+      backoffCoefficient: 2,
+      maximumInterval: '1 minute',
+      maximumAttempts,
+      nonRetryableErrorTypes: bugs,
+    },
+  });
 }

@@ -1,5 +1,5 @@
 import type { Stage } from '@nautil/contracts';
-import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, TemporalFailure, TimeoutFailure } from '@temporalio/workflow';
 
 /**
  * What a run ends with: the failure of the activity itself, under its own type and details, so that the type shows at the
@@ -31,4 +31,12 @@ export function failureOf(error: unknown, stage: Stage | undefined): Application
     }
   }
   return ApplicationFailure.fromError(error, { nonRetryable: true });
+}
+
+/** The innermost failure that says what it is: type and message of what went wrong in a child workflow or an activity. */
+export function causeOf(error: unknown): { type: string; message: string } {
+  let at = error;
+  while (at instanceof TemporalFailure && !(at instanceof ApplicationFailure) && at.cause) at = at.cause;
+  const { message, name } = at instanceof Error ? at : new Error(String(at));
+  return { type: (at instanceof ApplicationFailure && at.type) || name, message };
 }

@@ -1,1 +1,2 @@
+export { sweep } from './sweep.js';
 export { textClassification } from './text-classification.js';

@@ -1,28 +1,66 @@
-import { stages, type ContinuedRun, type Stage, type TextClassificationInput } from '@nautil/contracts';
+import {
+  objectives,
+  stages,
+  type ContinuedRun,
+  type ContinuedSweep,
+  type SweepInput,
+  type TextClassificationInput,
+} from '@nautil/contracts';
 import { ApplicationFailure } from '@temporalio/workflow';
 
-const example = `'{"config": "text_classification_config", "overrides": ["trainer.max_epochs=1"]}'`;
+type Parser = (value: unknown, key: string) => unknown;
+
+const runParsers = {
+  config: text,
+  overrides: texts,
+  runKey: text,
+  from: oneOf(stages),
+  parentMlflowRunId: text,
+  continued: asItIs<ContinuedRun>,
+} satisfies Record<keyof TextClassificationInput, Parser>;
+
+const sweepParsers = {
+  config: text,
+  overrides: texts,
+  random: count,
+  seed: wholeNumber,
+  limit: count,
+  objective: oneOf(objectives),
+  continued: asItIs<ContinuedSweep>,
+} satisfies Record<keyof SweepInput, Parser>;
 
 /** Checks what was typed after `--input`; a wrong shape ends the workflow at once, saying which part is wrong. */
 export function parseInput(input: unknown): TextClassificationInput {
-  if (input === undefined || input === null) return {};
-  if (typeof input !== 'object' || Array.isArray(input)) throw refuse(`the input is ${describe(input)}, not an object`);
-  const parsers = {
-    config: text,
-    overrides: texts,
-    runKey: text,
-    from: stageName,
-    parentMlflowRunId: text,
-    continued: asItIs<ContinuedRun>,
-  };
-  const entries = Object.entries(input).map(([key, value]: [string, unknown]) => {
-    if (!Object.hasOwn(parsers, key))
-      throw refuse(`the input has an unknown key ${key}; the keys are ${Object.keys(parsers).join(', ')}`);
-    return [key, value == null ? undefined : parsers[key as keyof typeof parsers](value, key)];
-  });
-  const parsed = Object.fromEntries(entries) as TextClassificationInput;
+  const parsed: TextClassificationInput = parse(input ?? {}, runParsers, '{"overrides": ["trainer.max_epochs=1"]}');
   if (parsed.from && !parsed.runKey) throw refuse('the input has from without runKey: `nautil resume` fills in both');
   return parsed;
+}
+
+/** Checks the input of a sweep in the same way. */
+export function parseSweepInput(input: unknown): SweepInput {
+  const example = '{"overrides": ["model.optim.lr=1e-5,2e-5"]}';
+  const { overrides, ...rest } = parse(input ?? {}, sweepParsers, example);
+  if (!overrides?.length) throw refuse('the input has no overrides, so nothing varies', example);
+  return { overrides, ...rest };
+}
+
+/** What is null counts as left out. */
+function parse<P extends Record<string, Parser>>(
+  input: unknown,
+  parsers: P,
+  example: string,
+): { [K in keyof P]?: ReturnType<P[K]> } {
+  if (typeof input !== 'object' || input === null || Array.isArray(input))
+    throw refuse(`the input is ${describe(input)}, not an object`, example);
+  const entries = Object.entries(input).map(([key, value]: [string, unknown]) => {
+    const parser = Object.hasOwn(parsers, key) ? parsers[key] : undefined;
+    if (!parser) {
+      const keys = Object.keys(parsers).filter((known) => known !== 'continued');
+      throw refuse(`the input has an unknown key ${key}; the keys are ${keys.join(', ')}`, example);
+    }
+    return [key, value == null ? undefined : parser(value, key)];
+  });
+  return Object.fromEntries(entries) as { [K in keyof P]?: ReturnType<P[K]> };
 }
 
 function text(value: unknown, key: string): string {
@@ -35,16 +73,33 @@ function texts(value: unknown, key: string): string[] {
   return value.map((item: unknown, index) => text(item, `${key}[${index}]`));
 }
 
-function stageName(value: unknown, key: string): Stage {
-  const found = stages.find((stage) => stage === value);
-  if (!found) throw refuse(`${key} is ${describe(value)}, not one of ${stages.join(', ')}`);
-  return found;
+function wholeNumber(value: unknown, key: string): number {
+  if (!Number.isSafeInteger(value)) throw refuse(`${key} is ${describe(value)}, not a whole number`);
+  return value as number;
+}
+
+function count(value: unknown, key: string): number {
+  const number = wholeNumber(value, key);
+  if (number < 1) throw refuse(`${key} is ${number}, not 1 or more`);
+  return number;
+}
+
+function oneOf<T extends string>(values: readonly T[]): (value: unknown, key: string) => T {
+  return (value, key) => {
+    const found = values.find((known) => known === value);
+    if (found === undefined) throw refuse(`${key} is ${describe(value)}, not one of ${values.join(', ')}`);
+    return found;
+  };
 }
 
 /** Parts that only workflows write. */
-const asItIs = <T>(value: unknown): T => value as T;
+function asItIs<T>(value: unknown): T {
+  return value as T;
+}
 
 const describe = (value: unknown): string => (JSON.stringify(value) ?? 'undefined').slice(0, 80);
 
-const refuse = (message: string): ApplicationFailure =>
-  ApplicationFailure.nonRetryable(message, 'InputError', { kind: 'usage', hint: `start it with --input ${example}` });
+function refuse(message: string, example?: string): ApplicationFailure {
+  const hint = example ? `start it with --input '${example}'` : undefined;
+  return ApplicationFailure.nonRetryable(message, 'InputError', { kind: 'usage', hint });
+}

@@ -17,7 +17,7 @@ const names = (await readdir(historiesFolder)).filter((name) => name.endsWith('.
 const historyOf = (name: string): Promise<string> => readFile(join(historiesFolder, name), 'utf8');
 
 test('there are histories to replay', () => {
-  expect(names.length).toBeGreaterThanOrEqual(6);
+  expect(names.length).toBeGreaterThanOrEqual(13);
 });
 
 test.each(names)('%s replays', async (name) => {

@@ -91,14 +91,9 @@ async function runStages(
   return { nemo: packaged.nemo, ...reported(evaluated), mlflowRunId: runId, mlflowUrl: url };
 }
 
-function reported({
-  report,
-  reportFile,
-  evaluations,
-  scores,
-  picked,
-}: Evaluated): Omit<TextClassificationResult, 'nemo'> {
-  return { report, reportFile, evaluations, scores, weights: picked };
+function reported(evaluated: Evaluated): Omit<TextClassificationResult, 'nemo'> {
+  const { report, reportFile, evaluations, scores, validation, picked } = evaluated;
+  return { report, reportFile, evaluations, scores, validation, weights: picked };
 }
 
 /** Leaves no MLflow run open behind a run that has ended; the caller hears of what ended it, not of this. */

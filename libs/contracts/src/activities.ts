@@ -205,6 +205,9 @@ export interface Evaluated {
   picked: 'last' | 'best';
   scores: RunScores;
 
+  /** The same weights on the validation set, when `scores` are on the test set and training evaluated them. */
+  validation?: RunScores;
+
   /** JSON of a ClassificationReport. */
   reportFile: FileRef;
 

@@ -100,6 +100,9 @@ export interface TextClassificationResult {
 
   scores?: RunScores;
 
+  /** The same weights on the validation set, when `scores` are on the test set and training evaluated them. */
+  validation?: RunScores;
+
   /** What the weights were picked by; `last` unless save_best_model. */
   weights: 'last' | 'best';
 

@@ -1,0 +1,23 @@
+import type { Objective, RunScores, TextClassificationResult } from '@nautil/contracts';
+
+const scoreNames = {
+  f1_macro: 'f1Macro',
+  f1_micro: 'f1Micro',
+  f1_weighted: 'f1Weighted',
+  accuracy: 'accuracy',
+  loss: 'loss',
+} as const satisfies Record<string, keyof RunScores>;
+
+/** The score of a run's packaged weights that an objective names; undefined when the run has none, or one that is no number. */
+export function objectiveOf(
+  { scores, validation }: Pick<TextClassificationResult, 'scores' | 'validation'>,
+  objective: Objective,
+): number | undefined {
+  const [split, name] = objective.split('/') as [RunScores['split'], keyof typeof scoreNames];
+  const found = [scores, validation].find((of) => of?.split === split)?.[scoreNames[name]];
+  return Number.isFinite(found) ? found : undefined;
+}
+
+/** True when `a` is better than `b`: a loss is better when it is smaller, all others when they are larger. */
+export const isBetter = (objective: Objective, a: number, b: number): boolean =>
+  objective.endsWith('/loss') ? a < b : a > b;
