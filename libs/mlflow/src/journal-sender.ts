@@ -140,12 +140,14 @@ export class JournalSender {
   }
 
   async #create(experimentId: string, { key, runName, timestampMs, tags }: RunOpened): Promise<Run> {
-    const created = await this.#client.createRun({
-      experimentId,
-      runName,
-      startTime: timestampMs,
-      tags: { ...tags, [runKeyTag]: key },
-    });
+    const created = await this.#client
+      .createRun({ experimentId, runName, startTime: timestampMs, tags: { ...tags, [runKeyTag]: key } })
+      .catch(async (error: unknown) => {
+        // Its answer was lost: the server may have done it.
+        const [done] = await this.#runsOf(experimentId, key);
+        if (done) return done;
+        throw error;
+      });
     // NOTE: a creation that timed out in here may have been done after all. Everybody settles on the first by time and id.
     const runs = await this.#runsOf(experimentId, key);
     const [settled = created] = runs;

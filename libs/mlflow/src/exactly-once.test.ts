@@ -1,0 +1,191 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Metric, Run } from './entities.js';
+import { MlflowClient } from './mlflow-client.js';
+import { syncJournal } from './sync-journal.js';
+import { MlflowServer } from './testing/mlflow-server.js';
+import { SlowProxy } from './testing/slow-proxy.js';
+import { openTracker, type Tracker, type TrackerOptions } from './tracker.js';
+
+let server: MlflowServer;
+let client: MlflowClient;
+const folder = mkdtempSync(join(tmpdir(), 'nautil-exactly-once-'));
+let warnings: string[] = [];
+let number = 0;
+let proxy: SlowProxy | undefined;
+
+beforeAll(async () => {
+  server = await MlflowServer.start();
+  client = new MlflowClient({ trackingUri: server.trackingUri });
+}, 180_000);
+
+beforeEach(() => {
+  warnings = [];
+  number++;
+});
+
+afterEach(async () => {
+  await proxy?.close();
+  proxy = undefined;
+});
+
+afterAll(async () => {
+  await server.remove();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const journal = (): string => join(folder, `run-${number}`, 'mlflow.jsonl');
+
+const open = (o: Partial<TrackerOptions> = {}): Promise<Tracker> =>
+  openTracker({
+    client,
+    experiment: `exactly once ${number}`,
+    workflowId: `workflow ${number}`,
+    runKey: 'first',
+    journal: journal(),
+    warn: (message) => warnings.push(message),
+    ...o,
+  });
+
+const losses = (count: number): Metric[] =>
+  Array.from({ length: count }, (_, i) => ({
+    key: 'train/loss',
+    value: 1 / (i + 1),
+    step: i + 1,
+    timestampMs: 5000 + i,
+  }));
+
+const rowsOf = async (runId: string): Promise<Metric[]> =>
+  (await client.getMetricHistory(runId, 'train/loss')).sort((a, b) => a.step - b.step);
+
+/** Every run of an experiment that was not deleted. */
+async function runsOf(experiment: string): Promise<Run[]> {
+  const found = await client.getExperimentByName(experiment);
+  return found ? client.searchRuns({ experimentIds: [found.experimentId] }) : [];
+}
+
+describe('killed -9 after the server did it, before the journal could be marked', () => {
+  test.each([
+    ['creating the experiment', 'experiments/create'],
+    ['creating the run', 'runs/create'],
+    ['a batch of rows', 'runs/log-batch'],
+    ['an artifact', 'PUT '],
+    ['the end', 'runs/update'],
+  ])('%s', async (_, lastRequest) => {
+    const program = fileURLToPath(new URL('./testing/log-and-die.ts', import.meta.url));
+    const args = [journal(), server.trackingUri, `exactly once ${number}`, lastRequest];
+    const child = spawn(process.execPath, ['--import', 'tsx', program, ...args], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, NODE_OPTIONS: '' },
+    });
+    const signal = await new Promise((resolve) => child.once('exit', (_code, by) => resolve(by)));
+    expect(signal).toBe('SIGKILL');
+
+    const { runId, refusals } = await syncJournal(journal(), client);
+    expect(refusals).toBe(0);
+    const run = (await client.getRun(runId!))!;
+    expect(run.info.status).toBe('FINISHED');
+    expect(run.params).toEqual({ lr: '0.0001', epochs: '3' });
+    expect(await rowsOf(runId!)).toEqual(losses(50));
+    expect((await client.listArtifacts(runId!)).map(({ path }) => path)).toEqual(['report.txt']);
+    expect((await runsOf(`exactly once ${number}`)).map(({ info }) => info.runId)).toEqual([runId]);
+    expect(await syncJournal(journal(), client)).toMatchObject({ runId, sentBytes: 0 });
+  });
+});
+
+describe('a slow server', () => {
+  test('gets at most two requests at once, does not hold the logging up, and everything once', async () => {
+    proxy = await SlowProxy.start(server.trackingUri, 60);
+    const slow = new MlflowClient({ trackingUri: proxy.address });
+    const trackers = await Promise.all(
+      ['a', 'b', 'c', 'd'].map((name) => open({ client: slow, runKey: name, journal: `${journal()}.${name}` })),
+    );
+    const before = proxy.answered;
+    for (const tracker of trackers) {
+      for (const row of losses(400)) tracker.metrics([row]);
+      tracker.text('report.txt', 'once');
+    }
+    expect(proxy.answered).toBe(before); // logging returned without any answer
+    const finished = await Promise.all(trackers.map((tracker) => tracker.finish('FINISHED')));
+    await Promise.all(trackers.map((tracker) => tracker.close()));
+    expect(finished).toEqual([true, true, true, true]);
+    expect(proxy.mostAtOnce).toBe(2);
+    for (const { runId } of trackers) expect(await rowsOf(runId!)).toEqual(losses(400));
+    expect(await runsOf(`exactly once ${number}`)).toHaveLength(4);
+    expect(warnings).toEqual([]);
+  });
+
+  test.each([
+    ['answers after the client has given up', { delayMs: 1500 }],
+    ['hangs up after it has done its work', { hangUp: true }],
+  ])('%s: what was done twice is there once', async (_, fate) => {
+    proxy = await SlowProxy.start(server.trackingUri, 0);
+    // Every tenth step the server does the next request, and this side does not hear of it.
+    const impatient = new MlflowClient({ trackingUri: proxy.address, timeoutMs: 700, attempts: 1 });
+    const tracker = await open({ client: impatient });
+    await tracker.flush();
+    tracker.params({ lr: 1 });
+    for (const row of losses(30)) {
+      if (row.step % 10 === 0) {
+        proxy.next.push(fate);
+        await tracker.flush({ timeoutMs: 5000 });
+      }
+      tracker.metrics([row]);
+    }
+    proxy.next.push(fate, {}, fate);
+    tracker.text('report.txt', 'once');
+    await tracker.finish('FINISHED');
+    await tracker.close();
+
+    await syncJournal(journal(), client);
+    expect(await rowsOf(tracker.runId!)).toEqual(losses(30));
+    const runs = await runsOf(`exactly once ${number}`);
+    expect(runs.map(({ info }) => [info.runId, info.status])).toEqual([[tracker.runId, 'FINISHED']]);
+    expect(warnings[0]).toContain(proxy.address);
+  });
+
+  test('whose answer to the creation is lost does not get a second run', async () => {
+    proxy = await SlowProxy.start(server.trackingUri, 0);
+    // Opening asks for the experiment and creates it, looks for the run and creates it.
+    const asked = { hangUp: false };
+    proxy.next.push(asked, { hangUp: true }, asked, asked, { hangUp: true });
+    const tracker = await open({ client: new MlflowClient({ trackingUri: proxy.address }) });
+    expect(proxy.next).toEqual([]);
+    tracker.metrics(losses(3));
+    expect(await tracker.finish('FINISHED')).toBe(true);
+    await tracker.close();
+    expect((await runsOf(`exactly once ${number}`)).map(({ info }) => info.status)).toEqual(['FINISHED']);
+    expect(await rowsOf(tracker.runId!)).toEqual(losses(3));
+    expect(warnings).toEqual([]);
+  });
+});
+
+test.each(['FAILED', 'KILLED'] as const)('a run that ended as %s says why', async (status) => {
+  const tracker = await open();
+  tracker.metrics(losses(1));
+  await tracker.finish(status, 'the loss is NaN at step 1\nlines 3, 7 and 9 of train.tsv');
+  await tracker.close();
+  const run = (await client.getRun(tracker.runId!))!;
+  expect(run.info.status).toBe(status);
+  expect(run.info.endTime).toBeGreaterThan(0);
+  expect(run.tags['mlflow.note.content']).toBe('the loss is NaN at step 1\nlines 3, 7 and 9 of train.tsv');
+});
+
+test("a sweep's runs stand under its own, and are found by it", async () => {
+  const parent = await open({ runKey: 'sweep' });
+  const children = await Promise.all(
+    [1, 2].map((n) => open({ workflowId: `child ${n}`, parentRunId: parent.runId, journal: `${journal()}.${n}` })),
+  );
+  for (const run of [...children, parent]) {
+    await run.finish('FINISHED');
+    await run.close();
+  }
+  const found = await client.searchRuns({
+    experimentIds: [(await client.getRun(parent.runId!))!.info.experimentId],
+    filter: `tags.mlflow.parentRunId = '${parent.runId}'`,
+  });
+  expect(found.map(({ info }) => info.runId).sort()).toEqual(children.map(({ runId }) => runId).sort());
+});
