@@ -2,6 +2,7 @@ export type { Artifact, Experiment, Metric, ModelVersion, RegisteredModel, Run, 
 export { MlflowAddressInvalid, MlflowError, MlflowUnavailable } from './errors.js';
 export { flattenParams } from './flatten-params.js';
 export { MlflowClient, type Batch } from './mlflow-client.js';
+export { findJournals, summarizeJournal, type JournalSummary } from './summarize-journal.js';
 export { NotAJournal, syncJournal, type SyncedJournal } from './sync-journal.js';
 export { trackTraining } from './track-training.js';
 export { openTracker, type Tracker, type TrackerOptions } from './tracker.js';

@@ -1,20 +1,11 @@
-import { writeFileAtomic } from '@nautil/store';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readAcknowledged, writeAcknowledged, type Acknowledged } from './acknowledged.js';
 import type { Metric, Run } from './entities.js';
 import { MlflowAddressInvalid, MlflowError } from './errors.js';
 import type { JournalRecord, RunEnded, RunOpened } from './journal-record.js';
 import { runKeyTag } from './journal-record.js';
-import { readJournal, readJournalId, type PositionedRecord } from './journal.js';
+import { readJournal, type PositionedRecord } from './journal.js';
 import { batchLimits, type Batch, type MlflowClient } from './mlflow-client.js';
-
-/** How far a journal has been sent, and to which run; kept beside it. */
-interface Acknowledged {
-  journalId: string;
-  offset: number;
-  runId?: string;
-  experimentId?: string;
-}
 
 const noteTag = 'mlflow.note.content';
 const failureTag = 'nautil.failure';
@@ -60,12 +51,7 @@ export class JournalSender {
 
   /** Reads how far an earlier process came. */
   async load(): Promise<void> {
-    const journalId = (await readJournalId(this.#journal)) ?? '';
-    const kept = await readFile(sidecarOf(this.#journal), 'utf8').then(
-      (text) => parseAcknowledged(text),
-      () => undefined,
-    );
-    this.#acknowledged = kept?.journalId === journalId ? kept : { journalId, offset: 0 };
+    this.#acknowledged = await readAcknowledged(this.#journal);
   }
 
   /**
@@ -92,7 +78,7 @@ export class JournalSender {
         continue;
       }
       at.offset = group?.end ?? end;
-      await writeFileAtomic(sidecarOf(this.#journal), JSON.stringify(at));
+      await writeAcknowledged(this.#journal, at);
     }
   }
 
@@ -272,15 +258,4 @@ function halves({ metrics = [], params = {}, tags = {} }: Batch): Batch[] {
 function splitInTwo<T>(list: readonly T[]): T[][] {
   const middle = Math.ceil(list.length / 2);
   return [list.slice(0, middle), list.slice(middle)];
-}
-
-/** The file that says how far a journal has been sent. */
-const sidecarOf = (journal: string): string => `${journal}.sent`;
-
-function parseAcknowledged(text: string): Acknowledged | undefined {
-  try {
-    return JSON.parse(text) as Acknowledged;
-  } catch {
-    return undefined; // lost with the power: all is sent again, and leaves what it left
-  }
 }
