@@ -1,0 +1,283 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { CheckpointError } from './errors.js';
+import { openTensors } from './open-tensors.js';
+import { readNemo } from './read-nemo.js';
+import {
+  int,
+  pickle,
+  rawTar,
+  rawZip,
+  tensor,
+  text,
+  torchFile,
+  type TarEntry,
+  type ZipEntry,
+} from './testing/hostile-files.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'nautil-hostile-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** What the reader says to a file; everything that it gives is read if it opens. */
+async function answerTo(bytes: Buffer, name: string): Promise<string> {
+  const path = join(folder, name);
+  writeFileSync(path, bytes);
+  const reading = name.endsWith('.nemo')
+    ? readNemo(path)
+    : openTensors(path).then((tensors) => ({ tensors, close: tensors.close }));
+  return reading.then(
+    async ({ tensors, close }) => {
+      for (const tensorName of tensors.names()) await tensors.read(tensorName);
+      await close();
+      return 'it was read';
+    },
+    (error: unknown) => {
+      expect(error).toBeInstanceOf(CheckpointError);
+      expect((error as CheckpointError).message).toContain(path);
+      return `${(error as CheckpointError).name}: ${(error as CheckpointError).message}`;
+    },
+  );
+}
+
+const config = Buffer.from('tokenizer:\n  tokenizer_name: bert\nlanguage_model:\n  config_file: null\n');
+const weights = torchFile(pickle('}'));
+const honest: TarEntry[] = [
+  { name: './model_config.yaml', content: config },
+  { name: './model_weights.ckpt', content: weights },
+];
+
+test('the honest archive that the hostile ones are made of opens', async () => {
+  expect(await answerTo(rawTar(honest), 'honest.nemo')).toBe('it was read');
+  expect(await answerTo(gzipSync(rawTar(honest)), 'honest-gz.nemo')).toBe('it was read');
+});
+
+describe('a hostile tar is refused with the reason, and nothing is written', () => {
+  const paxRecords = (record: string) => ({ name: 'pax', type: 'x', content: Buffer.from(record) });
+  test.each<[string, TarEntry[], RegExp]>([
+    ['a path that leads out', [{ name: '../evil', content: config }], /"\.\.\/evil" would lie outside/],
+    ['a path that leads out further in', [{ name: './a/../../evil' }], /would lie outside/],
+    ['an absolute path', [{ name: '/tmp/evil' }], /would lie outside/],
+    ["a path in Windows' way", [{ name: '..\\evil' }], /would lie outside/],
+    ['a path that leads out, in a pax header', [paxRecords('16 path=../evil\n'), { name: 'x' }], /would lie outside/],
+    ['a folder that lies outside', [{ name: '../../', type: '5' }], /would lie outside/],
+    ['a symbolic link', [{ name: 'model', type: '2', link: '/etc/passwd' }], /is a link/],
+    ['a hard link', [{ name: 'model', type: '1', link: 'model_config.yaml' }], /is a link/],
+    ['a device', [{ name: 'disk', type: '4' }], /of type "4"/],
+    ['a sparse file', [{ name: 'sparse', type: 'S' }], /of type "S"/],
+    ['a sparse file in a pax header', [paxRecords('22 GNU.sparse.major=1\n'), { name: 'x' }], /GNU\.sparse/],
+    ['a size in a pax header', [paxRecords('18 size=999999999\n'), { name: 'x' }], /pax header sets size/],
+    ['a pax header that is none', [paxRecords('999 path=a\n'), { name: 'x' }], /pax header of the archive is broken/],
+    ['a member twice', [honest[0]!], /holds model_config\.yaml twice/],
+    ['a size beyond the file', [{ name: 'big', size: 2 ** 32 }], /cut off: its member big of 4294967296 bytes/],
+  ])('%s', async (_, members, message) => {
+    const before = readdirSync(folder).length;
+    expect(await answerTo(rawTar([...honest, ...members]), 'hostile.nemo')).toMatch(message);
+    expect(readdirSync(folder).length).toBeLessThanOrEqual(before + 1);
+    expect(existsSync(join(folder, '..', 'evil'))).toBe(false);
+  });
+
+  test.each<[string, Buffer, RegExp]>([
+    [
+      'more members than any model',
+      rawTar(Array.from({ length: 10_050 }, (_, id) => ({ name: `m${id}` }))),
+      /more than 10000/,
+    ],
+    ['no member', rawTar([]), /holds no file/],
+    ['no archive', Buffer.from('not a tar '.repeat(100)), /no header of the tar archive/],
+    ['no weights', rawTar(honest.slice(0, 1)), /no model_weights\.ckpt/],
+    ['no configuration', rawTar(honest.slice(1)), /no model_config\.yaml/],
+    [
+      'a configuration that grows by its aliases',
+      rawTar([{ name: 'model_config.yaml', content: aliasBomb() }, honest[1]!]),
+      /is no YAML/,
+    ],
+    [
+      'a configuration that nests without end',
+      rawTar([{ name: 'model_config.yaml', content: Buffer.from(`a: ${'['.repeat(100_000)}`) }, honest[1]!]),
+      /is no YAML/,
+    ],
+    [
+      'a configuration of another model',
+      rawTar([{ name: 'model_config.yaml', content: Buffer.from('target: nemo.asr.EncDecCTCModel\n') }, honest[1]!]),
+      /holds a EncDecCTCModel, not a TextClassificationModel/,
+    ],
+  ])('%s', async (_, bytes, message) => {
+    expect(await answerTo(bytes, 'hostile.nemo')).toMatch(message);
+  });
+
+  test('a gzip bomb fills neither memory nor the disk', async () => {
+    const left = () => readdirSync(tmpdir()).filter((name) => name.startsWith('nautil-nemo-'));
+    const before = left();
+    const bomb = gzipSync(rawTar([{ name: 'zeros', content: Buffer.alloc(200 << 20) }]), { level: 9 });
+    expect(await answerTo(bomb, 'bomb.nemo')).toMatch(/unpacks to more than \d+ bytes from \d+/);
+    expect(left().filter((name) => !before.includes(name))).toEqual([]);
+  });
+
+  test('a gzip stream that was cut off is refused', async () => {
+    const whole = gzipSync(rawTar(honest));
+    expect(await answerTo(whole.subarray(0, whole.length - 20), 'cut.nemo')).toMatch(/gzip stream is broken/);
+  });
+});
+
+function aliasBomb(): Buffer {
+  const lines = ['a0: &a0 [x, x, x, x, x, x, x, x, x, x]'];
+  for (let level = 1; level < 12; level += 1) {
+    lines.push(`a${level}: &a${level} [${Array.from({ length: 10 }, () => `*a${level - 1}`).join(', ')}]`);
+  }
+  return Buffer.from(`${lines.join('\n')}\n`);
+}
+
+describe('a hostile zip is refused with the reason', () => {
+  const program = { name: 'archive/data.pkl', content: pickle('}') };
+  const data = { name: 'archive/data/0', content: Buffer.alloc(64) };
+  test.each<[string, ZipEntry[], RegExp, { entries?: number; offset?: number }?]>([
+    ['entries that overlap', [program, { ...data, central: { offset: 0 } }], /disagrees with the zip directory/],
+    [
+      'one entry under two names, the way bombs are made',
+      [program, data, { ...data, central: { offset: 30 + program.name.length + program.content.length } }],
+      /names archive\/data\/0 twice/,
+    ],
+    ['a compressed entry', [{ ...program, central: { method: 8 } }], /is compressed/],
+    ['an encrypted entry', [{ ...program, central: { flags: 1 } }], /is encrypted/],
+    [
+      'another name before the data',
+      [{ ...program, localName: 'archive/dataXpkl' }],
+      /disagrees with the zip directory/,
+    ],
+    ['a size beyond the file', [{ ...program, central: { size: 2 ** 31 } }], /runs into the zip directory/],
+    [
+      'an offset beyond the file',
+      [{ ...program, central: { offset: 2 ** 31 } }],
+      /bytes are wanted at byte 2147483648/,
+    ],
+    ['another checksum', [{ ...program, central: { checksum: 1 } }], /another checksum/],
+    ['a wrong count', [program], /has 1 entries and says it has 9/, { entries: 9 }],
+    ['a directory beyond the file', [program], /runs into the record that closes/, { offset: 2 ** 31 }],
+    ['no program', [data], /not one of torch\.save/],
+    ['two programs', [program, { ...program, name: 'other/data.pkl' }], /not one of torch\.save/],
+    ['a compiled program', [program, { name: 'archive/constants.pkl', content: pickle(')') }], /TorchScript/],
+    // Jest would take a fourth parameter for its callback `done` in the rows of three.
+  ])('%s', async (...[, entries, message, end]) => {
+    expect(await answerTo(rawZip(entries, end), 'hostile.bin')).toMatch(message);
+  });
+
+  test('entries of which one lies within the other are refused', async () => {
+    const inner = { name: 'archive/data.pkl', content: pickle('}') };
+    const outerName = 'archive/outer';
+    const bytes = rawZip([
+      { name: outerName, content: rawZip([inner]) },
+      { ...inner, central: { offset: 30 + outerName.length } },
+    ]);
+    expect(await answerTo(bytes, 'hostile.bin')).toMatch(/zip entries archive\/outer and archive\/data\.pkl overlap/);
+  });
+
+  test('a zip that was cut off is refused', async () => {
+    expect(await answerTo(weights.subarray(0, weights.length - 10), 'cut.bin')).toMatch(
+      /directory at the end .* is missing/,
+    );
+  });
+});
+
+describe('a pickle is never executed, and what it wants is named', () => {
+  const call = (module: string, name: string, argument: string) =>
+    pickle(`c${module}\n${name}\n`, text(argument), 0x85, 'R');
+  test.each<[string, Buffer, RegExp]>([
+    ['a command', call('os', 'system', 'touch evil'), /UnsafePickle: .* wants os\.system/],
+    ['a command under its other name', call('posix', 'system', 'touch evil'), /wants posix\.system/],
+    ['code', call('builtins', 'eval', '1'), /wants builtins\.eval/],
+    ["code in Python 2's words", call('__builtin__', 'eval', '1'), /wants builtins\.eval|wants __builtin__\.eval/],
+    ['an import', call('importlib', 'import_module', 'os'), /wants importlib\.import_module/],
+    ['an attribute', call('builtins', 'getattr', 'x'), /wants builtins\.getattr/],
+    ['a nested load', call('torch', 'load', 'x'), /wants torch\.load/],
+    ['a program within NumPy', call('numpy.f2py', 'run_main', 'x'), /wants numpy\.f2py\.run_main/],
+    ["an object's prototype", pickle('c__proto__\nconstructor\n'), /wants __proto__\.constructor/],
+    [
+      'a name that is put together on the stack',
+      pickle(text('os'), text('system'), 0x93, text('x'), 0x85, 'R'),
+      /wants os\.system/,
+    ],
+    [
+      'a whole module',
+      pickle('(', text('module'), 'N', 'N', 'N', 't', 'Q'),
+      /UnsafePickle: .*whole module with its source/,
+    ],
+    ['a call of text', pickle(text('system'), ')', 'R'), /calls something that is no class/],
+    ['an instruction of older protocols', pickle('ios\nsystem\n'), /instruction 0x69/],
+    ['an integer of a gigabyte', pickle(0x8b, Buffer.of(0, 0, 0, 0x40)), /integer of 1073741824 bytes/],
+    ['a string beyond the file', pickle('X', Buffer.of(0xff, 0xff, 0xff, 0x7f)), /cut off/],
+    ['a long string beyond numbers', pickle(0x8d, Buffer.alloc(8, 0xff)), /string of 18446744073709551615 bytes/],
+    ['a list that holds itself', pickle(']', 'q', 0, 'h', 0, 'a'), /nests without end/],
+    ['more paths than parts', pickle(...laughs(30)), /nests without end/],
+    ['no end', pickle('}').subarray(0, 3), /cut off/],
+    ['an empty stack', pickle('0'), /empty stack/],
+    ['a memo that is empty', pickle('h', 9), /entry 9 of its memo/],
+    ['more instructions than any checkpoint', pickle(Buffer.alloc(1_000_100, 'N')), /more than 1000000 instructions/],
+  ])('%s', async (_, program, message) => {
+    expect(await answerTo(torchFile(program), 'hostile.bin')).toMatch(message);
+    expect(existsSync('evil')).toBe(false);
+  });
+
+  /** A list of ten times the list before it, again and again. */
+  function laughs(levels: number): (string | number)[] {
+    const parts: (string | number)[] = [']', 'q', 0];
+    for (let level = 1; level < levels; level += 1) {
+      parts.push('0', ']', 'q', level, '(');
+      for (let copy = 0; copy < 10; copy += 1) parts.push('h', level - 1);
+      parts.push('e');
+    }
+    return parts;
+  }
+});
+
+describe('a tensor that lies about its storage is refused', () => {
+  const state = (...views: Parameters<typeof tensor>[0][]) =>
+    torchFile(pickle('}', ...views.flatMap((view, id) => [text(`w${id}`), tensor(view), 's'])));
+  const honestView = { elements: 4, shape: [2, 2], strides: [2, 1] };
+
+  test('and an honest one is not', async () => {
+    expect(await answerTo(state(honestView), 'honest.bin')).toBe('it was read');
+    expect(await answerTo(state({ ...honestView, strides: [0, 1] }), 'repeated.bin')).toBe('it was read');
+  });
+
+  test.each<[string, Parameters<typeof tensor>[0][], RegExp]>([
+    ['a shape beyond it', [{ ...honestView, shape: [3, 2] }], /ends at byte 24 of a storage of 16/],
+    ['an offset beyond it', [{ ...honestView, offset: 1 }], /ends at byte 20 of a storage of 16/],
+    ['strides beyond it', [{ ...honestView, strides: [1000, 1] }], /ends at byte/],
+    [
+      'a shape that overflows',
+      [{ ...honestView, shape: Array<number>(40).fill(2 ** 30), strides: Array<number>(40).fill(1) }],
+      /ends at byte/,
+    ],
+    [
+      'a shape that repeats four bytes up to terabytes',
+      [{ ...honestView, shape: [2 ** 20, 2 ** 20], strides: [0, 0] }],
+      /repeats a storage of 16 bytes up to 4398046511104/,
+    ],
+    [
+      'more dimensions than PyTorch has',
+      [{ ...honestView, shape: Array<number>(65).fill(1), strides: Array<number>(65).fill(1) }],
+      /are none/,
+    ],
+    ['shape and strides of two lengths', [{ ...honestView, strides: [1] }], /are none/],
+    ['more bytes than the file has', [{ ...honestView, elements: 5 }], /has 16 bytes, the pickle says 20/],
+    [
+      'a thousand tensors that repeat it',
+      Array.from({ length: 10 }, () => ({ ...honestView, shape: [2 ** 22], strides: [0] })),
+      /tensors would take \d+ bytes/,
+    ],
+  ])('%s', async (_, views, message) => {
+    expect(await answerTo(state(...views), 'hostile.bin')).toMatch(message);
+  });
+});
+
+test.each<[string, Buffer, RegExp]>([
+  ['an empty file', Buffer.alloc(0), /is empty/],
+  ['a pointer of Git LFS', Buffer.from('version https://git-lfs.github.com/spec/v1\n'), /pointer that Git LFS/],
+  ['a web page', Buffer.from('<!DOCTYPE html><html>'), /a web page/],
+  ['a pickle alone', pickle(int(1)), /a pickle that torch\.save did not write/],
+  ['an archive', rawTar(honest), /a tar archive/],
+])('%s is refused for what it is', async (_, bytes, message) => {
+  expect(await answerTo(bytes, 'weights.bin')).toMatch(message);
+});
