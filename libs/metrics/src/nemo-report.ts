@@ -1,4 +1,5 @@
 import type { ClassificationReport, Scores } from '@nautil/contracts';
+import { pythonFixed } from './python-fixed.js';
 
 const labelWidth = 50;
 
@@ -26,7 +27,7 @@ const nemoLabel = (of: { labelId: number; labelName?: string }): string =>
   of.labelName === undefined ? `label_id: ${of.labelId}` : `${of.labelName} (label_id: ${of.labelId})`;
 
 function row(label: string, of: Scores, support: number): string {
-  const scores = [of.precision, of.recall, of.f1].map((score) => asPython(percent(score), 2).padStart(8));
+  const scores = [of.precision, of.recall, of.f1].map((score) => pythonFixed(percent(score), 2).padStart(8));
   return [padEnd(label, labelWidth), ...scores, String(support).padStart(8)].join('   ');
 }
 
@@ -35,12 +36,3 @@ const percent = (fraction: number): number => Math.fround(fraction * 100);
 
 /** Python pads by code points, JavaScript by UTF-16 units. */
 const padEnd = (text: string, width: number): string => text + ' '.repeat(Math.max(0, width - [...text].length));
-
-/** `format(value, '.Nf')` as Python does: the exact binary value is rounded, ties to the even digit. */
-function asPython(value: number, digits: number): string {
-  // NOTE: toFixed rounds a tie up, Python to even. A binary number can be a tie only when 2^(N+1) times it is whole.
-  const scaled = value * 10 ** digits;
-  const isTie = scaled % 1 === 0.5 && Number.isInteger(value * 2 ** (digits + 1));
-  const isEven = Math.floor(scaled) % 2 === 0;
-  return (isTie && isEven ? Math.floor(scaled) / 10 ** digits : value).toFixed(digits);
-}

@@ -1,0 +1,168 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { KeptCheckpoints, type KeptCheckpointsOptions } from './kept-checkpoints.js';
+
+let folder: string;
+beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'nautil-kept-'))));
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const open = (o: Partial<KeptCheckpointsOptions> = {}): Promise<KeptCheckpoints> =>
+  KeptCheckpoints.open({
+    folder,
+    name: 'TextClassification',
+    monitor: 'val_loss',
+    mode: 'min',
+    saveTopK: 3,
+    saveLast: true,
+    everyNEpochs: 1,
+    ...o,
+  });
+
+/** One evaluation an epoch, ten steps each; a checkpoint's content is its step. */
+async function epochs(kept: KeptCheckpoints, values: number[], from = 0): Promise<(string | undefined)[]> {
+  const messages: (string | undefined)[] = [];
+  for (const [i, value] of values.entries()) {
+    const epoch = from + i;
+    const step = 10 * (epoch + 1);
+    messages.push(await kept.save({ step, epoch, value }, (path) => writeFile(path, `${step}`)));
+  }
+  return messages;
+}
+
+/** Files without their common beginning. */
+const files = (): string[] =>
+  readdirSync(folder)
+    .filter((name) => !name.startsWith('.'))
+    .map((name) => name.replace('TextClassification--', ''))
+    .sort();
+
+test('keeps the best three and the last, and says what Lightning says', async () => {
+  const kept = await open();
+  const messages = await epochs(kept, [0.9, 0.5, 0.7, 0.8, 0.6]);
+  expect(files()).toEqual([
+    'val_loss=0.5000-epoch=1.ckpt',
+    'val_loss=0.6000-epoch=4-last.ckpt',
+    'val_loss=0.6000-epoch=4.ckpt',
+    'val_loss=0.7000-epoch=2.ckpt',
+  ]);
+  const path = join(folder, 'TextClassification--val_loss=0.8000-epoch=3.ckpt');
+  expect(messages[3]).toBe(
+    `Epoch 3, global step 40: 'val_loss' reached 0.80000 (best 0.50000), saving model to '${path}' as top 3`,
+  );
+  expect(await kept.save({ step: 60, epoch: 5, value: 0.75 }, (to) => writeFile(to, '60'))).toBe(
+    "Epoch 5, global step 60: 'val_loss' was not in top 3",
+  );
+  expect(readFileSync(kept.last!, 'utf8')).toBe('60');
+  expect(basename(kept.best!)).toBe('TextClassification--val_loss=0.5000-epoch=1.ckpt');
+});
+
+test('at the end the last is named by the epochs that are done', async () => {
+  const kept = await open();
+  await epochs(kept, [0.69331, 0.69327]);
+  await kept.end({ step: 20, epoch: 1, epochsDone: 2, value: 0.69327 }, () =>
+    Promise.reject(new Error('written twice')),
+  );
+  expect(files()).toEqual([
+    'val_loss=0.6933-epoch=0.ckpt',
+    'val_loss=0.6933-epoch=1.ckpt',
+    'val_loss=0.6933-epoch=2-last.ckpt',
+  ]);
+  expect(readFileSync(kept.last!, 'utf8')).toBe('20');
+});
+
+test('steps after the last evaluation are in the last checkpoint', async () => {
+  const kept = await open();
+  await epochs(kept, [0.7]);
+  await kept.end({ step: 14, epoch: 1, epochsDone: 1, value: 0.7 }, (path) => writeFile(path, '14'));
+  expect(readFileSync(kept.last!, 'utf8')).toBe('14');
+  expect(files()).toEqual(['val_loss=0.7000-epoch=0.ckpt', 'val_loss=0.7000-epoch=1-last.ckpt']);
+});
+
+test('killed before the end of any step and opened again, it ends with the same files', async () => {
+  const values = [0.9, 0.5, NaN, 0.50001, 0.8, 0.4, 0.50002];
+  await epochs(await open(), values);
+  const whole = files();
+  for (let until = 1; until < values.length; until++) {
+    rmSync(folder, { recursive: true });
+    await epochs(await open(), values.slice(0, until));
+    // The newest checkpoint is announced again after a crash.
+    const again = await open();
+    expect(await epochs(again, values.slice(until - 1, until), until - 1)).toEqual([undefined]);
+    await epochs(again, values.slice(until), until);
+    expect(files()).toEqual(whole);
+  }
+});
+
+test.each(['before the record is written', 'before the old last one is removed'])('killed %s', async (when) => {
+  const values = [0.9, 0.5, 0.7, 0.6];
+  await epochs(await open(), values);
+  const whole = files();
+  for (let until = 0; until < values.length; until++) {
+    rmSync(folder, { recursive: true });
+    await epochs(await open(), values.slice(0, until));
+    mkdirSync(folder, { recursive: true });
+    const before = new Map(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name))]));
+    const record = '.kept.json';
+    // An interrupted first save has written an empty record.
+    if (until === 0) before.set(record, Buffer.from('{"step":0,"values":{}}'));
+    await epochs(await open(), values.slice(until, until + 1), until);
+    const lost = when.startsWith('before the record')
+      ? record
+      : [...before.keys()].find((name) => name.includes('-last'));
+    if (lost !== undefined) writeFileSync(join(folder, lost), before.get(lost)!);
+    await epochs(await open(), values.slice(until), until);
+    expect(files()).toEqual(whole);
+  }
+});
+
+test('a crash while a checkpoint is written leaves the files of before', async () => {
+  const kept = await open({ saveTopK: 1 });
+  await epochs(kept, [0.9]);
+  const before = files();
+  const full = Promise.reject(new Error('no space left on device'));
+  await expect(kept.save({ step: 20, epoch: 1, value: 0.5 }, () => full)).rejects.toThrow('no space');
+  expect(files()).toEqual(before);
+  await epochs(await open({ saveTopK: 1 }), [0.5], 1);
+  expect(files()).toEqual(['val_loss=0.5000-epoch=1-last.ckpt', 'val_loss=0.5000-epoch=1.ckpt']);
+});
+
+test("a folder of NeMo's is read from its names, and what is too much goes", async () => {
+  const names = ['0.9000-epoch=0', '0.5000-epoch=1', '0.5000-epoch=1-v1', 'nan-epoch=2', '0.7000-epoch=3', '0.7-last'];
+  for (const name of names) writeFileSync(join(folder, `TextClassification--val_loss=${name}.ckpt`), name);
+  const kept = await open();
+  expect(files()).toEqual([
+    'val_loss=0.5000-epoch=1-v1.ckpt',
+    'val_loss=0.5000-epoch=1.ckpt',
+    'val_loss=0.7-last.ckpt',
+    'val_loss=0.7000-epoch=3.ckpt',
+  ]);
+  await epochs(kept, [0.6], 4);
+  expect(files()).toContain('val_loss=0.6000-epoch=4.ckpt');
+  expect(files()).not.toContain('val_loss=0.7000-epoch=3.ckpt');
+});
+
+test('equal values in one epoch get a version, as Lightning gives it', async () => {
+  const kept = await open();
+  for (const step of [5, 10]) await kept.save({ step, epoch: 0, value: 0.5 }, (path) => writeFile(path, `${step}`));
+  expect(files()).toEqual([
+    'val_loss=0.5000-epoch=0-last.ckpt',
+    'val_loss=0.5000-epoch=0-v1.ckpt',
+    'val_loss=0.5000-epoch=0.ckpt',
+  ]);
+});
+
+test.each([
+  [{ saveTopK: -1 }, 5],
+  [{ saveTopK: 0 }, 0],
+  [{ everyNEpochs: 2 }, 2],
+  [{ everyNEpochs: 0 }, 0],
+  [{ monitor: 'val_f1', mode: 'max' as const, saveTopK: 2 }, 2],
+])('%j keeps %d of the best of five', async (o, count) => {
+  const kept = await open(o);
+  await epochs(kept, [0.1, 0.2, 0.3, 0.5, 0.4]);
+  expect(files().filter((name) => !name.endsWith('-last.ckpt'))).toHaveLength(count);
+  expect(readFileSync(kept.last!, 'utf8')).toBe('50');
+  if ('mode' in o) expect(basename(kept.best!)).toContain('val_f1=0.5000-epoch=3');
+});
