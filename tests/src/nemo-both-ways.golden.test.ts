@@ -1,0 +1,169 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createActivities } from '@nautil/activities';
+import { readNemo, verifyNemo, type JsonObject, type JsonValue, type NemoArchive } from '@nautil/checkpoint';
+import type { RunActivities } from '@nautil/contracts';
+import { encoderWeights, parseEncoderConfig } from '@nautil/model';
+import { nautilHome, workspaceRoot } from '@nautil/store';
+import { MockActivityEnvironment } from '@temporalio/testing';
+
+// What a whole run packages, held against what NeMo wrote for a model of the same kind.
+const golden = resolve(workspaceRoot(), process.env['GOLDEN'] ?? '../shared/golden');
+const kinds = [
+  { kind: 'BERT', encoder: 'bert-tiny-uncased', archive: 'tiny_bert.nemo' },
+  {
+    kind: 'cased BERT, weighted loss and labels',
+    encoder: 'bert-tiny-cased',
+    archive: 'tiny_bert_weighted_3layer.nemo',
+  },
+  { kind: 'RoBERTa', encoder: 'roberta-tiny', archive: 'tiny_roberta.nemo' },
+  { kind: 'DistilBERT', encoder: 'distilbert-tiny', archive: 'tiny_distilbert.nemo' },
+];
+
+const environment = { ...process.env };
+const homes: string[] = [];
+afterAll(async () => {
+  process.env = environment;
+  for (const home of homes) await rm(home, { recursive: true, force: true });
+});
+
+interface Packaged {
+  path: string;
+  sha256: string;
+
+  /** State folder of the run. */
+  home: string;
+  workflowId: string;
+}
+
+/** All stages of a run in a state folder of its own, as a worker goes through them. */
+async function trainAndPackage(encoder: string, overrides: string[]): Promise<Packaged> {
+  const library = environment['LIBTENSORFLOW'] ?? join(nautilHome(), 'tensorflow/2.21.0/libtensorflow_cc.so.2');
+  const home = await mkdtemp(join(tmpdir(), 'nautil-both-ways-'));
+  homes.push(home);
+  process.env = { ...environment, LIBTENSORFLOW: library, NAUTIL_HOME: home };
+  const workflowId = `run-${homes.length}`;
+  const runKey = `key-${homes.length}`;
+  // No server listens there: runs go on without one.
+  const activities = createActivities({ trackingUri: 'http://127.0.0.1:9', signalProgress: () => Promise.resolve() });
+  const call = <Name extends keyof RunActivities>(name: Name, input: Parameters<RunActivities[Name]>[0]) =>
+    new MockActivityEnvironment().run(
+      activities[name] as (of: Parameters<RunActivities[Name]>[0]) => ReturnType<RunActivities[Name]>,
+      input,
+    ) as ReturnType<RunActivities[Name]>;
+  const data = join(golden, 'nemo/traj_train.tsv');
+  const run = await call('resolveRun', {
+    workflowId,
+    runKey,
+    taskQueue: 'nautil',
+    overrides: [
+      `model.language_model.pretrained_model_name=${join(golden, encoder)}`,
+      ...['train_ds', 'validation_ds', 'test_ds'].map((set) => `model.${set}.file_path=${data}`),
+      `model.nemo_path=${join(home, 'model.nemo')}`,
+      'trainer.max_epochs=1',
+      'trainer.limit_train_batches=2',
+      'trainer.limit_val_batches=1',
+      'trainer.limit_test_batches=1',
+      'model.train_ds.batch_size=8',
+      ...overrides,
+    ],
+  });
+  const source = await call('download', { run });
+  const converted = await call('convert', { run, source });
+  const inputs = await call('cache', { run, source, data: converted });
+  const tokens = await call('tokenize', { run, inputs });
+  const model = await call('train', { run, inputs, tokens, stopEarly: false });
+  const evaluated = await call('evaluate', { run, inputs, tokens, model });
+  const { nemo } = await call('package', { run, inputs, tokens, evaluated });
+  return { ...nemo, home, workflowId };
+}
+
+async function withArchive<T>(path: string, use: (archive: NemoArchive) => Promise<T>): Promise<T> {
+  const archive = await readNemo(path);
+  try {
+    return await use(archive);
+  } finally {
+    await archive.close();
+  }
+}
+
+const isObject = (value: JsonValue | undefined): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function keysOf(tree: JsonValue, prefix = ''): string[] {
+  if (!isObject(tree)) return [prefix];
+  return Object.entries(tree).flatMap(([key, value]) => keysOf(value, `${prefix}.${key}`));
+}
+
+const withoutHash = (member: string) => member.replace(/^[0-9a-f]{32}_/, '');
+
+/** What both sides must have alike; values differ, since the runs do. */
+async function layoutOf(archive: NemoArchive) {
+  const { tensors } = archive;
+  return {
+    members: archive.members
+      .map(({ name }) => withoutHash(name))
+      .filter((name) => name !== 'nautil.json')
+      .sort(),
+    keys: keysOf(archive.config).sort(),
+    tensors: Object.fromEntries(
+      tensors
+        .names()
+        .filter((name) => name !== 'loss.weight')
+        .map((name) => [name, tensors.info(name)]),
+    ),
+    vocabulary: JSON.parse(Buffer.from((await archive.artifact('tokenizer_vocab_dict')) ?? []).toString()) as unknown,
+    vocabularyFile: vocabularyIn(Buffer.from((await archive.artifact('tokenizer.vocab_file')) ?? []).toString()),
+    labels: Buffer.from((await archive.artifact('class_labels.class_labels_file')) ?? []).toString(),
+  };
+}
+
+/** A vocabulary file's content: NeMo writes the JSON of RoBERTa anew, with other white space. */
+const vocabularyIn = (text: string): unknown => (text.startsWith('{') ? JSON.parse(text) : text);
+
+/** Overrides that make a run of the same kind as the archive. */
+function overridesFor(config: JsonObject): string[] {
+  const value = (section: string, key: string) => {
+    const found = (config[section] as JsonObject)[key];
+    return found === null ? 'null' : String(found);
+  };
+  const labels = (config['class_labels'] as JsonObject)['class_labels_file'];
+  return [
+    `model.classifier_head.num_output_layers=${value('classifier_head', 'num_output_layers')}`,
+    `model.dataset.class_balancing=${value('dataset', 'class_balancing')}`,
+    `model.dataset.num_classes=${value('dataset', 'num_classes')}`,
+    ...(labels === null ? [] : [`model.class_labels.class_labels_file=${join(golden, 'nemo/label_ids.tsv')}`]),
+  ];
+}
+
+test.each(kinds)(
+  'a run on $kind packages the members, keys, tensors and vocabulary of NeMo’s own archive',
+  async ({ encoder, archive }) => {
+    await withArchive(join(golden, 'nemo', archive), async (truth) => {
+      const packaged = await trainAndPackage(encoder, overridesFor(truth.config));
+      await withArchive(packaged.path, async (ours) => {
+        expect(await layoutOf(ours)).toEqual(await layoutOf(truth));
+        expect(ours.tensors.names()).not.toContain('loss.weight');
+        expect((await ours.encoderConfig()).notes).toEqual([]);
+      });
+      const { checks } = await verifyNemo(packaged.path, {
+        layout: (config, source) => encoderWeights(parseEncoderConfig(config, source)),
+      });
+      expect(checks.flatMap(({ problems }) => problems)).toEqual([]);
+    });
+  },
+  120_000,
+);
+
+test('equal runs give equal bytes, without a path, an id or a time in them', async () => {
+  const runs = [
+    await trainAndPackage(kinds[0]!.encoder, ['nautil.seed=7']),
+    await trainAndPackage(kinds[0]!.encoder, ['nautil.seed=7']),
+  ];
+  expect(runs[0]!.home).not.toBe(runs[1]!.home);
+  expect(runs[1]!.sha256).toBe(runs[0]!.sha256);
+  const bytes = await readFile(runs[0]!.path, 'latin1');
+  for (const { home, workflowId } of runs)
+    for (const foreign of [home, workflowId, golden, workspaceRoot()]) expect(bytes).not.toContain(foreign);
+}, 120_000);
