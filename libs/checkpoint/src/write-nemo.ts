@@ -143,7 +143,8 @@ function withoutPaths(config: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(config).filter(([key]) => key !== '_name_or_path'));
 }
 
-function withTarget(config: JsonObject): JsonObject {
+/** A `model` section as NeMo stores it: with the class that it belongs to, and NeMo's version. */
+export function withTarget(config: JsonObject): JsonObject {
   return { ...config, target: config['target'] ?? nemoTarget, nemo_version: config['nemo_version'] ?? nemoVersion };
 }
 

@@ -3,6 +3,9 @@ export { BatchTooLarge, CheckpointMismatch, LossNotFinite, TrainingInterrupted }
 export type { Evaluation } from './evaluate.js';
 export { encoderConfigOf } from './encoder-source.js';
 export { evaluateWeights, type EvaluateWeightsOptions } from './evaluate-weights.js';
+export { ExperimentFolder, type ExperimentOptions } from './experiment-folder.js';
+export type { WriteCheckpoint } from './kept-checkpoints.js';
+export { CannotResume, placeExperiment, type ExperimentPlace } from './place-experiment.js';
 export type { EncoderSource, TrainJob } from './job.js';
 export { monitorNames } from './monitor.js';
 export { optimizerNames } from './optimizer.js';

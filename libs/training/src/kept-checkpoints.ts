@@ -43,6 +43,9 @@ interface Record {
   /** Of each of the best, by file name; null: not a finite number, which its name tells. */
   values: { [file: string]: number | null };
   last?: string;
+
+  /** The monitored value of the newest one, as it stands in the name. */
+  shown: string;
 }
 
 const recordName = '.kept.json';
@@ -57,11 +60,15 @@ export class KeptCheckpoints {
   #last: string | undefined;
   #step: number;
 
+  /** As Lightning, which shows 0 as long as nothing was evaluated. */
+  #shown: string;
+
   private constructor(options: KeptCheckpointsOptions, best: Map<string, number>, record: Record | undefined) {
     this.#options = options;
     this.#best = best;
     this.#last = record?.last;
     this.#step = record?.step ?? 0;
+    this.#shown = record?.shown ?? shown(0);
   }
 
   /** Goes on with what the folder holds; what a crash left there, or more than `saveTopK`, is removed. */
@@ -103,26 +110,25 @@ export class KeptCheckpoints {
     if (moment.step <= this.#step) return undefined;
     const { folder, saveLast, everyNEpochs, saveTopK } = this.#options;
     await mkdir(folder, { recursive: true });
+    this.#shown = shown(moment.value);
     if (this.#step === 0) await this.#writeRecord(); // from here on, a file that is not recorded is one that a crash left
     const isCandidate = saveTopK !== 0 && everyNEpochs >= 1 && (moment.epoch + 1) % everyNEpochs === 0;
     const among = isCandidate ? await this.#saveAmongBest(moment, write) : undefined;
     this.#step = moment.step;
     const written = among?.path;
-    if (saveLast) await this.#replaceLast(moment, written === undefined ? write : (path) => linkOrCopy(written, path));
+    if (saveLast)
+      await this.#replaceLast(moment.epoch, written === undefined ? write : (path) => linkOrCopy(written, path));
     else await this.#writeRecord();
     return among?.message;
   }
 
   /** Leaves the last checkpoint as NeMo does at the end of training: named by the number of epochs that are done. */
-  async end(moment: Moment & { epochsDone: number }, write: WriteCheckpoint): Promise<void> {
+  async end(moment: { step: number; epochsDone: number }, write: WriteCheckpoint): Promise<void> {
     if (!this.#options.saveLast) return;
     await mkdir(this.#options.folder, { recursive: true });
     const written = moment.step <= this.#step ? this.last : undefined;
     this.#step = Math.max(this.#step, moment.step);
-    await this.#replaceLast(
-      { ...moment, epoch: moment.epochsDone },
-      written === undefined ? write : (path) => linkOrCopy(written, path),
-    );
+    await this.#replaceLast(moment.epochsDone, written === undefined ? write : (path) => linkOrCopy(written, path));
   }
 
   async #saveAmongBest(moment: Moment, write: WriteCheckpoint): Promise<{ message: string; path?: string }> {
@@ -134,7 +140,7 @@ export class KeptCheckpoints {
     if (worst !== undefined && !improves(value, this.#best.get(worst)!, mode)) {
       return { message: `${at} was not in top ${saveTopK}` };
     }
-    const file = this.#freeName(moment, worst);
+    const file = this.#freeName(moment.epoch, worst);
     const path = join(folder, file);
     await write(path);
     if (worst !== undefined) this.#best.delete(worst);
@@ -148,9 +154,9 @@ export class KeptCheckpoints {
     };
   }
 
-  async #replaceLast(moment: Moment, write: WriteCheckpoint): Promise<void> {
+  async #replaceLast(epoch: number, write: WriteCheckpoint): Promise<void> {
     const { folder } = this.#options;
-    const file = `${stem(moment, this.#options)}-last.ckpt`;
+    const file = `${this.#stem(epoch)}-last.ckpt`;
     const temporary = join(folder, `.${file}.incomplete`);
     await rm(temporary, { force: true });
     await write(temporary);
@@ -162,11 +168,16 @@ export class KeptCheckpoints {
   }
 
   /** Two evaluations of one epoch may have equal values to four digits. */
-  #freeName(moment: Moment, replaced: string | undefined): string {
-    const name = stem(moment, this.#options);
+  #freeName(epoch: number, replaced: string | undefined): string {
+    const name = this.#stem(epoch);
     let file = `${name}.ckpt`;
     for (let version = 1; this.#best.has(file) && file !== replaced; version++) file = `${name}-v${version}.ckpt`;
     return file;
+  }
+
+  #stem(epoch: number): string {
+    const { name, monitor } = this.#options;
+    return `${name}--${monitor}=${this.#shown}-epoch=${epoch}`;
   }
 
   /** File names, the best first. */
@@ -183,7 +194,12 @@ export class KeptCheckpoints {
     const values = Object.fromEntries(
       [...this.#best].map(([file, value]) => [file, Number.isFinite(value) ? value : null]),
     );
-    const record: Record = { step: this.#step, values, ...(this.#last === undefined ? {} : { last: this.#last }) };
+    const record: Record = {
+      step: this.#step,
+      values,
+      shown: this.#shown,
+      ...(this.#last === undefined ? {} : { last: this.#last }),
+    };
     await writeFileAtomic(join(this.#options.folder, recordName), JSON.stringify(record));
   }
 }
@@ -197,9 +213,6 @@ async function readRecord(folder: string): Promise<Record | undefined> {
   const text = await readFile(join(folder, recordName), 'utf8').catch(() => undefined);
   return text === undefined ? undefined : (JSON.parse(text) as Record);
 }
-
-const stem = ({ value, epoch }: Moment, { name, monitor }: KeptCheckpointsOptions): string =>
-  `${name}--${monitor}=${asPython(value, 4)}-epoch=${epoch}`;
 
 /** The value in the name of one of the best, and undefined for any other file. */
 function valueInName(file: string, { name, monitor }: KeptCheckpointsOptions): number | undefined {
@@ -218,6 +231,8 @@ function rankable(value: number, mode: 'min' | 'max'): number {
   if (!Number.isNaN(value)) return value;
   return mode === 'min' ? Infinity : -Infinity;
 }
+
+const shown = (value: number): string => asPython(value, 4);
 
 const five = (value: number): string => asPython(value, 5);
 

@@ -1,0 +1,131 @@
+import { access, mkdir, readdir, rename } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import type { ExpManagerSettings } from '@nautil/config';
+import { NautilError } from '@nautil/contracts';
+import { localTime } from './experiment-log.js';
+import { recordedLast } from './kept-checkpoints.js';
+
+/** Where a run's files go, and what it goes on from. */
+export interface ExperimentPlace {
+  /** Absolute; it exists. */
+  folder: string;
+
+  /** The checkpoint that `resume_if_exists` found. */
+  resumeFrom?: string;
+  warnings: string[];
+}
+
+/** `resume_if_exists` is set, and the folder does not say what to go on from. */
+export class CannotResume extends NautilError {
+  override readonly name = 'CannotResume';
+  readonly kind = 'config';
+}
+
+/**
+ * Finds and makes the folder of a run as NeMo's exp_manager does: `exp_dir/name/version`. Call it once a run and keep the
+ * folder: the next call gives the next version.
+ *
+ * @param o.cwd - where relative paths start, and `nemo_experiments` is made when there is no `exp_dir`.
+ * @throws CannotResume
+ */
+export async function placeExperiment(o: {
+  settings: ExpManagerSettings;
+  cwd: string;
+  now?: Date;
+}): Promise<ExperimentPlace> {
+  const { settings } = o;
+  const warnings: string[] = [];
+  const folder = await folderOf(settings, o.cwd, o.now ?? new Date(), warnings);
+  const resumeFrom = settings.resumeIfExists ? await checkpointToResume(folder, settings, warnings) : undefined;
+  await mkdir(folder, { recursive: true });
+  if (settings.resumeIfExists) await moveOldFiles(folder);
+  return { folder, warnings, ...(resumeFrom === undefined ? {} : { resumeFrom }) };
+}
+
+async function folderOf(settings: ExpManagerSettings, cwd: string, now: Date, warnings: string[]): Promise<string> {
+  const { expDir, explicitLogDir, name, version, useDatetimeVersion, resumeIfExists } = settings;
+  if (explicitLogDir) {
+    const folder = resolve(cwd, explicitLogDir);
+    if (expDir || version) warnings.push('exp_manager.explicit_log_dir is set: exp_dir and version are not looked at');
+    if (await exists(folder)) warnings.push(`files go to ${folder}, which exists already`);
+    return folder;
+  }
+  const runs = resolve(cwd, expDir ?? 'nemo_experiments', name);
+  if (version) return join(runs, version);
+  if (resumeIfExists) return runs; // the next start must find it
+  return claimVersion(runs, useDatetimeVersion ? localTime(now).replace(' ', '_').replaceAll(':', '-') : undefined);
+}
+
+/** Makes the folder of a version that nobody has, also when several runs start at once. */
+async function claimVersion(runs: string, time: string | undefined): Promise<string> {
+  await mkdir(runs, { recursive: true });
+  for (let number = time === undefined ? await nextVersion(runs) : 0; ; number++) {
+    const version = time === undefined ? `version_${number}` : number === 0 ? time : `${time}_${number}`;
+    const folder = join(runs, version);
+    try {
+      await mkdir(folder);
+      return folder;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+  }
+}
+
+/** One more than the highest, so that a version that was deleted in between is not used again. */
+async function nextVersion(runs: string): Promise<number> {
+  const numbers = (await readdir(runs)).map((name) => Number(/^version_(\d+)$/.exec(name)?.[1] ?? -1));
+  return Math.max(-1, ...numbers) + 1;
+}
+
+async function checkpointToResume(
+  folder: string,
+  settings: ExpManagerSettings,
+  warnings: string[],
+): Promise<string | undefined> {
+  const checkpoints = join(folder, 'checkpoints');
+  const files = (await readdir(checkpoints, { recursive: true }).catch((): string[] => [])).filter(
+    (file) => !basename(file).startsWith('.'),
+  );
+  const ended = files.filter((file) => file.endsWith('end.ckpt'));
+  const last = files.filter((file) => file.endsWith('last.ckpt'));
+  if (ended.length > 0 && !settings.resumePastEnd) {
+    throw new CannotResume(`${join(checkpoints, ended[0]!)} is the checkpoint of a run that has ended`, {
+      hint: 'set exp_manager.resume_past_end=true to go on with it',
+    });
+  }
+  const found = ended.length > 0 ? ended : last;
+  if (found.length === 0) {
+    if (!settings.resumeIgnoreNoCheckpoint) {
+      throw new CannotResume(`there is no checkpoint to go on from in ${checkpoints}`, {
+        hint: 'set exp_manager.resume_ignore_no_checkpoint=true to start anew when there is none',
+      });
+    }
+    warnings.push(`there is no checkpoint in ${checkpoints}: training starts anew`);
+    return undefined;
+  }
+  const recorded = await recordedLast(checkpoints);
+  const chosen = found.length === 1 ? found[0] : found.find((file) => file === recorded);
+  if (chosen === undefined) {
+    throw new CannotResume(`${checkpoints} holds several last checkpoints: ${found.sort().join(', ')}`, {
+      hint: 'move all but one of them away',
+    });
+  }
+  return join(checkpoints, chosen);
+}
+
+/** The logs of the start before go to `run_0`, `run_1`, …; folders stay. */
+async function moveOldFiles(folder: string): Promise<void> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile());
+  if (files.length === 0) return;
+  const before = entries.filter((entry) => entry.isDirectory() && /^run_\d+$/.test(entry.name));
+  const target = join(folder, `run_${before.length}`);
+  await mkdir(target, { recursive: true });
+  for (const { name } of files) await rename(join(folder, name), join(target, name));
+}
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
