@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { openEncoder, openTensors, readEncoderConfig, type EncoderLayout, type JsonObject } from '@nautil/checkpoint';
 import { workspaceRoot } from '@nautil/store';
 import { Graph, hostTensor, Session, type Output } from '@nautil/tensorflow';
-import { encode, encoderWeights, parseEncoderConfig, pool, type EncoderConfig } from './index.js';
+import {
+  encode,
+  encoderWeights,
+  FirstTokenEncoder,
+  maxLength,
+  parseEncoderConfig,
+  pool,
+  type EncoderConfig,
+} from './index.js';
 
 const golden = process.env['GOLDEN'] ?? join(workspaceRoot(), '..', 'shared', 'golden');
 const tolerance = 1e-4;
@@ -164,6 +172,25 @@ describe.each(Object.entries(parity.models))('%s', (name, truth) => {
     expect(largestDifference(out.firstOnly[0]!, truth.rows[0]!.first_token)).toBeLessThan(tolerance);
   });
 });
+
+test.each(Object.entries(parity.models))(
+  'rows of any lengths in batches get their vectors in order: %s',
+  async (name, { rows }) => {
+    const opened = await openEncoder({ path: join(golden, name), layout });
+    const encoder = await FirstTokenEncoder.load(opened, { source: name, batchSize: 3 });
+    await opened.close();
+    try {
+      const vectors = await encoder.vectors(rows.map((row) => row.input_ids));
+      for (const [i, { first_token }] of rows.entries())
+        expect(largestDifference([...vectors[i]!], first_token)).toBeLessThan(tolerance);
+      expect(await encoder.vectors([])).toEqual([]);
+      const tooLong = Array<number>(maxLength(encoder.config) + 1).fill(rows[0]!.input_ids[0]!);
+      await expect(encoder.vectors([tooLong])).rejects.toThrow(/tokens: this \S+ has positions for \d+/);
+    } finally {
+      encoder.close();
+    }
+  },
+);
 
 test("every hidden state and attention probability is transformers', where there is no padding", async () => {
   const source = await openTensors(join(golden, 'bert_activations.safetensors'));

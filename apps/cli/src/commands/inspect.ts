@@ -1,6 +1,7 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import { exitCodes } from '@nautil/contracts';
 import { examples } from '../program.js';
+import { wholeNumber } from '../whole-number.js';
 
 interface InspectFlags {
   json?: boolean;
@@ -54,9 +55,4 @@ async function tokenCounting(name: string, maxLength: number) {
   const { loadTokenizer } = await import('@nautil/tokenization');
   const tokenizer = await loadTokenizer({ folder: await findEncoder(name), name });
   return { countTokens: (text: string) => tokenizer.encode(text).length, maxLength };
-}
-
-function wholeNumber(text: string): number {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('a whole number from 1 is expected.');
 }

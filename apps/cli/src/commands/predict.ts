@@ -1,10 +1,9 @@
 import { once } from 'node:events';
-import { createReadStream } from 'node:fs';
-import { NautilError } from '@nautil/contracts';
 import type { Prediction } from '@nautil/training';
 import { Option, type Command } from 'commander';
+import { inputTexts } from '../input-texts.js';
 import { examples } from '../program.js';
-import { textLines } from '../text-lines.js';
+import { wholeNumber } from '../whole-number.js';
 
 interface PredictOptions {
   model: string;
@@ -12,17 +11,11 @@ interface PredictOptions {
   inputFormat: 'text' | 'tsv';
   format: 'tsv' | 'jsonl';
   tokenizer?: string;
-  batchSize: string;
+  batchSize: number;
 }
 
 /** Texts that are classified at a time: memory stays flat, and a pipe gets its answers early. */
 const chunkTexts = 512;
-
-/** A file that was named on the command line can't be read. */
-class InputUnreadable extends NautilError {
-  override readonly name = 'InputUnreadable';
-  readonly kind = 'data';
-}
 
 export function register(program: Command): void {
   program
@@ -41,7 +34,7 @@ export function register(program: Command): void {
         .default('tsv'),
     )
     .option('--tokenizer <folder>', 'tokenizer files for an archive that lacks some (RoBERTa’s merges)')
-    .option('--batch-size <rows>', 'texts computed at a time', '32')
+    .option('--batch-size <rows>', 'texts computed at a time', wholeNumber, 32)
     .addHelpText(
       'after',
       `${examples(
@@ -56,12 +49,11 @@ One line is written for each text, in order, to standard output; everything else
 }
 
 async function predict(options: PredictOptions): Promise<void> {
-  const batchSize = Number(options.batchSize);
-  if (!Number.isInteger(batchSize) || batchSize < 1) {
-    throw new InputUnreadable(`--batch-size is ${options.batchSize}, not a whole number from 1`);
-  }
   const { Classifier } = await import('@nautil/training');
-  const classifier = await Classifier.open(options.model, { tokenizerFolder: options.tokenizer, batchSize });
+  const classifier = await Classifier.open(options.model, {
+    tokenizerFolder: options.tokenizer,
+    batchSize: options.batchSize,
+  });
   try {
     for (const note of classifier.notes) process.stderr.write(`${note}\n`);
     const write = options.format === 'jsonl' ? jsonLine : tsvLine;
@@ -72,28 +64,10 @@ async function predict(options: PredictOptions): Promise<void> {
       chunk = [];
       if (!process.stdout.write(lines)) await once(process.stdout, 'drain');
     };
-    for await (const text of textsOf(options)) if (chunk.push(text) === chunkTexts) await answer();
+    for await (const text of inputTexts(options)) if (chunk.push(text) === chunkTexts) await answer();
     if (chunk.length > 0) await answer();
   } finally {
     classifier.close();
-  }
-}
-
-async function* textsOf({ input, inputFormat }: PredictOptions): AsyncGenerator<string> {
-  if (inputFormat === 'tsv') {
-    const { readExamples } = await import('@nautil/datasets');
-    for await (const line of readExamples(input)) {
-      if ('text' in line) yield line.text;
-      else process.stderr.write(`${input}:${line.line}: skipped: ${line.reason}\n`);
-    }
-    return;
-  }
-  try {
-    yield* textLines(input === '-' ? process.stdin : createReadStream(input));
-  } catch (error) {
-    if (error instanceof Error && 'code' in error)
-      throw new InputUnreadable(`${input} can't be read: ${error.message}`, { hint: 'check the path', cause: error });
-    throw error;
   }
 }
 

@@ -1,0 +1,116 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { workspaceRoot } from '@nautil/store';
+
+const golden = resolve(workspaceRoot(), process.env['GOLDEN'] ?? '../shared/golden');
+const folder = mkdtempSync(join(tmpdir(), 'nautil-cli-encode-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface Encoded {
+  text: string;
+  input_ids: number[];
+  first_token: number[];
+}
+
+interface Parity {
+  max_length: number;
+  sentences: string[];
+  models: Record<string, { rows: { input_ids: number[]; first_token: number[] }[] }>;
+}
+
+const parity = JSON.parse(readFileSync(join(golden, 'hf_parity.json'), 'utf8')) as Parity;
+
+/** A text that a line can hold as it is. */
+const fitsLine = (text: string) => !/\n|\r$/.test(text);
+const sentences = parity.sentences.filter(fitsLine);
+const fitting = <Row>(rows: readonly Row[]) => rows.filter((_, i) => fitsLine(parity.sentences[i]!));
+
+/** The program itself, fed with texts. */
+function encode(
+  texts: readonly string[],
+  ...args: string[]
+): Promise<{ exitCode: number; stdout: string; stderr: string }> {
+  const program = join(workspaceRoot(), 'apps/cli/bin/nautil.mjs');
+  return new Promise((done) => {
+    const child = execFile(
+      process.execPath,
+      [program, 'encode', '--input', '-', ...args],
+      { maxBuffer: 1 << 26 },
+      (error, stdout, stderr) => done({ exitCode: error ? Number(error.code) : 0, stdout, stderr }),
+    );
+    // A command that refuses its options reads nothing.
+    child.stdin?.on('error', () => undefined).end(texts.map((text) => `${text}\n`).join(''));
+  });
+}
+
+const linesOf = (stdout: string) =>
+  stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Encoded);
+
+const largestDifference = (actual: readonly number[], expected: readonly number[]) => {
+  expect(actual).toHaveLength(expected.length);
+  return Math.max(...actual.map((value, i) => Math.abs(value - expected[i]!)));
+};
+
+test.each(Object.entries(parity.models))(
+  'nautil encode gives transformers’ ids and vectors of every sentence, in order, for %s',
+  async (name, truth) => {
+    const rows = fitting(truth.rows);
+    const { exitCode, stdout } = await encode(
+      sentences,
+      '--model',
+      join(golden, name),
+      ...['--max-length', String(parity.max_length), '--format', 'jsonl', '--batch-size', '5'],
+    );
+    expect(exitCode).toBe(0);
+    const encoded = linesOf(stdout);
+    expect(encoded.map(({ text }) => text)).toEqual(sentences);
+    expect(encoded.map(({ input_ids }) => input_ids)).toEqual(rows.map(({ input_ids }) => input_ids));
+    for (const [i, { first_token }] of rows.entries())
+      expect(largestDifference(encoded[i]!.first_token, first_token)).toBeLessThan(1e-4);
+  },
+  60_000,
+);
+
+test('nautil encode takes a file of weights, with the tokenizer that lies beside it', async () => {
+  const [name, truth] = Object.entries(parity.models)[0]!;
+  const [row] = fitting(truth.rows);
+  const path = join(golden, name, 'pytorch_model.bin');
+  const { stdout } = await encode(sentences.slice(0, 1), '--model', path, '--max-length', String(parity.max_length));
+  const [first] = linesOf(stdout);
+  expect(first!.input_ids).toEqual(row!.input_ids);
+  expect(largestDifference(first!.first_token, row!.first_token)).toBeLessThan(1e-4);
+}, 60_000);
+
+test('nautil encode tokenises as a .nemo was trained', async () => {
+  const archive = readdirSync(join(golden, 'nemo')).find((name) => name.endsWith('.nemo'))!;
+  const truth = JSON.parse(readFileSync(join(golden, 'nemo', `${archive}.expected.json`), 'utf8')) as {
+    rows: { text: string; input_ids: number[] }[];
+  };
+  const rows = truth.rows.filter(({ text }) => fitsLine(text));
+  const { stdout } = await encode(
+    rows.map(({ text }) => text),
+    ...['--model', join(golden, 'nemo', archive)],
+  );
+  expect(linesOf(stdout).map(({ input_ids }) => input_ids)).toEqual(rows.map(({ input_ids }) => input_ids));
+}, 60_000);
+
+test('what can not be encoded ends with one message and no line', async () => {
+  const broken = join(folder, 'model.safetensors');
+  writeFileSync(broken, 'not weights');
+  const cases: [string[], number, RegExp][] = [
+    [['--model', join(folder, 'absent')], 3, /absent: this model is not on this machine/],
+    [['--model', broken], 3, /model\.safetensors: not a file of tensors/],
+    [['--model', folder, '--max-length', 'long'], 2, /a whole number from 1 is expected/],
+  ];
+  for (const [args, code, message] of cases) {
+    const { exitCode, stdout, stderr } = await encode(['a text'], ...args);
+    expect({ exitCode, stdout }).toEqual({ exitCode: code, stdout: '' });
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/^ {4}at /m);
+  }
+}, 60_000);

@@ -1,0 +1,36 @@
+import { createReadStream } from 'node:fs';
+import { NautilError } from '@nautil/contracts';
+import { textLines } from './text-lines.js';
+
+export interface InputTexts {
+  /** Path of a file; `-` is standard input. */
+  input: string;
+
+  /** text: one text a line; tsv: a labelled file in NeMo's layout, whose faulty lines are skipped and told. */
+  inputFormat: 'text' | 'tsv';
+}
+
+/** A file that was named on the command line can't be read. */
+export class InputUnreadable extends NautilError {
+  override readonly name = 'InputUnreadable';
+  readonly kind = 'data';
+}
+
+/** The texts of a command's input, as they come. */
+export async function* inputTexts({ input, inputFormat }: InputTexts): AsyncGenerator<string> {
+  if (inputFormat === 'tsv') {
+    const { readExamples } = await import('@nautil/datasets');
+    for await (const line of readExamples(input)) {
+      if ('text' in line) yield line.text;
+      else process.stderr.write(`${input}:${line.line}: skipped: ${line.reason}\n`);
+    }
+    return;
+  }
+  try {
+    yield* textLines(input === '-' ? process.stdin : createReadStream(input));
+  } catch (error) {
+    if (error instanceof Error && 'code' in error)
+      throw new InputUnreadable(`${input} can't be read: ${error.message}`, { hint: 'check the path', cause: error });
+    throw error;
+  }
+}
