@@ -10,5 +10,6 @@ export type { EncoderSource, TrainJob } from './job.js';
 export { monitorNames } from './monitor.js';
 export { optimizerNames } from './optimizer.js';
 export { runLengthOf, schedulerNames } from './schedule.js';
+export { logStartOfRun, type StartOfRun } from './start-of-run-log.js';
 export { trainClassifier, type Emit, type TrainControl } from './train.js';
 export type { TrackingTask, TrainerResult, TrainerTask, TrainOutcome } from './trainer-task.js';
