@@ -150,8 +150,9 @@ describe('what a run leaves', () => {
   test('is the same after a crash in the second epoch', async () => {
     await train('unbroken', join(cwd, 'unbroken'));
     const crashing = join(cwd, 'crashing');
-    const { events } = await train('crashing', crashing, (event) => event.type === 'step' && event.step === 8);
-    expect(events.at(-1)).toMatchObject({ type: 'step', step: 7 });
+    const { events } = await train('crashing', crashing, (event) => event.type === 'step' && event.epoch === 1);
+    expect(events.map(({ type }) => type)).toContain('checkpoint');
+    expect(events.at(-1)!.type).not.toBe('done');
     await train('crashing', crashing);
     const checkpoints = (name: string) =>
       readdirSync(join(cwd, name, 'checkpoints'))
