@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Opens a .nemo archive in real NeMo (restore_from, strict) and prints the logits of given token ids as JSON.
+"""Opens a .nemo archive in real NeMo (restore_from, strict) and holds NeMo's logits against recorded ones.
 
-    python tools/check-nemo.py MODEL.nemo --ids '[[101, 2023, 102]]' [--models DIR]
-    python tools/check-nemo.py MODEL.nemo --rows rows.json      # {"rows": [{"input_ids": [...]}, ...]}
+    npx nautil encode  --model MODEL.nemo --input texts.txt > ids.jsonl
+    npx nautil predict --model MODEL.nemo --input texts.txt --format jsonl > logits.jsonl
+    python tools/check-nemo.py MODEL.nemo --ids ids.jsonl --logits logits.jsonl --models DIR
 
 Needs NeMo 1.23 in the Python that runs it. NeMo builds the encoder by its name even when the archive has its
 configuration, so the folder that the name leads to must exist: --models is made the working folder, and holds it.
-Rows are computed one at a time, without padding. Exit code 0: restored; 1: NeMo refused the archive.
+Rows are computed one at a time, without padding. Prints JSON. Exit code 0: restored, and the logits are equal within
+--tolerance of the largest; 1: NeMo refused the archive, or gives other logits.
 """
 import argparse
 import contextlib
@@ -15,19 +17,25 @@ import os
 import sys
 
 
+def read_lines(path: str) -> list:
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("nemo", help="the archive")
-    parser.add_argument("--ids", help="JSON list of lists of token ids")
-    parser.add_argument("--rows", help="JSON file with rows[].input_ids")
+    parser.add_argument("--ids", required=True, help="JSON lines with input_ids: what `nautil encode` writes")
+    parser.add_argument("--logits", required=True, help="JSON lines with logits: what `nautil predict` writes")
     parser.add_argument("--models", help="folder that holds the pretrained model's folder")
+    parser.add_argument("--tolerance", type=float, default=1e-4, help="largest difference, as a share of the largest logit (1e-4)")
     options = parser.parse_args()
 
     path = os.path.abspath(options.nemo)
-    rows = json.loads(options.ids) if options.ids else []
-    if options.rows:
-        with open(options.rows, encoding="utf-8") as file:
-            rows += [row["input_ids"] for row in json.load(file)["rows"]]
+    rows = [line["input_ids"] for line in read_lines(options.ids)]
+    recorded = [line["logits"] for line in read_lines(options.logits)]
+    if len(rows) != len(recorded) or not rows:
+        parser.error(f"{len(rows)} rows of ids and {len(recorded)} of logits: both must come from the same texts")
     if options.models:
         os.chdir(options.models)
     os.environ["HF_HUB_OFFLINE"] = "1"
@@ -44,25 +52,31 @@ def main() -> int:
             print(f"{type(error).__name__}: {error}", file=sys.stderr)
             return 1
         model.eval()
-        logits = []
+        difference = largest = 0.0
         with torch.no_grad():
-            for ids in rows:
+            for ids, expected in zip(rows, recorded):
                 batch = torch.tensor([ids])
-                output = model(input_ids=batch, token_type_ids=torch.zeros_like(batch), attention_mask=torch.ones_like(batch))
-                logits.append(output[0].tolist())
+                types, mask = torch.zeros_like(batch), torch.ones_like(batch)
+                logits = model(input_ids=batch, token_type_ids=types, attention_mask=mask)[0]
+                largest = max(largest, logits.abs().max().item())
+                difference = max(difference, (logits - torch.tensor(expected)).abs().max().item())
     tokenizer = model.tokenizer
-    json.dump(
-        {
-            "nemo_version": nemo.__version__,
-            "tokenizer": type(getattr(tokenizer, "tokenizer", tokenizer)).__name__,
-            "vocab_size": tokenizer.vocab_size,
-            "state_dict": {name: [list(value.shape), str(value.dtype)] for name, value in model.state_dict().items()},
-            "logits": logits,
-        },
-        sys.stdout,
-    )
+    share = difference / largest if largest > 0 else difference
+    report = {
+        "nemo_version": nemo.__version__,
+        "torch_version": torch.__version__,
+        "encoder": type(model.bert_model).__name__,
+        "tokenizer": type(getattr(tokenizer, "tokenizer", tokenizer)).__name__,
+        "vocab_size": tokenizer.vocab_size,
+        "tensors": len(model.state_dict()),
+        "rows": len(rows),
+        "largest_logit": largest,
+        "largest_difference": difference,
+        "as_share": share,
+    }
+    json.dump(report, sys.stdout, indent=2)
     print()
-    return 0
+    return 0 if share <= options.tolerance else 1
 
 
 if __name__ == "__main__":
