@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { NemoDescription, NemoVerification } from '@nautil/checkpoint';
@@ -49,6 +49,30 @@ test('nautil verify ends with 3 for an archive that was cut off, and says so', a
   expect(stdout).toContain(`${cut} is not sound`);
   expect(exitCode).toBe(3);
 });
+
+test.each<[string, (path: string) => void, RegExp]>([
+  ['missing', () => undefined, /there is no such file/],
+  ['empty', (path) => writeFileSync(path, ''), /holds no file/],
+  ['noise', (path) => writeFileSync(path, 'not an archive '.repeat(100)), /no header of the tar archive at byte 0/],
+  ['cut off', (path) => writeFileSync(path, readFileSync(join(golden, archives[0]!)).subarray(0, 20_000)), /cut off/],
+  ['a folder', (path) => mkdirSync(path), /is a folder/],
+])(
+  'an archive that is %s: inspect and verify say so once, without a stack, and end with 3',
+  async (kind, make, message) => {
+    const path = join(folder, `${kind.replaceAll(' ', '-')}.nemo`);
+    rmSync(path, { recursive: true, force: true });
+    make(path);
+    for (const command of ['inspect', 'verify']) {
+      const { exitCode, stdout, stderr } = await nautil(command, path);
+      const said = `${stdout}${stderr}`;
+      expect(said).toMatch(message);
+      expect(said.match(new RegExp(message.source, 'g'))).toHaveLength(1);
+      expect(said).toContain(path);
+      expect(said).not.toMatch(/^ +at /m);
+      expect(exitCode).toBe(3);
+    }
+  },
+);
 
 test('nautil inspect shows the configuration, the labels and the tensors of an archive', async () => {
   const path = join(golden, archives.find(hasClassWeights)!);
