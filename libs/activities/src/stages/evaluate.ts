@@ -69,7 +69,10 @@ export async function evaluate(
       epoch: o.model.epoch,
       ...evaluation,
     };
-    const past = await evaluationsIn(o.model.events);
+    // Without a test set the last validation is made again, of the file that is packaged: it takes the place of the first.
+    const past = (await evaluationsIn(o.model.events)).filter(
+      (event) => event.split !== split || event.step !== final.step,
+    );
     await writeFileAtomic(evaluationsFile, [...past, final].map((event) => `${JSON.stringify(event)}\n`).join(''));
     return { evaluation, reportFile: await fileRef(reportFile), evaluations: await fileRef(evaluationsFile) };
   });

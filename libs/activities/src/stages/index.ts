@@ -8,3 +8,4 @@ export { resolveRun } from './resolve-run.js';
 export { configOf } from './run-settings.js';
 export { tokenize } from './tokenize.js';
 export { trainJobOf } from './train-job.js';
+export { trainModel, type TrainModelOptions } from './train.js';

@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, isAbsolute, join, resolve } from 'node:path';
 import { gpuTaskQueue, type ResolvedRun, type RunRequest } from '@nautil/contracts';
-import { loadConfig, type JsonObject, type JsonValue } from '@nautil/config';
+import { loadConfig, type JsonObject, type JsonValue, type Settings } from '@nautil/config';
 import { canonicalJson, fileRef, nautilHome, sha256Of, Store, workspaceRoot, writeFileAtomic } from '@nautil/store';
 
 /** Keys whose values are files or folders: relative ones are taken from `cwd`. */
@@ -31,15 +31,24 @@ const withoutEffect = [
  * same workflow id and run key) keeps what was settled then.
  *
  * @param o.cwd - where relative paths start; the repository root for runs that come from Temporal.
+ * @param o.configPath - folder of the configuration, in place of the checkout's `conf`.
  */
-export async function resolveRun(request: RunRequest, o: { cwd?: string } = {}): Promise<ResolvedRun> {
+export async function resolveRun(
+  request: RunRequest,
+  o: { cwd?: string; configPath?: string } = {},
+): Promise<ResolvedRun> {
   const folder = new Store(nautilHome()).folder('runs', `${request.workflowId}/${request.runKey}`);
   const file = join(folder, 'run.json');
   const known = await readFile(file, 'utf8').catch(() => undefined);
   if (known !== undefined) return { ...(JSON.parse(known) as ResolvedRun), redo: request.redo };
 
   const cwd = o.cwd ?? workspaceRoot();
-  const { tree, settings, notes } = await loadConfig({ configName: request.config, overrides: request.overrides, cwd });
+  const { tree, settings, notes } = await loadConfig({
+    configName: request.config,
+    configPath: o.configPath,
+    overrides: request.overrides,
+    cwd,
+  });
   const resolved: string[] = [];
   for (const key of pathKeys) {
     const value = valueAt(tree, key);
@@ -57,8 +66,8 @@ export async function resolveRun(request: RunRequest, o: { cwd?: string } = {}):
     runKey: request.runKey,
     folder,
     config: await fileRef(configFile),
-    configDigest: digestOf(tree),
-    experiment: settings.nautil.mlflow.experiment ?? settings.expManager.name,
+    configDigest: configDigestOf(tree),
+    experiment: experimentOf(settings),
     model: basename(settings.model.languageModel.pretrainedModelName),
     dataset: data.format === 'nemo' ? basename(trainFile ?? data.source ?? 'unknown') : data.format,
     notes: [...notes, ...resolved],
@@ -70,11 +79,15 @@ export async function resolveRun(request: RunRequest, o: { cwd?: string } = {}):
   return { ...run, redo: request.redo };
 }
 
-function digestOf(tree: JsonObject): string {
+/** Digest of everything in a resolved configuration that changes results. */
+export function configDigestOf(tree: JsonObject): string {
   const copy = structuredClone(tree);
   for (const key of withoutEffect) setAt(copy, key, null);
   return sha256Of(canonicalJson(copy));
 }
+
+/** Name of the MLflow experiment that a run is part of. */
+export const experimentOf = ({ nautil, expManager }: Settings): string => nautil.mlflow.experiment ?? expManager.name;
 
 export function valueAt(tree: JsonObject, key: string): JsonValue | undefined {
   return key.split('.').reduce<JsonValue | undefined>((at, part) => (isObject(at) ? at[part] : undefined), tree);

@@ -1,0 +1,104 @@
+import { maxTrials, NautilError, type SweepPlan, type SweepRequest, type SweepTrial } from '@nautil/contracts';
+import { ConfigError, gridOf, loadConfig, parseSweep, sampleOf, type Settings, type Sweep } from '@nautil/config';
+import { workspaceRoot } from '@nautil/store';
+import { configDigestOf, experimentOf } from './stages/resolve-run.js';
+
+/** A sweep that was asked for cannot be run as it stands. */
+export class SweepRefused extends NautilError {
+  override readonly name = 'SweepRefused';
+  readonly kind = 'usage';
+}
+
+/** Every model under one name would be overwritten by the next: each stays in its run's folder. */
+const separateModels = 'model.nemo_path=null';
+
+const readableIdLength = 80;
+
+/**
+ * Reads what varies, lists or draws the combinations, and composes the configuration of each, so that a mistake in one is
+ * told before the first trains. A combination that is drawn twice is one trial.
+ *
+ * @param o.cwd - where relative paths start; the repository root for sweeps that come from Temporal.
+ * @throws ConfigError for a wrong key or value; SweepRefused when nothing varies, or too much.
+ */
+export async function planSweep(request: SweepRequest, o: { cwd?: string } = {}): Promise<SweepPlan> {
+  const { config: configName, sweepId } = request;
+  const cwd = o.cwd ?? workspaceRoot();
+  const sweep = parseSweep(request.overrides);
+  const combinations = combinationsOf(sweep, request);
+
+  const variesNames = sweep.axes.some(({ key }) => key === 'model.nemo_path');
+  const fixed = variesNames ? sweep.fixed : [...sweep.fixed, separateModels];
+  const trials = new Map<string, SweepTrial>();
+  let experiment = '';
+  for (const overrides of combinations) {
+    const { tree, settings } = await explaining(
+      overrides,
+      loadConfig({ configName, overrides: [...fixed, ...overrides], cwd }),
+    );
+    if (trials.size === 0) refuseObjective(request, settings);
+    experiment ||= experimentOf(settings);
+    const digest = configDigestOf(tree);
+    if (trials.has(digest)) continue;
+    const workflowId = `${sweepId}-${readable(overrides)}-${digest.slice(0, 8)}`;
+    trials.set(digest, { number: trials.size + 1, workflowId, overrides });
+  }
+  const twice = combinations.length - trials.size;
+  return {
+    experiment,
+    fixed,
+    trials: [...trials.values()],
+    notes: [
+      ...(variesNames ? [] : ['model.nemo_path is left out: the model of each trial stays in the folder of its run']),
+      ...(twice > 0 ? [`${combinations.length} combinations, ${twice} of them twice`] : []),
+    ],
+  };
+}
+
+/** What varies, in each combination; without what is the same for all. */
+function combinationsOf({ axes }: Sweep, { random, seed = 1 }: SweepRequest): string[][] {
+  if (axes.length === 0) {
+    throw new SweepRefused('nothing varies: no override has several values', {
+      hint: 'give one several values, as in model.optim.lr=1e-5,2e-5, or start a single run with `nautil run`',
+    });
+  }
+  const count =
+    random ?? axes.reduce((product, axis) => product * (axis.kind === 'choice' ? axis.overrides.length : 1), 1);
+  if (count > maxTrials) {
+    throw new SweepRefused(`${count} trials are more than a sweep may have (${maxTrials})`, {
+      hint: 'draw some of them with --random N, or vary less',
+    });
+  }
+  const varying = { axes, fixed: [] };
+  return random === undefined ? gridOf(varying) : sampleOf(varying, random, seed);
+}
+
+/** The error of one combination says which it is. */
+async function explaining<T>(overrides: string[], composing: Promise<T>): Promise<T> {
+  return composing.catch((error: unknown) => {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new ConfigError(
+      error.problems.map((problem) => ({ ...problem, message: `${problem.message} (trial ${overrides.join(' ')})` })),
+    );
+  });
+}
+
+/** NOTE: data sets that a converter makes are not known yet; a trial without the score is then a line without one. */
+function refuseObjective({ objective }: SweepRequest, { model, nautil }: Settings): void {
+  if (nautil.data.format !== 'nemo') return;
+  const [split] = objective.split('/');
+  const [key, dataset] = split === 'test' ? ['test_ds', model.testDs] : ['validation_ds', model.validationDs];
+  if (dataset.filePath != null) return;
+  throw new SweepRefused(`trials cannot be compared by ${objective}: model.${key}.file_path is not set`, {
+    hint: `set model.${key}.file_path, or compare by another score with --objective`,
+  });
+}
+
+/** `lr=1e-05,max_epochs=2`: the last parts of keys, and the values, as far as they make a good name. */
+function readable(overrides: string[]): string {
+  const parts = overrides.map((override) => override.replace(/^[+~]*(?:[\w-]+[./@])*/, ''));
+  return parts
+    .join(',')
+    .replaceAll(/[^\w.=,-]+/g, '-')
+    .slice(0, readableIdLength);
+}
