@@ -41,7 +41,7 @@ export async function sweep(input?: unknown): Promise<SweepResult> {
   try {
     const { trials, ...plan } = continued
       ? { ...continued.plan, trials: continued.rows }
-      : await activities.planSweep({ ...request, sweepId });
+      : await activities.planSweep({ ...request, objective, sweepId });
     table.fill(trials, plan);
     tracked = { sweepId, experiment: plan.experiment, objective, fixed: plan.fixed, trials: trials.length };
     table.tracking = continued?.tracking ?? (await activities.startSweepTracking(tracked));

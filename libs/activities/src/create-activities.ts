@@ -1,7 +1,10 @@
-import type { RunActivities, TrainingProgress } from '@nautil/contracts';
+import type { RunActivities, SweepActivities, TrainingProgress } from '@nautil/contracts';
 import { Context } from '@temporalio/activity';
 import { reportingFailures } from './failures.js';
 import { cache, convert, download, evaluate, packageModel, resolveRun, tokenize } from './stages/index.js';
+import { awaitTrial } from './sweep-await-trial.js';
+import { planSweep } from './sweep-plan.js';
+import { finishSweepTracking, startSweepTracking } from './sweep-tracking.js';
 import { finishTracking, startTracking, trackingOf } from './tracking.js';
 import { train } from './train-activity.js';
 import { runTrainer } from './trainer-process.js';
@@ -18,8 +21,11 @@ export interface ActivityDependencies {
 const heartbeatSeconds = 2;
 
 /** The activities that the workflows call. This is the only place where Temporal meets the libraries. */
-export function createActivities({ trackingUri, signalProgress }: ActivityDependencies): RunActivities {
-  const activities: RunActivities = {
+export function createActivities({
+  trackingUri,
+  signalProgress,
+}: ActivityDependencies): RunActivities & SweepActivities {
+  const activities: RunActivities & SweepActivities = {
     resolveRun: (request) => resolveRun(request),
     startTracking: (run) => startTracking(run, trackingUri),
     finishTracking: (outcome) => finishTracking(outcome, trackingUri),
@@ -36,13 +42,17 @@ export function createActivities({ trackingUri, signalProgress }: ActivityDepend
       }),
     ),
     package: alive((o) => packageModel(o)),
+    planSweep: (request) => planSweep(request),
+    startSweepTracking: (sweep) => startSweepTracking(sweep, trackingUri),
+    finishSweepTracking: (outcome) => finishSweepTracking(outcome, trackingUri),
+    awaitTrial,
   };
   return Object.fromEntries(
     Object.entries(activities).map(([name, activity]) => [
       name,
       reportingFailures(activity as (...args: unknown[]) => Promise<unknown>),
     ]),
-  ) as unknown as RunActivities;
+  ) as unknown as RunActivities & SweepActivities;
 }
 
 /** The activity, heartbeating while it runs: a worker that dies is noticed, whatever the stage's time-out. */

@@ -50,7 +50,7 @@ export async function planSweep(request: SweepRequest, o: { cwd?: string } = {})
     trials: [...trials.values()],
     notes: [
       ...(variesNames ? [] : ['model.nemo_path is left out: the model of each trial stays in the folder of its run']),
-      ...(twice > 0 ? [`${combinations.length} combinations, ${twice} of them twice`] : []),
+      ...(twice > 0 ? [`${twice} of ${combinations.length} combinations are the same as others, and left out`] : []),
     ],
   };
 }
@@ -73,14 +73,18 @@ function combinationsOf({ axes }: Sweep, { random, seed = 1 }: SweepRequest): st
   return random === undefined ? gridOf(varying) : sampleOf(varying, random, seed);
 }
 
-/** The error of one combination says which it is. */
+/** The error of a combination says which it is. */
 async function explaining<T>(overrides: string[], composing: Promise<T>): Promise<T> {
-  return composing.catch((error: unknown) => {
+  try {
+    return await composing;
+  } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
+    const combination = `in the combination ${overrides.join(' ')}`;
     throw new ConfigError(
-      error.problems.map((problem) => ({ ...problem, message: `${problem.message} (trial ${overrides.join(' ')})` })),
+      error.problems.map((problem) => ({ ...problem, hint: [...(problem.hint ?? []), combination] })),
+      error,
     );
-  });
+  }
 }
 
 /** NOTE: data sets that a converter makes are not known yet; a trial without the score is then a line without one. */

@@ -128,6 +128,8 @@ export interface SweepActivities {
 }
 
 export interface SweepRequest extends Pick<SweepInput, 'config' | 'overrides' | 'random' | 'seed'> {
+  objective: Objective;
+
   /** Workflow id of the sweep: those of the trials begin with it. */
   sweepId: string;
 }

@@ -7,6 +7,7 @@ import type {
   FileRef,
   Made,
   ResolvedRun,
+  RunScores,
   TokenizedData,
   TrainedModel,
   TrainEvent,
@@ -76,20 +77,15 @@ export async function evaluate(
     await writeFileAtomic(evaluationsFile, [...past, final].map((event) => `${JSON.stringify(event)}\n`).join(''));
     return { evaluation, reportFile: await fileRef(reportFile), evaluations: await fileRef(evaluationsFile) };
   });
-  const { loss, report } = output.evaluation;
-  const scores = {
-    split,
-    examples: report.support,
-    loss,
-    accuracy: report.accuracy,
-    f1Macro: report.macro.f1,
-    f1Micro: report.micro.f1,
-    f1Weighted: report.weighted.f1,
-  } as const;
+  const scores = scoresOf(split, output.evaluation);
+  const { report } = output.evaluation;
+  const step = best ? o.model.best?.step : o.model.step;
+  const onValidation = (await evaluationsIn(o.model.events)).findLast((past) => past.step === step);
   return {
     weights,
     picked: best ? 'best' : 'last',
     scores,
+    ...(split === 'test' && onValidation ? { validation: scoresOf('val', onValidation) } : {}),
     reportFile: output.reportFile,
     evaluations: output.evaluations,
     ...(report.classes.length <= reportedClasses ? { report } : {}),
@@ -97,6 +93,16 @@ export async function evaluate(
     detail: `${split} accuracy ${report.accuracy.toFixed(4)}, macro F1 ${report.macro.f1.toFixed(4)}`,
   };
 }
+
+const scoresOf = (split: RunScores['split'], { loss, report }: Pick<EpochEvaluated, 'loss' | 'report'>): RunScores => ({
+  split,
+  examples: report.support,
+  loss,
+  accuracy: report.accuracy,
+  f1Macro: report.macro.f1,
+  f1Micro: report.micro.f1,
+  f1Weighted: report.weighted.f1,
+});
 
 /** There is neither a test nor a validation set. */
 class NothingToEvaluate extends NautilError {

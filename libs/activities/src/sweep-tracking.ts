@@ -1,0 +1,85 @@
+import { mkdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { SweepOutcome, TrackedSweep, Tracking, TrialRow } from '@nautil/contracts';
+import { openTracker, type Tracker } from '@nautil/mlflow';
+import { nautilHome, Store, writeFileAtomic } from '@nautil/store';
+
+/** How long closing waits for a server that is slow or down; the journal keeps the rest. */
+const flushMs = 60_000;
+
+/** Creates or finds the MLflow run that the runs of the trials are nested in. */
+export async function startSweepTracking(sweep: TrackedSweep, trackingUri: string): Promise<Tracking> {
+  return tracking(sweep, trackingUri, async (tracker) => {
+    // NOTE: tags, not params: a sweep that is started again may vary more, and params are write-once.
+    tracker.tags(tagsOf(sweep));
+    await tracker.flush({ timeoutMs: 10_000 });
+  });
+}
+
+/** Closes it, with the table as an artifact and the best score under the objective's own key. */
+export async function finishSweepTracking(outcome: SweepOutcome, trackingUri: string): Promise<Tracking> {
+  return tracking(outcome, trackingUri, async (tracker, folder) => {
+    const { objective, rows, status, message } = outcome;
+    const table = join(folder, 'trials.csv');
+    const content = csvOf(outcome);
+    // A repetition leaves the file as it is: its time is that of the metric, which is then the same row.
+    if ((await readFile(table, 'utf8').catch(() => undefined)) !== content) await writeFileAtomic(table, content);
+    const [best] = rows;
+    if (best?.objective !== undefined) {
+      const { mtimeMs } = await stat(table);
+      const step = rows.filter(({ objective }) => objective !== undefined).length;
+      tracker.metrics([{ key: objective, value: best.objective, step, timestampMs: Math.trunc(mtimeMs) }]);
+      tracker.tags({ 'nautil.sweep.best': best.overrides.join(' ') });
+    }
+    tracker.artifact(table);
+    await tracker.finish(status, message, { timeoutMs: flushMs });
+  });
+}
+
+async function tracking(
+  sweep: TrackedSweep,
+  trackingUri: string,
+  log: (tracker: Tracker, folder: string) => Promise<void>,
+): Promise<Tracking> {
+  const folder = new Store(nautilHome()).folder('runs', `${sweep.sweepId}/sweep`);
+  await mkdir(folder, { recursive: true });
+  const tracker = await openTracker({
+    trackingUri,
+    experiment: sweep.experiment,
+    workflowId: sweep.sweepId,
+    runKey: 'sweep',
+    journal: join(folder, 'mlflow.jsonl'),
+  });
+  try {
+    await log(tracker, folder);
+    return { runId: tracker.runId, url: tracker.runUrl };
+  } finally {
+    await tracker.close();
+  }
+}
+
+const tagsOf = ({ objective, fixed, trials }: TrackedSweep): Record<string, string> => ({
+  'nautil.sweep.objective': objective,
+  'nautil.sweep.trials': String(trials),
+  'nautil.sweep.fixed': fixed.join(' '),
+});
+
+/** One line a trial; MLflow's UI shows it as a table. */
+function csvOf({ objective, rows }: Pick<SweepOutcome, 'objective' | 'rows'>): string {
+  const columns: [string, (row: TrialRow) => string | number | undefined][] = [
+    ['trial', ({ number }) => number],
+    ['overrides', ({ overrides }) => overrides.join(' ')],
+    ['state', ({ state }) => state],
+    [objective, (row) => row.objective],
+    ['accuracy', ({ accuracy }) => accuracy],
+    ['f1_macro', ({ f1Macro }) => f1Macro],
+    ['loss', ({ loss }) => loss],
+    ['workflow', ({ workflowId }) => workflowId],
+    ['model', ({ nemo }) => nemo],
+    ['failure', ({ failure }) => failure && `${failure.type}: ${failure.message}`],
+  ];
+  const lines = [columns.map(([title]) => title), ...rows.map((row) => columns.map(([, of]) => String(of(row) ?? '')))];
+  return lines.map((cells) => `${cells.map(quoted).join(',')}\n`).join('');
+}
+
+const quoted = (cell: string): string => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
