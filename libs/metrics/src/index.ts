@@ -7,3 +7,4 @@ export { recordTraining } from './record-training.js';
 export { drawConfusionMatrix } from './confusion-matrix.js';
 export { drawLearningCurve, type LossPoint } from './learning-curve.js';
 export { drawScoreCurves } from './score-curves.js';
+export { layOutTable, type Column } from './text-table.js';

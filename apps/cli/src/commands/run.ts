@@ -1,5 +1,6 @@
 import { defaultTaskQueue, type TextClassificationInput } from '@nautil/contracts';
 import type { Command } from 'commander';
+import { newWorkflowId } from '../new-workflow-id.js';
 import { examples } from '../program.js';
 
 interface RunOptions {
@@ -45,7 +46,7 @@ async function run(overrides: string[], options: RunOptions): Promise<void> {
   const addresses = stackAddresses();
   const { client, close } = await connectToTemporal(addresses.temporalAddress);
   try {
-    const workflowId = options.workflowId ?? newWorkflowId(options.configName);
+    const workflowId = options.workflowId ?? newWorkflowId(options.configName ?? 'text-classification');
     const input: TextClassificationInput = {
       ...(options.configName === undefined ? {} : { config: options.configName }),
       overrides,
@@ -59,10 +60,4 @@ async function run(overrides: string[], options: RunOptions): Promise<void> {
   } finally {
     await close();
   }
-}
-
-/** `sst2-20261123-231500`: what it is and when it began, in the order of time. */
-function newWorkflowId(configName = 'text-classification'): string {
-  const time = new Date().toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
-  return `${configName.replace(/\.yaml$/, '')}-${time}`;
 }

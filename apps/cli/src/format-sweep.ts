@@ -1,0 +1,34 @@
+import type { SweepResult, TrialRow } from '@nautil/contracts';
+import { layOutTable, type Column } from '@nautil/metrics';
+
+const left = (title: string): Column => ({ title, align: 'left' });
+const right = (title: string): Column => ({ title, align: 'right' });
+
+/** The table of a sweep for people, the best trial first: a column for each key that varies, its scores, what came of it. */
+export function formatSweep({ objective, rows }: Pick<SweepResult, 'objective' | 'rows'>): string {
+  const keys = [...new Set(rows.flatMap(({ overrides }) => overrides.map(keyOf)))];
+  const columns = [
+    right('trial'),
+    ...keys.map(left),
+    right(objective),
+    right('accuracy'),
+    right('macro F1'),
+    right('loss'),
+    left('state'),
+  ];
+  const cells = rows.map((row) => [
+    String(row.number),
+    ...keys.map((key) => valueOf(row, key)),
+    ...[row.objective, row.accuracy, row.f1Macro, row.loss].map((score) => score?.toFixed(4) ?? ''),
+    row.failure ? `${row.state}: ${row.failure.type}` : row.state,
+  ]);
+  return layOutTable(columns, cells);
+}
+
+const keyOf = (override: string): string => override.split('=', 1)[0]!.replace(/^[+~]+/, '');
+
+/** A deleted key has no value. */
+function valueOf({ overrides }: TrialRow, key: string): string {
+  const override = overrides.find((text) => keyOf(text) === key) ?? '';
+  return override.includes('=') ? override.slice(override.indexOf('=') + 1) : override;
+}
