@@ -1,0 +1,117 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startMlflowServer, startTemporalServer, type ServerHandle } from '@nautil/stack';
+import { nautilHome, workspaceRoot } from '@nautil/store';
+import { Client, Connection } from '@temporalio/client';
+
+export interface LocalStackOptions {
+  /** Without it, runs find no MLflow server and keep their journals. */
+  mlflow: boolean;
+}
+
+export interface WorkerOptions {
+  /** Arguments of the worker's program. */
+  args?: string[];
+  env?: Record<string, string>;
+
+  /** Its state folder; the stack's own by default, so that all workers share their files. */
+  home?: string;
+}
+
+const golden = resolve(workspaceRoot(), process.env['GOLDEN'] ?? '../shared/golden');
+
+/** Labelled sentences that the tiny BERT trains on in seconds. */
+export const trainFile = join(golden, 'nemo/traj_train.tsv');
+
+/** Overrides of a run of the tiny BERT on them. */
+export const tinyRun = [
+  `model.train_ds.file_path=${trainFile}`,
+  `model.validation_ds.file_path=${trainFile}`,
+  `model.language_model.pretrained_model_name=${join(golden, 'bert-tiny-uncased')}`,
+  'model.dataset.num_classes=null',
+  'model.train_ds.batch_size=8',
+  'nautil.checkpoint_every_n_steps=5',
+];
+
+/** Real servers and real workers for one test file, in a folder that is removed with them. */
+export class LocalStack {
+  readonly home: string;
+  readonly client: Client;
+  readonly temporalAddress: string;
+  readonly mlflowUri: string;
+  readonly #servers: ServerHandle[];
+  readonly #workers: ChildProcess[] = [];
+
+  private constructor(home: string, client: Client, servers: ServerHandle[], mlflowUri: string) {
+    this.home = home;
+    this.client = client;
+    this.#servers = servers;
+    this.temporalAddress = servers[0]!.address;
+    this.mlflowUri = mlflowUri;
+  }
+
+  static async start(o: LocalStackOptions): Promise<LocalStack> {
+    const home = await mkdtemp(join(tmpdir(), 'nautil-stack-'));
+    const servers = await Promise.all([
+      startTemporalServer({ folder: join(home, 'temporal') }),
+      ...(o.mlflow ? [startMlflowServer({ folder: join(home, 'mlflow') })] : []),
+    ]);
+    const client = new Client({ connection: await Connection.connect({ address: servers[0]!.address }) });
+    // Port 9 (discard) answers nobody.
+    return new LocalStack(home, client, servers, servers[1]?.address ?? 'http://127.0.0.1:9');
+  }
+
+  /** Resolves when the worker takes tasks. */
+  async startWorker({ args = [], env = {}, home = this.home }: WorkerOptions = {}): Promise<ChildProcess> {
+    const worker = spawn(process.execPath, ['--import', 'tsx', 'apps/worker/src/main.ts', ...args], {
+      cwd: workspaceRoot(),
+      env: {
+        ...process.env,
+        NODE_OPTIONS: '',
+        NAUTIL_HOME: home,
+        LIBTENSORFLOW: process.env['LIBTENSORFLOW'] ?? join(nautilHome(), 'tensorflow/2.21.0/libtensorflow_cc.so.2'),
+        NAUTIL_TEMPORAL_ADDRESS: this.temporalAddress,
+        MLFLOW_TRACKING_URI: this.mlflowUri,
+        NAUTIL_HEARTBEAT_TIMEOUT_MS: '6000',
+        ...env,
+      },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.#workers.push(worker);
+    let said = '';
+    await new Promise<void>((resolve, reject) => {
+      worker.stderr!.setEncoding('utf8').on('data', (text: string) => {
+        said = `${said}${text}`.slice(-10_000);
+        if (said.includes('worker ready')) resolve();
+      });
+      worker.once('exit', (code, signal) => reject(new Error(`the worker ended (${code ?? signal}): ${said}`)));
+    });
+    return worker;
+  }
+
+  async stop(): Promise<void> {
+    for (const worker of this.#workers) await end(worker, 'SIGKILL');
+    await this.client.connection.close();
+    await Promise.all(this.#servers.map((server) => server.stop()));
+    await rm(this.home, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** Sends a signal and waits for the end; does nothing for a process that has ended. */
+export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill(signal);
+  await ended;
+}
+
+/** Resolves when the condition holds; it is asked again and again, for two minutes at most. */
+export async function until(condition: () => Promise<boolean> | boolean, patienceMs = 120_000): Promise<void> {
+  for (const begun = Date.now(); !(await condition()); await sleep(100)) {
+    if (Date.now() - begun > patienceMs) throw new Error(`it did not come about within ${patienceMs} ms: ${condition}`);
+  }
+}
