@@ -1,5 +1,6 @@
 import type { RunActivities, SweepActivities, TrainingProgress } from '@nautil/contracts';
 import { Context } from '@temporalio/activity';
+import { faultPoint } from '@nautil/training';
 import { reportingFailures } from './failures.js';
 import { cache, convert, download, evaluate, packageModel, resolveRun, tokenize } from './stages/index.js';
 import { awaitTrial } from './sweep-await-trial.js';
@@ -50,7 +51,10 @@ export function createActivities({
   return Object.fromEntries(
     Object.entries(activities).map(([name, activity]) => [
       name,
-      reportingFailures(activity as (...args: unknown[]) => Promise<unknown>),
+      reportingFailures(async (...args: unknown[]) => {
+        await faultPoint(`activity ${name}`);
+        return (activity as (...args: unknown[]) => Promise<unknown>)(...args);
+      }),
     ]),
   ) as unknown as RunActivities & SweepActivities;
 }

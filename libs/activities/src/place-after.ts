@@ -1,5 +1,8 @@
 import type { TrainEvent, TrainHeartbeat } from '@nautil/contracts';
 
+/** The workflow keeps those that it heard of. */
+const keptWarnings = 5;
+
 /** Where training is after an event; undefined before its start. */
 export function placeAfter(place: TrainHeartbeat | undefined, event: TrainEvent): TrainHeartbeat | undefined {
   switch (event.type) {
@@ -38,6 +41,8 @@ export function placeAfter(place: TrainHeartbeat | undefined, event: TrainEvent)
       );
     case 'checkpoint':
       return place && { ...place, checkpointStep: event.step, checkpoint: event.path };
+    case 'warning':
+      return place && { ...place, warnings: [...(place.warnings ?? []), event.message].slice(-keptWarnings) };
     default:
       return place;
   }

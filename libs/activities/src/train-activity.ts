@@ -68,12 +68,13 @@ export async function train(request: TrainRequest, o: TrainDependencies): Promis
   });
 }
 
-/** When the workflow should hear of progress: a hundredth of the run further, but not more often than every two seconds. */
+/** When the workflow should hear of progress: a hundredth of the run further, but not more often than every two seconds, and of a warning at once. */
 class Pace {
   #step = -Infinity;
   #at = -Infinity;
 
   isDue(place: TrainHeartbeat, { type }: TrainEvent): boolean {
+    if (type === 'warning') return true;
     const now = performance.now() / 1000;
     const further = place.step - this.#step >= place.totalSteps / signalsPerRun || type === 'eval';
     if (!further || now - this.#at < secondsBetweenSignals) return false;

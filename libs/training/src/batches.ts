@@ -57,20 +57,21 @@ export function microBatchesOf(
   const parts: MicroBatch[] = [];
   for (let from = 0; from < batch.size; from += rows) {
     const to = Math.min(from + rows, batch.paddedRows);
-    const cells = [from * batch.length, to * batch.length] as const;
-    parts.push({
-      batch: {
-        ...batch,
-        rows: batch.rows.subarray(from, to),
-        size: Math.min(to, batch.size) - from,
-        paddedRows: to - from,
-        ids: batch.ids.subarray(...cells),
-        mask: batch.mask.subarray(...cells),
-        labels: batch.labels.subarray(from, to),
-      },
-      rowWeights: weights.subarray(from, to),
-      rowOffset: from,
-    });
+    parts.push({ batch: rowsOf(batch, from, to), rowWeights: weights.subarray(from, to), rowOffset: from });
   }
   return parts;
+}
+
+/** Rows [from, to) of a batch, as a batch. */
+export function rowsOf(batch: Batch, from: number, to: number): Batch {
+  const cells = [from * batch.length, to * batch.length] as const;
+  return {
+    ...batch,
+    rows: batch.rows.subarray(from, to),
+    size: Math.max(0, Math.min(to, batch.size) - from),
+    paddedRows: to - from,
+    ids: batch.ids.subarray(...cells),
+    mask: batch.mask.subarray(...cells),
+    labels: batch.labels.subarray(from, to),
+  };
 }

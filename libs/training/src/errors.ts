@@ -33,12 +33,27 @@ export class LossNotFinite extends NautilError {
     super(`the loss is ${o.loss} at step ${o.step}`, {
       hint: [
         `lines of the training file in that batch: ${o.lines.join(', ')}`,
-        o.checkpoint ? `last good checkpoint: ${o.checkpoint}` : 'there is no earlier checkpoint',
+        lastGood(o.checkpoint),
         `lower model.optim.lr (${o.lr} at this step) or set trainer.gradient_clip_val=1.0`,
       ].join('\n'),
     });
   }
 }
+
+/** An update made a weight, or what the optimizer keeps of it, NaN or infinite. No checkpoint ever holds such a value. */
+export class WeightsNotFinite extends NautilError {
+  override readonly name = 'WeightsNotFinite';
+  readonly kind = 'training';
+
+  constructor(tensor: string, step: number, checkpoint: string | undefined) {
+    super(`${tensor} is not finite after step ${step}`, {
+      hint: [lastGood(checkpoint), 'lower model.optim.lr or set trainer.gradient_clip_val=1.0'].join('\n'),
+    });
+  }
+}
+
+const lastGood = (checkpoint: string | undefined): string =>
+  checkpoint ? `last good checkpoint: ${checkpoint}` : 'there is no earlier checkpoint';
 
 /** A checkpoint belongs to another configuration, other data or another model. */
 export class CheckpointMismatch extends NautilError {

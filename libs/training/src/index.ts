@@ -1,9 +1,10 @@
 export { Classifier, type ArchiveRecord, type ClassifierOptions, type Prediction } from './classifier.js';
-export { BatchTooLarge, CheckpointMismatch, LossNotFinite, TrainingInterrupted } from './errors.js';
+export { BatchTooLarge, CheckpointMismatch, LossNotFinite, TrainingInterrupted, WeightsNotFinite } from './errors.js';
 export type { Evaluation } from './evaluate.js';
 export { encoderConfigOf } from './encoder-source.js';
 export { evaluateWeights, type EvaluateWeightsOptions } from './evaluate-weights.js';
 export { ExperimentFolder, type ExperimentOptions } from './experiment-folder.js';
+export { faultPoint } from './fault-point.js';
 export type { WriteCheckpoint } from './kept-checkpoints.js';
 export { CannotResume, placeExperiment, type ExperimentPlace } from './place-experiment.js';
 export type { EncoderSource, TrainJob } from './job.js';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { TrainDone, TrainEvent } from '@nautil/contracts';
 import { openTensors } from '@nautil/checkpoint';
-import { CheckpointMismatch, LossNotFinite, TrainingInterrupted } from './errors.js';
+import { CheckpointMismatch, LossNotFinite, TrainingInterrupted, WeightsNotFinite } from './errors.js';
 import type { TrainJob } from './job.js';
 import { openTinyRun, type TinyRun } from './tiny-run.js';
 import { trainClassifier, type TrainControl } from './train.js';
@@ -114,6 +114,18 @@ test('a loss that is not a number stops the run with the step, the lines and the
   expect(failure).toBeInstanceOf(LossNotFinite);
   expect((failure as LossNotFinite).message).toMatch(/the loss is \S+ at step \d+/);
   expect((failure as LossNotFinite).hint).toMatch(/lines of the training file in that batch: \d+/);
+});
+
+test('a weight that overflows is never in a checkpoint, and the one before is named', async () => {
+  const job = await tiny.job('overflows', ['nautil.checkpoint_every_n_steps=1', 'model.optim.sched=null']);
+  const control: TrainControl = {};
+  const first = trainClassifier(job, (event) => void (event.type === 'step' && (control.stop = 'interrupt')), control);
+  await expect(first).rejects.toThrow(TrainingInterrupted);
+  Object.assign(job.settings.model.optim, { lr: 1e38, weightDecay: 1e38 });
+  const failure = await train(job).catch((error: unknown) => error);
+  expect(failure).toBeInstanceOf(WeightsNotFinite);
+  expect((failure as WeightsNotFinite).message).toMatch(/ is not finite after step 2$/);
+  expect((failure as WeightsNotFinite).hint).toMatch(/last good checkpoint: .*step-00000001/);
 });
 
 test('early stopping ends a run whose validation loss does not improve', async () => {

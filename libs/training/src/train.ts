@@ -6,9 +6,10 @@ import { openTokenCache, type TokenCache } from '@nautil/tokenization';
 import { batchesOf, microBatchesOf, type BatchSource } from './batches.js';
 import { ClassifierGraph } from './classifier-graph.js';
 import { openInitialClassifier, type InitialClassifier } from './encoder-source.js';
-import { BatchDidNotFit, BatchTooLarge, LossNotFinite, TrainingInterrupted } from './errors.js';
+import { BatchDidNotFit, BatchTooLarge, LossNotFinite, TrainingInterrupted, WeightsNotFinite } from './errors.js';
 import { evaluate } from './evaluate.js';
 import { evaluationPoints } from './evaluation-points.js';
+import { faultPoint } from './fault-point.js';
 import type { TrainJob } from './job.js';
 import { improves, monitored, patienceAfter, plateauAfter } from './monitor.js';
 import { RunFolder, type Progress } from './run-folder.js';
@@ -30,7 +31,7 @@ export type Emit = (event: TrainEvent) => void | Promise<void>;
  * The run is a pure function of the job: the batch of a step depends on (seed, step), dropout on (seed, step, site,
  * row). A run that was killed at any step therefore ends with the bytes of one that never was.
  *
- * @throws TrainingInterrupted when `control.stop` is `interrupt`; LossNotFinite; BatchTooLarge; CheckpointMismatch.
+ * @throws TrainingInterrupted when `control.stop` is `interrupt`; LossNotFinite; WeightsNotFinite; BatchTooLarge; CheckpointMismatch.
  */
 export async function trainClassifier(job: TrainJob, emit: Emit, control: TrainControl = {}): Promise<TrainDone> {
   const run = await openRun(job);
@@ -244,7 +245,11 @@ class Attempt {
     const batches = Array.from({ length: last - first }, (_, i) => train.at(epoch, first + i));
     const parts = batches.flatMap((batch) => microBatchesOf(batch, { split, share, classWeights: job.classWeights }));
 
-    const { losses, gradNorm } = await this.#graph.trainStep(parts, { step, lr }).catch((error: unknown) => {
+    const update = async () => {
+      await faultPoint(`train step ${step + 1}`);
+      return this.#graph.trainStep(parts, { step, lr });
+    };
+    const { losses, gradNorm } = await update().catch((error: unknown) => {
       if (!(error instanceof OutOfMemory)) throw error;
       const largest = parts.reduce((a, b) => (b.batch.ids.length > a.batch.ids.length ? b : a)).batch;
       throw new BatchDidNotFit(largest.paddedRows, largest.length, split, error);
@@ -340,6 +345,9 @@ class Attempt {
   async #checkpoint(): Promise<string> {
     if (!this.#dirty && this.#checkpointPath !== undefined) return this.#checkpointPath;
     const tensors = [...(await this.#graph.readWeights()), ...(await this.#graph.readSlots())];
+    // The loss of the last step is that of the weights before it: an update that overflowed shows here first.
+    const overflowed = tensors.find(({ data }) => !isAllFinite(data));
+    if (overflowed) throw new WeightsNotFinite(overflowed.name, this.#progress.step, this.#checkpointPath);
     const { path, sizeBytes } = await this.#run.folder.save(this.#progress, tensors);
     this.#checkpointPath = path;
     this.#dirty = false;
@@ -378,3 +386,10 @@ class Attempt {
 }
 
 const sum = <T>(items: T[], of: (item: T) => number): number => items.reduce((total, item) => total + of(item), 0);
+
+/** NOTE: `every(Number.isFinite)` takes a second for the slots of a large model; this takes a tenth of it. */
+function isAllFinite(data: Float32Array): boolean {
+  let zero = 0;
+  for (let i = 0; i < data.length; i++) zero += data[i]! * 0; // NaN where it is not finite
+  return zero === 0;
+}

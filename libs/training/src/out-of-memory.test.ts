@@ -1,0 +1,128 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TrainDone, TrainEvent } from '@nautil/contracts';
+import { openTensors } from '@nautil/checkpoint';
+import { OutOfMemory } from '@nautil/tensorflow';
+import { openTokenCache } from '@nautil/tokenization';
+import { batchesOf } from './batches.js';
+import { ClassifierGraph } from './classifier-graph.js';
+import { openInitialClassifier } from './encoder-source.js';
+import { BatchTooLarge, TrainingInterrupted } from './errors.js';
+import { evaluate } from './evaluate.js';
+import type { TrainJob } from './job.js';
+import { openTinyRun, type TinyRun } from './tiny-run.js';
+import { trainClassifier, type TrainControl } from './train.js';
+
+// Memory runs out at fault points: this machine's memory is shared, and really filling it would end other programs.
+
+let tiny: TinyRun;
+let faults: string;
+beforeAll(async () => {
+  tiny = await openTinyRun();
+  faults = join(tiny.folder, 'faults');
+  process.env['NAUTIL_FAULTS'] = faults;
+});
+afterAll(async () => {
+  delete process.env['NAUTIL_FAULTS'];
+  await tiny.remove();
+});
+
+const arm = (...lines: string[]): Promise<void> => writeFile(faults, lines.join('\n'));
+
+async function train(job: TrainJob, interruptAt?: number): Promise<{ done?: TrainDone; events: TrainEvent[] }> {
+  const events: TrainEvent[] = [];
+  const control: TrainControl = {};
+  const hear = (event: TrainEvent): void => {
+    events.push(event);
+    if (event.type === 'step' && event.step === interruptAt) control.stop = 'interrupt';
+  };
+  try {
+    return { done: await trainClassifier(job, hear, control), events };
+  } catch (error) {
+    if (!(error instanceof TrainingInterrupted)) throw error;
+    return { events };
+  }
+}
+
+const lossesOf = (events: TrainEvent[]): Map<number, number> =>
+  new Map(events.flatMap((event) => (event.type === 'step' ? [[event.step, event.loss]] : [])));
+
+/** What the newest checkpoint says of the run. */
+async function splitIn(events: TrainEvent[]): Promise<number> {
+  const newest = events.findLast((event) => event.type === 'checkpoint');
+  const source = await openTensors(newest!.path);
+  const { split } = JSON.parse(source.metadata['progress']!) as { split: number };
+  await source.close();
+  return split;
+}
+
+test('a batch that does not fit is cut in halves from the last checkpoint on, says so, and trains the same steps', async () => {
+  const whole = await train(await tiny.job('whole'));
+  await arm('out-of-memory train step 5');
+  const halved = await train(await tiny.job('halved'));
+  expect(halved.events).toContainEqual({
+    type: 'warning',
+    message: expect.stringMatching(
+      /^a batch of 8 × \d+ tokens does not fit into memory: going on with 2 micro-batches/,
+    ),
+  });
+  expect(halved.done).toMatchObject({ step: whole.done!.step, reason: 'completed' });
+  expect(await splitIn(halved.events)).toBe(2);
+  const expected = lossesOf(whole.events);
+  for (const [step, loss] of lossesOf(halved.events)) expect(loss).toBeCloseTo(expected.get(step)!, 4);
+});
+
+test('the split is kept with the checkpoint, so that a resumed run ends with the same bytes', async () => {
+  const weightsOf = async (name: string, interruptAt?: number): Promise<Buffer> => {
+    await arm('out-of-memory train step 2');
+    const job = await tiny.job(name);
+    let ended = await train(job, interruptAt);
+    if (!ended.done) ended = await train(job);
+    expect(ended.events.filter(({ type }) => type === 'warning')).toHaveLength(interruptAt === undefined ? 1 : 0);
+    expect(await splitIn(ended.events)).toBe(2);
+    return readFile(ended.done!.lastWeights);
+  };
+  expect(await weightsOf('resumed', 7)).toEqual(await weightsOf('unbroken'));
+});
+
+test('a batch of which not one row fits ends the run with what to do', async () => {
+  await arm(...Array.from({ length: 9 }, () => 'out-of-memory train step 1'));
+  const failure = await train(await tiny.job('too-large')).catch((error: unknown) => error);
+  expect(failure).toBeInstanceOf(BatchTooLarge);
+  expect(failure).toMatchObject({ retryable: false, hint: expect.stringContaining('max_seq_length') });
+});
+
+test('an evaluation whose batches do not fit gives the same report in parts', async () => {
+  const job = await tiny.job('evaluated');
+  const head = { numClasses: job.numClasses, numOutputLayers: job.settings.model.classifierHead.numOutputLayers };
+  const initial = await openInitialClassifier(job.encoder, head, 1);
+  const graph = new ClassifierGraph({ encoder: initial.encoder, ...head, precision: job.settings.trainer.precision });
+  const cache = await openTokenCache(job.trainCache);
+  try {
+    await graph.load(initial.read);
+    const { model, trainer, nautil } = job.settings;
+    const batches = batchesOf(cache, {
+      dataset: { ...model.validationDs, batchSize: 7 },
+      limit: trainer.limitValBatches,
+      nautil,
+      maxPositions: 32,
+    });
+    const whole = await evaluate(graph, batches, job);
+    const small = await evaluate(
+      {
+        logits: async (batch) => {
+          if (batch.paddedRows > 2) throw new OutOfMemory('no memory', { code: 'RESOURCE_EXHAUSTED' });
+          return graph.logits(batch);
+        },
+      },
+      batches,
+      job,
+    );
+    expect(small.report).toEqual(whole.report);
+    expect(small.loss).toBeCloseTo(whole.loss, 5);
+  } finally {
+    graph.close();
+    cache.close();
+    await initial.close();
+  }
+});
