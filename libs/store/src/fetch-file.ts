@@ -1,3 +1,4 @@
+import { isNativeError } from 'node:util/types';
 import { NautilError, type FileRef } from '@nautil/contracts';
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -274,6 +275,10 @@ const sizeOf = async (path: string): Promise<number> => (await stat(path).catch(
 /** Node says "fetch failed" and puts what happened into the cause. */
 function reasonOf(error: unknown): string {
   const reasons: string[] = [];
-  for (let at: unknown = error; at instanceof Error; at = at.cause) reasons.push(at.message || at.name);
+  for (let at: unknown = error; isNativeError(at); at = at.cause) {
+    // Of an address with several IPs, Node gives one error without a message that holds the others.
+    const code = 'code' in at ? String(at.code) : at.name;
+    reasons.push(at.message || code);
+  }
   return [...new Set(reasons)].join(': ');
 }

@@ -4,6 +4,7 @@ import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { isNativeError } from 'node:util/types';
 import { crc32, createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
 import { openPromise, type Entry } from 'yauzl';
@@ -74,7 +75,7 @@ export async function unpackArchive(options: UnpackOptions): Promise<string[]> {
 }
 
 /** Errors of zlib, tar-stream and yauzl tell of the content; those of the file system have a system call. */
-const isContentError = (error: unknown): boolean => error instanceof Error && !('syscall' in error);
+const isContentError = (error: unknown): boolean => isNativeError(error) && !('syscall' in error);
 
 async function kindOf(archive: string): Promise<'tar' | 'zip' | 'gzip'> {
   const file = await open(archive, 'r');
