@@ -117,10 +117,14 @@ class Resolver {
         origin,
       );
     }
-    if (name === 'oc.decode') return decoded(parseOverrideValue(body), origin);
+    if (name === 'oc.decode') return decoded(unquoted(parseOverrideValue(body)), origin);
     throw new ConfigError([{ origin, message: `\${${name}:…} is not supported`, hint: ['oc.env and oc.decode are'] }]);
   }
 }
+
+/** What is in the quotes is what is decoded: `${oc.decode:'1e-5'}` is a number. */
+const unquoted = (value: OverrideValue): OverrideValue =>
+  value.kind === 'scalar' && typeof value.value === 'string' ? parseOverrideValue(value.value) : value;
 
 function decoded(value: OverrideValue, origin: Origin): ScalarNode {
   if (value.kind === 'scalar') return scalar(value.value, origin, value.isFloat);
