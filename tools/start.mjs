@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 
 import { root, setUp } from './setup/set-up.mjs';
-import { SetupError } from './setup/setup-error.mjs';
+import { Interrupted, SetupError } from './setup/setup-error.mjs';
 
 const help = `Usage: npm start -- [options] [overrides...]      (or: node tools/start.mjs …)
 
@@ -24,11 +24,12 @@ Examples:
 `;
 
 const nautil = join(root, 'apps', 'cli', 'bin', 'nautil.mjs');
-let interrupted = false;
+const interruption = new AbortController();
+const { signal } = interruption;
 let wake = () => {};
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(name, () => {
-    interrupted = true;
+    interruption.abort();
     wake();
   });
 }
@@ -45,15 +46,15 @@ async function run(args, stdio = 'inherit') {
 async function start(overrides) {
   if ((await run(['up'])) !== 0) return 4;
   try {
-    const code = interrupted ? 130 : await run(['run', '--config-name', 'sst2', ...overrides]);
-    if (code === 0 && process.stdout.isTTY && !interrupted) {
+    const code = signal.aborted ? 130 : await run(['run', '--config-name', 'sst2', ...overrides]);
+    if (code === 0 && process.stdout.isTTY && !signal.aborted) {
       console.log('\nThe servers stay up: open the addresses above. Ctrl-C stops them.');
       const stay = setInterval(() => {}, 1 << 30);
       await new Promise((resolve) => (wake = resolve));
       clearInterval(stay);
       return 0;
     }
-    return interrupted ? 130 : code;
+    return signal.aborted ? 130 : code;
   } finally {
     await run(['down'], ['ignore', 'ignore', 'inherit']);
   }
@@ -66,10 +67,11 @@ try {
   });
   if (values.help) process.stdout.write(help);
   else {
-    await setUp({ python: values.python });
+    await setUp({ signal, python: values.python });
     process.exitCode = await start(positionals);
   }
-} catch (error) {
+} catch (thrown) {
+  const error = signal.aborted ? new Interrupted() : thrown;
   if (error instanceof SetupError && !process.env.DEBUG) {
     console.error(`start: ${error.message}`);
     if (error.hint) console.error(`  ${error.hint}`);

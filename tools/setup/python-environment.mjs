@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readStamp, sha256, sizeOfFolder, writeStamp } from './folder-step.mjs';
 import { runProgram } from './run-program.mjs';
@@ -15,8 +15,8 @@ export function pythonEnvironment({ root, home, chosenPython }) {
     neededBytes: 1.6e9,
     done: () => {
       const stamp = readStamp(folder);
-      // The programs in it name its own folder, and its Python lives elsewhere: both may have moved.
-      if (stamp?.requirements !== digest || stamp.folder !== folder) return undefined;
+      // The programs in it name its own folder, and its Python lives elsewhere: both may have moved. A link to it is as good.
+      if (stamp?.requirements !== digest || stamp.folder !== realpathSync(folder)) return undefined;
       if (chosenPython && tryPython(chosenPython).executable !== stamp.base) return undefined;
       if (spawnSync(join(folder, 'bin', 'python'), ['-c', 'pass']).status !== 0) return undefined;
       return `Python ${stamp.version}, ${readFileSync(requirements, 'utf8').trim().split('\n').join(', ')}`;
@@ -33,7 +33,12 @@ export function pythonEnvironment({ root, home, chosenPython }) {
         ['-m', 'pip', 'install', '--no-input', '--prefer-binary', '--disable-pip-version-check', '-r', requirements],
         { signal, log, env: { TMPDIR: work }, progress: async () => sizeOfFolder(folder) },
       );
-      writeStamp(folder, { requirements: digest, folder, base: python.executable, version: python.version });
+      writeStamp(folder, {
+        requirements: digest,
+        folder: realpathSync(folder),
+        base: python.executable,
+        version: python.version,
+      });
     },
   };
 }
