@@ -80,11 +80,20 @@ export async function startStack(options: StartOptions = {}): Promise<StartedSta
         written = written.then(() => writeRecord(record));
         await written;
       };
-      const context: Context = { settings, record, keep, onProgress, signal };
+      const failing = new AbortController();
+      const context: Context = {
+        settings,
+        record,
+        keep,
+        onProgress,
+        signal: signal ? AbortSignal.any([signal, failing.signal]) : failing.signal,
+      };
+      const orEndBoth = (server: Promise<void>): Promise<void> =>
+        server.catch((error: unknown) => failing.abort(error));
       try {
-        // Both at once; when one fails the other is waited for, so that nothing starts after we have cleaned up.
-        const outcomes = await Promise.allSettled([temporalRuns(context), mlflowRuns(context)]);
-        for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+        // Both at once. When one fails the other's start is ended and waited for, so that nothing starts after we have cleaned up.
+        await Promise.all([orEndBoth(temporalRuns(context)), orEndBoth(mlflowRuns(context))]);
+        failing.signal.throwIfAborted();
         if (worker) await workerRuns(context, worker);
       } catch (error) {
         for (const name of started.reverse()) {
