@@ -1,0 +1,65 @@
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { root, runProgram, type Ended } from './testing/run-program.js';
+import { StateFolder } from './testing/state-folder.js';
+
+let state: StateFolder;
+beforeAll(async () => (state = await StateFolder.make()));
+afterAll(() => state.remove());
+
+const setUp = (args: string[], env: Record<string, string> = {}): Promise<Ended> =>
+  runProgram(process.execPath, [join(root, 'tools/setup.mjs'), ...args], { env: { NAUTIL_HOME: state.path, ...env } });
+
+test('steps that are done are skipped, and said', async () => {
+  const { exitCode, stderr } = await setUp([]);
+  expect(stderr).toMatch(/npm packages: ready \(\d+ packages\)/);
+  expect(stderr).toMatch(/Python environment: ready \(Python 3\.\d+/);
+  expect(stderr).toMatch(/TensorFlow library: ready/);
+  expect(stderr).toMatch(/default weights: ready/);
+  expect(exitCode).toBe(0);
+});
+
+test('no Python: what was tried, what to install, exit code 4, no stack', async () => {
+  const empty = join(state.path, 'another');
+  const { exitCode, stderr } = await setUp(['--python', '/nowhere/python3'], { NAUTIL_HOME: empty });
+  expect(stderr).toMatch(
+    /setup: no Python that can be used:\n {2}\/nowhere\/python3 not found\n {2}install Python 3\.10/,
+  );
+  expect(stderr).not.toMatch(/\n\s+at /);
+  expect(exitCode).toBe(4);
+});
+
+test('a Python that is too old is refused with its version', async () => {
+  const old = join(state.path, 'old-python');
+  await writeFile(old, '#!/bin/sh\nprintf "%s\\n3.8.10\\n\\n" "$0"\n');
+  await chmod(old, 0o755);
+  const { exitCode, stderr } = await setUp(['--python', old], { NAUTIL_HOME: join(state.path, 'another') });
+  expect(stderr).toMatch(/old-python is Python 3\.8\.10, and 3\.10 or newer is needed/);
+  expect(exitCode).toBe(4);
+});
+
+test('a registry that can not be reached is named as the cause, and nothing half-made counts as made', async () => {
+  const home = join(state.path, 'offline');
+  await mkdir(home, { recursive: true });
+  const env = {
+    NAUTIL_HOME: home,
+    PIP_INDEX_URL: 'http://127.0.0.1:9/simple',
+    PIP_EXTRA_INDEX_URL: '',
+    PIP_RETRIES: '0',
+    PIP_CONFIG_FILE: '/dev/null',
+    PIP_NO_INDEX: '',
+    PIP_FIND_LINKS: '',
+  };
+  for (let times = 0; times < 2; times++) {
+    const { exitCode, stderr } = await setUp([], env);
+    expect(stderr).toMatch(/failed: the registry (cannot be reached|gave no version of that package)/);
+    expect(stderr).not.toMatch(/Python environment: ready/);
+    expect(exitCode).toBe(4);
+  }
+});
+
+test('an unknown option is answered with where the options are, exit code 2', async () => {
+  const { exitCode, stderr } = await setUp(['--phyton', 'x']);
+  expect(stderr).toMatch(/setup: Unknown option '--phyton'[^]*--help` lists the options/);
+  expect(exitCode).toBe(2);
+});
