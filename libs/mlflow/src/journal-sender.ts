@@ -10,6 +10,9 @@ import { batchLimits, type Batch, type MlflowClient } from './mlflow-client.js';
 const noteTag = 'mlflow.note.content';
 const failureTag = 'nautil.failure';
 
+/** MLflow's UI then opens the experiment among trainings, with the charts of its runs, and not among chat applications. */
+const modelTraining = { 'mlflow.experimentKind': 'custom_model_development' };
+
 /**
  * Sends a journal to MLflow, in order, each part once it is known that the part before it arrived. How far it came is
  * written beside the journal after the server has acknowledged; when that was not reached, the part is sent again and
@@ -160,7 +163,7 @@ export class JournalSender {
     }
     if (found) return found.experimentId;
     try {
-      return await this.#client.createExperiment(name);
+      return await this.#client.createExperiment(name, modelTraining);
     } catch (error) {
       const other = await this.#client.getExperimentByName(name);
       if (other) return other.experimentId;

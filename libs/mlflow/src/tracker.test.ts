@@ -75,6 +75,9 @@ test('a run has what was logged, the source it came from, and an end', async () 
 
   const run = await client.getRun(tracker.runId!);
   expect(tracker.runUrl).toBe(`${server.trackingUri}/#/experiments/${run!.info.experimentId}/runs/${run!.info.runId}`);
+  expect((await client.getExperiment(run!.info.experimentId)).tags).toMatchObject({
+    'mlflow.experimentKind': 'custom_model_development',
+  });
   expect(run!.info).toMatchObject({ runName: 'a name', status: 'FINISHED' });
   expect(run!.params).toEqual({
     'model.optim.lr': '0.0001',
