@@ -14,7 +14,6 @@ const resolved = (request: RunRequest): ResolvedRun => ({
   notes: ['model.dataset.num_classes: 2, counted from the training labels'],
   queues: { cpu: request.taskQueue, gpu: request.taskQueue, gpuSharesFiles: true },
   heartbeatTimeoutMs: 5_000,
-  redo: request.redo,
   parentMlflowRunId: request.parentMlflowRunId,
 });
 

@@ -1,13 +1,17 @@
+import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ResolvedRun, RunOutcome, Tracking } from '@nautil/contracts';
+import { createInterface } from 'node:readline';
+import type { EpochEvaluated, ResolvedRun, RunOutcome, Tracking, TrainedModel, TrainEvent } from '@nautil/contracts';
 import { flattenParams, openTracker, trackTraining, type TrackerOptions } from '@nautil/mlflow';
 import type { TrackingTask } from '@nautil/training';
-import type { EpochEvaluated } from '@nautil/contracts';
 import { configOf } from './stages/run-settings.js';
 
-/** How long closing a run waits for a server that is slow or down; the journal keeps the rest. */
+/** How long closing a run waits for a server that is slow; the journal keeps the rest. */
 const flushMs = 60_000;
+
+/** The same in the middle of a run, and for a server that has never answered. */
+const shortFlushMs = 5_000;
 
 /** How a run is tracked: one MLflow run for each workflow id and run key, and a journal beside the checkpoints. */
 export function trackingOf(run: ResolvedRun, trackingUri: string): TrackingTask & TrackerOptions {
@@ -36,6 +40,18 @@ export async function startTracking(run: ResolvedRun, trackingUri: string): Prom
   }
 }
 
+/** Logs a training that was found and not made: those rows that the MLflow run of this one lacks, as they were then. */
+export async function trackTrained({ events }: Pick<TrainedModel, 'events'>, tracking: TrackerOptions): Promise<void> {
+  const tracker = await openTracker(tracking);
+  try {
+    for await (const line of createInterface({ input: createReadStream(events.path) }))
+      trackTraining(tracker, JSON.parse(line) as TrainEvent);
+    await tracker.flush({ timeoutMs: shortFlushMs });
+  } finally {
+    await tracker.close();
+  }
+}
+
 /** Closes the MLflow run, with the resolved configuration, the report and the archive when there are any. */
 export async function finishTracking(
   { run, status, message, evaluated, packaged }: RunOutcome,
@@ -54,8 +70,8 @@ export async function finishTracking(
     }
     tracker.artifact(run.config.path, 'config');
     if (packaged) tracker.artifact(packaged.nemo.path, 'model');
-    await tracker.finish(status, message);
-    await tracker.flush({ timeoutMs: flushMs });
+    const timeoutMs = tracker.runId === undefined ? shortFlushMs : flushMs;
+    await tracker.finish(status, message, { timeoutMs });
     return { runId: tracker.runId, url: tracker.runUrl };
   } finally {
     await tracker.close();

@@ -7,22 +7,27 @@ import {
   type TrainingProgress,
   type TrainRequest,
 } from '@nautil/contracts';
+import type { TrackerOptions } from '@nautil/mlflow';
 import type { TrackingTask, TrainOutcome } from '@nautil/training';
 import { CancelledFailure, Context } from '@temporalio/activity';
 import { WorkerShutdown } from './errors.js';
 import { trainModel } from './stages/train.js';
 import { placeAfter } from './place-after.js';
+import { trackTrained } from './tracking.js';
 import { runTrainer } from './trainer-process.js';
 
 export interface TrainDependencies {
   /** Tells the workflow where training is, for its `progress` query. */
   signalProgress: (workflowId: string, progress: TrainingProgress) => Promise<void>;
-  tracking: (o: TrainRequest['run']) => TrackingTask;
+  tracking: (o: TrainRequest['run']) => TrackingTask & TrackerOptions;
 }
 
 /** The workflow hears about so many times of a run, however long it is: each time costs history. */
 const signalsPerRun = 100;
 const secondsBetweenSignals = 2;
+
+/** Milliseconds between heartbeats before the trainer says itself that it is alive. */
+const heartbeatMs = 1000;
 
 /**
  * Trains in a process of its own, from the last checkpoint of the run's folder. The checkpoint is the truth; heartbeats
@@ -39,8 +44,12 @@ export async function train(request: TrainRequest, o: TrainDependencies): Promis
     place = placeAfter(place, event);
     if (place && pace.isDue(place, event)) void o.signalProgress(run.workflowId, place).catch(() => undefined);
   };
+  const tracking = o.tracking(run);
+  // Another process may be at the same training, such as an attempt that was given up and writes its checkpoint.
+  const waiting = setInterval(() => context.heartbeat(), heartbeatMs);
   return trainModel(request, {
-    tracking: o.tracking(run),
+    tracking,
+    scope: run.workflowId,
     signal: context.cancellationSignal,
     compute: async (task, record) => {
       const outcome = await runTrainer({
@@ -51,6 +60,7 @@ export async function train(request: TrainRequest, o: TrainDependencies): Promis
         },
         onAlive: () => context.heartbeat(place),
         onStarted: (tell) => {
+          clearInterval(waiting);
           stop = tell;
           if (request.stopEarly) tell('early');
           if (context.cancellationSignal.aborted) tell('interrupt');
@@ -65,7 +75,12 @@ export async function train(request: TrainRequest, o: TrainDependencies): Promis
       });
       return outcome as TrainOutcome;
     },
-  });
+  })
+    .then(async (trained) => {
+      if (trained.reused) await trackTrained(trained, tracking);
+      return trained;
+    })
+    .finally(() => clearInterval(waiting));
 }
 
 /** When the workflow should hear of progress: a hundredth of the run further, but not more often than every two seconds, and of a warning at once. */

@@ -92,7 +92,9 @@ export interface ResolvedRun {
 
   /** How soon a stage that stopped answering is given to another worker. */
   heartbeatTimeoutMs: number;
-  redo?: Redo;
+
+  /** Stages that `from` asked for again, each with the token of the last time: part of the hash of its inputs from then on. */
+  redone?: Partial<Record<Stage, string>>;
   parentMlflowRunId?: string;
 }
 

@@ -44,6 +44,7 @@ export async function evaluate(
 
   const inputs = {
     weights: weights.sha256,
+    split,
     cache: cache?.file.sha256,
     batch: dataset.batchSize,
     limit,

@@ -1,6 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, isAbsolute, join, resolve } from 'node:path';
-import { gpuTaskQueue, type ResolvedRun, type RunRequest } from '@nautil/contracts';
+import { gpuTaskQueue, stages, type Redo, type ResolvedRun, type RunRequest } from '@nautil/contracts';
 import { loadConfig, type JsonObject, type JsonValue, type Settings } from '@nautil/config';
 import { canonicalJson, fileRef, nautilHome, sha256Of, Store, workspaceRoot, writeFileAtomic } from '@nautil/store';
 
@@ -40,7 +40,13 @@ export async function resolveRun(
   const folder = new Store(nautilHome()).folder('runs', `${request.workflowId}/${request.runKey}`);
   const file = join(folder, 'run.json');
   const known = await readFile(file, 'utf8').catch(() => undefined);
-  if (known !== undefined) return { ...(JSON.parse(known) as ResolvedRun), redo: request.redo };
+  if (known !== undefined) {
+    const run = JSON.parse(known) as ResolvedRun;
+    if (request.redo === undefined) return run;
+    const again = redoing(run, request.redo);
+    await writeFileAtomic(file, JSON.stringify(again, null, 2));
+    return again;
+  }
 
   const cwd = o.cwd ?? workspaceRoot();
   const { tree, settings, notes } = await loadConfig({
@@ -76,7 +82,13 @@ export async function resolveRun(
     ...(request.parentMlflowRunId === undefined ? {} : { parentMlflowRunId: request.parentMlflowRunId }),
   };
   await writeFileAtomic(file, JSON.stringify(run, null, 2));
-  return { ...run, redo: request.redo };
+  return run;
+}
+
+/** Kept with the run: a training that was made again is the run's own from then on, also when a later stage fails. */
+function redoing(run: ResolvedRun, { from, token }: Redo): ResolvedRun {
+  const again = stages.slice(stages.indexOf(from)).map((stage) => [stage, token]);
+  return { ...run, redone: { ...run.redone, ...Object.fromEntries(again) } };
 }
 
 /** Digest of everything in a resolved configuration that changes results. */
@@ -98,6 +110,19 @@ export function setAt(tree: JsonObject, key: string, value: JsonValue): void {
   const last = parts.pop()!;
   const holder = parts.reduce<JsonValue | undefined>((at, part) => (isObject(at) ? at[part] : undefined), tree);
   if (isObject(holder) && last in holder) holder[last] = value;
+}
+
+/** A copy without some keys, each given by its path, and without what is empty then. */
+export function withoutKeys(tree: JsonObject, keys: readonly string[]): JsonObject {
+  const copy = structuredClone(tree);
+  for (const key of keys) deleteAt(copy, key.split('.'));
+  return copy;
+}
+
+function deleteAt(tree: JsonObject, [key, ...rest]: string[]): void {
+  const value = tree[key!];
+  if (rest.length > 0 && isObject(value)) deleteAt(value, rest);
+  if (rest.length === 0 || (isObject(value) && Object.keys(value).length === 0)) delete tree[key!];
 }
 
 const isObject = (value: JsonValue | undefined): value is JsonObject =>

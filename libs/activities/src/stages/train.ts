@@ -1,14 +1,19 @@
-import { appendFile, readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FileRef, Made, TrainedModel, TrainEvent, TrainRequest } from '@nautil/contracts';
-import { fileRef, stageOutput, writeFileAtomic } from '@nautil/store';
+import { canonicalJson, fileRef, sha256Of, stageOutput, writeFileAtomic } from '@nautil/store';
 import type { TrackingTask, TrainerTask, TrainOutcome } from '@nautil/training';
-import { redoOf } from './run-settings.js';
+import { withoutKeys } from './resolve-run.js';
+import { configOf, redoOf } from './run-settings.js';
 import { trainJobOf } from './train-job.js';
 
 export interface TrainModelOptions {
   tracking?: TrackingTask;
   signal?: AbortSignal;
+
+  /** Runs of one scope share a training that is equal; default: the run stays alone. */
+  scope?: string;
 
   /** Trains, in a process of its own or in this one, and calls `record` with every event, in order. */
   compute: (task: Extract<TrainerTask, { do: 'train' }>, record: (event: TrainEvent) => void) => Promise<TrainOutcome>;
@@ -16,13 +21,23 @@ export interface TrainModelOptions {
 
 /**
  * Trains from the last checkpoint of the run's folder, or from the beginning. What checkpoints hold is kept as the run's
- * events, each once; the weights are named by digest.
+ * events, each once; the weights are named by digest. A training that is asked for again has a folder of its own: the
+ * one before stays until the run is removed.
  */
 export async function trainModel(request: TrainRequest, o: TrainModelOptions): Promise<Made<TrainedModel>> {
   const { run } = request;
-  const job = await trainJobOf({ ...request, folder: join(run.folder, 'training') });
-  const eventsFile = join(job.folder, 'events.jsonl');
-  const inputs = { ...job.digests, redo: redoOf(run, 'train'), stopEarly: request.stopEarly, run: run.runKey };
+  const redo = redoOf(run, 'train');
+  const folder = join(run.folder, redo === undefined ? 'training' : `training-${sha256Of(redo).slice(0, 12)}`);
+  const job = await trainJobOf({ ...request, folder });
+  const eventsFile = join(folder, 'events.jsonl');
+  const stopped = await isStopped(folder, request);
+  const inputs = {
+    ...(await trainingInputs(request)),
+    scope: o.scope ?? `${run.workflowId}/${run.runKey}`,
+    // Where somebody stopped one run is no place for another to end.
+    ...(stopped ? { stopped: run.runKey } : {}),
+    redo,
+  };
   const { output, reused } = await stageOutput(
     'train',
     inputs,
@@ -47,6 +62,56 @@ export async function trainModel(request: TrainRequest, o: TrainModelOptions): P
     { signal: o.signal },
   );
   return { ...output, reused, detail: `${output.step} steps, ${output.reason}` };
+}
+
+/** True once somebody has asked for it, also for later attempts: the run stays ended there. */
+async function isStopped(folder: string, { stopEarly }: TrainRequest): Promise<boolean> {
+  const mark = join(folder, 'stopped-early');
+  if (stopEarly) {
+    await mkdir(folder, { recursive: true });
+    await appendFile(mark, '');
+  }
+  return existsSync(mark);
+}
+
+/** What training does not read, or reads as the content whose digest stands beside it. */
+const unread = [
+  'model.test_ds',
+  'model.infer_samples',
+  'model.nemo_path',
+  'model.train_ds.file_path',
+  'model.train_ds.num_workers',
+  'model.train_ds.pin_memory',
+  'model.validation_ds.file_path',
+  'model.validation_ds.num_workers',
+  'model.validation_ds.pin_memory',
+  'model.class_labels',
+  'model.tokenizer',
+  'model.language_model.pretrained_model_name',
+  'model.language_model.lm_checkpoint',
+  'model.language_model.config_file',
+  'model.dataset.num_classes',
+  'model.dataset.use_cache',
+  'trainer.limit_test_batches',
+  'exp_manager.checkpoint_callback_params.save_best_model',
+  'nautil.data',
+  'nautil.mlflow',
+  'nautil.runs_dir',
+];
+
+/** Everything that training depends on: it is made again when one of these changes, and not when anything else does. */
+async function trainingInputs({ run, inputs, tokens }: TrainRequest): Promise<Record<string, unknown>> {
+  const { tree } = await configOf(run);
+  const { train, validation, labels, numClasses } = inputs.data;
+  return {
+    config: sha256Of(canonicalJson(withoutKeys(tree, unread))),
+    train: train.sha256,
+    validation: validation?.sha256,
+    labels: labels?.sha256,
+    numClasses,
+    encoder: inputs.encoderDigest,
+    tokenizer: tokens.tokenizerDigest,
+  };
 }
 
 async function existingFile(path: string): Promise<FileRef> {

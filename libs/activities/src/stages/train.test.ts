@@ -1,0 +1,122 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Made, TrainedModel, TrainRequest } from '@nautil/contracts';
+import { workspaceRoot } from '@nautil/store';
+import { cache, convert, download, resolveRun, tokenize, trainModel } from './index.js';
+
+// When training is found again and when it is made again. What it computes plays no part: it leaves its folder's name.
+
+const golden = resolve(workspaceRoot(), process.env['GOLDEN'] ?? '../shared/golden');
+const home = mkdtempSync(join(tmpdir(), 'nautil-train-'));
+const homeBefore = process.env['NAUTIL_HOME'];
+beforeAll(() => {
+  process.env['NAUTIL_HOME'] = home;
+});
+afterAll(() => {
+  if (homeBefore === undefined) delete process.env['NAUTIL_HOME'];
+  else process.env['NAUTIL_HOME'] = homeBefore;
+  rmSync(home, { recursive: true, force: true });
+});
+
+interface Asked {
+  workflowId?: string;
+  runKey: string;
+  more?: string[];
+  stopEarly?: boolean;
+
+  /** Id of an execution that asked for training again. */
+  redo?: string;
+
+  /** Without a scope. */
+  alone?: boolean;
+}
+
+/** Everything up to training as it is, then a training that takes no time. */
+async function train({ workflowId = 'w', runKey, more = [], stopEarly = false, redo, alone = false }: Asked) {
+  const file = join(golden, 'nemo/traj_train.tsv');
+  const run = await resolveRun({
+    workflowId,
+    runKey,
+    taskQueue: 'q',
+    overrides: [
+      `model.train_ds.file_path=${file}`,
+      `model.validation_ds.file_path=${file}`,
+      `model.language_model.pretrained_model_name=${join(golden, 'bert-tiny-uncased')}`,
+      'model.dataset.num_classes=null',
+      ...more,
+    ],
+    ...(redo === undefined ? {} : { redo: { from: 'train', token: redo } }),
+  });
+  const source = await download({ run });
+  const inputs = await cache({ run, source, data: await convert({ run, source }) });
+  const request: TrainRequest = { run, inputs, tokens: await tokenize({ run, inputs }), stopEarly };
+  return trainModel(request, {
+    ...(alone ? {} : { scope: workflowId }),
+    compute: async ({ job }) => {
+      const lastWeights = join(job.folder, 'last.safetensors');
+      await mkdir(job.folder, { recursive: true });
+      await writeFile(lastWeights, job.folder);
+      return { step: 1, epoch: 0, reason: stopEarly ? 'stopped' : 'completed', lastWeights };
+    },
+  });
+}
+
+const weightsOf = ({ lastWeights }: Made<TrainedModel>): string => lastWeights.path;
+
+test('a run finds its training again', async () => {
+  expect((await train({ runKey: 'first' })).reused).toBe(false);
+  expect((await train({ runKey: 'first' })).reused).toBe(true);
+});
+
+test.each([
+  ['model.test_ds.file_path', 'nemo/traj_train.tsv'],
+  ['model.nemo_path', 'elsewhere.nemo'],
+  ['trainer.limit_test_batches', '3'],
+  ['model.infer_samples', '[a]'],
+  ['exp_manager.checkpoint_callback_params.save_best_model', 'true'],
+])('a later run of the same name with another %s finds it too', async (key, value) => {
+  const made = await train({ runKey: 'first' });
+  const later = await train({
+    runKey: key,
+    more: [`${key}=${key.endsWith('file_path') ? join(golden, value) : value}`],
+  });
+  expect(later.reused).toBe(true);
+  expect(weightsOf(later)).toBe(weightsOf(made));
+});
+
+test.each([
+  'model.optim.lr=1e-3',
+  'nautil.seed=7',
+  'trainer.precision=bf16',
+  'model.train_ds.num_samples=3',
+  'model.dataset.max_seq_length=8',
+])('%s is another training', async (override) => {
+  expect((await train({ runKey: override, more: [override] })).reused).toBe(false);
+});
+
+test('a run of another name, or without a scope, trains itself', async () => {
+  await train({ runKey: 'first' });
+  expect((await train({ workflowId: 'other', runKey: 'first' })).reused).toBe(false);
+  expect((await train({ runKey: 'alone', alone: true })).reused).toBe(false);
+});
+
+test('one that is asked for again is made beside the one before, and is the run’s own from then on', async () => {
+  const before = await train({ runKey: 'first' });
+  const again = await train({ runKey: 'first', redo: 'execution 2' });
+  expect(again.reused).toBe(false);
+  expect(weightsOf(again)).not.toBe(weightsOf(before));
+  expect(existsSync(weightsOf(before))).toBe(true);
+  expect(weightsOf(await train({ runKey: 'first', redo: 'execution 2' }))).toBe(weightsOf(again));
+  expect(weightsOf(await train({ runKey: 'first' }))).toBe(weightsOf(again));
+  expect((await train({ runKey: 'first', redo: 'execution 3' })).reused).toBe(false);
+});
+
+test('where one run was stopped is no end for another', async () => {
+  const more = ['model.optim.lr=3e-3'];
+  const stopped = await train({ runKey: 'stopped', more, stopEarly: true });
+  expect(stopped.reason).toBe('stopped');
+  expect((await train({ runKey: 'stopped', more })).reused).toBe(true);
+  expect(await train({ runKey: 'another', more })).toMatchObject({ reused: false, reason: 'completed' });
+});
