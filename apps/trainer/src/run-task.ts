@@ -9,6 +9,8 @@ import {
   type TrainerTask,
 } from '@nautil/training';
 
+const flushMs = 5000;
+
 /**
  * Does one task in this process, which loads TensorFlow for it.
  *
@@ -19,11 +21,11 @@ export async function runTask(task: TrainerTask, emit: Emit, control: TrainContr
   if (task.do === 'evaluate') return evaluateWeights(task);
   const tracker = task.tracking && (await openTracker(task.tracking));
   try {
-    const outcome = await trainClassifier(task.job, tracked(tracker, emit), control);
-    return outcome;
+    return await trainClassifier(task.job, tracked(tracker, emit), control);
   } finally {
-    await tracker?.flush();
-    tracker?.close();
+    // What a slow server has not got by then is in the journal, which is sent on when the run is closed.
+    await tracker?.flush({ timeoutMs: flushMs });
+    await tracker?.close();
   }
 }
 
@@ -34,6 +36,7 @@ export async function runTask(task: TrainerTask, emit: Emit, control: TrainContr
 function tracked(tracker: Tracker | undefined, emit: Emit): Emit {
   return async (event) => {
     if (tracker && event.type === 'checkpoint') for (const past of event.events) trackTraining(tracker, past);
+    else if (tracker && event.type !== 'step' && event.type !== 'eval') trackTraining(tracker, event);
     await emit(event);
   };
 }

@@ -29,8 +29,9 @@ export function trackTraining(tracker: Pick<Tracker, 'metrics' | 'tags'>, event:
           ? {}
           : { 'nautil.best': `${event.best.monitor}=${event.best.value} at step ${event.best.step}` }),
       });
-    case 'checkpoint':
     case 'warning':
+      return tracker.tags({ 'nautil.warning': event.message });
+    case 'checkpoint':
       return; // of the machine that trains; its log has them
   }
 }
