@@ -1,6 +1,7 @@
 import type { RunActivities, SweepActivities, TrainingProgress } from '@nautil/contracts';
 import { Context } from '@temporalio/activity';
 import { faultPoint } from '@nautil/training';
+import { WorkerShutdown } from './errors.js';
 import { reportingFailures } from './failures.js';
 import { cache, convert, download, evaluate, packageModel, resolveRun, tokenize } from './stages/index.js';
 import { awaitTrial } from './sweep-await-trial.js';
@@ -37,7 +38,14 @@ export function createActivities({
     train: (request) => train(request, { signalProgress, tracking: (run) => trackingOf(run, trackingUri) }),
     evaluate: alive((o) =>
       evaluate(o, async (options) => {
-        const result = await runTrainer({ task: { do: 'evaluate', ...options } });
+        const context = Context.current();
+        const result = await runTrainer({
+          task: { do: 'evaluate', ...options },
+          onStarted: (_stop, child) => void context.cancelled.catch(() => child.kill('SIGKILL')),
+        }).catch((error: unknown) => {
+          if (!context.cancellationDetails?.workerShutdown) throw error;
+          throw new WorkerShutdown('the worker is shutting down; another one evaluates');
+        });
         if (!('report' in result)) throw new TypeError('the trainer answered an evaluation with a training');
         return result;
       }),
@@ -59,13 +67,21 @@ export function createActivities({
   ) as unknown as RunActivities & SweepActivities;
 }
 
-/** The activity, heartbeating while it runs: a worker that dies is noticed, whatever the stage's time-out. */
+/**
+ * The activity, heartbeating while it runs: a worker that dies is noticed, whatever the stage's time-out. One that is
+ * cancelled has ended at once; what it was making is not seen before it is whole.
+ */
 function alive<A extends unknown[], R>(activity: (...args: A) => Promise<R>): (...args: A) => Promise<R> {
   return async (...args) => {
     const context = Context.current();
     const timer = setInterval(() => context.heartbeat(), heartbeatSeconds * 1000);
+    const cancelled = context.cancelled.catch((error: unknown) => {
+      // A worker that shuts down lets its stages end.
+      if (context.cancellationDetails?.workerShutdown) return new Promise<never>(() => undefined);
+      throw error;
+    });
     try {
-      return await activity(...args);
+      return await Promise.race([activity(...args), cancelled]);
     } finally {
       clearInterval(timer);
     }
