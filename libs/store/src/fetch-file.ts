@@ -1,26 +1,13 @@
-import { isNativeError } from 'node:util/types';
 import { NautilError, type FileRef } from '@nautil/contracts';
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileRef, sha256Of } from './digest.js';
 import { explainWriteError, formatBytes } from './disk-full.js';
 import { networkFetch, type Fetch } from './network-fetch.js';
+import { DownloadFailed, persistently, refusal, requireHttp, Silence, type RequestOptions } from './request.js';
 import { withLock } from './with-lock.js';
 import { nautilHome } from './workspace-root.js';
 import { syncFolder, writeFileAtomic } from './write-file-atomic.js';
-
-/** A download that did not come to its end; what came is kept, and the next one goes on from there. */
-export class DownloadFailed extends NautilError {
-  override readonly name = 'DownloadFailed';
-  readonly kind = 'environment';
-  override readonly retryable: boolean;
-
-  constructor(message: string, { retryable, hint, cause }: { retryable: boolean; hint?: string; cause?: unknown }) {
-    super(message, { hint, cause });
-    this.retryable = retryable;
-  }
-}
 
 /** A download whose content is not what was promised; nothing of it was kept. */
 export class ChecksumMismatch extends NautilError {
@@ -28,10 +15,7 @@ export class ChecksumMismatch extends NautilError {
   readonly kind = 'data';
 }
 
-export interface FetchOptions {
-  /** http or https. */
-  url: string;
-
+export interface FetchOptions extends RequestOptions {
   /** The file to make. */
   to: string;
 
@@ -41,24 +25,9 @@ export interface FetchOptions {
   /** Another check of the whole file: resolves to what is wrong with it, or to undefined. */
   verify?: (path: string) => Promise<string | undefined>;
 
-  headers?: Record<string, string>;
-
   /** Default: none. */
   maxBytes?: number;
 
-  /** How long the server may send nothing; default 30,000. */
-  idleTimeoutMs?: number;
-
-  /** How many attempts in a row may bring nothing new; default 5. */
-  attempts?: number;
-
-  /** Wait after the first failed attempt, doubled after each other; default 500. */
-  backoffMs?: number;
-
-  /** Default: Node's, through the proxy that the environment names. */
-  fetch?: Fetch;
-
-  signal?: AbortSignal;
   onProgress?: (doneBytes: number, totalBytes: number | undefined) => void;
 }
 
@@ -73,9 +42,7 @@ export interface FetchOptions {
  */
 export async function fetchFile(options: FetchOptions): Promise<FileRef> {
   const to = resolve(options.to);
-  if (!/^https?:\/\//.test(options.url)) {
-    throw new DownloadFailed(`${options.url} is not an http or https address`, { retryable: false });
-  }
+  requireHttp(options.url);
   const begin = Date.now();
   return withLock(
     join(nautilHome(), 'locks', 'downloads', sha256Of(to).slice(0, 32)),
@@ -103,36 +70,20 @@ interface Origin {
 }
 
 async function download(options: FetchOptions): Promise<FileRef> {
-  const { url, to, sha256, attempts = 5, backoffMs = 500, signal } = options;
+  const { url, to, sha256 } = options;
   const incomplete = `${to}.incomplete`;
   const fetch = options.fetch ?? (await networkFetch());
   await mkdir(dirname(to), { recursive: true });
-
-  let fruitless = 0;
-  for (;;) {
-    signal?.throwIfAborted();
-    const before = await sizeOf(incomplete);
-    try {
-      await attempt(incomplete, fetch, options);
-      break;
-    } catch (thrown) {
-      signal?.throwIfAborted();
-      const error = await explainWriteError(thrown, to, `what came (${formatBytes(await sizeOf(incomplete))}) is kept`);
-      if (error instanceof NautilError && !(error instanceof DownloadFailed && error.retryable)) throw error;
-      fruitless = (await sizeOf(incomplete)) > before ? 1 : fruitless + 1;
-      if (fruitless >= attempts) {
-        if (error instanceof NautilError) throw error;
-        throw new DownloadFailed(`${url}: ${reasonOf(error)}, ${attempts} times in a row`, {
-          retryable: true,
-          hint: `${formatBytes(await sizeOf(incomplete))} came and are kept; the next try goes on from there`,
-          cause: error,
-        });
-      }
-      await sleep(Math.min(backoffMs * 2 ** (fruitless - 1), 15_000) * (0.75 + Math.random() / 2), undefined, {
-        signal,
-      });
-    }
-  }
+  await persistently(
+    options,
+    {
+      done: () => sizeOf(incomplete),
+      explain: async (error) =>
+        explainWriteError(error, to, `what came (${formatBytes(await sizeOf(incomplete))}) is kept`),
+      kept: (bytes) => `${formatBytes(bytes)} came and are kept; the next try goes on from there`,
+    },
+    () => attempt(incomplete, fetch, options),
+  );
 
   const ref = await fileRef(incomplete);
   const wrong =
@@ -155,20 +106,11 @@ const originFile = (incomplete: string): string => `${incomplete}.json`;
 
 /** One request; returns when the incomplete file is whole. */
 async function attempt(incomplete: string, fetch: Fetch, options: FetchOptions): Promise<void> {
-  const { url, maxBytes, idleTimeoutMs = 30_000, signal, onProgress } = options;
+  const { url, maxBytes, onProgress } = options;
   const origin = await readOrigin(incomplete);
   const have = origin?.url === url && origin.validator !== undefined ? await sizeOf(incomplete) : 0;
 
-  const idle = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const stillAlive = (): void => {
-    clearTimeout(timer);
-    timer = setTimeout(
-      () => idle.abort(new Error(`the server sent nothing for ${idleTimeoutMs / 1000} s`)),
-      idleTimeoutMs,
-    );
-  };
-  stillAlive();
+  const idle = new Silence(options);
   try {
     const response = await fetch(url, {
       headers: {
@@ -176,7 +118,7 @@ async function attempt(incomplete: string, fetch: Fetch, options: FetchOptions):
         'accept-encoding': 'identity', // counted bytes must be the file's
         ...(have > 0 ? { range: `bytes=${have}-`, 'if-range': origin?.validator ?? '' } : {}),
       },
-      signal: signal ? AbortSignal.any([signal, idle.signal]) : idle.signal,
+      signal: idle.signal,
     });
     if (response.status === 416 && have > 0) {
       await response.body?.cancel();
@@ -205,7 +147,7 @@ async function attempt(incomplete: string, fetch: Fetch, options: FetchOptions):
     try {
       onProgress?.(done, totalBytes);
       for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-        stillAlive();
+        idle.heard();
         if (maxBytes !== undefined && done + chunk.length > maxBytes) throw tooLarge(url, maxBytes);
         await file.writeFile(chunk);
         done += chunk.length;
@@ -218,27 +160,10 @@ async function attempt(incomplete: string, fetch: Fetch, options: FetchOptions):
     if (totalBytes !== undefined && done !== totalBytes)
       throw new Error(`the connection ended after ${done} of ${totalBytes} bytes`);
   } catch (error) {
-    throw idle.signal.aborted ? (idle.signal.reason as Error) : error;
+    throw idle.reason ?? error;
   } finally {
-    clearTimeout(timer);
+    idle.end();
   }
-}
-
-async function refusal(url: string, response: Response): Promise<Error> {
-  await response.body?.cancel();
-  const { status, statusText } = response;
-  const passing = status === 408 || status === 429 || status >= 500;
-  if (status === 429) await sleep(Math.min(Number(response.headers.get('retry-after')) || 0, 30) * 1000);
-  const hint =
-    status === 404 || status === 410
-      ? 'check the address'
-      : status === 401 || status === 403
-        ? 'the server wants to know who asks, or does not let you have it'
-        : undefined;
-  return new DownloadFailed(`${url}: the server answered ${status} ${statusText}`.trimEnd(), {
-    retryable: passing,
-    hint,
-  });
 }
 
 const tooLarge = (url: string, maxBytes: number): DownloadFailed =>
@@ -271,14 +196,3 @@ async function readOrigin(incomplete: string): Promise<Origin | undefined> {
 }
 
 const sizeOf = async (path: string): Promise<number> => (await stat(path).catch(() => ({ size: 0 }))).size;
-
-/** Node says "fetch failed" and puts what happened into the cause. */
-function reasonOf(error: unknown): string {
-  const reasons: string[] = [];
-  for (let at: unknown = error; isNativeError(at); at = at.cause) {
-    // Of an address with several IPs, Node gives one error without a message that holds the others.
-    const code = 'code' in at ? String(at.code) : at.name;
-    reasons.push(at.message || code);
-  }
-  return [...new Set(reasons)].join(': ');
-}

@@ -51,6 +51,9 @@ export async function unpackArchive(options: UnpackOptions): Promise<string[]> {
   try {
     await mkdir(temporary, { recursive: true });
     const kind = await kindOf(archive);
+    if (kind === undefined) {
+      throw new BadArchive(`${archive} is not a tar, zip or gzip file`, { hint: 'give a folder, or unpack it first' });
+    }
     if (kind === 'zip') await unpackZip(archive, files, signal);
     else if (kind === 'tar') await unpackTar(archive, createReadStream(archive), files, signal);
     else if (await holdsTar(archive)) await unpackTar(archive, gunzip(archive), files, signal);
@@ -77,7 +80,12 @@ export async function unpackArchive(options: UnpackOptions): Promise<string[]> {
 /** Errors of zlib, tar-stream and yauzl tell of the content; those of the file system have a system call. */
 const isContentError = (error: unknown): boolean => isNativeError(error) && !('syscall' in error);
 
-async function kindOf(archive: string): Promise<'tar' | 'zip' | 'gzip'> {
+/** Whether a file is one that `unpackArchive` unpacks, or has the name of an archive, which it then says is none. */
+export async function isArchive(file: string): Promise<boolean> {
+  return /\.(?:tar|tgz|zip|gz|bz2|xz|7z|rar|zst)$/i.test(file) || (await kindOf(file)) !== undefined;
+}
+
+async function kindOf(archive: string): Promise<'tar' | 'zip' | 'gzip' | undefined> {
   const file = await open(archive, 'r');
   try {
     const head = Buffer.alloc(512);
@@ -85,7 +93,7 @@ async function kindOf(archive: string): Promise<'tar' | 'zip' | 'gzip'> {
     if (head[0] === 0x1f && head[1] === 0x8b) return 'gzip';
     if (head.toString('latin1', 0, 4) === 'PK\x03\x04' || head.toString('latin1', 0, 4) === 'PK\x05\x06') return 'zip';
     if (isTarHead(head.subarray(0, bytesRead))) return 'tar';
-    throw new BadArchive(`${archive} is not a tar, zip or gzip file`, { hint: 'give a folder, or unpack it first' });
+    return undefined;
   } finally {
     await file.close();
   }

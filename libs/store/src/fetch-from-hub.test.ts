@@ -1,0 +1,193 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { fetchFromHub, HubRefused, HubUnavailable, type HubFetchOptions } from './fetch-from-hub.js';
+import { cachedSnapshot, hubRepositoryFolder, isHubName } from './hub-cache.js';
+import { startHubServer, type HubContent, type HubServer } from './testing/hub-server.js';
+import { temporaryFolder } from './testing/temporary-folder.js';
+
+const folder = temporaryFolder();
+const weights = randomBytes(300_000);
+const tiny = { 'config.json': '{"model_type":"bert"}', 'model.safetensors': weights, 'onnx/model.onnx': 'unwanted' };
+const repository = { type: 'model', name: 'org/tiny' } as const;
+const environment = ['HF_ENDPOINT', 'HF_TOKEN', 'HF_TOKEN_PATH', 'HF_HUB_OFFLINE', 'HF_HOME', 'NAUTIL_HOME'] as const;
+const before = Object.fromEntries(environment.map((name) => [name, process.env[name]]));
+
+let caches = 0;
+let cache: string;
+beforeEach(() => {
+  cache = join(folder, `cache-${(caches += 1)}`);
+  for (const name of environment) delete process.env[name];
+  process.env['HF_HOME'] = join(folder, 'home'); // where there is no token
+  process.env['NAUTIL_HOME'] = join(folder, 'nautil');
+});
+afterAll(() => {
+  for (const name of environment) {
+    if (before[name] === undefined) delete process.env[name];
+    else process.env[name] = before[name];
+  }
+});
+
+async function start(content: Partial<HubContent> = {}): Promise<HubServer> {
+  const server = await startHubServer({ repositories: { 'models/org/tiny': tiny }, ...content });
+  process.env['HF_ENDPOINT'] = `${server.url}/`;
+  return server;
+}
+
+const fetchTiny = (options: Partial<HubFetchOptions> = {}) =>
+  fetchFromHub({
+    repository,
+    choose: (paths) => paths.filter((path) => !path.startsWith('onnx/')),
+    cache,
+    backoffMs: 5,
+    ...options,
+  });
+
+const errorOf = (promise: Promise<unknown>): Promise<unknown> => promise.catch((thrown: unknown) => thrown);
+
+test("the chosen files lie in the layout of Hugging Face's cache, and are not asked for again", async () => {
+  const server = await start();
+  const seen: number[] = [];
+  const first = await fetchTiny({ onProgress: (done, total) => seen.push(done / total) });
+  const root = hubRepositoryFolder(repository, cache);
+  expect(first.folder).toBe(join(root, 'snapshots', first.revision));
+  expect(first.fetchedBytes).toBe(weights.length + tiny['config.json'].length);
+  expect(readFileSync(join(first.folder, 'model.safetensors'))).toEqual(weights);
+  expect(readdirSync(first.folder).sort()).toEqual(['config.json', 'model.safetensors']);
+  expect(readlinkSync(join(first.folder, 'config.json'))).toMatch(/^\.\.\/\.\.\/blobs\/[0-9a-f]{40}$/);
+  expect(readlinkSync(join(first.folder, 'model.safetensors'))).toMatch(/^\.\.\/\.\.\/blobs\/[0-9a-f]{64}$/);
+  expect(readFileSync(join(root, 'refs', 'main'), 'utf8')).toBe(first.revision);
+  expect(await cachedSnapshot(root)).toBe(first.folder);
+  expect(seen).toEqual([...seen].sort((a, b) => a - b));
+  expect(seen.at(-1)).toBe(1);
+
+  const asked = server.requests.length;
+  expect(await fetchTiny()).toEqual({ ...first, fetchedBytes: 0 });
+  expect(server.requests.slice(asked).every(({ path }) => path.startsWith('/api/'))).toBe(true);
+});
+
+test('another commit shares the files that stayed', async () => {
+  const content: HubContent = { repositories: { 'models/org/tiny': tiny } };
+  await start(content);
+  const first = await fetchTiny();
+  content.repositories['models/org/tiny'] = { ...tiny, 'config.json': '{"model_type":"roberta"}' };
+  await start(content);
+  const second = await fetchTiny();
+  expect(second.revision).not.toBe(first.revision);
+  expect(second.fetchedBytes).toBe('{"model_type":"roberta"}'.length);
+  expect(await cachedSnapshot(hubRepositoryFolder(repository, cache))).toBe(second.folder);
+  expect(readFileSync(join(first.folder, 'config.json'), 'utf8')).toBe(tiny['config.json']);
+});
+
+test('a download that was interrupted is gone on with by the next, and main is named when all is there', async () => {
+  const server = await start({
+    cutAfter: (answer, path) => (path.endsWith('.safetensors') && answer < 2 ? 90_000 : undefined),
+  });
+  expect(await errorOf(fetchTiny({ attempts: 1 }))).toMatchObject({ name: 'DownloadFailed', retryable: true });
+  const root = hubRepositoryFolder(repository, cache);
+  expect(existsSync(join(root, 'refs', 'main'))).toBe(false);
+  const incomplete = readdirSync(join(root, 'blobs')).find((name) => name.endsWith('.incomplete'))!;
+  const kept = statSync(join(root, 'blobs', incomplete)).size;
+  expect(kept).toBeGreaterThan(0);
+
+  const { folder } = await fetchTiny();
+  expect(readFileSync(join(folder, 'model.safetensors'))).toEqual(weights);
+  expect(server.requests.at(-1)?.range).toBe(`bytes=${kept}-`);
+  expect(readdirSync(join(root, 'blobs')).filter((name) => name.includes('incomplete'))).toEqual([]);
+});
+
+test.each([
+  ['in large-file storage', 'model.safetensors', /its SHA-256 is/],
+  ['in git', 'config.json', /its git hash is/],
+])('a file %s with another content than was listed is refused and not kept', async (_, path, message) => {
+  await start({ altered: { [path]: Buffer.from(tiny[path as keyof typeof tiny]).fill('x') } });
+  const error = await errorOf(fetchTiny());
+  expect(error).toMatchObject({ name: 'ChecksumMismatch', message: expect.stringMatching(message) as string });
+  const root = hubRepositoryFolder(repository, cache);
+  expect(existsSync(join(root, 'refs', 'main'))).toBe(false);
+  expect(readdirSync(join(root, 'blobs')).length).toBeLessThan(2);
+});
+
+test('a repository that is not there, or private, is told with what to do', async () => {
+  const server = await start({ token: 'secret' });
+  const stranger = await errorOf(fetchTiny());
+  expect(stranger).toBeInstanceOf(HubRefused);
+  expect((stranger as Error).message).toBe(`the hub at ${server.url} has no model org/tiny, or does not show it (401)`);
+  expect((stranger as HubRefused).hint).toMatch(/set HF_TOKEN/);
+  expect(server.requests).toHaveLength(1);
+
+  process.env['HF_TOKEN'] = 'secret';
+  await fetchTiny();
+  const storage = server.requests.filter(({ path }) => path.includes('/-/'));
+  expect(storage).toHaveLength(1);
+  // The token is for the hub alone, not for whom it redirects to.
+  expect(storage[0]?.authorization).toBeUndefined();
+
+  process.env['HF_TOKEN'] = 'wrong';
+  expect((await errorOf(fetchTiny())) as HubRefused).toMatchObject({
+    hint: expect.stringContaining('allowed to read') as string,
+  });
+});
+
+test('a hub that is overloaded for a while is asked again', async () => {
+  await start({ apiStatus: (answer) => [503, 429][answer] });
+  expect((await fetchTiny()).fetchedBytes).toBeGreaterThan(0);
+  await start({ apiStatus: () => 503 });
+  const error = await errorOf(fetchTiny());
+  expect(error).toBeInstanceOf(HubUnavailable);
+  expect((error as Error).message).toMatch(/answers 503: the model org\/tiny was not fetched/);
+});
+
+test('a hub that is not there, or must not be asked, is told by its address', async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  process.env['HF_ENDPOINT'] = `http://127.0.0.1:${port}`;
+  const gone = await errorOf(fetchTiny());
+  expect(gone).toBeInstanceOf(HubUnavailable);
+  expect((gone as Error).message).toMatch(
+    new RegExp(`^the hub at http://127.0.0.1:${port} can't be reached \\(.*ECONNREFUSED`),
+  );
+
+  const there = await start();
+  process.env['HF_HUB_OFFLINE'] = '1';
+  const offline = await errorOf(fetchTiny());
+  expect(offline).toBeInstanceOf(HubUnavailable);
+  expect((offline as Error).message).toMatch(/was not asked for the model org\/tiny: HF_HUB_OFFLINE is set/);
+  expect(there.requests).toEqual([]);
+});
+
+test('a listing with a path that leads out of the repository is refused', async () => {
+  await start({ extraPath: '../../../escaped' });
+  const error = await errorOf(fetchTiny({ choose: (paths) => paths }));
+  expect((error as Error).message).toMatch(/"\.\.\/\.\.\/\.\.\/escaped"/);
+  expect(existsSync(cache)).toBe(false);
+});
+
+test('what onFile throws ends the download before the next file', async () => {
+  const server = await start();
+  const onFile = (path: string) => Promise.reject(new Error(`not ${path}`));
+  await expect(fetchTiny({ choose: () => ['config.json', 'model.safetensors'], onFile })).rejects.toThrow(
+    'not config.json',
+  );
+  expect(server.requests.some(({ path }) => path.includes('safetensors'))).toBe(false);
+});
+
+test('a data set has its own addresses', async () => {
+  await start({ repositories: { 'datasets/org/reviews': { 'data/a b.tsv': 'fine\t1\n' } } });
+  const { folder } = await fetchFromHub({
+    repository: { type: 'dataset', name: 'org/reviews' },
+    choose: (paths) => paths,
+    cache,
+  });
+  expect(folder).toContain('datasets--org--reviews');
+  expect(readFileSync(join(folder, 'data', 'a b.tsv'), 'utf8')).toBe('fine\t1\n');
+});
+
+test('names of repositories are told from paths', () => {
+  expect(['bert-base-uncased', 'google/bert_uncased_L-2', 'a/b.c'].every(isHubName)).toBe(true);
+  expect(['/a', './a', '../a', 'a/../b', 'a/b/c', 'a//b', 'a/', '', '-a', 'a\\b'].some(isHubName)).toBe(false);
+});

@@ -1,0 +1,47 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+/** A repository on the Hugging Face hub. */
+export interface HubRepository {
+  type: 'model' | 'dataset';
+
+  /** `owner/name`, or a name alone for the oldest ones. */
+  name: string;
+}
+
+/** Whether a string can be the name of a repository; one can never lead out of the folder that names are looked up in. */
+export function isHubName(text: string): boolean {
+  return /^(?!-)\w[\w.-]*(?:\/\w[\w.-]*)?$/.test(text) && !text.includes('..') && text.length <= 96;
+}
+
+/** Where Hugging Face's libraries keep what they downloaded: HF_HUB_CACHE, HF_HOME/hub, or ~/.cache/huggingface/hub. */
+export function hubCacheFolder(): string {
+  const { HF_HUB_CACHE: cache, HUGGINGFACE_HUB_CACHE: former } = process.env;
+  return cache || former || join(hubHome(), 'hub');
+}
+
+/** The folder of Hugging Face's libraries, which also holds the token of who logged in. */
+export function hubHome(): string {
+  const { HF_HOME: home, XDG_CACHE_HOME: caches } = process.env;
+  return home || join(caches || join(homedir(), '.cache'), 'huggingface');
+}
+
+/** Where the cache has a repository, or would have it. */
+export function hubRepositoryFolder({ type, name }: HubRepository, cache: string = hubCacheFolder()): string {
+  return join(cache, `${type}s--${name.replace('/', '--')}`);
+}
+
+/**
+ * The folder of a repository's content in the cache: the revision that refs/main names, else the only one; undefined when
+ * neither says which.
+ */
+export async function cachedSnapshot(repositoryFolder: string): Promise<string | undefined> {
+  const snapshots = join(repositoryFolder, 'snapshots');
+  const reference = await readFile(join(repositoryFolder, 'refs', 'main'), 'utf8').catch(() => '');
+  const present = await readdir(snapshots).catch((): string[] => []);
+  const revision = present.find((name) => name === reference.trim()) ?? (present.length === 1 ? present[0] : undefined);
+  if (revision === undefined) return undefined;
+  const folder = join(snapshots, revision);
+  return (await stat(folder)).isDirectory() ? folder : undefined;
+}
