@@ -1,9 +1,8 @@
-import { nautilHome } from '@nautil/store';
+import { hubCacheFolder, hubRepositoryFolder, isHubName, nautilHome } from '@nautil/store';
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { FileUnavailable } from './errors.js';
-import { snapshotOf } from './hub-cache.js';
+import { isHubRepository, snapshotOf } from './hub-cache.js';
 
 /**
  * The folder or file that a model's name stands for on this machine: a path, a model that the set-up installed, or a
@@ -12,17 +11,16 @@ import { snapshotOf } from './hub-cache.js';
  * @example await findEncoder('google/bert_uncased_L-2_H-128_A-2')
  *
  * @param o.models - folder of installed models; default `models` under Nautil's home
- * @param o.hubCache - default HF_HUB_CACHE, HF_HOME/hub or ~/.cache/huggingface/hub
+ * @param o.hubCache - default `hubCacheFolder()` of the store
  * @throws FileUnavailable with the places that were looked at, and for a name of NGC's with the file to fetch
  */
 export async function findEncoder(name: string, o: { models?: string; hubCache?: string } = {}): Promise<string> {
   const models = o.models ?? join(nautilHome(), 'models');
   const hubCache = o.hubCache ?? hubCacheFolder();
-  // A name is no way out of the folders that names are looked up in; a path may lead anywhere.
-  const isName = /^[\w.-]+(?:\/[\w.-]+)?$/.test(name) && !name.split('/').includes('..');
+  const isName = isHubName(name);
   const installed = join(models, name);
-  const repository = join(hubCache, `models--${name.replace('/', '--')}`);
-  if (existsSync(name)) return name;
+  const repository = hubRepositoryFolder({ type: 'model', name }, hubCache);
+  if (existsSync(name)) return isHubRepository(name) ? snapshotOf(name) : name;
   if (isName && existsSync(installed)) return installed;
   if (isName && existsSync(repository)) return snapshotOf(repository);
   const lookedAt = isName ? `looked for ${[name, installed, repository].join(', ')}` : `looked for ${name}`;
@@ -34,11 +32,8 @@ export async function findEncoder(name: string, o: { models?: string; hubCache?:
 const otherwise =
   'give a folder with config.json, model.safetensors or pytorch_model.bin, and the files of the tokenizer';
 
-/** Where Hugging Face's libraries keep what they downloaded. */
-function hubCacheFolder(): string {
-  const { HF_HUB_CACHE: cache, HF_HOME: home } = process.env;
-  return cache ?? join(home ?? join(homedir(), '.cache', 'huggingface'), 'hub');
-}
+/** Whether a name is one that NeMo resolves by NGC, which no hub has. */
+export const isMegatronName = (name: string): boolean => megatronHint(name, '') !== undefined;
 
 /** What to fetch for the names that NeMo resolves by NGC, in the spellings of all its versions; undefined for others. */
 function megatronHint(name: string, folder: string): string[] | undefined {

@@ -3,6 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CorruptFile, FileUnavailable, UnsupportedFile } from './errors.js';
 import { isHubRepository, snapshotOf } from './hub-cache.js';
+import { readShardMap } from './sharded-tensors.js';
 
 /** Where the weights of an encoder are, and its configuration. */
 export interface WeightFiles {
@@ -28,6 +29,22 @@ export async function findWeights(path: string): Promise<WeightFiles> {
     return { weights: path, config: /\.nemo$/i.test(path) ? undefined : configIn(dirname(path)) };
   const folder = isHubRepository(path) ? await snapshotOf(path) : path;
   return { weights: await weightsIn(folder), config: configIn(folder) };
+}
+
+/**
+ * The files that `openEncoder` reads at a path, all of them there: the configuration where there is one, and the weights,
+ * with every shard of an index.
+ *
+ * @throws FileUnavailable, UnsupportedFile, and CorruptFile for a broken index
+ */
+export async function encoderFilesIn(path: string): Promise<string[]> {
+  const { weights, config } = await findWeights(path);
+  const files = config === undefined ? [weights] : [config, weights];
+  if (weights.endsWith('.index.json')) files.push(...new Set((await readShardMap(weights)).values()));
+  for (const file of files) {
+    if (!existsSync(file)) throw new FileUnavailable(file, `there is no such file, and ${weights} needs it`);
+  }
+  return files;
 }
 
 /** The config.json of the encoder at a path, weights or none; undefined when there is none. */

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { cachedSnapshot } from '@nautil/store';
 import { FileUnavailable } from './errors.js';
 
 /** Whether a folder is a repository of the hub's cache (`models--ORG--NAME`) rather than a model. */
@@ -14,20 +15,13 @@ export function isHubRepository(folder: string): boolean {
  * @throws FileUnavailable when neither says which
  */
 export async function snapshotOf(repository: string): Promise<string> {
-  const snapshots = join(repository, 'snapshots');
-  const reference = await readFile(join(repository, 'refs', 'main'), 'utf8').catch(() => '');
-  const revision = reference.trim();
-  if (/^[\w-]+$/.test(revision) && existsSync(join(snapshots, revision))) return join(snapshots, revision);
-  const present = await readdir(snapshots).catch((): string[] => []);
-  if (present.length === 1 && present[0] !== undefined) return join(snapshots, present[0]);
-  throw new FileUnavailable(
-    repository,
-    `it has ${present.length} snapshots, and refs/main names ${revision === '' ? 'none' : `${revision}, which is not there`}`,
-    {
-      hint:
-        present.length > 0
-          ? `give the folder of one: ${join(snapshots, present[0] ?? '')}`
-          : 'download the model again',
-    },
-  );
+  const found = await cachedSnapshot(repository);
+  if (found !== undefined) return found;
+  const present = await readdir(join(repository, 'snapshots')).catch((): string[] => []);
+  throw new FileUnavailable(repository, `it has ${present.length} snapshots, and refs/main names none of them`, {
+    hint:
+      present.length > 0
+        ? `give the folder of one: ${join(repository, 'snapshots', present[0] ?? '')}`
+        : 'download the model again',
+  });
 }
