@@ -16,5 +16,6 @@ export {
   type ImportedDataset,
   type ImportOptions,
 } from './import/import-dataset.js';
+export { findNemoFiles, isNemoFileName, type NemoFiles } from './import/find-nemo-files.js';
 export { formatInspection } from './format-inspection.js';
 export { inspectTsv, type InspectOptions, type Problem, type TsvInspection } from './inspect-tsv.js';

@@ -2,8 +2,11 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../data-error.js';
 
+/** Archives of repositories hold their data this deep: `recursive_chemprot-master/Demo/tree_LSTM/data`. */
+const deepest = 4;
+
 /**
- * The folder in which one of the entries lies: the source itself, or one right inside it, as archives unpack.
+ * The folder in which one of the entries lies: the source itself, or the first one inside it, as archives unpack.
  *
  * @throws DataError when there is none; `origin` says where the data is had.
  */
@@ -11,12 +14,41 @@ export async function folderWith(source: string, entries: readonly string[], ori
   if (!(await exists(source))) {
     throw new DataError(`${source} does not exist`, { hint: `get the data from ${origin} and name its folder` });
   }
-  for (const folder of [source, ...(await listSorted(source)).map((name) => join(source, name))]) {
-    for (const entry of entries) if (await exists(join(folder, entry))) return folder;
-  }
+  const found = await findFolderWith(source, entries);
+  if (found !== undefined) return found;
   throw new DataError(`${source} has no ${entries.join(', ')}`, {
     hint: `this is not the original layout; get the data from ${origin}`,
   });
+}
+
+/** The same, undefined when there is none. */
+export async function findFolderWith(source: string, entries: readonly string[]): Promise<string | undefined> {
+  let level = [source];
+  for (let depth = 0; depth <= deepest; depth++) {
+    for (const folder of level) {
+      for (const entry of entries) if (await exists(join(folder, entry))) return folder;
+    }
+    const inside: string[] = [];
+    for (const folder of level) inside.push(...(await foldersIn(folder)));
+    level = inside;
+  }
+  return undefined;
+}
+
+async function foldersIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  const folders: string[] = [];
+  for (const entry of entries) {
+    const path = join(folder, entry.name);
+    const isFolder = entry.isSymbolicLink()
+      ? await stat(path).then(
+          (target) => target.isDirectory(),
+          () => false,
+        )
+      : entry.isDirectory();
+    if (isFolder) folders.push(path);
+  }
+  return folders.sort();
 }
 
 export async function exists(path: string): Promise<boolean> {

@@ -1,0 +1,27 @@
+import { join } from 'node:path';
+import { withFolder } from '../temporary-folder.js';
+import { findNemoFiles } from './find-nemo-files.js';
+
+const found = (files: string[]) =>
+  withFolder(Object.fromEntries(files.map((file) => [file, 'a\t0\n'])), async (folder) =>
+    Object.fromEntries(
+      Object.entries(await findNemoFiles(folder)).map(([split, path]) => [split, path.slice(folder.length + 1)]),
+    ),
+  );
+
+test.each([
+  [
+    ['train.tsv', 'dev.tsv', 'test.tsv', 'label_ids.tsv'],
+    { train: 'train.tsv', validation: 'dev.tsv', test: 'test.tsv', labels: 'label_ids.tsv' },
+  ],
+  [
+    ['b/c/train.tsv', 'b/c/validation.tsv', 'z/dev.tsv'],
+    { train: join('b', 'c', 'train.tsv'), validation: join('b', 'c', 'validation.tsv') },
+  ],
+  [['train.tsv', 'dev.tsv', 'validation.tsv'], { train: 'train.tsv', validation: 'dev.tsv' }],
+  [['reviews.tsv', 'readme.md'], { train: 'reviews.tsv' }],
+  [['one.tsv', 'two.tsv'], {}],
+  [['data.parquet'], {}],
+])('of %j these are taken: %j', async (files, expected) => {
+  expect(await found(files)).toEqual(expected);
+});
