@@ -96,6 +96,7 @@ const overridesFor = (id: string, more: string[] = []): string[] => [
   'model.optim.lr=1e-3',
   'nautil.checkpoint_every_n_steps=10',
   'trainer.max_epochs=3',
+  'exp_manager.exp_dir=${oc.env:NAUTIL_HOME}/nemo_experiments',
   ...more,
 ];
 

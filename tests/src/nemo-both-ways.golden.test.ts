@@ -61,6 +61,7 @@ async function trainAndPackage(encoder: string, overrides: string[]): Promise<Pa
       `model.language_model.pretrained_model_name=${join(golden, encoder)}`,
       ...['train_ds', 'validation_ds', 'test_ds'].map((set) => `model.${set}.file_path=${data}`),
       `model.nemo_path=${join(home, 'model.nemo')}`,
+      `exp_manager.exp_dir=${join(home, 'nemo_experiments')}`,
       'trainer.max_epochs=1',
       'trainer.limit_train_batches=2',
       'trainer.limit_val_batches=1',

@@ -15,14 +15,18 @@ const few = [
   'trainer.limit_test_batches=2',
   'model.train_ds.num_samples=128',
 ];
+/** Nothing of the test's goes into the checkout. */
+const intoState = (): string[] => [
+  `model.nemo_path=${join(state.path, 'sst2.nemo')}`,
+  `exp_manager.exp_dir=${join(state.path, 'nemo_experiments')}`,
+];
+
 beforeAll(async () => {
   state = await StateFolder.make();
   ports = await freePorts(3);
-  start = await runProgram(
-    process.execPath,
-    [join(root, 'tools/start.mjs'), ...few, `model.nemo_path=${join(state.path, 'sst2.nemo')}`],
-    { env: environment() },
-  );
+  start = await runProgram(process.execPath, [join(root, 'tools/start.mjs'), ...few, ...intoState()], {
+    env: environment(),
+  });
 }, 240_000);
 afterAll(() => state.remove());
 

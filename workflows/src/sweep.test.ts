@@ -64,7 +64,7 @@ test.each([
   stub.activities.evaluate = async (request) => {
     const evaluated = await evaluate(request);
     const loss = losses[Number(request.run.workflowId.at(-1)) + 1]!;
-    return { ...evaluated, scores: { ...evaluated.scores, loss } };
+    return { ...evaluated, scores: { ...evaluated.scores!, loss } };
   };
   const result = (await (await play(stub.activities, { objective })).result()) as SweepResult;
   expect(result.rows.map(({ number }) => number)).toEqual(order);

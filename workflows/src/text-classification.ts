@@ -84,7 +84,7 @@ async function runStages(
   const evaluated = await control.stage('evaluate', () => gpu.evaluate({ run, inputs, tokens, model: trained }));
   const packaged = await control.stage('package', () => cpu.package({ run, inputs, tokens, evaluated }));
 
-  upsertSearchAttributes([{ key: f1, value: evaluated.scores.f1Macro }]);
+  if (evaluated.scores) upsertSearchAttributes([{ key: f1, value: evaluated.scores.f1Macro }]);
   const { runId, url } = await CancellationScope.nonCancellable(() =>
     cpu.finishTracking({ run, status: 'FINISHED', evaluated, packaged }),
   ).catch(() => tracking); // the model is there: a tracking server is no reason to fail

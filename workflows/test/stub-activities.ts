@@ -6,6 +6,7 @@ const resolved = (request: RunRequest): ResolvedRun => ({
   workflowId: request.workflowId,
   runKey: request.runKey,
   folder: '/runs/1',
+  logDir: '/nemo_experiments/TextClassification/1',
   config: file('config.json'),
   configDigest: 'c',
   experiment: 'TextClassification',

@@ -47,7 +47,7 @@ export function stubSweep(o: {
     evaluate: async (request) => {
       const evaluated = await evaluate(request);
       const f1Macro = o.score?.(rates.get(request.run.workflowId)!) ?? 0.5;
-      return { ...evaluated, scores: { ...evaluated.scores, f1Macro } satisfies RunScores };
+      return { ...evaluated, scores: { ...evaluated.scores!, f1Macro } satisfies RunScores };
     },
     ...o.change,
   };

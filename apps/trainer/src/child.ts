@@ -33,7 +33,7 @@ process.on('message', (message: ToTrainer<TrainerTask>) => {
 async function perform(task: TrainerTask): Promise<void> {
   let code = 0;
   try {
-    const result = await runTask(task, (event) => say({ type: 'event', event }), control);
+    const result = await runTask(task, (event) => say({ type: 'event', event }), { control });
     await say({ type: 'done', result });
   } catch (error) {
     await say({ type: 'failed', error: recordOf(error) });

@@ -9,11 +9,13 @@ const help = `Usage: npx nx run trainer:train    -- [--config-path DIR] [--confi
 Trains, evaluates and asks without Temporal. MLflow hears of a training when its server answers (MLFLOW_TRACKING_URI, or
 the stack of \`npx nautil up\`); else its journal keeps the run for \`npx nautil runs sync\`.
 
+A checkpoint of a run does in place of a .nemo; Hydra wants its name in quotes: 'model.nemo_path="…-last.ckpt"'.
+
 Ctrl-C ends a training with a checkpoint. With exp_manager.resume_if_exists=true the same command goes on from it.
 
 Examples:
   npx nx run trainer:train -- model.train_ds.file_path=train.tsv model.validation_ds.file_path=dev.tsv trainer.max_epochs=2
-  npx nx run trainer:train -- --config-name sst2 exp_manager.resume_if_exists=true
+  npx nx run trainer:train -- --config-name sst2 exp_manager.resume_if_exists=true exp_manager.resume_ignore_no_checkpoint=true
 `;
 
 const interruption = new AbortController();

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { finishTracking, placeAfter, stages, startTracking, trackingOf } from '@nautil/activities';
+import { finishTracking, placeAfter, stages, startTracking, trackingOfTraining } from '@nautil/activities';
 import { canonicalJson, sha256Of } from '@nautil/store';
 import {
   recordOf,
@@ -15,13 +15,9 @@ import { loadConfig } from '@nautil/config';
 import { formatHistory, formatReport } from '@nautil/metrics';
 import { stackAddresses } from '@nautil/stack';
 import { TrainingDisplay } from '@nautil/terminal';
-import { Classifier, TrainingInterrupted, type TrainControl, type TrainOutcome } from '@nautil/training';
-import { answerQueries } from './answer-queries.js';
+import { TrainingInterrupted, type TrainControl, type TrainOutcome } from '@nautil/training';
 import type { HydraArguments } from './hydra-arguments.js';
 import { runTask } from './run-task.js';
-
-/** Rows of a batch of `model.infer_samples`, as NeMo's script has it. */
-const inferBatchSize = 16;
 
 /**
  * Trains without Temporal: the stages of the workflow, one after another, in this process. MLflow hears of it when its
@@ -31,11 +27,11 @@ const inferBatchSize = 16;
  */
 export async function trainDirectly(args: HydraArguments, o: { cwd: string; signal: AbortSignal }): Promise<void> {
   const display = new TrainingDisplay();
-  const run = await resolve(args, o.cwd);
-  const { settings } = await stages.configOf(run);
+  const echo = (entry: string): void => display.line(entry);
+  const run = await resolve(args, { cwd: o.cwd, echo });
   for (const note of run.notes) display.line(`note: ${note}`);
   display.line(`run folder: ${run.folder}`);
-  const trackingUri = stackAddresses().mlflowTrackingUri;
+  const trackingUri = run.trackingUri ?? stackAddresses().mlflowTrackingUri;
   const tracking = await startTracking(run, trackingUri);
   if (tracking.url) display.line(`MLflow: ${tracking.url}`);
   else
@@ -46,7 +42,7 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
   let evaluated: Evaluated | undefined;
   let packaged: Packaged | undefined;
   try {
-    ({ evaluated, packaged } = await runStages(run, trackingUri, { display, signal: o.signal }));
+    ({ evaluated, packaged } = await runStages(run, trackingUri, { display, echo, signal: o.signal }));
     await finishTracking({ run, status: 'FINISHED', evaluated, packaged }, trackingUri);
   } catch (error) {
     const status = error instanceof TrainingInterrupted ? 'KILLED' : 'FAILED';
@@ -57,18 +53,12 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
   }
 
   const out = (text: string): void => void process.stdout.write(`${text}\n`);
-  out(`\n${formatHistory(await evaluationsIn(evaluated.evaluations.path))}`);
+  const evaluations = await evaluationsIn(evaluated.evaluations.path);
+  if (evaluations.length > 0) out(`\n${formatHistory(evaluations)}`);
   if (evaluated.report) out(`\n${formatReport(evaluated.report)}`);
-  const { split, accuracy, f1Macro, examples } = evaluated.scores;
-  out(`\n${split} accuracy ${accuracy.toFixed(4)}, macro F1 ${f1Macro.toFixed(4)}, on ${examples} examples`);
-  if (settings.model.inferSamples.length > 0) {
-    const classifier = await Classifier.open(packaged.nemo.path, { batchSize: inferBatchSize });
-    try {
-      out('');
-      await answerQueries(classifier, settings.model.inferSamples);
-    } finally {
-      classifier.close();
-    }
+  if (evaluated.scores) {
+    const { split, accuracy, f1Macro, examples } = evaluated.scores;
+    out(`\n${split} accuracy ${accuracy.toFixed(4)}, macro F1 ${f1Macro.toFixed(4)}, on ${examples} examples`);
   }
   out('');
   if (tracking.url) out(`MLflow    ${tracking.url}`);
@@ -79,14 +69,17 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
  * With `resume_if_exists` a run's name is its configuration, so that the same command finds it again; else it is the
  * time, so that it never does.
  */
-async function resolve(args: HydraArguments, cwd: string): Promise<ResolvedRun> {
+async function resolve(
+  args: HydraArguments,
+  { cwd, echo }: { cwd: string; echo: (entry: string) => void },
+): Promise<ResolvedRun> {
   const { configName, configPath, overrides } = args;
   const { tree, settings } = await loadConfig({ configName, configPath, overrides, cwd });
   const { name, resumeIfExists } = settings.expManager;
   const runKey = resumeIfExists ? sha256Of(canonicalJson({ cwd, tree })).slice(0, 16) : timeStamp(new Date());
   return stages.resolveRun(
     { workflowId: `train-${name}`, runKey, taskQueue: 'none', config: configName, overrides },
-    { cwd, configPath },
+    { cwd, configPath, echo, command: ['trainer:train', ...process.argv.slice(3)] },
   );
 }
 
@@ -96,7 +89,7 @@ const timeStamp = (now: Date): string => now.toISOString().slice(0, 23).replace(
 async function runStages(
   run: ResolvedRun,
   trackingUri: string,
-  o: { display: TrainingDisplay; signal: AbortSignal },
+  o: { display: TrainingDisplay; echo: (entry: string) => void; signal: AbortSignal },
 ): Promise<{ evaluated: Evaluated; packaged: Packaged }> {
   const stage = async <T>(name: string, work: () => Promise<Made<T>>): Promise<Made<T>> => {
     o.signal.throwIfAborted();
@@ -108,42 +101,44 @@ async function runStages(
   const source = await stage('download', () => stages.download({ run }));
   const data = await stage('convert', () => stages.convert({ run, source }));
   const inputs = await stage('cache', () => stages.cache({ run, source, data }));
-  const tokens = await stage('tokenize', () => stages.tokenize({ run, inputs }));
+  const tokens = await stage('tokenize', () => stages.tokenize({ run, inputs, echo: o.echo }));
 
   const control: TrainControl = {};
   const interrupt = (): void => void (control.stop = 'interrupt');
   o.signal.addEventListener('abort', interrupt);
+  const request = { run, inputs, tokens, stopEarly: false };
   const model = await stage('train', () =>
-    stages.trainModel(
-      { run, inputs, tokens, stopEarly: false },
-      {
-        tracking: trackingOf(run, trackingUri),
-        compute: async (task, record) => {
-          let place: TrainHeartbeat | undefined;
-          const outcome = await runTask(
-            task,
-            (event) => {
-              record(event);
-              if (event.type === 'warning') o.display.warn(event.message);
-              place = placeAfter(place, event);
-              if (place && event.type === 'step') o.display.show(place);
-            },
-            control,
-          );
-          return outcome as TrainOutcome;
-        },
+    stages.trainModel(request, {
+      tracking: trackingOfTraining(request, trackingUri),
+      compute: async (task, record) => {
+        let place: TrainHeartbeat | undefined;
+        const outcome = await runTask(
+          task,
+          (event) => {
+            record(event);
+            if (event.type === 'warning') o.display.warn(event.message);
+            place = placeAfter(place, event);
+            if (place && event.type === 'step') o.display.show(place);
+          },
+          { control, echo: o.echo },
+        );
+        return outcome as TrainOutcome;
       },
-    ),
+    }),
   ).finally(() => o.signal.removeEventListener('abort', interrupt));
 
   const evaluated = await stage('evaluate', () =>
-    stages.evaluate({ run, inputs, tokens, model }, async (options) => {
-      const evaluation = await runTask({ do: 'evaluate', ...options }, () => undefined);
-      if (!('report' in evaluation)) throw new TypeError('an evaluation was answered with a training');
-      return evaluation;
-    }),
+    stages.evaluate(
+      { run, inputs, tokens, model },
+      async (options) => {
+        const result = await runTask({ do: 'evaluate', ...options }, () => undefined);
+        if (!('answers' in result)) throw new TypeError('an evaluation was answered with a training');
+        return result;
+      },
+      { echo: o.echo },
+    ),
   );
-  const packaged = await stage('package', () => stages.packageModel({ run, inputs, tokens, evaluated }));
+  const packaged = await stage('package', () => stages.packageModel({ run, inputs, tokens, evaluated, echo: o.echo }));
   return { evaluated, packaged };
 }
 

@@ -7,7 +7,7 @@ import { cache, convert, download, evaluate, packageModel, resolveRun, tokenize 
 import { awaitTrial } from './sweep-await-trial.js';
 import { planSweep } from './sweep-plan.js';
 import { finishSweepTracking, startSweepTracking } from './sweep-tracking.js';
-import { finishTracking, startTracking, trackingOf } from './tracking.js';
+import { finishTracking, startTracking, trackingOfTraining } from './tracking.js';
 import { train } from './train-activity.js';
 import { runTrainer } from './trainer-process.js';
 
@@ -35,7 +35,7 @@ export function createActivities({
     convert: alive((o) => convert(o)),
     cache: alive((o) => cache(o)),
     tokenize: alive((o) => tokenize(o)),
-    train: (request) => train(request, { signalProgress, tracking: (run) => trackingOf(run, trackingUri) }),
+    train: (request) => train(request, { signalProgress, tracking: (asked) => trackingOfTraining(asked, trackingUri) }),
     evaluate: alive((o) =>
       evaluate(o, async (options) => {
         const context = Context.current();
@@ -46,7 +46,7 @@ export function createActivities({
           if (!context.cancellationDetails?.workerShutdown) throw error;
           throw new WorkerShutdown('the worker is shutting down; another one evaluates');
         });
-        if (!('report' in result)) throw new TypeError('the trainer answered an evaluation with a training');
+        if (!('answers' in result)) throw new TypeError('the trainer answered an evaluation with a training');
         return result;
       }),
     ),

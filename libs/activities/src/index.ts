@@ -1,4 +1,4 @@
 export { createActivities, type ActivityDependencies } from './create-activities.js';
 export { placeAfter } from './place-after.js';
 export * as stages from './stages/index.js';
-export { finishTracking, startTracking, trackingOf } from './tracking.js';
+export { finishTracking, startTracking, trackingOfTraining } from './tracking.js';

@@ -1,9 +1,19 @@
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { EpochEvaluated, ResolvedRun, RunOutcome, Tracking, TrainedModel, TrainEvent } from '@nautil/contracts';
-import { flattenParams, openTracker, trackTraining, type TrackerOptions } from '@nautil/mlflow';
+import { stringifyNemoYaml } from '@nautil/checkpoint';
+import type {
+  EpochEvaluated,
+  ResolvedRun,
+  RunOutcome,
+  Tracking,
+  TrainedModel,
+  TrainEvent,
+  TrainRequest,
+} from '@nautil/contracts';
+import { formatReport } from '@nautil/metrics';
+import { flattenParams, MlflowClient, openTracker, trackTraining, type TrackerOptions } from '@nautil/mlflow';
 import type { TrackingTask } from '@nautil/training';
 import { configOf } from './stages/run-settings.js';
 
@@ -16,7 +26,7 @@ const shortFlushMs = 5_000;
 /** How a run is tracked: one MLflow run for each workflow id and run key, and a journal beside the checkpoints. */
 export function trackingOf(run: ResolvedRun, trackingUri: string): TrackingTask & TrackerOptions {
   return {
-    trackingUri,
+    trackingUri: run.trackingUri ?? trackingUri,
     experiment: run.experiment,
     runName: run.workflowId,
     workflowId: run.workflowId,
@@ -25,6 +35,20 @@ export function trackingOf(run: ResolvedRun, trackingUri: string): TrackingTask 
     journal: join(run.folder, 'mlflow.jsonl'),
     tags: { 'nautil.config_digest': run.configDigest, 'nautil.model': run.model, 'nautil.dataset': run.dataset },
   };
+}
+
+/** The same from training on, when it is known what the run is made from. */
+export function trackingOfTraining(
+  { run, inputs, tokens }: TrainRequest,
+  trackingUri: string,
+): TrackingTask & TrackerOptions {
+  const tracking = trackingOf(run, trackingUri);
+  const digests = {
+    'nautil.data_digest': inputs.data.digest,
+    'nautil.encoder_digest': inputs.encoderDigest,
+    'nautil.tokenizer_digest': tokens.tokenizerDigest,
+  };
+  return { ...tracking, tags: { ...tracking.tags, ...digests } };
 }
 
 /** Creates or finds the MLflow run, and logs every parameter of the resolved configuration. */
@@ -52,30 +76,62 @@ export async function trackTrained({ events }: Pick<TrainedModel, 'events'>, tra
   }
 }
 
-/** Closes the MLflow run, with the resolved configuration, the report and the archive when there are any. */
+/** Closes the MLflow run, with the resolved configuration, the report, its pictures and the archive when there are any. */
 export async function finishTracking(
   { run, status, message, evaluated, packaged }: RunOutcome,
   trackingUri: string,
 ): Promise<Tracking> {
-  const tracker = await openTracker(trackingOf(run, trackingUri));
+  const tracking = trackingOf(run, trackingUri);
+  const tracker = await openTracker(tracking);
   try {
     if (evaluated) {
       const lines = (await readFile(evaluated.evaluations.path, 'utf8')).split('\n').filter((line) => line !== '');
-      const last = JSON.parse(lines.at(-1)!) as Omit<EpochEvaluated, 'timestampMs'>;
+      const last = lines.at(-1) === undefined ? undefined : (JSON.parse(lines.at(-1)!) as UntimedEvaluation);
       // The timestamp is the file's own, so that a repetition writes the same row.
-      if (last.split === 'test')
+      if (last?.split === 'test')
         trackTraining(tracker, { ...last, timestampMs: await modifiedMs(evaluated.evaluations.path) });
-      tracker.artifact(evaluated.reportFile.path, 'report');
-      tracker.artifact(evaluated.evaluations.path, 'report');
+      if (evaluated.report) tracker.text('report/report.txt', `${formatReport(evaluated.report)}\n`);
+      const { reportFile, evaluations, answers, charts = [] } = evaluated;
+      for (const file of [reportFile, evaluations, answers, ...charts])
+        if (file) tracker.artifact(file.path, `report/${basename(file.path)}`);
     }
-    tracker.artifact(run.config.path, 'config');
-    if (packaged) tracker.artifact(packaged.nemo.path, 'model');
+    const { tree, settings } = await configOf(run);
+    tracker.text('config/config.yaml', stringifyNemoYaml(tree));
+    const archive = packaged && `model/${basename(packaged.nemo.path)}`;
+    if (packaged && archive) tracker.artifact(packaged.nemo.path, archive);
     const timeoutMs = tracker.runId === undefined ? shortFlushMs : flushMs;
-    await tracker.finish(status, message, { timeoutMs });
-    return { runId: tracker.runId, url: tracker.runUrl };
+    const arrived = await tracker.finish(status, message, { timeoutMs });
+    const { runId } = tracker;
+    const name = settings.nautil.mlflow.registeredModelName;
+    if (name !== null && archive && runId) {
+      if (arrived) await register({ name, runId, path: archive, trackingUri: tracking.trackingUri! });
+      else console.warn(notRegistered(name, 'the archive has not arrived at MLflow yet'));
+    }
+    return { runId, url: tracker.runUrl };
   } finally {
     await tracker.close();
   }
 }
+
+type UntimedEvaluation = Omit<EpochEvaluated, 'timestampMs'>;
+
+/** A version of the registered model for each run; a registry that refuses is no reason to fail a run that is done. */
+async function register({ trackingUri, ...version }: Registration): Promise<void> {
+  try {
+    await new MlflowClient({ trackingUri }).registry.registerModel(version);
+  } catch (error) {
+    console.warn(notRegistered(version.name, (error as Error).message));
+  }
+}
+
+interface Registration {
+  name: string;
+  runId: string;
+  path: string;
+  trackingUri: string;
+}
+
+const notRegistered = (name: string, why: string): string =>
+  `the model was not registered as ${name}: ${why}; register it in MLflow, from the artifacts of the run`;
 
 const modifiedMs = async (path: string): Promise<number> => Math.trunc((await stat(path)).mtimeMs);

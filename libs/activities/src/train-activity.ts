@@ -19,7 +19,7 @@ import { runTrainer } from './trainer-process.js';
 export interface TrainDependencies {
   /** Tells the workflow where training is, for its `progress` query. */
   signalProgress: (workflowId: string, progress: TrainingProgress) => Promise<void>;
-  tracking: (o: TrainRequest['run']) => TrackingTask & TrackerOptions;
+  tracking: (request: TrainRequest) => TrackingTask & TrackerOptions;
 }
 
 /** The workflow hears about so many times of a run, however long it is: each time costs history. */
@@ -44,7 +44,7 @@ export async function train(request: TrainRequest, o: TrainDependencies): Promis
     place = placeAfter(place, event);
     if (place && pace.isDue(place, event)) void o.signalProgress(run.workflowId, place).catch(() => undefined);
   };
-  const tracking = o.tracking(run);
+  const tracking = o.tracking(request);
   // Another process may be at the same training, such as an attempt that was given up and writes its checkpoint.
   const waiting = setInterval(() => context.heartbeat(), heartbeatMs);
   return trainModel(request, {

@@ -12,7 +12,7 @@ export type { TensorInfo, TensorSource, TensorToWrite } from './tensor-source.js
 export { writeSafetensors } from './write-safetensors.js';
 export { writeTorchZip, type TorchZipOptions } from './write-torch-zip.js';
 export { readNemo, type NemoArchive } from './read-nemo.js';
-export { stringifyNemoYaml } from './nemo-yaml.js';
+export { parseNemoYaml, stringifyNemoYaml } from './nemo-yaml.js';
 export { withTarget, writeNemo, type NemoArtifact, type NemoToWrite } from './write-nemo.js';
 export type { JsonObject, JsonValue } from './json.js';
 export type { Encoder, EncoderLayout, LayoutTensor } from './encoder.js';

@@ -74,6 +74,12 @@ export interface ResolvedRun {
   /** Folder of this run on the worker's disk: checkpoints, journal, resolved configuration. */
   folder: string;
 
+  /** Folder that NeMo's exp_manager would make: logs, TensorBoard's file, the best checkpoints. Nothing depends on it. */
+  logDir: string;
+
+  /** The checkpoint in `logDir` that `exp_manager.resume_if_exists` found; training goes on from it. */
+  resumeFrom?: string;
+
   /** The resolved configuration, as JSON. */
   config: FileRef;
 
@@ -81,6 +87,9 @@ export interface ResolvedRun {
   configDigest: string;
 
   experiment: string;
+
+  /** MLflow's server, when the configuration names one; else the worker's. */
+  trackingUri?: string;
   model: string;
   dataset: string;
 
@@ -205,19 +214,37 @@ export interface Evaluated {
   /** The weights that the report is on, and that are packaged. */
   weights: FileRef;
   picked: 'last' | 'best';
-  scores: RunScores;
+
+  /** Absent, as the report is, when there is neither a test nor a validation set. */
+  scores?: RunScores;
 
   /** The same weights on the validation set, when `scores` are on the test set and training evaluated them. */
   validation?: RunScores;
 
   /** JSON of a ClassificationReport. */
-  reportFile: FileRef;
+  reportFile?: FileRef;
+
+  /** Pictures of the run, as SVG. */
+  charts?: FileRef[];
+
+  /** JSON of SampleAnswer[]: what the model makes of `model.infer_samples`. */
+  answers?: FileRef;
 
   /** JSON lines of EpochEvaluated: the evaluations during training and this one. */
   evaluations: FileRef;
 
   /** The report itself, when it is small enough for a payload. */
   report?: ClassificationReport;
+}
+
+/** What a model says of one text. */
+export interface SampleAnswer {
+  text: string;
+  labelId: number;
+  label: string;
+
+  /** Probability of that label. */
+  score: number;
 }
 
 export interface Packaged {

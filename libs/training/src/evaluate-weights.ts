@@ -1,15 +1,15 @@
 import { openTensors } from '@nautil/checkpoint';
 import type { DatasetSettings, Limit } from '@nautil/config';
-import { maxLength, parseEncoderConfig } from '@nautil/model';
+import { maxLength, parseEncoderConfig, type EncoderConfig } from '@nautil/model';
 import { openTokenCache } from '@nautil/tokenization';
-import { batchesOf } from './batches.js';
+import { batchesOf, batchOfRows } from './batches.js';
 import { ClassifierGraph } from './classifier-graph.js';
 import { evaluate, type Evaluation } from './evaluate.js';
 import type { TrainJob } from './job.js';
 
 export interface EvaluateWeightsOptions {
   /** The run that made the weights. */
-  job: Pick<TrainJob, 'settings' | 'numClasses' | 'labelNames' | 'classWeights' | 'device'>;
+  job: Pick<TrainJob, 'settings' | 'numClasses' | 'labelNames' | 'classWeights' | 'device' | 'logDir'>;
 
   /** Safetensors under NeMo's names, as training writes them. */
   weights: string;
@@ -17,21 +17,36 @@ export interface EvaluateWeightsOptions {
   /** Hugging Face's config.json of the encoder. */
   encoderConfig: Record<string, unknown>;
 
-  /** Token cache of the data set. */
-  cache: string;
-  dataset: DatasetSettings;
-  limit: Limit;
+  /** What to report on; absent: nothing. */
+  on?: {
+    /** Token cache of the data set. */
+    cache: string;
+    dataset: DatasetSettings;
+    limit: Limit;
+  };
+
+  /** Texts to classify, as token ids with [CLS] and [SEP]. */
+  questions: { rows: number[][]; padId: number };
 
   /** Called with the number of batches done; throwing from it stops. */
   afterBatch?: (done: number, total: number) => void | Promise<void>;
 }
 
-/** Loss and report of a file of weights over a tokenised data set, as evaluation during training gives them. */
-export async function evaluateWeights(o: EvaluateWeightsOptions): Promise<Evaluation> {
+export interface WeightsEvaluated {
+  evaluation?: Evaluation;
+
+  /** Logits of each question. [questions, classes] */
+  answers: number[][];
+}
+
+/** Questions that are answered at a time, as in NeMo's script. */
+const questionsAtATime = 16;
+
+/** Loss and report of a file of weights over a tokenised data set, as evaluation during training gives them, and its answers. */
+export async function evaluateWeights(o: EvaluateWeightsOptions): Promise<WeightsEvaluated> {
   const { job } = o;
   const { model, nautil, trainer } = job.settings;
   const encoder = parseEncoderConfig(o.encoderConfig, o.weights);
-  const cache = await openTokenCache(o.cache);
   const source = await openTensors(o.weights);
   const graph = new ClassifierGraph({
     encoder,
@@ -44,14 +59,47 @@ export async function evaluateWeights(o: EvaluateWeightsOptions): Promise<Evalua
   try {
     const names = new Set(source.names());
     await graph.load(async (name) => (names.has(name) ? source.readFloat32(name) : undefined));
-    const batches = batchesOf(cache, { dataset: o.dataset, limit: o.limit, nautil, maxPositions: maxLength(encoder) });
-    return await evaluate(graph, batches, {
-      ...job,
-      afterBatch: (done) => o.afterBatch?.(done, batches.batchesPerEpoch),
-    });
+    const evaluation = o.on && (await evaluateOn(graph, encoder, { ...o, on: o.on }));
+    return { ...(evaluation ? { evaluation } : {}), answers: await answer(graph, encoder, o) };
   } finally {
     graph.close();
-    cache.close();
     await source.close();
   }
+}
+
+async function evaluateOn(
+  graph: ClassifierGraph,
+  encoder: EncoderConfig,
+  { job, on, afterBatch }: EvaluateWeightsOptions & Required<Pick<EvaluateWeightsOptions, 'on'>>,
+): Promise<Evaluation> {
+  const cache = await openTokenCache(on.cache);
+  try {
+    const batches = batchesOf(cache, {
+      dataset: on.dataset,
+      limit: on.limit,
+      nautil: job.settings.nautil,
+      maxPositions: maxLength(encoder),
+    });
+    return await evaluate(graph, batches, {
+      ...job,
+      afterBatch: (done) => afterBatch?.(done, batches.batchesPerEpoch),
+    });
+  } finally {
+    cache.close();
+  }
+}
+
+async function answer(
+  graph: ClassifierGraph,
+  encoder: EncoderConfig,
+  { job, questions: { rows, padId } }: EvaluateWeightsOptions,
+): Promise<number[][]> {
+  const answers: number[][] = [];
+  for (let from = 0; from < rows.length; from += questionsAtATime) {
+    const some = rows.slice(from, from + questionsAtATime);
+    const batch = batchOfRows(some, { padId, maxPositions: maxLength(encoder), batchSize: questionsAtATime });
+    const logits = await graph.logits(batch);
+    some.forEach((_, i) => answers.push(Array.from(logits.slice(i * job.numClasses, (i + 1) * job.numClasses))));
+  }
+  return answers;
 }

@@ -131,8 +131,7 @@ describe('what a run leaves', () => {
       .map((file) => relative(cwd, join(file.parentPath, file.name)))
       .concat(relative(cwd, experiment.nemoPath!)); // written by whoever packages
     const names = new Set(left.map(general));
-    // Warnings alone make the log of errors.
-    const expected = new Set(listed.map(general).filter((name) => name !== 'nemo_error_log.txt'));
+    const expected = new Set(listed.map(general));
     expect([...names].sort()).toEqual([...expected].sort());
 
     const done = events.at(-1)!;

@@ -70,11 +70,14 @@ export class ExperimentFolder {
    *
    * @param o.command - the command line, program first.
    * @param o.model - the `model` section of the resolved configuration.
+   * @param o.nautil - what NeMo has no key for and a checkpoint can not be opened without: the mode of the tokenizer.
    * @param o.cwd - whose commit and changes are kept.
    */
-  async begin(o: { command: readonly string[]; model: JsonObject; cwd: string }): Promise<void> {
+  async begin(o: { command: readonly string[]; model: JsonObject; nautil?: JsonObject; cwd: string }): Promise<void> {
+    this.log.begin();
     await writeFileAtomic(join(this.path, 'cmd-args.log'), o.command.join(' '));
-    await writeFileAtomic(join(this.path, 'hparams.yaml'), stringifyNemoYaml({ cfg: withTarget(o.model) }));
+    const hparams = { cfg: withTarget(o.model), ...(o.nautil ? { nautil: o.nautil } : {}) };
+    await writeFileAtomic(join(this.path, 'hparams.yaml'), stringifyNemoYaml(hparams));
     const git = await gitInfo(o.cwd);
     if (git !== undefined) await writeFile(join(this.path, 'git-info.log'), git);
   }

@@ -15,6 +15,11 @@ export class ExperimentLog {
     this.#echo = echo;
   }
 
+  /** Makes the files that are not there, so that they are found where people look for them. */
+  begin(): void {
+    for (const file of [logFile, errorFile, lightningFile]) appendFileSync(join(this.#folder, file), '');
+  }
+
   /** @param module - who says it, in NeMo's names (`text_classification_dataset`). */
   info(module: string, message: string): void {
     this.#append(formatEntry('I', module, message), logFile);

@@ -26,6 +26,12 @@ export interface TrainJob {
   /** TensorFlow's name, e.g. `/device:GPU:0`; absent: the CPU. */
   device?: string;
 
+  /** Where NeMo's exp_manager would leave its files; absent: nowhere. */
+  logDir?: string;
+
+  /** A checkpoint of an earlier run of the same data and model, to start from when this run has none of its own. */
+  resumeFrom?: string;
+
   /** Digests of what the numbers depend on; a checkpoint with others is refused. */
   digests: Record<string, string>;
 }

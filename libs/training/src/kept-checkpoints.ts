@@ -241,6 +241,11 @@ function asPython(value: number, digits: number): string {
   return Number.isNaN(value) ? 'nan' : value > 0 ? 'inf' : '-inf';
 }
 
-async function linkOrCopy(from: string, to: string): Promise<void> {
-  await link(from, to).catch(() => copyFile(from, to)); // some file systems have no links
+/** The file under another name too, whole or not at all, and without a second copy of its bytes where that can be. */
+export async function linkOrCopy(from: string, to: string): Promise<void> {
+  await link(from, to).catch(async () => {
+    const temporary = `${to}.incomplete`; // other disks, and some file systems, have no links
+    await copyFile(from, temporary);
+    await rename(temporary, to);
+  });
 }

@@ -90,20 +90,32 @@ export class RunFolder {
   /** The newest checkpoint, or undefined at the start of a run. Throws CheckpointMismatch when it is another run's. */
   async latest(): Promise<SavedState | undefined> {
     const newest = (await this.#checkpoints()).at(-1);
-    if (newest === undefined) return undefined;
-    const source = await openTensors(newest.path);
+    return newest && this.#open(newest.path, []);
+  }
+
+  /**
+   * A checkpoint of an earlier run, to go on from in this one: the configuration may have changed, the data and the model
+   * may not. What ended that run ends nothing here, and what it logged is its own.
+   */
+  async earlier(path: string): Promise<SavedState> {
+    const saved = await this.#open(path, ['config']);
+    return { ...saved, progress: { ...saved.progress, stopped: undefined, events: [] } };
+  }
+
+  async #open(path: string, mayDiffer: readonly string[]): Promise<SavedState> {
+    const source = await openTensors(path);
     const digests = JSON.parse(source.metadata['digests'] ?? '{}') as Record<string, string>;
     const differences = Object.keys({ ...digests, ...this.#digests })
-      .filter((key) => digests[key] !== this.#digests[key])
+      .filter((key) => digests[key] !== this.#digests[key] && !mayDiffer.includes(key))
       .map((key) => `${key} was ${digests[key] ?? 'absent'}, is ${this.#digests[key] ?? 'absent'}`);
     if (differences.length > 0) {
       await source.close();
-      throw new CheckpointMismatch(newest.path, differences);
+      throw new CheckpointMismatch(path, differences);
     }
     const names = new Set(source.names());
     return {
-      path: newest.path,
-      sizeBytes: (await stat(newest.path)).size,
+      path,
+      sizeBytes: (await stat(path)).size,
       progress: JSON.parse(source.metadata['progress'] ?? '{}') as Progress,
       readWeight: async (name) => (names.has(name) ? source.readFloat32(name) : undefined),
       readSlot: (name) => source.readFloat32(name),

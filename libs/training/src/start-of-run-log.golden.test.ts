@@ -6,7 +6,7 @@ import { parse } from 'yaml';
 import { ExperimentLog } from './experiment-log.js';
 import { sharedGolden } from './golden-set.js';
 import { pythonFloat, pythonString } from './python-text.js';
-import { logStartOfRun, type TokenizedSplit } from './start-of-run-log.js';
+import { logSplit, logStartOfRun, type TokenizedSplit } from './start-of-run-log.js';
 
 /** An entry of a log: what stands between its time and the next entry. */
 interface Entry {
@@ -94,12 +94,11 @@ test('the start of a run is logged in NeMo’s words', async () => {
   const where = sentBy('exp_manager').find(({ message }) => message.startsWith('Experiments will be logged at '))!;
   logStartOfRun(log, {
     config,
-    splits,
-    maxLength,
     folder: where.message.replace('Experiments will be logged at ', ''),
     gpuAvailable: false,
     gpuUsed: false,
   });
+  for (const split of splits) logSplit(log, split, maxLength);
 
   const lightning = readFileSync(join(sharedGolden, 'nemo/run_artifacts/lightning_logs.txt'), 'utf8');
   expect(lightning).toContain(readFileSync(join(folder, 'lightning_logs.txt'), 'utf8'));

@@ -12,12 +12,6 @@ export interface StartOfRun {
 
   gpuAvailable: boolean;
   gpuUsed: boolean;
-
-  /** The splits in the order in which they are read. */
-  splits: TokenizedSplit[];
-
-  /** `model.dataset.max_seq_length`, to which texts are cut. */
-  maxLength: number;
 }
 
 export interface TokenizedSplit {
@@ -27,18 +21,19 @@ export interface TokenizedSplit {
   summary: Pick<TokenCacheSummary, 'examples' | 'truncated' | 'lengths' | 'samples'>;
 }
 
-/**
- * Logs what NeMo logs before the first step: the configuration, the devices, the folder, and of each split two samples with
- * what the model gets of them, and the lengths of the sequences. The words are NeMo's.
- */
+/** Logs what NeMo logs at first: the configuration, the devices, the folder. The words are NeMo's. */
 export function logStartOfRun(log: Pick<ExperimentLog, 'info' | 'warn' | 'lightning'>, start: StartOfRun): void {
   log.info('text_classification_with_bert', `\nConfig Params:\n${start.config}`);
   log.lightning(`GPU available: ${pythonBool(start.gpuAvailable)}, used: ${pythonBool(start.gpuUsed)}`);
   log.info('exp_manager', `Experiments will be logged at ${start.folder}`);
-  for (const split of start.splits) logSplit(log, split, start.maxLength);
 }
 
-function logSplit(
+/**
+ * Logs what NeMo logs of a split that was read: two samples with what the model gets of them, and the lengths of the sequences.
+ *
+ * @param maxLength - `model.dataset.max_seq_length`, to which texts are cut.
+ */
+export function logSplit(
   log: Pick<ExperimentLog, 'info' | 'warn'>,
   { file, summary }: TokenizedSplit,
   maxLength: number,

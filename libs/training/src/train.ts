@@ -162,7 +162,9 @@ class Attempt {
         headDropout: model.classifierHead.fcDropout,
       },
     });
-    const saved = await run.folder.latest();
+    const saved =
+      (await run.folder.latest()) ??
+      (job.resumeFrom === undefined ? undefined : await run.folder.earlier(job.resumeFrom));
     try {
       if (saved) {
         await graph.load(saved.readWeight, saved.readSlot);

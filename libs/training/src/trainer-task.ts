@@ -1,6 +1,5 @@
 import type { StopReason } from '@nautil/contracts';
-import type { Evaluation } from './evaluate.js';
-import type { EvaluateWeightsOptions } from './evaluate-weights.js';
+import type { EvaluateWeightsOptions, WeightsEvaluated } from './evaluate-weights.js';
 import type { TrainJob } from './job.js';
 
 /**
@@ -26,9 +25,10 @@ export interface TrackingTask {
 
   /** Journal file of the run. */
   journal: string;
+  tags?: Record<string, string>;
 }
 
-export type TrainerResult = TrainOutcome | Evaluation;
+export type TrainerResult = TrainOutcome | WeightsEvaluated;
 
 /** What training leaves; see `TrainDone`. */
 export interface TrainOutcome {

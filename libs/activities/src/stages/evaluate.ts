@@ -8,90 +8,186 @@ import type {
   Made,
   ResolvedRun,
   RunScores,
+  SampleAnswer,
   TokenizedData,
   TrainedModel,
   TrainEvent,
 } from '@nautil/contracts';
-import { NautilError } from '@nautil/contracts';
+import type { Settings } from '@nautil/config';
+import { drawConfusionMatrix, drawLearningCurve, drawScoreCurves } from '@nautil/metrics';
+import { maxLength, parseEncoderConfig } from '@nautil/model';
 import { fileRef, stageOutput, writeFileAtomic } from '@nautil/store';
-import { encoderConfigOf, type Evaluation, type EvaluateWeightsOptions } from '@nautil/training';
+import {
+  encoderConfigOf,
+  softmax,
+  type Evaluation,
+  type EvaluateWeightsOptions,
+  type WeightsEvaluated,
+} from '@nautil/training';
+import { logAnswers, logTest, type Echo } from './experiment.js';
 import { configOf, redoOf } from './run-settings.js';
+import { tokenizerOf } from './tokenize.js';
 import { trainJobOf } from './train-job.js';
 
 /** Computes an evaluation, in the trainer process or in this one. */
-export type Evaluate = (options: Omit<EvaluateWeightsOptions, 'afterBatch'>) => Promise<Evaluation>;
+export type Evaluate = (options: Omit<EvaluateWeightsOptions, 'afterBatch'>) => Promise<WeightsEvaluated>;
 
-/** More classes than this are too large a report for a payload. */
+/** More classes than this are too large a report for a payload, and for a picture. */
 const reportedClasses = 200;
+
+/** NeMo's script cuts `infer_samples` here, whatever the training did. */
+const longestSample = 512;
+
+interface EvaluateInputs {
+  run: ResolvedRun;
+  inputs: CachedInputs;
+  tokens: TokenizedData;
+  model: TrainedModel;
+}
+
+/** What the stage keeps. */
+interface Output {
+  evaluation?: Evaluation;
+  reportFile?: FileRef;
+  evaluations: FileRef;
+  charts: FileRef[];
+  answers?: FileRef;
+}
 
 /**
  * Reports on the weights that will be packaged, the last ones or with `save_best_model` the best: over the test set, or
- * the validation set when there is no test set. `package` writes exactly the file that is named here, so the report is
- * the packaged file's.
+ * the validation set when there is no test set, or nothing when there is neither. `package` writes exactly the file that
+ * is named here, so the report is the packaged file's. `model.infer_samples` are classified by them, too.
  */
 export async function evaluate(
-  o: { run: ResolvedRun; inputs: CachedInputs; tokens: TokenizedData; model: TrainedModel },
+  o: EvaluateInputs,
   compute: Evaluate,
+  { echo }: { echo?: Echo } = {},
 ): Promise<Made<Evaluated>> {
   const { settings } = await configOf(o.run);
   const best = settings.expManager.checkpointCallback.saveBestModel && o.model.bestWeights !== undefined;
   const weights = best ? o.model.bestWeights! : o.model.lastWeights;
   const split = o.tokens.test ? 'test' : 'val';
-  const cache = o.tokens.test ?? o.tokens.validation;
-  const job = await trainJobOf({ ...o, folder: o.run.folder });
+  const { output, reused } = await evaluationOf(o, { settings, weights, split, compute });
+  if (split === 'test' && output.evaluation) await logTest(o, settings, output.evaluation, echo);
+  const answers = output.answers && (JSON.parse(await readFile(output.answers.path, 'utf8')) as SampleAnswer[]);
+  if (answers) logAnswers(o.run, answers, echo);
+
+  const { evaluation, reportFile, evaluations, charts } = output;
+  const picked = best ? 'best' : 'last';
+  const kept = {
+    weights,
+    picked,
+    evaluations,
+    charts,
+    ...(output.answers ? { answers: output.answers } : {}),
+    reused,
+  } as const;
+  if (evaluation === undefined || reportFile === undefined) {
+    return { ...kept, detail: `nothing to evaluate on: set model.test_ds.file_path or model.validation_ds.file_path` };
+  }
+  const { report } = evaluation;
+  const step = best ? o.model.best?.step : o.model.step;
+  const onValidation = evaluationsAmong(await eventsIn(o.model.events)).findLast((past) => past.step === step);
+  return {
+    ...kept,
+    scores: scoresOf(split, evaluation),
+    ...(split === 'test' && onValidation ? { validation: scoresOf('val', onValidation) } : {}),
+    reportFile,
+    ...(report.classes.length <= reportedClasses ? { report } : {}),
+    detail: `${split} accuracy ${report.accuracy.toFixed(4)}, macro F1 ${report.macro.f1.toFixed(4)}`,
+  };
+}
+
+async function evaluationOf(
+  o: EvaluateInputs,
+  {
+    settings,
+    weights,
+    split,
+    compute,
+  }: { settings: Settings; weights: FileRef; split: 'test' | 'val'; compute: Evaluate },
+): Promise<{ output: Output; reused: boolean }> {
+  const cache = split === 'test' ? o.tokens.test : o.tokens.validation;
   const dataset = split === 'test' ? settings.model.testDs : settings.model.validationDs;
   const limit = split === 'test' ? settings.trainer.limitTestBatches : settings.trainer.limitValBatches;
-
+  const samples = settings.model.inferSamples;
   const inputs = {
     weights: weights.sha256,
     split,
     cache: cache?.file.sha256,
     batch: dataset.batchSize,
     limit,
+    samples,
     events: o.model.events.sha256,
     redo: redoOf(o.run, 'evaluate'),
   };
-  const { output, reused } = await stageOutput('evaluate', inputs, async ({ folder }) => {
-    if (cache === undefined) throw new NothingToEvaluate();
-    const evaluation = await compute({
-      job,
-      weights: weights.path,
-      encoderConfig: await encoderConfigOf(job.encoder),
-      cache: cache.file.path,
-      dataset,
-      limit,
-    });
-    const reportFile = join(folder, 'report.json');
-    await writeFileAtomic(reportFile, `${JSON.stringify(evaluation.report, null, 2)}\n`);
-    const evaluationsFile = join(folder, 'evaluations.jsonl');
-    const final: Omit<EpochEvaluated, 'timestampMs'> = {
-      type: 'eval',
-      split,
-      step: o.model.step,
-      epoch: o.model.epoch,
-      ...evaluation,
+  return stageOutput('evaluate', inputs, async ({ folder }) => {
+    const job = await trainJobOf({ ...o, folder: o.run.folder });
+    const encoderConfig = await encoderConfigOf(job.encoder);
+    const tokenizer = await tokenizerOf(settings, o.inputs);
+    const longest = Math.min(longestSample, maxLength(parseEncoderConfig(encoderConfig, weights.path)));
+    const rows = samples.map((text) => tokenizer.encode(text, longest));
+    const idle = cache === undefined && rows.length === 0;
+    const { evaluation, answers }: WeightsEvaluated = idle
+      ? { answers: [] }
+      : await compute({
+          job,
+          weights: weights.path,
+          encoderConfig,
+          ...(cache ? { on: { cache: cache.file.path, dataset, limit } } : {}),
+          questions: { rows, padId: tokenizer.padId },
+        });
+
+    const write = async (name: string, content: string): Promise<FileRef> => {
+      await writeFileAtomic(join(folder, name), content);
+      return fileRef(join(folder, name));
     };
+    const events = await eventsIn(o.model.events);
     // Without a test set the last validation is made again, of the file that is packaged: it takes the place of the first.
-    const past = (await evaluationsIn(o.model.events)).filter(
-      (event) => event.split !== split || event.step !== final.step,
-    );
-    await writeFileAtomic(evaluationsFile, [...past, final].map((event) => `${JSON.stringify(event)}\n`).join(''));
-    return { evaluation, reportFile: await fileRef(reportFile), evaluations: await fileRef(evaluationsFile) };
+    const past = evaluationsAmong(events).filter((event) => event.split !== split || event.step !== o.model.step);
+    const final = { type: 'eval', split, step: o.model.step, epoch: o.model.epoch } as const;
+    const evaluations = evaluation ? [...past, { ...final, ...evaluation }] : past;
+    return {
+      ...(evaluation
+        ? { evaluation, reportFile: await write('report.json', `${JSON.stringify(evaluation.report, null, 2)}\n`) }
+        : {}),
+      evaluations: await write('evaluations.jsonl', evaluations.map((event) => `${JSON.stringify(event)}\n`).join('')),
+      charts: await Promise.all(
+        Object.entries(await chartsOf(events, evaluation)).map(([name, svg]) => write(`${name}.svg`, svg)),
+      ),
+      ...(rows.length > 0
+        ? {
+            answers: await write(
+              'answers.json',
+              `${JSON.stringify(answersOf(samples, answers, job.labelNames), null, 2)}\n`,
+            ),
+          }
+        : {}),
+    };
   });
-  const scores = scoresOf(split, output.evaluation);
-  const { report } = output.evaluation;
-  const step = best ? o.model.best?.step : o.model.step;
-  const onValidation = (await evaluationsIn(o.model.events)).findLast((past) => past.step === step);
+}
+
+function answersOf(texts: readonly string[], logits: number[][], labels: string[] | undefined): SampleAnswer[] {
+  return texts.map((text, i) => {
+    const scores = Array.from(softmax(Float32Array.from(logits[i]!)));
+    const score = Math.max(...scores);
+    const labelId = scores.indexOf(score);
+    return { text, labelId, label: labels?.[labelId] ?? String(labelId), score };
+  });
+}
+
+/** Pictures of the run, as SVG by name; those for which there is something to draw. */
+async function chartsOf(events: TrainEvent[], evaluation: Evaluation | undefined): Promise<Record<string, string>> {
+  const train = events.filter((event) => event.type === 'step');
+  const validation = evaluationsAmong(events);
+  const report = evaluation?.report;
   return {
-    weights,
-    picked: best ? 'best' : 'last',
-    scores,
-    ...(split === 'test' && onValidation ? { validation: scoresOf('val', onValidation) } : {}),
-    reportFile: output.reportFile,
-    evaluations: output.evaluations,
-    ...(report.classes.length <= reportedClasses ? { report } : {}),
-    reused,
-    detail: `${split} accuracy ${report.accuracy.toFixed(4)}, macro F1 ${report.macro.f1.toFixed(4)}`,
+    ...(train.length > 0 ? { 'learning-curve': await drawLearningCurve({ train, validation }) } : {}),
+    ...(validation.length > 0 ? { scores: await drawScoreCurves(validation) } : {}),
+    ...(report && report.classes.length <= reportedClasses
+      ? { 'confusion-matrix': await drawConfusionMatrix(report) }
+      : {}),
   };
 }
 
@@ -105,19 +201,9 @@ const scoresOf = (split: RunScores['split'], { loss, report }: Pick<EpochEvaluat
   f1Weighted: report.weighted.f1,
 });
 
-/** There is neither a test nor a validation set. */
-class NothingToEvaluate extends NautilError {
-  override readonly name = 'NothingToEvaluate';
-  readonly kind = 'config';
-
-  constructor() {
-    super('there is neither a test nor a validation set to evaluate on', {
-      hint: 'set model.validation_ds.file_path or model.test_ds.file_path',
-    });
-  }
+async function eventsIn(file: FileRef): Promise<TrainEvent[]> {
+  const lines = (await readFile(file.path, 'utf8')).split('\n').filter((line) => line !== '');
+  return lines.map((line) => JSON.parse(line) as TrainEvent);
 }
 
-async function evaluationsIn(events: FileRef): Promise<EpochEvaluated[]> {
-  const lines = (await readFile(events.path, 'utf8')).split('\n').filter((line) => line !== '');
-  return lines.map((line) => JSON.parse(line) as TrainEvent).filter((event) => event.type === 'eval');
-}
+const evaluationsAmong = (events: TrainEvent[]): EpochEvaluated[] => events.filter((event) => event.type === 'eval');

@@ -5,6 +5,7 @@ import { openTensors, writeNemo, type JsonObject, type NemoArtifact } from '@nau
 import { readLabelNames } from '@nautil/datasets';
 import { explainWriteError, sha256File, stageOutput } from '@nautil/store';
 import { encoderConfigOf, type ArchiveRecord } from '@nautil/training';
+import { logArchive, type Echo } from './experiment.js';
 import { configOf, redoOf } from './run-settings.js';
 import { setAt } from './resolve-run.js';
 import { tokenizerOf } from './tokenize.js';
@@ -25,6 +26,7 @@ export async function packageModel(o: {
   inputs: CachedInputs;
   tokens: TokenizedData;
   evaluated: Evaluated;
+  echo?: Echo;
 }): Promise<Made<Packaged>> {
   const { tree, settings } = await configOf(o.run);
   const job = await trainJobOf({ ...o, folder: o.run.folder });
@@ -45,7 +47,7 @@ export async function packageModel(o: {
     tokenizer: tokenizer.definition,
     ...(labelNames ? { labels: labelNames } : {}),
     lineage,
-    metrics: { ...o.evaluated.scores },
+    ...(o.evaluated.scores ? { metrics: { ...o.evaluated.scores } } : {}),
   };
   const inputs = {
     weights: o.evaluated.weights.sha256,
@@ -79,6 +81,8 @@ export async function packageModel(o: {
   });
   const target = settings.model.nemoPath ?? join(o.run.folder, 'model.nemo');
   await copyWhole(made.path, target, made.sha256);
+  const amongCheckpoints = await logArchive(o.run, settings, target, o.echo);
+  if (amongCheckpoints !== undefined) await copyWhole(made.path, amongCheckpoints, made.sha256);
   return { nemo: { ...made, path: target }, reused, detail: target };
 }
 

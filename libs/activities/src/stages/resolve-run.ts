@@ -2,6 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { basename, isAbsolute, join, resolve } from 'node:path';
 import { gpuTaskQueue, stages, type Redo, type ResolvedRun, type RunRequest } from '@nautil/contracts';
 import { loadConfig, type JsonObject, type JsonValue, type Settings } from '@nautil/config';
+import { beginExperiment, type Echo } from './experiment.js';
 import { canonicalJson, fileRef, nautilHome, sha256Of, Store, workspaceRoot, writeFileAtomic } from '@nautil/store';
 
 /** Keys whose values are files or folders: relative ones are taken from `cwd`. */
@@ -32,10 +33,11 @@ const withoutEffect = [
  *
  * @param o.cwd - where relative paths start; the repository root for runs that come from Temporal.
  * @param o.configPath - folder of the configuration, in place of the checkout's `conf`.
+ * @param o.command - what was typed, for the run's log; default: the same as `nautil run` takes it.
  */
 export async function resolveRun(
   request: RunRequest,
-  o: { cwd?: string; configPath?: string } = {},
+  o: { cwd?: string; configPath?: string; command?: readonly string[]; echo?: Echo } = {},
 ): Promise<ResolvedRun> {
   const folder = new Store(nautilHome()).folder('runs', `${request.workflowId}/${request.runKey}`);
   const file = join(folder, 'run.json');
@@ -65,18 +67,28 @@ export async function resolveRun(
   await mkdir(folder, { recursive: true });
   const configFile = join(folder, 'config.json');
   await writeFileAtomic(configFile, JSON.stringify(tree, null, 2));
+  const experiment = await beginExperiment({
+    tree,
+    settings,
+    cwd,
+    command: o.command ?? commandOf(request),
+    echo: o.echo,
+  });
   const { data } = settings.nautil;
   const trainFile = settings.model.trainDs.filePath;
   const run: ResolvedRun = {
     workflowId: request.workflowId,
     runKey: request.runKey,
     folder,
+    logDir: experiment.logDir,
+    ...(experiment.resumeFrom === undefined ? {} : { resumeFrom: experiment.resumeFrom }),
     config: await fileRef(configFile),
     configDigest: configDigestOf(tree),
     experiment: experimentOf(settings),
+    ...(settings.nautil.mlflow.trackingUri === null ? {} : { trackingUri: settings.nautil.mlflow.trackingUri }),
     model: basename(settings.model.languageModel.pretrainedModelName),
     dataset: data.format === 'nemo' ? basename(trainFile ?? data.source ?? 'unknown') : data.format,
-    notes: [...notes, ...resolved],
+    notes: [...notes, ...resolved, ...experiment.warnings, `logs and the best checkpoints are in ${experiment.logDir}`],
     queues: { cpu: request.taskQueue, gpu: gpuTaskQueue(request.taskQueue), gpuSharesFiles: true },
     heartbeatTimeoutMs: Number(process.env['NAUTIL_HEARTBEAT_TIMEOUT_MS'] ?? 60_000),
     ...(request.parentMlflowRunId === undefined ? {} : { parentMlflowRunId: request.parentMlflowRunId }),
@@ -84,6 +96,12 @@ export async function resolveRun(
   await writeFileAtomic(file, JSON.stringify(run, null, 2));
   return run;
 }
+
+const commandOf = ({ workflowId, config, overrides = [] }: RunRequest): string[] => [
+  ...['nautil', 'run', '--workflow-id', workflowId],
+  ...(config === undefined ? [] : ['--config-name', config]),
+  ...overrides,
+];
 
 /** Kept with the run: a training that was made again is the run's own from then on, also when a later stage fails. */
 function redoing(run: ResolvedRun, { from, token }: Redo): ResolvedRun {

@@ -4,6 +4,7 @@ import type { DatasetSettings, Settings } from '@nautil/config';
 import { examplesOf, readExamples } from '@nautil/datasets';
 import { fileRef, stageOutput } from '@nautil/store';
 import { buildTokenCache, loadTokenizer, tokenCacheKey, type LoadedTokenizer } from '@nautil/tokenization';
+import { logRead, type Echo } from './experiment.js';
 import { configOf, redoOf } from './run-settings.js';
 
 /** Called now and then during a long stage. */
@@ -11,7 +12,7 @@ export type OnProgress = (detail: string) => void;
 
 /** Token caches of the run's splits. */
 export async function tokenize(
-  o: { run: ResolvedRun; inputs: CachedInputs },
+  o: { run: ResolvedRun; inputs: CachedInputs; echo?: Echo },
   onProgress: OnProgress = () => {},
 ): Promise<Made<TokenizedData>> {
   const { settings } = await configOf(o.run);
@@ -38,11 +39,13 @@ export async function tokenize(
         numWorkers: ds.numWorkers,
         onProgress: (examples) => onProgress(`${split}: ${examples} examples`),
       });
-      return { file: await fileRef(out), examples: summary.examples, tokens: summary.tokens };
+      const { examples, tokens, truncated, lengths, samples } = summary;
+      return { file: await fileRef(out), tokens, summary: { examples, truncated, lengths, samples } };
     });
     reused &&= made.reused;
     tokens += made.output.tokens;
-    return { file: made.output.file, examples: made.output.examples };
+    logRead(o.run, { file: ds.filePath ?? file.path, summary: made.output.summary }, dataset.maxSeqLength, o.echo);
+    return { file: made.output.file, examples: made.output.summary.examples };
   };
   const { train, validation, test } = o.inputs.data;
   const data: TokenizedData = {

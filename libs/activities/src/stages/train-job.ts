@@ -18,6 +18,8 @@ export async function trainJobOf(o: {
   return {
     settings,
     folder: o.folder,
+    logDir: o.run.logDir,
+    ...(o.run.resumeFrom === undefined ? {} : { resumeFrom: o.run.resumeFrom }),
     trainCache: tokens.train.file.path,
     ...(tokens.validation ? { validationCache: tokens.validation.file.path } : {}),
     encoder: {

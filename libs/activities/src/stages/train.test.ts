@@ -41,6 +41,7 @@ async function train({ workflowId = 'w', runKey, more = [], stopEarly = false, r
     runKey,
     taskQueue: 'q',
     overrides: [
+      `exp_manager.exp_dir=${join(home, 'nemo_experiments')}`,
       `model.train_ds.file_path=${file}`,
       `model.validation_ds.file_path=${file}`,
       `model.language_model.pretrained_model_name=${join(golden, 'bert-tiny-uncased')}`,
