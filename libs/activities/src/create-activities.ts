@@ -1,8 +1,9 @@
-import type { RunActivities, SweepActivities, TrainingProgress } from '@nautil/contracts';
+import { NautilError, type RunActivities, type SweepActivities, type TrainingProgress } from '@nautil/contracts';
 import { Context } from '@temporalio/activity';
 import { faultPoint } from '@nautil/training';
 import { WorkerShutdown } from './errors.js';
 import { reportingFailures } from './failures.js';
+import type { StageControl } from './stages/fetched.js';
 import { cache, convert, download, evaluate, packageModel, resolveRun, tokenize } from './stages/index.js';
 import { awaitTrial } from './sweep-await-trial.js';
 import { planSweep } from './sweep-plan.js';
@@ -31,10 +32,10 @@ export function createActivities({
     resolveRun: (request) => resolveRun(request),
     startTracking: (run) => startTracking(run, trackingUri),
     finishTracking: (outcome) => finishTracking(outcome, trackingUri),
-    download: alive((o) => download(o)),
+    download: alive((o, control) => download(o, control)),
     convert: alive((o) => convert(o)),
     cache: alive((o) => cache(o)),
-    tokenize: alive((o) => tokenize(o)),
+    tokenize: alive((o, { onProgress }) => tokenize(o, onProgress)),
     train: (request) => train(request, { signalProgress, tracking: (asked) => trackingOfTraining(asked, trackingUri) }),
     evaluate: alive((o) =>
       evaluate(o, async (options) => {
@@ -68,20 +69,28 @@ export function createActivities({
 }
 
 /**
- * The activity, heartbeating while it runs: a worker that dies is noticed, whatever the stage's time-out. One that is
- * cancelled has ended at once; what it was making is not seen before it is whole.
+ * The activity, heartbeating while it runs, with how far it is: a worker that dies is noticed, whatever the stage's
+ * time-out. One that is cancelled has ended at once; what it was making is not seen before it is whole.
  */
-function alive<A extends unknown[], R>(activity: (...args: A) => Promise<R>): (...args: A) => Promise<R> {
-  return async (...args) => {
+function alive<A, R>(activity: (o: A, control: Required<StageControl>) => Promise<R>): (o: A) => Promise<R> {
+  return async (o) => {
     const context = Context.current();
-    const timer = setInterval(() => context.heartbeat(), heartbeatSeconds * 1000);
+    let progress: string | undefined;
+    const timer = setInterval(() => context.heartbeat(progress), heartbeatSeconds * 1000);
     const cancelled = context.cancelled.catch((error: unknown) => {
-      // A worker that shuts down lets its stages end.
+      // A worker that shuts down lets its stages end, or hand over where they can.
       if (context.cancellationDetails?.workerShutdown) return new Promise<never>(() => undefined);
       throw error;
     });
+    const control = {
+      signal: context.cancellationSignal,
+      onProgress: (detail: string) => void (progress = detail),
+    };
     try {
-      return await Promise.race([activity(...args), cancelled]);
+      return await Promise.race([activity(o, control), cancelled]);
+    } catch (error) {
+      if (!context.cancellationDetails?.workerShutdown || error instanceof NautilError) throw error;
+      throw new WorkerShutdown('the worker is shutting down; another one goes on with the stage');
     } finally {
       clearInterval(timer);
     }

@@ -1,8 +1,14 @@
 import { NautilError } from '@nautil/contracts';
 
-/** The encoder that the configuration names is not on this machine. */
+/** The encoder that the configuration names is not on this machine, and could not be fetched. */
 export class ModelNotFound extends NautilError {
   override readonly name = 'ModelNotFound';
+  readonly kind = 'config';
+}
+
+/** The data that the configuration names is nowhere. */
+export class SourceNotFound extends NautilError {
+  override readonly name = 'SourceNotFound';
   readonly kind = 'config';
 }
 

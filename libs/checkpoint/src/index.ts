@@ -17,7 +17,7 @@ export { withTarget, writeNemo, type NemoArtifact, type NemoToWrite } from './wr
 export type { JsonObject, JsonValue } from './json.js';
 export type { Encoder, EncoderLayout, LayoutTensor } from './encoder.js';
 export { findEncoder, isMegatronName } from './find-encoder.js';
-export { encoderFilesIn } from './find-weights.js';
+export { encoderFilesIn, findConfig } from './find-weights.js';
 export { openEncoder, readEncoderConfig, type EncoderToOpen } from './open-encoder.js';
 export { describeNemo, type NemoDescription } from './describe-nemo.js';
 export { verifyNemo, type NemoCheck, type NemoVerification } from './verify-nemo.js';

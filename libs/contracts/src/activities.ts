@@ -125,8 +125,8 @@ export interface RunOutcome {
 
 /** Where the raw data and the encoder are, after the download. */
 export interface Source {
-  /** Set when the files are NeMo's TSV already or lie in a folder in a converter's layout. */
-  data: { folder?: string; train?: string; validation?: string; test?: string };
+  /** NeMo's TSV files where there are any, and the folder that a converter takes. */
+  data: { folder?: string; train?: string; validation?: string; test?: string; labels?: string };
   encoder: EncoderFiles;
 }
 

@@ -1,5 +1,5 @@
 import type { ListFileEntry } from '@huggingface/hub';
-import { NautilError } from '@nautil/contracts';
+import { NautilError, type NautilErrorOptions } from '@nautil/contracts';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, readFile, rm, stat, symlink } from 'node:fs/promises';
@@ -14,6 +14,14 @@ import { writeFileAtomic } from './write-file-atomic.js';
 export class HubUnavailable extends NautilError {
   override readonly name = 'HubUnavailable';
   readonly kind = 'environment';
+
+  /** Whether it answers, and may do better soon; one that can't be reached is the user's to see to. */
+  override readonly retryable: boolean;
+
+  constructor(message: string, { retryable = false, ...options }: NautilErrorOptions & { retryable?: boolean }) {
+    super(message, options);
+    this.retryable = retryable;
+  }
 }
 
 /** The hub has no such repository or file, or does not show it to who asks. */
@@ -132,6 +140,7 @@ async function connect(repository: HubRepository, request: Omit<RequestOptions, 
           `is the network up, and the proxy set (HTTPS_PROXY)? HF_ENDPOINT names another hub`,
           `without network: bring the ${type} into the cache, ${hubCacheFolder()}, or name a folder that holds it`,
         ].join('\n'),
+        retryable: error.status !== undefined,
         cause: error,
       });
     }

@@ -1,7 +1,9 @@
 import { basename, join } from 'node:path';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
+import { encoderFilesIn, findConfig } from '@nautil/checkpoint';
 import type { CachedInputs, EncoderFiles, FileRef, LabelledData, Made, ResolvedRun, Source } from '@nautil/contracts';
 import { sha256Of, Store } from '@nautil/store';
+import { isTokenizerFile } from './encoder-files.js';
 import { treeDigest } from './tree-digest.js';
 
 /** Keeps the data in the content-addressed store, where nothing outside can change it, and takes the encoder's digest. */
@@ -24,28 +26,23 @@ export async function cache(o: { run: ResolvedRun; source: Source; data: Labelle
 
 /** Of weights, architecture and tokenizer: the files that a run reads. */
 async function encoderDigestOf(encoder: EncoderFiles): Promise<string> {
-  const paths = new Set([
-    encoder.path,
-    encoder.configFile,
-    encoder.lmCheckpoint,
-    encoder.tokenizerFolder,
-    encoder.vocabFile,
-  ]);
-  const digests: string[] = [];
-  for (const path of paths) {
-    if (path === undefined) continue;
-    for (const file of await readFiles(path)) digests.push(`${basename(file)} ${await treeDigest(file)}`);
+  const { path, lmCheckpoint, configFile, tokenizerFolder, vocabFile } = encoder;
+  const files = new Set<string>();
+  const add = (...paths: (string | undefined)[]): void =>
+    paths.forEach((file) => void (file !== undefined && files.add(file)));
+  if (lmCheckpoint !== undefined) add(...(await encoderFilesIn(lmCheckpoint)));
+  // Of a model whose weights are replaced, the configuration alone counts.
+  if (path !== undefined) add(...(lmCheckpoint === undefined ? await encoderFilesIn(path) : [await findConfig(path)]));
+  if (tokenizerFolder !== undefined) {
+    add(
+      ...(await readdir(tokenizerFolder))
+        .filter(isTokenizerFile)
+        .sort()
+        .map((name) => join(tokenizerFolder, name)),
+    );
   }
+  add(configFile, vocabFile);
+  const digests: string[] = [];
+  for (const file of files) digests.push(`${basename(file)} ${await treeDigest(file)}`);
   return sha256Of(digests.join('\n'));
-}
-
-const readByRuns =
-  /^(config\.json|model\.safetensors|pytorch_model\.bin|tokenizer.*\.json|special_tokens_map\.json|vocab\.(txt|json)|merges\.txt)$/;
-
-async function readFiles(path: string): Promise<string[]> {
-  if ((await stat(path)).isFile()) return [path];
-  return (await readdir(path))
-    .filter((name) => readByRuns.test(name))
-    .sort()
-    .map((name) => join(path, name));
 }

@@ -1,9 +1,19 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, isAbsolute, join, resolve } from 'node:path';
 import { gpuTaskQueue, stages, type Redo, type ResolvedRun, type RunRequest } from '@nautil/contracts';
-import { loadConfig, type JsonObject, type JsonValue, type Settings } from '@nautil/config';
 import { beginExperiment, type Echo } from './experiment.js';
-import { canonicalJson, fileRef, nautilHome, sha256Of, Store, workspaceRoot, writeFileAtomic } from '@nautil/store';
+import { loadConfig, type JsonObject, type JsonValue, type Settings } from '@nautil/config';
+import {
+  canonicalJson,
+  fileRef,
+  isHubName,
+  nautilHome,
+  sha256Of,
+  Store,
+  workspaceRoot,
+  writeFileAtomic,
+} from '@nautil/store';
 
 /** Keys whose values are files or folders: relative ones are taken from `cwd`. */
 const pathKeys = [
@@ -15,8 +25,10 @@ const pathKeys = [
   'model.language_model.lm_checkpoint',
   'model.language_model.config_file',
   'model.class_labels.class_labels_file',
-  'nautil.data.source',
 ];
+
+/** The same, or names of models and data sets where nothing lies at that path. */
+const nameKeys = ['model.language_model.pretrained_model_name', 'model.tokenizer.tokenizer_name', 'nautil.data.source'];
 
 /** Keys that say where things go or are logged; results don't depend on them. */
 const withoutEffect = [
@@ -58,9 +70,10 @@ export async function resolveRun(
     cwd,
   });
   const resolved: string[] = [];
-  for (const key of pathKeys) {
+  for (const key of [...pathKeys, ...nameKeys]) {
     const value = valueAt(tree, key);
     if (typeof value !== 'string' || value === '' || isAbsolute(value) || /^\w+:\/\//.test(value)) continue;
+    if (nameKeys.includes(key) && isHubName(value) && !existsSync(resolve(cwd, value))) continue;
     setAt(tree, key, resolve(cwd, value));
     resolved.push(`${key} is ${resolve(cwd, value)}`);
   }

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import type { CachedInputs, ResolvedRun, TokenizedData } from '@nautil/contracts';
 import { classWeights, labelCounts, readLabelNames } from '@nautil/datasets';
 import type { TrainJob } from '@nautil/training';
+import { givenConfig } from './encoder-files.js';
 import { configOf } from './run-settings.js';
 
 /** What the trainer is asked to do; `digests` name everything that its numbers depend on. */
@@ -25,7 +25,7 @@ export async function trainJobOf(o: {
     encoder: {
       path: inputs.encoder.path,
       lmCheckpoint: inputs.encoder.lmCheckpoint,
-      config: settings.model.languageModel.config ?? (await jsonOf(inputs.encoder.configFile)),
+      config: await givenConfig(settings.model.languageModel, inputs.encoder.configFile),
     },
     numClasses,
     ...(labels ? { labelNames: await readLabelNames(labels.path) } : {}),
@@ -40,8 +40,4 @@ export async function trainJobOf(o: {
       numClasses: String(numClasses),
     },
   };
-}
-
-async function jsonOf(file: string | undefined): Promise<Record<string, unknown> | undefined> {
-  return file === undefined ? undefined : (JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>);
 }

@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { DataError } from '@nautil/datasets';
 import { sha256File, sha256Of } from '@nautil/store';
@@ -12,10 +12,23 @@ export async function treeDigest(path: string): Promise<string> {
     });
   });
   if (found.isFile()) return sha256File(path);
-  const entries = await readdir(path, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const files = await filesUnder(path, [await realpath(path)]);
   files.sort();
   const lines: string[] = [];
   for (const file of files) lines.push(`${relative(path, file)}\0${await sha256File(file)}`);
   return sha256Of(lines.join('\n'));
+}
+
+/** Links are followed, as whoever reads the files does: in the hub's cache every file is one. */
+async function filesUnder(folder: string, above: readonly string[]): Promise<string[]> {
+  const files: string[] = [];
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    const target = entry.isSymbolicLink() ? await stat(path).catch(() => undefined) : entry;
+    if (target?.isFile()) files.push(path);
+    if (!target?.isDirectory()) continue;
+    const real = await realpath(path);
+    if (!above.includes(real)) files.push(...(await filesUnder(path, [...above, real])));
+  }
+  return files;
 }

@@ -279,13 +279,15 @@ export const modelSchema = section("The model and its data: NeMo's TextClassific
   }),
   language_model: section('The encoder.', {
     pretrained_model_name: key(nullable(Type.String({ minLength: 1 })), {
-      description: 'A folder, a name in the Hugging Face cache, or the name of an installed model (all-MiniLM-L6-v2).',
+      description:
+        'A folder or a file, an installed model (all-MiniLM-L6-v2), or a name on the Hugging Face hub: taken from its cache, else fetched.',
       default: 'bert-base-uncased',
       path: 'name',
       affectsResult: 'name',
     }),
     lm_checkpoint: key(nullable(Type.String()), {
-      description: "A file of weights to load over the encoder's: PyTorch, safetensors, or a Megatron-LM checkpoint.",
+      description:
+        "A file of weights, or its http(s) address, to load over the encoder's: PyTorch, safetensors, or a Megatron-LM checkpoint.",
       default: null,
       path: 'input',
       affectsResult: 'content',

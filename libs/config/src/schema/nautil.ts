@@ -21,17 +21,18 @@ export const nautilSchema = section("Nautil's own keys.", {
   data: section('Where the data comes from, before it is TSV.', {
     format: key(oneOf('nemo', 'sst-2', 'chemprot', 'imdb', 'thucnews'), {
       description:
-        'nemo: the files of model.*_ds.file_path are used as they are. Else the converter that makes them out of source.',
+        'nemo: TSV files, of model.*_ds.file_path or by their names in source. Else the converter that makes them out of source.',
       default: 'nemo',
     }),
     source: key(nullable(Type.String()), {
-      description: 'A folder, a file, an archive, an http(s) address, or a name on the Hugging Face hub.',
+      description:
+        'A folder, a file, an archive (tar, zip, gz), the http(s) address of a file or an archive, or a data set of the Hugging Face hub (owner/name).',
       default: null,
       path: 'input',
       affectsResult: 'content',
     }),
     sha256: key(nullable(Type.String({ pattern: '^[0-9a-f]{64}$' })), {
-      description: 'What a downloaded file must hash to.',
+      description: 'What the file of source must hash to. A file that was fetched with it is never asked for again.',
       default: null,
       affectsResult: false,
     }),

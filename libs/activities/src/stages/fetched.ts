@@ -1,0 +1,88 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { FileRef, ResolvedRun } from '@nautil/contracts';
+import { fetchFile, fileRef, formatBytes, sha256File, stageOutput, unpackArchive, versionAt } from '@nautil/store';
+import { redoOf } from './run-settings.js';
+
+/** How a stage is stopped, and says how far it is. */
+export interface StageControl {
+  signal?: AbortSignal;
+
+  /** Called now and then during a long stage. */
+  onProgress?: (detail: string) => void;
+}
+
+/** Something on this disk. */
+export interface Fetched<T> {
+  made: T;
+
+  /** Whether it had been brought or unpacked before; undefined for what is the user's own and was used in its place. */
+  reused: boolean | undefined;
+}
+
+/** The same of several things. */
+export const allReused = (...each: (boolean | undefined)[]): boolean | undefined =>
+  each.includes(false) ? false : each.find((reused) => reused !== undefined);
+
+/**
+ * The file at an http(s) address. With a digest the server is not asked again; without one, a file is fetched again when the
+ * server has another version, and once for each run when the server tells no versions apart. An interrupted download
+ * is gone on with.
+ */
+export async function fetchedFile(
+  url: string,
+  o: StageControl & { run: ResolvedRun; sha256?: string | undefined },
+): Promise<Fetched<FileRef>> {
+  const { run, sha256, signal, onProgress } = o;
+  const name = nameIn(url);
+  const redo = redoOf(run, 'download');
+  const identity =
+    sha256 === undefined
+      ? { url, version: (await versionAt({ url, signal })) ?? `of run ${run.workflowId}/${run.runKey}` }
+      : { sha256 };
+  const { output, reused } = await stageOutput(
+    'download',
+    { ...identity, name, redo },
+    async ({ folder }) => {
+      const to = join(folder, name);
+      // Whole already, of this version, when a worker was killed right after the download.
+      if (sha256 === undefined && existsSync(to)) return fileRef(to);
+      return fetchFile({
+        url,
+        to,
+        sha256,
+        signal,
+        onProgress: (done, total) => onProgress?.(`${name}: ${amount(done, total)}`),
+      });
+    },
+    { keepPartial: true, signal },
+  );
+  return { made: output, reused };
+}
+
+/** The folder that an archive unpacks to: whole, and the same one for equal archives. */
+export async function unpackedFolder(archive: string, { signal, onProgress }: StageControl): Promise<Fetched<string>> {
+  onProgress?.(`unpacking ${archive}`);
+  const inputs = { sha256: await sha256File(archive) };
+  const { output, reused } = await stageOutput(
+    'unpack',
+    inputs,
+    async ({ folder }) => {
+      const content = join(folder, 'content');
+      await unpackArchive({ archive, to: content, signal });
+      return { content };
+    },
+    { signal },
+  );
+  return { made: output.content, reused };
+}
+
+/** `12.3 MB of 80.0 MB` */
+export const amount = (done: number, total: number | undefined): string =>
+  total === undefined ? formatBytes(done) : `${formatBytes(done)} of ${formatBytes(total)}`;
+
+/** The name of a file by its address: programs and people know kinds of files by their names. */
+function nameIn(url: string): string {
+  const last = new URL(url).pathname.split('/').findLast((part) => part !== '') ?? '';
+  return last.replace(/%[0-9a-f]{2}|[^\w.-]/gi, '_').replace(/^\.+/, '') || 'file';
+}

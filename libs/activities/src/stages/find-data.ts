@@ -1,0 +1,197 @@
+import { existsSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import type { ResolvedRun, Source } from '@nautil/contracts';
+import type { Settings } from '@nautil/config';
+import { DataError, findNemoFiles, isNemoFileName } from '@nautil/datasets';
+import {
+  cachedSnapshot,
+  ChecksumMismatch,
+  fetchFromHub,
+  hubRepositoryFolder,
+  HubRefused,
+  HubUnavailable,
+  isArchive,
+  isHttp,
+  isHubName,
+  sha256File,
+  type HubRepository,
+} from '@nautil/store';
+import { SourceNotFound } from '../errors.js';
+import { allReused, amount, fetchedFile, unpackedFolder, type Fetched, type StageControl } from './fetched.js';
+
+type Format = Settings['nautil']['data']['format'];
+
+/**
+ * The data of a run on this disk: the files that are named, and what `nautil.data.source` stands for. A name of the hub is
+ * one only when nothing lies at that path.
+ *
+ * @throws SourceNotFound; DataError for what is no data set; what fetching and unpacking throw
+ */
+export async function findData(
+  { model, nautil }: Settings,
+  run: ResolvedRun,
+  control: StageControl,
+): Promise<Fetched<Source['data']>> {
+  const { format, source, sha256 } = nautil.data;
+  let reused: boolean | undefined;
+  const local = async (path: string | null): Promise<string | undefined> => {
+    if (path === null || !isHttp(path)) return path ?? undefined;
+    const file = await fetchedFile(path, { ...control, run });
+    reused = allReused(reused, file.reused);
+    return file.made.path;
+  };
+  const named: Source['data'] = withoutUndefined({
+    train: await local(model.trainDs.filePath),
+    validation: await local(model.validationDs.filePath),
+    test: await local(model.testDs.filePath),
+  });
+  if (source === null) return { made: named, reused };
+
+  const found = await sourceOnDisk(source, { ...control, run, format, sha256: sha256 ?? undefined });
+  reused = allReused(reused, found.reused);
+  const isFolder = (await stat(found.made)).isDirectory();
+  if (format !== 'nemo') {
+    if (isFolder) return { made: { folder: found.made, ...named }, reused };
+    throw new DataError(
+      `nautil.data.source: ${source} is a single file, and ${format} comes as a folder or an archive`,
+      {
+        hint: `for a file in NeMo's format leave data=${format} out and set model.train_ds.file_path`,
+      },
+    );
+  }
+  const files = isFolder ? await findNemoFiles(found.made) : { train: found.made };
+  if (files.train === undefined && named.train === undefined) {
+    throw new DataError(`nautil.data.source: ${source} has no train.tsv`, {
+      hint: [
+        `there is: ${await listing(found.made)}`,
+        'train.tsv, dev.tsv or validation.tsv, test.tsv and label_ids.tsv are taken, at the top or in a folder inside',
+        'a data set in its own layout is named with it: data=sst-2, chemprot, imdb or thucnews',
+      ].join('\n'),
+    });
+  }
+  return { made: { ...files, ...named }, reused };
+}
+
+interface SourceOptions extends StageControl {
+  run: ResolvedRun;
+  format: Format;
+  sha256: string | undefined;
+}
+
+/** A file or a folder; archives are unpacked. */
+async function sourceOnDisk(source: string, o: SourceOptions): Promise<Fetched<string>> {
+  if (isHttp(source)) {
+    const file = await fetchedFile(source, o);
+    return unpackedIfArchive(file.made.path, file.reused, o);
+  }
+  const there = await stat(source).catch(() => undefined);
+  if (there === undefined) {
+    if (isHubName(source)) return fromHub(source, o);
+    throw new SourceNotFound(`nautil.data.source: ${source} does not exist`, {
+      hint: 'name a folder, a file, an archive, an http(s) address, or a data set of the Hugging Face hub (owner/name)',
+    });
+  }
+  if (there.isDirectory()) {
+    if (o.sha256 === undefined) return { made: source, reused: undefined };
+    throw new DataError(`nautil.data.sha256 is the digest of a file, and ${source} is a folder`, {
+      hint: 'set nautil.data.sha256=null',
+    });
+  }
+  if (o.sha256 !== undefined) {
+    const found = await sha256File(source);
+    if (found !== o.sha256)
+      throw new ChecksumMismatch(`${source}: its SHA-256 is ${found}, and ${o.sha256} was expected`);
+  }
+  return unpackedIfArchive(source, undefined, o);
+}
+
+async function unpackedIfArchive(
+  file: string,
+  reused: boolean | undefined,
+  control: StageControl,
+): Promise<Fetched<string>> {
+  if (!(await isArchive(file))) return { made: file, reused };
+  const folder = await unpackedFolder(file, control);
+  return { made: folder.made, reused: allReused(reused, folder.reused) };
+}
+
+/** Which files of a repository are the data set, in the layout of each format. */
+const layouts: Record<Format, (path: string) => boolean> = {
+  nemo: (path) => isNemoFileName(basename(path)),
+  'sst-2': (path) => /(?:^|\/)(?:train|dev|test)\.tsv$/.test(path),
+  chemprot: (path) => /(?:^|\/)(?:training|develop|test)Posit_chem$/.test(path),
+  imdb: (path) => /(?:^|\/)(?:train|test)\/(?:neg|pos)\/[^/]+\.txt$/.test(path),
+  thucnews: (path) => /[^/]+\/[^/]+\.txt$/.test(path),
+};
+
+async function fromHub(name: string, o: SourceOptions): Promise<Fetched<string>> {
+  const repository: HubRepository = { type: 'dataset', name };
+  const { format, signal, onProgress } = o;
+  if (o.sha256 !== undefined) {
+    throw new DataError(`nautil.data.sha256 is the digest of a file, and ${name} is a data set of the hub`, {
+      hint: 'set nautil.data.sha256=null: the hub lists the hash of each file, and each is compared',
+    });
+  }
+  try {
+    let chosen: readonly string[] = [];
+    const { folder, fetchedBytes } = await fetchFromHub({
+      repository,
+      choose: (paths) => (chosen = chooseDataFiles(name, format, paths)),
+      signal,
+      onProgress: (done, total) => onProgress?.(`${name}: ${amount(done, total)}`),
+    });
+    return await unpackedIfOnlyArchive(folder, chosen, fetchedBytes === 0, o);
+  } catch (error) {
+    if (!(error instanceof HubUnavailable || error instanceof HubRefused)) throw error;
+    const place = hubRepositoryFolder(repository);
+    const cached = error instanceof HubUnavailable ? await cachedSnapshot(place) : undefined;
+    if (cached === undefined) {
+      if (error.retryable) throw error;
+      throw new SourceNotFound(`nautil.data.source: ${name} is not on this machine, and ${error.message}`, {
+        hint: [`looked for ${resolve(name)}, ${place}`, error.hint].join('\n'),
+        cause: error,
+      });
+    }
+    const paths = (await readdir(cached, { recursive: true })).sort();
+    return unpackedIfOnlyArchive(cached, chooseDataFiles(name, format, paths), true, o);
+  }
+}
+
+/** The files in the format's layout, else the one archive that there is. */
+function chooseDataFiles(name: string, format: Format, paths: readonly string[]): readonly string[] {
+  const inLayout = paths.filter(layouts[format]);
+  if (inLayout.length > 0) return inLayout;
+  const archives = paths.filter((path) => /\.(?:tar|tgz|gz|zip)$/i.test(path));
+  if (archives.length === 1) return archives;
+  const others = archives.length > 1 ? archives : paths;
+  throw new DataError(`${name} on the hub has no files in the layout of ${format}`, {
+    hint: [
+      `there is: ${others.slice(0, 10).join(', ')}${others.length > 10 ? ` and ${others.length - 10} more` : ''}`,
+      archives.length > 1
+        ? 'give the http address of one of them as nautil.data.source'
+        : 'Parquet, JSON and CSV are not read: write TSV files (text, tab, label) and name their folder',
+    ].join('\n'),
+  });
+}
+
+async function unpackedIfOnlyArchive(
+  folder: string,
+  chosen: readonly string[],
+  reused: boolean,
+  control: StageControl,
+): Promise<Fetched<string>> {
+  const [only] = chosen;
+  if (only === undefined || chosen.length > 1) return { made: folder, reused };
+  const file = join(folder, only);
+  return (await isArchive(file)) ? unpackedIfArchive(file, reused, control) : { made: folder, reused };
+}
+
+async function listing(folder: string): Promise<string> {
+  if (!existsSync(folder)) return 'nothing';
+  const names = (await readdir(folder)).sort();
+  return `${names.slice(0, 10).join(', ')}${names.length > 10 ? ` and ${names.length - 10} more` : ''}` || 'nothing';
+}
+
+const withoutUndefined = <T extends object>(object: T): Partial<T> =>
+  Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Partial<T>;
