@@ -6,7 +6,10 @@ import type { LabelledData, Made, ResolvedRun, Source } from '@nautil/contracts'
 import { sha256Of } from '@nautil/store';
 import { startFileServer } from '@nautil/store/testing/file-server';
 import { startHubServer, type HubContent } from '@nautil/store/testing/hub-server';
+import { CancelledFailure } from '@temporalio/activity';
+import { MockActivityEnvironment } from '@temporalio/testing';
 import { pack, type Header } from 'tar-stream';
+import { createActivities } from '../create-activities.js';
 import { cache } from './cache.js';
 import { convert } from './convert.js';
 import { download } from './download.js';
@@ -233,6 +236,20 @@ describe('data', () => {
     );
     await expect(stopped).rejects.toThrow('stop');
   });
+});
+
+test('the activity heartbeats with how far a download is, and ends when it is cancelled', async () => {
+  const server = await serve('train.tsv', Buffer.from(tsv), { hangAfter: (answer) => (answer === 1 ? 4 : undefined) });
+  const run = await runOf([localEncoder(), `nautil.data.source=${server.url}`]);
+  const activities = createActivities({ trackingUri: 'http://127.0.0.1:9', signalProgress: () => Promise.resolve() });
+  const environment = new MockActivityEnvironment();
+  environment.on('heartbeat', (detail: unknown) => {
+    if (detail === `train.tsv: 4 bytes of ${tsv.length} bytes`) environment.cancel();
+  });
+  await expect(environment.run(activities.download, { run })).rejects.toThrow(CancelledFailure);
+  const { data } = (await new MockActivityEnvironment().run(activities.download, { run })) as Source;
+  expect(readFileSync(data.train!, 'utf8')).toBe(tsv);
+  expect(server.requests.at(-1)?.range).toBe('bytes=4-');
 });
 
 async function startHub(content: HubContent) {
