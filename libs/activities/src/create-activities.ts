@@ -30,8 +30,8 @@ export function createActivities({
 }: ActivityDependencies): RunActivities & SweepActivities {
   const activities: RunActivities & SweepActivities = {
     resolveRun: (request) => resolveRun(request),
-    startTracking: (run) => startTracking(run, trackingUri),
-    finishTracking: (outcome) => finishTracking(outcome, trackingUri),
+    startTracking: alive((run) => startTracking(run, trackingUri)),
+    finishTracking: alive((outcome) => finishTracking(outcome, trackingUri)),
     download: alive((o, control) => download(o, control)),
     convert: alive((o) => convert(o)),
     cache: alive((o) => cache(o)),

@@ -17,7 +17,7 @@ import { flattenParams, MlflowClient, openTracker, trackTraining, type TrackerOp
 import type { TrackingTask } from '@nautil/training';
 import { configOf } from './stages/run-settings.js';
 
-/** How long closing a run waits for a server that is slow; the journal keeps the rest. */
+/** How long closing a run waits for a server that is slow, and a second more per megabyte; the journal keeps the rest. */
 const flushMs = 60_000;
 
 /** The same in the middle of a run, and for a server that has never answered. */
@@ -99,7 +99,7 @@ export async function finishTracking(
     tracker.text('config/config.yaml', stringifyNemoYaml(tree));
     const archive = packaged && `model/${basename(packaged.nemo.path)}`;
     if (packaged && archive) tracker.artifact(packaged.nemo.path, archive);
-    const timeoutMs = tracker.runId === undefined ? shortFlushMs : flushMs;
+    const timeoutMs = tracker.runId === undefined ? shortFlushMs : flushMs + (packaged?.nemo.sizeBytes ?? 0) / 1000;
     const arrived = await tracker.finish(status, message, { timeoutMs });
     const { runId } = tracker;
     const name = settings.nautil.mlflow.registeredModelName;
