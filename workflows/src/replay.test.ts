@@ -17,7 +17,7 @@ const names = (await readdir(historiesFolder)).filter((name) => name.endsWith('.
 const historyOf = (name: string): Promise<string> => readFile(join(historiesFolder, name), 'utf8');
 
 test('there are histories to replay', () => {
-  expect(names.length).toBeGreaterThanOrEqual(13);
+  expect(names.length).toBeGreaterThanOrEqual(17);
 });
 
 test.each(names)('%s replays', async (name) => {
@@ -41,8 +41,8 @@ test.each([
 
 test('a change that is marked as a version replays', async () => {
   const changed = await bundleWorkflows([
-    { file, find: aCall, replace: `(patched('rest') && (await sleep(1)), ${aCall})` },
-    { file, find: 'import {', replace: 'import { patched, sleep } from "@temporalio/workflow";\nimport {' },
+    { file, find: aCall, replace: `(marked('rest') && (await sleep(1)), ${aCall})` },
+    { file, find: 'import {', replace: 'import { patched as marked, sleep } from "@temporalio/workflow";\nimport {' },
   ]);
   await Worker.runReplayHistory({ workflowBundle: changed }, JSON.parse(await historyOf('completed.json')));
 });

@@ -216,6 +216,7 @@ test('a sweep with a long history goes on in new executions, and every trial run
   expect(most()).toBeLessThanOrEqual(4);
   for (const name of ['planSweep', 'startSweepTracking', 'finishSweepTracking'])
     expect(calls.filter(([called]) => called === name)).toHaveLength(1);
+  await orchestra.record('sweep-continued', handle);
   const lengths = [];
   for await (const { historyLength } of orchestra.client.workflow.list({
     query: `WorkflowId = '${handle.workflowId}'`,

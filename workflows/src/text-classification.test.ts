@@ -3,7 +3,9 @@ import {
   stages,
   type ControlAnswer,
   type Progress,
+  type ResolvedRun,
   type TextClassificationResult,
+  type Tracking,
   type TrainRequest,
 } from '@nautil/contracts';
 import { Context } from '@temporalio/activity';
@@ -307,8 +309,32 @@ test('a run that goes on keeps its key, and says from which stage on nothing is 
   const { activities, calls } = stubActivities();
   const handle = await orchestra.play({ input: { runKey: 'first', from: 'evaluate' }, activities });
   await handle.result();
+  await orchestra.record('resumed-from-evaluate', handle);
   const { runId } = (await handle.describe()) as { runId: string };
   expect(calls[0]![1]).toMatchObject({ runKey: 'first', redo: { from: 'evaluate', token: runId } });
+});
+
+test('a run that is reset goes on from the event that was named, under its key', async () => {
+  const { activities, calls } = stubActivities();
+  const handle = await orchestra.play({ activities });
+  await handle.result();
+  const { events } = await handle.fetchHistory();
+  const evaluate = events!.find(
+    (event) => event.activityTaskScheduledEventAttributes?.activityType?.name === 'evaluate',
+  )!;
+  const before = calls.splice(0);
+  await orchestra.client.workflowService.resetWorkflowExecution({
+    namespace: 'default',
+    workflowExecution: { workflowId: handle.workflowId },
+    workflowTaskFinishEventId: evaluate.activityTaskScheduledEventAttributes!.workflowTaskCompletedEventId,
+    requestId: 'reset',
+  });
+  const again = orchestra.client.workflow.getHandle(handle.workflowId);
+  expect(await again.result()).toMatchObject({ nemo: { path: '/files/model.nemo' } });
+  expect(calls.map(([name]) => name)).toEqual(['evaluate', 'package', 'finishTracking']);
+  const runOf = (of: typeof calls) => (of.find(([name]) => name === 'evaluate')![1] as { run: ResolvedRun }).run;
+  expect(runOf(calls)).toEqual(runOf(before));
+  await orchestra.record('reset', again);
 });
 
 test('a stage whose worker stopped answering is given out again', async () => {
@@ -440,10 +466,17 @@ function failingTraining(checkpointStep: (attempt: number) => number | undefined
   return { train, attempts: () => attempts };
 }
 
-describe('with three attempts', () => {
+describe('with three attempts at training and one at what is short', () => {
   beforeAll(async () => {
-    const few = { file: 'activities-on.ts', find: 'maximumAttempts: 25', replace: 'maximumAttempts: 3' };
-    await orchestra.hire({ taskQueue: 'few-attempts', workflowBundle: await bundleWorkflows([few]) });
+    const few = [
+      { file: 'activities-on.ts', find: 'maximumAttempts: 25', replace: 'maximumAttempts: 3' },
+      {
+        file: 'activities-on.ts',
+        find: "'5 minutes', maximumAttempts: 10",
+        replace: "'5 minutes', maximumAttempts: 1",
+      },
+    ];
+    await orchestra.hire({ taskQueue: 'few-attempts', workflowBundle: await bundleWorkflows(few) });
   });
   const play = (activities: object) => orchestra.play({ activities, taskQueue: 'few-attempts' });
 
@@ -461,5 +494,17 @@ describe('with three attempts', () => {
     await orchestra.record('crashing-but-getting-on', handle);
     expect(attempts()).toBe(8);
     expect((await progressOf(handle)).notes.join()).toContain('came from step 3 to 6: it goes on');
+  });
+
+  test('a tracking server that holds its worker up is gone without', async () => {
+    let release = () => {};
+    const held = new Promise<Tracking>((resolve) => (release = () => resolve({})));
+    const { activities } = stubActivities({ startTracking: () => held });
+    const { resolveRun } = activities;
+    activities.resolveRun = async (request) => ({ ...(await resolveRun(request)), heartbeatTimeoutMs: 300 });
+    const handle = await play(activities);
+    expect(await handle.result()).toMatchObject({ nemo: { path: '/files/model.nemo' } });
+    release();
+    await orchestra.record('late-tracking', handle);
   });
 });
