@@ -1,0 +1,145 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+import { defaultTaskQueue, progressQuery, type Progress, type TextClassificationResult } from '@nautil/contracts';
+import { MlflowClient } from '@nautil/mlflow';
+import { SlowProxy } from '@nautil/mlflow/testing';
+import { freePort, isPortFree, startMlflowServer, type ServerHandle } from '@nautil/stack';
+import { workspaceRoot } from '@nautil/store';
+import type { WorkflowHandle } from '@temporalio/client';
+import { keptSteps, nautil, onlyRunOf, runFolderOf, short, tell } from './testing/drill.js';
+import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
+
+// MLflow down or slow while a real worker trains: the run ends as it would have, and MLflow hears of everything once.
+
+let stack: LocalStack;
+let worker: ChildProcess;
+let port: number;
+let server: ServerHandle | undefined;
+let proxy: SlowProxy | undefined;
+let undisturbed: TextClassificationResult;
+beforeAll(async () => {
+  stack = await LocalStack.start({ mlflow: false });
+  port = await freePort();
+  worker = await stack.startWorker({ env: { MLFLOW_TRACKING_URI: address() } });
+}, 120_000);
+afterAll(async () => {
+  await stack?.stop();
+  await proxy?.close();
+  await server?.stop();
+});
+
+const address = (): string => `http://127.0.0.1:${port}`;
+const startServer = async (): Promise<void> => {
+  await until(() => isPortFree(port));
+  server = await startMlflowServer({ folder: join(stack.home, 'mlflow'), port });
+};
+const start = (workflowId: string): Promise<WorkflowHandle> =>
+  stack.client.workflow.start('textClassification', {
+    workflowId,
+    taskQueue: defaultTaskQueue,
+    args: [{ overrides: [...tinyRun, 'model.optim.lr=1e-3', 'trainer.max_epochs=2', 'model.nemo_path=null'] }],
+  });
+const resultOf = (handle: WorkflowHandle): Promise<TextClassificationResult> =>
+  handle.result() as Promise<TextClassificationResult>;
+const progressOf = (handle: WorkflowHandle): Promise<Progress> => handle.query<Progress>(progressQuery);
+const sync = (trackingUri = address()) =>
+  nautil({ ...stack, mlflowUri: trackingUri }, ['runs', 'sync', '--tracking-uri', trackingUri]);
+
+/** Expects that MLflow has a run whole: each row once, with the time at which it was, all artifacts, and its end. */
+async function expectWhole(handle: WorkflowHandle): Promise<void> {
+  const mlflow = new MlflowClient({ trackingUri: address() });
+  const { info } = await onlyRunOf(mlflow, handle.workflowId);
+  expect(info.status).toBe('FINISHED');
+  const rows = await mlflow.getMetricHistory(info.runId, 'train/loss');
+  const kept = await keptSteps(await runFolderOf(stack, handle));
+  const byStep = rows.sort((a, b) => a.step - b.step).map(({ step, value, timestampMs }) => [step, value, timestampMs]);
+  expect(byStep).toEqual(kept.map(({ step, loss, timestampMs }) => [step, loss, timestampMs]));
+  const artifacts = (await mlflow.listArtifacts(info.runId)).map(({ path }) => path);
+  expect(artifacts).toEqual(expect.arrayContaining(['config', 'model', 'report']));
+}
+
+/** From the first step of a training to its last. */
+async function trainingMs(handle: WorkflowHandle): Promise<number> {
+  const steps = await keptSteps(await runFolderOf(stack, handle));
+  return steps.at(-1)!.timestampMs - steps[0]!.timestampMs;
+}
+
+test('down before and all along: the run is done, and a sync that is killed and repeated sends everything once', async () => {
+  const handle = await start('before');
+  undisturbed = await resultOf(handle);
+  expect(undisturbed.mlflowRunId).toBeUndefined();
+  const { exitCode, stderr } = await sync();
+  expect(exitCode).toBe(4);
+  expect(stderr).toContain(address());
+
+  await startServer();
+  const slow = await SlowProxy.start(address(), 200);
+  const program = join(workspaceRoot(), 'apps/cli/bin/nautil.mjs');
+  const killed = spawn(process.execPath, [program, 'runs', 'sync', '--tracking-uri', slow.address], {
+    env: { ...process.env, NODE_OPTIONS: '', NAUTIL_HOME: stack.home },
+    stdio: 'ignore',
+  });
+  await until(() => slow.answered >= 4);
+  await end(killed, 'SIGKILL');
+  const { answered } = slow;
+  expect(killed.signalCode).toBe('SIGKILL');
+  expect((await sync(slow.address)).stdout).toContain('sent');
+  await expectWhole(handle);
+  expect((await sync()).stdout).toContain('nothing to send');
+  expect(proxy.mostAtOnce).toBeLessThanOrEqual(2);
+  tell(
+    `MLflow down before: ${short(undisturbed.nemo.sha256)}; sync killed after ${answered} answers, repeated: all once`,
+  );
+});
+
+test.each([
+  ['in training', ({ training }: Progress) => (training?.step ?? 0) >= 7],
+  ['at the end', ({ stages }: Progress) => stages[5]!.state !== 'waiting'],
+])('killed -9 %s: the run ends with the same bytes, and a sync sends the rest', async (when, isThere) => {
+  const handle = await start(`killed ${when}`);
+  await until(async () => isThere(await progressOf(handle)));
+  server!.kill();
+  const { nemo } = await resultOf(handle);
+  expect(nemo.sha256).toBe(undisturbed.nemo.sha256);
+  expect((await sync()).exitCode).toBe(4);
+  await startServer();
+  expect((await sync()).exitCode).toBe(0);
+  await expectWhole(handle);
+  tell(`MLflow killed -9 ${when}: ${short(nemo.sha256)} = ${short(undisturbed.nemo.sha256)}; synced, all once`);
+});
+
+describe('behind a proxy', () => {
+  beforeAll(async () => {
+    await end(worker, 'SIGKILL');
+    proxy = await SlowProxy.start(address(), 0);
+    worker = await stack.startWorker({ env: { MLFLOW_TRACKING_URI: proxy.address } });
+  }, 60_000);
+
+  test('slow, training does not wait for it: at most two requests are in flight, and all rows arrive', async () => {
+    proxy!.delayMs = 700;
+    const handle = await start('slow');
+    const { nemo } = await resultOf(handle);
+    expect(nemo.sha256).toBe(undisturbed.nemo.sha256);
+    expect(proxy!.mostAtOnce).toBeLessThanOrEqual(2);
+    await expectWhole(handle);
+    const [slow, before] = [await trainingMs(handle), await trainingMs(stack.client.workflow.getHandle('before'))];
+    tell(
+      `MLflow answers after 700 ms: trained in ${slow} ms (without a server ${before}), ${proxy!.mostAtOnce} at once`,
+    );
+  });
+
+  test('hanging, it holds nobody up: the run is done before the first answer', async () => {
+    const { answered } = proxy!;
+    proxy!.delayMs = 600_000;
+    const begun = Date.now();
+    const handle = await start('hanging');
+    const { nemo } = await resultOf(handle);
+    expect(nemo.sha256).toBe(undisturbed.nemo.sha256);
+    expect(proxy!.answered).toBe(answered);
+    expect((await sync()).exitCode).toBe(0);
+    await expectWhole(handle);
+    tell(
+      `MLflow hangs: done after ${Math.round((Date.now() - begun) / 1000)} s, ${short(nemo.sha256)}; synced, all once`,
+    );
+  });
+});

@@ -1,0 +1,70 @@
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { progressQuery, type Progress, type TrainEvent, type TrainStepped } from '@nautil/contracts';
+import type { MlflowClient, Run } from '@nautil/mlflow';
+import { Store, workspaceRoot } from '@nautil/store';
+import type { WorkflowHandle } from '@temporalio/client';
+import type { LocalStack } from './local-stack.js';
+
+/** Prints the line of a drill: what happened, when, and what came of it. */
+export function tell(line: string): void {
+  process.stderr.write(`  drill: ${line}\n`);
+}
+
+/** The beginning of a digest, for people. */
+export const short = (sha256: string): string => sha256.slice(0, 12);
+
+export interface Typed {
+  exitCode: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** `npx nautil ARGS`, as people type it, with the servers of a stack. */
+export function nautil(
+  stack: Pick<LocalStack, 'home' | 'temporalAddress' | 'mlflowUri'>,
+  args: string[],
+): Promise<Typed> {
+  const env = {
+    ...process.env,
+    NODE_OPTIONS: '',
+    NAUTIL_HOME: stack.home,
+    NAUTIL_TEMPORAL_ADDRESS: stack.temporalAddress,
+    MLFLOW_TRACKING_URI: stack.mlflowUri,
+  };
+  return new Promise((resolve) =>
+    execFile(
+      process.execPath,
+      [join(workspaceRoot(), 'apps/cli/bin/nautil.mjs'), ...args],
+      { env },
+      (error, stdout, stderr) => resolve({ exitCode: error ? Number(error.code) : 0, stdout, stderr }),
+    ),
+  );
+}
+
+/** Where a run keeps its checkpoints and its journal. */
+export async function runFolderOf({ home }: Pick<LocalStack, 'home'>, handle: WorkflowHandle): Promise<string> {
+  const { runKey } = await handle.query<Progress>(progressQuery);
+  return new Store(home).folder('runs', `${handle.workflowId}/${runKey}`);
+}
+
+/** The steps that a training has kept, in order. */
+export async function keptSteps(runFolder: string, training = 'training'): Promise<TrainStepped[]> {
+  const text = await readFile(join(runFolder, training, 'events.jsonl'), 'utf8');
+  const events = text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as TrainEvent);
+  return events.filter((event) => event.type === 'step');
+}
+
+/** The MLflow run of a workflow; throws when there is none, or more than one. */
+export async function onlyRunOf(mlflow: MlflowClient, workflowId: string): Promise<Run> {
+  const experiment = await mlflow.getExperimentByName('TextClassification');
+  const filter = `tags.\`nautil.workflow_id\` = '${workflowId}'`;
+  const runs = experiment ? await mlflow.searchRuns({ experimentIds: [experiment.experimentId], filter }) : [];
+  const [run] = runs;
+  if (run === undefined || runs.length > 1) throw new Error(`${workflowId} has ${runs.length} runs in MLflow, not one`);
+  return run;
+}
