@@ -2,13 +2,25 @@ import { resolve } from 'node:path';
 import { applyOverride } from './apply-override.js';
 import { compose } from './compose.js';
 import { ConfigError, failOn, type Problem } from './config-error.js';
-import { toPlain, type JsonObject, type MapNode } from './config-node.js';
+import {
+  select,
+  showOrigin,
+  toPlain,
+  type ConfigNode,
+  type JsonObject,
+  type JsonValue,
+  type MapNode,
+} from './config-node.js';
 import { ConfigSearchPath, shippedFolder } from './config-search-path.js';
+import { modernise } from './old-spellings.js';
 import { parseOverride, type Override } from './parse-override.js';
+import { printYaml } from './print-yaml.js';
 import { resolveInterpolations } from './resolve-interpolations.js';
-import { isObject } from './schema/lookup.js';
+import { configSchema } from './schema/config-schema.js';
+import { isObject, schemaAt } from './schema/lookup.js';
 import type { Settings } from './settings.js';
 import { settingsFrom } from './settings-from.js';
+import { validate } from './validate.js';
 
 export interface LoadOptions {
   /** Name of a file in the folder, with or without `.yaml`; default `text_classification_config`. */
@@ -30,9 +42,22 @@ export interface LoadedConfig {
   /** NeMo's snake_case tree as composed, interpolations resolved. */
   tree: JsonObject;
   settings: Settings;
+
+  /** What a reader should know: old spellings, and keys that have no effect here. */
   notes: string[];
+
+  /** The tree as OmegaConf prints it. */
+  yaml: string;
+
+  /** Where a key got its value: `conf/sst2.yaml:12`, or `override 2: trainer.max_epochs=3`; undefined when it is not written. */
+  writtenAt(key: string): string | undefined;
 }
 
+/**
+ * Composes a configuration as Hydra does, reads old spellings as new ones, and checks all of it.
+ *
+ * @throws ConfigError with everything that is wrong, where it was written, and the nearest right key.
+ */
 export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfig> {
   const { overrides = [], env = process.env } = options;
   const cwd = resolve(options.cwd ?? process.env['INIT_CWD'] ?? process.cwd());
@@ -49,10 +74,35 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
       parsed.filter((override) => !isGroup(override)),
     ),
   );
+  const spellings = modernise(root);
   const resolved = resolveInterpolations(root, env);
-  const tree = toPlain(resolved);
+  const { problems, notes } = validate(resolved);
+  failOn(problems);
+  const tree = plainTree(resolved);
   if (!isObject(tree)) throw new ConfigError([{ message: `${name} is not a map` }]);
-  return { tree, settings: settingsFrom(tree), notes: [] };
+  return {
+    tree,
+    settings: settingsFrom(tree),
+    notes: [...spellings, ...notes],
+    yaml: printYaml(resolved),
+    writtenAt: (key) => {
+      const origin = select(resolved, key.split('.'))?.origin;
+      return origin && (origin.kind === 'file' ? showOrigin(origin) : `${showOrigin(origin)}: ${origin.text}`);
+    },
+  };
+}
+
+/**
+ * NOTE: JSON has one 1, Lightning two: 1.0 is all batches and 1 is one batch. One batch is written as the text "1", so
+ * that it survives being stored, and digests of the two differ.
+ */
+function plainTree(node: ConfigNode, path: string[] = []): JsonValue {
+  if (node.kind === 'map') {
+    const entries = [...node.entries].map(([key, value]) => [key, plainTree(value, [...path, key])] as const);
+    return Object.fromEntries(entries);
+  }
+  const isOneBatch = node.kind === 'scalar' && node.value === 1 && !node.isFloat;
+  return isOneBatch && schemaAt(configSchema, path)?.fraction ? '1' : toPlain(node);
 }
 
 function parseAll(texts: readonly string[]): Override[] {

@@ -14,34 +14,24 @@ import type {
   TrainerSettings,
 } from './settings.js';
 
-/** Whether the number at a dotted key was written as a float. A plain tree has forgotten. */
-export type FloatForm = (key: string) => boolean;
-
 /**
  * NeMo's snake_case tree as Settings. Keys left out get what NeMo's code takes then; nothing is checked and no path is resolved,
- * which is loadConfig's work. In a plain tree 1 can't be told from 1.0, so that `isFloat` may know better: without it, whole
- * numbers up to 1 are fractions and larger ones are counts.
+ * which is loadConfig's work. Of numbers of batches, whole ones from 2 and the text "1" are counts, the others fractions.
  */
-export function settingsFrom(tree: JsonObject, isFloat?: FloatForm): Settings {
+export function settingsFrom(tree: JsonObject): Settings {
   // Safe since `complete` gives each key of the schema a value, and loadConfig has checked those that came from people.
   const config = complete(configSchema, withoutMissing(tree)) as unknown as Config;
   const section = isObject(tree['model']) ? tree['model'] : {};
   return {
-    trainer: trainerFrom(config, isFloat),
+    trainer: trainerFrom(config),
     model: modelFrom(config, section),
     expManager: expManagerFrom(config),
     nautil: nautilFrom(config),
   };
 }
 
-function trainerFrom({ trainer }: Config, isFloat?: FloatForm): TrainerSettings {
-  const fraction = (key: string, value: number): boolean =>
-    isFloat ? isFloat(key) : !Number.isInteger(value) || value <= 1;
-  const limit = (key: 'limit_train_batches' | 'limit_val_batches' | 'limit_test_batches'): Limit => ({
-    value: trainer[key],
-    isFraction: fraction(`trainer.${key}`, trainer[key]),
-  });
-  const valCheckInterval = trainer.val_check_interval ?? 1;
+function trainerFrom({ trainer }: Config): TrainerSettings {
+  const interval = limitFrom(trainer.val_check_interval);
   const accelerator = trainer.accelerator === 'cuda' ? 'gpu' : trainer.accelerator;
   return {
     devices: devicesFrom(trainer.devices, accelerator),
@@ -53,14 +43,20 @@ function trainerFrom({ trainer }: Config, isFloat?: FloatForm): TrainerSettings 
     gradientClipVal: trainer.gradient_clip_val ?? 0,
     precision: String(trainer.precision).startsWith('bf16') ? 'bf16' : '32',
     logEveryNSteps: trainer.log_every_n_steps ?? 0,
-    valCheckInterval,
-    valCheckIntervalIsFraction:
-      trainer.val_check_interval === null || fraction('trainer.val_check_interval', valCheckInterval),
-    limitTrainBatches: limit('limit_train_batches'),
-    limitValBatches: limit('limit_val_batches'),
-    limitTestBatches: limit('limit_test_batches'),
+    valCheckInterval: interval.value,
+    valCheckIntervalIsFraction: interval.isFraction,
+    limitTrainBatches: limitFrom(trainer.limit_train_batches),
+    limitValBatches: limitFrom(trainer.limit_val_batches),
+    limitTestBatches: limitFrom(trainer.limit_test_batches),
     numSanityValSteps: trainer.num_sanity_val_steps,
   };
+}
+
+// null is Lightning's word for all. The text "1" is one batch: see plainTree.
+function limitFrom(value: number | string | null): Limit {
+  if (value === null) return { value: 1, isFraction: true };
+  if (typeof value === 'string') return { value: Number(value), isFraction: false };
+  return { value, isFraction: !Number.isInteger(value) || value <= 1 };
 }
 
 // Lightning's spellings: 2, [0, 1], '2' (a count), '0,1' (indexes), -1 and auto (all; on a CPU auto is one).

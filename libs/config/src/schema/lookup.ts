@@ -10,6 +10,8 @@ export interface SchemaNode extends Partial<KeyNotes> {
   enum?: (string | number)[];
   items?: SchemaNode | SchemaNode[];
   pattern?: string;
+  title?: string;
+  uniqueItems?: boolean;
   minimum?: number;
   maximum?: number;
   exclusiveMinimum?: number;
@@ -52,12 +54,14 @@ function describeOne(type: string | undefined, node: SchemaNode): string {
     case 'boolean':
       return 'true or false';
     case 'string':
-      return node.pattern === undefined ? 'text' : `text like ${node.pattern}`;
+      return node.title ?? (node.pattern === undefined ? 'text' : `text like ${node.pattern}`);
     case 'null':
       return 'null';
     case 'array': {
       const items = Array.isArray(node.items) ? node.items : undefined;
       if (items?.[0]) return `a list of ${items.length}: ${describeType(items[0])}`;
+      if (node.uniqueItems && node.items)
+        return `a list of different ${plural(describeType(node.items as SchemaNode))}`;
       return `a list${node.items && !Array.isArray(node.items) ? ` of ${plural(describeType(node.items))}` : ''}`;
     }
     case 'object':
@@ -93,8 +97,10 @@ function shownWord(value: JsonValue): string {
 }
 
 function alternatives(words: string[]): string {
+  const between = words.some((word) => word.includes(',')) ? '; ' : ', ';
   const [last, ...rest] = [...words].reverse();
-  return rest.length === 0 ? (last ?? '') : `${rest.reverse().join(', ')} or ${last}`;
+  if (rest.length === 0) return last ?? '';
+  return `${rest.reverse().join(between)}${between === '; ' ? ';' : ''} or ${last}`;
 }
 
 /** The tree with every key of the schema: those left out get what NeMo's code takes then. Keys that the schema lacks are dropped. */

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox';
-import type { JsonObject } from '../config-node.js';
+import type { JsonObject, JsonValue } from '../config-node.js';
 import { anything, key, nullable, oneOf, section, type KeyNotes } from './key.js';
 import { optimizers, schedules, type OptimizerName } from './optimizers.js';
 
@@ -42,6 +42,15 @@ const dataset = (what: string, shuffle: boolean, requirement: string) =>
       affectsResult: false,
       noEffect: 'batches are small beside the model; TensorFlow copies them itself',
     }),
+  });
+
+const shared = (name: string, value: JsonValue) =>
+  key(anything, {
+    description: `What the data sets refer to as \${model.dataset.${name}}.`,
+    default: value,
+    affectsResult: false,
+    versions: 'In files before 1.0.',
+    noEffect: `only \${model.dataset.${name}} in a data set reads it`,
   });
 
 const implementation = (name: string): KeyNotes => ({
@@ -316,6 +325,12 @@ export const modelSchema = section("The model and its data: NeMo's TextClassific
       default: 2,
     }),
     fc_dropout: key(Type.Number(unit), { description: 'Dropout before the first of them.', default: 0.1 }),
+    activation: key(anything, {
+      description: 'What stands between the layers: relu.',
+      default: 'relu',
+      versions: 'In files before 1.0.',
+      lacking: { accepted: ['relu', null], instead: 'write relu, or leave it out' },
+    }),
   }),
   class_labels: section('Names of the labels.', {
     class_labels_file: key(nullable(Type.String()), {
@@ -351,6 +366,9 @@ export const modelSchema = section("The model and its data: NeMo's TextClassific
       affectsResult: false,
       versions: "NeMo's cache does not see that a file changed.",
     }),
+    num_workers: shared('num_workers', 3),
+    drop_last: shared('drop_last', false),
+    pin_memory: shared('pin_memory', false),
   }),
   train_ds: dataset('training', true, 'Needed for training.'),
   validation_ds: dataset('validation', false, 'null: no validation.'),

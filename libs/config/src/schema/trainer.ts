@@ -7,7 +7,7 @@ const onlyOff = (instead: string, ...more: (string | number | boolean | null)[])
   instead,
 });
 const batches = (split: string) =>
-  key(Type.Number({ minimum: 0 }), {
+  key(nullable(Type.Number({ minimum: 0 })), {
     description: `How much of the ${split} data to use: a fraction of it when written with a dot (1.0 is all, 0.5 half), a number of batches when written without (1 is one batch).`,
     default: 1.0,
     fraction: true,
@@ -20,7 +20,7 @@ export const trainerSchema = section("The training loop: PyTorch Lightning's key
     Type.Union([
       Type.Integer({ minimum: -1 }),
       Type.Array(Type.Integer({ minimum: 0 }), { minItems: 1, uniqueItems: true }),
-      Type.String({ pattern: '^(auto|-?\\d+|\\d+(\\s*,\\s*\\d+)+)$' }),
+      Type.String({ pattern: '^(auto|-?\\d+|\\d+(\\s*,\\s*\\d+)+)$', title: 'auto' }),
     ]),
     {
       description:
@@ -69,11 +69,11 @@ export const trainerSchema = section("The training loop: PyTorch Lightning's key
     }),
     {
       description:
-        'Number format of matrix multiplications: 32 (float32), or bf16 (bfloat16 inputs with float32 weights and sums, as bf16-mixed).',
+        'Number format of matrix multiplications: 32 (float32), or bf16 (bfloat16 inputs with float32 weights and sums, as bf16-mixed). 16 and 16-mixed are read as bf16-mixed.',
       default: 32,
       lacking: {
         accepted: [32, '32', '32-true', 'bf16', 'bf16-mixed'],
-        instead: 'write bf16-mixed for 16-bit training (same memory and speed, no loss scaling needed), or 32',
+        instead: 'write bf16-mixed for 16-bit training, or 32',
       },
     },
   ),
@@ -137,6 +137,15 @@ export const trainerSchema = section("The training loop: PyTorch Lightning's key
   limit_train_batches: batches('training'),
   limit_val_batches: batches('validation'),
   limit_test_batches: batches('test'),
+  resume_from_checkpoint: key(anything, {
+    description: 'A checkpoint file to go on from.',
+    default: null,
+    versions: 'Until 1.8.',
+    lacking: {
+      accepted: [null],
+      instead: 'set exp_manager.resume_if_exists=true and exp_manager.explicit_log_dir to its folder',
+    },
+  }),
 
   // Lightning's keys that would change a result, at the values where they don't.
   min_epochs: key(nullable(Type.Integer()), {

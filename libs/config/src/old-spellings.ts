@@ -1,0 +1,140 @@
+import {
+  emptyMap,
+  isLater,
+  isShipped,
+  put,
+  scalar,
+  select,
+  showOrigin,
+  toPlain,
+  type ConfigNode,
+  type ListNode,
+  type MapNode,
+  type Origin,
+} from './config-node.js';
+
+/** Keys that were renamed or moved: what NeMo's documentation, its files of 0.11 to 1.6 and Lightning 1.x write. Sections before their keys. */
+const renamed: readonly (readonly [from: string, to: string])[] = [
+  ['pl.trainer', 'trainer'],
+  ['trainer.checkpoint_callback', 'trainer.enable_checkpointing'],
+  ['trainer.distributed_backend', 'trainer.strategy'],
+  ['trainer.checkpoint_callback_params', 'exp_manager.checkpoint_callback_params'],
+  ['train_ds', 'model.train_ds'],
+  ['training_ds', 'model.train_ds'],
+  ['validation_ds', 'model.validation_ds'],
+  ['test_ds', 'model.test_ds'],
+  ['dataset', 'model.dataset'],
+  ['tokenizer', 'model.tokenizer'],
+  ['language_model', 'model.language_model'],
+  ['classifier_head', 'model.classifier_head'],
+  ['infer_samples', 'model.infer_samples'],
+  ['optim', 'model.optim'],
+  ['model.training_ds', 'model.train_ds'],
+  ['model.head', 'model.classifier_head'],
+  ['model.class_balancing', 'model.dataset.class_balancing'],
+  ['model.language_model.nemo_file', 'model.language_model.lm_checkpoint'],
+  ['model.language_model.bert_checkpoint', 'model.language_model.lm_checkpoint'],
+  ['model.language_model.bert_config', 'model.language_model.config_file'],
+  ['model.language_model.max_seq_length', 'model.dataset.max_seq_length'],
+  ['model.language_model.do_lower_case', 'model.dataset.do_lower_case'],
+  ['model.optim.args.params', 'model.optim'],
+  ['model.optim.sched.args.params', 'model.optim.sched'],
+  ['exp_manager.root_dir', 'exp_manager.exp_dir'],
+  ['exp_manager.checkpoint_callback_params.period', 'exp_manager.checkpoint_callback_params.every_n_epochs'],
+];
+
+const strategies = new Set(['dp', 'ddp', 'ddp2', 'ddp_cpu', 'ddp_spawn', 'ddp_sharded', 'horovod']);
+const halfPrecision = new Set(['16', '16-mixed']);
+
+/**
+ * Rewrites in place what older files and the documentation spell differently, and says so: a note for each. Where the
+ * new spelling is given too, the one that was written later holds.
+ */
+export function modernise(root: MapNode): string[] {
+  const notes: string[] = [];
+  for (const [from, to] of renamed) {
+    const node = takeOut(root, from);
+    if (!node) continue;
+    if (!isNothing(node)) notes.push(`${showOrigin(node.origin)}: ${from} is read as ${to}`);
+    putLater(root, to, node);
+  }
+  notes.push(...strategyFrom(root), ...devicesFrom(root), ...precisionFrom(root));
+  for (const empty of ['pl', 'model.optim.args', 'model.optim.sched.args']) dropShell(root, empty);
+  return notes;
+}
+
+/** Lightning 1.0–1.4 wrote the strategy where the accelerator stands now. */
+function strategyFrom(root: MapNode): string[] {
+  const written = select(root, ['trainer', 'accelerator']);
+  if (written?.kind !== 'scalar' || typeof written.value !== 'string' || !strategies.has(written.value)) return [];
+  takeOut(root, 'trainer.accelerator');
+  putLater(root, 'trainer.strategy', written);
+  return [`${showOrigin(written.origin)}: trainer.accelerator=${written.value} is read as trainer.strategy`];
+}
+
+/** `gpus: 2`, `[0, 1]`, `-1`; 0 or null meant the processor. */
+function devicesFrom(root: MapNode): string[] {
+  const gpus = takeOut(root, 'trainer.gpus');
+  if (!gpus) return [];
+  const plain = toPlain(gpus);
+  const none = plain === null || plain === 0 || plain === '0' || (Array.isArray(plain) && plain.length === 0);
+  putLater(root, 'trainer.devices', none ? scalar(1, gpus.origin) : gpus);
+  putLater(root, 'trainer.accelerator', scalar(none ? 'cpu' : 'gpu', gpus.origin));
+  const read = none ? 'trainer.accelerator=cpu' : 'trainer.devices, with trainer.accelerator=gpu';
+  return [`${showOrigin(gpus.origin)}: trainer.gpus=${JSON.stringify(plain)} is read as ${read}`];
+}
+
+/** float16 wants its losses scaled, bfloat16 doesn't; on the devices that have it, it is as fast and takes as little memory. */
+function precisionFrom(root: MapNode): string[] {
+  const written = select(root, ['trainer', 'precision']);
+  if (written?.kind !== 'scalar' || !halfPrecision.has(String(written.value))) return [];
+  putLater(root, 'trainer.precision', scalar('bf16-mixed', written.origin));
+  const why = '16-bit training is done in bfloat16 here, which needs no loss scaling';
+  return [`${showOrigin(written.origin)}: trainer.precision=${written.value} is read as bf16-mixed: ${why}`];
+}
+
+function takeOut(root: MapNode, key: string): ConfigNode | undefined {
+  const path = key.split('.');
+  const name = path.pop() ?? '';
+  const holder = select(root, path);
+  if (holder?.kind !== 'map') return undefined;
+  const node = holder.entries.get(name);
+  holder.entries.delete(name);
+  return node;
+}
+
+/** Puts a value where it belongs now, unless what stands there was written later. Sections are merged key by key. */
+function putLater(root: MapNode, key: string, node: ConfigNode): void {
+  const path = key.split('.');
+  const name = path.pop() ?? '';
+  let holder = root;
+  for (const part of path) {
+    const next = holder.entries.get(part);
+    if (next?.kind === 'map') holder = next;
+    else {
+      const made = emptyMap(node.origin);
+      put(holder, part, made);
+      holder = made;
+    }
+  }
+  const present = holder.entries.get(name);
+  if (node.kind === 'map' && present?.kind === 'map') {
+    for (const [inner, value] of node.entries) putLater(root, `${key}.${inner}`, value);
+  } else if (!present || !isAfter(present, node.origin)) put(holder, name, node);
+}
+
+function isAfter(present: MapNode | ListNode | ConfigNode, origin: Origin): boolean {
+  return isLater(present.origin, origin) && !isShipped(present.origin);
+}
+
+function isNothing(node: ConfigNode): boolean {
+  return node.kind === 'scalar' && node.value === null;
+}
+
+/** What is left of a nested form when its values have been taken out: nothing, or `name: auto`. */
+function dropShell(root: MapNode, key: string): void {
+  const node = select(root, key.split('.'));
+  if (node?.kind !== 'map') return;
+  const left = [...node.entries].filter(([name, value]) => !(name === 'name' && toPlain(value) === 'auto'));
+  if (left.length === 0) takeOut(root, key);
+}

@@ -1,0 +1,294 @@
+import { Ajv, type ErrorObject } from 'ajv';
+import type { Problem } from './config-error.js';
+import {
+  isShipped,
+  missing,
+  select,
+  showOrigin,
+  toPlain,
+  walk,
+  type ConfigNode,
+  type JsonValue,
+  type MapNode,
+  type Origin,
+} from './config-node.js';
+import { nearest } from './nearest.js';
+import { configSchema } from './schema/config-schema.js';
+import { keyNoteWords, type KeyNotes } from './schema/key.js';
+import { describeType, leaves, schemaAt, type SchemaNode } from './schema/lookup.js';
+import { optimizers, scheduleNeeds, schedules, type Optimizer } from './schema/optimizers.js';
+
+/** What is wrong with a composed and resolved configuration, and what its reader should know. */
+export interface Validation {
+  problems: Problem[];
+  notes: string[];
+}
+
+const ajv = new Ajv({ allErrors: true, allowUnionTypes: true, strictTuples: false, verbose: true });
+for (const keyword of keyNoteWords) if (keyword !== 'lacking') ajv.addKeyword(keyword);
+ajv.addKeyword({
+  keyword: 'lacking',
+  validate: ({ accepted }: NonNullable<KeyNotes['lacking']>, value: JsonValue) =>
+    accepted.some((one) => same(one, value)),
+});
+const conforms = ajv.compile(configSchema);
+
+/**
+ * Checks a configuration against the schema, and what one key alone can't tell: keys that the optimizer or the schedule does
+ * not take, and values that exclude each other. Drops in place what is weaker of two that do.
+ */
+export function validate(root: MapNode): Validation {
+  const notes = [...ownVariables(root), ...settleWarmup(root)];
+  const open = [...openValues(root)];
+  const problems = open.filter(({ counted }) => !counted).map(({ problem }) => problem);
+  const isOpen = (key: string): boolean => open.some(({ problem }) => problem.key === key);
+  problems.push(...schemaProblems(root).filter(({ key = '' }) => !isOpen(key)));
+  const wrong = new Set(problems.map(({ key }) => key));
+  for (const problem of [...optimProblems(root), ...trainerProblems(root)]) {
+    if (!wrong.has(problem.key)) problems.push(problem);
+  }
+  return { problems, notes: [...notes, ...withoutEffect(root)] };
+}
+
+function schemaProblems(root: MapNode): Problem[] {
+  if (conforms(toPlain(root))) return [];
+  const found = new Map<string, Problem>();
+  for (const error of conforms.errors ?? []) {
+    const problem = error.keyword === 'additionalProperties' ? unknownKey(root, error) : wrongValue(root, error);
+    const key = problem.key ?? '';
+    if (!found.has(key) || error.keyword === 'lacking') found.set(key, problem);
+  }
+  return [...found.values()];
+}
+
+function unknownKey(root: MapNode, error: ErrorObject): Problem {
+  const section = pathOf(error);
+  const name = (error.params as { additionalProperty: string }).additionalProperty;
+  const key = [...section, name].join('.');
+  const holder = select(root, section);
+  const origin = holder?.kind === 'map' ? holder.keyOrigins.get(name) : undefined;
+  const place = section.join('.');
+  return {
+    origin: origin ?? holder?.origin,
+    key,
+    message: `${key} is not a known key`,
+    hint: [...suggestion(root, section, name), `\`nautil config explain${place && ` ${place}`}\` lists the keys`],
+  };
+}
+
+/** The sibling that was meant, else a key of that name elsewhere. */
+function suggestion(root: MapNode, section: string[], name: string): string[] {
+  const siblings = Object.keys(schemaAt(configSchema, section)?.properties ?? {});
+  const near = nearest(name, siblings);
+  if (near !== undefined) {
+    const now = select(root, [...section, near]);
+    const value = now && now.kind !== 'map' ? ` (now ${shown(toPlain(now))})` : '';
+    return [`did you mean ${near}${value}?`];
+  }
+  const elsewhere = [...leaves(configSchema)].find(({ path }) => path.at(-1) === name);
+  return elsewhere ? [`did you mean ${elsewhere.path.join('.')}?`] : [];
+}
+
+/** An error inside a list or an alternative is that of the key which holds it. */
+function wrongValue(root: MapNode, error: ErrorObject): Problem {
+  let path = pathOf(error);
+  while (path.length > 0 && schemaAt(configSchema, path) === undefined) path = path.slice(0, -1);
+  const key = path.join('.');
+  const node = schemaAt(configSchema, path) ?? {};
+  const at = select(root, path);
+  const value = at ? toPlain(at) : null;
+  const wanted = node.properties ? 'a section with keys of its own' : describeType(node);
+  const near = typeof value === 'string' && !node.lacking ? nearest(value, words(node)) : undefined;
+  const hint = node.lacking && !node.lacking.accepted.some((one) => same(one, value)) ? [node.lacking.instead] : [];
+  if (near !== undefined && near !== value) hint.push(`did you mean ${near}?`);
+  return {
+    origin: at?.origin,
+    key,
+    message: `${key} is ${shown(value)}; it can be ${wanted}`,
+    hint: [...hint, `\`nautil config explain ${key}\` says what it does`],
+  };
+}
+
+function words(node: SchemaNode): string[] {
+  return [...(node.enum ?? []).map(String), ...(node.anyOf ?? []).flatMap(words)];
+}
+
+/** Values left `???`. The number of classes is counted; whatever else is open must be given. */
+function* openValues(root: MapNode): Generator<{ problem: Problem; counted: boolean }> {
+  for (const { path, node } of walk(root)) {
+    if (node.kind !== 'scalar' || node.value !== missing) continue;
+    const key = path.join('.');
+    const { default: usual, description } = schemaAt(configSchema, path) ?? {};
+    const problem: Problem = {
+      origin: node.origin,
+      key,
+      message: `${key} must be given`,
+      hint: [`add ${key}=VALUE${description === undefined ? '' : `: ${description.replace(/\.$/, '')}`}`],
+    };
+    yield { problem, counted: usual === missing };
+  }
+}
+
+/** A scalar at the top of somebody's file is a variable of theirs, for `${…}`; Hydra lets them have it, and NeMo's files do. */
+function ownVariables(root: MapNode): string[] {
+  const notes: string[] = [];
+  for (const [name, node] of [...root.entries]) {
+    const known = Object.keys(configSchema.properties);
+    if (known.includes(name) || node.kind !== 'scalar' || node.origin.kind !== 'file') continue;
+    if (nearest(name, known) !== undefined) continue;
+    root.entries.delete(name);
+    notes.push(`${showOrigin(node.origin)}: ${name} is no key of the configuration; it is for \${${name}} only`);
+  }
+  return notes;
+}
+
+/** NeMo allows one of the two; a ratio that nobody chose gives way to steps that somebody did. */
+function settleWarmup(root: MapNode): string[] {
+  const sched = select(root, ['model', 'optim', 'sched']);
+  if (sched?.kind !== 'map') return [];
+  const notes: string[] = [];
+  for (const kind of ['warmup', 'hold', 'constant']) {
+    const steps = sched.entries.get(`${kind}_steps`);
+    const ratio = sched.entries.get(`${kind}_ratio`);
+    if (!isGiven(steps) || !isGiven(ratio) || rank(steps.origin) === rank(ratio.origin)) continue;
+    const stepsCount = rank(steps.origin) > rank(ratio.origin);
+    const [kept, dropped] = stepsCount ? [`${kind}_steps`, `${kind}_ratio`] : [`${kind}_ratio`, `${kind}_steps`];
+    sched.entries.delete(dropped);
+    const where = showOrigin((stepsCount ? steps : ratio).origin);
+    notes.push(`${where}: model.optim.sched.${kept} is given, so that ${dropped} does not count`);
+  }
+  return notes;
+}
+
+const rank = (origin: Origin): number => (origin.kind === 'override' ? 2 : isShipped(origin) ? 0 : 1);
+
+function optimProblems(root: MapNode): Problem[] {
+  const optim = select(root, ['model', 'optim']);
+  if (optim?.kind !== 'map') return [];
+  const problems: Problem[] = [];
+  const name = textOf(optim.entries.get('name')) ?? 'adam';
+  const taken: Optimizer | undefined = Object.hasOwn(optimizers, name)
+    ? optimizers[name as keyof typeof optimizers]
+    : undefined;
+  if (taken) problems.push(...strangers(optim, 'model.optim', name, [...Object.keys(taken), 'name', 'sched']));
+  const lr = optim.entries.get('lr');
+  if (lr?.kind === 'scalar' && lr.value === null && name !== 'adafactor') {
+    problems.push({
+      origin: lr.origin,
+      key: 'model.optim.lr',
+      message: `model.optim.lr is null; ${name} needs a number`,
+    });
+  }
+  const sched = optim.entries.get('sched');
+  if (sched?.kind !== 'map') return problems;
+  const schedule = textOf(sched.entries.get('name')) ?? 'WarmupAnnealing';
+  const allowed = Object.hasOwn(schedules, schedule) ? schedules[schedule] : undefined;
+  if (!allowed) return problems;
+  const always = ['name', 'last_epoch', 'monitor', 'reduce_on_plateau', 'max_steps'];
+  problems.push(...strangers(sched, 'model.optim.sched', schedule, [...allowed, ...always]));
+  for (const needed of scheduleNeeds[schedule] ?? []) {
+    if (isGiven(sched.entries.get(needed))) continue;
+    const key = `model.optim.sched.${needed}`;
+    problems.push({ origin: sched.entries.get('name')?.origin, key, message: `${schedule} needs ${key}` });
+  }
+  for (const kind of ['warmup', 'hold', 'constant']) {
+    const steps = sched.entries.get(`${kind}_steps`);
+    if (!isGiven(steps) || !isGiven(sched.entries.get(`${kind}_ratio`))) continue;
+    problems.push({
+      origin: steps.origin,
+      key: `model.optim.sched.${kind}_steps`,
+      message: `model.optim.sched.${kind}_steps and ${kind}_ratio are both given`,
+      hint: [`set one of them to null`],
+    });
+  }
+  return problems;
+}
+
+/** Keys that somebody wrote and the chosen one does not take. What comes with Nautil or is null says nothing. */
+function strangers(section: MapNode, place: string, name: string, taken: readonly string[]): Problem[] {
+  const problems: Problem[] = [];
+  for (const [key, node] of section.entries) {
+    const known = schemaAt(configSchema, [...place.split('.'), key]);
+    if (!known || known.noEffect !== undefined || known.lacking) continue;
+    if (taken.includes(key) || isShipped(node.origin) || (node.kind === 'scalar' && node.value === null)) continue;
+    problems.push({
+      origin: section.keyOrigins.get(key) ?? node.origin,
+      key: `${place}.${key}`,
+      message: `${place}.${key} is not for ${name}`,
+      hint: [`${name} takes ${taken.filter((one) => one !== 'name').join(', ')}`, `~${place}.${key} leaves it out`],
+    });
+  }
+  return problems;
+}
+
+function trainerProblems(root: MapNode): Problem[] {
+  const at = (name: string): ConfigNode | undefined => select(root, ['trainer', name]);
+  const problems: Problem[] = [];
+  const devices = at('devices');
+  if (devices?.kind === 'scalar' && Number(devices.value) === 0 && devices.value !== null) {
+    problems.push({
+      origin: devices.origin,
+      key: 'trainer.devices',
+      message: 'trainer.devices is 0, and nothing trains on no device',
+      hint: ['to train on the processor: trainer.accelerator=cpu trainer.devices=1'],
+    });
+  }
+  const unlimited = (node: ConfigNode | undefined): boolean =>
+    node?.kind === 'scalar' && (node.value === null || node.value === -1);
+  const [epochs, steps] = [at('max_epochs'), at('max_steps')];
+  if (epochs && unlimited(epochs) && (!steps || unlimited(steps))) {
+    problems.push({
+      origin: epochs.origin,
+      key: 'trainer.max_epochs',
+      message: 'trainer.max_epochs and trainer.max_steps both leave training without an end',
+      hint: ['give one of them'],
+    });
+  }
+  for (const { path, node } of leaves(configSchema)) {
+    const value = node.fraction ? select(root, path) : undefined;
+    if (value?.kind !== 'scalar' || typeof value.value !== 'number') continue;
+    const key = path.join('.');
+    if (value.isFloat && value.value > 1) {
+      problems.push({
+        origin: value.origin,
+        key,
+        message: `${key} is ${shown(value.value)}, more than all of it: written with a dot it is a fraction`,
+        hint: [`write it without a dot to mean a number of batches: ${Math.trunc(value.value)}`],
+      });
+    }
+  }
+  return problems;
+}
+
+/** Values that change nothing here, where somebody chose them. */
+function withoutEffect(root: MapNode): string[] {
+  const notes: string[] = [];
+  for (const { path, node } of leaves(configSchema)) {
+    const at = node.noEffect === undefined ? undefined : select(root, path);
+    if (!at || isShipped(at.origin)) continue;
+    const value = toPlain(at);
+    if (value === null || same(value, node.default ?? null)) continue;
+    notes.push(`${showOrigin(at.origin)}: ${path.join('.')} has no effect: ${node.noEffect ?? ''}`);
+  }
+  return notes;
+}
+
+function isGiven(node: ConfigNode | undefined): node is ConfigNode {
+  return node !== undefined && !(node.kind === 'scalar' && (node.value === null || node.value === missing));
+}
+
+const textOf = (node: ConfigNode | undefined): string | undefined =>
+  node?.kind === 'scalar' && typeof node.value === 'string' ? node.value : undefined;
+
+const same = (a: JsonValue, b: JsonValue): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+const shown = (value: JsonValue): string => {
+  const bare = typeof value === 'number' || (typeof value === 'string' && value !== '');
+  const text = bare ? String(value) : JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
+};
+
+function pathOf(error: ErrorObject): string[] {
+  const parts = error.instancePath.split('/').slice(1);
+  return parts.map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+}
