@@ -43,6 +43,14 @@ const renamed: readonly (readonly [from: string, to: string])[] = [
   ['exp_manager.checkpoint_callback_params.period', 'exp_manager.checkpoint_callback_params.every_n_epochs'],
 ];
 
+/** What an older spelling of a key is read as; undefined when it isn't one. */
+export function currentSpelling(key: string): string | undefined {
+  for (const [from, to] of [...renamed, ['trainer.gpus', 'trainer.devices'] as const]) {
+    if (key === from || key.startsWith(`${from}.`)) return `${to}${key.slice(from.length)}`;
+  }
+  return undefined;
+}
+
 const strategies = new Set(['dp', 'ddp', 'ddp2', 'ddp_cpu', 'ddp_spawn', 'ddp_sharded', 'horovod']);
 const halfPrecision = new Set(['16', '16-mixed']);
 

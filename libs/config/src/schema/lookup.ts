@@ -36,6 +36,17 @@ export function* leaves(
   else for (const [name, child] of Object.entries(properties)) yield* leaves(child, [...path, name]);
 }
 
+/** Every section at and under `node` with its path, in the order of the schema. */
+export function* sections(
+  node: TSchema | SchemaNode,
+  path: string[] = [],
+): Generator<{ path: string[]; node: SchemaNode }> {
+  const { properties } = node as SchemaNode;
+  if (!properties) return;
+  yield { path, node: node as SchemaNode };
+  for (const [name, child] of Object.entries(properties)) yield* sections(child, [...path, name]);
+}
+
 /** What a value of this key may be, in words: `a whole number, 1 or more`. */
 export function describeType(node: SchemaNode): string {
   if (node.lacking) return alternatives(node.lacking.accepted.map(shownWord));
