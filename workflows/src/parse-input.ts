@@ -16,6 +16,8 @@ const runParsers = {
   runKey: text,
   from: oneOf(stages),
   parentMlflowRunId: text,
+  configPath: text,
+  cwd: text,
   continued: asItIs<ContinuedRun>,
 } satisfies Record<keyof TextClassificationInput, Parser>;
 
@@ -26,6 +28,8 @@ const sweepParsers = {
   seed: wholeNumber,
   limit: count,
   objective: oneOf(objectives),
+  configPath: text,
+  cwd: text,
   continued: asItIs<ContinuedSweep>,
 } satisfies Record<keyof SweepInput, Parser>;
 

@@ -28,7 +28,7 @@ const outcomeOf = (calls: [string, unknown][]): SweepOutcome =>
 
 test('every combination is a child workflow with its overrides, and the table is sorted by the objective', async () => {
   const { activities, calls, trained } = stubSweep({ rates: [1, 2, 3], score: (rate) => [0, 0.7, 0.9, 0.8][rate]! });
-  const handle = await play(activities, { config: 'sst2' });
+  const handle = await play(activities, { config: 'sst2', configPath: '/own/conf', cwd: '/own' });
   const result = (await handle.result()) as SweepResult;
   await orchestra.record('sweep-completed', handle);
   expect(trained.sort()).toEqual([1, 2, 3]);
@@ -45,6 +45,8 @@ test('every combination is a child workflow with its overrides, and the table is
     if (name !== 'resolveRun') continue;
     expect(request).toMatchObject({
       config: 'sst2',
+      configPath: '/own/conf',
+      cwd: '/own',
       parentMlflowRunId: 'parent',
       runKey: 'trial',
       overrides: ['trainer.max_epochs=1', expect.stringMatching(/^model\.optim\.lr=/)],

@@ -88,6 +88,8 @@ async function runAll(table: SweepTable, limit: number, run: Parameters<SweepTab
 function trialInput(request: SweepInput, table: SweepTable, row: TrialRow): TextClassificationInput {
   return {
     ...(request.config === undefined ? {} : { config: request.config }),
+    ...(request.configPath === undefined ? {} : { configPath: request.configPath }),
+    ...(request.cwd === undefined ? {} : { cwd: request.cwd }),
     overrides: [...table.fixed, ...row.overrides],
     runKey: 'trial',
     ...(table.tracking.runId === undefined ? {} : { parentMlflowRunId: table.tracking.runId }),

@@ -18,12 +18,12 @@ const readableIdLength = 80;
  * Reads what varies, lists or draws the combinations, and composes the configuration of each, so that a mistake in one is
  * told before the first trains. A combination that is drawn twice is one trial.
  *
- * @param o.cwd - where relative paths start; the repository root for sweeps that come from Temporal.
+ * @param o.cwd - where relative paths start, unless the request says; the repository root for sweeps that come from Temporal.
  * @throws ConfigError for a wrong key or value; SweepRefused when nothing varies, or too much.
  */
 export async function planSweep(request: SweepRequest, o: { cwd?: string } = {}): Promise<SweepPlan> {
-  const { config: configName, sweepId } = request;
-  const cwd = o.cwd ?? workspaceRoot();
+  const { config: configName, configPath, sweepId } = request;
+  const cwd = request.cwd ?? o.cwd ?? workspaceRoot();
   const sweep = parseSweep(request.overrides);
   const combinations = combinationsOf(sweep, request);
 
@@ -34,7 +34,7 @@ export async function planSweep(request: SweepRequest, o: { cwd?: string } = {})
   for (const overrides of combinations) {
     const { tree, settings } = await explaining(
       overrides,
-      loadConfig({ configName, overrides: [...fixed, ...overrides], cwd }),
+      loadConfig({ configName, configPath, overrides: [...fixed, ...overrides], cwd }),
     );
     if (trials.size === 0) refuseObjective(request, settings);
     experiment ||= experimentOf(settings);

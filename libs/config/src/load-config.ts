@@ -3,6 +3,7 @@ import { applyOverride } from './apply-override.js';
 import { compose } from './compose.js';
 import { ConfigError, failOn, type Problem } from './config-error.js';
 import {
+  isShipped,
   select,
   showOrigin,
   toPlain,
@@ -10,6 +11,7 @@ import {
   type JsonObject,
   type JsonValue,
   type MapNode,
+  type Origin,
 } from './config-node.js';
 import { ConfigSearchPath, shippedFolder } from './config-search-path.js';
 import { modernise } from './old-spellings.js';
@@ -51,6 +53,9 @@ export interface LoadedConfig {
 
   /** Where a key got its value: `conf/sst2.yaml:12`, or `override 2: trainer.max_epochs=3`; undefined when it is not written. */
   writtenAt(key: string): string | undefined;
+
+  /** Whether the value comes from a file of the checkout's own `conf`. */
+  isShipped(key: string): boolean;
 }
 
 /**
@@ -80,14 +85,19 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
   failOn(problems);
   const tree = plainTree(resolved);
   if (!isObject(tree)) throw new ConfigError([{ message: `${name} is not a map` }]);
+  const originOf = (key: string): Origin | undefined => select(resolved, key.split('.'))?.origin;
   return {
     tree,
     settings: settingsFrom(tree),
     notes: [...spellings, ...notes],
     yaml: printYaml(resolved),
     writtenAt: (key) => {
-      const origin = select(resolved, key.split('.'))?.origin;
+      const origin = originOf(key);
       return origin && (origin.kind === 'file' ? showOrigin(origin) : `${showOrigin(origin)}: ${origin.text}`);
+    },
+    isShipped: (key) => {
+      const origin = originOf(key);
+      return origin !== undefined && isShipped(origin);
     },
   };
 }

@@ -47,6 +47,8 @@ export type Made<T> = T & {
 export interface RunRequest {
   config?: string;
   overrides?: string[];
+  configPath?: string;
+  cwd?: string;
   workflowId: string;
 
   /** Names the run among those of its workflow id; a resumed run keeps it. */

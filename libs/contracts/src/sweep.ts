@@ -27,6 +27,12 @@ export interface SweepInput {
   /** Hydra-style overrides. Those with several values (`a,b`, `choice()`, `range()`, `interval()`) are what varies. */
   overrides: string[];
 
+  /** Folder of the configuration, absolute on the worker's machine; default the checkout's `conf`, whose groups it always has. */
+  configPath?: string;
+
+  /** Where relative paths start, absolute on the worker's machine; default the checkout. */
+  cwd?: string;
+
   /** Draw so many combinations at random; without it all are tried. */
   random?: number;
 
@@ -127,7 +133,10 @@ export interface SweepActivities {
   awaitTrial(o: { workflowId: string }): Promise<TrialEnd>;
 }
 
-export interface SweepRequest extends Pick<SweepInput, 'config' | 'overrides' | 'random' | 'seed'> {
+export interface SweepRequest extends Pick<
+  SweepInput,
+  'config' | 'configPath' | 'cwd' | 'overrides' | 'random' | 'seed'
+> {
   objective: Objective;
 
   /** Workflow id of the sweep: those of the trials begin with it. */

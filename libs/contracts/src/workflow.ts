@@ -52,6 +52,12 @@ export interface TextClassificationInput {
   /** Hydra-style overrides, in order. */
   overrides?: string[];
 
+  /** Folder of the configuration, absolute on the worker's machine; default the checkout's `conf`, whose groups it always has. */
+  configPath?: string;
+
+  /** Where relative paths start, absolute on the worker's machine; default the checkout. */
+  cwd?: string;
+
   /**
    * The key of an earlier run under this workflow id, to go on with: its resolved configuration, its folder with the
    * checkpoints, and its MLflow run. The key is the id of that run's first execution.

@@ -1,9 +1,11 @@
 import { defaultTaskQueue, type TextClassificationInput } from '@nautil/contracts';
 import type { Command } from 'commander';
+import { configurationFolder, whereTyped } from '../where-typed.js';
 import { newWorkflowId } from '../new-workflow-id.js';
 import { examples } from '../program.js';
 
 interface RunOptions {
+  configPath?: string;
   configName?: string;
   workflowId?: string;
   taskQueue: string;
@@ -16,7 +18,8 @@ export function register(program: Command): void {
     .command('run')
     .description('Starts a run in Temporal and follows it to its end.')
     .argument('[overrides...]', 'Hydra-style overrides of the configuration')
-    .option('--config-name <name>', 'a configuration in conf/ (default: text_classification_config)')
+    .option('--config-path <folder>', 'a folder of configurations (default: conf)')
+    .option('--config-name <name>', 'a configuration in it (default: text_classification_config)')
     .option(
       '--workflow-id <id>',
       'the run’s name in Temporal and MLflow (default: made of the configuration and the time)',
@@ -49,6 +52,8 @@ async function run(overrides: string[], options: RunOptions): Promise<void> {
     const workflowId = options.workflowId ?? newWorkflowId(options.configName ?? 'text-classification');
     const input: TextClassificationInput = {
       ...(options.configName === undefined ? {} : { config: options.configName }),
+      ...configurationFolder(options.configPath),
+      cwd: whereTyped(),
       overrides,
     };
     const handle = await client.workflow.start('textClassification', {

@@ -1,9 +1,11 @@
 import { defaultTaskQueue, objectives, type Objective, type SweepInput } from '@nautil/contracts';
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { configurationFolder, whereTyped } from '../where-typed.js';
 import { newWorkflowId } from '../new-workflow-id.js';
 import { examples } from '../program.js';
 
 interface SweepFlags {
+  configPath?: string;
   configName?: string;
   workflowId?: string;
   random?: number;
@@ -25,7 +27,8 @@ export function register(program: Command): void {
     )
     .argument('<overrides...>', 'Hydra-style overrides; those with several values are what varies')
     .option('-m, --multirun', 'accepted as Hydra spells it; a sweep is always one')
-    .option('--config-name <name>', 'a configuration in conf/ (default: text_classification_config)')
+    .option('--config-path <folder>', 'a folder of configurations (default: conf)')
+    .option('--config-name <name>', 'a configuration in it (default: text_classification_config)')
     .option('--workflow-id <id>', 'the sweep’s name in Temporal and MLflow (default: made of the time)')
     .option('--limit <n>', 'trials at a time (default: 2, so that one is prepared while another trains)', wholeNumber)
     .addOption(
@@ -58,7 +61,16 @@ async function sweep(overrides: string[], flags: SweepFlags): Promise<void> {
   const addresses = stackAddresses();
   const { client, close } = await connectToTemporal(addresses.temporalAddress);
   try {
-    const input: SweepInput = { config: configName, overrides, random, seed, limit, objective };
+    const input: SweepInput = {
+      config: configName,
+      ...configurationFolder(flags.configPath),
+      cwd: whereTyped(),
+      overrides,
+      random,
+      seed,
+      limit,
+      objective,
+    };
     const handle = await client.workflow.start('sweep', {
       workflowId: flags.workflowId ?? newWorkflowId('sweep'),
       taskQueue: flags.taskQueue,

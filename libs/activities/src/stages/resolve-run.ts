@@ -43,8 +43,9 @@ const withoutEffect = [
  * Settles what a run is: its configuration with all paths absolute, and its folder. A run that was resolved before (the
  * same workflow id and run key) keeps what was settled then.
  *
- * @param o.cwd - where relative paths start; the repository root for runs that come from Temporal.
- * @param o.configPath - folder of the configuration, in place of the checkout's `conf`.
+ * @param o.cwd - where relative paths start, unless the request says; the repository root without either. Inputs that a file of
+ * the checkout's `conf` names lie in the checkout.
+ * @param o.configPath - folder of the configuration, in place of the checkout's `conf`, unless the request says.
  * @param o.command - what was typed, for the run's log; default: the same as `nautil run` takes it.
  */
 export async function resolveRun(
@@ -62,10 +63,10 @@ export async function resolveRun(
     return again;
   }
 
-  const cwd = o.cwd ?? workspaceRoot();
-  const { tree, settings, notes } = await loadConfig({
+  const cwd = request.cwd ?? o.cwd ?? workspaceRoot();
+  const { tree, settings, notes, isShipped } = await loadConfig({
     configName: request.config,
-    configPath: o.configPath,
+    configPath: request.configPath ?? o.configPath,
     overrides: request.overrides,
     cwd,
   });
@@ -73,9 +74,10 @@ export async function resolveRun(
   for (const key of [...pathKeys, ...nameKeys]) {
     const value = valueAt(tree, key);
     if (typeof value !== 'string' || value === '' || isAbsolute(value) || /^\w+:\/\//.test(value)) continue;
-    if (nameKeys.includes(key) && isHubName(value) && !existsSync(resolve(cwd, value))) continue;
-    setAt(tree, key, resolve(cwd, value));
-    resolved.push(`${key} is ${resolve(cwd, value)}`);
+    const path = resolve(key !== 'model.nemo_path' && isShipped(key) ? workspaceRoot() : cwd, value);
+    if (nameKeys.includes(key) && isHubName(value) && !existsSync(path)) continue;
+    setAt(tree, key, path);
+    resolved.push(`${key} is ${path}`);
   }
   await mkdir(folder, { recursive: true });
   const configFile = join(folder, 'config.json');

@@ -1,0 +1,62 @@
+import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ConfigError } from '@nautil/config';
+import { workspaceRoot } from '@nautil/store';
+import { resolveRun } from './resolve-run.js';
+
+let folder: string;
+const { NAUTIL_HOME } = process.env;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'nautil-resolve-'));
+  process.env['NAUTIL_HOME'] = join(folder, 'home');
+  await mkdir(join(folder, 'mine'));
+  await writeFile(
+    join(folder, 'mine/reviews.yaml'),
+    `trainer:
+  gpus: 0
+  max_epochs: 3
+model:
+  nemo_path: reviews.nemo
+  train_ds:
+    file_path: train.tsv
+exp_manager:
+  name: Reviews
+`,
+  );
+});
+afterAll(async () => {
+  if (NAUTIL_HOME === undefined) delete process.env['NAUTIL_HOME'];
+  else process.env['NAUTIL_HOME'] = NAUTIL_HOME;
+  await rm(folder, { recursive: true, force: true });
+});
+
+const resolved = async (runKey: string, request: object) => {
+  const run = await resolveRun({ workflowId: 'resolve', runKey, taskQueue: 'nautil', ...request });
+  return { run, tree: JSON.parse(await readFile(run.config.path, 'utf8')) as unknown };
+};
+
+test("somebody's own file is read from its folder, and its paths from where they stand", async () => {
+  const { run, tree } = await resolved('own', { configPath: join(folder, 'mine'), config: 'reviews', cwd: folder });
+  expect(tree).toMatchObject({
+    trainer: { accelerator: 'cpu', devices: 1, max_epochs: 3 },
+    model: { nemo_path: join(folder, 'reviews.nemo'), train_ds: { file_path: join(folder, 'train.tsv') } },
+  });
+  expect(run).toMatchObject({ experiment: 'Reviews', dataset: 'train.tsv' });
+  expect(run.notes[0]).toBe('mine/reviews.yaml:2: trainer.gpus=0 is read as trainer.accelerator=cpu');
+});
+
+test('the sample data of the checkout is found from anywhere', async () => {
+  const { tree } = await resolved('sample', { config: 'sst2', cwd: folder });
+  expect(tree).toMatchObject({
+    model: { nemo_path: join(folder, 'models/sst2.nemo') },
+    nautil: { data: { source: join(workspaceRoot(), 'samples/sst-2') } },
+  });
+});
+
+test('what is wrong in it is told with its line', async () => {
+  await writeFile(join(folder, 'mine/wrong.yaml'), 'trainer:\n  max_epoch: 3\n');
+  const wrong = resolved('wrong', { configPath: join(folder, 'mine'), config: 'wrong', cwd: folder });
+  await expect(wrong).rejects.toThrow(ConfigError);
+  await expect(wrong).rejects.toThrow('mine/wrong.yaml:2: trainer.max_epoch is not a known key');
+});
