@@ -131,13 +131,19 @@ describe('the likeliest mistakes, word for word', () => {
   add nautil.data.source=VALUE: A folder, a file, an archive, an http(s) address, or a name on the Hugging Face hub`,
     ],
     [
+      'no room for a token',
+      ['model.dataset.max_seq_length=2'],
+      `override 1: model.dataset.max_seq_length is 2, which leaves no room for a token between [CLS] and [SEP]
+  write 3 or more, or -1 for as long as the encoder takes`,
+    ],
+    [
       'two at once',
       ['model.dataset.max_seq_length=long', 'trainer.max_epoch=3'],
       `2 problems in the configuration
 override 2: trainer.max_epoch is not a known key
   did you mean max_epochs (now 100)?
   \`nautil config explain trainer\` lists the keys
-override 1: model.dataset.max_seq_length is long; it can be a whole number, -1 or more
+override 1: model.dataset.max_seq_length is long; it can be a whole number, -1 to 65535
   \`nautil config explain model.dataset.max_seq_length\` says what it does`,
     ],
   ])('%s', async (_, overrides, said) => {

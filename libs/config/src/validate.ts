@@ -44,7 +44,7 @@ export function validate(root: MapNode): Validation {
   const isOpen = (key: string): boolean => open.some(({ problem }) => problem.key === key);
   problems.push(...schemaProblems(root).filter(({ key = '' }) => !isOpen(key)));
   const wrong = new Set(problems.map(({ key }) => key));
-  for (const problem of [...optimProblems(root), ...trainerProblems(root)]) {
+  for (const problem of [...optimProblems(root), ...trainerProblems(root), ...lengthProblems(root)]) {
     if (!wrong.has(problem.key)) problems.push(problem);
   }
   return { problems, notes: [...notes, ...withoutEffect(root)] };
@@ -258,6 +258,14 @@ function trainerProblems(root: MapNode): Problem[] {
     }
   }
   return problems;
+}
+
+function lengthProblems(root: MapNode): Problem[] {
+  const key = 'model.dataset.max_seq_length';
+  const node = select(root, key.split('.'));
+  if (node?.kind !== 'scalar' || (node.value !== 1 && node.value !== 2)) return [];
+  const message = `${key} is ${node.value}, which leaves no room for a token between [CLS] and [SEP]`;
+  return [{ origin: node.origin, key, message, hint: ['write 3 or more, or -1 for as long as the encoder takes'] }];
 }
 
 /** Values that change nothing here, where somebody chose them. */

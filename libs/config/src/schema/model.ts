@@ -351,7 +351,7 @@ export const modelSchema = section("The model and its data: NeMo's TextClassific
       default: false,
       versions: 'NeMo never reads it.',
     }),
-    max_seq_length: key(Type.Integer({ minimum: -1 }), {
+    max_seq_length: key(Type.Integer({ minimum: -1, maximum: 65535 }), {
       description:
         'Longest sequence in tokens, [CLS] and [SEP] included; longer ones lose their end. -1 or 0: as long as the encoder takes.',
       default: 256,
