@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { finishTracking, placeAfter, stages, startTracking, trackingOfTraining } from '@nautil/activities';
-import { canonicalJson, sha256Of } from '@nautil/store';
+import { canonicalJson, claimFence, sha256Of } from '@nautil/store';
 import {
   recordOf,
   type EpochEvaluated,
@@ -29,6 +29,7 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
   const display = new TrainingDisplay();
   const echo = (entry: string): void => display.line(entry);
   const run = await resolve(args, { cwd: o.cwd, echo });
+  await claimFence(run.folder); // no workflow says that the run goes on: garbage collection sees it by this
   for (const note of run.notes) display.line(`note: ${note}`);
   display.line(`run folder: ${run.folder}`);
   const trackingUri = run.trackingUri ?? stackAddresses().mlflowTrackingUri;

@@ -2,7 +2,7 @@ import { NautilError } from '@nautil/contracts';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { claimAfter, highestClaim, openClaims } from './numbered-claims.js';
-import { pidOf, thisProcess, type ProcessIdentity } from './process-identity.js';
+import { identityOf, pidOf, thisProcess, type ProcessIdentity } from './process-identity.js';
 
 /** Another attempt has taken over the folder: this one must write nothing more. */
 export class Fenced extends NautilError {
@@ -57,4 +57,15 @@ export async function claimFence(folder: string): Promise<Fence> {
       );
     },
   };
+}
+
+/** The id of the process of this machine that has claimed a folder and still runs. */
+export async function fenceHolder(folder: string): Promise<number | undefined> {
+  try {
+    const { content } = await highestClaim(join(folder, 'fence'));
+    const { process } = JSON.parse(content) as Claimant;
+    return identityOf(pidOf(process)) === process ? pidOf(process) : undefined;
+  } catch {
+    return undefined; // nobody ever claimed it
+  }
 }

@@ -81,8 +81,14 @@ async function readOutput<T>(record: string): Promise<{ output: T } | undefined>
     const there = await stat(ref.path).catch(() => undefined);
     if (there?.size !== ref.sizeBytes) return undefined;
   }
-  const now = new Date();
-  await utimes(record, now, now); // garbage collection goes by last use
+  try {
+    const now = new Date();
+    await utimes(record, now, now); // garbage collection goes by last use
+  } catch (error) {
+    // NOTE: the record goes before its files do, so a garbage collection that began meanwhile is noticed here and waited for.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
   return parsed;
 }
 

@@ -1,10 +1,11 @@
 import type { FileRef } from '@nautil/contracts';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { chmod, link, mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, open, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { sha256Of } from './digest.js';
 import { explainWriteError } from './disk-full.js';
+import { withLock } from './with-lock.js';
 import { nautilHome } from './workspace-root.js';
 import { removeAbandoned, syncFolder, temporaryBeside } from './write-file-atomic.js';
 
@@ -45,17 +46,25 @@ export class Store {
     if (name !== undefined && (name !== basename(name) || name.startsWith('.') || name === '')) {
       throw new TypeError(`${JSON.stringify(name)} is not a plain file name`);
     }
-    const ref = await this.#putBytes(source);
-    if (name === undefined) return ref;
-    const named = join(this.root, 'names', ref.sha256, name);
-    await mkdir(dirname(named), { recursive: true });
-    await link(ref.path, named).catch(async (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw await explainWriteError(error, named);
-    });
-    return { ...ref, path: named };
+    return this.#putBytes(source, name);
   }
 
-  async #putBytes(source: string | Uint8Array): Promise<FileRef> {
+  /**
+   * Does the work while no object is placed or removed: what `put` returns is there, also when a garbage collection runs.
+   */
+  whilePlacing<T>(work: () => Promise<T>): Promise<T> {
+    return withLock(join(this.root, 'locks', 'objects'), work);
+  }
+
+  /** A file that is kept, under a name as in `put`; undefined when it is not. */
+  find({ sha256, sizeBytes }: Pick<FileRef, 'sha256' | 'sizeBytes'>, name?: string): Promise<FileRef | undefined> {
+    return this.whilePlacing(async () => {
+      if ((await sizeOf(this.pathOf(sha256))) !== sizeBytes) return undefined;
+      return { path: await this.#place('', { sha256, sizeBytes }, name), sha256, sizeBytes };
+    });
+  }
+
+  async #putBytes(source: string | Uint8Array, name?: string): Promise<FileRef> {
     const inbox = join(this.root, 'objects', 'incoming');
     const temporary = temporaryBeside(join(inbox, 'object'));
     const hash = createHash('sha256');
@@ -81,19 +90,33 @@ export class Store {
         await file.close();
       }
       const sha256 = hash.digest('hex');
-      const path = this.pathOf(sha256);
-      if ((await sizeOf(path)) !== sizeBytes) {
-        await mkdir(dirname(path), { recursive: true });
-        await chmod(temporary, 0o444);
-        await rename(temporary, path);
-        await syncFolder(dirname(path));
-      }
+      const path = await this.whilePlacing(() => this.#place(temporary, { sha256, sizeBytes }, name));
       return { path, sha256, sizeBytes };
     } catch (error) {
       throw await explainWriteError(error, typeof source === 'string' ? `${this.root} (copy of ${source})` : this.root);
     } finally {
       await rm(temporary, { force: true });
     }
+  }
+
+  async #place(temporary: string, o: { sha256: string; sizeBytes: number }, name?: string): Promise<string> {
+    const path = this.pathOf(o.sha256);
+    if ((await sizeOf(path)) === o.sizeBytes) {
+      const now = new Date();
+      await utimes(path, now, now); // garbage collection goes by last use
+    } else {
+      await mkdir(dirname(path), { recursive: true });
+      await chmod(temporary, 0o444);
+      await rename(temporary, path);
+      await syncFolder(dirname(path));
+    }
+    if (name === undefined) return path;
+    const named = join(this.root, 'names', o.sha256, name);
+    await mkdir(dirname(named), { recursive: true });
+    await link(path, named).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+    return named;
   }
 
   /** The folder of one thing of a kind (`runs`, a workflow id), whatever characters the key holds. It is not created. */

@@ -1,0 +1,183 @@
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { claimFence } from './claim-fence.js';
+import { collectGarbage, type GarbageOptions } from './collect-garbage.js';
+import { fileRef } from './digest.js';
+import { stageOutput } from './stage-output.js';
+import { Store } from './store.js';
+import { temporaryFolder } from './testing/temporary-folder.js';
+import { writeFileAtomic } from './write-file-atomic.js';
+
+const root = temporaryFolder();
+const day = 24 * 3600 * 1000;
+let home: string;
+let store: Store;
+let number = 0;
+beforeEach(() => {
+  home = join(root, String(number++));
+  store = new Store(join(home, 'store'));
+});
+
+const collect = (o: Partial<GarbageOptions> = {}) =>
+  collectGarbage({ home, usedBeforeMs: Date.now() - 30 * day, reasonToKeep: async () => undefined, ...o });
+
+/** Gives everything below a path another age. */
+function age(path: string, days: number): void {
+  const time = new Date(Date.now() - days * day);
+  if (statSync(path).isDirectory()) for (const name of readdirSync(path)) age(join(path, name), days);
+  utimesSync(path, time, time);
+}
+
+const output = (name: string, content = 'bytes') =>
+  stageOutput(
+    'tokenize',
+    name,
+    async ({ folder }) => {
+      await writeFileAtomic(join(folder, 'file'), content);
+      return fileRef(join(folder, 'file'));
+    },
+    { store },
+  );
+
+function run(name: string, days: number): string {
+  const folder = join(home, 'runs', name);
+  mkdirSync(join(folder, 'training'), { recursive: true });
+  writeFileSync(join(folder, 'run.json'), JSON.stringify({ workflowId: name }));
+  writeFileSync(join(folder, 'training', 'last.safetensors'), 'weights');
+  writeFileSync(join(folder, 'model.nemo'), 'model');
+  age(folder, days);
+  return folder;
+}
+
+test('what was not used for so long is removed, with its size, and is made again when it is wanted', async () => {
+  const { output: old } = await output('old', 'four');
+  age(join(store.root, 'stages'), 31);
+  await output('young');
+  const object = await store.put(Buffer.from('old object'), 'train.tsv');
+  age(object.path, 31);
+  const young = await store.put(Buffer.from('young object'));
+
+  const wouldBe = await collect({ dryRun: true });
+  expect(existsSync(old.path) && existsSync(object.path)).toBe(true);
+  const { removed } = await collect();
+  expect(removed).toEqual(wouldBe.removed);
+  expect(removed.map(({ kind }) => kind).sort()).toEqual(['objects', 'stages/tokenize']);
+  expect(removed.find(({ kind }) => kind === 'objects')?.sizeBytes).toBe('old object'.length);
+  expect(removed.find(({ kind }) => kind !== 'objects')!.sizeBytes).toBeGreaterThanOrEqual('four'.length);
+  expect(existsSync(old.path) || existsSync(dirname(object.path))).toBe(false);
+  expect(existsSync(young.path)).toBe(true);
+  expect((await collect()).removed).toEqual([]);
+
+  expect((await output('young')).reused).toBe(true);
+  expect(await output('old', 'four')).toMatchObject({ reused: false, output: { sha256: old.sha256 } });
+  expect(readFileSync((await store.put(Buffer.from('old object'), 'train.tsv')).path, 'utf8')).toBe('old object');
+});
+
+test('using it makes it young again', async () => {
+  await output('used');
+  const object = await store.put(Buffer.from('used'), 'name');
+  age(store.root, 31);
+  expect((await output('used')).reused).toBe(true);
+  await store.put(Buffer.from('used'), 'name');
+  expect((await collect()).removed).toEqual([]);
+  expect(existsSync(object.path)).toBe(true);
+});
+
+test('an old run goes without its model; one that is needed stays, with all that was used since it began', async () => {
+  await output('before');
+  age(join(store.root, 'stages'), 90);
+  await output('during');
+  age(join(store.root, 'stages', 'tokenize', (await output('during')).key), 40);
+  const [ended, open] = [run('ended', 31), run('open', 50)];
+  const { removed, kept } = await collect({
+    reasonToKeep: async ({ workflowId }) =>
+      workflowId === 'open' ? { why: 'its workflow is open', needsStages: true } : undefined,
+  });
+  expect(kept).toEqual([{ path: open, why: 'its workflow is open' }]);
+  expect(removed.map(({ kind }) => kind)).toEqual(['stages/tokenize', 'runs']);
+  expect(readdirSync(ended)).toEqual(['model.nemo']);
+  expect(readdirSync(open)).toContain('training');
+  expect((await output('during')).reused).toBe(true);
+  expect((await output('before')).reused).toBe(false);
+
+  age(ended, 31);
+  await collect({ models: true });
+  expect(existsSync(ended)).toBe(false);
+});
+
+test('a run that only waits to be sent keeps its folder, and nothing else', async () => {
+  await output('used by it');
+  age(join(store.root, 'stages'), 40);
+  const folder = run('unsent', 50);
+  const { removed } = await collect({
+    reasonToKeep: async () => ({ why: '3 records are not sent', needsStages: false }),
+  });
+  expect(removed.map(({ kind }) => kind)).toEqual(['stages/tokenize']);
+  expect(readdirSync(folder)).toContain('training');
+});
+
+test('a folder that a running process has claimed stays, however old', async () => {
+  const folder = run('claimed', 50);
+  await claimFence(join(folder, 'training'));
+  age(folder, 50);
+  const { removed, kept } = await collect();
+  expect(removed).toEqual([]);
+  expect(kept).toEqual([{ path: folder, why: `process ${process.pid} works in it` }]);
+});
+
+test('a run that somebody goes on with during the collection stays', async () => {
+  const folder = run('resumed', 50);
+  let asked = 0;
+  const { removed } = await collect({
+    reasonToKeep: async () => (asked++ === 0 ? undefined : { why: 'open', needsStages: true }),
+  });
+  expect([asked, removed]).toEqual([2, []]);
+  expect(readdirSync(folder)).toContain('training');
+});
+
+test('a stage that is being made is left alone', async () => {
+  let release = () => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
+  const making = stageOutput(
+    'train',
+    1,
+    async ({ folder }) => {
+      await writeFileAtomic(join(folder, 'file'), 'x');
+      age(dirname(folder), 40);
+      await released;
+      return fileRef(join(folder, 'file'));
+    },
+    { store },
+  );
+  await sleep(50);
+  expect((await collect()).removed).toEqual([]);
+  release();
+  expect(existsSync((await making).output.path)).toBe(true);
+});
+
+test('of collections that race with stages and objects, none takes what has just been given', async () => {
+  let going = true;
+  const collecting = (async () => {
+    let count = 0;
+    while (going) count += (await collect({ usedBeforeMs: Date.now() - 10_000 })).removed.length;
+    return count;
+  })();
+  let [made, reused] = [0, 0];
+  try {
+    for (let round = 0; round < 150; round++) {
+      const given = await output('raced', 'content');
+      if (given.reused) reused++;
+      else made++;
+      expect(readFileSync(given.output.path, 'utf8')).toBe('content');
+      const object = await store.put(Buffer.from('raced object'), 'name.tsv');
+      expect(readFileSync(object.path, 'utf8')).toBe('raced object');
+      for (const path of [dirname(dirname(given.output.path)), store.pathOf(object.sha256)]) age(path, 1);
+      await sleep(Math.random() * 8);
+    }
+  } finally {
+    going = false;
+  }
+  expect(await collecting).toBeGreaterThan(20);
+  expect(Math.min(made, reused)).toBeGreaterThan(5);
+});

@@ -1,0 +1,34 @@
+import { lstat, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export interface Measure {
+  files: number;
+  sizeBytes: number;
+
+  /** When anything in it was changed last, in milliseconds since the epoch; 0 when there is nothing. */
+  newestMs: number;
+}
+
+/**
+ * Adds up a file or a folder; 0 files when it is not there. What comes and goes meanwhile is counted or not.
+ *
+ * @param counted - inodes that were counted already: a file under two names takes its room once.
+ */
+export async function measureFolder(path: string, counted = new Set<string>()): Promise<Measure> {
+  const total: Measure = { files: 0, sizeBytes: 0, newestMs: 0 };
+  const found = await lstat(path).catch(() => undefined);
+  if (!found) return total;
+  if (!found.isDirectory()) {
+    const inode = `${found.dev}:${found.ino}`;
+    if (!counted.has(inode)) total.sizeBytes = found.size;
+    counted.add(inode);
+    return { ...total, files: 1, newestMs: found.mtimeMs };
+  }
+  for (const name of await readdir(path).catch((): string[] => [])) {
+    const { files, sizeBytes, newestMs } = await measureFolder(join(path, name), counted);
+    total.files += files;
+    total.sizeBytes += sizeBytes;
+    total.newestMs = Math.max(total.newestMs, newestMs);
+  }
+  return total;
+}
