@@ -60,12 +60,16 @@ export async function mlflowAnswers(trackingUri: string, timeoutMs = 5000): Prom
 
 /** Status 0 when nothing answers. */
 async function askVersion(trackingUri: string, timeoutMs: number): Promise<{ status: number; text: string }> {
+  // NOTE: AbortSignal.timeout lets the process end, and fetch never answers when a server closes each connection at once: a
+  // program with nothing else to do would end here, with exit code 13.
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), timeoutMs);
   try {
-    const response = await fetch(`${trackingUri.replace(/\/$/, '')}/version`, {
-      signal: AbortSignal.timeout(timeoutMs),
-    });
+    const response = await fetch(`${trackingUri.replace(/\/$/, '')}/version`, { signal: late.signal });
     return { status: response.status, text: (await response.text()).trim() };
   } catch {
     return { status: 0, text: '' };
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -120,7 +120,9 @@ interface Context {
 const logOf = (name: ServerName): string => join(nautilHome(), 'logs', `${name}.log`);
 
 async function temporalRuns({ settings, record, keep, onProgress, signal }: Context): Promise<void> {
-  const { temporalPort: port, temporalUiPort: uiPort } = settings;
+  const before = settings.chosen.temporal ? undefined : record.temporal;
+  const port = portOf(before?.address) ?? settings.temporalPort;
+  const uiPort = portOf(before?.uiUrl) ?? settings.temporalUiPort;
   if (settings.temporalAddress !== undefined) {
     const address = settings.temporalAddress;
     if (!(await isTemporalServing(address, 10_000))) {
@@ -158,6 +160,10 @@ async function temporalRuns({ settings, record, keep, onProgress, signal }: Cont
   });
 }
 
+/** A server that ended is started where it was: the worker, and whoever has its address, look for it there. */
+const portOf = (address: string | undefined): number | undefined =>
+  Number(/:(\d+)$/.exec(address ?? '')?.[1]) || undefined;
+
 function sayRegistered(names: string[], onProgress: (line: string) => void): void {
   if (names.length > 0) onProgress(`Temporal: registered the search attributes ${names.join(', ')}`);
 }
@@ -170,7 +176,7 @@ function requireSame(server: string, running: string, wanted: string): void {
 }
 
 async function mlflowRuns({ settings, record, keep, onProgress, signal }: Context): Promise<void> {
-  const { mlflowPort: port } = settings;
+  const port = portOf(settings.chosen.mlflow ? undefined : record.mlflow?.address) ?? settings.mlflowPort;
   if (settings.mlflowTrackingUri !== undefined) {
     const address = settings.mlflowTrackingUri;
     if (!(await mlflowAnswers(address))) {

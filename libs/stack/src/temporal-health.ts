@@ -15,6 +15,7 @@ export function isTemporalServing(address: string, timeoutMs = 2000): Promise<bo
     };
     session.setTimeout(timeoutMs, () => answer(false));
     session.on('error', () => answer(false));
+    session.on('close', () => answer(false)); // a server that is starting may close without an error
     const request = session.request({
       ':method': 'POST',
       ':path': '/grpc.health.v1.Health/Check',

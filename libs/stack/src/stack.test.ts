@@ -1,0 +1,140 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { identityOf, nautilHome } from '@nautil/store';
+import { groupMembers } from './process-group.js';
+import { freePort, isPortFree } from './ports.js';
+import { readRecord } from './stack-record.js';
+import { stackAddresses } from './stack-settings.js';
+import { startStack, stackStatus, stopStack } from './stack.js';
+
+// The servers themselves, in state folders of their own.
+const python = join(nautilHome(), 'python');
+const chosenBefore = process.env['NAUTIL_HOME'];
+const root = mkdtempSync(join(tmpdir(), 'nautil-stack-'));
+const homes: string[] = [];
+
+/** Goes to another state folder, as another checkout has. */
+function enter(name: string): void {
+  const home = join(root, name);
+  if (!homes.includes(home)) {
+    mkdirSync(home);
+    homes.push(home);
+    if (name !== 'not-set-up') symlinkSync(python, join(home, 'python'));
+  }
+  process.env['NAUTIL_HOME'] = home;
+}
+
+let ports: { temporalPort: number; temporalUiPort: number; mlflowPort: number };
+beforeAll(async () => {
+  for (const name of ['NAUTIL_TEMPORAL_ADDRESS', 'MLFLOW_TRACKING_URI']) delete process.env[name];
+  ports = { temporalPort: await freePort(), temporalUiPort: await freePort(), mlflowPort: await freePort() };
+});
+afterAll(async () => {
+  for (const home of homes) {
+    process.env['NAUTIL_HOME'] = home;
+    await stopStack();
+  }
+  if (chosenBefore === undefined) delete process.env['NAUTIL_HOME'];
+  else process.env['NAUTIL_HOME'] = chosenBefore;
+  rmSync(root, { recursive: true, force: true });
+}, 30_000);
+
+const stateOf = async (): Promise<string[]> =>
+  (await stackStatus(ports)).map(({ name, state, ours }) => `${name} ${state}${ours ? ', ours' : ''}`);
+
+test('without the set-up nothing is started, and it says what to run', async () => {
+  enter('not-set-up');
+  await expect(startStack(ports)).rejects.toMatchObject({ name: 'NotSetUp', hint: 'run `npm run setup`' });
+  expect(readRecord()).toEqual({});
+  expect(await stopStack()).toEqual([]);
+});
+
+test('a port in use is told, and what was started by then is ended', async () => {
+  enter('in-use');
+  const server = createServer((socket) => socket.destroy()); // it listens, and is no server of ours
+  await new Promise<void>((resolve) => server.listen(ports.mlflowPort, '127.0.0.1', resolve));
+  try {
+    await expect(startStack(ports)).rejects.toMatchObject({
+      name: 'PortInUse',
+      message: expect.stringContaining(`process ${process.pid}`),
+      hint: expect.stringContaining('NAUTIL_MLFLOW_PORT'),
+    });
+    expect(readRecord()).toEqual({});
+    expect(await isPortFree(ports.temporalPort)).toBe(true);
+  } finally {
+    await new Promise((resolve) => server.close(resolve));
+  }
+});
+
+test('the servers are started, found by the next start, and found without their ports', async () => {
+  enter('first');
+  const { started } = await startStack(ports);
+  expect([...started].sort()).toEqual(['mlflow', 'temporal']);
+  expect(await stateOf()).toEqual(['temporal running, ours', 'mlflow running, ours', 'worker stopped']);
+
+  const said: string[] = [];
+  expect((await startStack({ onProgress: (line) => said.push(line) })).started).toEqual([]);
+  expect(said.map((line) => line.split(' at ')[0]).sort()).toEqual([
+    'MLflow: already running',
+    'Temporal: already running',
+  ]);
+  expect(stackAddresses()).toEqual({
+    temporalAddress: `127.0.0.1:${ports.temporalPort}`,
+    temporalUiUrl: `http://127.0.0.1:${ports.temporalUiPort}`,
+    mlflowTrackingUri: `http://127.0.0.1:${ports.mlflowPort}`,
+  });
+  await expect(startStack({ temporalPort: ports.temporalUiPort })).rejects.toThrow('already runs at');
+}, 90_000);
+
+test('another checkout uses them on the same ports, and does not stop them', async () => {
+  enter('second');
+  const said: string[] = [];
+  expect((await startStack({ ...ports, onProgress: (line) => said.push(line) })).started).toEqual([]);
+  expect(said.join('\n')).toMatch(/it is not ours[^]*it is not ours/);
+  expect(await stateOf()).toEqual(['temporal running', 'mlflow running', 'worker stopped']);
+  expect(await stopStack()).toEqual([]);
+  expect(await stateOf()).toEqual(['temporal running', 'mlflow running', 'worker stopped']);
+});
+
+test('a server that was killed is started again where it was, and nothing else', async () => {
+  enter('first');
+  const before = readRecord();
+  process.kill((await stackStatus()).find(({ name }) => name === 'temporal')!.pid!, 'SIGKILL');
+  const { started } = await startStack();
+  expect(started).toEqual(['temporal']);
+  expect(readRecord().mlflow).toEqual(before.mlflow);
+  expect(readRecord().temporal?.address).toBe(before.temporal?.address);
+  expect(readRecord().temporal?.identity).not.toBe(before.temporal?.identity);
+}, 30_000);
+
+test('a worker that ends is told with its log, and the servers that were there stay', async () => {
+  const worker = { command: '/bin/sh', args: ['-c', 'echo no such module; sleep 0.5; exit 1'], taskQueue: 'nautil' };
+  await expect(startStack({ worker })).rejects.toThrow(/^worker ended before it was ready[^]*no such module/);
+  expect(await stateOf()).toEqual(['temporal running, ours', 'mlflow running, ours', 'worker stopped']);
+});
+
+test('down leaves nothing behind, also of a server whose leader was killed', async () => {
+  const { temporal, mlflow } = readRecord();
+  process.kill((await stackStatus()).find(({ name }) => name === 'mlflow')!.pid!, 'SIGKILL');
+  expect((await stopStack()).sort()).toEqual(['mlflow', 'temporal']);
+  for (const { identity } of [temporal!, mlflow!]) expect(groupMembers(identity)).toEqual([]);
+  for (const port of Object.values(ports)) expect(await isPortFree(port)).toBe(true);
+  expect(await stopStack()).toEqual([]);
+  expect(await stateOf()).toEqual(['temporal stopped', 'mlflow stopped', 'worker stopped']);
+}, 30_000);
+
+test('the record of a stack that is gone misleads nobody', () => {
+  enter('stale');
+  const identity = identityOf(process.pid)!.replace(/\d+$/, '1');
+  const server = { identity, address: '127.0.0.1:1', logFile: 'x', since: '2026-01-01T00:00:00Z' };
+  writeFileSync(join(nautilHome(), 'stack.json'), JSON.stringify({ temporal: server, mlflow: server }));
+  expect(stackAddresses().temporalAddress).toBe('127.0.0.1:7233');
+  // The id was given to a stranger, who is not ended.
+  return expect(stopStack())
+    .resolves.toEqual([])
+    .then(() => {
+      expect(JSON.parse(readFileSync(join(nautilHome(), 'stack.json'), 'utf8'))).toEqual({});
+    });
+});
