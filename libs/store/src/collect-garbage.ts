@@ -138,8 +138,8 @@ async function reasonOf(
   { usedBeforeMs, reasonToKeep }: GarbageOptions,
 ): Promise<ReasonToKeep | undefined> {
   if ((await measureFolder(run.folder)).newestMs >= usedBeforeMs) return { why: recent, needsStages: true };
-  for (const folder of [run.folder, join(run.folder, 'training')]) {
-    const pid = await fenceHolder(folder);
+  for (const name of ['.', ...(await namesIn(run.folder))]) {
+    const pid = await fenceHolder(join(run.folder, name));
     if (pid !== undefined) return { why: `process ${pid} works in it`, needsStages: true };
   }
   return reasonToKeep(run);

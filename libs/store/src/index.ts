@@ -1,10 +1,12 @@
 export { claimFence, Fenced, type Fence } from './claim-fence.js';
+export { ArtifactsUnavailable, openArtifactStore, textOfRun, type ArtifactStore } from './artifact-store.js';
 export { collectGarbage, type CollectedGarbage, type GarbageOptions } from './collect-garbage.js';
 export { canonicalJson, fileRef, sha256File, sha256Of } from './digest.js';
 export { DiskFull, explainWriteError, formatBytes, freeBytesAt } from './disk-full.js';
+export { homeId } from './home-id.js';
 export { measureHome, type StoredKind } from './measure-home.js';
 export { hasEnded, identityOf, pidOf, thisProcess, type ProcessIdentity } from './process-identity.js';
-export { stageOutput, type StageOptions, type StageOutput } from './stage-output.js';
+export { fileRefsIn, stageOutput, type StageOptions, type StageOutput } from './stage-output.js';
 export { Store } from './store.js';
 export { LockTimeout, withLock, type LockOptions } from './with-lock.js';
 export { nautilHome, workspaceRoot } from './workspace-root.js';

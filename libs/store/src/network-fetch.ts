@@ -1,13 +1,19 @@
 /** The part of `fetch` that is used here, so that a program can bring its own. */
 export type Fetch = (
   url: string,
-  options?: { headers?: Record<string, string>; signal?: AbortSignal },
+  options?: {
+    method?: 'GET' | 'PUT';
+    headers?: Record<string, string>;
+    body?: AsyncIterable<Uint8Array> | Uint8Array;
+    duplex?: 'half';
+    signal?: AbortSignal;
+  },
 ) => Promise<Response>;
 
 /** `fetch` through the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name, which Node's own ignores. */
 export async function networkFetch(): Promise<Fetch> {
   const named = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'].some((name) => process.env[name]);
-  if (!named) return fetch;
+  if (!named) return (url, options) => fetch(url, options as RequestInit);
   const undici = await import('undici');
   const dispatcher = new undici.EnvHttpProxyAgent();
   return (url, options) => undici.fetch(url, { ...options, dispatcher }) as unknown as Promise<Response>;
