@@ -54,6 +54,18 @@ test('the sample data of the checkout is found from anywhere', async () => {
   });
 });
 
+test('an encoder is a folder where there is one, else a name', async () => {
+  await mkdir(join(folder, 'my-bert'));
+  const model = (name: string) => ({ overrides: [`model.language_model.pretrained_model_name=${name}`], cwd: folder });
+  const [own, named] = await Promise.all([resolved('own-bert', model('my-bert')), resolved('named', model('my-gpt'))]);
+  const both = (name: string) => ({
+    model: { language_model: { pretrained_model_name: name }, tokenizer: { tokenizer_name: name } },
+  });
+  expect(own.tree).toMatchObject(both(join(folder, 'my-bert')));
+  expect(own.run.model).toBe('my-bert');
+  expect(named.tree).toMatchObject(both('my-gpt'));
+});
+
 test('what is wrong in it is told with its line', async () => {
   await writeFile(join(folder, 'mine/wrong.yaml'), 'trainer:\n  max_epoch: 3\n');
   const wrong = resolved('wrong', { configPath: join(folder, 'mine'), config: 'wrong', cwd: folder });

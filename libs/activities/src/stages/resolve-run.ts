@@ -43,8 +43,8 @@ const withoutEffect = [
  * Settles what a run is: its configuration with all paths absolute, and its folder. A run that was resolved before (the
  * same workflow id and run key) keeps what was settled then.
  *
- * @param o.cwd - where relative paths start, unless the request says; the repository root without either. Inputs that a file of
- * the checkout's `conf` names lie in the checkout.
+ * @param o.cwd - where relative paths start, unless the request says; the repository root without either. Data that a file of
+ * the checkout's `conf` names lies in the checkout.
  * @param o.configPath - folder of the configuration, in place of the checkout's `conf`, unless the request says.
  * @param o.command - what was typed, for the run's log; default: the same as `nautil run` takes it.
  */
@@ -74,7 +74,7 @@ export async function resolveRun(
   for (const key of [...pathKeys, ...nameKeys]) {
     const value = valueAt(tree, key);
     if (typeof value !== 'string' || value === '' || isAbsolute(value) || /^\w+:\/\//.test(value)) continue;
-    const path = resolve(key !== 'model.nemo_path' && isShipped(key) ? workspaceRoot() : cwd, value);
+    const path = resolve(key === 'nautil.data.source' && isShipped(key) ? workspaceRoot() : cwd, value);
     if (nameKeys.includes(key) && isHubName(value) && !existsSync(path)) continue;
     setAt(tree, key, path);
     resolved.push(`${key} is ${path}`);
