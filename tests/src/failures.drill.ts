@@ -1,0 +1,245 @@
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openTensors } from '@nautil/checkpoint';
+import {
+  defaultTaskQueue,
+  progressQuery,
+  type Progress,
+  type TextClassificationInput,
+  type TextClassificationResult,
+} from '@nautil/contracts';
+import { MlflowClient, type Run } from '@nautil/mlflow';
+import { CancelledFailure, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { keptSteps, nautil, onlyRunOf, runFolderOf, short, tell } from './testing/drill.js';
+import { LocalStack, tinyRun, trainFile, until } from './testing/local-stack.js';
+
+// What goes wrong in a training, with real servers, a real worker and a real trainer; and how people steer a run.
+
+let stack: LocalStack;
+let faults: string;
+let mlflow: MlflowClient;
+let undisturbed: TextClassificationResult;
+beforeAll(async () => {
+  stack = await LocalStack.start({ mlflow: true });
+  mlflow = new MlflowClient({ trackingUri: stack.mlflowUri });
+  faults = join(stack.home, 'faults');
+  await stack.startWorker({ env: { NAUTIL_FAULTS: faults } });
+  undisturbed = await resultOf(await start('undisturbed'));
+}, 180_000);
+afterAll(() => stack?.stop());
+
+const start = (
+  workflowId: string,
+  more: string[] = [],
+  input: Omit<TextClassificationInput, 'overrides'> = {},
+): Promise<WorkflowHandle> =>
+  stack.client.workflow.start('textClassification', {
+    workflowId,
+    taskQueue: defaultTaskQueue,
+    args: [{ ...input, ...(input.runKey ? {} : { overrides: overridesOf(more) }) }],
+  });
+const overridesOf = (more: string[]): string[] => [
+  ...tinyRun,
+  'model.optim.lr=1e-3',
+  'trainer.max_epochs=2',
+  'model.nemo_path=null',
+  ...more,
+];
+
+const resultOf = (handle: WorkflowHandle): Promise<TextClassificationResult> =>
+  handle.result() as Promise<TextClassificationResult>;
+const progressOf = (handle: WorkflowHandle): Promise<Progress> => handle.query<Progress>(progressQuery);
+const stepOf = async (handle: WorkflowHandle): Promise<number> => (await progressOf(handle)).training?.step ?? 0;
+const stateOf = async (handle: WorkflowHandle, stage: string): Promise<string | undefined> =>
+  (await progressOf(handle)).stages.find((at) => at.stage === stage)?.state;
+
+/** The MLflow run of a workflow. */
+const mlflowRunOf = (workflowId: string): Promise<Run> => onlyRunOf(mlflow, workflowId);
+
+/** The attempts that the training of a run took, as its history counts them. */
+async function attemptsAtTraining(handle: WorkflowHandle): Promise<number> {
+  const { events } = await handle.fetchHistory();
+  const scheduled = events!.find((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === 'train');
+  const started = events!.filter(
+    (event) => Number(event.activityTaskStartedEventAttributes?.scheduledEventId) === Number(scheduled!.eventId),
+  );
+  return started.at(-1)!.activityTaskStartedEventAttributes!.attempt!;
+}
+
+/** What the workflow failed with. */
+async function failureOf(handle: WorkflowHandle) {
+  const error: unknown = await handle.result().catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(WorkflowFailedError);
+  return (error as WorkflowFailedError).cause as Error & { type?: string; details?: [{ kind: string; hint: string }] };
+}
+
+test('a loss that is not a number ends the run with step, lines and checkpoint, after one attempt; MLflow says FAILED', async () => {
+  const handle = await start('diverges', ['model.optim.lr=1e30', 'model.optim.sched=null']);
+  const { type, message, details } = await failureOf(handle);
+  expect(type).toBe('LossNotFinite');
+  expect(message).toMatch(/^train: the loss is \S+ at step \d+$/);
+  expect(details![0].kind).toBe('training');
+  expect(details![0].hint).toMatch(/lines of the training file in that batch: \d+.*\n.*checkpoint/);
+  expect(await attemptsAtTraining(handle)).toBe(1);
+  const run = await mlflowRunOf('diverges');
+  expect(run.info.status).toBe('FAILED');
+  expect(run.tags['nautil.failure']).toBe(message);
+  tell(`diverges: ${type} after one attempt, ${message}; MLflow FAILED`);
+});
+
+test.each([
+  ['a label that is no number', ['model.dataset.num_classes=1'], 'data'],
+  ['an encoder that is nowhere', ['model.language_model.pretrained_model_name=./nowhere'], 'config'],
+])('%s is not tried again', async (name, more, kind) => {
+  const handle = await start(name.replaceAll(' ', '-'), more);
+  const { details } = await failureOf(handle);
+  expect(details![0].kind).toBe(kind);
+  const { events } = await handle.fetchHistory();
+  for (const event of events!) expect(event.activityTaskStartedEventAttributes?.attempt ?? 1).toBe(1);
+});
+
+test('out of memory halves the batches, says so to everybody, and goes on with the same steps', async () => {
+  await writeFile(faults, 'out-of-memory train step 7');
+  const handle = await start('out-of-memory');
+  const { stdout, stderr } = await nautil(stack, ['resume', 'out-of-memory']);
+  const result = await resultOf(handle);
+  expect(result.scores!.examples).toBe(undisturbed.scores!.examples);
+  expect(await attemptsAtTraining(handle)).toBe(1);
+
+  const said = /does not fit into memory: going on with 2 micro-batches a batch \(the same effective batch\)/;
+  const { notes, training } = await progressOf(handle);
+  expect(notes).toContainEqual(expect.stringMatching(said));
+  expect(stderr + stdout).toMatch(said);
+  expect((await mlflowRunOf('out-of-memory')).tags['nautil.warning']).toMatch(said);
+  const newest = (await checkpointsOf(handle)).at(-1)!;
+  const checkpoint = await openTensors(newest.path);
+  expect(JSON.parse(checkpoint.metadata['progress']!)).toMatchObject({ split: 2, step: training!.totalSteps });
+  await checkpoint.close();
+  tell(`out of memory at step 7: 2 micro-batches a batch from step 5 on, ${short(result.nemo.sha256)}`);
+});
+
+test.each(['crash', 'device-lost'])(
+  '%s is tried again from the checkpoint, and ends with the same bytes',
+  async (fault) => {
+    await writeFile(faults, `${fault} train step 7`);
+    const handle = await start(fault);
+    const { nemo } = await resultOf(handle);
+    expect(nemo.sha256).toBe(undisturbed.nemo.sha256);
+    expect(await attemptsAtTraining(handle)).toBe(2);
+    expect((await mlflowRunOf(fault)).info.status).toBe('FINISHED');
+    tell(`${fault} at step 7: attempt 2 from step 5, ${short(nemo.sha256)} = ${short(undisturbed.nemo.sha256)}`);
+  },
+);
+
+test('cancelling leaves a checkpoint and an MLflow run KILLED, and the run can be gone on with', async () => {
+  const handle = await start('cancelled', long);
+  await until(async () => (await stepOf(handle)) >= 7);
+  await handle.cancel();
+  const { cause } = (await handle.result().catch((error: unknown) => error)) as WorkflowFailedError;
+  expect(cause).toBeInstanceOf(CancelledFailure);
+  expect((await mlflowRunOf('cancelled')).info.status).toBe('KILLED');
+  const left = (await checkpointsOf(handle)).at(-1)!.step;
+  expect(left).toBeGreaterThanOrEqual(7);
+
+  expect((await nautil(stack, ['resume', 'cancelled', '--detach'])).exitCode).toBe(0);
+  const again = stack.client.workflow.getHandle('cancelled');
+  await until(async () => (await stepOf(again)) > left);
+  await again.executeUpdate('stopEarly');
+  const { nemo } = await resultOf(again);
+  const { info, tags } = await mlflowRunOf('cancelled');
+  expect(info.status).toBe('FINISHED');
+  expect(Number(/step-(\d+)/.exec(tags['nautil.resumed_from']!)![1])).toBeGreaterThanOrEqual(left);
+  tell(`cancelled at step ${left}: KILLED; resumed from there, stopped early: ${short(nemo.sha256)}`);
+});
+
+test.each(['update', 'signal'])(
+  'asked by %s, a pause frees the device with a checkpoint, a resume goes on, and stopEarly packages the best weights',
+  async (way) => {
+    const best = 'exp_manager.checkpoint_callback_params.save_best_model=true';
+    const handle = await start(`steered-by-${way}`, [...long, best]);
+    const ask = (name: string) => (way === 'update' ? handle.executeUpdate(name) : handle.signal(name));
+    await until(async () => (await stepOf(handle)) >= 7);
+    await ask('pause');
+    await until(async () => (await stateOf(handle, 'train')) === 'paused');
+    const paused = (await checkpointsOf(handle)).at(-1)!.step;
+    await ask('resume');
+    await until(async () => (await stepOf(handle)) > paused);
+    await ask('stopEarly');
+    const result = await resultOf(handle);
+    const ended = (await checkpointsOf(handle)).at(-1)!.step;
+    expect(ended).toBeGreaterThan(paused);
+    expect(result.weights).toBe('best');
+    expect(result.scores!.examples).toBe(undisturbed.scores!.examples);
+    expect((await mlflowRunOf(`steered-by-${way}`)).info.status).toBe('FINISHED');
+    tell(`${way}: paused at step ${paused}, stopped early at ${ended}, best packaged: ${short(result.nemo.sha256)}`);
+  },
+);
+
+test('resumed from evaluate, a run reuses its training and gives the same bytes', async () => {
+  expect(await resume('--from', 'evaluate')).toMatchObject({ nemo: { sha256: undisturbed.nemo.sha256 } });
+  expect(await statesOf()).toEqual({ tokenize: 'reused', train: 'reused', evaluate: 'done', package: 'done' });
+  tell(`resumed from evaluate: training reused, ${short(undisturbed.nemo.sha256)}`);
+});
+
+test('resumed from train, a run trains again from the start, beside what it had, and also when it is interrupted', async () => {
+  const before = Date.now();
+  expect((await nautil(stack, ['resume', 'undisturbed', '--from', 'train', '--detach'])).exitCode).toBe(0);
+  const handle = stack.client.workflow.getHandle('undisturbed');
+  await until(async () => (await stepOf(handle)) >= 3);
+  expect((await mlflowRunOf('undisturbed')).tags).not.toHaveProperty('nautil.resumed_from');
+  await handle.cancel();
+  await expect(handle.result()).rejects.toThrow(WorkflowFailedError);
+
+  expect(await resume()).toMatchObject({ nemo: { sha256: undisturbed.nemo.sha256 } });
+  expect(await statesOf()).toMatchObject({ tokenize: 'reused', train: 'done' });
+  const folders = (await readdir(await runFolderOf(stack, handle))).filter((name) => name.startsWith('training'));
+  expect(folders).toHaveLength(2);
+  const stepsIn = async (name: string) => keptSteps(await runFolderOf(stack, handle), name);
+  const [first, second] = [await stepsIn('training'), await stepsIn(folders.find((name) => name !== 'training')!)];
+  expect(second.map(({ step, loss }) => [step, loss])).toEqual(first.map(({ step, loss }) => [step, loss]));
+  expect(first.every(({ timestampMs }) => timestampMs < before)).toBe(true);
+  expect(second.every(({ timestampMs }) => timestampMs > before)).toBe(true);
+
+  expect(await resume()).toMatchObject({ nemo: { sha256: undisturbed.nemo.sha256 } });
+  expect(await statesOf()).toMatchObject({ train: 'reused' });
+  const rows = await mlflow.getMetricHistory((await mlflowRunOf('undisturbed')).info.runId, 'train/loss');
+  expect(rows.map(({ step }) => step).sort((a, b) => a - b)).toEqual(first.map(({ step }) => step));
+  tell(`resumed from train: ${second.length} steps again, one interruption, ${short(undisturbed.nemo.sha256)}`);
+});
+
+test('another configuration makes again what it changes, and its MLflow run has all rows', async () => {
+  const result = (await resume(`model.test_ds.file_path=${trainFile}`)) as TextClassificationResult;
+  expect(await statesOf()).toMatchObject({ train: 'reused', evaluate: 'done', package: 'done' });
+  expect(result.scores!.split).toBe('test');
+  expect(result.mlflowRunId).not.toBe(undisturbed.mlflowRunId);
+  const [was, is] = await Promise.all(
+    [undisturbed, result].map(({ mlflowRunId }) => mlflow.getMetricHistory(mlflowRunId!, 'train/loss')),
+  );
+  expect(is).toEqual(was);
+
+  await resume('model.optim.lr=5e-4');
+  expect(await statesOf()).toMatchObject({ tokenize: 'reused', train: 'done', evaluate: 'done' });
+  tell(`another test file: training reused, ${is!.length} rows in the new MLflow run; another lr: tokens reused`);
+});
+
+const long = ['trainer.max_epochs=400'];
+
+/** Resumes the undisturbed run, as people do, to its end. */
+async function resume(...args: string[]): Promise<unknown> {
+  const { exitCode, stdout, stderr } = await nautil(stack, ['resume', 'undisturbed', ...args, '--json']);
+  if (exitCode !== 0) throw new Error(stderr);
+  return JSON.parse(stdout);
+}
+
+/** How the stages after those that only look came about. */
+async function statesOf(): Promise<Record<string, string>> {
+  const { stages } = await progressOf(stack.client.workflow.getHandle('undisturbed'));
+  return Object.fromEntries(stages.slice(3).map(({ stage, state }) => [stage, state]));
+}
+
+/** Oldest first. */
+async function checkpointsOf(handle: WorkflowHandle): Promise<{ step: number; path: string }[]> {
+  const folder = join(await runFolderOf(stack, handle), 'training/checkpoints');
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.safetensors')).sort();
+  return names.map((name) => ({ step: Number(/\d+/.exec(name)), path: join(folder, name) }));
+}
