@@ -1,13 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
-import {
-  defaultTaskQueue,
-  progressQuery,
-  type SweepInput,
-  type SweepProgress,
-  type SweepResult,
-} from '@nautil/contracts';
+import { progressQuery, type SweepProgress, type SweepResult } from '@nautil/contracts';
 import { MlflowClient } from '@nautil/mlflow';
-import type { WorkflowHandle } from '@temporalio/client';
+import { nautil, tell } from './testing/drill.js';
 import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
 
 // A sweep with real servers, a real worker and a real (tiny) BERT, killed in the middle of its second trial.
@@ -20,38 +14,39 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => stack?.stop());
 
-const input: SweepInput = {
-  overrides: [...tinyRun, 'model.optim.lr=1e-3,1e-4', 'trainer.max_epochs=3,6'],
-  limit: 1,
-  objective: 'val/f1_macro',
-};
-const start = (): Promise<WorkflowHandle> =>
-  stack.client.workflow.start('sweep', { workflowId: 'rates', taskQueue: defaultTaskQueue, args: [input] });
+/** As the documentation has it typed. */
+const typed = ['-m', 'model.optim.lr=1e-3,1e-4', 'trainer.max_epochs=2,3'];
 
 test('a sweep that is killed and resumed redoes no finished trial, and its runs are nested and ranked', async () => {
-  const first = await start();
+  const { exitCode, stderr } = await nautil(stack, ['sweep', ...typed, ...tinyRun, '--workflow-id=rates', '--detach']);
+  expect([exitCode, stderr]).toEqual([0, expect.stringContaining('sweep rates')]);
+  const first = stack.client.workflow.getHandle('rates');
   const rowsOf = async (): Promise<SweepProgress['rows']> => {
     const { rows } = await first.query<SweepProgress>(progressQuery);
     return rows.sort((a, b) => a.number - b.number);
   };
-  await until(async () => (await rowsOf())[1]?.state === 'running');
-  const finished = (await rowsOf())[0]!;
-  expect(finished.state).toBe('done');
+  const finishedIn = (rows: SweepProgress['rows']) => rows.find(({ state }) => state === 'done');
+  await until(async () => finishedIn(await rowsOf()) !== undefined);
+  const finished = finishedIn(await rowsOf())!;
   await first.terminate('killed by the test');
   await end(worker, 'SIGKILL');
   const executionOf = async () => (await stack.client.workflow.getHandle(finished.workflowId).describe()).runId;
   const before = await executionOf();
-  worker = await stack.startWorker();
+  const workers = [await stack.startWorker(), await stack.startWorker()];
 
-  const result = (await (await start()).result()) as SweepResult;
+  const resumed = await nautil(stack, ['resume', 'rates', '--json']);
+  expect(resumed.exitCode).toBe(0);
+  const result = JSON.parse(resumed.stdout) as SweepResult;
   expect(await executionOf()).toBe(before);
-  expect(result.rows.find(({ number }) => number === 1)).toMatchObject({
+  expect(result.rows.find(({ number }) => number === finished.number)).toMatchObject({
     state: 'reused',
     objective: finished.objective,
     nemo: finished.nemo,
   });
   expect(result.rows).toHaveLength(4);
   for (const { state } of result.rows) expect(['done', 'reused']).toContain(state);
+  const trainers = await trainersOf(result.rows.filter(({ number }) => number !== finished.number));
+  expect(workers.filter(({ pid }) => trainers.has(pid!))).toHaveLength(2);
   const scores = result.rows.map(({ objective }) => objective!);
   expect(scores).toEqual([...scores].sort((a, b) => b - a));
   expect(new Set(result.rows.map(({ nemo }) => nemo)).size).toBe(4);
@@ -66,4 +61,22 @@ test('a sweep that is killed and resumed redoes no finished trial, and its runs 
   expect(runs.map(({ info }) => info.status)).toEqual(['FINISHED', 'FINISHED', 'FINISHED', 'FINISHED']);
   expect(runs.map(({ info }) => info.runName).sort()).toEqual(result.rows.map(({ workflowId }) => workflowId).sort());
   expect((await mlflow.listArtifacts(result.mlflowRunId!)).map(({ path }) => path)).toContain('trials.csv');
+  const table = result.rows.map(({ number, state, objective }) => `${number} ${state} ${objective!.toFixed(3)}`);
+  tell(`sweep killed after trial ${finished.number} of 4, resumed by 2 workers: ${table.join(', ')}`);
 }, 240_000);
+
+/** Process ids of the workers that some trials were trained by. */
+async function trainersOf(trials: SweepResult['rows']): Promise<Set<number>> {
+  const pids = new Set<number>();
+  for (const { workflowId } of trials) {
+    const { events } = await stack.client.workflow.getHandle(workflowId).fetchHistory();
+    const scheduled = events!.filter(
+      (event) => event.activityTaskScheduledEventAttributes?.activityType?.name === 'train',
+    );
+    const ids = new Set(scheduled.map(({ eventId }) => Number(eventId)));
+    for (const { activityTaskStartedEventAttributes: started } of events!) {
+      if (started && ids.has(Number(started.scheduledEventId))) pids.add(Number.parseInt(started.identity!, 10));
+    }
+  }
+  return pids;
+}
