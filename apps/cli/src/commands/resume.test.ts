@@ -1,0 +1,89 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startTemporalServer, type ServerHandle } from '@nautil/stack';
+import { workspaceRoot } from '@nautil/store';
+import { Client, Connection } from '@temporalio/client';
+
+// What is refused, and what a run is started with when it is resumed: no worker is needed for that.
+
+const home = mkdtempSync(join(tmpdir(), 'nautil-resume-'));
+let server: ServerHandle;
+let client: Client;
+beforeAll(async () => {
+  server = await startTemporalServer({ folder: join(home, 'temporal') });
+  client = new Client({ connection: await Connection.connect({ address: server.address }) });
+}, 60_000);
+afterAll(async () => {
+  await client?.connection.close();
+  await server?.stop();
+  rmSync(home, { recursive: true, force: true });
+});
+
+function resume(...args: string[]): Promise<{ exitCode: number; stderr: string }> {
+  const program = join(workspaceRoot(), 'apps/cli/bin/nautil.mjs');
+  const env = { ...process.env, NODE_OPTIONS: '', NAUTIL_HOME: home, NAUTIL_TEMPORAL_ADDRESS: server.address };
+  return new Promise((done) =>
+    execFile(process.execPath, [program, 'resume', ...args], { env }, (error, _stdout, stderr) =>
+      done({ exitCode: error ? Number(error.code) : 0, stderr }),
+    ),
+  );
+}
+
+const overrides = ['trainer.max_epochs=1', 'model.optim.lr=1e-3'];
+
+/** A run that has ended, as one whose workers are all gone. */
+async function ended(workflowId: string, type = 'textClassification'): Promise<string> {
+  const o = { workflowId, taskQueue: 'nobody', args: [{ config: 'sst2', overrides }] };
+  const handle = await client.workflow.start(type, o);
+  await handle.terminate();
+  return handle.firstExecutionRunId;
+}
+
+/** What the latest execution was started with. */
+async function inputOf(workflowId: string): Promise<unknown> {
+  const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
+  const [payload] = events![0]!.workflowExecutionStartedEventAttributes!.input!.payloads!;
+  return JSON.parse(Buffer.from(payload!.data!).toString('utf8'));
+}
+
+test('a run goes on under its key, also from a stage, and when it is resumed twice', async () => {
+  const runKey = await ended('plain');
+  expect(await resume('plain', '--from', 'evaluate', '--detach')).toMatchObject({ exitCode: 0 });
+  expect(await inputOf('plain')).toEqual({ config: 'sst2', overrides, runKey, from: 'evaluate' });
+  await client.workflow.getHandle('plain').terminate();
+  expect(await resume('plain', '--detach')).toMatchObject({ exitCode: 0 });
+  expect(await inputOf('plain')).toEqual({ config: 'sst2', overrides, runKey });
+});
+
+test('with overrides it is a new run of that name, with those after its own', async () => {
+  await ended('changed');
+  expect(await resume('changed', 'model.optim.lr=1e-4', '--detach')).toMatchObject({ exitCode: 0 });
+  expect(await inputOf('changed')).toEqual({ config: 'sst2', overrides: [...overrides, 'model.optim.lr=1e-4'] });
+});
+
+test('a sweep is asked for the same again', async () => {
+  await ended('rates', 'sweep');
+  expect(await resume('rates', '--detach')).toMatchObject({ exitCode: 0 });
+  expect(await inputOf('rates')).toEqual({ config: 'sst2', overrides });
+});
+
+test('what cannot be resumed so is refused, and says what to do', async () => {
+  await client.workflow.start('textClassification', { workflowId: 'running', taskQueue: 'nobody' });
+  await ended('swept', 'sweep');
+  const refusals = [
+    [['nothing'], 'there is no run or sweep nothing', 'temporal workflow list'],
+    [['running', '--from', 'train'], 'running is still running', 'temporal workflow cancel -w running'],
+    [['running', 'a=1'], 'running is still running', 'temporal workflow cancel -w running'],
+    [['swept', '--from', 'train'], 'swept is a sweep', 'resume one of its trials'],
+    [['swept', '--from', 'train', 'a=1'], 'one of them at a time', 'without --from'],
+  ] as const;
+  for (const [args, message, hint] of refusals) {
+    const { exitCode, stderr } = await resume(...args);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(message);
+    expect(stderr).toContain(hint);
+    expect(stderr).not.toContain('    at ');
+  }
+}, 60_000);
