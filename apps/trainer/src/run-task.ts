@@ -37,7 +37,7 @@ export async function runTask(
   } finally {
     await experiment?.close();
     // What a slow server has not got by then is in the journal, which is sent on when the run is closed.
-    await tracker?.flush({ timeoutMs: flushMs });
+    await tracker?.flush({ timeoutMs: tracker.runId === undefined ? 0 : flushMs });
     await tracker?.close();
   }
 }

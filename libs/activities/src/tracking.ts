@@ -57,7 +57,7 @@ export async function startTracking(run: ResolvedRun, trackingUri: string): Prom
   try {
     const { tree } = await configOf(run);
     tracker.params(flattenParams(tree));
-    await tracker.flush({ timeoutMs: 10_000 });
+    await tracker.flush({ timeoutMs: tracker.runId === undefined ? 0 : 10_000 });
     return { runId: tracker.runId, url: tracker.runUrl };
   } finally {
     await tracker.close();
