@@ -1,4 +1,4 @@
-import { writeFileAtomic } from '@nautil/store';
+import { writeFileAtomic, type WriteOptions } from '@nautil/store';
 import type { TensorDType } from './tensor-dtype.js';
 import type { TensorToWrite } from './tensor-source.js';
 import { dataBytes, sizeOf } from './tensor-bytes.js';
@@ -18,8 +18,9 @@ export async function writeSafetensors(
   path: string,
   tensors: Iterable<TensorToWrite>,
   metadata?: Readonly<Record<string, string>>,
+  options?: WriteOptions,
 ): Promise<void> {
-  await writeFileAtomic(path, safetensorsChunks(tensors, metadata));
+  await writeFileAtomic(path, safetensorsChunks(tensors, metadata), options);
 }
 
 async function* safetensorsChunks(

@@ -10,7 +10,7 @@ export { fileRefsIn, stageOutput, type StageOptions, type StageOutput } from './
 export { Store } from './store.js';
 export { LockTimeout, withLock, type LockOptions } from './with-lock.js';
 export { nautilHome, workspaceRoot } from './workspace-root.js';
-export { writeFileAtomic, type FileContent } from './write-file-atomic.js';
+export { writeFileAtomic, type FileContent, type WriteOptions } from './write-file-atomic.js';
 export { ChecksumMismatch, fetchFile, type FetchOptions } from './fetch-file.js';
 export { fetchFromHub, hubEndpoint, HubRefused, HubUnavailable, type HubFetchOptions } from './fetch-from-hub.js';
 export { cachedSnapshot, hubCacheFolder, hubRepositoryFolder, isHubName, type HubRepository } from './hub-cache.js';

@@ -29,6 +29,20 @@ test('a write that fails leaves the old content and no temporary file', async ()
   expect(readdirSync(join(folder, 'failing'))).toEqual(['file']);
 });
 
+test('what is not confirmed once it is on the disk is never seen', async () => {
+  const path = join(folder, 'unconfirmed', 'file');
+  await writeFileAtomic(path, 'old');
+  const seen: string[] = [];
+  const confirm = async (): Promise<never> => {
+    seen.push(...readdirSync(join(folder, 'unconfirmed')).filter((name) => name.endsWith('.tmp')));
+    throw new Error('somebody else has it now');
+  };
+  await expect(writeFileAtomic(path, 'new', { confirm })).rejects.toThrow('somebody else has it now');
+  expect(seen).toHaveLength(1);
+  expect(readFileSync(path, 'utf8')).toBe('old');
+  expect(readdirSync(join(folder, 'unconfirmed'))).toEqual(['file']);
+});
+
 test('a full disk is said with the file, the free space and what to do, and leaves the old content', async () => {
   const path = join(folder, 'full', 'file');
   await writeFileAtomic(path, 'old');

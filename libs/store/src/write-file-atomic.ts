@@ -7,6 +7,11 @@ import { hasEnded, thisProcess } from './process-identity.js';
 /** What a file can be written from; of an iterable, one chunk is held at a time. */
 export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
+export interface WriteOptions {
+  /** Called when the content is on disk, right before readers see it; what it throws leaves the old content in place. */
+  confirm?: () => Promise<void>;
+}
+
 /**
  * Writes a file whole or not at all, creating the folders above it: readers see the old content or the new, never a part,
  * also after a crash or a power cut. The temporary file lies beside it and is removed when anything fails; those of
@@ -14,7 +19,11 @@ export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIter
  *
  * @throws DiskFull when there is no room; the old content is intact.
  */
-export async function writeFileAtomic(path: string, content: FileContent): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  content: FileContent,
+  { confirm }: WriteOptions = {},
+): Promise<void> {
   const folder = dirname(path);
   const temporary = temporaryBeside(path);
   try {
@@ -27,6 +36,7 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
     } finally {
       await file.close();
     }
+    await confirm?.();
     await rename(temporary, path);
     await syncFolder(folder);
   } catch (error) {

@@ -1,9 +1,10 @@
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { openTensors, writeSafetensors } from '@nautil/checkpoint';
+import { readdir, rm, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { CorruptFile, openTensors, UnsupportedFile, writeSafetensors } from '@nautil/checkpoint';
 import type { EpochEvaluated, TrainStepped } from '@nautil/contracts';
 import type { Fence } from '@nautil/store';
 import { CheckpointMismatch } from './errors.js';
+import { faultPoint } from './fault-point.js';
 
 /** What a checkpoint holds beside tensors: with the weights and slots it decides every byte of the rest of the run. */
 export interface Progress {
@@ -87,10 +88,23 @@ export class RunFolder {
     return join(this.path, 'last.safetensors');
   }
 
-  /** The newest checkpoint, or undefined at the start of a run. Throws CheckpointMismatch when it is another run's. */
-  async latest(): Promise<SavedState | undefined> {
-    const newest = (await this.#checkpoints()).at(-1);
-    return newest && this.#open(newest.path, []);
+  /**
+   * The newest whole checkpoint, or undefined at the start of a run. Throws CheckpointMismatch when it is another run's.
+   *
+   * @param onDamaged - told of each newer one that is not whole.
+   */
+  async latest(onDamaged: (message: string) => void = () => {}): Promise<SavedState | undefined> {
+    for (const { path } of (await this.#checkpoints()).reverse()) {
+      try {
+        return await this.#open(path, []);
+      } catch (error) {
+        if (!(error instanceof CorruptFile || error instanceof UnsupportedFile)) throw error;
+        // A disk that lies about what it has written leaves such files when the power goes. It must not outrank those to come.
+        await rm(path, { force: true });
+        onDamaged(`${error.message}; it was removed, and the checkpoint before it counts`);
+      }
+    }
+    return undefined;
   }
 
   /**
@@ -125,11 +139,8 @@ export class RunFolder {
 
   /** Writes `step-N.safetensors`, then removes all but the last two. */
   async save(progress: Progress, tensors: NamedArray[]): Promise<{ path: string; sizeBytes: number }> {
-    await this.#fence?.check();
-    const folder = join(this.path, 'checkpoints');
-    await mkdir(folder, { recursive: true });
-    const path = join(folder, `step-${String(progress.step).padStart(8, '0')}.safetensors`);
-    await writeSafetensors(path, tensors.map(asFloat32), {
+    const path = join(this.path, 'checkpoints', `step-${String(progress.step).padStart(8, '0')}.safetensors`);
+    await this.#write(path, tensors, `checkpoint step ${progress.step}`, {
       format: 'nautil-checkpoint',
       progress: JSON.stringify(progress),
       digests: JSON.stringify(this.#digests),
@@ -140,9 +151,23 @@ export class RunFolder {
 
   /** Writes weights alone, under NeMo's names. */
   async saveWeights(path: string, tensors: NamedArray[]): Promise<void> {
-    await this.#fence?.check();
-    await mkdir(this.path, { recursive: true });
-    await writeSafetensors(path, tensors.map(asFloat32), { format: 'pt' });
+    await this.#write(path, tensors, `weights ${basename(path, '.safetensors')}`, { format: 'pt' });
+  }
+
+  /** Checks the fence before the work, and again when the file is whole: writing may have taken long. */
+  async #write(path: string, tensors: NamedArray[], point: string, metadata: Record<string, string>): Promise<void> {
+    const check = async (): Promise<void> => this.#fence?.check();
+    await check();
+    const half = Math.floor(tensors.length / 2);
+    const contents = tensors.map((tensor, i) => ({
+      ...tensor,
+      dtype: 'F32' as const,
+      data: async () => {
+        if (i === half) await faultPoint(point);
+        return tensor.data;
+      },
+    }));
+    await writeSafetensors(path, contents, metadata, { confirm: check });
   }
 
   async #checkpoints(): Promise<{ step: number; path: string }[]> {
@@ -156,5 +181,3 @@ export class RunFolder {
       .sort((a, b) => a.step - b.step);
   }
 }
-
-const asFloat32 = (tensor: NamedArray) => ({ ...tensor, dtype: 'F32' as const });

@@ -1,6 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { TrainDone, TrainEvent } from '@nautil/contracts';
 import { openTensors } from '@nautil/checkpoint';
+import { claimFence, Fenced } from '@nautil/store';
 import { CheckpointMismatch, LossNotFinite, TrainingInterrupted, WeightsNotFinite } from './errors.js';
 import type { TrainJob } from './job.js';
 import { openTinyRun, type TinyRun } from './tiny-run.js';
@@ -62,6 +64,36 @@ describe('a run', () => {
       expect(lossesOf(parts.events)).toEqual(lossesOf(whole.events));
     }
   });
+
+  test.each([
+    ['the newest checkpoint was empty', 1, 0],
+    ['the newest checkpoint was cut off', 1, 0.5],
+    ['both checkpoints were cut off', 2, 0.9],
+  ])(
+    'of which %s when the power went goes on from what is whole, says so, and ends with the same bytes',
+    async (name, count, share) => {
+      const job = await tiny.job(name);
+      const control: TrainControl = {};
+      const stopAt8 = (event: TrainEvent): void =>
+        void (event.type === 'step' && event.step === 8 && (control.stop = 'interrupt'));
+      await expect(trainClassifier(job, stopAt8, control)).rejects.toThrow(TrainingInterrupted);
+      const folder = join(job.folder, 'checkpoints');
+      const files = (await readdir(folder)).sort();
+      expect(files).toHaveLength(2);
+      for (const file of files.slice(-count)) {
+        const { length } = await bytesOf(join(folder, file));
+        await truncate(join(folder, file), Math.floor(length * share));
+      }
+      const { done, events } = await train(job);
+      const start = events.find((event) => event.type === 'start');
+      expect(start).toMatchObject(count === 1 ? { step: 6, resumedFrom: join(folder, files[0]!) } : { step: 0 });
+      const warnings = events.flatMap((event) => (event.type === 'warning' ? [event.message] : []));
+      expect(warnings).toHaveLength(count);
+      for (const file of files.slice(-count)) expect(warnings.join()).toContain(join(folder, file));
+      expect(await bytesOf(done.lastWeights)).toEqual(await bytesOf(whole.done.lastWeights));
+      expect(await bytesOf(done.bestWeights!)).toEqual(await bytesOf(whole.done.bestWeights!));
+    },
+  );
 
   test('that is already done is not trained again', async () => {
     const again = await train(await tiny.job('whole'));
@@ -158,4 +190,19 @@ test('checkpoints are rotated, and the newest holds weights and the optimizer’
   const newest = await openTensors(paths.at(-1)!);
   expect(newest.names().some((name) => name.startsWith('optimizer/exp_avg/bert_model.'))).toBe(true);
   await newest.close();
+});
+
+test('an attempt that another has followed writes no checkpoint and no weights', async () => {
+  const job = await tiny.job('followed');
+  const contents = async (): Promise<string[]> =>
+    (await readdir(job.folder, { recursive: true })).filter((name) => name.endsWith('.safetensors')).sort();
+  let before: string[] | undefined;
+  const takeOverAtStep4 = async (event: TrainEvent): Promise<void> => {
+    if (event.type !== 'step' || event.step !== 4) return;
+    await claimFence(job.folder);
+    before = await contents();
+  };
+  await expect(trainClassifier(job, takeOverAtStep4)).rejects.toThrow(Fenced);
+  expect(before).toEqual([join('checkpoints', 'step-00000003.safetensors')]);
+  expect(await contents()).toEqual(before);
 });

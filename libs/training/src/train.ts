@@ -162,8 +162,9 @@ class Attempt {
         headDropout: model.classifierHead.fcDropout,
       },
     });
+    const damaged: string[] = [];
     const saved =
-      (await run.folder.latest()) ??
+      (await run.folder.latest((message) => damaged.push(message))) ??
       (job.resumeFrom === undefined ? undefined : await run.folder.earlier(job.resumeFrom));
     try {
       if (saved) {
@@ -189,6 +190,7 @@ class Attempt {
       device: job.device ?? 'CPU',
       resumedFrom: saved?.path,
     });
+    for (const message of damaged) await emit({ type: 'warning', message });
     // Said again, since a crash may have come between the checkpoint and its log: the rows are the same.
     if (saved) await attempt.#announce({ path: saved.path, sizeBytes: saved.sizeBytes });
     return attempt;
@@ -286,6 +288,7 @@ class Attempt {
 
   async #evaluate(epoch: number): Promise<void> {
     const { job, validation, folder } = this.#run;
+    await faultPoint(`evaluation step ${this.#progress.step}`);
     const { checkpointCallback, createEarlyStoppingCallback, earlyStoppingCallback } = job.settings.expManager;
     const evaluation = await evaluate(this.#graph, validation!, job);
     const event: EpochEvaluated = {
@@ -360,6 +363,7 @@ class Attempt {
 
   async #announce(file: { path: string; sizeBytes: number }): Promise<void> {
     const { step, events } = this.#progress;
+    await faultPoint(`log step ${step}`);
     await this.#emit({ type: 'checkpoint', step, epoch: this.#lastEpoch, ...file, events });
     this.#progress.events = [];
   }
