@@ -1,4 +1,4 @@
-import { recordOf, type FromTrainer, type ToTrainer } from '@nautil/contracts';
+import { recordOf, type FromTrainer, type ToTrainer, type TrainEvent } from '@nautil/contracts';
 import type { TrainControl, TrainerResult, TrainerTask } from '@nautil/training';
 import { runTask } from './run-task.js';
 
@@ -12,6 +12,28 @@ const say = (message: FromTrainer<TrainerResult>): Promise<void> =>
   });
 
 const heartbeat = setInterval(() => void say({ type: 'alive' }), 1000);
+
+/** Resolves when the worker has kept what the checkpoint of a step holds, or is gone: the next attempt then says it again. */
+const isHeard = (step: number): Promise<void> =>
+  new Promise((resolve) => {
+    if (!process.connected) return resolve();
+    const onMessage = (message: ToTrainer<TrainerTask>): void => {
+      if (message.type === 'heard' && message.step === step) end();
+    };
+    const end = (): void => {
+      process.off('message', onMessage);
+      process.off('disconnect', end);
+      resolve();
+    };
+    process.on('message', onMessage);
+    process.on('disconnect', end);
+  });
+
+async function tellWorker(event: TrainEvent): Promise<void> {
+  const heard = event.type === 'checkpoint' ? isHeard(event.step) : undefined;
+  await say({ type: 'event', event });
+  await heard;
+}
 
 /** How long a step and a checkpoint may take after the worker is gone, before the process is ended all the same. */
 const graceMs = 120_000;
@@ -27,13 +49,13 @@ process.on('SIGTERM', () => (control.stop = 'interrupt'));
 
 process.on('message', (message: ToTrainer<TrainerTask>) => {
   if (message.type === 'stop') control.stop = message.how;
-  else void perform(message.task);
+  else if (message.type === 'run') void perform(message.task);
 });
 
 async function perform(task: TrainerTask): Promise<void> {
   let code = 0;
   try {
-    const result = await runTask(task, (event) => say({ type: 'event', event }), { control });
+    const result = await runTask(task, tellWorker, { control });
     await say({ type: 'done', result });
   } catch (error) {
     await say({ type: 'failed', error: recordOf(error) });

@@ -115,8 +115,8 @@ async function runStages(
         let place: TrainHeartbeat | undefined;
         const outcome = await runTask(
           task,
-          (event) => {
-            record(event);
+          async (event) => {
+            await record(event);
             if (event.type === 'warning') o.display.warn(event.message);
             place = placeAfter(place, event);
             if (place && event.type === 'step') o.display.show(place);

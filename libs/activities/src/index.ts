@@ -2,3 +2,4 @@ export { createActivities, type ActivityDependencies } from './create-activities
 export { placeAfter } from './place-after.js';
 export * as stages from './stages/index.js';
 export { finishTracking, startTracking, trackingOfTraining } from './tracking.js';
+export { runTrainer, type TrainerProcessOptions } from './trainer-process.js';

@@ -55,8 +55,8 @@ export async function train(request: TrainRequest, o: TrainDependencies): Promis
       const outcome = await runTrainer({
         task,
         onEvent: (event) => {
-          record(event);
           onEvent(event);
+          return record(event);
         },
         onAlive: () => context.heartbeat(place),
         onStarted: (tell) => {

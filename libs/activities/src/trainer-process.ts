@@ -8,8 +8,11 @@ import { TrainerCrashed } from './errors.js';
 export interface TrainerProcessOptions {
   task: TrainerTask;
 
-  /** Called for every event, in order. */
-  onEvent?: (event: TrainEvent) => void;
+  /** Beside this process's environment. */
+  env?: Record<string, string>;
+
+  /** Called for every event, in order. The trainer waits for what it does with a checkpoint; when it fails, the task does. */
+  onEvent?: (event: TrainEvent) => void | Promise<void>;
 
   /** Called about once a second while the trainer's event loop turns. */
   onAlive?: () => void;
@@ -31,6 +34,7 @@ export function runTrainer(o: TrainerProcessOptions): Promise<TrainerResult> {
   return new Promise((resolve, reject) => {
     const child = fork(join(workspaceRoot(), 'apps/trainer/src/child.ts'), {
       cwd: workspaceRoot(),
+      ...(o.env ? { env: { ...process.env, ...o.env } } : {}),
       execArgv: ['--import', import.meta.resolve('tsx')],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       serialization: 'json',
@@ -46,10 +50,19 @@ export function runTrainer(o: TrainerProcessOptions): Promise<TrainerResult> {
       if (child.connected) child.send(message, () => undefined);
     };
     let answer: (() => void) | undefined;
+    const pass = async (event: TrainEvent): Promise<void> => {
+      try {
+        await o.onEvent?.(event);
+        if (event.type === 'checkpoint') tell({ type: 'heard', step: event.step });
+      } catch (error) {
+        answer = () => reject(error as Error);
+        child.kill('SIGKILL');
+      }
+    };
     child.on('message', (message: FromTrainer<TrainerResult>) => {
       if (message.type === 'ready') tell({ type: 'run', task: o.task });
       else if (message.type === 'alive') o.onAlive?.();
-      else if (message.type === 'event') o.onEvent?.(message.event);
+      else if (message.type === 'event') void pass(message.event);
       else if (message.type === 'done') answer = () => resolve(message.result);
       else answer = () => reject(new RemoteError(message.error));
     });

@@ -6,9 +6,11 @@ import type { TrainEvent } from './events.js';
  * crash costs one attempt and not the worker, and the device's memory goes back when the child ends.
  *
  * The child says `ready`, is given one task, says `alive` about once a second while its event loop turns, and ends with
- * `done` or `failed`. It stops by itself, with a checkpoint, when the channel closes: its worker is gone.
+ * `done` or `failed`. After a checkpoint it waits to be `heard`: the events of one are kept before the next is written,
+ * which holds only its own. It stops by itself, with a checkpoint, when the channel closes: its worker is gone.
  */
-export type ToTrainer<Task> = { type: 'run'; task: Task } | { type: 'stop'; how: 'interrupt' | 'early' };
+export type ToTrainer<Task> =
+  { type: 'run'; task: Task } | { type: 'stop'; how: 'interrupt' | 'early' } | { type: 'heard'; step: number };
 
 export type FromTrainer<Result> =
   | { type: 'ready' }

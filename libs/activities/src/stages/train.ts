@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FileRef, Made, TrainedModel, TrainEvent, TrainRequest } from '@nautil/contracts';
-import { canonicalJson, fileRef, sha256Of, stageOutput, writeFileAtomic } from '@nautil/store';
+import { canonicalJson, explainWriteError, fileRef, sha256Of, stageOutput, writeFileAtomic } from '@nautil/store';
 import type { TrackingTask, TrainerTask, TrainOutcome } from '@nautil/training';
 import { withoutKeys } from './resolve-run.js';
 import { configOf, redoOf } from './run-settings.js';
@@ -15,8 +15,11 @@ export interface TrainModelOptions {
   /** Runs of one scope share a training that is equal; default: the run stays alone. */
   scope?: string;
 
-  /** Trains, in a process of its own or in this one, and calls `record` with every event, in order. */
-  compute: (task: Extract<TrainerTask, { do: 'train' }>, record: (event: TrainEvent) => void) => Promise<TrainOutcome>;
+  /** Trains, in a process of its own or in this one, and awaits `record` of every event, in order. */
+  compute: (
+    task: Extract<TrainerTask, { do: 'train' }>,
+    record: (event: TrainEvent) => Promise<void>,
+  ) => Promise<TrainOutcome>;
 }
 
 /**
@@ -44,11 +47,9 @@ export async function trainModel(request: TrainRequest, o: TrainModelOptions): P
     async () => {
       const seen = new SeenEvents(eventsFile);
       await seen.load();
-      let written = Promise.resolve();
-      const outcome = await o.compute({ do: 'train', job, tracking: o.tracking }, (event) => {
-        if (event.type === 'checkpoint') written = written.then(() => seen.append(event.events));
+      const outcome = await o.compute({ do: 'train', job, tracking: o.tracking }, async (event) => {
+        if (event.type === 'checkpoint') await seen.append(event.events);
       });
-      await written;
       return {
         lastWeights: await fileRef(outcome.lastWeights),
         ...(outcome.bestWeights ? { bestWeights: await fileRef(outcome.bestWeights) } : {}),
@@ -140,7 +141,14 @@ class SeenEvents {
   async append(events: { type: string; step: number }[]): Promise<void> {
     const fresh = events.filter((event) => !this.#keys.has(keyOf(event)));
     for (const event of fresh) this.#keys.add(keyOf(event));
-    if (fresh.length > 0) await appendFile(this.#file, fresh.map((event) => `${JSON.stringify(event)}\n`).join(''));
+    if (fresh.length === 0) return;
+    const lines = fresh.map((event) => `${JSON.stringify(event)}\n`).join('');
+    try {
+      // On the disk before the next checkpoint is, which no longer holds them.
+      await appendFile(this.#file, lines, { flush: true });
+    } catch (error) {
+      throw await explainWriteError(error, this.#file);
+    }
   }
 }
 
