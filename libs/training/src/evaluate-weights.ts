@@ -3,13 +3,14 @@ import type { DatasetSettings, Limit } from '@nautil/config';
 import { maxLength, parseEncoderConfig, type EncoderConfig } from '@nautil/model';
 import { openTokenCache } from '@nautil/tokenization';
 import { batchesOf, batchOfRows } from './batches.js';
+import { chooseDevice } from './choose-device.js';
 import { ClassifierGraph } from './classifier-graph.js';
 import { evaluate, type Evaluation } from './evaluate.js';
 import type { TrainJob } from './job.js';
 
 export interface EvaluateWeightsOptions {
   /** The run that made the weights. */
-  job: Pick<TrainJob, 'settings' | 'numClasses' | 'labelNames' | 'classWeights' | 'device' | 'logDir'>;
+  job: Pick<TrainJob, 'settings' | 'numClasses' | 'labelNames' | 'classWeights' | 'logDir'>;
 
   /** Safetensors under NeMo's names, as training writes them. */
   weights: string;
@@ -54,7 +55,7 @@ export async function evaluateWeights(o: EvaluateWeightsOptions): Promise<Weight
     numOutputLayers: model.classifierHead.numOutputLayers,
     precision: trainer.precision,
     intraOpThreads: nautil.intraOpThreads,
-    device: job.device,
+    device: chooseDevice(trainer, nautil).name,
   });
   try {
     const names = new Set(source.names());

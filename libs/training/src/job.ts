@@ -23,9 +23,6 @@ export interface TrainJob {
   /** Loss weight by label id; absent: all 1. [numClasses] */
   classWeights?: number[];
 
-  /** TensorFlow's name, e.g. `/device:GPU:0`; absent: the CPU. */
-  device?: string;
-
   /** Where NeMo's exp_manager would leave its files; absent: nowhere. */
   logDir?: string;
 

@@ -4,6 +4,7 @@ import { claimFence } from '@nautil/store';
 import { OutOfMemory } from '@nautil/tensorflow';
 import { openTokenCache, type TokenCache } from '@nautil/tokenization';
 import { batchesOf, microBatchesOf, type BatchSource } from './batches.js';
+import { chooseDevice } from './choose-device.js';
 import { ClassifierGraph } from './classifier-graph.js';
 import { openInitialClassifier, type InitialClassifier } from './encoder-source.js';
 import { BatchDidNotFit, BatchTooLarge, LossNotFinite, TrainingInterrupted, WeightsNotFinite } from './errors.js';
@@ -148,13 +149,14 @@ class Attempt {
   static async open(run: Run, emit: Emit, control: TrainControl, forcedSplit?: number): Promise<Attempt> {
     const { job, initial, length } = run;
     const { trainer, model, nautil } = job.settings;
+    const { name: device, warnings } = chooseDevice(trainer, nautil);
     const graph = new ClassifierGraph({
       encoder: initial.encoder,
       numClasses: job.numClasses,
       numOutputLayers: model.classifierHead.numOutputLayers,
       precision: trainer.precision,
       intraOpThreads: nautil.intraOpThreads,
-      device: job.device,
+      device,
       training: {
         optim: model.optim,
         clip: trainer.gradientClipVal,
@@ -187,10 +189,10 @@ class Attempt {
       trainExamples: run.trainCache.count,
       validationExamples: run.validationCache?.count ?? 0,
       trainableParameters: graph.trainableParameters,
-      device: job.device ?? 'CPU',
+      device,
       resumedFrom: saved?.path,
     });
-    for (const message of damaged) await emit({ type: 'warning', message });
+    for (const message of [...damaged, ...warnings]) await emit({ type: 'warning', message });
     // Said again, since a crash may have come between the checkpoint and its log: the rows are the same.
     if (saved) await attempt.#announce({ path: saved.path, sizeBytes: saved.sizeBytes });
     return attempt;

@@ -1,0 +1,51 @@
+import type { NautilSettings, TrainerSettings } from '@nautil/config';
+import { Graph, Session } from '@nautil/tensorflow';
+
+export interface ChosenDevice {
+  /** TensorFlow's name, e.g. `/device:GPU:1`. */
+  name: string;
+
+  /** What the configuration asked for and does not get. */
+  warnings: string[];
+}
+
+/**
+ * Where a run computes: on the GPU that `trainer.devices` names first, or on the processor where TensorFlow finds none. The
+ * accelerator of NeMo's defaults is gpu, so a machine without one is no error.
+ */
+export function chooseDevice(
+  { accelerator, devices }: Pick<TrainerSettings, 'accelerator' | 'devices'>,
+  { intraOpThreads }: Pick<NautilSettings, 'intraOpThreads'>,
+): ChosenDevice {
+  const cpu = '/device:CPU:0';
+  if (accelerator === 'cpu') return { name: cpu, warnings: [] };
+  const gpus = countGpus(intraOpThreads);
+  if (gpus === 0) {
+    const asked = accelerator === 'gpu';
+    return { name: cpu, warnings: asked ? ['TensorFlow finds no GPU: training on the processor'] : [] };
+  }
+  const [wanted = 0, ...others] = Array.isArray(devices) ? devices : [0];
+  const several = others.length > 0 || (!Array.isArray(devices) && devices > 1);
+  const index = Math.min(wanted, gpus - 1);
+  return {
+    name: `/device:GPU:${index}`,
+    warnings: [
+      ...(index === wanted ? [] : [`there is no GPU ${wanted}, but ${gpus} in all: training on GPU ${index}`]),
+      ...(several
+        ? [`trainer.devices asks for several: training on GPU ${index} alone, with the batch size of one device`]
+        : []),
+    ],
+  };
+}
+
+/** NOTE: the first session of a process decides about the threads of all. */
+function countGpus(intraOpThreads: number): number {
+  const graph = new Graph();
+  const session = new Session(graph, { intraOpThreads });
+  try {
+    return session.devices().filter(({ type }) => type === 'GPU').length;
+  } finally {
+    session.close();
+    graph.close();
+  }
+}
