@@ -19,6 +19,9 @@ import { TrainingInterrupted, type TrainControl, type TrainOutcome } from '@naut
 import type { HydraArguments } from './hydra-arguments.js';
 import { runTask } from './run-task.js';
 
+/** A download says how far it is no more often than this. */
+const downloadLineMs = 5000;
+
 /**
  * Trains without Temporal: the stages of the workflow, one after another, in this process. MLflow hears of it when its
  * server answers; else the run's journal keeps everything for `nautil runs sync`.
@@ -99,7 +102,13 @@ async function runStages(
     o.display.line(`${name}: ${made.reused ? 'reused' : 'done'}, ${made.detail}`);
     return made;
   };
-  const source = await stage('download', () => stages.download({ run }));
+  let told = performance.now();
+  const onProgress = (detail: string): void => {
+    if (performance.now() - told < downloadLineMs) return;
+    told = performance.now();
+    o.display.line(`download: ${detail}`);
+  };
+  const source = await stage('download', () => stages.download({ run }, { signal: o.signal, onProgress }));
   const data = await stage('convert', () => stages.convert({ run, source }));
   const inputs = await stage('cache', () => stages.cache({ run, source, data }));
   const tokens = await stage('tokenize', () => stages.tokenize({ run, inputs, echo: o.echo }));

@@ -6,7 +6,8 @@ import type { LabelledData, Made, ResolvedRun, Source } from '@nautil/contracts'
 import { sha256Of } from '@nautil/store';
 import { startFileServer } from '@nautil/store/testing/file-server';
 import { startHubServer, type HubContent } from '@nautil/store/testing/hub-server';
-import { CancelledFailure } from '@temporalio/activity';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/activity';
+import { ActivityCancellationDetails } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { pack, type Header } from 'tar-stream';
 import { createActivities } from '../create-activities.js';
@@ -238,15 +239,21 @@ describe('data', () => {
   });
 });
 
-test('the activity heartbeats with how far a download is, and ends when it is cancelled', async () => {
+test.each([
+  ['cancelled', undefined, CancelledFailure, /CANCELLED/],
+  ['on a worker that shuts down', 'WORKER_SHUTDOWN', ApplicationFailure, /another one goes on with the stage/],
+] as const)('the activity heartbeats with how far a download is, and %s it ends', async (_, reason, type, message) => {
   const server = await serve('train.tsv', Buffer.from(tsv), { hangAfter: (answer) => (answer === 1 ? 4 : undefined) });
   const run = await runOf([localEncoder(), `nautil.data.source=${server.url}`]);
   const activities = createActivities({ trackingUri: 'http://127.0.0.1:9', signalProgress: () => Promise.resolve() });
   const environment = new MockActivityEnvironment();
+  const details = reason && new ActivityCancellationDetails({ workerShutdown: true });
   environment.on('heartbeat', (detail: unknown) => {
-    if (detail === `train.tsv: 4 bytes of ${tsv.length} bytes`) environment.cancel();
+    if (detail === `train.tsv: 4 bytes of ${tsv.length} bytes`) environment.cancel(reason, details);
   });
-  await expect(environment.run(activities.download, { run })).rejects.toThrow(CancelledFailure);
+  const error = await errorOf(environment.run(activities.download, { run }));
+  expect(error).toBeInstanceOf(type);
+  expect(error.message).toMatch(message);
   const { data } = (await new MockActivityEnvironment().run(activities.download, { run })) as Source;
   expect(readFileSync(data.train!, 'utf8')).toBe(tsv);
   expect(server.requests.at(-1)?.range).toBe('bytes=4-');
