@@ -82,7 +82,7 @@ function answer(request: IncomingMessage, response: ServerResponse, number: numb
   });
   const cut = cutAfter?.(number);
   const hang = hangAfter?.(number);
-  if (cut !== undefined) response.write(body.subarray(0, cut), () => setTimeout(() => response.destroy(), 20));
+  if (cut !== undefined) response.write(body.subarray(0, cut), () => setTimeout(() => response.destroy(), 200));
   else if (hang !== undefined) response.write(body.subarray(0, hang));
   else response.end(body);
 }

@@ -77,7 +77,7 @@ export async function startHubServer(content: HubContent): Promise<HubServer> {
     });
     const cut = content.cutAfter?.(files++, path);
     if (cut === undefined) response.end(rest);
-    else response.write(rest.subarray(0, cut), () => setTimeout(() => response.destroy(), 20));
+    else response.write(rest.subarray(0, cut), () => setTimeout(() => response.destroy(), 200));
   };
 
   const storage = await listen((request, response) => {
