@@ -46,7 +46,13 @@ async function trainAndPackage(encoder: string, overrides: string[]): Promise<Pa
   const workflowId = `run-${homes.length}`;
   const runKey = `key-${homes.length}`;
   // No server listens there: runs go on without one.
-  const activities = createActivities({ trackingUri: 'http://127.0.0.1:9', signalProgress: () => Promise.resolve() });
+  const activities = createActivities({
+    trackingUri: 'http://127.0.0.1:9',
+    signalProgress: () => Promise.resolve(),
+    home: 'here',
+    isPolled: () => Promise.resolve(true),
+    trainings: 1,
+  });
   const call = <Name extends keyof RunActivities>(name: Name, input: Parameters<RunActivities[Name]>[0]) =>
     new MockActivityEnvironment().run(
       activities[name] as (of: Parameters<RunActivities[Name]>[0]) => ReturnType<RunActivities[Name]>,

@@ -19,7 +19,7 @@ type Reach = typeof shortly | typeof hours | typeof weeks;
 export function activitiesOn(taskQueue: string, run?: Pick<ResolvedRun, 'heartbeatTimeoutMs'>): RunActivities {
   const within = (reach: Reach) => callable<RunActivities>(taskQueue, reach, run?.heartbeatTimeoutMs);
   const { resolveRun, startTracking, finishTracking } = within(shortly);
-  const { download, convert, cache, tokenize, evaluate, package: pack } = within(hours);
+  const { download, convert, cache, tokenize, evaluate, bringHome, package: pack } = within(hours);
   const { train } = within(weeks);
   return {
     resolveRun,
@@ -31,6 +31,7 @@ export function activitiesOn(taskQueue: string, run?: Pick<ResolvedRun, 'heartbe
     tokenize,
     train,
     evaluate,
+    bringHome,
     package: pack,
   };
 }

@@ -14,6 +14,7 @@ const runParsers = {
   config: text,
   overrides: texts,
   runKey: text,
+  home: text,
   from: oneOf(stages),
   parentMlflowRunId: text,
   configPath: text,

@@ -15,6 +15,7 @@ export class RunProgress {
   readonly notes: string[] = [];
   mlflowUrl: string | undefined;
   paused = false;
+  home: string | undefined;
 
   /** The stage that runs, or ran last. */
   current: Stage | undefined;
@@ -83,6 +84,7 @@ export class RunProgress {
       training: this.#training,
       notes: this.notes,
       runKey: this.#runKey,
+      home: this.home,
       paused: this.paused,
       mlflowUrl: this.mlflowUrl,
       result: this.#result,

@@ -36,7 +36,7 @@ const f1 = defineSearchAttributeKey('NautilF1', SearchAttributeType.DOUBLE);
  */
 export async function textClassification(input?: unknown): Promise<TextClassificationResult> {
   const { workflowId, firstExecutionRunId, runId, taskQueue } = workflowInfo();
-  const { from, runKey = firstExecutionRunId, continued, ...request } = parseInput(input);
+  const { from, runKey = firstExecutionRunId, continued, home = taskQueue, ...request } = parseInput(input);
   const redo = from && { from, token: continued?.redoToken ?? runId };
   const progress = new RunProgress(runKey);
   const control = new RunControl({
@@ -47,13 +47,17 @@ export async function textClassification(input?: unknown): Promise<TextClassific
         ...request,
         runKey,
         from,
+        home: run?.queues.cpu ?? home,
         continued: { ...left, redoToken: redo?.token },
       } satisfies TextClassificationInput),
   });
 
   let run: ResolvedRun | undefined;
   try {
-    run = await activitiesOn(taskQueue).resolveRun({ ...request, workflowId, runKey, taskQueue, redo });
+    const { config, overrides } = request;
+    const begunBefore = runKey !== firstExecutionRunId && config === undefined && overrides === undefined;
+    run = await activitiesOn(home).resolveRun({ ...request, workflowId, runKey, taskQueue, redo, begunBefore });
+    progress.home = run.queues.cpu;
     return progress.finish(await runStages(run, control, progress));
   } catch (error) {
     if (error instanceof ContinueAsNew) throw error;
@@ -90,7 +94,11 @@ async function runStages(
   const inputs = await control.stage('cache', () => cpu.cache({ run, source, data }));
   const tokens = await control.stage('tokenize', () => cpu.tokenize({ run, inputs }));
   const trained = await control.training((stopEarly) => gpu.train({ run, inputs, tokens, stopEarly }));
-  const evaluated = await control.stage('evaluate', () => gpu.evaluate({ run, inputs, tokens, model: trained }));
+  const evaluated = await control.stage('evaluate', async () => {
+    const made = await gpu.evaluate({ run, inputs, tokens, model: trained });
+    // No version mark: runs of before there was another way all say that they share files.
+    return run.queues.gpuSharesFiles ? made : cpu.bringHome({ run, evaluated: made });
+  });
   const packaged = await control.stage('package', () => cpu.package({ run, inputs, tokens, evaluated }));
 
   if (evaluated.scores) upsertSearchAttributes([{ key: f1, value: evaluated.scores.f1Macro }]);

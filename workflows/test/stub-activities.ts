@@ -73,6 +73,7 @@ export function stubActivities(change: Partial<RunActivities> = {}): {
       reportFile: file('report.json'),
       evaluations: file('evaluations.jsonl'),
     }),
+    bringHome: async ({ evaluated }) => evaluated,
     package: async () => ({ ...made, nemo: file('model.nemo') }),
   };
   const entries = Object.entries({ ...stubs, ...change }).map(

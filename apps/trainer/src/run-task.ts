@@ -4,6 +4,7 @@ import {
   evaluateWeights,
   ExperimentFolder,
   linkOrCopy,
+  TrainingMirror,
   trainClassifier,
   type Emit,
   type TrainControl,
@@ -27,19 +28,32 @@ export async function runTask(
   const { settings, logDir } = task.job;
   openTensorFlow({ onednn: settings.nautil.onednn });
   if (task.do === 'evaluate') return evaluateWeights(task);
+  const mirror = task.mirror && new TrainingMirror(task.mirror);
   const tracker = task.tracking && (await openTracker(task.tracking));
   const experiment =
     logDir === undefined
       ? undefined
       : await ExperimentFolder.open({ folder: logDir, settings: settings.expManager, echo: o.echo });
   try {
-    return await trainClassifier(task.job, tracked(tracker, kept(experiment, emit)), o.control);
+    return await trainClassifier(task.job, mirrored(mirror, tracked(tracker, kept(experiment, emit))), o.control);
   } finally {
     await experiment?.close();
     // What a slow server has not got by then is in the journal, which is sent on when the run is closed.
     await tracker?.flush({ timeoutMs: tracker.runId === undefined ? 0 : flushMs });
     await tracker?.close();
   }
+}
+
+/** Passes a checkpoint on before anything is made of it. */
+function mirrored(mirror: TrainingMirror | undefined, emit: Emit): Emit {
+  return async (event) => {
+    if (mirror && event.type === 'checkpoint')
+      await mirror.send().catch((error: unknown) =>
+        // The next checkpoint tries again; training is not held up by what only another worker would need.
+        emit({ type: 'warning', message: `the checkpoint is kept here alone: ${(error as Error).message}` }),
+      );
+    await emit(event);
+  };
 }
 
 /**

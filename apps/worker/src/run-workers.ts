@@ -1,8 +1,10 @@
 import { createRequire } from 'node:module';
 import { createActivities } from '@nautil/activities';
-import { gpuTaskQueue, NautilError, trainingSignal } from '@nautil/contracts';
+import { gpuTaskQueue, homeTaskQueue, NautilError, trainingSignal } from '@nautil/contracts';
+import { homeId, openArtifactStore } from '@nautil/store';
 import { Client, Connection } from '@temporalio/client';
 import { bundleWorkflowCode, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import type { WorkerSettings } from './worker-options.js';
 
 /** No Temporal server answers. */
 class TemporalUnreachable extends NautilError {
@@ -11,21 +13,22 @@ class TemporalUnreachable extends NautilError {
   override readonly retryable = true;
 }
 
-class UnknownRole extends NautilError {
-  override readonly name = 'UnknownRole';
-  readonly kind = 'usage';
-}
-
 /** A training that is interrupted writes a checkpoint before the worker ends. */
 const graceTime = '2 minutes';
+
+/** Activities of the cpu role at a time, on each of its queues. */
+const cpuStages = 4;
+
+/** Workflows that are kept ready in memory; others are replayed from their history when they go on. */
+const cachedWorkflows = 50;
 
 /**
  * Runs the workers of a role until SIGINT or SIGTERM, then lets their stages end: training hands over with a checkpoint.
  *
- * @param o.trainings - trainings at a time; each takes a whole device.
+ * Each role takes from two queues: that of everybody, and that of the workers that share this state folder, where the later
+ * stages of the runs that began here are.
  */
-export async function runWorkers(o: { role: string; taskQueue: string; trainings: number }): Promise<void> {
-  if (!['cpu', 'gpu', 'all'].includes(o.role)) throw new UnknownRole(`--role is ${o.role}, not cpu, gpu or all`);
+export async function runWorkers({ role, taskQueue, trainings }: WorkerSettings): Promise<void> {
   const address = process.env['NAUTIL_TEMPORAL_ADDRESS'] ?? '127.0.0.1:7233';
   const trackingUri = process.env['MLFLOW_TRACKING_URI'] ?? 'http://127.0.0.1:5000';
   Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM'] });
@@ -36,13 +39,19 @@ export async function runWorkers(o: { role: string; taskQueue: string; trainings
     });
   });
   const client = new Client({ connection: Connection.lazy({ address }) });
+  const home = await homeId();
+  const ofHome = { cpu: homeTaskQueue(taskQueue, home), gpu: homeTaskQueue(gpuTaskQueue(taskQueue), home) };
   const activities = createActivities({
     trackingUri,
     signalProgress: (workflowId, progress) => client.workflow.getHandle(workflowId).signal(trainingSignal, progress),
+    home,
+    artifacts: openArtifactStore(),
+    isPolled: async (queue) => (role === 'all' && queue === ofHome.gpu) || isPolled(client, queue),
+    trainings,
   });
   const common: WorkerOptions = {
     connection,
-    taskQueue: o.taskQueue,
+    taskQueue,
     activities,
     shutdownGraceTime: graceTime,
     // NOTE: the SDK's default lets a minute pass between heartbeats, whatever the stage says.
@@ -50,25 +59,36 @@ export async function runWorkers(o: { role: string; taskQueue: string; trainings
     defaultHeartbeatThrottleInterval: '2 seconds',
   };
   const workers: Worker[] = [];
-  if (o.role !== 'gpu') {
+  if (role !== 'gpu') {
+    const cpu = { ...common, maxConcurrentActivityTaskExecutions: cpuStages };
     const workflowBundle = await bundleWorkflows();
-    workers.push(await Worker.create({ ...common, workflowBundle, maxConcurrentActivityTaskExecutions: 4 }));
+    workers.push(await Worker.create({ ...cpu, workflowBundle, maxCachedWorkflows: cachedWorkflows }));
+    workers.push(await Worker.create({ ...cpu, taskQueue: ofHome.cpu }));
   }
-  if (o.role !== 'cpu') {
-    workers.push(
-      await Worker.create({
-        ...common,
-        taskQueue: gpuTaskQueue(o.taskQueue),
-        maxConcurrentActivityTaskExecutions: o.trainings,
-      }),
-    );
+  if (role !== 'cpu') {
+    for (const queue of [gpuTaskQueue(taskQueue), ofHome.gpu])
+      workers.push(
+        await Worker.create({ ...common, taskQueue: queue, maxConcurrentActivityTaskExecutions: trainings }),
+      );
   }
-  process.stderr.write(`worker ready: role ${o.role}, task queue ${o.taskQueue}, Temporal at ${address}\n`);
+  process.stderr.write(
+    `worker ready: role ${role}, task queue ${taskQueue}, state folder ${home}, Temporal at ${address}\n`,
+  );
   try {
     await Promise.all(workers.map((worker) => worker.run()));
   } finally {
     await connection.close();
   }
+}
+
+/** Whether a worker has asked for activities of a queue in the last minutes. */
+async function isPolled(client: Client, taskQueue: string): Promise<boolean> {
+  const { pollers } = await client.workflowService.describeTaskQueue({
+    namespace: client.options.namespace,
+    taskQueue: { name: taskQueue },
+    taskQueueType: 2, // activities
+  });
+  return (pollers ?? []).length > 0;
 }
 
 /** The workflows as one script for Temporal's sandbox; TypeScript's `.js` imports name `.ts` files. */

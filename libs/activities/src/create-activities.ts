@@ -1,6 +1,12 @@
-import { NautilError, type RunActivities, type SweepActivities, type TrainingProgress } from '@nautil/contracts';
+import {
+  NautilError,
+  type ResolvedRun,
+  type RunActivities,
+  type SweepActivities,
+  type TrainingProgress,
+} from '@nautil/contracts';
 import { Context } from '@temporalio/activity';
-import { faultPoint } from '@nautil/training';
+import { faultPoint, TrainingMirror } from '@nautil/training';
 import { WorkerShutdown } from './errors.js';
 import { reportingFailures } from './failures.js';
 import type { StageControl } from './stages/fetched.js';
@@ -9,48 +15,80 @@ import { awaitTrial } from './sweep-await-trial.js';
 import { planSweep } from './sweep-plan.js';
 import { finishSweepTracking, startSweepTracking } from './sweep-tracking.js';
 import { finishTracking, startTracking, trackingOfTraining } from './tracking.js';
+import { Gate } from './gate.js';
+import { FilePassage } from './pass-files.js';
+import { placeRun, type Workplace } from './place-run.js';
 import { train } from './train-activity.js';
 import { runTrainer } from './trainer-process.js';
 
-export interface ActivityDependencies {
+export interface ActivityDependencies extends Workplace {
   /** Address of the MLflow server; runs go on while it is down. */
   trackingUri: string;
 
   /** Tells a workflow where its training is. */
   signalProgress: (workflowId: string, progress: TrainingProgress) => Promise<void>;
+
+  /** Trainings and evaluations at a time; each takes a whole device. */
+  trainings: number;
 }
 
 /** Seconds between the heartbeats of stages that don't train. */
 const heartbeatSeconds = 2;
 
 /** The activities that the workflows call. This is the only place where Temporal meets the libraries. */
-export function createActivities({
-  trackingUri,
-  signalProgress,
-}: ActivityDependencies): RunActivities & SweepActivities {
+export function createActivities(o: ActivityDependencies): RunActivities & SweepActivities {
+  const { trackingUri, signalProgress } = o;
+  const files = new FilePassage(o);
+  const device = new Gate(o.trainings);
+  /** In turn on the device, with the run's files here, and what is made back where the other workers find it. */
+  const onDevice =
+    <R extends { run: ResolvedRun }, M>(stage: (request: R) => Promise<M>): ((request: R) => Promise<M>) =>
+    async (request) => {
+      const { cancellationSignal } = Context.current();
+      const leave = await beating(() => device.enter(cancellationSignal));
+      try {
+        const received = await beating(() => files.receive(request));
+        const made = await stage(received);
+        return await beating(() => files.send(request.run, made));
+      } finally {
+        leave();
+      }
+    };
   const activities: RunActivities & SweepActivities = {
-    resolveRun: (request) => resolveRun(request),
+    resolveRun: async (request) => {
+      const run = await resolveRun(request, { place: (asked) => placeRun(asked, o) });
+      return files.send(run, run);
+    },
     startTracking: alive((run) => startTracking(run, trackingUri)),
     finishTracking: alive((outcome) => finishTracking(outcome, trackingUri)),
     download: alive((o, control) => download(o, control)),
     convert: alive((o) => convert(o)),
-    cache: alive((o) => cache(o)),
-    tokenize: alive((o, { onProgress }) => tokenize(o, onProgress)),
-    train: (request) => train(request, { signalProgress, tracking: (asked) => trackingOfTraining(asked, trackingUri) }),
-    evaluate: alive((o) =>
-      evaluate(o, async (options) => {
-        const context = Context.current();
-        const result = await runTrainer({
-          task: { do: 'evaluate', ...options },
-          onStarted: (_stop, child) => void context.cancelled.catch(() => child.kill('SIGKILL')),
-        }).catch((error: unknown) => {
-          if (!context.cancellationDetails?.workerShutdown) throw error;
-          throw new WorkerShutdown('the worker is shutting down; another one evaluates');
-        });
-        if (!('answers' in result)) throw new TypeError('the trainer answered an evaluation with a training');
-        return result;
-      }),
+    cache: alive(async (o) => files.send(o.run, await files.listEncoder(o.run, await cache(o)))),
+    tokenize: alive(async (o, { onProgress }) => files.send(o.run, await tokenize(o, onProgress))),
+    train: onDevice(async (request) => {
+      const { folder, workflowId, runKey } = request.run;
+      const artifacts = files.artifactsOf(request.run)?.root;
+      const mirror = artifacts === undefined ? undefined : { artifacts, folder, workflowId, runKey };
+      if (mirror) await beating(() => new TrainingMirror(mirror).restore());
+      return train(request, { signalProgress, tracking: (asked) => trackingOfTraining(asked, trackingUri), mirror });
+    }),
+    evaluate: onDevice(
+      alive((request) =>
+        evaluate(request, async (options) => {
+          const context = Context.current();
+          const result = await runTrainer({
+            task: { do: 'evaluate', ...options },
+            onStarted: (_stop, child) => void context.cancelled.catch(() => child.kill('SIGKILL')),
+          }).catch((error: unknown) => {
+            if (!context.cancellationDetails?.workerShutdown) throw error;
+            throw new WorkerShutdown('the worker is shutting down; another one evaluates');
+          });
+          if (!('answers' in result)) throw new TypeError('the trainer answered an evaluation with a training');
+          return result;
+        }),
+      ),
     ),
+    bringHome: alive(async (o) => (await files.receive(o)).evaluated),
     package: alive((o) => packageModel(o)),
     planSweep: (request) => planSweep(request),
     startSweepTracking: (sweep) => startSweepTracking(sweep, trackingUri),
@@ -73,26 +111,28 @@ export function createActivities({
  * time-out. One that is cancelled has ended at once; what it was making is not seen before it is whole.
  */
 function alive<A, R>(activity: (o: A, control: Required<StageControl>) => Promise<R>): (o: A) => Promise<R> {
-  return async (o) => {
-    const context = Context.current();
-    let progress: string | undefined;
-    const timer = setInterval(() => context.heartbeat(progress), heartbeatSeconds * 1000);
-    const cancelled = context.cancelled.catch((error: unknown) => {
-      // A worker that shuts down lets its stages end, or hand over where they can.
-      if (context.cancellationDetails?.workerShutdown) return new Promise<never>(() => undefined);
-      throw error;
-    });
-    const control = {
-      signal: context.cancellationSignal,
-      onProgress: (detail: string) => void (progress = detail),
-    };
-    try {
-      return await Promise.race([activity(o, control), cancelled]);
-    } catch (error) {
-      if (!context.cancellationDetails?.workerShutdown || error instanceof NautilError) throw error;
-      throw new WorkerShutdown('the worker is shutting down; another one goes on with the stage');
-    } finally {
-      clearInterval(timer);
-    }
+  return (o) => beating((control) => activity(o, control));
+}
+
+async function beating<R>(work: (control: Required<StageControl>) => Promise<R>): Promise<R> {
+  const context = Context.current();
+  let progress: string | undefined;
+  const timer = setInterval(() => context.heartbeat(progress), heartbeatSeconds * 1000);
+  const cancelled = context.cancelled.catch((error: unknown) => {
+    // A worker that shuts down lets its stages end, or hand over where they can.
+    if (context.cancellationDetails?.workerShutdown) return new Promise<never>(() => undefined);
+    throw error;
+  });
+  const control = {
+    signal: context.cancellationSignal,
+    onProgress: (detail: string) => void (progress = detail),
   };
+  try {
+    return await Promise.race([work(control), cancelled]);
+  } catch (error) {
+    if (!context.cancellationDetails?.workerShutdown || error instanceof NautilError) throw error;
+    throw new WorkerShutdown('the worker is shutting down; another one goes on with the stage');
+  } finally {
+    clearInterval(timer);
+  }
 }

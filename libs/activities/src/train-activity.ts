@@ -8,7 +8,7 @@ import {
   type TrainRequest,
 } from '@nautil/contracts';
 import type { TrackerOptions } from '@nautil/mlflow';
-import type { TrackingTask, TrainOutcome } from '@nautil/training';
+import type { MirrorPlace, TrackingTask, TrainOutcome } from '@nautil/training';
 import { CancelledFailure, Context } from '@temporalio/activity';
 import { WorkerShutdown } from './errors.js';
 import { trainModel } from './stages/train.js';
@@ -20,6 +20,9 @@ export interface TrainDependencies {
   /** Tells the workflow where training is, for its `progress` query. */
   signalProgress: (workflowId: string, progress: TrainingProgress) => Promise<void>;
   tracking: (request: TrainRequest) => TrackingTask & TrackerOptions;
+
+  /** Where checkpoints are kept for workers of other state folders. */
+  mirror?: MirrorPlace;
 }
 
 /** The workflow hears about so many times of a run, however long it is: each time costs history. */
@@ -53,7 +56,7 @@ export async function train(request: TrainRequest, o: TrainDependencies): Promis
     signal: context.cancellationSignal,
     compute: async (task, record) => {
       const outcome = await runTrainer({
-        task,
+        task: { ...task, mirror: o.mirror },
         onEvent: (event) => {
           onEvent(event);
           return record(event);

@@ -33,6 +33,9 @@ export interface RunActivities {
     tokens: TokenizedData;
     evaluated: Evaluated;
   }): Promise<Made<Packaged>>;
+
+  /** Brings what a worker of another state folder made to this one; asked only where training shares no files. */
+  bringHome(o: { run: ResolvedRun; evaluated: Made<Evaluated> }): Promise<Made<Evaluated>>;
 }
 
 /** A stage's output, and how it came about. */
@@ -58,6 +61,9 @@ export interface RunRequest {
   taskQueue: string;
   redo?: Redo;
   parentMlflowRunId?: string;
+
+  /** The run was begun before, and nothing but its folder says what it is. */
+  begunBefore?: boolean;
 }
 
 /** Stages from `from` on are made again, though their inputs did not change. */
@@ -98,7 +104,10 @@ export interface ResolvedRun {
   /** For people: what was read differently from how it was written, and paths as they were resolved. */
   notes: string[];
 
-  /** Where the stages run. `gpuSharesFiles`: the GPU queue's workers see the same disk. */
+  /** The state folder that holds its files; see `homeId` in the store. Absent for a run that shares them with all workers. */
+  home?: string;
+
+  /** Where the stages run. `gpuSharesFiles`: the GPU queue's workers see the same disk, and no file passes through the artifact store. */
   queues: { cpu: string; gpu: string; gpuSharesFiles: boolean };
 
   /** How soon a stage that stopped answering is given to another worker. */
@@ -148,6 +157,9 @@ export interface EncoderFiles {
   /** Folder with the tokenizer's files. */
   tokenizerFolder?: string;
   vocabFile?: string;
+
+  /** The files that training reads under the paths above, for workers that don't see them; absent when all do. */
+  passed?: { under: 'path' | 'configFile' | 'lmCheckpoint'; file: FileRef }[];
 }
 
 /** NeMo's TSV files, checked. */

@@ -64,6 +64,12 @@ export interface TextClassificationInput {
    */
   runKey?: string;
 
+  /**
+   * With `runKey`: the task queue of the workers that have the run's folder, where that is not the queue that the workflow was
+   * started on. `Progress.home` says it.
+   */
+  home?: string;
+
   /** With `runKey`: this stage and those after it are run again, those before are reused. */
   from?: Stage;
 
@@ -159,6 +165,9 @@ export interface Progress {
   notes: string[];
 
   runKey: string;
+
+  /** The task queue of the workers that have the run's folder; a run that goes on must go on there. */
+  home?: string;
 
   /** Set between `pause` and `resume`. */
   paused: boolean;

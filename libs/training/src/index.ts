@@ -16,4 +16,5 @@ export { optimizerNames } from './optimizer.js';
 export { runLengthOf, schedulerNames } from './schedule.js';
 export { logSplit, logStartOfRun, type StartOfRun, type TokenizedSplit } from './start-of-run-log.js';
 export { trainClassifier, type Emit, type TrainControl } from './train.js';
+export { TrainingMirror, type MirrorPlace } from './training-mirror.js';
 export type { TrackingTask, TrainerResult, TrainerTask, TrainOutcome } from './trainer-task.js';

@@ -1,6 +1,7 @@
 import type { StopReason } from '@nautil/contracts';
 import type { EvaluateWeightsOptions, WeightsEvaluated } from './evaluate-weights.js';
 import type { TrainJob } from './job.js';
+import type { MirrorPlace } from './training-mirror.js';
 
 /**
  * What the trainer process is asked to do, as plain JSON (see `ToTrainer` in contracts). TensorFlow is loaded in that
@@ -13,6 +14,9 @@ export type TrainerTask =
 
       /** The MLflow run that steps and evaluations are logged to; absent: none. */
       tracking?: TrackingTask;
+
+      /** Where checkpoints are kept for workers of other state folders; absent: nowhere. */
+      mirror?: MirrorPlace;
     }
   | ({ do: 'evaluate' } & Omit<EvaluateWeightsOptions, 'afterBatch'>);
 

@@ -66,6 +66,11 @@ export class LocalStack {
     return new LocalStack(home, client, servers, servers[1]?.address ?? 'http://127.0.0.1:9');
   }
 
+  /** The servers' processes: leaders of groups, that end when they do. */
+  serverPids(): { name: string; pid: number }[] {
+    return this.#servers.map(({ name, pid }) => ({ name, pid }));
+  }
+
   /** Resolves when the worker takes tasks. */
   async startWorker({ args = [], env = {}, home = this.home }: WorkerOptions = {}): Promise<ChildProcess> {
     const worker = spawn(process.execPath, ['--import', 'tsx', 'apps/worker/src/main.ts', ...args], {

@@ -1,12 +1,14 @@
 import {
   defaultTaskQueue,
   NautilError,
+  progressQuery,
   stages,
+  type Progress,
   type Stage,
   type SweepInput,
   type TextClassificationInput,
 } from '@nautil/contracts';
-import type { Client } from '@temporalio/client';
+import type { Client, WorkflowHandle } from '@temporalio/client';
 import { Option, type Command } from 'commander';
 import { examples } from '../program.js';
 
@@ -89,7 +91,7 @@ async function resume(workflowId: string, overrides: string[], options: ResumeOp
       // A sweep is asked for the same again: it finds its trials by what they vary.
       const input = isSweep
         ? { ...start.input, continued: undefined }
-        : runAgain(start, { workflowId, from, overrides });
+        : runAgain(start, { workflowId, from, overrides, home: await homeOf(client, handle) });
       await client.workflow.start(type, { workflowId, taskQueue: options.taskQueue, args: [input] });
     }
     const shown = { ...options, uiUrl: addresses.temporalUiUrl };
@@ -118,13 +120,22 @@ async function startOf<Input extends object>(
   return { input, firstRunId: started?.firstExecutionRunId || execution.runId };
 }
 
+/** Where the run's files are; without a worker to ask, the run goes on wherever one comes. */
+async function homeOf(client: Client, handle: WorkflowHandle): Promise<string | undefined> {
+  const asked = client.withDeadline(Date.now() + 10_000, () => handle.query<Progress>(progressQuery));
+  return asked.then(
+    ({ home }) => home,
+    () => undefined,
+  );
+}
+
 /** The same run again, or with overrides a new one that finds what it has in common with it by content. */
 function runAgain(
   { input, firstRunId }: { input: TextClassificationInput; firstRunId: string },
-  { workflowId, from, overrides }: { workflowId: string; from?: Stage; overrides: string[] },
+  { workflowId, from, overrides, home }: { workflowId: string; from?: Stage; overrides: string[]; home?: string },
 ): TextClassificationInput {
   const { config, parentMlflowRunId, runKey = firstRunId } = input;
-  if (overrides.length === 0) return { ...input, runKey, from, continued: undefined };
+  if (overrides.length === 0) return { ...input, runKey, home: home ?? input.home, from, continued: undefined };
   if (input.overrides === undefined && input.runKey !== undefined) {
     throw new NotResumable(`what ${workflowId} was started with is not known any more`, {
       hint: `start it with all its overrides: \`nautil run --workflow-id ${workflowId} OVERRIDES\``,

@@ -245,7 +245,13 @@ test.each([
 ] as const)('the activity heartbeats with how far a download is, and %s it ends', async (_, reason, type, message) => {
   const server = await serve('train.tsv', Buffer.from(tsv), { hangAfter: (answer) => (answer === 1 ? 4 : undefined) });
   const run = await runOf([localEncoder(), `nautil.data.source=${server.url}`]);
-  const activities = createActivities({ trackingUri: 'http://127.0.0.1:9', signalProgress: () => Promise.resolve() });
+  const activities = createActivities({
+    trackingUri: 'http://127.0.0.1:9',
+    signalProgress: () => Promise.resolve(),
+    home: 'here',
+    isPolled: () => Promise.resolve(true),
+    trainings: 1,
+  });
   const environment = new MockActivityEnvironment();
   const details = reason && new ActivityCancellationDetails({ workerShutdown: true });
   environment.on('heartbeat', (detail: unknown) => {

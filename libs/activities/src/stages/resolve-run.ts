@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, isAbsolute, join, resolve } from 'node:path';
-import { gpuTaskQueue, stages, type Redo, type ResolvedRun, type RunRequest } from '@nautil/contracts';
+import { stages, type Redo, type ResolvedRun, type RunRequest } from '@nautil/contracts';
 import { beginExperiment, type Echo } from './experiment.js';
 import { loadConfig, type JsonObject, type JsonValue, type Settings } from '@nautil/config';
 import {
@@ -14,6 +14,8 @@ import {
   workspaceRoot,
   writeFileAtomic,
 } from '@nautil/store';
+import { RunFolderMissing } from '../errors.js';
+import { here, type Place } from '../place-run.js';
 
 /** Keys whose values are files or folders: relative ones are taken from `cwd`. */
 const pathKeys = [
@@ -46,22 +48,30 @@ const withoutEffect = [
  * @param o.cwd - where relative paths start, unless the request says; the repository root without either. Data that a file of
  * the checkout's `conf` names lies in the checkout.
  * @param o.configPath - folder of the configuration, in place of the checkout's `conf`, unless the request says.
+ * @param o.place - says where its stages run, anew each time: workers come and go.
  * @param o.command - what was typed, for the run's log; default: the same as `nautil run` takes it.
  */
 export async function resolveRun(
   request: RunRequest,
-  o: { cwd?: string; configPath?: string; command?: readonly string[]; echo?: Echo } = {},
+  o: {
+    cwd?: string;
+    configPath?: string;
+    command?: readonly string[];
+    echo?: Echo;
+    place?: (request: RunRequest) => Promise<Place>;
+  } = {},
 ): Promise<ResolvedRun> {
   const folder = new Store(nautilHome()).folder('runs', `${request.workflowId}/${request.runKey}`);
   const file = join(folder, 'run.json');
   const known = await readFile(file, 'utf8').catch(() => undefined);
+  const place = await (o.place ?? here)(request);
   if (known !== undefined) {
     const run = JSON.parse(known) as ResolvedRun;
-    if (request.redo === undefined) return run;
-    const again = redoing(run, request.redo);
-    await writeFileAtomic(file, JSON.stringify(again, null, 2));
-    return again;
+    const again = request.redo === undefined ? run : redoing(run, request.redo);
+    if (again !== run) await writeFileAtomic(file, JSON.stringify(again, null, 2));
+    return { ...again, ...place, notes: [...new Set([...again.notes, ...place.notes])] };
   }
+  if (request.begunBefore) throw new RunFolderMissing(folder);
 
   const cwd = request.cwd ?? o.cwd ?? workspaceRoot();
   const { tree, settings, notes, isShipped } = await loadConfig({
@@ -103,8 +113,14 @@ export async function resolveRun(
     ...(settings.nautil.mlflow.trackingUri === null ? {} : { trackingUri: settings.nautil.mlflow.trackingUri }),
     model: basename(settings.model.languageModel.pretrainedModelName),
     dataset: data.format === 'nemo' ? basename(trainFile ?? data.source ?? 'unknown') : data.format,
-    notes: [...notes, ...resolved, ...experiment.warnings, `logs and the best checkpoints are in ${experiment.logDir}`],
-    queues: { cpu: request.taskQueue, gpu: gpuTaskQueue(request.taskQueue), gpuSharesFiles: true },
+    ...place,
+    notes: [
+      ...notes,
+      ...resolved,
+      ...experiment.warnings,
+      `logs and the best checkpoints are in ${experiment.logDir}`,
+      ...place.notes,
+    ],
     heartbeatTimeoutMs: Number(process.env['NAUTIL_HEARTBEAT_TIMEOUT_MS'] ?? 60_000),
     ...(request.parentMlflowRunId === undefined ? {} : { parentMlflowRunId: request.parentMlflowRunId }),
   };
