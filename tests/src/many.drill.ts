@@ -1,0 +1,135 @@
+import { readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { defaultTaskQueue, type TextClassificationResult } from '@nautil/contracts';
+import { findJournals, MlflowClient } from '@nautil/mlflow';
+import type { ChildProcess } from 'node:child_process';
+import { LocalStack, tinyRun } from './testing/local-stack.js';
+
+// Many runs queued at once on one machine: nothing is lost, and no process grows with their number.
+
+/** Each costs two processes that load TensorFlow; the 200 of the issue take as many times longer. */
+const runs = Number(process.env['NAUTIL_DRILL_RUNS'] ?? 24);
+const atOnce = 2;
+
+let stack: LocalStack;
+let worker: ChildProcess;
+beforeAll(async () => {
+  stack = await LocalStack.start({ mlflow: true });
+  worker = await stack.startWorker({ args: ['--trainings', String(atOnce)] });
+}, 120_000);
+afterAll(() => stack?.stop());
+
+test(`${runs} runs queued at once all end, each once in MLflow, with bounded memory`, async () => {
+  const memory = new MemoryWatch({
+    worker: () => worker.pid,
+    ...Object.fromEntries(stack.serverPids().map(({ name, pid }) => [name, () => pid])),
+  });
+  const begun = performance.now();
+  const handles = await Promise.all(
+    Array.from({ length: runs }, (_, index) =>
+      stack.client.workflow.start('textClassification', {
+        workflowId: `many-${index}`,
+        taskQueue: defaultTaskQueue,
+        // Other learning rates, so that no two are the same work.
+        args: [{ overrides: [...tinyRun, ...oneStep, `model.optim.lr=${1e-4 + index * 1e-6}`] }],
+      }),
+    ),
+  );
+  let ended = 0;
+  const watching = setInterval(() => memory.sample(ended), 1000);
+  const results = await Promise.all(
+    handles.map(async (handle) => {
+      const result = (await handle.result()) as TextClassificationResult;
+      ended += 1;
+      if (ended % 25 === 0)
+        process.stderr.write(`many: ${ended} of ${runs} runs ended after ${secondsSince(begun)} s\n`);
+      return result;
+    }),
+  ).finally(() => clearInterval(watching));
+  const seconds = Number(secondsSince(begun));
+
+  expect(new Set(results.map(({ nemo }) => nemo.path)).size).toBe(runs);
+  const [longest] = (await Promise.all(handles.map(async (handle) => (await handle.describe()).historyLength))).sort(
+    (a, b) => b - a,
+  );
+  expect(longest).toBeLessThan(150);
+
+  const mlflow = new MlflowClient({ trackingUri: stack.mlflowUri });
+  const [{ experimentId }] = [(await mlflow.getExperimentByName('TextClassification'))!];
+  const found = await mlflow.searchRuns({ experimentIds: [experimentId], limit: 1000 });
+  expect(found.map(({ info }) => info.runName).sort()).toEqual(handles.map(({ workflowId }) => workflowId).sort());
+  expect(new Set(found.map(({ info }) => info.status))).toEqual(new Set(['FINISHED']));
+  for (const { mlflowRunId } of results) {
+    expect((await mlflow.getMetricHistory(mlflowRunId!, 'train/loss')).map(({ step }) => step)).toEqual([1]);
+    expect(await mlflow.getMetricHistory(mlflowRunId!, 'val/f1_macro')).toHaveLength(1);
+  }
+  expect((await findJournals(join(stack.home, 'runs'))).map(({ unsent }) => unsent)).toEqual(results.map(() => 0));
+
+  // Equal data is tokenized once, whichever run came first.
+  expect(await readdir(join(stack.home, 'store/stages/tokenize'))).toHaveLength(1);
+  console.log(
+    [
+      `many: ${runs} runs in ${seconds.toFixed(0)} s, ${(seconds / runs).toFixed(2)} s a run, ${atOnce} trainings at a time; longest history ${longest} events`,
+      ...memory.lines(),
+    ].join('\n'),
+  );
+  for (const { name, firstMb, lastMb } of memory.growth()) expect([name, lastMb - firstMb < 120]).toEqual([name, true]);
+}, 1_400_000);
+
+const secondsSince = (begun: number): string => ((performance.now() - begun) / 1000).toFixed(0);
+
+/** One step and one shape of batch: what is drilled here is the number of runs. */
+const oneStep = [
+  'model.nemo_path=null',
+  'trainer.max_epochs=1',
+  'model.train_ds.num_samples=8',
+  'model.validation_ds.num_samples=8',
+  'model.validation_ds.batch_size=8',
+];
+
+/** Resident memory of processes while runs end. */
+class MemoryWatch {
+  readonly #pids: Record<string, () => number | undefined>;
+  readonly #samples: { ended: number; mb: Record<string, number> }[] = [];
+
+  constructor(pids: Record<string, () => number | undefined>) {
+    this.#pids = pids;
+  }
+
+  sample(ended: number): void {
+    const mb = Object.entries(this.#pids).map(([name, pid]) => [name, residentMb(pid() ?? 0)] as const);
+    this.#samples.push({ ended, mb: Object.fromEntries(mb) });
+  }
+
+  /** Between a third and all of the runs: the first fill caches. */
+  growth(): { name: string; firstMb: number; lastMb: number }[] {
+    const warm = this.#samples.filter(({ ended }) => ended >= runs / 3);
+    return Object.keys(this.#pids).map((name) => ({
+      name,
+      firstMb: warm[0]?.mb[name] ?? 0,
+      lastMb: warm.at(-1)?.mb[name] ?? 0,
+    }));
+  }
+
+  lines(): string[] {
+    return this.growth().map(({ name, firstMb, lastMb }) => {
+      const most = Math.max(...this.#samples.map(({ mb }) => mb[name] ?? 0));
+      return `  ${name}: ${firstMb} MB after a third of the runs, ${lastMb} MB at the end, at most ${most} MB`;
+    });
+  }
+}
+
+/** Of a process group's leader, or of the processes that it started. */
+function residentMb(pid: number): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const own = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
+    const isShell = /^Name:\s+sh$/m.test(status) || /^Name:\s+(mlflow|python)/m.test(status);
+    const below = isShell ? children.reduce((sum, child) => sum + residentMb(Number(child)), 0) : 0;
+    return Math.round(own + below);
+  } catch {
+    return 0; // it has ended
+  }
+}

@@ -1,0 +1,129 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  defaultTaskQueue,
+  progressQuery,
+  trainingSignal,
+  type Progress,
+  type TextClassificationResult,
+  type TrainingProgress,
+} from '@nautil/contracts';
+import { MlflowClient } from '@nautil/mlflow';
+import { defaultPayloadConverter, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
+
+// Workers of two state folders and of both roles, with real servers and a real (tiny) BERT.
+
+let stack: LocalStack;
+const folders: string[] = [];
+const folder = (): string => {
+  const path = mkdtempSync(join(stack.home, 'home-'));
+  folders.push(path);
+  return path;
+};
+beforeAll(async () => {
+  stack = await LocalStack.start({ mlflow: true });
+}, 120_000);
+afterAll(async () => {
+  await stack?.stop();
+  for (const path of folders) rmSync(path, { recursive: true, force: true });
+});
+
+const epochs = 12;
+const start = (workflowId: string, taskQueue: string): Promise<WorkflowHandle> =>
+  stack.client.workflow.start('textClassification', {
+    workflowId,
+    taskQueue,
+    args: [{ overrides: [...tinyRun, `trainer.max_epochs=${epochs}`, 'model.nemo_path=null'] }],
+  });
+const resultOf = async (handle: WorkflowHandle) => (await handle.result()) as TextClassificationResult;
+const stepOf = async (handle: WorkflowHandle): Promise<number> =>
+  (await handle.query<Progress>(progressQuery)).training?.checkpointStep ?? 0;
+
+/** Each step's loss once and all of them: what a run that is lost or done twice would not have. */
+async function expectWholeInMlflow({ mlflowRunId }: TextClassificationResult): Promise<number> {
+  const mlflow = new MlflowClient({ trackingUri: stack.mlflowUri });
+  expect((await mlflow.getRun(mlflowRunId!))?.info.status).toBe('FINISHED');
+  const steps = (await mlflow.getMetricHistory(mlflowRunId!, 'train/loss')).map(({ step }) => step);
+  expect(new Set(steps).size).toBe(steps.length);
+  const evaluations = await mlflow.getMetricHistory(mlflowRunId!, 'val/f1_macro');
+  expect(evaluations).toHaveLength(epochs);
+  return steps.length;
+}
+
+/** Where training was, each time that the workflow heard of it. */
+async function stepsTold(handle: WorkflowHandle): Promise<number[]> {
+  const { events } = await handle.fetchHistory();
+  return events!.flatMap(({ workflowExecutionSignaledEventAttributes: signal }) =>
+    signal?.signalName === trainingSignal
+      ? [defaultPayloadConverter.fromPayload<TrainingProgress>(signal.input!.payloads![0]!).step]
+      : [],
+  );
+}
+
+/** What the same run gives on one worker that does everything. */
+let alone: TextClassificationResult;
+test('a worker of both roles does all of a run, without an artifact store', async () => {
+  const worker = await stack.startWorker({ home: folder(), args: ['--task-queue', 'alone'] });
+  alone = await resultOf(await start('alone', 'alone'));
+  await expectWholeInMlflow(alone);
+  await end(worker, 'SIGTERM');
+}, 120_000);
+
+test('runs of one state folder are trained by workers of another, one of which is killed, with the same bytes', async () => {
+  const env = { NAUTIL_ARTIFACTS: folder() };
+  const [preparing, training, third] = [folder(), folder(), folder()];
+  await stack.startWorker({ env, home: preparing, args: ['--role', 'cpu'] });
+  const killed = await stack.startWorker({ env, home: training, args: ['--role', 'gpu'] });
+  const handles = await Promise.all([1, 2, 3].map((number) => start(`passed-${number}`, defaultTaskQueue)));
+  const trained = async (): Promise<number[]> => Promise.all(handles.map(stepOf));
+  await until(async () => (await trained()).some((step) => step >= 20));
+  const first = handles[(await trained()).findIndex((step) => step >= 20)]!;
+  await end(killed, 'SIGKILL');
+  await stack.startWorker({ env, home: third, args: ['--role', 'gpu'] });
+
+  const results = await Promise.all(handles.map(resultOf));
+  for (const { nemo, reportFile, evaluations } of results) {
+    expect(nemo.sha256).toBe(alone.nemo.sha256);
+    // What the run gives is where the run began.
+    for (const file of [nemo, reportFile!, evaluations!]) {
+      expect(file.path.startsWith(preparing)).toBe(true);
+      expect((await stat(file.path)).size).toBe(file.sizeBytes);
+    }
+    expect(await readFile(evaluations!.path, 'utf8')).toContain('"split":"val"');
+  }
+  const rows = await Promise.all(results.map(expectWholeInMlflow));
+  expect(new Set(rows).size).toBe(1);
+  // It went on from the checkpoint that the killed worker had passed on: begun anew, its steps would count from one again.
+  const steps = await stepsTold(first);
+  const back = Math.max(...steps.map((step, index) => Math.max(...steps.slice(0, index + 1)) - step));
+  expect(steps.length).toBeGreaterThan(2);
+  expect(back).toBeLessThan(20);
+  expect(await readdir(join(third, 'runs'))).toHaveLength(handles.length);
+  console.log(
+    `workers: gpu worker killed in ${first.workflowId} after step 20, which fell back ${back} steps; ${results.length} runs, all ${alone.nemo.sha256.slice(0, 12)}`,
+  );
+}, 240_000);
+
+test('files pass through MLflow’s artifact store as well', async () => {
+  const env = { NAUTIL_ARTIFACTS: `${stack.mlflowUri}/api/2.0/mlflow-artifacts/artifacts/nautil` };
+  const workers = [
+    await stack.startWorker({ env, home: folder(), args: ['--role', 'cpu', '--task-queue', 'http'] }),
+    await stack.startWorker({ env, home: folder(), args: ['--role', 'gpu', '--task-queue', 'http'] }),
+  ];
+  const result = await resultOf(await start('http', 'http'));
+  expect(result.nemo.sha256).toBe(alone.nemo.sha256);
+  await expectWholeInMlflow(result);
+  for (const worker of workers) await end(worker, 'SIGTERM');
+}, 180_000);
+
+test('workers that share neither files nor an artifact store are told, with what to set', async () => {
+  await stack.startWorker({ home: folder(), args: ['--role', 'cpu', '--task-queue', 'apart'] });
+  await stack.startWorker({ home: folder(), args: ['--role', 'gpu', '--task-queue', 'apart'] });
+  const failure = await (await start('apart', 'apart')).result().catch((error: unknown) => error);
+  expect(failure).toBeInstanceOf(WorkflowFailedError);
+  const { type, details } = (failure as WorkflowFailedError).cause as unknown as { type: string; details: unknown[] };
+  expect(type).toBe('FilesNotShared');
+  expect(JSON.stringify(details)).toContain('NAUTIL_ARTIFACTS');
+}, 120_000);
