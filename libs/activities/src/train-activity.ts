@@ -12,6 +12,7 @@ import type { MirrorPlace, TrackingTask, TrainOutcome } from '@nautil/training';
 import { CancelledFailure, Context } from '@temporalio/activity';
 import { WorkerShutdown } from './errors.js';
 import { trainModel } from './stages/train.js';
+import { Pace } from './pace.js';
 import { placeAfter } from './place-after.js';
 import { trackTrained } from './tracking.js';
 import { runTrainer } from './trainer-process.js';
@@ -24,10 +25,6 @@ export interface TrainDependencies {
   /** Where checkpoints are kept for workers of other state folders. */
   mirror?: MirrorPlace;
 }
-
-/** The workflow hears about so many times of a run, however long it is: each time costs history. */
-const signalsPerRun = 100;
-const secondsBetweenSignals = 2;
 
 /** Milliseconds between heartbeats before the trainer says itself that it is alive. */
 const heartbeatMs = 1000;
@@ -84,20 +81,4 @@ export async function train(request: TrainRequest, o: TrainDependencies): Promis
       return trained;
     })
     .finally(() => clearInterval(waiting));
-}
-
-/** When the workflow should hear of progress: a hundredth of the run further, but not more often than every two seconds, and of a warning at once. */
-class Pace {
-  #step = -Infinity;
-  #at = -Infinity;
-
-  isDue(place: TrainHeartbeat, { type }: TrainEvent): boolean {
-    if (type === 'warning') return true;
-    const now = performance.now() / 1000;
-    const further = place.step - this.#step >= place.totalSteps / signalsPerRun || type === 'eval';
-    if (!further || now - this.#at < secondsBetweenSignals) return false;
-    this.#step = place.step;
-    this.#at = now;
-    return true;
-  }
 }

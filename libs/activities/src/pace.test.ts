@@ -1,0 +1,33 @@
+import { Pace } from './pace.js';
+
+/** How often the workflow hears of a run whose steps take so long each. */
+function heard({ epochs, steps, secondsPerStep }: { epochs: number; steps: number; secondsPerStep: number }): number {
+  let seconds = 0;
+  const pace = new Pace(() => seconds);
+  const totalSteps = epochs * steps;
+  let count = 0;
+  for (let step = 1; step <= totalSteps; step++) {
+    seconds += secondsPerStep;
+    if (pace.isDue({ step, totalSteps }, { type: 'step' })) count++;
+    if (step % steps === 0 && pace.isDue({ step, totalSteps }, { type: 'eval' })) count++;
+  }
+  return count;
+}
+
+test.each([
+  ['a thousand epochs of a minute', { epochs: 1000, steps: 60, secondsPerStep: 1 }, 100, 200],
+  ['a thousand epochs of one long step', { epochs: 1000, steps: 1, secondsPerStep: 30 }, 100, 200],
+  ['one epoch of a week', { epochs: 1, steps: 600_000, secondsPerStep: 1 }, 100, 102],
+  ['three epochs of ten seconds', { epochs: 3, steps: 100, secondsPerStep: 0.1 }, 10, 16],
+])('of %s a workflow hears between so many times', (_run, run, least, most) => {
+  expect(heard(run)).toBeGreaterThanOrEqual(least);
+  expect(heard(run)).toBeLessThanOrEqual(most);
+});
+
+test('a warning is told at once', () => {
+  const pace = new Pace(() => 0);
+  const place = { step: 1, totalSteps: 1000 };
+  expect(pace.isDue(place, { type: 'step' })).toBe(true);
+  expect(pace.isDue(place, { type: 'step' })).toBe(false);
+  expect(pace.isDue(place, { type: 'warning' })).toBe(true);
+});
