@@ -86,7 +86,8 @@ test('down before and all along: the run is done, and a sync that is killed and 
   expect((await sync(slow.address)).stdout).toContain('sent');
   await expectWhole(handle);
   expect((await sync()).stdout).toContain('nothing to send');
-  expect(proxy.mostAtOnce).toBeLessThanOrEqual(2);
+  expect(slow.mostAtOnce).toBeLessThanOrEqual(2);
+  await slow.close();
   tell(
     `MLflow down before: ${short(undisturbed.nemo.sha256)}; sync killed after ${answered} answers, repeated: all once`,
   );
