@@ -33,9 +33,11 @@ function resume(...args: string[]): Promise<{ exitCode: number; stderr: string }
 
 const overrides = ['trainer.max_epochs=1', 'model.optim.lr=1e-3'];
 
+const asked = { config: 'sst2', cwd: '/where/it/was/typed', overrides };
+
 /** A run that has ended, as one whose workers are all gone. */
 async function ended(workflowId: string, type = 'textClassification'): Promise<string> {
-  const o = { workflowId, taskQueue: 'nobody', args: [{ config: 'sst2', overrides }] };
+  const o = { workflowId, taskQueue: 'nobody', args: [asked] };
   const handle = await client.workflow.start(type, o);
   await handle.terminate();
   return handle.firstExecutionRunId;
@@ -51,22 +53,22 @@ async function inputOf(workflowId: string): Promise<unknown> {
 test('a run goes on under its key, also from a stage, and when it is resumed twice', async () => {
   const runKey = await ended('plain');
   expect(await resume('plain', '--from', 'evaluate', '--detach')).toMatchObject({ exitCode: 0 });
-  expect(await inputOf('plain')).toEqual({ config: 'sst2', overrides, runKey, from: 'evaluate' });
+  expect(await inputOf('plain')).toEqual({ ...asked, runKey, from: 'evaluate' });
   await client.workflow.getHandle('plain').terminate();
   expect(await resume('plain', '--detach')).toMatchObject({ exitCode: 0 });
-  expect(await inputOf('plain')).toEqual({ config: 'sst2', overrides, runKey });
+  expect(await inputOf('plain')).toEqual({ ...asked, runKey });
 });
 
 test('with overrides it is a new run of that name, with those after its own', async () => {
   await ended('changed');
   expect(await resume('changed', 'model.optim.lr=1e-4', '--detach')).toMatchObject({ exitCode: 0 });
-  expect(await inputOf('changed')).toEqual({ config: 'sst2', overrides: [...overrides, 'model.optim.lr=1e-4'] });
+  expect(await inputOf('changed')).toEqual({ ...asked, overrides: [...overrides, 'model.optim.lr=1e-4'] });
 });
 
 test('a sweep is asked for the same again', async () => {
   await ended('rates', 'sweep');
   expect(await resume('rates', '--detach')).toMatchObject({ exitCode: 0 });
-  expect(await inputOf('rates')).toEqual({ config: 'sst2', overrides });
+  expect(await inputOf('rates')).toEqual(asked);
 });
 
 test('what cannot be resumed so is refused, and says what to do', async () => {

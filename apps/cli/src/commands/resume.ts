@@ -134,12 +134,12 @@ function runAgain(
   { input, firstRunId }: { input: TextClassificationInput; firstRunId: string },
   { workflowId, from, overrides, home }: { workflowId: string; from?: Stage; overrides: string[]; home?: string },
 ): TextClassificationInput {
-  const { config, parentMlflowRunId, runKey = firstRunId } = input;
-  if (overrides.length === 0) return { ...input, runKey, home: home ?? input.home, from, continued: undefined };
+  const { runKey = firstRunId, ...asked } = { ...input, from: undefined, continued: undefined };
+  if (overrides.length === 0) return { ...asked, runKey, home: home ?? input.home, from };
   if (input.overrides === undefined && input.runKey !== undefined) {
     throw new NotResumable(`what ${workflowId} was started with is not known any more`, {
       hint: `start it with all its overrides: \`nautil run --workflow-id ${workflowId} OVERRIDES\``,
     });
   }
-  return { config, overrides: [...(input.overrides ?? []), ...overrides], parentMlflowRunId };
+  return { ...asked, overrides: [...(input.overrides ?? []), ...overrides] };
 }
