@@ -75,8 +75,15 @@ describe('the likeliest mistakes, word for word', () => {
     [
       'a mistyped optimizer',
       ['model.optim.name=admw'],
-      `override 1: model.optim.name is admw; it can be adam, adamw, sgd, adadelta, adamax, adagrad, rmsprop, rprop, novograd or adafactor
+      `override 1: model.optim.name is admw; it can be adam, adamw, sgd, adadelta, adamax, adagrad or rmsprop
   did you mean adamw?
+  \`nautil config explain model.optim.name\` says what it does`,
+    ],
+    [
+      'an optimizer of NeMo’s that is not here',
+      ['~model.optim.betas', 'model.optim.name=novograd'],
+      `override 2: model.optim.name is novograd; it can be adam, adamw, sgd, adadelta, adamax, adagrad or rmsprop
+  rprop, novograd and adafactor are the ones of NeMo that are not here: adamw does in their place
   \`nautil config explain model.optim.name\` says what it does`,
     ],
     [
@@ -128,7 +135,7 @@ describe('the likeliest mistakes, word for word', () => {
       'what a group leaves open',
       ['data=imdb'],
       `conf/data/imdb.yaml:10: nautil.data.source must be given
-  add nautil.data.source=VALUE: A folder, a file, an archive, an http(s) address, or a name on the Hugging Face hub`,
+  add nautil.data.source=VALUE: A folder, a file, an archive (tar, zip, gz), the http(s) address of a file or an archive, or a data set of the Hugging Face hub (owner/name)`,
     ],
     [
       'no room for a token',

@@ -183,7 +183,6 @@ function nautilFrom({ nautil, exp_manager: manager }: Config): NautilSettings {
   return {
     seed: nautil.seed,
     checkpointEveryNSteps: nautil.checkpoint_every_n_steps,
-    runsDir: nautil.runs_dir,
     data: { ...nautil.data },
     tokenization: { ...nautil.tokenization },
     batches: {

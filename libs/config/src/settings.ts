@@ -149,9 +149,6 @@ export interface NautilSettings {
   /** Optimizer steps between checkpoints that a killed run goes on from; 0: at the ends of epochs only. */
   checkpointEveryNSteps: number;
 
-  /** Folder of run state; null: `.nautil/runs`. */
-  runsDir: string | null;
-
   /** Where the data comes from before it is NeMo's TSV (`data=sst-2` and so on set these). */
   data: {
     /** `nemo` when files are NeMo's TSV already, else a converter's name. */

@@ -98,9 +98,12 @@ function wrongValue(root: MapNode, error: ErrorObject): Problem {
   const at = select(root, path);
   const value = at ? toPlain(at) : null;
   const wanted = node.properties ? 'a section with keys of its own' : describeType(node);
-  const near = typeof value === 'string' && !node.lacking ? nearest(value, words(node)) : undefined;
-  const hint = node.lacking && !node.lacking.accepted.some((one) => same(one, value)) ? [node.lacking.instead] : [];
-  if (near !== undefined && near !== value) hint.push(`did you mean ${near}?`);
+  const { accepted, instead } = node.lacking ?? {};
+  // A name that NeMo has and we lack is no slip of the finger.
+  const isName = typeof value === 'string' && !words(node).includes(value);
+  const near = isName ? nearest(value, accepted ? accepted.map(String) : words(node)) : undefined;
+  const isLacking = accepted !== undefined && !accepted.some((one) => same(one, value));
+  const hint = near === undefined ? (isLacking ? [instead!] : []) : [`did you mean ${near}?`];
   return {
     origin: at?.origin,
     key,

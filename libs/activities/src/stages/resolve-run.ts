@@ -38,7 +38,6 @@ const withoutEffect = [
   'exp_manager.explicit_log_dir',
   'model.nemo_path',
   'nautil.mlflow',
-  'nautil.runs_dir',
 ];
 
 /**

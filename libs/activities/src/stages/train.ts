@@ -97,7 +97,6 @@ const unread = [
   'exp_manager.checkpoint_callback_params.save_best_model',
   'nautil.data',
   'nautil.mlflow',
-  'nautil.runs_dir',
 ];
 
 /** Everything that training depends on: it is made again when one of these changes, and not when anything else does. */

@@ -65,6 +65,10 @@ const optimSchema = section('The optimizer. Which keys hold depends on its name.
     description:
       "The optimizer. adam is PyTorch's Adam, whose weight decay is added to the gradient; adamw decays the weights themselves.",
     default: 'adam',
+    lacking: {
+      accepted: ['adam', 'adamw', 'sgd', 'adadelta', 'adamax', 'adagrad', 'rmsprop'],
+      instead: 'rprop, novograd and adafactor are the ones of NeMo that are not here: adamw does in their place',
+    },
   }),
   lr: key(nullable(Type.Number({ minimum: 0 })), {
     description: 'The learning rate at the end of warm-up. null is for adafactor only, which then finds its own.',
@@ -86,6 +90,7 @@ const optimSchema = section('The optimizer. Which keys hold depends on its name.
   amsgrad: key(Type.Boolean(), {
     description: 'adam, adamw, novograd: keeps the largest average of squared gradients.',
     default: false,
+    lacking: { accepted: [false, null], instead: 'leave it out' },
   }),
   momentum: key(Type.Number({ minimum: 0 }), { description: 'sgd, rmsprop: momentum.', default: 0 }),
   dampening: key(Type.Number(), { description: 'sgd: dampening of momentum.', default: 0 }),

@@ -12,12 +12,6 @@ export const nautilSchema = section("Nautil's own keys.", {
     default: 100,
     affectsResult: false,
   }),
-  runs_dir: key(nullable(Type.String()), {
-    description: 'Folder of the state of runs. null: .nautil/runs.',
-    default: null,
-    path: 'output',
-    affectsResult: false,
-  }),
   data: section('Where the data comes from, before it is TSV.', {
     format: key(oneOf('nemo', 'sst-2', 'chemprot', 'imdb', 'thucnews'), {
       description:

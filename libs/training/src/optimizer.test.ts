@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs';
+import { loadConfig } from '@nautil/config';
+import { Graph, hostTensor, Session } from '@nautil/tensorflow';
+import { optimizerNames, optimizerOf } from './optimizer.js';
+
+interface Recorded {
+  weight: number[];
+  gradients: number[][];
+  cases: { optim: Record<string, unknown> & { name: string; lr: number }; weights: number[][] }[];
+}
+
+// What PyTorch made of the same weight and gradients; record-optimizers.py, beside it, recorded it.
+const recorded = JSON.parse(readFileSync(new URL('../oracle/optimizers.json', import.meta.url), 'utf8')) as Recorded;
+
+/** The settings of an optimizer, as its keys in a configuration give them. PyTorch's defaults are asked for, not NeMo's. */
+async function settingsOf({ name, lr, ...options }: Recorded['cases'][number]['optim']) {
+  const overrides = ['~model.optim.betas', '~model.optim.weight_decay', '~model.optim.sched'];
+  const given = Object.entries(options).map(([key, value]) => `++model.optim.${key}=${JSON.stringify(value)}`);
+  const { settings } = await loadConfig({
+    overrides: [...overrides, `model.optim.name=${name}`, `model.optim.lr=${lr}`, ...given],
+  });
+  return settings.model.optim;
+}
+
+test.each(recorded.cases.map((kase) => [JSON.stringify(kase.optim), kase] as const))(
+  '%s steps as in PyTorch',
+  async (_, { optim, weights }) => {
+    const settings = await settingsOf(optim);
+    const optimizer = optimizerOf(settings);
+    const shape = [recorded.weight.length];
+    const graph = new Graph();
+    const weight = graph.variable('weight', shape);
+    const slots = Object.fromEntries(optimizer.slots.map(({ name }) => [name, graph.variable(name, shape)]));
+    const gradient = graph.placeholder('float32', shape);
+    const scalars = new Map(optimizer.inputs.map((name) => [name, graph.placeholder('float32', [])]));
+    const targets = optimizer.update({ graph, weight, slots, gradient, scalar: (name) => scalars.get(name)! });
+    const value = graph.placeholder('float32', shape);
+    const assigned = [weight, ...Object.values(slots)].map((variable) => variable.assign(value));
+    const read = weight.read();
+    const session = new Session(graph);
+    const vector = (values: number[]) => hostTensor('float32', shape, Float32Array.from(values));
+
+    const first = [
+      recorded.weight,
+      ...optimizer.slots.map(({ initial }) => shape.flatMap((n) => Array<number>(n).fill(initial))),
+    ];
+    for (const [i, assign] of assigned.entries()) {
+      await session.run({ feeds: [[value, vector(first[i]!)]], targets: [assign] });
+    }
+    for (const [i, expected] of weights.entries()) {
+      const values = optimizer.scalars(i + 1, optim.lr);
+      const feeds = [...scalars].map(([name, input]) => [input, values[name]!] as const);
+      await session.run({ feeds: [[gradient, vector(recorded.gradients[i]!)], ...feeds], targets });
+      const [now] = await session.run({ fetches: [read] });
+      expected.forEach((w, at) => expect(Math.abs(Number(now!.data[at]) - w)).toBeLessThan(2e-6));
+    }
+    session.close();
+    graph.close();
+  },
+);
+
+test('every optimizer that there is was recorded', () => {
+  expect(new Set(recorded.cases.map(({ optim }) => optim.name))).toEqual(new Set(optimizerNames));
+});
+
+test.each(['rprop', 'novograd', 'adafactor'])(
+  '%s is refused before anything is done, with what there is',
+  async (name) => {
+    const loaded = loadConfig({ overrides: ['~model.optim.betas', `model.optim.name=${name}`] });
+    await expect(loaded).rejects.toThrow(
+      new RegExp(`model\\.optim\\.name is ${name}; it can be ${optimizerNames[0]}, `),
+    );
+  },
+);
