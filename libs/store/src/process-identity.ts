@@ -4,8 +4,8 @@ import { hostname } from 'node:os';
 
 /**
  * One process for good, unlike its id, which the system gives out again: `<machine>-<pid>-<start>`, safe in a file name.
- * `machine` changes with the host, the boot and the pid namespace, so that a container that shares a folder with another
- * never takes the other's processes for dead.
+ * `machine` tells the host, the boot and the pid namespace, so that a container that shares a folder with another never
+ * takes the other's processes for dead, and nobody waits for those that the power took.
  */
 export type ProcessIdentity = string;
 
@@ -17,12 +17,22 @@ const textOf = (read: () => string): string => {
   }
 };
 
-const machine = createHash('sha256')
-  .update(hostname())
-  .update(textOf(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')))
-  .update(textOf(() => readlinkSync('/proc/self/ns/pid')))
-  .digest('hex')
-  .slice(0, 10);
+const digestOf = (text: string, length: number): string =>
+  createHash('sha256').update(text).digest('hex').slice(0, length);
+
+const bootId = textOf(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8'));
+
+/** The same after each boot; without an id of the machine's own, a name that other machines may have too has to do. */
+const hostId = textOf(() => readFileSync('/etc/machine-id', 'utf8')) || bootId;
+const host = digestOf(`${hostId}\n${hostname()}`, 10);
+const boot = digestOf(bootId, 6);
+const machine =
+  host +
+  boot +
+  digestOf(
+    textOf(() => readlinkSync('/proc/self/ns/pid')),
+    6,
+  );
 
 /** Start of a process in clock ticks since boot; '0' where the system doesn't tell, undefined when it has ended. */
 function startOf(pid: number): string | undefined {
@@ -60,10 +70,13 @@ export const thisProcess: ProcessIdentity = `${machine}-${process.pid}-${startOf
 export const pidOf = (identity: ProcessIdentity): number => Number(identity.split('-')[1]);
 
 /**
- * Whether the process has certainly ended. A process of another machine or container can't be seen from here and counts
- * as running.
+ * Whether the process has certainly ended: it is not there any more, or this machine was started again since. A process of
+ * another machine or container can't be seen from here and counts as running.
  */
 export function hasEnded(identity: ProcessIdentity): boolean {
+  const [itsMachine = ''] = identity.split('-');
+  if (itsMachine.length === machine.length && itsMachine.startsWith(host) && !itsMachine.startsWith(host + boot))
+    return true;
   if (!identity.startsWith(`${machine}-`)) return false;
   return identityOf(pidOf(identity)) !== identity;
 }
