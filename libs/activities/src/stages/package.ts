@@ -1,9 +1,9 @@
-import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { createReadStream } from 'node:fs';
+import { basename, join } from 'node:path';
 import type { CachedInputs, Evaluated, Made, Packaged, ResolvedRun, TokenizedData } from '@nautil/contracts';
 import { openTensors, writeNemo, type JsonObject, type NemoArtifact } from '@nautil/checkpoint';
 import { readLabelNames } from '@nautil/datasets';
-import { explainWriteError, sha256File, stageOutput } from '@nautil/store';
+import { sha256File, stageOutput, writeFileAtomic } from '@nautil/store';
 import { encoderConfigOf, type ArchiveRecord } from '@nautil/training';
 import { logArchive, type Echo } from './experiment.js';
 import { configOf, redoOf } from './run-settings.js';
@@ -96,13 +96,5 @@ const text = (lines: string[]): Uint8Array => new TextEncoder().encode(lines.map
 
 async function copyWhole(from: string, to: string, sha256: string): Promise<void> {
   if ((await sha256File(to).catch(() => undefined)) === sha256) return;
-  const temporary = `${to}.incomplete-${process.pid}`;
-  try {
-    await mkdir(dirname(to), { recursive: true });
-    await copyFile(from, temporary);
-    await rename(temporary, to);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw await explainWriteError(error, to);
-  }
+  await writeFileAtomic(to, createReadStream(from));
 }

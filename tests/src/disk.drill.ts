@@ -1,0 +1,142 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { appendFile, readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { openTensors } from '@nautil/checkpoint';
+import { fetchFile } from '@nautil/store';
+import { short, tell } from './testing/drill.js';
+import { tinyRun } from './testing/local-stack.js';
+import { StagedRun } from './testing/staged-run.js';
+
+// A disk of its own that is really full: each stage says so, what there was is intact, and with room the run goes on.
+
+const run = promisify(execFile);
+const diskBytes = 96 << 20;
+const folder = mkdtempSync(join(tmpdir(), 'nautil-disk-'));
+const disk = join(folder, 'small');
+const filler = join(disk, 'filler');
+const homeBefore = process.env['NAUTIL_HOME'];
+let mounted = false;
+let server: Server;
+
+beforeAll(async () => {
+  mkdirSync(disk);
+  await run('mount', ['-t', 'tmpfs', '-o', `size=${diskBytes}`, 'tmpfs', disk]).then(
+    () => (mounted = true),
+    (error: Error) => tell(`disk full: left out, since this user may not mount a small disk (${error.message.trim()})`),
+  );
+  server = createServer((_request, response) => response.end(Buffer.alloc(1 << 20, 7)));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+});
+afterAll(async () => {
+  if (homeBefore === undefined) delete process.env['NAUTIL_HOME'];
+  else process.env['NAUTIL_HOME'] = homeBefore;
+  server.close();
+  server.closeAllConnections();
+  if (mounted) await run('umount', [disk]);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Leaves no byte on the disk. */
+async function fillDisk(): Promise<void> {
+  for (let chunk = 1 << 20; chunk >= 1; chunk >>= 4) {
+    try {
+      for (;;) await appendFile(filler, Buffer.alloc(chunk));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    }
+  }
+}
+
+const makeRoom = (): Promise<void> => truncate(filler, 0);
+
+/** The error of work on a full disk (but for some bytes), which has to say what, where and what to do, and to be worth another try. */
+async function failureOf(work: () => Promise<unknown>, leftBytes = 0): Promise<string> {
+  await fillDisk();
+  await truncate(filler, (await stat(filler)).size - leftBytes);
+  const error = await work().then(
+    () => new Error('the disk was full, and nothing failed'),
+    (thrown: Error) => thrown,
+  );
+  await makeRoom();
+  expect(error).toMatchObject({ name: 'DiskFull', kind: 'environment', retryable: true });
+  expect(error.message).toMatch(new RegExp(`${disk}\\S*.*: no room left on the disk`));
+  return error.message.replaceAll(disk, '…');
+}
+
+const overrides = [...tinyRun, 'trainer.max_epochs=2', 'trainer.limit_train_batches=5', 'trainer.limit_val_batches=3'];
+
+async function unfinished(): Promise<string[]> {
+  const names = await readdir(disk, { recursive: true });
+  return names.filter((name) => /\.tmp$|incomplete/.test(name));
+}
+
+test('a disk that is full in every stage that writes costs no checkpoint and no byte', async () => {
+  if (!mounted) return;
+  const begun = performance.now();
+  const elsewhere = await StagedRun.open({ home: join(folder, 'roomy'), runKey: 'undisturbed', overrides });
+  const undisturbed = await (async () => {
+    const inputs = await elsewhere.cache();
+    const tokens = await elsewhere.tokenize(inputs);
+    const evaluated = await elsewhere.evaluate(inputs, tokens, await elsewhere.train(inputs, tokens));
+    return elsewhere.package(inputs, tokens, evaluated);
+  })();
+
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/weights`;
+  const download = () => fetchFile({ url: address, to: join(disk, 'weights') });
+  tell(`disk full in download: ${await failureOf(download)}`);
+  expect((await download()).sizeBytes).toBe(1 << 20);
+
+  const staged = await StagedRun.open({ home: join(disk, 'home'), runKey: 'full', overrides });
+  tell(`disk full in cache: ${await failureOf(() => staged.cache())}`);
+  const inputs = await staged.cache();
+  tell(`disk full in tokenize: ${await failureOf(() => staged.tokenize(inputs))}`);
+  const tokens = await staged.tokenize(inputs);
+
+  // Full from the first checkpoint on: the next one, at the end of the epoch or five steps later, finds no room.
+  let kept: { path: string; sha256: string } | undefined;
+  const train = () =>
+    staged.train(inputs, tokens, {
+      onEvent: async (event) => {
+        if (event.type === 'checkpoint' && kept === undefined) {
+          kept = { path: event.path, sha256: await sha256Of(event.path) };
+        }
+        if (event.type === 'step' && kept !== undefined) await fillDisk();
+      },
+    });
+  const failure = await train().then(
+    () => undefined,
+    (error: Error) => error,
+  );
+  await makeRoom();
+  expect(failure).toMatchObject({ name: 'DiskFull', kind: 'environment', retryable: true });
+  tell(`disk full in a checkpoint: ${failure!.message.replaceAll(disk, '…')}`);
+  expect(await sha256Of(kept!.path)).toBe(kept!.sha256);
+  await (await openTensors(kept!.path)).close();
+  expect(await unfinished()).toEqual([]);
+
+  const model = await staged.train(inputs, tokens);
+  const checkpoints = await readdir(join(staged.folder, 'training/checkpoints'));
+  expect(checkpoints.length).toBeLessThanOrEqual(2);
+  const evaluated = await staged.evaluate(inputs, tokens, model);
+  // Room for a lock, and for a part of the archive.
+  tell(`disk full in package: ${await failureOf(() => staged.package(inputs, tokens, evaluated), 32_768)}`);
+  expect(await unfinished()).toEqual([]);
+  const packaged = await staged.package(inputs, tokens, evaluated);
+  expect((await stat(packaged.nemo.path)).size).toBe(undisturbed.nemo.sizeBytes);
+  expect(packaged.nemo.sha256).toBe(undisturbed.nemo.sha256);
+  await rm(filler);
+  tell(
+    `disk full in download, cache, tokenize, train and package: .nemo ${short(packaged.nemo.sha256)}, undisturbed ${short(undisturbed.nemo.sha256)}, ${((performance.now() - begun) / 1000).toFixed(1)} s`,
+  );
+});
+
+const sha256Of = async (path: string): Promise<string> =>
+  createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');

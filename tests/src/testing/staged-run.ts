@@ -1,0 +1,95 @@
+import type { ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+import { runTrainer, stages } from '@nautil/activities';
+import type {
+  CachedInputs,
+  Evaluated,
+  Made,
+  Packaged,
+  ResolvedRun,
+  TokenizedData,
+  TrainedModel,
+  TrainEvent,
+} from '@nautil/contracts';
+import { nautilHome } from '@nautil/store';
+import type { TrainOutcome } from '@nautil/training';
+
+export interface StagedRunOptions {
+  home: string;
+  runKey: string;
+  overrides: string[];
+
+  /** The file of the trainer's faults. */
+  faults?: string;
+}
+
+const library = process.env['LIBTENSORFLOW'] ?? join(nautilHome(), 'tensorflow/2.21.0/libtensorflow_cc.so.2');
+
+/** The stages of one run without Temporal, each called when a drill wants it, with real trainer processes. */
+export class StagedRun {
+  readonly #env: Record<string, string>;
+  readonly #run: ResolvedRun;
+
+  private constructor(run: ResolvedRun, env: Record<string, string>) {
+    this.#run = run;
+    this.#env = env;
+  }
+
+  /** NOTE: the stages find the state folder in this process's NAUTIL_HOME, which is set here. */
+  static async open({ home, runKey, overrides, faults }: StagedRunOptions): Promise<StagedRun> {
+    process.env['NAUTIL_HOME'] = home;
+    const run = await stages.resolveRun({ workflowId: 'drill', runKey, taskQueue: 'none', overrides });
+    const env = {
+      NAUTIL_HOME: home,
+      NODE_OPTIONS: '',
+      LIBTENSORFLOW: library,
+      ...(faults === undefined ? {} : { NAUTIL_FAULTS: faults }),
+    };
+    return new StagedRun(run, env);
+  }
+
+  get folder(): string {
+    return this.#run.folder;
+  }
+
+  async cache(): Promise<Made<CachedInputs>> {
+    const source = await stages.download({ run: this.#run });
+    return stages.cache({ run: this.#run, source, data: await stages.convert({ run: this.#run, source }) });
+  }
+
+  tokenize(inputs: CachedInputs): Promise<Made<TokenizedData>> {
+    return stages.tokenize({ run: this.#run, inputs });
+  }
+
+  train(
+    inputs: CachedInputs,
+    tokens: TokenizedData,
+    o: { onEvent?: (event: TrainEvent) => void | Promise<void>; onStarted?: (trainer: ChildProcess) => void } = {},
+  ): Promise<Made<TrainedModel>> {
+    const request = { run: this.#run, inputs, tokens, stopEarly: false };
+    return stages.trainModel(request, {
+      compute: async (task, record) =>
+        (await runTrainer({
+          task,
+          env: this.#env,
+          onEvent: async (event) => {
+            await o.onEvent?.(event);
+            await record(event);
+          },
+          onStarted: (_stop, child) => o.onStarted?.(child),
+        })) as TrainOutcome,
+    });
+  }
+
+  evaluate(inputs: CachedInputs, tokens: TokenizedData, model: TrainedModel): Promise<Made<Evaluated>> {
+    return stages.evaluate({ run: this.#run, inputs, tokens, model }, async (options) => {
+      const result = await runTrainer({ task: { do: 'evaluate', ...options }, env: this.#env });
+      if (!('answers' in result)) throw new TypeError('an evaluation was answered with a training');
+      return result;
+    });
+  }
+
+  package(inputs: CachedInputs, tokens: TokenizedData, evaluated: Evaluated): Promise<Made<Packaged>> {
+    return stages.packageModel({ run: this.#run, inputs, tokens, evaluated });
+  }
+}
