@@ -33,12 +33,7 @@ const pathKeys = [
 const nameKeys = ['model.language_model.pretrained_model_name', 'model.tokenizer.tokenizer_name', 'nautil.data.source'];
 
 /** Keys that say where things go or are logged; results don't depend on them. */
-const withoutEffect = [
-  'exp_manager.exp_dir',
-  'exp_manager.explicit_log_dir',
-  'model.nemo_path',
-  'nautil.mlflow',
-];
+const withoutEffect = ['exp_manager.exp_dir', 'exp_manager.explicit_log_dir', 'model.nemo_path', 'nautil.mlflow'];
 
 /**
  * Settles what a run is: its configuration with all paths absolute, and its folder. A run that was resolved before (the
