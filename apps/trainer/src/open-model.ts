@@ -9,12 +9,12 @@ export async function openModel(
   o: { cwd: string; batchSize: (settings: Settings) => number },
 ): Promise<{ classifier: Classifier; settings: Settings; path: string }> {
   const { configName, configPath, overrides } = args;
-  const { settings } = await loadConfig({ configName, configPath, overrides, cwd: o.cwd });
+  const { settings, notes } = await loadConfig({ configName, configPath, overrides, cwd: o.cwd });
   const { nemoPath, tokenizer } = settings.model;
   if (nemoPath === null) throw new UsageError('model.nemo_path is null', { hint: 'model.nemo_path=FILE.nemo' });
   const path = resolve(o.cwd, nemoPath);
   const tokenizerFolder = tokenizer.vocabFile === null ? undefined : resolve(o.cwd, tokenizer.vocabFile, '..');
   const classifier = await Classifier.open(path, { batchSize: o.batchSize(settings), tokenizerFolder });
-  for (const note of classifier.notes) process.stderr.write(`note: ${note}\n`);
+  for (const note of [...notes, ...classifier.notes]) process.stderr.write(`note: ${note}\n`);
   return { classifier, settings, path };
 }

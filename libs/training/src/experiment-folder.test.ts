@@ -50,6 +50,12 @@ describe('the folder of a run', () => {
     expect(warnings).toEqual([expect.stringContaining('exp_dir and version are not looked at')]);
     expect((await place(['exp_dir=runs', 'version=v7'])).folder).toBe('runs/TextClassification/v7');
   });
+
+  test('is no other run’s, also when trials of a sweep name the same one at once', async () => {
+    const places = await Promise.all(Array.from({ length: 4 }, () => place(['explicit_log_dir=shared'])));
+    expect(places.map((at) => at.folder).sort()).toEqual(['shared', 'shared_1', 'shared_2', 'shared_3']);
+    expect(places.flatMap((at) => at.warnings).join('\n')).toMatch(/shared is another run's: files go to .*shared_1/);
+  });
 });
 
 describe('resume_if_exists', () => {

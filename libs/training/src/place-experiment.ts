@@ -1,4 +1,4 @@
-import { access, mkdir, readdir, rename } from 'node:fs/promises';
+import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { ExpManagerSettings } from '@nautil/config';
 import { NautilError } from '@nautil/contracts';
@@ -35,11 +35,29 @@ export async function placeExperiment(o: {
 }): Promise<ExperimentPlace> {
   const { settings } = o;
   const warnings: string[] = [];
-  const folder = await folderOf(settings, o.cwd, o.now ?? new Date(), warnings);
-  const resumeFrom = settings.resumeIfExists ? await checkpointToResume(folder, settings, warnings) : undefined;
-  await mkdir(folder, { recursive: true });
-  if (settings.resumeIfExists) await moveOldFiles(folder);
-  return { folder, warnings, ...(resumeFrom === undefined ? {} : { resumeFrom }) };
+  const wanted = await folderOf(settings, o.cwd, o.now ?? new Date(), warnings);
+  if (!settings.resumeIfExists) return { folder: await claim(wanted, warnings), warnings };
+  const resumeFrom = await checkpointToResume(wanted, settings, warnings);
+  await mkdir(wanted, { recursive: true });
+  await moveOldFiles(wanted);
+  return { folder: wanted, warnings, ...(resumeFrom === undefined ? {} : { resumeFrom }) };
+}
+
+/** The folder, or one beside it when another run has it: what two runs leave in one folder is of neither. */
+async function claim(wanted: string, warnings: string[]): Promise<string> {
+  for (let number = 0; ; number++) {
+    const folder = number === 0 ? wanted : `${wanted}_${number}`;
+    await mkdir(folder, { recursive: true });
+    try {
+      // The first file that a run leaves; trials of a sweep may come at the same moment.
+      await writeFile(join(folder, 'cmd-args.log'), '', { flag: 'wx' });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      continue;
+    }
+    if (number > 0) warnings.push(`${wanted} is another run's: files go to ${folder}`);
+    return folder;
+  }
 }
 
 async function folderOf(settings: ExpManagerSettings, cwd: string, now: Date, warnings: string[]): Promise<string> {
@@ -47,7 +65,6 @@ async function folderOf(settings: ExpManagerSettings, cwd: string, now: Date, wa
   if (explicitLogDir) {
     const folder = resolve(cwd, explicitLogDir);
     if (expDir || version) warnings.push('exp_manager.explicit_log_dir is set: exp_dir and version are not looked at');
-    if (await exists(folder)) warnings.push(`files go to ${folder}, which exists already`);
     return folder;
   }
   const runs = resolve(cwd, expDir ?? 'nemo_experiments', name);
@@ -123,9 +140,3 @@ async function moveOldFiles(folder: string): Promise<void> {
   await mkdir(target, { recursive: true });
   for (const { name } of files) await rename(join(folder, name), join(target, name));
 }
-
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
