@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { copyFile, cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createActivities } from '@nautil/activities';
@@ -58,13 +58,16 @@ async function trainAndPackage(encoder: string, overrides: string[]): Promise<Pa
       activities[name] as (of: Parameters<RunActivities[Name]>[0]) => ReturnType<RunActivities[Name]>,
       input,
     ) as ReturnType<RunActivities[Name]>;
-  const data = join(golden, 'nemo/traj_train.tsv');
+  // Each run has its inputs in a place of its own: where they lie must not show in what it makes.
+  const data = join(home, 'train.tsv');
+  await copyFile(join(golden, 'nemo/traj_train.tsv'), data);
+  await cp(join(golden, encoder), join(home, encoder), { recursive: true });
   const run = await call('resolveRun', {
     workflowId,
     runKey,
     taskQueue: 'nautil',
     overrides: [
-      `model.language_model.pretrained_model_name=${join(golden, encoder)}`,
+      `model.language_model.pretrained_model_name=${join(home, encoder)}`,
       ...['train_ds', 'validation_ds', 'test_ds'].map((set) => `model.${set}.file_path=${data}`),
       `model.nemo_path=${join(home, 'model.nemo')}`,
       `exp_manager.exp_dir=${join(home, 'nemo_experiments')}`,

@@ -3,11 +3,11 @@ import { basename, join } from 'node:path';
 import type { CachedInputs, Evaluated, Made, Packaged, ResolvedRun, TokenizedData } from '@nautil/contracts';
 import { openTensors, writeNemo, type JsonObject, type NemoArtifact } from '@nautil/checkpoint';
 import { readLabelNames } from '@nautil/datasets';
-import { sha256File, stageOutput, writeFileAtomic } from '@nautil/store';
+import { canonicalJson, sha256File, sha256Of, stageOutput, writeFileAtomic } from '@nautil/store';
 import { encoderConfigOf, type ArchiveRecord } from '@nautil/training';
 import { logArchive, type Echo } from './experiment.js';
-import { configOf, redoOf } from './run-settings.js';
-import { setAt } from './resolve-run.js';
+import { configOf, places, redoOf } from './run-settings.js';
+import { setAt, withoutKeys } from './resolve-run.js';
 import { tokenizerOf } from './tokenize.js';
 import { trainJobOf } from './train-job.js';
 
@@ -41,7 +41,8 @@ export async function packageModel(o: {
   setAt(config, 'language_model.pretrained_model_name', o.run.model);
   setAt(config, 'tokenizer.tokenizer_name', basename(settings.model.tokenizer.tokenizerName ?? o.run.model));
 
-  const lineage = job.digests;
+  // Equal runs give equal bytes, wherever their files lie.
+  const lineage = { ...job.digests, config: sha256Of(canonicalJson(withoutKeys(tree, places))) };
   const record: ArchiveRecord = {
     version: 1,
     tokenizer: tokenizer.definition,

@@ -10,3 +10,26 @@ export async function configOf(run: Pick<ResolvedRun, 'config'>): Promise<{ tree
 
 /** Part of the hash of a stage that was asked for again; absent for all others. */
 export const redoOf = (run: ResolvedRun, stage: Stage): string | undefined => run.redone?.[stage];
+
+/** Keys that say where something lies or goes. What lies there counts by its digest. */
+export const places: readonly string[] = [
+  'model.nemo_path',
+  'model.train_ds.file_path',
+  'model.validation_ds.file_path',
+  'model.test_ds.file_path',
+  'model.class_labels',
+  'model.tokenizer',
+  'model.language_model.pretrained_model_name',
+  'model.language_model.lm_checkpoint',
+  'model.language_model.config_file',
+  'exp_manager.exp_dir',
+  'exp_manager.explicit_log_dir',
+  'exp_manager.version',
+  'exp_manager.use_datetime_version',
+  'exp_manager.resume_if_exists',
+  'exp_manager.resume_past_end',
+  'exp_manager.resume_ignore_no_checkpoint',
+  'exp_manager.create_tensorboard_logger',
+  'nautil.data',
+  'nautil.mlflow',
+];

@@ -5,7 +5,7 @@ import type { FileRef, Made, TrainedModel, TrainEvent, TrainRequest } from '@nau
 import { canonicalJson, explainWriteError, fileRef, sha256Of, stageOutput, writeFileAtomic } from '@nautil/store';
 import type { TrackingTask, TrainerTask, TrainOutcome } from '@nautil/training';
 import { withoutKeys } from './resolve-run.js';
-import { configOf, redoOf } from './run-settings.js';
+import { configOf, places, redoOf } from './run-settings.js';
 import { trainJobOf } from './train-job.js';
 
 export interface TrainModelOptions {
@@ -77,26 +77,17 @@ async function isStopped(folder: string, { stopEarly }: TrainRequest): Promise<b
 
 /** What training does not read, or reads as the content whose digest stands beside it. */
 const unread = [
+  ...places,
   'model.test_ds',
   'model.infer_samples',
-  'model.nemo_path',
-  'model.train_ds.file_path',
   'model.train_ds.num_workers',
   'model.train_ds.pin_memory',
-  'model.validation_ds.file_path',
   'model.validation_ds.num_workers',
   'model.validation_ds.pin_memory',
-  'model.class_labels',
-  'model.tokenizer',
-  'model.language_model.pretrained_model_name',
-  'model.language_model.lm_checkpoint',
-  'model.language_model.config_file',
   'model.dataset.num_classes',
   'model.dataset.use_cache',
   'trainer.limit_test_batches',
   'exp_manager.checkpoint_callback_params.save_best_model',
-  'nautil.data',
-  'nautil.mlflow',
 ];
 
 /** Everything that training depends on: it is made again when one of these changes, and not when anything else does. */
