@@ -29,6 +29,7 @@ export async function openTinyRun(): Promise<TinyRun> {
     async job(name, overrides = []) {
       const { settings } = await loadConfig({
         overrides: [
+          'trainer.accelerator=cpu',
           'trainer.max_epochs=2',
           'model.train_ds.batch_size=8',
           'model.validation_ds.batch_size=8',
