@@ -1,0 +1,148 @@
+import { createHash, randomInt } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openTensors } from '@nautil/checkpoint';
+import type { TrainEvent } from '@nautil/contracts';
+import { short, tell } from './testing/drill.js';
+import { tinyRun, until } from './testing/local-stack.js';
+import { StagedRun } from './testing/staged-run.js';
+
+// Real trainer processes, killed with SIGKILL at random places of a run: all runs end with the bytes of one that never was.
+
+const killsPerRun = 3;
+const runsPerConfiguration = 5;
+const seed = Number(process.env['DRILL_SEED'] ?? randomInt(2 ** 31));
+
+const home = mkdtempSync(join(tmpdir(), 'nautil-resume-'));
+const faults = join(home, 'faults');
+const homeBefore = process.env['NAUTIL_HOME'];
+afterAll(() => {
+  if (homeBefore === undefined) delete process.env['NAUTIL_HOME'];
+  else process.env['NAUTIL_HOME'] = homeBefore;
+  rmSync(home, { recursive: true, force: true });
+});
+
+interface Ended {
+  /** SHA-256 of everything that a run leaves, by what it is. */
+  digests: Record<string, string>;
+  events: TrainEvent[];
+}
+
+/** Runs all stages; training is killed at each of the points, in whatever order it comes by, and started again. */
+async function run(name: string, overrides: string[], points: string[]): Promise<Ended> {
+  await writeFile(faults, points.map((point) => `hold ${point}\n`).join(''));
+  const staged = await StagedRun.open({ home, runKey: name, overrides, faults });
+  const inputs = await staged.cache();
+  const tokens = await staged.tokenize(inputs);
+  const events: TrainEvent[] = [];
+  const train = () =>
+    staged.train(inputs, tokens, {
+      onEvent: (event) => void events.push(event),
+      onStarted: (trainer) => void struck(trainer).then((isStruck) => isStruck && trainer.kill('SIGKILL')),
+    });
+  for (let left = points.length; left > 0; left -= 1) await expect(train()).rejects.toThrow(/SIGKILL/);
+  expect(await waiting()).toEqual([]);
+  const model = await train();
+  const evaluated = await staged.evaluate(inputs, tokens, model);
+  const packaged = await staged.package(inputs, tokens, evaluated);
+  const digests = {
+    last: model.lastWeights.sha256,
+    best: model.bestWeights!.sha256,
+    checkpoint: await checkpointDigest(join(staged.folder, 'training/checkpoints')),
+    events: sha256(timeless(await readFile(model.events.path, 'utf8'))),
+    report: sha256(JSON.stringify(evaluated.report)),
+    nemo: packaged.nemo.sha256,
+  };
+  return { digests, events };
+}
+
+const waiting = async (): Promise<string[]> => (await readFile(faults, 'utf8')).split('\n').filter(Boolean);
+
+/** Resolves with true when the process holds at a point, and with false when it ends without. */
+async function struck(child: { exitCode: number | null; signalCode: string | null }): Promise<boolean> {
+  const count = (await waiting()).length;
+  let left = count;
+  await until(async () => {
+    left = (await waiting()).length;
+    return left < count || child.exitCode !== null || child.signalCode !== null;
+  });
+  return left < count;
+}
+
+const sha256 = (content: string | Uint8Array): string => createHash('sha256').update(content).digest('hex');
+
+/** What is measured by the clock differs between any two runs. */
+const timeless = (text: string): string =>
+  text.replace(/"(timestampMs|examplesPerSecond|tokensPerSecond|secondsLeft)":[^,}]+/g, '"$1":0');
+
+/** Weights, the optimizer's state and progress of the newest checkpoint, without the events that wait to be logged. */
+async function checkpointDigest(folder: string): Promise<string> {
+  const newest = (await readdir(folder))
+    .filter((name) => name.endsWith('.safetensors'))
+    .sort()
+    .at(-1)!;
+  const source = await openTensors(join(folder, newest));
+  const hash = createHash('sha256').update(newest);
+  const { events: _, ...progress } = JSON.parse(source.metadata['progress']!) as Record<string, unknown>;
+  hash.update(JSON.stringify(progress));
+  for (const name of source.names().sort()) hash.update(name).update(await source.readFloat32(name));
+  await source.close();
+  return hash.digest('hex');
+}
+
+/** Every place where a run can be held, in the order of the run. */
+function pointsOf(events: TrainEvent[]): string[] {
+  const points: string[] = [];
+  for (const event of events) {
+    if (event.type === 'step') points.push(`train step ${event.step}`);
+    if (event.type === 'eval') points.push(`evaluation step ${event.step}`);
+    if (event.type === 'checkpoint') points.push(`checkpoint step ${event.step}`, `log step ${event.step}`);
+  }
+  return [...points, 'weights best', 'weights last'];
+}
+
+/** mulberry32: the same seed gives the same kills. */
+function randomFrom(state: number): () => number {
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+function pick<T>(items: readonly T[], count: number, random: () => number): T[] {
+  const left = [...items];
+  return Array.from({ length: count }, () => left.splice(Math.floor(random() * left.length), 1)[0]!);
+}
+
+test.each([
+  ['batches of like length', true],
+  ['batches as they come', false],
+])('a run that is killed anywhere ends with the same bytes, in %s', async (name, bucketed) => {
+  const random = randomFrom(seed + Number(bucketed));
+  const overrides = [
+    ...tinyRun,
+    `nautil.batches.bucket_by_length=${bucketed}`,
+    'nautil.checkpoint_every_n_steps=3',
+    'model.optim.lr=1e-3',
+    'model.classifier_head.fc_dropout=0.2',
+    'trainer.max_epochs=2',
+    'trainer.limit_train_batches=10',
+    'trainer.limit_val_batches=3',
+    'trainer.accumulate_grad_batches=2',
+  ];
+  const whole = await run(`${name}, whole`, overrides, []);
+  for (let i = 1; i <= runsPerConfiguration; i++) {
+    const points = pick(pointsOf(whole.events), killsPerRun, random);
+    const begun = performance.now();
+    const { digests } = await run(`${name}, ${i}`, overrides, points);
+    const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+    tell(
+      `${name}: trainer killed at ${points.join(', ')} (seed ${seed}): .nemo ${short(digests['nemo']!)}, undisturbed ${short(whole.digests['nemo']!)}, ${seconds} s`,
+    );
+    expect(digests).toEqual(whole.digests);
+  }
+});
