@@ -99,11 +99,17 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
     Object.entries(activities).map(([name, activity]) => [
       name,
       reportingFailures(async (...args: unknown[]) => {
-        await faultPoint(`activity ${name}`);
+        await heartbeating(() => faultPoint(`activity ${name}`));
         return (activity as (...args: unknown[]) => Promise<unknown>)(...args);
       }),
     ]),
   ) as unknown as RunActivities & SweepActivities;
+}
+
+async function heartbeating(work: () => Promise<void>): Promise<void> {
+  const context = Context.current();
+  const timer = setInterval(() => context.heartbeat(), heartbeatSeconds * 1000);
+  await work().finally(() => clearInterval(timer));
 }
 
 /**

@@ -1,12 +1,16 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { OutOfMemory, TensorFlowError } from '@nautil/tensorflow';
 
 /**
- * What can happen at a fault point: `hold` waits there for ever, heartbeats going on, until the process is killed; `crash`
- * aborts the process as native code would; `out-of-memory` and `device-lost` are TensorFlow's own errors.
+ * What can happen at a fault point: `hold` waits there, heartbeats going on, until the process is killed or the file of
+ * faults is removed (another one may take its place); `crash` aborts the process as native code would; `out-of-memory` and `device-lost` are TensorFlow's own errors.
  */
-const faults: Record<string, (point: string) => Promise<never>> = {
-  hold: () => new Promise(() => setInterval(() => undefined, 60_000)),
+const faults: Record<string, (point: string, file: string) => Promise<void>> = {
+  hold: async (_point, file) => {
+    const struck = await identityOf(file);
+    while ((await identityOf(file)) === struck) await sleep(50);
+  },
   crash: () => process.abort(),
   'out-of-memory': async (point) => {
     throw new OutOfMemory(`out of memory at fault point ${point}`, { code: 'RESOURCE_EXHAUSTED' });
@@ -32,5 +36,13 @@ export async function faultPoint(point: string): Promise<void> {
   const name = line.slice(0, -point.length - 1);
   const strike = faults[name];
   if (!strike) throw new TypeError(`${file}: ${name} is not one of ${Object.keys(faults).join(', ')}`);
-  await strike(point);
+  await strike(point, file);
+}
+
+/** Numbers of files are given out again; with the time of its creation one is unique. */
+async function identityOf(file: string): Promise<string | undefined> {
+  return stat(file).then(
+    ({ ino, birthtimeMs }) => `${ino} ${birthtimeMs}`,
+    () => undefined,
+  );
 }
