@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startMlflowServer, startTemporalServer, type ServerHandle } from '@nautil/stack';
+import { PortInUse, startMlflowServer, startTemporalServer, type ServerHandle } from '@nautil/stack';
 import { nautilHome, workspaceRoot } from '@nautil/store';
 import { Client, Connection } from '@temporalio/client';
 
@@ -44,7 +44,7 @@ export class LocalStack {
   readonly client: Client;
   readonly temporalAddress: string;
   readonly mlflowUri: string;
-  readonly #servers: ServerHandle[];
+  #servers: ServerHandle[];
   readonly #workers: ChildProcess[] = [];
 
   private constructor(home: string, client: Client, servers: ServerHandle[], mlflowUri: string) {
@@ -69,6 +69,30 @@ export class LocalStack {
   /** The servers' processes: leaders of groups, that end when they do. */
   serverPids(): { name: string; pid: number }[] {
     return this.#servers.map(({ name, pid }) => ({ name, pid }));
+  }
+
+  /** Ends a server with SIGKILL. */
+  async kill(name: 'Temporal' | 'MLflow'): Promise<void> {
+    const server = this.#servers.find((one) => one.name === name)!;
+    server.kill();
+    await server.stop();
+  }
+
+  /** Starts a killed server again, with the same database at the same address. */
+  async restart(name: 'Temporal' | 'MLflow'): Promise<void> {
+    const port = Number((name === 'Temporal' ? this.temporalAddress : this.mlflowUri).split(':').at(-1));
+    const start = name === 'Temporal' ? startTemporalServer : startMlflowServer;
+    await until(async () => {
+      try {
+        const started = await start({ folder: join(this.home, name.toLowerCase()), port });
+        this.#servers = this.#servers.map((server) => (server.name === name ? started : server));
+        return true;
+      } catch (error) {
+        // The sockets of a process that was killed close a little after it.
+        if (error instanceof PortInUse) return false;
+        throw error;
+      }
+    });
   }
 
   /** Resolves when the worker takes tasks. */

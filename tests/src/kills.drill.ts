@@ -1,0 +1,250 @@
+import { execFile, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { defaultTaskQueue, stages, type Stage, type TextClassificationResult } from '@nautil/contracts';
+import { MlflowClient } from '@nautil/mlflow';
+import type { WorkflowHandle } from '@temporalio/client';
+import { onlyRunOf, runFolderOf, short, tell } from './testing/drill.js';
+import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
+
+// Everything that a run needs is killed with SIGKILL during each of its stages; each run ends as one that nothing disturbed.
+
+type Victim = 'trainer' | 'worker' | 'Temporal' | 'MLflow';
+type Drilled = Victim | 'all at once';
+
+/** Stages in which a victim takes part; servers that a stage does not talk to are left out. */
+const takesPart: Record<Drilled, readonly Stage[]> = {
+  trainer: ['train', 'evaluate'],
+  worker: stages,
+  Temporal: stages,
+  MLflow: ['train'],
+  'all at once': stages,
+};
+const reasons: Partial<Record<Drilled, string>> = {
+  trainer: 'no trainer process runs then',
+  MLflow: 'nothing is sent to it then',
+};
+
+/** Where a stage is held open until the kill: training in the middle, its trainer alive. */
+const pointOf = (stage: Stage): string => (stage === 'train' ? 'train step 7' : `activity ${stage}`);
+
+let stack: LocalStack;
+let mlflow: MlflowClient;
+beforeAll(async () => {
+  stack = await LocalStack.start({ mlflow: true });
+  mlflow = new MlflowClient({ trackingUri: stack.mlflowUri });
+}, 240_000);
+afterAll(() => stack?.stop());
+
+/** A run in a state folder of its own, where nothing is found again, with its worker and the file of its faults. */
+class DrilledRun {
+  readonly id: string;
+  readonly #home: string;
+  readonly #faults: string;
+  worker!: ChildProcess;
+  handle!: WorkflowHandle;
+
+  constructor(id: string) {
+    this.id = id;
+    this.#home = join(stack.home, id);
+    this.#faults = join(stack.home, `${id}.faults`);
+  }
+
+  async start(): Promise<void> {
+    await this.startWorker();
+    const overrides = [
+      ...tinyRun,
+      'trainer.max_epochs=3',
+      'trainer.limit_train_batches=5',
+      'trainer.log_every_n_steps=1',
+    ];
+    this.handle = await stack.client.workflow.start('textClassification', {
+      workflowId: this.id,
+      taskQueue: defaultTaskQueue,
+      args: [{ overrides }],
+    });
+  }
+
+  async startWorker(): Promise<void> {
+    this.worker = await stack.startWorker({ home: this.#home, env: { NAUTIL_FAULTS: this.#faults } });
+  }
+
+  hold(point: string): Promise<void> {
+    return writeFile(this.#faults, `hold ${point}`);
+  }
+
+  isHeld(): Promise<void> {
+    return until(async () => (await readFile(this.#faults, 'utf8')) === '');
+  }
+
+  release(): Promise<void> {
+    return rm(this.#faults, { force: true });
+  }
+
+  /** Process id of the trainer that the worker has forked. */
+  async trainer(): Promise<number> {
+    let pid = 0;
+    await until(async () => (pid = await childOf(this.worker.pid!)) > 0);
+    return pid;
+  }
+
+  /** The client gives up when its server goes; the run does not. */
+  async result(): Promise<TextClassificationResult> {
+    await until(async () => (await this.handle.describe().catch(() => undefined))?.status.name !== 'RUNNING', 240_000);
+    return (await this.handle.result()) as TextClassificationResult;
+  }
+
+  /** Asks the workflow, and so needs a worker. */
+  async trainingFolder(): Promise<string> {
+    return join(await runFolderOf({ home: this.#home }, this.handle), 'training');
+  }
+}
+
+const childOf = (pid: number): Promise<number> =>
+  new Promise((resolve) =>
+    execFile('pgrep', ['-P', String(pid), '-f', 'child.ts'], (_error, stdout) => resolve(Number(stdout.trim()))),
+  );
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What a run has come to: the archive, the report, and the rows of MLflow without their times. */
+interface Outcome {
+  nemo: string;
+  report: unknown;
+  rows: Record<string, [step: number, value: number][]>;
+  status: string;
+}
+
+async function outcomeOf(id: string, { nemo, report }: TextClassificationResult): Promise<Outcome> {
+  const { info } = await onlyRunOf(mlflow, id);
+  const rows: Outcome['rows'] = {};
+  for (const key of ['train/loss', 'val/loss', 'val/f1_macro']) {
+    const history = await mlflow.getMetricHistory(info.runId, key);
+    rows[key] = history.map(({ step, value }): [number, number] => [step, value]).sort(([a], [b]) => a - b);
+  }
+  return { nemo: nemo.sha256, report, rows, status: info.status };
+}
+
+let undisturbed: Outcome;
+const seconds = (begun: number): string => `${((performance.now() - begun) / 1000).toFixed(1)} s`;
+
+test('undisturbed', async () => {
+  const begun = performance.now();
+  const run = new DrilledRun('undisturbed');
+  await run.start();
+  undisturbed = await outcomeOf(run.id, await run.result());
+  await end(run.worker, 'SIGKILL');
+  expect(undisturbed.status).toBe('FINISHED');
+  expect(undisturbed.rows['train/loss']!.map(([step]) => step)).toEqual(Array.from({ length: 15 }, (_, i) => i + 1));
+  tell(`nothing killed: .nemo ${short(undisturbed.nemo)}, ${seconds(begun)}`);
+});
+
+test.each(Object.keys(takesPart) as Drilled[])('%s, killed in each stage', async (victim) => {
+  const begun = performance.now();
+  const run = new DrilledRun(`killed-${victim.replaceAll(' ', '-')}`);
+  const drilled = takesPart[victim];
+  await run.hold(pointOf(drilled[0]!));
+  await run.start();
+  for (const [i, stage] of drilled.entries()) {
+    const at = performance.now();
+    await run.isHeld();
+    const restart = await kill(run, victim, stage);
+    await run.release();
+    const next = drilled[i + 1];
+    if (next) await run.hold(pointOf(next));
+    await restart();
+    tell(`${victim} killed in ${stage}: back after ${seconds(at)}`);
+  }
+  const outcome = await outcomeOf(run.id, await run.result());
+  await end(run.worker, 'SIGKILL');
+  const left = stages.filter((stage) => !drilled.includes(stage));
+  tell(
+    `${victim} killed in ${drilled.join(', ')}: .nemo ${short(outcome.nemo)}, undisturbed ${short(undisturbed.nemo)}, ${seconds(begun)}` +
+      (left.length > 0 ? `; left out: ${left.join(', ')} (${reasons[victim]})` : ''),
+  );
+  expect(outcome).toEqual(undisturbed);
+});
+
+/** Kills; gives what starts again what people (or their supervisor) would start again. */
+async function kill(run: DrilledRun, victim: Drilled, stage: Stage): Promise<() => Promise<void>> {
+  switch (victim) {
+    case 'trainer':
+      // In evaluation the worker is held; its trainer comes when it is let go.
+      if (stage === 'evaluate') await run.release();
+      process.kill(await run.trainer(), 'SIGKILL');
+      return async () => {};
+    case 'worker':
+      await end(run.worker, 'SIGKILL');
+      return () => run.startWorker();
+    case 'Temporal':
+    case 'MLflow':
+      await stack.kill(victim);
+      return () => stack.restart(victim);
+    case 'all at once': {
+      const servers = stage === 'train' ? (['Temporal', 'MLflow'] as const) : (['Temporal'] as const);
+      const trainer = stage === 'train' ? await run.trainer() : undefined;
+      if (trainer !== undefined) process.kill(trainer, 'SIGKILL');
+      await Promise.all([end(run.worker, 'SIGKILL'), ...servers.map((server) => stack.kill(server))]);
+      return async () => {
+        await Promise.all(servers.map((server) => stack.restart(server)));
+        await run.startWorker();
+      };
+    }
+  }
+}
+
+test('a trainer whose worker is gone ends by itself, and one that wakes up after another took over writes nothing', async () => {
+  const run = new DrilledRun('orphans');
+  await run.hold('train step 3');
+  await run.start();
+  await run.isHeld();
+  const orphan = await run.trainer();
+  const begun = performance.now();
+  await end(run.worker, 'SIGKILL');
+  await run.release();
+  await until(() => !isRunning(orphan), 30_000);
+  const alone = seconds(begun);
+
+  await run.hold('train step 9');
+  await run.startWorker();
+  await run.isHeld();
+  const stale = await run.trainer();
+  process.kill(stale, 'SIGSTOP');
+  await end(run.worker, 'SIGKILL');
+  await run.release();
+  await run.startWorker();
+  const result = await run.result();
+  const folder = await run.trainingFolder();
+  const before = await contentsOf(folder);
+  process.kill(stale, 'SIGCONT');
+  await until(() => !isRunning(stale), 30_000);
+  expect(await contentsOf(folder)).toEqual(before);
+  expect(Object.keys(before).length).toBeGreaterThan(3);
+  const outcome = await outcomeOf(run.id, result);
+  await end(run.worker, 'SIGKILL');
+  tell(
+    `trainer whose worker was killed in train step 3 ended by itself within ${alone}; one stopped in train step 9, woken after another had finished, wrote nothing: .nemo ${short(outcome.nemo)}, undisturbed ${short(undisturbed.nemo)}`,
+  );
+  expect(outcome).toEqual(undisturbed);
+});
+
+/** Digest of each file in a folder. */
+async function contentsOf(folder: string): Promise<Record<string, string>> {
+  const files = await readdir(folder, { recursive: true, withFileTypes: true });
+  const digests: Record<string, string> = {};
+  for (const file of files.filter((one) => one.isFile())) {
+    const path = join(file.parentPath, file.name);
+    digests[path] = createHash('sha256')
+      .update(await readFile(path))
+      .digest('hex');
+  }
+  return digests;
+}
