@@ -2,6 +2,7 @@ import { execFile, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { defaultTaskQueue, stages, type Stage, type TextClassificationResult } from '@nautil/contracts';
 import { MlflowClient } from '@nautil/mlflow';
 import type { WorkflowHandle } from '@temporalio/client';
@@ -248,3 +249,27 @@ async function contentsOf(folder: string): Promise<Record<string, string>> {
   }
   return digests;
 }
+
+test('a worker that is asked to end hands its training over with a checkpoint', async () => {
+  const run = new DrilledRun('asked-to-end');
+  await run.hold('train step 7');
+  await run.start();
+  await run.isHeld();
+  const folder = await run.trainingFolder();
+  const begun = performance.now();
+  const ended = end(run.worker, 'SIGTERM');
+  await sleep(1000); // the trainer is told while it is busy
+  await run.release();
+  await ended;
+  const took = seconds(begun);
+  expect(run.worker.exitCode).toBe(0);
+  const checkpoints = await readdir(join(folder, 'checkpoints'));
+  expect(checkpoints).toContain('step-00000007.safetensors');
+  await run.startWorker();
+  const outcome = await outcomeOf(run.id, await run.result());
+  await end(run.worker, 'SIGKILL');
+  tell(
+    `worker asked to end (SIGTERM) in train step 7: ended after ${took} with ${checkpoints.join(', ')}; .nemo ${short(outcome.nemo)}, undisturbed ${short(undisturbed.nemo)}`,
+  );
+  expect(outcome).toEqual(undisturbed);
+});

@@ -1,8 +1,6 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import type { ChildProcess } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readNemo } from '@nautil/checkpoint';
 import {
@@ -13,95 +11,32 @@ import {
   type TextClassificationResult,
 } from '@nautil/contracts';
 import { MlflowClient } from '@nautil/mlflow';
-import { startMlflowServer, startTemporalServer, type ServerHandle } from '@nautil/stack';
-import { nautilHome, workspaceRoot } from '@nautil/store';
 import { Classifier } from '@nautil/training';
-import { Client, Connection, WorkflowFailedError } from '@temporalio/client';
+import { WorkflowFailedError } from '@temporalio/client';
+import { end, LocalStack, tinyRun, trainFile } from './testing/local-stack.js';
 
 // The main job with real servers, a real worker and a real (tiny) BERT. Golden's sentences are few: training takes seconds.
-const golden = resolve(workspaceRoot(), process.env['GOLDEN'] ?? '../shared/golden');
-const trainFile = join(golden, 'nemo/traj_train.tsv');
-
-let home: string;
-let temporal: ServerHandle;
-let mlflow: ServerHandle;
-let client: Client;
-const workers: ChildProcess[] = [];
-
+let stack: LocalStack;
+let worker: ChildProcess;
 beforeAll(async () => {
-  home = await mkdtemp(join(tmpdir(), 'nautil-main-job-'));
-  [temporal, mlflow] = await Promise.all([
-    startTemporalServer({ folder: join(home, 'temporal') }),
-    startMlflowServer({ folder: join(home, 'mlflow') }),
-  ]);
-  client = new Client({ connection: await Connection.connect({ address: temporal.address }) });
-  await startWorker();
-}, 120_000);
-
-afterAll(async () => {
-  for (const worker of workers)
-    if (worker.exitCode === null && worker.signalCode === null) await end(worker, 'SIGKILL');
-  await client?.connection.close();
-  await Promise.all([temporal?.stop(), mlflow?.stop()]);
-  await rm(home, { recursive: true, force: true });
-});
-
-async function startWorker(): Promise<ChildProcess> {
-  const library = process.env['LIBTENSORFLOW'] ?? join(nautilHome(), 'tensorflow/2.21.0/libtensorflow_cc.so.2');
-  const worker = spawn(process.execPath, ['--import', 'tsx', 'apps/worker/src/main.ts'], {
-    cwd: workspaceRoot(),
-    env: {
-      ...process.env,
-      NODE_OPTIONS: '',
-      NAUTIL_HOME: home,
-      LIBTENSORFLOW: library,
-      NAUTIL_TEMPORAL_ADDRESS: temporal.address,
-      MLFLOW_TRACKING_URI: mlflow.address,
-      NAUTIL_HEARTBEAT_TIMEOUT_MS: '6000',
-    },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  workers.push(worker);
-  await ready(worker);
-  return worker;
-}
-
-/** Resolves when the worker takes tasks; what it says afterwards is read, so that it never waits for us. */
-function ready(worker: ChildProcess): Promise<void> {
-  let said = '';
-  return new Promise((resolve, reject) => {
-    worker.stderr!.setEncoding('utf8').on('data', (text: string) => {
-      said += text;
-      if (said.includes('worker ready')) resolve();
-    });
-    worker.once('exit', (code, signal) => reject(new Error(`the worker ended (${code ?? signal}): ${said}`)));
-  });
-}
-
-async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  const closed = once(child, 'exit');
-  child.kill(signal);
-  await closed;
-}
+  stack = await LocalStack.start({ mlflow: true });
+  worker = await stack.startWorker();
+}, 240_000);
+afterAll(() => stack?.stop());
 
 /** The tiny BERT on golden's sentences, with dropout, and checkpoints every few steps. */
 const overridesFor = (id: string, more: string[] = []): string[] => [
-  `model.train_ds.file_path=${trainFile}`,
-  `model.validation_ds.file_path=${trainFile}`,
+  ...tinyRun,
   `model.test_ds.file_path=${trainFile}`,
-  `model.language_model.pretrained_model_name=${join(golden, 'bert-tiny-uncased')}`,
-  `model.nemo_path=${join(home, `${id}.nemo`)}`,
-  'model.dataset.num_classes=null',
-  'model.train_ds.batch_size=8',
+  `model.nemo_path=${join(stack.home, `${id}.nemo`)}`,
   'model.optim.lr=1e-3',
   'nautil.checkpoint_every_n_steps=10',
   'trainer.max_epochs=3',
-  'exp_manager.exp_dir=${oc.env:NAUTIL_HOME}/nemo_experiments',
   ...more,
 ];
 
 const start = (workflowId: string, overrides: string[]) =>
-  client.workflow.start('textClassification', { workflowId, taskQueue: defaultTaskQueue, args: [{ overrides }] });
+  stack.client.workflow.start('textClassification', { workflowId, taskQueue: defaultTaskQueue, args: [{ overrides }] });
 
 async function trainingReaches(handle: Awaited<ReturnType<typeof start>>, step: number): Promise<void> {
   for (;;) {
@@ -125,7 +60,7 @@ describe('a run', () => {
   );
 
   test('leaves an archive that is whole and classifies', async () => {
-    expect(result.nemo.path).toBe(join(home, 'whole.nemo'));
+    expect(result.nemo.path).toBe(join(stack.home, 'whole.nemo'));
     const archive = await readNemo(result.nemo.path);
     expect(archive.tensors.names()).toContain('classifier.mlp.layer0.weight');
     await archive.close();
@@ -142,7 +77,7 @@ describe('a run', () => {
   });
 
   test('is in MLflow once, finished, with each epoch’s scores and each step’s loss in one row', async () => {
-    const mlflowClient = new MlflowClient({ trackingUri: mlflow.address });
+    const mlflowClient = new MlflowClient({ trackingUri: stack.mlflowUri });
     const run = await mlflowClient.getRun(result.mlflowRunId!);
     expect(run?.info.status).toBe('FINISHED');
     const evaluations = (await readFile(result.evaluations!.path, 'utf8'))
@@ -161,8 +96,8 @@ describe('a run', () => {
   test('of which the worker and the trainer are killed goes on from its checkpoint and ends with the same bytes', async () => {
     const handle = await start('killed', overridesFor('killed', long));
     await trainingReaches(handle, 25);
-    await end(workers.at(-1)!, 'SIGKILL');
-    await startWorker();
+    await end(worker, 'SIGKILL');
+    worker = await stack.startWorker();
     const resumed = (await handle.result()) as TextClassificationResult;
     expect(resumed.nemo.sha256).toBe(result.nemo.sha256);
     const history = await handle.fetchHistory();

@@ -53,7 +53,8 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerSettings)
     connection,
     taskQueue,
     activities,
-    shutdownGraceTime: graceTime,
+    // NOTE: the SDK's shutdownGraceTime passes before activities hear of the shutdown: training would go on for as long.
+    shutdownForceTime: graceTime,
     // NOTE: the SDK's default lets a minute pass between heartbeats, whatever the stage says.
     maxHeartbeatThrottleInterval: '2 seconds',
     defaultHeartbeatThrottleInterval: '2 seconds',
