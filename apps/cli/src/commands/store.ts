@@ -1,4 +1,4 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { CollectedGarbage } from '@nautil/store';
 import { examples } from '../program.js';
 
@@ -29,7 +29,11 @@ export function register(program: Command): void {
         'workflow is open may need stays, and so does a journal that MLflow has not got yet (`nautil runs sync`).',
     )
     .option('--dry-run', 'show what would be removed, and remove nothing')
-    .option('--older-than <age>', 'what was used since then stays, and can be resumed: 30d, 12h', age, 30 * dayMs)
+    .addOption(
+      new Option('--older-than <age>', 'what was used since then stays, and can be resumed: 30d, 12h')
+        .argParser(age)
+        .default(30 * dayMs, '30d'),
+    )
     .option('--models', 'also the models that old runs left in their folders, where model.nemo_path was not set')
     .option('--json', 'print what was removed and kept as JSON')
     .addHelpText(
