@@ -60,6 +60,9 @@ interface CompiledStep {
   feeds: { ids: Output; mask: Output; labels: Output; weights: Output; rowOffset: Output; step: Output };
   loss: Output;
   gradients: Output[];
+
+  /** The gradients as they are applied where this micro-batch is the whole step. */
+  clipped: Output[];
   norm?: Output;
   targets: Map<GradientUse, Output[]>;
 }
@@ -298,8 +301,9 @@ export class ClassifierGraph {
           const nll = tf.logSoftmax(graph.tensor(logits)).mul(truth).sum(-1).neg(); // [B]
           return graph.output(nll.mul(graph.tensor(feeds.weights)).sum());
         });
-        const { gradients, norm } = this.#clipped(graph.gradients(loss, reads), clip);
-        return { feeds, loss, gradients, norm, targets: new Map() };
+        const gradients = graph.gradients(loss, reads);
+        const { gradients: clipped, norm } = this.#clipped(gradients, clip);
+        return { feeds, loss, gradients, clipped, norm, targets: new Map() };
       }),
     );
   }
@@ -321,7 +325,7 @@ export class ClassifierGraph {
   #targetsOf(compiled: CompiledStep, use: GradientUse): Output[] {
     return memo(compiled.targets, use, () =>
       this.#onDevice(() => {
-        if (use === 'apply') return this.#updates(compiled.gradients);
+        if (use === 'apply') return this.#updates(compiled.clipped);
         return this.#trainable.map((spec, i) => {
           const kept = memo(this.#accumulators, spec.name, () =>
             this.#graph.variable(`gradient/${spec.name}`, spec.shape),
