@@ -82,7 +82,7 @@ test('nautil inspect shows the configuration, the labels and the tensors of an a
     expect(stdout).toContain(`\n${title}\n`);
   expect(stdout).toMatch(/ {2}class_balancing: weighted_loss\n/);
   expect(stdout).toMatch(/F32 +\[\d+\] +loss\.weight/);
-  expect(stdout).toMatch(/bert_model\.encoder\.layer\.\{0…\d+\}\.attention\.self\.query\.weight/);
+  expect(stdout).toMatch(/bert_model\.encoder\.layer\.(\{0…\d+\}|0)\.attention\.self\.query\.weight/);
 
   const described = JSON.parse((await nautil('inspect', path, '--json')).stdout) as NemoDescription;
   expect(described.labels).toHaveLength(Number((described.config['dataset'] as { num_classes: number }).num_classes));

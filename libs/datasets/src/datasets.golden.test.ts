@@ -32,6 +32,9 @@ async function read(path: string, numSamples?: number): Promise<{ examples: Exam
 const readText = (text: string, numSamples?: number) =>
   withFolder({ 'a.tsv': text }, (folder) => read(join(folder, 'a.tsv'), numSamples));
 
+/** As an uncased BERT tokenizer strips them. */
+const withoutAccents = (text: string): string => text.normalize('NFD').replace(/\p{Mn}/gu, '');
+
 /** A list of strings as Python prints it. */
 function pythonList(words: string[]): string {
   const quoted = words.map((word) => {
@@ -98,7 +101,7 @@ describe('NeMo 1.23', () => {
       const pieces = features[at]?.tokens.slice(1, -1) ?? [];
       if (pieces.includes('[UNK]')) return;
       const spelled = pieces.map((piece) => piece.replace(/^##/, '')).join('');
-      expect(spelled).toBe(text.replaceAll(' ', '').toLowerCase());
+      expect(spelled).toBe(withoutAccents(text.replaceAll(' ', '').toLowerCase()));
     });
   });
 
@@ -106,7 +109,7 @@ describe('NeMo 1.23', () => {
     const { nemo_result: result } = readJson<{ nemo_result: string }>(golden('nemo', 'edge_blank_line.expected.json'));
     expect(result).toMatch(/IndexError/);
     const { examples, skipped } = await read(golden('nemo', 'edge_blank_line.tsv'));
-    expect(skipped.map(({ reason }) => reason)).toEqual(['blank line']);
+    expect(new Set(skipped.map(({ reason }) => reason))).toEqual(new Set(['blank line']));
     expect(examples.length).toBeGreaterThan(0);
   });
 });

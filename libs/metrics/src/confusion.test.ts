@@ -35,15 +35,21 @@ function matrixOf({ num_classes, tp, fn, fp }: GoldenCase): Confusion {
   const confusion = new Confusion(num_classes);
   const misses = [...fn];
   const alarms = [...fp];
-  for (let label = 0; label < num_classes; label++) {
-    for (let n = 0; n < tp[label]!; n++) confusion.add(label, label);
-    for (let predicted = 0; predicted < num_classes; predicted++) {
-      if (predicted === label) continue;
-      const moved = Math.min(misses[label]!, alarms[predicted]!);
-      for (let n = 0; n < moved; n++) confusion.add(label, predicted);
-      misses[label]! -= moved;
-      alarms[predicted]! -= moved;
-    }
+  tp.forEach((count, label) => {
+    for (let n = 0; n < count; n++) confusion.add(label, label);
+  });
+  const load = (label: number): number => misses[label]! + alarms[label]!;
+  const busiest = (labels: number[]): number => labels.reduce((a, b) => (load(b) > load(a) ? b : a));
+  const all = [...tp.keys()];
+  // The label with most left goes first: with three classes or more one could end with misses and alarms of its own alone.
+  for (let left = fn.reduce((a, b) => a + b); left > 0; left--) {
+    const first = busiest(all);
+    const isMissed = misses[first]! > 0;
+    const other = busiest(all.filter((label) => label !== first && (isMissed ? alarms : misses)[label]! > 0));
+    const [label, predicted] = isMissed ? [first, other] : [other, first];
+    confusion.add(label, predicted);
+    misses[label]!--;
+    alarms[predicted]!--;
   }
   expect([...misses, ...alarms].every((left) => left === 0)).toBe(true);
   return confusion;
