@@ -13,5 +13,7 @@ if (!existsSync(golden)) {
 
 module.exports = {
   rootDir: root,
+  // Of several projects Jest takes no limit of theirs.
+  testTimeout: 60_000,
   projects: ['<rootDir>/libs/*', '<rootDir>/apps/*', '<rootDir>/tests'],
 };
