@@ -6,9 +6,9 @@ export function sealRecord(record: JsonObject): JsonObject {
   return { ...record, digest: digestOf(record) };
 }
 
-/** Whether the record is as it was sealed; undefined for one without a digest. */
-export function isSealIntact(record: JsonObject): boolean | undefined {
-  return record['digest'] === undefined ? undefined : record['digest'] === digestOf(record);
+/** Whether the record is as it was sealed. */
+export function isSealIntact(record: JsonObject): boolean {
+  return record['digest'] === digestOf(record);
 }
 
 /** Digests of the archive's other members, by name; undefined where the record has none. */

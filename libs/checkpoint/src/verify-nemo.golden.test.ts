@@ -120,6 +120,21 @@ test('a bit that fell over anywhere in a file of the archive is noticed', async 
   }
 });
 
+test('a bit that fell over in the name of any key of the record is noticed', async () => {
+  const path = await rewritten(() => ({}));
+  const layout = await layoutOf(path);
+  const intact = readFileSync(path);
+  const damaged = join(folder, 'damaged-record.nemo');
+  for (const key of ['"digest":', '"files":', '"lineage":', '"version":']) {
+    const bytes = Buffer.from(intact);
+    const at = bytes.lastIndexOf(key);
+    expect(at).toBeGreaterThan(0);
+    bytes[at + 2]! ^= 0x04;
+    writeFileSync(damaged, bytes);
+    expect({ key, sound: (await verifyNemo(damaged, { layout })).sound }).toEqual({ key, sound: false });
+  }
+});
+
 describe('what is wrong is named', () => {
   const withTensor =
     (wanted: string, change: (tensor: TensorToWrite) => TensorToWrite[]) => (content: NemoToWrite) => ({

@@ -63,7 +63,7 @@ describe('a run', () => {
       expect(await bytesOf(parts.done.bestWeights!)).toEqual(await bytesOf(whole.done.bestWeights!));
       expect(lossesOf(parts.events)).toEqual(lossesOf(whole.events));
     }
-  });
+  }, 180_000);
 
   test.each([
     ['the newest checkpoint was empty', 1, 0],
