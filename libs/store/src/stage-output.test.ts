@@ -5,7 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileRef } from './digest.js';
 import { stageOutput } from './stage-output.js';
 import { Store } from './store.js';
+import { startProgram } from './testing/start-program.js';
 import { temporaryFolder } from './testing/temporary-folder.js';
+import { LockTimeout } from './with-lock.js';
 import { writeFileAtomic } from './write-file-atomic.js';
 
 const store = new Store(join(temporaryFolder(), 'store'));
@@ -69,4 +71,21 @@ test('what a failed attempt left is removed, or kept for a stage that goes on fr
   await expect(stageOutput('resuming', 1, failing, { store, keepPartial: true })).rejects.toThrow('killed');
   await stageOutput('resuming', 1, failing, { store, keepPartial: true });
   expect(seen).toEqual([false, true]);
+});
+
+test('a holder that does not end is waited for, and passed over where that was asked for', async () => {
+  const inputs = { sha256: 'frozen' };
+  const { key } = await stageOutput('train', inputs, make, { store });
+  rmSync(join(store.root, 'stages/train', key, 'output.json'));
+  const holder = startProgram('hold-lock.ts', join(store.root, 'stages/train', key, 'lock'));
+  await holder.said('holding');
+  holder.child.kill('SIGSTOP');
+  await expect(stageOutput('train', inputs, make, { store, timeoutMs: 100 })).rejects.toThrow(LockTimeout);
+  await expect(stageOutput('train', inputs, make, { store, takeOverAfterMs: 100 })).resolves.toMatchObject({
+    reused: false,
+    key,
+  });
+  expect(made).toBe(2);
+  holder.child.kill('SIGKILL');
+  await holder.ended;
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { canonicalJson, sha256Of } from './digest.js';
 import { explainWriteError } from './disk-full.js';
 import { Store } from './store.js';
-import { withLock, type LockOptions } from './with-lock.js';
+import { LockTimeout, withLock, type LockOptions } from './with-lock.js';
 import { writeFileAtomic } from './write-file-atomic.js';
 
 export interface StageOptions extends LockOptions {
@@ -12,6 +12,12 @@ export interface StageOptions extends LockOptions {
 
   /** Leaves in the folder what an attempt that was killed had made, for a stage that goes on from there; default false. */
   keepPartial?: boolean;
+
+  /**
+   * A holder that is alive and does not end, such as one on a frozen machine, is waited for so long and then passed over. Only
+   * for a `make` that fences what it writes; default: it is waited for.
+   */
+  takeOverAfterMs?: number;
 }
 
 export interface StageOutput<T> {
@@ -39,7 +45,8 @@ export async function stageOutput<T>(
   make: (o: { folder: string; key: string }) => Promise<T>,
   options: StageOptions = {},
 ): Promise<StageOutput<T>> {
-  const { store = new Store(), keepPartial = false, timeoutMs = Infinity, signal } = options;
+  const { store = new Store(), keepPartial = false, takeOverAfterMs, signal } = options;
+  const { timeoutMs = takeOverAfterMs ?? Infinity } = options;
   const key = sha256Of(canonicalJson({ stage, inputs }));
   const place = join(store.root, 'stages', stage, key);
   const record = join(place, 'output.json');
@@ -48,25 +55,25 @@ export async function stageOutput<T>(
   const found = await readOutput<T>(record);
   if (found) return { output: found.output, reused: true, key };
 
-  return withLock(
-    join(place, 'lock'),
-    async () => {
-      const madeMeanwhile = await readOutput<T>(record);
-      if (madeMeanwhile) return { output: madeMeanwhile.output, reused: true, key };
-      await rm(record, { force: true });
+  const makeOnce = async (): Promise<StageOutput<T>> => {
+    const madeMeanwhile = await readOutput<T>(record);
+    if (madeMeanwhile) return { output: madeMeanwhile.output, reused: true, key };
+    await rm(record, { force: true });
+    if (!keepPartial) await rm(folder, { recursive: true, force: true });
+    try {
+      await mkdir(folder, { recursive: true });
+      const output = await make({ folder, key });
+      await writeFileAtomic(record, JSON.stringify({ stage, inputs, output }, null, 1));
+      return { output, reused: false, key };
+    } catch (error) {
       if (!keepPartial) await rm(folder, { recursive: true, force: true });
-      try {
-        await mkdir(folder, { recursive: true });
-        const output = await make({ folder, key });
-        await writeFileAtomic(record, JSON.stringify({ stage, inputs, output }, null, 1));
-        return { output, reused: false, key };
-      } catch (error) {
-        if (!keepPartial) await rm(folder, { recursive: true, force: true });
-        throw await explainWriteError(error, folder);
-      }
-    },
-    { timeoutMs, signal },
-  );
+      throw await explainWriteError(error, folder);
+    }
+  };
+  return withLock(join(place, 'lock'), makeOnce, { timeoutMs, signal }).catch((error: unknown) => {
+    if (takeOverAfterMs !== undefined && error instanceof LockTimeout) return makeOnce();
+    throw error;
+  });
 }
 
 async function readOutput<T>(record: string): Promise<{ output: T } | undefined> {

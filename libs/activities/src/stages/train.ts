@@ -22,6 +22,9 @@ export interface TrainModelOptions {
   ) => Promise<TrainOutcome>;
 }
 
+/** An attempt that ends writes a last checkpoint within two minutes; one that takes longer is frozen, and fenced off. */
+const takeOverAfterMs = 180_000;
+
 /**
  * Trains from the last checkpoint of the run's folder, or from the beginning. What checkpoints hold is kept as the run's
  * events, each once; the weights are named by digest. A training that is asked for again has a folder of its own: the
@@ -60,7 +63,7 @@ export async function trainModel(request: TrainRequest, o: TrainModelOptions): P
         events: await existingFile(eventsFile),
       };
     },
-    { signal: o.signal },
+    { signal: o.signal, takeOverAfterMs },
   );
   return { ...output, reused, detail: `${output.step} steps, ${output.reason}` };
 }
