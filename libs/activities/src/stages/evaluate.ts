@@ -45,6 +45,9 @@ interface EvaluateInputs {
   model: TrainedModel;
 }
 
+/** Of what the stage keeps: raise it when that changes, so that what older code kept is not read as new. */
+const format = 2;
+
 /** What the stage keeps. */
 interface Output {
   evaluation?: Evaluation;
@@ -120,6 +123,7 @@ async function evaluationOf(
     limit,
     samples,
     events: o.model.events.sha256,
+    format,
     redo: redoOf(o.run, 'evaluate'),
   };
   return stageOutput('evaluate', inputs, async ({ folder }) => {

@@ -7,6 +7,9 @@ import { buildTokenCache, loadTokenizer, tokenCacheKey, type LoadedTokenizer } f
 import { logRead, type Echo } from './experiment.js';
 import { configOf, redoOf } from './run-settings.js';
 
+/** Of what the stage keeps: raise it when that changes, so that what older code kept is not read as new. */
+const format = 2;
+
 /** Called now and then during a long stage. */
 export type OnProgress = (detail: string) => void;
 
@@ -28,7 +31,7 @@ export async function tokenize(
       maxLength: dataset.maxSeqLength,
       numSamples: ds.numSamples,
     };
-    const made = await stageOutput('tokenize', { ...identity, redo }, async ({ folder }) => {
+    const made = await stageOutput('tokenize', { ...identity, format, redo }, async ({ folder }) => {
       const out = join(folder, `${split}.tokens`);
       const summary = await buildTokenCache({
         examples: examplesOf(readExamples(file.path, { numSamples: ds.numSamples }), () => {}),
