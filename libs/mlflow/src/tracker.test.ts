@@ -74,7 +74,9 @@ test('a run has what was logged, the source it came from, and an end', async () 
   await tracker.close();
 
   const run = await client.getRun(tracker.runId!);
-  expect(tracker.runUrl).toBe(`${server.trackingUri}/#/experiments/${run!.info.experimentId}/runs/${run!.info.runId}`);
+  expect(tracker.runUrl).toBe(
+    `${server.trackingUri}/#/experiments/${run!.info.experimentId}/runs/${run!.info.runId}?workflowType=machine_learning`,
+  );
   expect((await client.getExperiment(run!.info.experimentId)).tags).toMatchObject({
     'mlflow.experimentKind': 'custom_model_development',
   });
