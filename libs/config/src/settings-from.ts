@@ -164,7 +164,6 @@ function expManagerFrom({ exp_manager: manager }: Config): ExpManagerSettings {
       saveLast: checkpoint.save_last ?? false,
       everyNEpochs: checkpoint.every_n_epochs ?? 1,
       saveBestModel: checkpoint.save_best_model,
-      alwaysSaveNemo: checkpoint.always_save_nemo,
       saveNemoOnTrainEnd: checkpoint.save_nemo_on_train_end,
       postfix: checkpoint.postfix,
     },

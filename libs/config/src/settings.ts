@@ -133,7 +133,6 @@ export interface ExpManagerSettings {
     saveLast: boolean;
     everyNEpochs: number;
     saveBestModel: boolean;
-    alwaysSaveNemo: boolean;
     saveNemoOnTrainEnd: boolean;
     postfix: string;
   };

@@ -108,11 +108,11 @@ export const expManagerSchema = section("Folders, loggers and checkpoints: NeMo'
       description: 'Packages the best weights into the .nemo, not the last.',
       default: false,
     }),
-    always_save_nemo: key(Type.Boolean(), {
-      description: 'Writes the .nemo at every checkpoint.',
-      default: false,
-      affectsResult: false,
-    }),
+    always_save_nemo: only(
+      'Writes the .nemo at every checkpoint.',
+      [false, null],
+      'leave it false: the .nemo is written when training ends, and a checkpoint does in its place',
+    ),
     save_nemo_on_train_end: key(Type.Boolean(), {
       description: 'Writes the .nemo when training ends.',
       default: true,
