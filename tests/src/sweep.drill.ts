@@ -63,7 +63,7 @@ test('a sweep that is killed and resumed redoes no finished trial, and its runs 
   expect((await mlflow.listArtifacts(result.mlflowRunId!)).map(({ path }) => path)).toContain('trials.csv');
   const table = result.rows.map(({ number, state, objective }) => `${number} ${state} ${objective!.toFixed(3)}`);
   tell(`sweep killed after trial ${finished.number} of 4, resumed by 2 workers: ${table.join(', ')}`);
-}, 240_000);
+}, 480_000);
 
 /** Process ids of the workers that some trials were trained by. */
 async function trainersOf(trials: SweepResult['rows']): Promise<Set<number>> {

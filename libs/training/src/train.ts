@@ -192,7 +192,9 @@ class Attempt {
       device,
       resumedFrom: saved?.path,
     });
-    for (const message of [...damaged, ...warnings]) await emit({ type: 'warning', message });
+    // What was said of the device stands when batches are cut smaller: the last word is why.
+    for (const message of [...damaged, ...(forcedSplit === undefined ? warnings : [])])
+      await emit({ type: 'warning', message });
     // Said again, since a crash may have come between the checkpoint and its log: the rows are the same.
     if (saved) await attempt.#announce({ path: saved.path, sizeBytes: saved.sizeBytes });
     return attempt;

@@ -29,6 +29,7 @@ export const trainFile = join(golden, 'nemo/traj_train.tsv');
 
 /** Overrides of a run of the tiny BERT on them. */
 export const tinyRun = [
+  'trainer.accelerator=cpu',
   `model.train_ds.file_path=${trainFile}`,
   `model.validation_ds.file_path=${trainFile}`,
   `model.language_model.pretrained_model_name=${join(golden, 'bert-tiny-uncased')}`,
