@@ -1,6 +1,7 @@
 import { access, readFile } from 'node:fs/promises';
 import net from 'node:net';
 import { join } from 'node:path';
+import { freePort } from '@nautil/stack';
 import { root, runProgram, type Ended } from './testing/run-program.js';
 import { StateFolder } from './testing/state-folder.js';
 
@@ -23,7 +24,7 @@ const intoState = (): string[] => [
 
 beforeAll(async () => {
   state = await StateFolder.make();
-  ports = await freePorts(3);
+  ports = [await freePort(), await freePort(), await freePort()];
   start = await runProgram(process.execPath, [join(root, 'tools/start.mjs'), ...few, ...intoState()], {
     env: environment(),
   });
@@ -36,15 +37,6 @@ const environment = (): Record<string, string> => ({
   NAUTIL_TEMPORAL_UI_PORT: String(ports[1]),
   NAUTIL_MLFLOW_PORT: String(ports[2]),
 });
-
-/** Held all at once, so that they differ. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => net.createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.once('listening', resolve))));
-  const free = servers.map((server) => (server.address() as net.AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return free;
-}
 
 const answers = (port: number): Promise<boolean> =>
   new Promise((resolve) => {

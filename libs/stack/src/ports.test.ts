@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { freePort, isPortFree, portHolder, requirePort } from './ports.js';
 
@@ -16,6 +17,12 @@ test('a free port can be listened on, and then is free no more', async () => {
   expect(portHolder(port)).toBeUndefined();
   await listen(port);
   expect(await isPortFree(port)).toBe(false);
+});
+
+test('a free port is none that Linux may give to somebody else in the meantime', async () => {
+  const [first] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split(/\s+/).map(Number);
+  const ports = await Promise.all(Array.from({ length: 20 }, () => freePort()));
+  for (const port of ports) expect(port).toBeLessThan(first! > 10_240 ? first! : 32_768);
 });
 
 test('a port in use is refused, with who holds it and how to choose another', async () => {

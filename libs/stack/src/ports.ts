@@ -1,19 +1,24 @@
+import { randomInt } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { PortInUse } from './errors.js';
 
-/** A TCP port of 127.0.0.1 that nothing listens on now. Another process can take it before you do. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() =>
-        address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port')),
-      );
-    });
-  });
+/** Below these, Linux gives out no ports by itself, neither to connections nor to servers that ask for any (ip_local_port_range). */
+const usualFirstEphemeral = 32_768;
+const firstOffered = 10_240;
+
+/**
+ * A TCP port of 127.0.0.1 that nothing listens on now. It is none of those that Linux gives out by itself: servers such as
+ * Temporal's ask for several of these while they start, and would take it before its own turn comes.
+ */
+export async function freePort(): Promise<number> {
+  const [first = usualFirstEphemeral] = textOf('/proc/sys/net/ipv4/ip_local_port_range').split(/\s+/).map(Number);
+  const end = first > firstOffered ? first : usualFirstEphemeral;
+  for (let tries = 0; tries < 1000; tries++) {
+    const port = randomInt(firstOffered, end);
+    if (await isPortFree(port)) return port;
+  }
+  throw new PortInUse(`none of the ports ${firstOffered} to ${end - 1} of 127.0.0.1 that were tried is free`);
 }
 
 /** Whether a server could listen on the port of 127.0.0.1. */
