@@ -89,7 +89,8 @@ test.each([
   }
   await handle.result();
   expect(seen.map((request) => request.stopEarly)).toEqual([false, stopEarly]);
-  expect(await executionsOf(handle.workflowId)).toHaveLength(2);
+  // The list of executions follows a moment later.
+  await until(async () => (await executionsOf(handle.workflowId)).length === 2);
 });
 
 async function executionsOf(workflowId: string): Promise<{ runId: string; historyLength: number }[]> {

@@ -150,11 +150,13 @@ test('a trial that is cancelled alone is shown as that', async () => {
 });
 
 test('cancelling a sweep cancels its trials first, and leaves its MLflow run KILLED', async () => {
+  let begun = false;
   let ended = false;
   const { activities, calls } = stubSweep({
     rates: [1, 2, 3],
     during: async (rate) => {
       if (rate !== 2) return;
+      begun = true;
       await Context.current().cancelled.catch(() => undefined);
       await sleep(300); // the checkpoint
       ended = true;
@@ -162,8 +164,7 @@ test('cancelling a sweep cancels its trials first, and leaves its MLflow run KIL
     },
   });
   const handle = await play(activities, { limit: 1 });
-  await until(async () => (await statesOf(handle))[1] === 'running');
-  await until(() => calls.filter(([name]) => name === 'tokenize').length === 2);
+  await until(() => begun);
   await handle.cancel();
   expect(await failureOfRun(handle)).toBeInstanceOf(CancelledFailure);
   await orchestra.record('sweep-cancelled', handle);
@@ -178,14 +179,18 @@ test.each(['cancelled', 'terminated'])(
   'a sweep that was %s and is started again redoes no finished trial',
   async (how) => {
     let hold = true;
+    let held = false;
     const { activities, trained, calls } = stubSweep({
       rates: [1, 2, 3],
       score: (rate) => rate / 10,
-      during: (rate) => (rate === 2 && hold ? Context.current().cancelled : sleep(0)),
+      during: (rate) => {
+        if (rate !== 2 || !hold) return sleep(0);
+        held = true;
+        return Context.current().cancelled;
+      },
     });
     const first = await play(activities, { limit: 1 });
-    await until(async () => (await statesOf(first))[1] === 'running');
-    await until(() => calls.filter(([name]) => name === 'tokenize').length === 2);
+    await until(() => held);
     if (how === 'cancelled') await first.cancel();
     else await first.terminate('power cut');
     await failureOfRun(first);
@@ -219,12 +224,16 @@ test('a sweep with a long history goes on in new executions, and every trial run
   for (const name of ['planSweep', 'startSweepTracking', 'finishSweepTracking'])
     expect(calls.filter(([called]) => called === name)).toHaveLength(1);
   await orchestra.record('sweep-continued', handle);
-  const lengths = [];
-  for await (const { historyLength } of orchestra.client.workflow.list({
-    query: `WorkflowId = '${handle.workflowId}'`,
-  }))
-    lengths.push(historyLength);
-  expect(lengths.length).toBeGreaterThan(1);
+  // The list of executions follows a moment later.
+  let lengths: number[] = [];
+  await until(async () => {
+    lengths = [];
+    for await (const { historyLength, status } of orchestra.client.workflow.list({
+      query: `WorkflowId = '${handle.workflowId}'`,
+    }))
+      if (status.name !== 'RUNNING') lengths.push(historyLength);
+    return lengths.length > 1;
+  });
   expect(Math.max(...lengths)).toBeLessThan(2 * longHistory);
 });
 

@@ -73,9 +73,10 @@ test('the stages run in order, each with what the ones before it made', async ()
 
 test('the progress query answers while stages run and after, with what was reused and what the configuration noted', async () => {
   let release = () => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
   const { activities } = stubActivities({
     train: async () => {
-      await new Promise<void>((resolve) => (release = resolve));
+      await released;
       return trained;
     },
   });
@@ -348,7 +349,7 @@ test('a stage whose worker stopped answering is given out again', async () => {
     },
   });
   const { resolveRun } = activities;
-  activities.resolveRun = async (request) => ({ ...(await resolveRun(request)), heartbeatTimeoutMs: 300 });
+  activities.resolveRun = async (request) => ({ ...(await resolveRun(request)), heartbeatTimeoutMs: 2000 });
   const handle = await orchestra.play({ activities });
   await handle.result();
   release();
@@ -501,7 +502,7 @@ describe('with three attempts at training and one at what is short', () => {
     const held = new Promise<Tracking>((resolve) => (release = () => resolve({})));
     const { activities } = stubActivities({ startTracking: () => held });
     const { resolveRun } = activities;
-    activities.resolveRun = async (request) => ({ ...(await resolveRun(request)), heartbeatTimeoutMs: 300 });
+    activities.resolveRun = async (request) => ({ ...(await resolveRun(request)), heartbeatTimeoutMs: 2000 });
     const handle = await play(activities);
     expect(await handle.result()).toMatchObject({ nemo: { path: '/files/model.nemo' } });
     release();
