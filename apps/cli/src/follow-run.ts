@@ -1,8 +1,17 @@
-import type { Progress, StageState, TextClassificationResult } from '@nautil/contracts';
+import type {
+  Progress,
+  RunActivities,
+  StageState,
+  TextClassificationResult,
+  TrainHeartbeat,
+  TrainingProgress,
+} from '@nautil/contracts';
 import { TrainingDisplay } from '@nautil/terminal';
-import type { WorkflowHandle } from '@temporalio/client';
+import { defaultPayloadConverter, type WorkflowHandle } from '@temporalio/client';
 import { followWorkflow, workflowUrl, type FollowOptions } from './follow-workflow.js';
 import { showResult } from './show-result.js';
+
+const trainActivity: keyof RunActivities = 'train';
 
 /**
  * Shows a run while it goes on, then what came of it. Ctrl-C ends the showing; the run goes on.
@@ -19,9 +28,19 @@ export async function followRun(handle: WorkflowHandle, options: FollowOptions):
   const result = await followWorkflow<Progress, TextClassificationResult>(handle, {
     what: 'run',
     display,
-    show: (progress) => shown.show(progress),
+    show: async (progress) => shown.show({ ...progress, training: await newestTraining(handle, progress) }),
   });
   await showResult(result, { json: options.json ?? false, uiUrl });
+}
+
+/** Where training is by its last heartbeat, which is seconds old: the workflow itself is told less often. */
+async function newestTraining(handle: WorkflowHandle, { training }: Progress): Promise<TrainingProgress | undefined> {
+  // A server that does not answer is heard of elsewhere.
+  const described = await handle.describe().catch(() => undefined);
+  const pending = described?.raw.pendingActivities?.find(({ activityType }) => activityType?.name === trainActivity);
+  const [payload] = pending?.heartbeatDetails?.payloads ?? [];
+  const beat = payload ? defaultPayloadConverter.fromPayload<TrainHeartbeat | undefined>(payload) : undefined;
+  return beat && beat.step >= (training?.step ?? 0) ? { ...training, ...beat } : training;
 }
 
 /** Prints a line when a stage changes, and where training is. */

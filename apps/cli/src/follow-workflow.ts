@@ -52,7 +52,7 @@ export const workflowUrl = (uiUrl: string | undefined, workflowId: string): stri
  */
 export async function followWorkflow<Progress, Result>(
   handle: WorkflowHandle,
-  o: { what: string; display: TrainingDisplay; show: (progress: Progress) => void },
+  o: { what: string; display: TrainingDisplay; show: (progress: Progress) => void | Promise<void> },
 ): Promise<Result> {
   const { workflowId } = handle;
   const ended = handle.result() as Promise<Result>;
@@ -71,7 +71,7 @@ export async function followWorkflow<Progress, Result>(
     while (!over) {
       await Promise.race([sleep(pollMs), ended.catch(() => undefined)]);
       const progress = await progressOf<Progress>(handle);
-      if (progress) o.show(progress);
+      if (progress) await o.show(progress);
       unanswered = progress ? 0 : unanswered + 1;
       if (unanswered === patience)
         o.display.warn('no worker answers: is one running? `npx nautil status` tells, `npx nautil up` starts one');
