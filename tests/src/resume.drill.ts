@@ -4,6 +4,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openTensors } from '@nautil/checkpoint';
+import type { RunningTask } from '@nautil/activities';
 import type { TrainEvent } from '@nautil/contracts';
 import { short, tell } from './testing/drill.js';
 import { tinyRun, until } from './testing/local-stack.js';
@@ -40,7 +41,7 @@ async function run(name: string, overrides: string[], points: string[]): Promise
   const train = () =>
     staged.train(inputs, tokens, {
       onEvent: (event) => void events.push(event),
-      onStarted: (trainer) => void struck(trainer).then((isStruck) => isStruck && trainer.kill('SIGKILL')),
+      onStarted: (trainer) => void struck(trainer).then((isStruck) => isStruck && trainer.kill()),
     });
   for (let left = points.length; left > 0; left -= 1) await expect(train()).rejects.toThrow(/SIGKILL/);
   expect(await waiting()).toEqual([]);
@@ -60,13 +61,13 @@ async function run(name: string, overrides: string[], points: string[]): Promise
 
 const waiting = async (): Promise<string[]> => (await readFile(faults, 'utf8')).split('\n').filter(Boolean);
 
-/** Resolves with true when the process holds at a point, and with false when it ends without. */
-async function struck(child: { exitCode: number | null; signalCode: string | null }): Promise<boolean> {
+/** Resolves with true when the trainer holds at a point, and with false when it is done without. */
+async function struck(trainer: RunningTask): Promise<boolean> {
   const count = (await waiting()).length;
   let left = count;
   await until(async () => {
     left = (await waiting()).length;
-    return left < count || child.exitCode !== null || child.signalCode !== null;
+    return left < count || trainer.isOver;
   });
   return left < count;
 }

@@ -4,6 +4,7 @@ import {
   type RunActivities,
   type SweepActivities,
   type TrainingProgress,
+  type TrainRequest,
 } from '@nautil/contracts';
 import { Context } from '@temporalio/activity';
 import { faultPoint, TrainingMirror } from '@nautil/training';
@@ -19,7 +20,7 @@ import { Gate } from './gate.js';
 import { FilePassage } from './pass-files.js';
 import { placeRun, type Workplace } from './place-run.js';
 import { train } from './train-activity.js';
-import { runTrainer } from './trainer-process.js';
+import { Trainers } from './trainers.js';
 
 export interface ActivityDependencies extends Workplace {
   /** Address of the MLflow server; runs go on while it is down. */
@@ -40,6 +41,7 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
   const { trackingUri, signalProgress } = o;
   const files = new FilePassage(o);
   const device = new Gate(o.trainings);
+  const trainers = new Trainers();
   /** In turn on the device, with the run's files here, and what is made back where the other workers find it. */
   const onDevice =
     <R extends { run: ResolvedRun }, M>(stage: (request: R) => Promise<M>): ((request: R) => Promise<M>) =>
@@ -70,19 +72,22 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
       const artifacts = files.artifactsOf(request.run)?.root;
       const mirror = artifacts === undefined ? undefined : { artifacts, folder, workflowId, runKey };
       if (mirror) await beating(() => new TrainingMirror(mirror).restore());
-      return train(request, { signalProgress, tracking: (asked) => trackingOfTraining(asked, trackingUri), mirror });
+      const tracking = (asked: TrainRequest) => trackingOfTraining(asked, trackingUri);
+      return train(request, { signalProgress, tracking, trainers, mirror });
     }),
     evaluate: onDevice(
       alive((request) =>
         evaluate(request, async (options) => {
           const context = Context.current();
-          const result = await runTrainer({
-            task: { do: 'evaluate', ...options },
-            onStarted: (_stop, child) => void context.cancelled.catch(() => child.kill('SIGKILL')),
-          }).catch((error: unknown) => {
-            if (!context.cancellationDetails?.workerShutdown) throw error;
-            throw new WorkerShutdown('the worker is shutting down; another one evaluates');
-          });
+          const result = await trainers
+            .run({
+              task: { do: 'evaluate', ...options },
+              onStarted: (running) => void context.cancelled.catch(() => running.kill()),
+            })
+            .catch((error: unknown) => {
+              if (!context.cancellationDetails?.workerShutdown) throw error;
+              throw new WorkerShutdown('the worker is shutting down; another one evaluates');
+            });
           if (!('answers' in result)) throw new TypeError('the trainer answered an evaluation with a training');
           return result;
         }),

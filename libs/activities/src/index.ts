@@ -3,4 +3,5 @@ export type { Workplace } from './place-run.js';
 export { placeAfter } from './place-after.js';
 export * as stages from './stages/index.js';
 export { finishTracking, startTracking, trackingOfTraining } from './tracking.js';
-export { runTrainer, type TrainerProcessOptions } from './trainer-process.js';
+export { Trainers } from './trainers.js';
+export { runTrainer, type RunningTask, type TaskOptions } from './trainer-process.js';

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   RemoteError,
   type Made,
@@ -15,12 +16,13 @@ import { trainModel } from './stages/train.js';
 import { Pace } from './pace.js';
 import { placeAfter } from './place-after.js';
 import { trackTrained } from './tracking.js';
-import { runTrainer } from './trainer-process.js';
+import type { Trainers } from './trainers.js';
 
 export interface TrainDependencies {
   /** Tells the workflow where training is, for its `progress` query. */
   signalProgress: (workflowId: string, progress: TrainingProgress) => Promise<void>;
   tracking: (request: TrainRequest) => TrackingTask & TrackerOptions;
+  trainers: Trainers;
 
   /** Where checkpoints are kept for workers of other state folders. */
   mirror?: MirrorPlace;
@@ -28,6 +30,9 @@ export interface TrainDependencies {
 
 /** Milliseconds between heartbeats before the trainer says itself that it is alive. */
 const heartbeatMs = 1000;
+
+/** How long the end of a training waits until the workflow was told the last step. */
+const lastWordMs = 5000;
 
 /**
  * Trains in a process of its own, from the last checkpoint of the run's folder. The checkpoint is the truth; heartbeats
@@ -40,9 +45,16 @@ export async function train(request: TrainRequest, o: TrainDependencies): Promis
   let stop: ((how: 'interrupt' | 'early') => void) | undefined;
   const pace = new Pace();
   const cancelled = context.cancelled.catch(() => stop?.('interrupt'));
+  /** The last place that the workflow was told. */
+  let told: TrainHeartbeat | undefined;
+  const tell = (): Promise<void> => {
+    if (!place || told === place) return Promise.resolve();
+    told = place;
+    return o.signalProgress(run.workflowId, place).catch(() => undefined);
+  };
   const onEvent = (event: TrainEvent): void => {
     place = placeAfter(place, event);
-    if (place && pace.isDue(place, event)) void o.signalProgress(run.workflowId, place).catch(() => undefined);
+    if (place && pace.isDue(place, event)) void tell();
   };
   const tracking = o.tracking(request);
   // Another process may be at the same training, such as an attempt that was given up and writes its checkpoint.
@@ -52,27 +64,31 @@ export async function train(request: TrainRequest, o: TrainDependencies): Promis
     scope: run.workflowId,
     signal: context.cancellationSignal,
     compute: async (task, record) => {
-      const outcome = await runTrainer({
-        task: { ...task, mirror: o.mirror },
-        onEvent: (event) => {
-          onEvent(event);
-          return record(event);
-        },
-        onAlive: () => context.heartbeat(place),
-        onStarted: (tell) => {
-          clearInterval(waiting);
-          stop = tell;
-          if (request.stopEarly) tell('early');
-          if (context.cancellationSignal.aborted) tell('interrupt');
-        },
-      }).catch(async (error: unknown) => {
-        if (!(error instanceof RemoteError) || error.name !== 'TrainingInterrupted') throw error;
-        await cancelled;
-        const { workerShutdown } = context.cancellationDetails ?? {};
-        if (workerShutdown)
-          throw new WorkerShutdown('the worker is shutting down; training goes on elsewhere from its checkpoint');
-        throw new CancelledFailure('training was stopped at a checkpoint');
-      });
+      const outcome = await o.trainers
+        .run({
+          task: { ...task, mirror: o.mirror },
+          onEvent: (event) => {
+            onEvent(event);
+            return record(event);
+          },
+          onAlive: () => context.heartbeat(place),
+          onStarted: (running) => {
+            clearInterval(waiting);
+            stop = running.stop;
+            if (request.stopEarly) stop('early');
+            if (context.cancellationSignal.aborted) stop('interrupt');
+          },
+        })
+        .catch(async (error: unknown) => {
+          if (!(error instanceof RemoteError) || error.name !== 'TrainingInterrupted') throw error;
+          await cancelled;
+          const { workerShutdown } = context.cancellationDetails ?? {};
+          if (workerShutdown)
+            throw new WorkerShutdown('the worker is shutting down; training goes on elsewhere from its checkpoint');
+          throw new CancelledFailure('training was stopped at a checkpoint');
+        });
+      // The workflow's answer after the end names the last step; a server that is away is no reason to wait.
+      await Promise.race([tell(), sleep(lastWordMs)]);
       return outcome as TrainOutcome;
     },
   })

@@ -3,11 +3,12 @@ import type { TrainEvent } from './events.js';
 
 /**
  * What a worker and the process that it forks say to one another over IPC. TensorFlow runs in the child alone: a native
- * crash costs one attempt and not the worker, and the device's memory goes back when the child ends.
+ * crash costs one attempt and not the worker.
  *
- * The child says `ready`, is given one task, says `alive` about once a second while its event loop turns, and ends with
- * `done` or `failed`. After a checkpoint it waits to be `heard`: the events of one are kept before the next is written,
- * which holds only its own. It stops by itself, with a checkpoint, when the channel closes: its worker is gone.
+ * The child says `ready`, is given a task, says `alive` about once a second while its event loop turns, and answers with
+ * `done` or `failed`. After `done` it waits for another task when it says so; else it ends, and the device's memory goes
+ * back. After a checkpoint it waits to be `heard`: the events of one are kept before the next is written, which holds only
+ * its own. When the channel closes its worker is gone: it stops by itself, with a checkpoint when it is at a task.
  */
 export type ToTrainer<Task> =
   { type: 'run'; task: Task } | { type: 'stop'; how: 'interrupt' | 'early' } | { type: 'heard'; step: number };
@@ -16,7 +17,7 @@ export type FromTrainer<Result> =
   | { type: 'ready' }
   | { type: 'alive' }
   | { type: 'event'; event: TrainEvent }
-  | { type: 'done'; result: Result }
+  | { type: 'done'; result: Result; waits: boolean }
   | { type: 'failed'; error: ErrorRecord };
 
 /** An error that crosses a process boundary. */

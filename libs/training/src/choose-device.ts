@@ -1,4 +1,4 @@
-import type { NautilSettings, TrainerSettings } from '@nautil/config';
+import type { NautilSettings, Settings, TrainerSettings } from '@nautil/config';
 import { Graph, Session } from '@nautil/tensorflow';
 
 export interface ChosenDevice {
@@ -37,6 +37,10 @@ export function chooseDevice(
     ],
   };
 }
+
+/** Whether a run with these settings computes on a GPU, whose memory its process then holds until it ends. */
+export const usesGpu = ({ trainer, nautil }: Pick<Settings, 'trainer' | 'nautil'>): boolean =>
+  chooseDevice(trainer, nautil).name.includes('GPU');
 
 /** NOTE: the first session of a process decides about the threads of all. */
 function countGpus(intraOpThreads: number): number {

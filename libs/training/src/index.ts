@@ -9,6 +9,7 @@ export { ExperimentFolder, type ExperimentOptions } from './experiment-folder.js
 export { ExperimentLog } from './experiment-log.js';
 export { faultPoint } from './fault-point.js';
 export { linkOrCopy, type WriteCheckpoint } from './kept-checkpoints.js';
+export { usesGpu } from './choose-device.js';
 export { CannotResume, placeExperiment, type ExperimentPlace } from './place-experiment.js';
 export type { EncoderSource, TrainJob } from './job.js';
 export { monitorNames } from './monitor.js';

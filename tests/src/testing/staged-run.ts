@@ -1,6 +1,5 @@
-import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
-import { runTrainer, stages } from '@nautil/activities';
+import { runTrainer, stages, type RunningTask, type TaskOptions } from '@nautil/activities';
 import type {
   CachedInputs,
   Evaluated,
@@ -12,7 +11,7 @@ import type {
   TrainEvent,
 } from '@nautil/contracts';
 import { nautilHome } from '@nautil/store';
-import type { TrainOutcome } from '@nautil/training';
+import type { TrainerResult, TrainOutcome } from '@nautil/training';
 
 export interface StagedRunOptions {
   home: string;
@@ -21,22 +20,25 @@ export interface StagedRunOptions {
 
   /** The file of the trainer's faults. */
   faults?: string;
+
+  /** Does a task; default: a process for each. */
+  trainer?: (o: TaskOptions) => Promise<TrainerResult>;
 }
 
 const library = process.env['LIBTENSORFLOW'] ?? join(nautilHome(), 'tensorflow/2.21.0/libtensorflow_cc.so.2');
 
 /** The stages of one run without Temporal, each called when a drill wants it, with real trainer processes. */
 export class StagedRun {
-  readonly #env: Record<string, string>;
+  readonly #trainer: (o: TaskOptions) => Promise<TrainerResult>;
   readonly #run: ResolvedRun;
 
-  private constructor(run: ResolvedRun, env: Record<string, string>) {
+  private constructor(run: ResolvedRun, trainer: (o: TaskOptions) => Promise<TrainerResult>) {
     this.#run = run;
-    this.#env = env;
+    this.#trainer = trainer;
   }
 
   /** NOTE: the stages find the state folder in this process's NAUTIL_HOME, which is set here. */
-  static async open({ home, runKey, overrides, faults }: StagedRunOptions): Promise<StagedRun> {
+  static async open({ home, runKey, overrides, faults, trainer }: StagedRunOptions): Promise<StagedRun> {
     process.env['NAUTIL_HOME'] = home;
     const run = await stages.resolveRun({ workflowId: 'drill', runKey, taskQueue: 'none', overrides });
     const env = {
@@ -45,7 +47,7 @@ export class StagedRun {
       LIBTENSORFLOW: library,
       ...(faults === undefined ? {} : { NAUTIL_FAULTS: faults }),
     };
-    return new StagedRun(run, env);
+    return new StagedRun(run, trainer ?? ((o) => runTrainer({ ...o, env })));
   }
 
   get folder(): string {
@@ -64,26 +66,25 @@ export class StagedRun {
   train(
     inputs: CachedInputs,
     tokens: TokenizedData,
-    o: { onEvent?: (event: TrainEvent) => void | Promise<void>; onStarted?: (trainer: ChildProcess) => void } = {},
+    o: { onEvent?: (event: TrainEvent) => void | Promise<void>; onStarted?: (running: RunningTask) => void } = {},
   ): Promise<Made<TrainedModel>> {
     const request = { run: this.#run, inputs, tokens, stopEarly: false };
     return stages.trainModel(request, {
       compute: async (task, record) =>
-        (await runTrainer({
+        (await this.#trainer({
           task,
-          env: this.#env,
           onEvent: async (event) => {
             await o.onEvent?.(event);
             await record(event);
           },
-          onStarted: (_stop, child) => o.onStarted?.(child),
+          onStarted: o.onStarted,
         })) as TrainOutcome,
     });
   }
 
   evaluate(inputs: CachedInputs, tokens: TokenizedData, model: TrainedModel): Promise<Made<Evaluated>> {
     return stages.evaluate({ run: this.#run, inputs, tokens, model }, async (options) => {
-      const result = await runTrainer({ task: { do: 'evaluate', ...options }, env: this.#env });
+      const result = await this.#trainer({ task: { do: 'evaluate', ...options } });
       if (!('answers' in result)) throw new TypeError('an evaluation was answered with a training');
       return result;
     });

@@ -1,0 +1,86 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Trainers } from '@nautil/activities';
+import { nautilHome } from '@nautil/store';
+import { tinyRun, until } from './testing/local-stack.js';
+import { StagedRun } from './testing/staged-run.js';
+
+// Real trainer processes of a worker: which task is done by which.
+
+const home = mkdtempSync(join(tmpdir(), 'nautil-trainers-'));
+const faults = join(home, 'faults');
+const homeBefore = process.env['NAUTIL_HOME'];
+const trainers = new Trainers({
+  LIBTENSORFLOW: process.env['LIBTENSORFLOW'] ?? join(nautilHome(), 'tensorflow/2.21.0/libtensorflow_cc.so.2'),
+  NODE_OPTIONS: '',
+  NAUTIL_FAULTS: faults,
+});
+afterAll(() => {
+  if (homeBefore === undefined) delete process.env['NAUTIL_HOME'];
+  else process.env['NAUTIL_HOME'] = homeBefore;
+  rmSync(home, { recursive: true, force: true });
+});
+
+const pids: number[] = [];
+const short = ['trainer.max_epochs=1', 'model.nemo_path=null', 'model.train_ds.num_samples=8'];
+
+/** Trains and evaluates; every run makes its own training, and so its own bytes only where its settings differ. */
+async function run(runKey: string, more: string[] = []): Promise<string> {
+  const staged = await StagedRun.open({
+    home,
+    runKey,
+    overrides: [...tinyRun, ...short, ...more],
+    trainer: (o) =>
+      trainers.run({
+        ...o,
+        onStarted: (running) => {
+          pids.push(running.pid);
+          o.onStarted?.(running);
+        },
+      }),
+  });
+  const inputs = await staged.cache();
+  const tokens = await staged.tokenize(inputs);
+  const model = await staged.train(inputs, tokens);
+  await staged.evaluate(inputs, tokens, model);
+  return model.lastWeights.sha256;
+}
+
+const isRunning = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+test('a process that has done one run does the next, with the same bytes, unless TensorFlow must be set otherwise', async () => {
+  const first = await run('first');
+  expect(new Set(pids).size).toBe(1);
+  // Another text to answer: the evaluation is another one too.
+  expect(await run('second', ['model.infer_samples=[another text]'])).toBe(first);
+  expect(pids).toEqual(Array(4).fill(pids[0]));
+  await run('third', ['nautil.intra_op_threads=1']);
+  expect(pids.slice(4)).toEqual(Array(2).fill(pids[4]));
+  expect(pids[4]).not.toBe(pids[0]);
+  expect(isRunning(pids[0]!)).toBe(false);
+}, 120_000);
+
+test('a process that was killed while it waited costs nothing, and one whose task failed is not used again', async () => {
+  await run('waiting');
+  const waiting = pids.at(-1)!;
+  process.kill(waiting, 'SIGKILL');
+  await until(() => !isRunning(waiting));
+  await sleep(100); // until its end is heard of
+  await run('after', ['model.infer_samples=[a third text]']);
+  const next = pids.at(-1)!;
+  expect(next).not.toBe(waiting);
+
+  await writeFile(faults, 'device-lost train step 1\n');
+  await expect(run('failing')).rejects.toThrow(/device lost/);
+  expect(pids.at(-1)).toBe(next);
+  await until(() => !isRunning(next));
+}, 120_000);
