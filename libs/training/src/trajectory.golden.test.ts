@@ -53,7 +53,11 @@ describe.each(Object.entries(trajectory.variants))('%s, beside NeMo', (name, var
   let graph: ClassifierGraph;
   const losses: number[] = [];
   const norms: number[] = [];
+  const gradientsFile = resolve(goldenFolder, `traj_grads_step0_${name}.safetensors`);
+  // For some of the variants.
+  const isRecorded = existsSync(gradientsFile);
   let firstLogits: Float32Array;
+  let firstMoments: Map<string, Float32Array>;
 
   beforeAll(async () => {
     const config = {
@@ -84,6 +88,8 @@ describe.each(Object.entries(trajectory.variants))('%s, beside NeMo', (name, var
       const done = await graph.trainStep(parts, { step, lr: schedule(step) });
       losses.push(...done.losses.map((loss) => loss * accumulate));
       norms.push(done.gradNorm!);
+      if (step === 0 && isRecorded)
+        firstMoments = new Map((await graph.readSlots()).map((slot) => [slot.name, slot.data]));
     }
   });
   afterAll(() => graph.close());
@@ -101,6 +107,23 @@ describe.each(Object.entries(trajectory.variants))('%s, beside NeMo', (name, var
 
   test('the gradient’s norm at every step is NeMo’s', () => {
     variant.grad_norm.forEach((norm, step) => expect(norms[step]! / norm).toBeCloseTo(1, 4));
+  });
+
+  const testRecorded = isRecorded ? test : () => undefined;
+  testRecorded('every gradient of the first step is NeMo’s', async () => {
+    // Adam's first moment is then a tenth of the gradient; its weight decay is part of that, AdamW's is not.
+    const decay = cfg.opt === 'adam' ? cfg.wd : 0;
+    const recorded = await openTensors(gradientsFile);
+    const start = await openTensors(resolve(goldenFolder, 'traj_init.safetensors'));
+    for (const weight of recorded.names()) {
+      const before = await start.readFloat32(weight);
+      const moment = firstMoments.get(`optimizer/exp_avg/${weight}`)!;
+      const expected = await recorded.readFloat32(weight);
+      const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
+      const scaled = (values: Float32Array) => values.map((value) => value / largest);
+      expectClose(scaled(moment.map((value, i) => value / 0.1 - decay * before[i]!)), scaled(expected), weight);
+    }
+    await Promise.all([recorded.close(), start.close()]);
   });
 
   test('the logits after training are NeMo’s', async () => {
