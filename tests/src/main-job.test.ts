@@ -1,7 +1,8 @@
-import type { ChildProcess } from 'node:child_process';
+import { execFile, type ChildProcess } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { readNemo } from '@nautil/checkpoint';
 import {
   defaultTaskQueue,
@@ -11,6 +12,7 @@ import {
   type TextClassificationResult,
 } from '@nautil/contracts';
 import { MlflowClient } from '@nautil/mlflow';
+import { nautilHome } from '@nautil/store';
 import { Classifier } from '@nautil/training';
 import { WorkflowFailedError } from '@temporalio/client';
 import { end, LocalStack, tinyRun, trainFile } from './testing/local-stack.js';
@@ -38,6 +40,15 @@ const overridesFor = (id: string, more: string[] = []): string[] => [
 const start = (workflowId: string, overrides: string[]) =>
   stack.client.workflow.start('textClassification', { workflowId, taskQueue: defaultTaskQueue, args: [{ overrides }] });
 
+/** What Temporal's own program prints. @param words - separated by spaces */
+const temporal = (words: string, ...more: string[]): Promise<string> =>
+  promisify(execFile)(join(nautilHome(), 'python/bin/temporal'), [
+    ...words.split(' '),
+    ...more,
+    '--address',
+    stack.temporalAddress,
+  ]).then(({ stdout }) => stdout);
+
 async function trainingReaches(handle: Awaited<ReturnType<typeof start>>, step: number): Promise<void> {
   for (;;) {
     const progress = await handle.query<Progress>(progressQuery);
@@ -53,11 +64,28 @@ const long = ['trainer.max_epochs=12'];
 
 describe('a run', () => {
   let result: TextClassificationResult;
-  beforeAll(
-    async () =>
-      (result = (await (await start('whole', overridesFor('whole', long))).result()) as TextClassificationResult),
-    240_000,
-  );
+  beforeAll(async () => {
+    const input = JSON.stringify({ overrides: overridesFor('whole', long) });
+    await temporal('workflow start --type textClassification --task-queue nautil --workflow-id whole --input', input);
+    result = (await stack.client.workflow.getHandle('whole').result()) as TextClassificationResult;
+  }, 240_000);
+
+  test('started by Temporal’s own program answers it where it is, and has its scores as search attributes', async () => {
+    const answer = JSON.parse(await temporal('workflow query --workflow-id whole --type progress --output json')) as {
+      queryResult: Progress[];
+    };
+    const [progress] = answer.queryResult;
+    expect(progress!.stages.map(({ state }) => state)).not.toContain('waiting');
+    expect(progress!.training!.step).toBe(progress!.training!.totalSteps);
+    expect(progress!.result!.nemo.sha256).toBe(result.nemo.sha256);
+    const { searchAttributes } = await stack.client.workflow.getHandle('whole').describe();
+    expect(searchAttributes).toMatchObject({
+      NautilExperiment: ['TextClassification'],
+      NautilModel: ['bert-tiny-uncased'],
+      NautilDataset: [expect.any(String)],
+      NautilF1: [result.scores!.f1Macro],
+    });
+  });
 
   test('leaves an archive that is whole and classifies', async () => {
     expect(result.nemo.path).toBe(join(stack.home, 'whole.nemo'));
