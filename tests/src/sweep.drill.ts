@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => stack?.stop());
 
 /** As the documentation has it typed. */
-const typed = ['-m', 'model.optim.lr=1e-3,1e-4', 'trainer.max_epochs=2,3'];
+const typed = ['-m', 'model.optim.lr=1e-3,1e-4', 'trainer.max_epochs=2,3', '--objective=val/loss'];
 
 test('a sweep that is killed and resumed redoes no finished trial, and its runs are nested and ranked', async () => {
   const { exitCode, stderr } = await nautil(stack, ['sweep', ...typed, ...tinyRun, '--workflow-id=rates', '--detach']);
@@ -48,7 +48,8 @@ test('a sweep that is killed and resumed redoes no finished trial, and its runs 
   const trainers = await trainersOf(result.rows.filter(({ number }) => number !== finished.number));
   expect(workers.filter(({ pid }) => trainers.has(pid!))).toHaveLength(2);
   const scores = result.rows.map(({ objective }) => objective!);
-  expect(scores).toEqual([...scores].sort((a, b) => b - a));
+  expect(new Set(scores).size).toBe(4);
+  expect(scores).toEqual([...scores].sort((a, b) => a - b));
   expect(new Set(result.rows.map(({ nemo }) => nemo)).size).toBe(4);
 
   const mlflow = new MlflowClient({ trackingUri: stack.mlflowUri });

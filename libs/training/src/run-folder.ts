@@ -61,6 +61,7 @@ export interface SavedState {
 }
 
 const checkpointName = /^step-(\d{8,})\.safetensors$/;
+const bestName = /^best-(\d{8,})\.safetensors$/;
 
 /** The last two: the newest may be the one that a full disk or a crash interrupted. */
 const kept = 2;
@@ -80,8 +81,9 @@ export class RunFolder {
     this.#fence = fence;
   }
 
-  get bestWeights(): string {
-    return join(this.path, 'best.safetensors');
+  /** By the step, so that a checkpoint from before the newest best one still has its own. */
+  bestWeights(step: number): string {
+    return join(this.path, `best-${stepName(step)}.safetensors`);
   }
 
   get lastWeights(): string {
@@ -137,15 +139,19 @@ export class RunFolder {
     };
   }
 
-  /** Writes `step-N.safetensors`, then removes all but the last two. */
+  /** Writes `step-N.safetensors`, then removes all but the last two, and best weights that none of these names. */
   async save(progress: Progress, tensors: NamedArray[]): Promise<{ path: string; sizeBytes: number }> {
-    const path = join(this.path, 'checkpoints', `step-${String(progress.step).padStart(8, '0')}.safetensors`);
+    const path = join(this.path, 'checkpoints', `step-${stepName(progress.step)}.safetensors`);
     await this.#write(path, tensors, `checkpoint step ${progress.step}`, {
       format: 'nautil-checkpoint',
       progress: JSON.stringify(progress),
       digests: JSON.stringify(this.#digests),
     });
     for (const old of (await this.#checkpoints()).slice(0, -kept)) await rm(old.path, { force: true });
+    const best = progress.best?.step ?? 0;
+    const bests = await numbered(this.path, bestName);
+    const needed = bests.filter(({ step }) => step <= best).slice(-kept);
+    for (const old of bests) if (!needed.includes(old)) await rm(old.path, { force: true });
     return { path, sizeBytes: (await stat(path)).size };
   }
 
@@ -170,14 +176,25 @@ export class RunFolder {
     await writeSafetensors(path, contents, metadata, { confirm: check });
   }
 
-  async #checkpoints(): Promise<{ step: number; path: string }[]> {
-    const folder = join(this.path, 'checkpoints');
-    const names = await readdir(folder).catch((): string[] => []);
-    return names
-      .flatMap((name) => {
-        const step = checkpointName.exec(name)?.[1];
-        return step === undefined ? [] : [{ step: Number(step), path: join(folder, name) }];
-      })
-      .sort((a, b) => a.step - b.step);
+  #checkpoints(): Promise<NumberedFile[]> {
+    return numbered(join(this.path, 'checkpoints'), checkpointName);
   }
+}
+
+interface NumberedFile {
+  step: number;
+  path: string;
+}
+
+const stepName = (step: number): string => String(step).padStart(8, '0');
+
+/** Files of a folder whose names hold a step, in the order of the steps. */
+async function numbered(folder: string, pattern: RegExp): Promise<NumberedFile[]> {
+  const names = await readdir(folder).catch((): string[] => []);
+  return names
+    .flatMap((name) => {
+      const step = pattern.exec(name)?.[1];
+      return step === undefined ? [] : [{ step: Number(step), path: join(folder, name) }];
+    })
+    .sort((a, b) => a.step - b.step);
 }

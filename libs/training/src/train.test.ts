@@ -95,6 +95,20 @@ describe('a run', () => {
     },
   );
 
+  test('that crashed between its best weights and their checkpoint, and is stopped early there, has the best of before', async () => {
+    const job = await tiny.job('crashed at the best');
+    const crash = (event: TrainEvent): void => {
+      if (event.type === 'eval' && event.step === 10) throw new Error('power cut');
+    };
+    await expect(trainClassifier(job, crash)).rejects.toThrow('power cut');
+    const files = async () => (await readdir(job.folder)).filter((name) => name.startsWith('best-')).sort();
+    expect(await files()).toEqual(['best-00000005.safetensors', 'best-00000010.safetensors']);
+    const done = await trainClassifier(job, () => undefined, { stop: 'early' });
+    expect(done).toMatchObject({ step: 9, reason: 'stopped', best: { step: 5 } });
+    expect(done.bestWeights).toBe(join(job.folder, 'best-00000005.safetensors'));
+    expect(await files()).toEqual(['best-00000005.safetensors']);
+  });
+
   test('that is already done is not trained again', async () => {
     const again = await train(await tiny.job('whole'));
     expect(lossesOf(again.events)).toEqual([]);

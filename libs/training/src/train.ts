@@ -312,8 +312,9 @@ class Attempt {
       value !== undefined &&
       (this.#progress.best === undefined || improves(value, this.#progress.best.value, mode))
     ) {
-      await folder.saveWeights(folder.bestWeights, await this.#graph.readWeights());
-      this.#progress.best = { monitor, value, step: this.#progress.step };
+      const { step } = this.#progress;
+      await folder.saveWeights(folder.bestWeights(step), await this.#graph.readWeights());
+      this.#progress.best = { monitor, value, step };
     }
     this.#reduceOnPlateau(event);
     if (createEarlyStoppingCallback) {
@@ -383,7 +384,7 @@ class Attempt {
       epoch: this.#lastEpoch,
       reason: stopped ?? 'completed',
       lastWeights: folder.lastWeights,
-      ...(best ? { bestWeights: folder.bestWeights, best } : {}),
+      ...(best ? { bestWeights: folder.bestWeights(best.step), best } : {}),
     };
     await this.#emit(done);
     return done;
