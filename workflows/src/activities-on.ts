@@ -9,7 +9,13 @@ const shortly = { startToCloseTimeout: '5 minutes', maximumAttempts: 10 } as con
 const hours = { startToCloseTimeout: '12 hours', maximumAttempts: 10 } as const;
 const weeks = { startToCloseTimeout: '60 days', maximumAttempts: 25 } as const;
 
-type Reach = typeof shortly | typeof hours | typeof weeks;
+/** Asked again and again, each time shortly. */
+const patiently = { startToCloseTimeout: '1 minute', maximumAttempts: Infinity } as const;
+
+type Reach = typeof shortly | typeof hours | typeof weeks | typeof patiently;
+
+/** Of what runs before a run has its own: without one, a worker that died is noticed by the start-to-close time-out alone. */
+const heartbeatTimeoutMs = 30_000;
 
 /**
  * The activities of a run as they are called on one task queue.
@@ -39,14 +45,14 @@ export function activitiesOn(taskQueue: string, run?: Pick<ResolvedRun, 'heartbe
 /** The activities of a sweep as they are called on one task queue. */
 export function sweepActivitiesOn(taskQueue: string): SweepActivities {
   const { planSweep, startSweepTracking, finishSweepTracking } = callable<SweepActivities>(taskQueue, shortly);
-  const { awaitTrial } = callable<SweepActivities>(taskQueue, weeks, 60_000);
+  const { awaitTrial } = callable<SweepActivities>(taskQueue, patiently);
   return { planSweep, startSweepTracking, finishSweepTracking, awaitTrial };
 }
 
 function callable<Activities extends object>(
   taskQueue: string,
   { startToCloseTimeout, maximumAttempts }: Reach,
-  heartbeatTimeout?: number,
+  heartbeatTimeout: number = heartbeatTimeoutMs,
 ): ActivityInterfaceFor<Activities> {
   return proxyActivities<Activities>({
     taskQueue,

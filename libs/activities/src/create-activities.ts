@@ -57,10 +57,10 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
       }
     };
   const activities: RunActivities & SweepActivities = {
-    resolveRun: async (request) => {
+    resolveRun: alive(async (request) => {
       const run = await resolveRun(request, { place: (asked) => placeRun(asked, o) });
       return files.send(run, run);
-    },
+    }),
     startTracking: alive((run) => startTracking(run, trackingUri)),
     finishTracking: alive((outcome) => finishTracking(outcome, trackingUri)),
     download: alive((o, control) => download(o, control)),
@@ -95,9 +95,9 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
     ),
     bringHome: alive(async (o) => (await files.receive(o)).evaluated),
     package: alive((o) => packageModel(o)),
-    planSweep: (request) => planSweep(request),
-    startSweepTracking: (sweep) => startSweepTracking(sweep, trackingUri),
-    finishSweepTracking: (outcome) => finishSweepTracking(outcome, trackingUri),
+    planSweep: alive((request) => planSweep(request)),
+    startSweepTracking: alive((sweep) => startSweepTracking(sweep, trackingUri)),
+    finishSweepTracking: alive((outcome) => finishSweepTracking(outcome, trackingUri)),
     awaitTrial,
   };
   return Object.fromEntries(

@@ -129,7 +129,7 @@ export interface SweepActivities {
   /** Closes it, with the table. Never fails because MLflow is down. */
   finishSweepTracking(outcome: SweepOutcome): Promise<Tracking>;
 
-  /** Waits until a trial that was started earlier has ended. */
+  /** How a trial that was started earlier ended. Fails while it runs, so that it is asked again. */
   awaitTrial(o: { workflowId: string }): Promise<TrialEnd>;
 }
 
