@@ -3,32 +3,39 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { defaultTaskQueue, stages, type Stage, type TextClassificationResult } from '@nautil/contracts';
+import { defaultTaskQueue, stages, type TextClassificationResult } from '@nautil/contracts';
 import { MlflowClient } from '@nautil/mlflow';
 import type { WorkflowHandle } from '@temporalio/client';
 import { onlyRunOf, runFolderOf, short, tell } from './testing/drill.js';
 import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
 
-// Everything that a run needs is killed with SIGKILL during each of its stages; each run ends as one that nothing disturbed.
+// Everything that a run needs is killed with SIGKILL during each of its activities; each run ends as one that nothing disturbed.
 
 type Victim = 'trainer' | 'worker' | 'Temporal' | 'MLflow';
 type Drilled = Victim | 'all at once';
 
-/** Stages in which a victim takes part; servers that a stage does not talk to are left out. */
-const takesPart: Record<Drilled, readonly Stage[]> = {
+/** The activities of a run, in order. */
+const moments = ['resolveRun', 'startTracking', ...stages, 'finishTracking'] as const;
+type Moment = (typeof moments)[number];
+
+/** Activities in which a victim takes part; servers that one does not talk to are left out. */
+const takesPart: Record<Drilled, readonly Moment[]> = {
   trainer: ['train', 'evaluate'],
-  worker: stages,
-  Temporal: stages,
-  MLflow: ['train'],
-  'all at once': stages,
+  worker: moments,
+  Temporal: moments,
+  MLflow: ['startTracking', 'train', 'finishTracking'],
+  'all at once': moments,
 };
 const reasons: Partial<Record<Drilled, string>> = {
   trainer: 'no trainer process runs then',
   MLflow: 'nothing is sent to it then',
 };
 
-/** Where a stage is held open until the kill: training in the middle, its trainer alive. */
-const pointOf = (stage: Stage): string => (stage === 'train' ? 'train step 7' : `activity ${stage}`);
+/** Where an activity is held open until the kill: training in the middle, and a trainer at its work. */
+function pointOf(moment: Moment, victim: Drilled): string {
+  if (moment === 'train') return 'train step 7';
+  return moment === 'evaluate' && victim === 'trainer' ? 'weights loaded' : `activity ${moment}`;
+}
 
 let stack: LocalStack;
 let mlflow: MlflowClient;
@@ -148,25 +155,25 @@ test('undisturbed', async () => {
   tell(`nothing killed: .nemo ${short(undisturbed.nemo)}, ${seconds(begun)}`);
 });
 
-test.each(Object.keys(takesPart) as Drilled[])('%s, killed in each stage', async (victim) => {
+test.each(Object.keys(takesPart) as Drilled[])('%s, killed in each activity', async (victim) => {
   const begun = performance.now();
   const run = new DrilledRun(`killed-${victim.replaceAll(' ', '-')}`);
   const drilled = takesPart[victim];
-  await run.hold(pointOf(drilled[0]!));
+  await run.hold(pointOf(drilled[0]!, victim));
   await run.start();
-  for (const [i, stage] of drilled.entries()) {
+  for (const [i, moment] of drilled.entries()) {
     const at = performance.now();
     await run.isHeld();
-    const restart = await kill(run, victim, stage);
+    const restart = await kill(run, victim, moment);
     await run.release();
     const next = drilled[i + 1];
-    if (next) await run.hold(pointOf(next));
+    if (next) await run.hold(pointOf(next, victim));
     await restart();
-    tell(`${victim} killed in ${stage}: back after ${seconds(at)}`);
+    tell(`${victim} killed in ${moment}: back after ${seconds(at)}`);
   }
   const outcome = await outcomeOf(run.id, await run.result());
   await end(run.worker, 'SIGKILL');
-  const left = stages.filter((stage) => !drilled.includes(stage));
+  const left = moments.filter((moment) => !drilled.includes(moment));
   tell(
     `${victim} killed in ${drilled.join(', ')}: .nemo ${short(outcome.nemo)}, undisturbed ${short(undisturbed.nemo)}, ${seconds(begun)}` +
       (left.length > 0 ? `; left out: ${left.join(', ')} (${reasons[victim]})` : ''),
@@ -175,11 +182,9 @@ test.each(Object.keys(takesPart) as Drilled[])('%s, killed in each stage', async
 });
 
 /** Kills; gives what starts again what people (or their supervisor) would start again. */
-async function kill(run: DrilledRun, victim: Drilled, stage: Stage): Promise<() => Promise<void>> {
+async function kill(run: DrilledRun, victim: Drilled, moment: Moment): Promise<() => Promise<void>> {
   switch (victim) {
     case 'trainer':
-      // In evaluation the worker is held; its trainer comes when it is let go.
-      if (stage === 'evaluate') await run.release();
       process.kill(await run.trainer(), 'SIGKILL');
       return async () => {};
     case 'worker':
@@ -190,8 +195,8 @@ async function kill(run: DrilledRun, victim: Drilled, stage: Stage): Promise<() 
       await stack.kill(victim);
       return () => stack.restart(victim);
     case 'all at once': {
-      const servers = stage === 'train' ? (['Temporal', 'MLflow'] as const) : (['Temporal'] as const);
-      const trainer = stage === 'train' ? await run.trainer() : undefined;
+      const servers = takesPart.MLflow.includes(moment) ? (['Temporal', 'MLflow'] as const) : (['Temporal'] as const);
+      const trainer = moment === 'train' ? await run.trainer() : undefined;
       if (trainer !== undefined) process.kill(trainer, 'SIGKILL');
       await Promise.all([end(run.worker, 'SIGKILL'), ...servers.map((server) => stack.kill(server))]);
       return async () => {

@@ -6,6 +6,7 @@ import { batchesOf, batchOfRows } from './batches.js';
 import { chooseDevice } from './choose-device.js';
 import { ClassifierGraph } from './classifier-graph.js';
 import { evaluate, type Evaluation } from './evaluate.js';
+import { faultPoint } from './fault-point.js';
 import type { TrainJob } from './job.js';
 
 export interface EvaluateWeightsOptions {
@@ -60,6 +61,7 @@ export async function evaluateWeights(o: EvaluateWeightsOptions): Promise<Weight
   try {
     const names = new Set(source.names());
     await graph.load(async (name) => (names.has(name) ? source.readFloat32(name) : undefined));
+    await faultPoint('weights loaded');
     const evaluation = o.on && (await evaluateOn(graph, encoder, { ...o, on: o.on }));
     return { ...(evaluation ? { evaluation } : {}), answers: await answer(graph, encoder, o) };
   } finally {
