@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import type { SweepOutcome, TrackedSweep, Tracking, TrialRow } from '@nautil/contracts';
 import { openTracker, type Tracker } from '@nautil/mlflow';
 import { nautilHome, Store, writeFileAtomic } from '@nautil/store';
+import { patienceMs } from './tracking.js';
 
-/** How long closing waits for a server that is slow or down; the journal keeps the rest. */
+/** How long closing waits for a server that is slow; the journal keeps the rest. */
 const flushMs = 60_000;
 
 /** Creates or finds the MLflow run that the runs of the trials are nested in. */
@@ -32,7 +33,7 @@ export async function finishSweepTracking(outcome: SweepOutcome, trackingUri: st
       tracker.tags({ 'nautil.sweep.best': best.overrides.join(' ') });
     }
     tracker.artifact(table);
-    await tracker.finish(status, message, { timeoutMs: flushMs });
+    await tracker.finish(status, message, { timeoutMs: flushMs, patienceMs });
   });
 }
 

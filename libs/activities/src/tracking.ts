@@ -23,6 +23,9 @@ const flushMs = 60_000;
 /** The same in the middle of a run, and for a server that has never answered. */
 const shortFlushMs = 5_000;
 
+/** How long a server that is away when a run ends is waited for: it takes ten seconds or more to start again. */
+export const patienceMs = 20_000;
+
 /** How a run is tracked: one MLflow run for each workflow id and run key, and a journal beside the checkpoints. */
 export function trackingOf(run: ResolvedRun, trackingUri: string): TrackingTask & TrackerOptions {
   return {
@@ -100,7 +103,7 @@ export async function finishTracking(
     const archive = packaged && `model/${basename(packaged.nemo.path)}`;
     if (packaged && archive) tracker.artifact(packaged.nemo.path, archive);
     const timeoutMs = tracker.runId === undefined ? shortFlushMs : flushMs + (packaged?.nemo.sizeBytes ?? 0) / 1000;
-    const arrived = await tracker.finish(status, message, { timeoutMs });
+    const arrived = await tracker.finish(status, message, { timeoutMs, patienceMs });
     const { runId } = tracker;
     const name = settings.nautil.mlflow.registeredModelName;
     if (name !== null && archive && runId) {

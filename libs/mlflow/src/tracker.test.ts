@@ -248,6 +248,16 @@ test('the server killed -9 in the middle and started again: one warning, nothing
   expect(warnings).toHaveLength(1);
 }, 180_000);
 
+test('a server that is away when a run ends is waited for', async () => {
+  const tracker = await open();
+  await server.kill();
+  const restarted = sleep(1500).then(() => server.restart());
+  expect(await tracker.finish('FINISHED', undefined, { patienceMs: 60_000 })).toBe(true);
+  await restarted;
+  expect((await client.getRun(tracker.runId!))?.info.status).toBe('FINISHED');
+  await tracker.close();
+}, 90_000);
+
 describe('without a server', () => {
   let hung: Server;
   let trackingUri: string;

@@ -1,6 +1,7 @@
 import { workspaceRoot } from '@nautil/store';
 import { createHash } from 'node:crypto';
 import { basename, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Metric, RunStatus } from './entities.js';
 import { Journal, readJournal, readJournalId } from './journal.js';
 import type { JournalRecord } from './journal-record.js';
@@ -51,6 +52,9 @@ const lingerMs = 500;
 const syncEveryMs = 1000;
 
 const longestWaitMs = 30_000;
+
+/** Between two times that the end of a run is tried to be sent. */
+const askAgainMs = 1000;
 
 /**
  * Opens the tracking of a run. Never fails because of the server: without one there is a warning, and the journal is sent
@@ -198,15 +202,25 @@ export class Tracker {
     return within(deadline - Date.now(), this.#send());
   }
 
-  /** Closes the run in MLflow, and flushes. A message says why it failed: it is shown as the run's description. */
+  /**
+   * Closes the run in MLflow, and flushes. A message says why it failed: it is shown as the run's description.
+   *
+   * @param o.patienceMs - how long a server that is away, and has answered this run before, is asked again; default not
+   * @returns false when part of the run is in the journal alone
+   */
   async finish(
     status: Exclude<RunStatus, 'RUNNING' | 'SCHEDULED'>,
     message?: string,
-    o?: { timeoutMs?: number },
+    { patienceMs = 0, ...o }: { timeoutMs?: number; patienceMs?: number } = {},
   ): Promise<boolean> {
     const why = message === undefined ? {} : { message: tagValue(message) };
     this.#append({ type: 'end', status, timestampMs: Date.now(), ...why });
-    const arrived = await this.flush(o);
+    const begun = Date.now();
+    let arrived = await this.flush(o);
+    while (!arrived && this.runId !== undefined && Date.now() - begun < patienceMs) {
+      await sleep(askAgainMs);
+      arrived = await this.flush(o);
+    }
     if (!arrived) {
       this.#warn(`part of the run is only in ${this.#journal.path} so far; \`nautil runs sync\` sends it to MLflow`);
     }
