@@ -14,8 +14,8 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => stack?.stop());
 
-/** As the documentation has it typed. */
-const typed = ['-m', 'model.optim.lr=1e-3,1e-4', 'trainer.max_epochs=2,3', '--objective=val/loss'];
+/** Trainings of some seconds, so that two workers share them. */
+const typed = ['-m', 'model.optim.lr=1e-3,3e-4,1e-4', 'trainer.max_epochs=10,15', '--objective=val/loss'];
 
 test('a sweep that is killed and resumed redoes no finished trial, and its runs are nested and ranked', async () => {
   const { exitCode, stderr } = await nautil(stack, ['sweep', ...typed, ...tinyRun, '--workflow-id=rates', '--detach']);
@@ -43,14 +43,14 @@ test('a sweep that is killed and resumed redoes no finished trial, and its runs 
     objective: finished.objective,
     nemo: finished.nemo,
   });
-  expect(result.rows).toHaveLength(4);
+  expect(result.rows).toHaveLength(6);
   for (const { state } of result.rows) expect(['done', 'reused']).toContain(state);
   const trainers = await trainersOf(result.rows.filter(({ number }) => number !== finished.number));
   expect(workers.filter(({ pid }) => trainers.has(pid!))).toHaveLength(2);
   const scores = result.rows.map(({ objective }) => objective!);
-  expect(new Set(scores).size).toBe(4);
+  expect(new Set(scores).size).toBe(6);
   expect(scores).toEqual([...scores].sort((a, b) => a - b));
-  expect(new Set(result.rows.map(({ nemo }) => nemo)).size).toBe(4);
+  expect(new Set(result.rows.map(({ nemo }) => nemo)).size).toBe(6);
 
   const mlflow = new MlflowClient({ trackingUri: stack.mlflowUri });
   const parent = await mlflow.getRun(result.mlflowRunId!);
@@ -59,11 +59,11 @@ test('a sweep that is killed and resumed redoes no finished trial, and its runs 
     experimentIds: [parent!.info.experimentId],
     filter: `tags.\`mlflow.parentRunId\` = '${result.mlflowRunId}'`,
   });
-  expect(runs.map(({ info }) => info.status)).toEqual(['FINISHED', 'FINISHED', 'FINISHED', 'FINISHED']);
+  expect(runs.map(({ info }) => info.status)).toEqual(Array(6).fill('FINISHED'));
   expect(runs.map(({ info }) => info.runName).sort()).toEqual(result.rows.map(({ workflowId }) => workflowId).sort());
   expect((await mlflow.listArtifacts(result.mlflowRunId!)).map(({ path }) => path)).toContain('trials.csv');
   const table = result.rows.map(({ number, state, objective }) => `${number} ${state} ${objective!.toFixed(3)}`);
-  tell(`sweep killed after trial ${finished.number} of 4, resumed by 2 workers: ${table.join(', ')}`);
+  tell(`sweep killed after trial ${finished.number} of 6, resumed by 2 workers: ${table.join(', ')}`);
 }, 480_000);
 
 /** Process ids of the workers that some trials were trained by. */

@@ -14,6 +14,9 @@ const patiently = { startToCloseTimeout: '1 minute', maximumAttempts: Infinity }
 
 type Reach = typeof shortly | typeof hours | typeof weeks | typeof patiently;
 
+/** Of several runs in a queue, one that has trained is brought to its end before another begins: 1 is first, 3 the default. */
+const first = 2;
+
 /** Of what runs before a run has its own: without one, a worker that died is noticed by the start-to-close time-out alone. */
 const heartbeatTimeoutMs = 30_000;
 
@@ -23,10 +26,13 @@ const heartbeatTimeoutMs = 30_000;
  * @param run - its heartbeat time-out applies; it is absent only before the run is resolved.
  */
 export function activitiesOn(taskQueue: string, run?: Pick<ResolvedRun, 'heartbeatTimeoutMs'>): RunActivities {
-  const within = (reach: Reach) => callable<RunActivities>(taskQueue, reach, run?.heartbeatTimeoutMs);
-  const { resolveRun, startTracking, finishTracking } = within(shortly);
-  const { download, convert, cache, tokenize, evaluate, bringHome, package: pack } = within(hours);
+  const within = (reach: Reach, priorityKey?: number) =>
+    callable<RunActivities>(taskQueue, reach, { heartbeatTimeout: run?.heartbeatTimeoutMs, priorityKey });
+  const { resolveRun, startTracking } = within(shortly);
+  const { download, convert, cache, tokenize } = within(hours);
   const { train } = within(weeks);
+  const { evaluate, bringHome, package: pack } = within(hours, first);
+  const { finishTracking } = within(shortly, first);
   return {
     resolveRun,
     startTracking,
@@ -52,12 +58,13 @@ export function sweepActivitiesOn(taskQueue: string): SweepActivities {
 function callable<Activities extends object>(
   taskQueue: string,
   { startToCloseTimeout, maximumAttempts }: Reach,
-  heartbeatTimeout: number = heartbeatTimeoutMs,
+  { heartbeatTimeout = heartbeatTimeoutMs, priorityKey }: { heartbeatTimeout?: number; priorityKey?: number } = {},
 ): ActivityInterfaceFor<Activities> {
   return proxyActivities<Activities>({
     taskQueue,
     startToCloseTimeout,
     heartbeatTimeout,
+    ...(priorityKey === undefined ? {} : { priority: { priorityKey } }),
     // A cancelled stage has ended when it says so: training writes a checkpoint first.
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     retry: {
