@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { openTensors } from '@nautil/checkpoint';
 import type { OptimSettings } from '@nautil/config';
@@ -41,6 +41,12 @@ const batches = readGolden<RecordedBatch[]>('traj_batches.json').map(asBatch);
 // The pooler gets no gradient, and the key bias has a mathematically zero one, which Adam turns into noise (golden/README.md).
 const tolerance = 1e-4;
 const comparable = (name: string): boolean => !name.endsWith('attention.self.key.bias');
+
+test('trajectories are recorded, and the gradients of some of them', () => {
+  const names = readdirSync(goldenFolder);
+  expect(Object.keys(trajectory.variants).length).toBeGreaterThan(0);
+  expect(names.filter((name) => name.startsWith('traj_grads_step0_')).length).toBeGreaterThan(0);
+});
 
 describe.each(Object.entries(trajectory.variants))('%s, beside NeMo', (name, variant) => {
   const { cfg } = variant;
