@@ -1,5 +1,5 @@
 import { readdir, rm, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { CorruptFile, openTensors, UnsupportedFile, writeSafetensors } from '@nautil/checkpoint';
 import type { EpochEvaluated, TrainStepped } from '@nautil/contracts';
 import type { Fence } from '@nautil/store';
@@ -155,9 +155,14 @@ export class RunFolder {
     return { path, sizeBytes: (await stat(path)).size };
   }
 
+  /** Writes weights alone, under NeMo's names. @param step - that they are the best of */
+  async saveBest(step: number, tensors: NamedArray[]): Promise<void> {
+    await this.#write(this.bestWeights(step), tensors, 'weights best', { format: 'pt' });
+  }
+
   /** Writes weights alone, under NeMo's names. */
-  async saveWeights(path: string, tensors: NamedArray[]): Promise<void> {
-    await this.#write(path, tensors, `weights ${basename(path, '.safetensors')}`, { format: 'pt' });
+  async saveLast(tensors: NamedArray[]): Promise<void> {
+    await this.#write(this.lastWeights, tensors, 'weights last', { format: 'pt' });
   }
 
   /** Checks the fence before the work, and again when the file is whole: writing may have taken long. */

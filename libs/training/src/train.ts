@@ -313,7 +313,7 @@ class Attempt {
       (this.#progress.best === undefined || improves(value, this.#progress.best.value, mode))
     ) {
       const { step } = this.#progress;
-      await folder.saveWeights(folder.bestWeights(step), await this.#graph.readWeights());
+      await folder.saveBest(step, await this.#graph.readWeights());
       this.#progress.best = { monitor, value, step };
     }
     this.#reduceOnPlateau(event);
@@ -376,7 +376,7 @@ class Attempt {
   async #finish(): Promise<TrainDone> {
     const { folder } = this.#run;
     await this.#checkpoint();
-    await folder.saveWeights(folder.lastWeights, await this.#graph.readWeights());
+    await folder.saveLast(await this.#graph.readWeights());
     const { step, stopped, best } = this.#progress;
     const done: TrainDone = {
       type: 'done',
