@@ -1,5 +1,10 @@
 import type { ResolvedRun, RunActivities, SweepActivities } from '@nautil/contracts';
-import { ActivityCancellationType, proxyActivities, type ActivityInterfaceFor } from '@temporalio/workflow';
+import {
+  ActivityCancellationType,
+  proxyActivities,
+  type ActivityInterfaceFor,
+  type ActivityOptions,
+} from '@temporalio/workflow';
 
 /** Bugs of ours that no repetition cures. Expected errors say themselves whether they may be tried again. */
 const bugs = ['TypeError', 'RangeError', 'ReferenceError', 'SyntaxError'];
@@ -14,8 +19,8 @@ const patiently = { startToCloseTimeout: '1 minute', maximumAttempts: Infinity }
 
 type Reach = typeof shortly | typeof hours | typeof weeks | typeof patiently;
 
-/** Of several runs in a queue, one that has trained is brought to its end before another begins: 1 is first, 3 the default. */
-const first = 2;
+/** Of several runs in a queue, the one that is further goes first: 3 is the default, and lower numbers come before it. */
+const priorities = { beginning: 4, middle: 3, end: 2 } as const;
 
 /** Of what runs before a run has its own: without one, a worker that died is noticed by the start-to-close time-out alone. */
 const heartbeatTimeoutMs = 30_000;
@@ -26,13 +31,16 @@ const heartbeatTimeoutMs = 30_000;
  * @param run - its heartbeat time-out applies; it is absent only before the run is resolved.
  */
 export function activitiesOn(taskQueue: string, run?: Pick<ResolvedRun, 'heartbeatTimeoutMs'>): RunActivities {
-  const within = (reach: Reach, priorityKey?: number) =>
-    callable<RunActivities>(taskQueue, reach, { heartbeatTimeout: run?.heartbeatTimeoutMs, priorityKey });
-  const { resolveRun, startTracking } = within(shortly);
-  const { download, convert, cache, tokenize } = within(hours);
-  const { train } = within(weeks);
-  const { evaluate, bringHome, package: pack } = within(hours, first);
-  const { finishTracking } = within(shortly, first);
+  const within = (reach: Reach, part: keyof typeof priorities) =>
+    callable<RunActivities>(taskQueue, reach, {
+      heartbeatTimeout: run?.heartbeatTimeoutMs,
+      priority: { priorityKey: priorities[part] },
+    });
+  const { resolveRun, startTracking } = within(shortly, 'beginning');
+  const { download, convert, cache, tokenize } = within(hours, 'middle');
+  const { train } = within(weeks, 'middle');
+  const { evaluate, bringHome, package: pack } = within(hours, 'end');
+  const { finishTracking } = within(shortly, 'end');
   return {
     resolveRun,
     startTracking,
@@ -58,13 +66,13 @@ export function sweepActivitiesOn(taskQueue: string): SweepActivities {
 function callable<Activities extends object>(
   taskQueue: string,
   { startToCloseTimeout, maximumAttempts }: Reach,
-  { heartbeatTimeout = heartbeatTimeoutMs, priorityKey }: { heartbeatTimeout?: number; priorityKey?: number } = {},
+  { heartbeatTimeout = heartbeatTimeoutMs, priority }: Pick<ActivityOptions, 'heartbeatTimeout' | 'priority'> = {},
 ): ActivityInterfaceFor<Activities> {
   return proxyActivities<Activities>({
     taskQueue,
     startToCloseTimeout,
     heartbeatTimeout,
-    ...(priorityKey === undefined ? {} : { priority: { priorityKey } }),
+    priority,
     // A cancelled stage has ended when it says so: training writes a checkpoint first.
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     retry: {
