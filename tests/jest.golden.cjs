@@ -1,5 +1,5 @@
-const { existsSync } = require('node:fs');
-const { resolve } = require('node:path');
+const { existsSync, readdirSync } = require('node:fs');
+const { join, resolve } = require('node:path');
 
 const root = resolve(__dirname, '..');
 
@@ -13,7 +13,18 @@ if (!existsSync(golden)) {
 
 module.exports = {
   rootDir: root,
-  // Of several projects Jest takes no limit of theirs.
   testTimeout: 60_000,
-  projects: ['<rootDir>/libs/*', '<rootDir>/apps/*', '<rootDir>/tests'],
+  projects: [...foldersIn('libs'), ...foldersIn('apps'), join(root, 'tests')]
+    .filter((folder) => existsSync(join(folder, 'jest.config.cjs')))
+    .map(asOneOfSeveral),
 };
+
+function foldersIn(name) {
+  return readdirSync(join(root, name)).map((folder) => join(root, name, folder));
+}
+
+/** What Jest takes for a whole run alone, and warns of in one of several projects. */
+function asOneOfSeveral(folder) {
+  const { testTimeout, reporters, passWithNoTests, ...config } = require(join(folder, 'jest.config.cjs'));
+  return { ...config, rootDir: folder };
+}
