@@ -12,6 +12,12 @@ export class SourceNotFound extends NautilError {
   readonly kind = 'config';
 }
 
+/** A variable of the worker's environment holds what cannot be meant. */
+export class EnvironmentInvalid extends NautilError {
+  override readonly name = 'EnvironmentInvalid';
+  readonly kind = 'environment';
+}
+
 /** The trainer process ended without an answer: a native crash, or the system's out-of-memory killer. */
 export class TrainerCrashed extends NautilError {
   override readonly name = 'TrainerCrashed';

@@ -55,6 +55,7 @@ export class Trainers {
 
 /** What TensorFlow takes from the first task of a process and keeps. */
 function settingOf({ job }: TrainerTask): string {
-  const { onednn, intraOpThreads } = job.settings.nautil;
-  return JSON.stringify({ onednn, intraOpThreads });
+  const { trainer, nautil } = job.settings;
+  const { onednn, intraOpThreads } = nautil;
+  return JSON.stringify({ onednn, intraOpThreads, accelerator: trainer.accelerator });
 }

@@ -72,3 +72,19 @@ test('what is wrong in it is told with its line', async () => {
   await expect(wrong).rejects.toThrow(ConfigError);
   await expect(wrong).rejects.toThrow('mine/wrong.yaml:2: trainer.max_epoch is not a known key');
 });
+
+test.each(['', 'soon', '4999', '-60000', '1e5'])(
+  'NAUTIL_HEARTBEAT_TIMEOUT_MS=%j is refused, with what it may be',
+  async (given) => {
+    process.env['NAUTIL_HEARTBEAT_TIMEOUT_MS'] = given;
+    try {
+      await expect(resolved(`beat ${given}`, {})).rejects.toMatchObject({
+        name: 'EnvironmentInvalid',
+        message: expect.stringContaining(JSON.stringify(given)),
+        hint: expect.stringContaining('5000'),
+      });
+    } finally {
+      delete process.env['NAUTIL_HEARTBEAT_TIMEOUT_MS'];
+    }
+  },
+);

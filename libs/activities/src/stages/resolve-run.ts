@@ -14,7 +14,7 @@ import {
   workspaceRoot,
   writeFileAtomic,
 } from '@nautil/store';
-import { RunFolderMissing } from '../errors.js';
+import { EnvironmentInvalid, RunFolderMissing } from '../errors.js';
 import { here, type Place } from '../place-run.js';
 
 /** Keys whose values are files or folders: relative ones are taken from `cwd`. */
@@ -115,11 +115,20 @@ export async function resolveRun(
       `logs and the best checkpoints are in ${experiment.logDir}`,
       ...place.notes,
     ],
-    heartbeatTimeoutMs: Number(process.env['NAUTIL_HEARTBEAT_TIMEOUT_MS'] ?? 60_000),
+    heartbeatTimeoutMs: heartbeatTimeoutMs(),
     ...(request.parentMlflowRunId === undefined ? {} : { parentMlflowRunId: request.parentMlflowRunId }),
   };
   await writeFileAtomic(file, JSON.stringify(run, null, 2));
   return run;
+}
+
+/** How long a worker may be silent. Stages beat every two seconds. */
+function heartbeatTimeoutMs(): number {
+  const given = process.env['NAUTIL_HEARTBEAT_TIMEOUT_MS'] ?? '60000';
+  if (/^\d{4,8}$/.test(given) && Number(given) >= 5000) return Number(given);
+  throw new EnvironmentInvalid(`NAUTIL_HEARTBEAT_TIMEOUT_MS is ${JSON.stringify(given)} for this worker`, {
+    hint: 'a whole number of milliseconds from 5000 on, or leave it out for 60000; then start the worker again',
+  });
 }
 
 const commandOf = ({ workflowId, config, overrides = [] }: RunRequest): string[] => [
