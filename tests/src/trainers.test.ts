@@ -67,6 +67,10 @@ test('a process that has done one run does the next, with the same bytes, unless
   expect(pids.slice(4)).toEqual(Array(2).fill(pids[4]));
   expect(pids[4]).not.toBe(pids[0]);
   expect(isRunning(pids[0]!)).toBe(false);
+
+  process.kill(pids[4]!, 'SIGSTOP'); // one that never answers again holds nobody up
+  await run('fourth');
+  expect(isRunning(pids[4]!)).toBe(false);
 }, 120_000);
 
 test('a process that was killed while it waited costs nothing, and one whose task failed is not used again', async () => {

@@ -30,6 +30,9 @@ export interface TaskOptions {
   onStarted?: (running: RunningTask) => void;
 }
 
+/** How long an idle process may take to end before it is killed: one that somebody has frozen would never. */
+const endMs = 5000;
+
 /** Lines of the trainer's output that are kept for the error of a crash. */
 const keptLines = 20;
 
@@ -61,6 +64,8 @@ export class TrainerProcess {
       });
     }
     child.once('message', () => (this.#isReady = true));
+    // A task hears of it by itself; between two tasks nobody has to.
+    child.on('error', () => undefined);
   }
 
   /** Whether it waits for a task. */
@@ -145,7 +150,9 @@ export class TrainerProcess {
     // NOTE: `close` never comes after a `disconnect` of ours.
     const ended = new Promise((resolve) => child.once('exit', resolve));
     if (child.connected) child.disconnect();
+    const late = setTimeout(() => child.kill('SIGKILL'), endMs);
     await ended;
+    clearTimeout(late);
   }
 
   /** Whether this process goes on only to wait for it. */
