@@ -12,13 +12,6 @@ export function golden(...parts: string[]): string {
   return join(onlyShared ? shared : chosen, ...parts);
 }
 
-/** Those of the names that a golden folder has. Throws when it has none: a kind is missing. */
-export function present(folder: string, ...names: string[]): string[] {
-  const found = names.filter((name) => existsSync(golden(folder, name)));
-  if (found.length === 0) throw new Error(`${golden(folder)} has none of ${names.join(', ')}`);
-  return found;
-}
-
 /** Files of a golden folder with one of the endings, as full paths, in order. Throws when there is none: a kind is missing. */
 export function goldenFiles(folder: string, ...endings: string[]): string[] {
   const root = golden(folder);

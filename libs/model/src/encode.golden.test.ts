@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEncoder, openTensors, readEncoderConfig, type EncoderLayout, type JsonObject } from '@nautil/checkpoint';
@@ -251,9 +251,7 @@ interface Vectors {
 const copies = mkdtempSync(join(tmpdir(), 'nautil-encoders-'));
 afterAll(() => rmSync(copies, { recursive: true }));
 
-const isThere = (file: string): boolean => existsSync(join(golden, 'bert-tiny-variants', file));
-
-test.each(['legacy_nonzip.bin', 'pretraining_gamma_beta_tied.bin'].filter(isThere))(
+test.each(['legacy_nonzip.bin', 'pretraining_gamma_beta_tied.bin'])(
   '%s gives the vectors of the model that it was saved from',
   async (file) => {
     copyFileSync(join(golden, 'bert-tiny-variants', file), join(copies, 'pytorch_model.bin'));
