@@ -15,11 +15,7 @@ let stack: LocalStack;
 let worker: ChildProcess;
 beforeAll(async () => {
   stack = await LocalStack.start({ mlflow: true });
-  // A heap that is let grow holds what is not collected yet, which looks like what is never let go; a small one does not.
-  worker = await stack.startWorker({
-    args: ['--trainings', String(atOnce)],
-    env: { NODE_OPTIONS: '--max-old-space-size=256' },
-  });
+  worker = await stack.startWorker({ args: ['--trainings', String(atOnce)] });
 }, 120_000);
 afterAll(() => stack?.stop());
 
