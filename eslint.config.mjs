@@ -4,7 +4,7 @@ import prettier from 'eslint-config-prettier';
 import tseslint from 'typescript-eslint';
 
 // Data moves right and nothing points left: see docs/design.md.
-const layers = ['contracts', 'store', 'leaf', 'model', 'training', 'activities', 'app'];
+const layers = ['contracts', 'python', 'store', 'leaf', 'nemo', 'model', 'training', 'trainer', 'activities', 'app'];
 const below = (layer) => layers.slice(0, layers.indexOf(layer)).map((name) => `layer:${name}`);
 
 /** What each layer may import: everything below it; the workflows see contracts alone. */

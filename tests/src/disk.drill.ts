@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { openTensors } from '@nautil/checkpoint';
+import { openTensors } from '@nautil/formats';
 import { fetchFile } from '@nautil/store';
 import { short, tell } from './testing/drill.js';
 import { tinyRun } from './testing/local-stack.js';

@@ -1,6 +1,6 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openTensors } from '@nautil/checkpoint';
+import { openTensors } from '@nautil/formats';
 import {
   defaultTaskQueue,
   progressQuery,

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { readNemo } from '@nautil/checkpoint';
+import { readNemo } from '@nautil/formats';
 import {
   defaultTaskQueue,
   progressQuery,

@@ -2,7 +2,7 @@ import { copyFile, cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createActivities } from '@nautil/activities';
-import { readNemo, verifyNemo, type JsonObject, type JsonValue, type NemoArchive } from '@nautil/checkpoint';
+import { readNemo, verifyNemo, type JsonObject, type JsonValue, type NemoArchive } from '@nautil/formats';
 import type { RunActivities } from '@nautil/contracts';
 import { encoderWeights, parseEncoderConfig } from '@nautil/model';
 import { nautilHome, workspaceRoot } from '@nautil/store';

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Trainers } from '@nautil/activities';
+import { Trainers } from '@nautil/trainer-process';
 import { nautilHome } from '@nautil/store';
 import { tinyRun, until } from './testing/local-stack.js';
 import { StagedRun } from './testing/staged-run.js';

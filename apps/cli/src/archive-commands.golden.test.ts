@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { NemoDescription, NemoVerification } from '@nautil/checkpoint';
+import type { NemoDescription, NemoVerification } from '@nautil/formats';
 import { workspaceRoot } from '@nautil/store';
 
 const golden = resolve(workspaceRoot(), process.env['GOLDEN'] ?? '../shared/golden', 'nemo');

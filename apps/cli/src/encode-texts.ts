@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { findEncoder, openEncoder, type EncoderLayout } from '@nautil/checkpoint';
+import { findEncoder, openEncoder, type EncoderLayout } from '@nautil/formats';
 import { encoderWeights, FirstTokenEncoder, maxLength, parseEncoderConfig } from '@nautil/model';
 import { loadTokenizer, type Tokenizer } from '@nautil/tokenization';
 import { inputTexts, type InputTexts } from './input-texts.js';

@@ -1,4 +1,4 @@
-import type { JsonObject, NemoDescription } from '@nautil/checkpoint';
+import type { JsonObject, NemoDescription } from '@nautil/formats';
 import { stringify } from 'yaml';
 
 /** A `.nemo` as people read it: what model it is, what it scored, what it was made from, and every part of it. */

@@ -15,9 +15,9 @@ import { loadConfig } from '@nautil/config';
 import { formatHistory, formatReport } from '@nautil/metrics';
 import { stackAddresses } from '@nautil/stack';
 import { TrainingDisplay } from '@nautil/terminal';
-import { TrainingInterrupted, type TrainControl, type TrainOutcome } from '@nautil/training';
+import { runTask, type TrainOutcome } from '@nautil/trainer-process';
+import { TrainingInterrupted, type TrainControl } from '@nautil/training';
 import type { HydraArguments } from './hydra-arguments.js';
-import { runTask } from './run-task.js';
 
 /** A download says how far it is no more often than this. */
 const downloadLineMs = 5000;

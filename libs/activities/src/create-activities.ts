@@ -20,7 +20,7 @@ import { Gate } from './gate.js';
 import { FilePassage } from './pass-files.js';
 import { placeRun, type Workplace } from './place-run.js';
 import { train } from './train-activity.js';
-import { Trainers } from './trainers.js';
+import { Trainers } from '@nautil/trainer-process';
 
 export interface ActivityDependencies extends Workplace {
   /** Address of the MLflow server; runs go on while it is down. */

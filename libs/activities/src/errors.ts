@@ -18,13 +18,6 @@ export class EnvironmentInvalid extends NautilError {
   readonly kind = 'environment';
 }
 
-/** The trainer process ended without an answer: a native crash, or the system's out-of-memory killer. */
-export class TrainerCrashed extends NautilError {
-  override readonly name = 'TrainerCrashed';
-  readonly kind = 'training';
-  override readonly retryable = true;
-}
-
 /** The worker is shutting down; what was done is in a checkpoint, and another worker goes on. */
 export class WorkerShutdown extends NautilError {
   override readonly name = 'WorkerShutdown';

@@ -3,5 +3,3 @@ export type { Workplace } from './place-run.js';
 export { placeAfter } from './place-after.js';
 export * as stages from './stages/index.js';
 export { finishTracking, startTracking, trackingOfTraining } from './tracking.js';
-export { Trainers } from './trainers.js';
-export { runTrainer, type RunningTask, type TaskOptions } from './trainer-process.js';

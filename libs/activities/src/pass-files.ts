@@ -1,6 +1,6 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { encoderFilesIn } from '@nautil/checkpoint';
+import { encoderFilesIn } from '@nautil/formats';
 import type { CachedInputs, EncoderFiles, FileRef, ResolvedRun } from '@nautil/contracts';
 import { fileRef, fileRefsIn, nautilHome, stageOutput, Store, type ArtifactStore } from '@nautil/store';
 import { FilesNotShared } from './errors.js';

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { stringifyNemoYaml } from '@nautil/checkpoint';
+import { stringifyNemoYaml } from '@nautil/formats';
 import type {
   EpochEvaluated,
   ResolvedRun,
@@ -14,7 +14,7 @@ import type {
 } from '@nautil/contracts';
 import { formatReport } from '@nautil/metrics';
 import { flattenParams, MlflowClient, openTracker, trackTraining, type TrackerOptions } from '@nautil/mlflow';
-import type { TrackingTask } from '@nautil/training';
+import type { TrackingTask } from '@nautil/trainer-process';
 import { configOf } from './stages/run-settings.js';
 
 /** How long closing a run waits for a server that is slow, and a second more per megabyte; the journal keeps the rest. */

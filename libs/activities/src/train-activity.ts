@@ -9,14 +9,14 @@ import {
   type TrainRequest,
 } from '@nautil/contracts';
 import type { TrackerOptions } from '@nautil/mlflow';
-import type { MirrorPlace, TrackingTask, TrainOutcome } from '@nautil/training';
+import type { TrackingTask, TrainOutcome, Trainers } from '@nautil/trainer-process';
+import type { MirrorPlace } from '@nautil/training';
 import { CancelledFailure, Context } from '@temporalio/activity';
 import { WorkerShutdown } from './errors.js';
 import { trainModel } from './stages/train.js';
 import { Pace } from './pace.js';
 import { placeAfter } from './place-after.js';
 import { trackTrained } from './tracking.js';
-import type { Trainers } from './trainers.js';
 
 export interface TrainDependencies {
   /** Tells the workflow where training is, for its `progress` query. */

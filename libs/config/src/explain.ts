@@ -2,7 +2,7 @@ import { ConfigError } from './config-error.js';
 import { missing, type JsonValue } from './config-node.js';
 import { nearest } from './nearest.js';
 import { currentSpelling } from './old-spellings.js';
-import { pythonFloat } from './python-float.js';
+import { pythonFloat } from '@nautil/python-format';
 import { configSchema } from './schema/config-schema.js';
 import { describeType, leaves, schemaAt, sections, type SchemaNode } from './schema/lookup.js';
 

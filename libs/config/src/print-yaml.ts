@@ -1,6 +1,6 @@
 import { scalar, type ConfigNode, type JsonValue, type Origin, type ScalarNode } from './config-node.js';
 import { resolvePlainScalar } from './plain-scalar.js';
-import { pythonFloat } from './python-float.js';
+import { pythonFloat } from '@nautil/python-format';
 
 const bestWidth = 80;
 const breaks = /[\n\u0085\u2028\u2029]/u;

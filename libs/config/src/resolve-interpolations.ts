@@ -11,7 +11,7 @@ import {
 } from './config-node.js';
 import { nearest } from './nearest.js';
 import { parseOverrideValue, type OverrideValue } from './parse-override.js';
-import { pythonFloat } from './python-float.js';
+import { pythonFloat } from '@nautil/python-format';
 
 type Segment = { kind: 'text'; text: string } | { kind: 'reference'; body: Segment[] };
 

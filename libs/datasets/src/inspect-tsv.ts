@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { LengthHistogram, type LengthSummary } from './length-histogram.js';
-import { splitWords } from './python-text.js';
+import { splitWords } from '@nautil/python-format';
 import { isSkipped, parseLine, type Example } from './read-examples.js';
 import { readLines, type InvalidPlace } from './read-lines.js';
 import { SeenTexts } from './seen-texts.js';

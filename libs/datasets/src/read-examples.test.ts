@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { join } from 'node:path';
-import { splitWords } from './python-text.js';
+import { splitWords } from '@nautil/python-format';
 import {
   examplesOf,
   isSkipped,

@@ -1,5 +1,5 @@
 import { DataError } from './data-error.js';
-import { parsePythonInt, splitWords } from './python-text.js';
+import { parsePythonInt, splitWords } from '@nautil/python-format';
 import { readLines } from './read-lines.js';
 
 /** One labelled text. */

@@ -1,7 +1,7 @@
 import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openEncoder, openTensors, readEncoderConfig, type EncoderLayout, type JsonObject } from '@nautil/checkpoint';
+import { openEncoder, openTensors, readEncoderConfig, type EncoderLayout, type JsonObject } from '@nautil/formats';
 import { workspaceRoot } from '@nautil/store';
 import { Graph, hostTensor, Session, type Output } from '@nautil/tensorflow';
 import {

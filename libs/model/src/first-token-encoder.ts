@@ -1,4 +1,4 @@
-import type { Encoder } from '@nautil/checkpoint';
+import type { Encoder } from '@nautil/formats';
 import { Graph, hostTensor, Session, type Output, type Variable } from '@nautil/tensorflow';
 import { encode } from './encode.js';
 import { maxLength, parseEncoderConfig, type EncoderConfig } from './encoder-config.js';

@@ -11,7 +11,7 @@ import {
   type JsonObject,
   type NemoArchive,
   type TensorSource,
-} from '@nautil/checkpoint';
+} from '@nautil/formats';
 import { parseEncoderConfig, type EncoderConfig } from '@nautil/model';
 import {
   createTokenizer,

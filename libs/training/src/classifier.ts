@@ -1,4 +1,4 @@
-import { CorruptFile, type TensorSource } from '@nautil/checkpoint';
+import { CorruptFile, type TensorSource } from '@nautil/formats';
 import { maxLength, type EncoderConfig } from '@nautil/model';
 import type { Tokenizer } from '@nautil/tokenization';
 import { batchOfRows } from './batches.js';

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openTensors, writeSafetensors } from '@nautil/checkpoint';
+import { openTensors, writeSafetensors } from '@nautil/formats';
 import { encoderConfigOf, openInitialClassifier } from './encoder-source.js';
 import { goldenFolder, readGolden } from './golden-set.js';
 import type { EncoderSource } from './job.js';

@@ -5,7 +5,7 @@ import {
   type Encoder,
   type EncoderLayout,
   type JsonObject,
-} from '@nautil/checkpoint';
+} from '@nautil/formats';
 import { encoderWeights, initialWeight, parseEncoderConfig, type EncoderConfig } from '@nautil/model';
 import { classifierWeights, encoderPrefix, type ClassifierShape } from './classifier-graph.js';
 import type { EncoderSource } from './job.js';

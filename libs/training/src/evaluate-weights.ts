@@ -1,4 +1,4 @@
-import { openTensors } from '@nautil/checkpoint';
+import { openTensors } from '@nautil/formats';
 import type { DatasetSettings, Limit } from '@nautil/config';
 import { maxLength, parseEncoderConfig, type EncoderConfig } from '@nautil/model';
 import { openTokenCache } from '@nautil/tokenization';

@@ -2,7 +2,7 @@ import { openTokenCache } from '@nautil/tokenization';
 import { batchesOf, microBatchesOf } from './batches.js';
 import { ClassifierGraph } from './classifier-graph.js';
 import { openInitialClassifier } from './encoder-source.js';
-import { openTinyRun, type TinyRun } from './tiny-run.js';
+import { openTinyRun, type TinyRun } from './testing/tiny-run.js';
 
 let tiny: TinyRun;
 beforeAll(async () => (tiny = await openTinyRun()));

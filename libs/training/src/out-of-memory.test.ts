@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TrainDone, TrainEvent } from '@nautil/contracts';
-import { openTensors } from '@nautil/checkpoint';
+import { openTensors } from '@nautil/formats';
 import { OutOfMemory } from '@nautil/tensorflow';
 import { openTokenCache } from '@nautil/tokenization';
 import { batchesOf } from './batches.js';
@@ -10,7 +10,7 @@ import { openInitialClassifier } from './encoder-source.js';
 import { BatchTooLarge, TrainingInterrupted } from './errors.js';
 import { evaluate } from './evaluate.js';
 import type { TrainJob } from './job.js';
-import { openTinyRun, type TinyRun } from './tiny-run.js';
+import { openTinyRun, type TinyRun } from './testing/tiny-run.js';
 import { trainClassifier, type TrainControl } from './train.js';
 
 // Memory runs out at fault points: this machine's memory is shared, and really filling it would end other programs.

@@ -1,6 +1,6 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CorruptFile, openTensors, UnsupportedFile, writeSafetensors } from '@nautil/checkpoint';
+import { CorruptFile, openTensors, UnsupportedFile, writeSafetensors } from '@nautil/formats';
 import type { EpochEvaluated, TrainStepped } from '@nautil/contracts';
 import type { Fence } from '@nautil/store';
 import { CheckpointMismatch } from './errors.js';

@@ -1,11 +1,11 @@
 import { readdir, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TrainDone, TrainEvent } from '@nautil/contracts';
-import { openTensors } from '@nautil/checkpoint';
+import { openTensors } from '@nautil/formats';
 import { claimFence, Fenced } from '@nautil/store';
 import { CheckpointMismatch, LossNotFinite, TrainingInterrupted, WeightsNotFinite } from './errors.js';
 import type { TrainJob } from './job.js';
-import { openTinyRun, type TinyRun } from './tiny-run.js';
+import { openTinyRun, type TinyRun } from './testing/tiny-run.js';
 import { trainClassifier, type TrainControl } from './train.js';
 
 let tiny: TinyRun;

@@ -1,4 +1,5 @@
 import type { EpochEvaluated, TrainDone, TrainEvent, TrainStepped } from '@nautil/contracts';
+import { improves, monitored } from '@nautil/metrics';
 import { maxLength } from '@nautil/model';
 import { claimFence } from '@nautil/store';
 import { OutOfMemory } from '@nautil/tensorflow';
@@ -12,7 +13,7 @@ import { evaluate } from './evaluate.js';
 import { evaluationPoints } from './evaluation-points.js';
 import { faultPoint } from './fault-point.js';
 import type { TrainJob } from './job.js';
-import { improves, monitored, patienceAfter, plateauAfter } from './monitor.js';
+import { patienceAfter, plateauAfter } from './monitor.js';
 import { RunFolder, type Progress } from './run-folder.js';
 import { runLengthOf, scheduleOf, type RunLength, type Schedule } from './schedule.js';
 import { Speedometer } from './speedometer.js';

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { openTensors } from '@nautil/checkpoint';
+import { openTensors } from '@nautil/formats';
 import type { OptimSettings } from '@nautil/config';
 import { parseEncoderConfig } from '@nautil/model';
 import type { Batch } from '@nautil/tokenization';

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { runTrainer, stages, type RunningTask, type TaskOptions } from '@nautil/activities';
+import { stages } from '@nautil/activities';
+import { runTrainer, type RunningTask, type TaskOptions } from '@nautil/trainer-process';
 import type {
   CachedInputs,
   Evaluated,
@@ -11,7 +12,7 @@ import type {
   TrainEvent,
 } from '@nautil/contracts';
 import { nautilHome } from '@nautil/store';
-import type { TrainerResult, TrainOutcome } from '@nautil/training';
+import type { TrainerResult, TrainOutcome } from '@nautil/trainer-process';
 
 export interface StagedRunOptions {
   home: string;

@@ -33,7 +33,7 @@ export function register(program: Command): void {
 }
 
 async function inspectArchive(file: string, { json }: InspectFlags): Promise<void> {
-  const { describeNemo } = await import('@nautil/checkpoint');
+  const { describeNemo } = await import('@nautil/formats');
   const { formatArchive } = await import('../format-archive.js');
   const description = await describeNemo(file);
   process.stdout.write(`${json ? JSON.stringify(description, null, 2) : formatArchive(description)}\n`);
@@ -51,7 +51,7 @@ async function inspectData(file: string, flags: InspectFlags): Promise<void> {
 }
 
 async function tokenCounting(name: string, maxLength: number) {
-  const { findEncoder } = await import('@nautil/checkpoint');
+  const { findEncoder } = await import('@nautil/formats');
   const { loadTokenizer } = await import('@nautil/tokenization');
   const tokenizer = await loadTokenizer({ folder: await findEncoder(name), name });
   return { countTokens: (text: string) => tokenizer.encode(text).length, maxLength };

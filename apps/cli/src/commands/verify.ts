@@ -14,7 +14,7 @@ export function register(program: Command): void {
     .option('--json', 'print the checks as JSON')
     .addHelpText('after', examples('verify sst2.nemo', 'verify sst2.nemo --json | jq .sound'))
     .action(async (file: string, { json }: { json?: boolean }) => {
-      const { verifyNemo } = await import('@nautil/checkpoint');
+      const { verifyNemo } = await import('@nautil/formats');
       const { encoderWeights, parseEncoderConfig } = await import('@nautil/model');
       const verified = await verifyNemo(file, {
         layout: (config, source) => encoderWeights(parseEncoderConfig(config, source)),

@@ -1,6 +1,6 @@
 import { basename, join } from 'node:path';
 import { readdir } from 'node:fs/promises';
-import { encoderFilesIn, findConfig } from '@nautil/checkpoint';
+import { encoderFilesIn, findConfig } from '@nautil/formats';
 import type { CachedInputs, EncoderFiles, FileRef, LabelledData, Made, ResolvedRun, Source } from '@nautil/contracts';
 import { sha256Of, Store } from '@nautil/store';
 import { isTokenizerFile } from './encoder-files.js';

@@ -8,7 +8,7 @@ import {
   isMegatronName,
   readEncoderConfig,
   UnsupportedFile,
-} from '@nautil/checkpoint';
+} from '@nautil/formats';
 import type { EncoderFiles, ResolvedRun } from '@nautil/contracts';
 import type { Settings } from '@nautil/config';
 import { DataError } from '@nautil/datasets';

@@ -1,5 +1,5 @@
 import type { JsonObject, Settings } from '@nautil/config';
-import { stringifyNemoYaml } from '@nautil/checkpoint';
+import { stringifyNemoYaml } from '@nautil/formats';
 import type { ResolvedRun, SampleAnswer } from '@nautil/contracts';
 import {
   ExperimentFolder,
@@ -7,9 +7,9 @@ import {
   logSplit,
   logStartOfRun,
   placeExperiment,
-  type Evaluation,
   type TokenizedSplit,
-} from '@nautil/training';
+} from '@nautil/nemo';
+import type { Evaluation } from '@nautil/training';
 
 // What NeMo's exp_manager and its script say of a run in their log. Each stage adds its part to the folder of the run.
 

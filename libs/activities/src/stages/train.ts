@@ -3,7 +3,7 @@ import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FileRef, Made, TrainedModel, TrainEvent, TrainRequest } from '@nautil/contracts';
 import { canonicalJson, explainWriteError, fileRef, sha256Of, stageOutput, writeFileAtomic } from '@nautil/store';
-import type { TrackingTask, TrainerTask, TrainOutcome } from '@nautil/training';
+import type { TrackingTask, TrainerTask, TrainOutcome } from '@nautil/trainer-process';
 import { withoutKeys } from './resolve-run.js';
 import { configOf, places, redoOf } from './run-settings.js';
 import { trainJobOf } from './train-job.js';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { stripSpaces } from '../python-text.js';
+import { stripSpaces } from '@nautil/python-format';
 import { readWholeText } from '../read-lines.js';
 import type { Converter, ConvertOptions, Row } from './conversion.js';
 import { folderWith, textFiles } from './source-files.js';

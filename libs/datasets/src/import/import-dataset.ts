@@ -2,7 +2,7 @@ import { writeFileAtomic } from '@nautil/store';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../data-error.js';
-import { splitWords } from '../python-text.js';
+import { splitWords } from '@nautil/python-format';
 import type { Converter, Row, Split } from './conversion.js';
 import { convertChemprot } from './convert-chemprot.js';
 import { convertImdb } from './convert-imdb.js';

@@ -1,0 +1,78 @@
+import { readFile } from 'node:fs/promises';
+import { CorruptFile, FileUnavailable } from './errors.js';
+import { pythonNumber } from '@nautil/python-format';
+
+export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject;
+
+export interface JsonObject {
+  [key: string]: JsonValue;
+}
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Reads a small file that is a JSON object, such as config.json. */
+export async function readJsonFile(path: string): Promise<JsonObject> {
+  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+    throw new FileUnavailable(path, `can't be read (${error.code ?? error.message})`, { cause: error });
+  });
+  return parseJsonObject(bytes, path);
+}
+
+export function parseJsonObject(bytes: Uint8Array, path: string): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new CorruptFile(path, `is not JSON (${error instanceof Error ? error.message : String(error)})`, {
+      cause: error,
+    });
+  }
+  if (!isJsonObject(value)) throw new CorruptFile(path, 'is not a JSON object');
+  return value;
+}
+
+/** The value at a dotted path; undefined where the path ends early. */
+export function valueAt(tree: JsonObject, path: string): JsonValue | undefined {
+  let value: JsonValue | undefined = tree;
+  for (const key of path.split('.')) {
+    if (!isJsonObject(value) || !Object.hasOwn(value, key)) return undefined;
+    value = value[key];
+  }
+  return value;
+}
+
+/** A copy of the tree with a value at a dotted path; what is missing on the way is made. */
+export function withValueAt(tree: JsonObject, path: string, value: JsonValue): JsonObject {
+  const [key = '', ...rest] = path.split('.');
+  if (rest.length === 0) return { ...tree, [key]: value };
+  const inner = tree[key];
+  return { ...tree, [key]: withValueAt(isJsonObject(inner) ? inner : {}, rest.join('.'), value) };
+}
+
+/** JSON as Python's `json.dumps(value, indent=2, sort_keys=True)` writes it, with its final newline: ASCII, keys by code point. */
+export function pythonJson(value: JsonValue): string {
+  // NOTE: JSON.stringify puts integer-like keys first whatever the order; vocabularies are full of them.
+  const write = (item: JsonValue, indent: string): string => {
+    if (typeof item === 'number' && !Number.isInteger(item)) return pythonNumber(item);
+    if (typeof item !== 'object' || item === null) return JSON.stringify(item);
+    const inner = `${indent}  `;
+    const [open, close, lines] = Array.isArray(item)
+      ? ['[', ']', item.map((element) => inner + write(element, inner))]
+      : [
+          '{',
+          '}',
+          Object.entries(item)
+            .sort(byCodePoint)
+            .map(([key, element]) => `${inner}${JSON.stringify(key)}: ${write(element, inner)}`),
+        ];
+    return lines.length === 0 ? open + close : `${open}\n${lines.join(',\n')}\n${indent}${close}`;
+  };
+  const text = write(value, '');
+  return `${text.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`;
+}
+
+function byCodePoint([a]: [string, unknown], [b]: [string, unknown]): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}

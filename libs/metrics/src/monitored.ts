@@ -1,0 +1,43 @@
+import type { EpochEvaluated } from '@nautil/contracts';
+
+/**
+ * The value that `monitor` names, as NeMo logs it: `val_loss`, or micro-averaged `val_precision`, `val_recall`,
+ * `val_f1` in percent.
+ */
+export function monitored(monitor: string, evaluated: EpochEvaluated): number | undefined {
+  const { loss, report } = evaluated;
+  switch (monitor.replace(/^val[_/]/, '')) {
+    case 'loss':
+      return loss;
+    case 'precision':
+      return 100 * report.micro.precision;
+    case 'recall':
+      return 100 * report.micro.recall;
+    case 'f1':
+    case 'f1_micro':
+      return 100 * report.micro.f1;
+    case 'f1_macro':
+      return 100 * report.macro.f1;
+    case 'f1_weighted':
+      return 100 * report.weighted.f1;
+    case 'accuracy':
+      return 100 * report.accuracy;
+    default:
+      return undefined;
+  }
+}
+
+/** Names that `monitored` knows. */
+export const monitorNames = [
+  'val_loss',
+  'val_precision',
+  'val_recall',
+  'val_f1',
+  'val_f1_macro',
+  'val_f1_weighted',
+  'val_accuracy',
+];
+
+/** Whether `value` is better than `best` by more than `minDelta`. */
+export const improves = (value: number, best: number, mode: 'min' | 'max', minDelta = 0): boolean =>
+  mode === 'min' ? value < best - minDelta : value > best + minDelta;

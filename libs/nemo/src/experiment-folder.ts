@@ -1,0 +1,159 @@
+import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { stringifyNemoYaml, withTarget, type JsonObject } from '@nautil/formats';
+import type { ExpManagerSettings } from '@nautil/config';
+import type { CheckpointSaved, EpochEvaluated, TrainDone, TrainEvent } from '@nautil/contracts';
+import { monitored } from '@nautil/metrics';
+import { writeFileAtomic } from '@nautil/store';
+import { ExperimentLog } from './experiment-log.js';
+import { KeptCheckpoints, type WriteCheckpoint } from './kept-checkpoints.js';
+import { EventFile } from './event-file.js';
+import { formatNemoReport } from './nemo-report.js';
+import { recordTraining } from './record-training.js';
+
+export interface ExperimentOptions {
+  /** As `placeExperiment` gave it. */
+  folder: string;
+  settings: ExpManagerSettings;
+
+  /** Hears of every entry of the log. */
+  echo?: (entry: string) => void;
+}
+
+const rule = '='.repeat(91);
+
+/**
+ * What NeMo's exp_manager leaves of a run: command line, configuration, logs, TensorBoard's file, and checkpoints under
+ * NeMo's names. It listens to training; the run's own state is elsewhere, so that losing this folder loses no step.
+ *
+ * @example
+ * const { folder } = await placeExperiment({ settings: settings.expManager, cwd });
+ * const experiment = await ExperimentFolder.open({ folder, settings: settings.expManager });
+ * await experiment.begin({ command: process.argv.slice(1), model: tree.model, cwd });
+ * await trainClassifier(job, (event) => experiment.hear(event, (path) => link(latestCheckpoint, path)));
+ * await experiment.close();
+ */
+export class ExperimentFolder {
+  readonly path: string;
+  readonly log: ExperimentLog;
+  readonly #settings: ExpManagerSettings;
+  readonly #events: EventFile | undefined;
+  readonly #kept: KeptCheckpoints | undefined;
+  #length = { stepsPerEpoch: 1, epochs: 0 };
+
+  private constructor(o: ExperimentOptions, events: EventFile | undefined, kept: KeptCheckpoints | undefined) {
+    this.path = o.folder;
+    this.log = new ExperimentLog(o.folder, o.echo);
+    this.#settings = o.settings;
+    this.#events = events;
+    this.#kept = kept;
+  }
+
+  /** Opens the folder of a run that begins, or goes on after a crash. */
+  static async open(o: ExperimentOptions): Promise<ExperimentFolder> {
+    const { name, createTensorboardLogger, createCheckpointCallback, checkpointCallback } = o.settings;
+    const kept = createCheckpointCallback
+      ? await KeptCheckpoints.open({ folder: join(o.folder, 'checkpoints'), name, ...checkpointCallback })
+      : undefined;
+    return new ExperimentFolder(o, createTensorboardLogger ? await EventFile.open(o.folder) : undefined, kept);
+  }
+
+  /** Where the archive goes when training ends; undefined when `save_nemo_on_train_end` is off. */
+  get nemoPath(): string | undefined {
+    const { name, createCheckpointCallback, checkpointCallback } = this.#settings;
+    if (!createCheckpointCallback || !checkpointCallback.saveNemoOnTrainEnd) return undefined;
+    return join(this.path, 'checkpoints', `${name}${checkpointCallback.postfix}`);
+  }
+
+  /**
+   * Leaves `cmd-args.log`, `hparams.yaml` and, in a git checkout, `git-info.log`.
+   *
+   * @param o.command - the command line, program first.
+   * @param o.model - the `model` section of the resolved configuration.
+   * @param o.nautil - what NeMo has no key for and a checkpoint can not be opened without: the mode of the tokenizer.
+   * @param o.cwd - whose commit and changes are kept.
+   */
+  async begin(o: { command: readonly string[]; model: JsonObject; nautil?: JsonObject; cwd: string }): Promise<void> {
+    this.log.begin();
+    await writeFileAtomic(join(this.path, 'cmd-args.log'), o.command.join(' '));
+    const hparams = { cfg: withTarget(o.model), ...(o.nautil ? { nautil: o.nautil } : {}) };
+    await writeFileAtomic(join(this.path, 'hparams.yaml'), stringifyNemoYaml(hparams));
+    const git = await gitInfo(o.cwd);
+    if (git !== undefined) await writeFile(join(this.path, 'git-info.log'), git);
+  }
+
+  /**
+   * Hears of training. What is logged comes from checkpoints, as everywhere: steps that are lost with a crash never were.
+   *
+   * @param write - puts the newest checkpoint's content at a path.
+   */
+  async hear(event: TrainEvent, write: WriteCheckpoint): Promise<void> {
+    switch (event.type) {
+      case 'start':
+        this.#length = event;
+        this.log.info('text_classification_with_bert', rule);
+        return this.log.info('text_classification_with_bert', 'Starting training...');
+      case 'checkpoint':
+        return this.#checkpoint(event, write);
+      case 'eval':
+        if (event.split === 'test') this.#report(event);
+        return;
+      case 'warning':
+        return this.log.warn('training', event.message);
+      case 'done':
+        return this.#done(event, write);
+      case 'step':
+        return;
+    }
+  }
+
+  /** Closes TensorBoard's file. */
+  async close(): Promise<void> {
+    await this.#events?.close();
+  }
+
+  async #checkpoint({ step, events }: CheckpointSaved, write: WriteCheckpoint): Promise<void> {
+    for (const event of events) {
+      if (event.type === 'eval') this.#report(event);
+      else if (this.#events) recordTraining(this.#events, event);
+    }
+    const evaluated = events.findLast((event) => event.type === 'eval');
+    if (evaluated?.type !== 'eval' || evaluated.step !== step || !this.#kept) return;
+    const value = monitored(this.#settings.checkpointCallback.monitor, evaluated) ?? NaN;
+    const said = await this.#kept.save({ step, epoch: evaluated.epoch, value }, write);
+    if (said !== undefined) this.log.lightning(said);
+  }
+
+  async #done({ step, reason }: TrainDone, write: WriteCheckpoint): Promise<void> {
+    const { stepsPerEpoch, epochs } = this.#length;
+    await this.#kept?.end({ step, epochsDone: Math.floor(step / stepsPerEpoch) }, write);
+    const limit = step === epochs * stepsPerEpoch ? `max_epochs=${epochs}` : `max_steps=${step}`;
+    const why = {
+      completed: `\`Trainer.fit\` stopped: \`${limit}\` reached.`,
+      'early-stopped': `Stopped early at global step ${step}: the monitored value got no better.`,
+      stopped: `Stopped at global step ${step}, as was asked.`,
+    };
+    this.log.lightning(why[reason]);
+    this.log.info('text_classification_with_bert', 'Training finished!');
+    this.log.info('text_classification_with_bert', rule);
+  }
+
+  #report(event: EpochEvaluated): void {
+    if (this.#events) recordTraining(this.#events, event);
+    const report = formatNemoReport(event.report);
+    this.log.info('text_classification_model', `${event.split}_report: ${report}`);
+  }
+}
+
+/** The commit and what was changed since, as NeMo keeps them; undefined without git or a checkout. */
+async function gitInfo(cwd: string): Promise<string | undefined> {
+  const git = async (...args: string[]): Promise<string> =>
+    (await promisify(execFile)('git', args, { cwd, maxBuffer: 1 << 26 })).stdout;
+  try {
+    return `commit hash: ${await git('rev-parse', 'HEAD')}${await git('diff')}`;
+  } catch {
+    return undefined;
+  }
+}

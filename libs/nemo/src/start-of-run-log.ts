@@ -1,0 +1,73 @@
+import type { TokenCacheSummary } from '@nautil/tokenization';
+import type { ExperimentLog } from './experiment-log.js';
+import { pythonFloat, pythonStrings } from '@nautil/python-format';
+
+/** What a run starts with, as far as its log tells. */
+export interface StartOfRun {
+  /** The resolved configuration as YAML, each value as it was written. */
+  config: string;
+
+  /** Folder of the run's files. */
+  folder: string;
+
+  gpuAvailable: boolean;
+  gpuUsed: boolean;
+}
+
+export interface TokenizedSplit {
+  /** The TSV. */
+  file: string;
+
+  summary: Pick<TokenCacheSummary, 'examples' | 'truncated' | 'lengths' | 'samples'>;
+}
+
+/** Logs what NeMo logs at first: the configuration, the devices, the folder. The words are NeMo's. */
+export function logStartOfRun(log: Pick<ExperimentLog, 'info' | 'warn' | 'lightning'>, start: StartOfRun): void {
+  log.info('text_classification_with_bert', `\nConfig Params:\n${start.config}`);
+  log.lightning(`GPU available: ${pythonBool(start.gpuAvailable)}, used: ${pythonBool(start.gpuUsed)}`);
+  log.info('exp_manager', `Experiments will be logged at ${start.folder}`);
+}
+
+/**
+ * Logs what NeMo logs of a split that was read: two samples with what the model gets of them, and the lengths of the sequences.
+ *
+ * @param maxLength - `model.dataset.max_seq_length`, to which texts are cut.
+ */
+export function logSplit(
+  log: Pick<ExperimentLog, 'info' | 'warn'>,
+  { file, summary }: TokenizedSplit,
+  maxLength: number,
+): void {
+  const { examples, truncated, lengths, samples } = summary;
+  const dataset = (message: string): void => log.info('text_classification_dataset', message);
+  dataset(`Read ${examples} examples from ${file}.`);
+  for (const [i, { text, tokens, ids, label }] of samples.entries()) {
+    dataset('*** Example ***');
+    dataset(`example ${i}: ${pythonStrings(text.split(' ').filter((word) => word !== ''))}`);
+    dataset(`subtokens: ${tokens.join(' ')}`);
+    dataset(`input_ids: ${ids.join(' ')}`);
+    dataset(`segment_ids: ${ids.map(() => 0).join(' ')}`);
+    dataset(`input_mask: ${ids.map(() => 1).join(' ')}`);
+    dataset(`label: ${label}`);
+  }
+  if (truncated > 0) {
+    log.warn(
+      'text_classification_dataset',
+      `Found ${truncated} out of ${examples} sentences with more than ${maxLength} subtokens. Truncated long sentences from the end.`,
+    );
+  }
+  const statistics = (message: string): void => log.info('data_preprocessing', message);
+  statistics('Some stats of the lengths of the sequences:');
+  statistics(
+    [
+      `Min: ${lengths.min}`,
+      `Max: ${lengths.max}`,
+      `Mean: ${pythonFloat(lengths.mean)}`,
+      `Median: ${pythonFloat(lengths.median)}`,
+    ].join(` |${' '.repeat(18)}`),
+  );
+  statistics(`75 percentile: ${lengths.percentile75.toFixed(2)}`);
+  statistics(`99 percentile: ${lengths.percentile99.toFixed(2)}`);
+}
+
+const pythonBool = (value: boolean): string => (value ? 'True' : 'False');

@@ -1,0 +1,207 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { link } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+import { loadConfig, type ExpManagerSettings } from '@nautil/config';
+import type { TrainEvent } from '@nautil/contracts';
+import { CannotResume, ExperimentFolder, placeExperiment, readEvents } from '@nautil/nemo';
+import { workspaceRoot } from '@nautil/store';
+import { sharedGolden } from './golden-set.js';
+import { trainClassifier } from '@nautil/training';
+import { openTinyRun, type TinyRun } from '@nautil/training/testing';
+
+const recorded = (name: string): string => readFileSync(resolve(sharedGolden, 'nemo/run_artifacts', name), 'utf8');
+
+let cwd: string;
+beforeEach(() => (cwd = mkdtempSync(join(tmpdir(), 'nautil-experiment-'))));
+afterEach(() => rmSync(cwd, { recursive: true, force: true }));
+
+async function expManager(...overrides: string[]): Promise<ExpManagerSettings> {
+  const { settings } = await loadConfig({ overrides: overrides.map((one) => `exp_manager.${one}`) });
+  return settings.expManager;
+}
+
+const place = async (overrides: string[], now = new Date(2026, 0, 31, 9, 5, 7)) => {
+  const placed = await placeExperiment({ settings: await expManager(...overrides), cwd, now });
+  return { ...placed, folder: relative(cwd, placed.folder) };
+};
+
+describe('the folder of a run', () => {
+  test('is named by the time, in nemo_experiments where one stands', async () => {
+    expect((await place([])).folder).toBe('nemo_experiments/TextClassification/2026-01-31_09-05-07');
+    // NeMo would mix the files of two runs that start in one second.
+    expect((await place([])).folder).toBe('nemo_experiments/TextClassification/2026-01-31_09-05-07_1');
+  });
+
+  test('is version_0, version_1, … without the time, each for one run, also when they start at once', async () => {
+    const options = ['use_datetime_version=false', 'exp_dir=runs', 'name=mine'];
+    mkdirSync(join(cwd, 'runs/mine/version_3'), { recursive: true });
+    const folders = await Promise.all(Array.from({ length: 8 }, () => place(options)));
+    expect(folders.map(({ folder }) => folder).sort()).toEqual(
+      [10, 11, 4, 5, 6, 7, 8, 9].map((n) => `runs/mine/version_${n}`),
+    );
+  });
+
+  test('is what explicit_log_dir or version say', async () => {
+    const { folder, warnings } = await place(['explicit_log_dir=here', 'exp_dir=runs']);
+    expect(folder).toBe('here');
+    expect(warnings).toEqual([expect.stringContaining('exp_dir and version are not looked at')]);
+    expect((await place(['exp_dir=runs', 'version=v7'])).folder).toBe('runs/TextClassification/v7');
+  });
+
+  test('is no other run’s, also when trials of a sweep name the same one at once', async () => {
+    const places = await Promise.all(Array.from({ length: 4 }, () => place(['explicit_log_dir=shared'])));
+    expect(places.map((at) => at.folder).sort()).toEqual(['shared', 'shared_1', 'shared_2', 'shared_3']);
+    expect(places.flatMap((at) => at.warnings).join('\n')).toMatch(/shared is another run's: files go to .*shared_1/);
+  });
+});
+
+describe('resume_if_exists', () => {
+  const resume = ['exp_dir=runs', 'resume_if_exists=true'];
+  const folder = 'runs/TextClassification';
+  const checkpoints = (): string => join(cwd, folder, 'checkpoints');
+
+  test('refuses when there is nothing, unless it may start anew', async () => {
+    await expect(place(resume)).rejects.toBeInstanceOf(CannotResume);
+    const started = await place([...resume, 'resume_ignore_no_checkpoint=true']);
+    expect(started).toMatchObject({ folder, warnings: [expect.stringContaining('training starts anew')] });
+    expect(started.resumeFrom).toBeUndefined();
+  });
+
+  test('takes the last checkpoint, and moves the files of the start before', async () => {
+    mkdirSync(checkpoints(), { recursive: true });
+    writeFileSync(join(checkpoints(), 'a--val_loss=0.5000-epoch=1-last.ckpt'), '');
+    for (const run of [0, 1]) {
+      writeFileSync(join(cwd, folder, 'cmd-args.log'), `start ${run}`);
+      const { resumeFrom } = await place(resume);
+      expect(resumeFrom).toBe(join(checkpoints(), 'a--val_loss=0.5000-epoch=1-last.ckpt'));
+      expect(readFileSync(join(cwd, folder, `run_${run}/cmd-args.log`), 'utf8')).toBe(`start ${run}`);
+    }
+    expect(readdirSync(join(cwd, folder)).sort()).toEqual(['checkpoints', 'run_0', 'run_1']);
+  });
+
+  test('refuses several last ones by name, and a run that has ended unless it may go past the end', async () => {
+    mkdirSync(checkpoints(), { recursive: true });
+    for (const name of ['a-last.ckpt', 'b-last.ckpt']) writeFileSync(join(checkpoints(), name), '');
+    await expect(place(resume)).rejects.toThrow('several last checkpoints: a-last.ckpt, b-last.ckpt');
+    writeFileSync(join(checkpoints(), 'a-end.ckpt'), '');
+    await expect(place(resume)).rejects.toThrow('has ended');
+    const { resumeFrom } = await place([...resume, 'resume_past_end=true']);
+    expect(resumeFrom).toBe(join(checkpoints(), 'a-end.ckpt'));
+  });
+});
+
+describe('what a run leaves', () => {
+  let run: TinyRun;
+  beforeAll(async () => (run = await openTinyRun()));
+  afterAll(() => run.remove());
+
+  /** Trains with a folder that listens; `until` stops listening, as a crash does. */
+  async function train(name: string, folder: string, until: (event: TrainEvent) => boolean = () => false) {
+    const job = await run.job(name);
+    const settings = { ...job.settings.expManager, name: 'Tiny' };
+    const experiment = await ExperimentFolder.open({ folder, settings });
+    let newest = '';
+    const events: TrainEvent[] = [];
+    try {
+      await trainClassifier(job, async (event) => {
+        if (event.type === 'checkpoint') newest = event.path;
+        if (until(event)) throw new Error('crash');
+        events.push(event);
+        await experiment.hear(event, (path) => link(newest, path));
+      });
+    } catch (error) {
+      if ((error as Error).message !== 'crash') throw error;
+    } finally {
+      await experiment.close();
+    }
+    return { experiment, events };
+  }
+
+  test('has the names of NeMo’s, and the report in its log', async () => {
+    const { experiment, events } = await train('whole', cwd);
+    await experiment.begin({ command: ['train', 'a=b c'], model: { nemo_path: 'm.nemo' }, cwd });
+    const listed = recorded('exp_dir_listing.txt')
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' ')[0]!.split('/').slice(2).join('/'));
+    const general = (name: string): string =>
+      name
+        .replace(/^checkpoints\/\w+?--val_loss=\d+\.\d{4}-/, 'checkpoints/…')
+        .replace(/^(events\.out\.tfevents)\..*/, '$1')
+        .replace(/^checkpoints\/\w+\.nemo$/, 'checkpoints/….nemo');
+    const left = readdirSync(cwd, { recursive: true, withFileTypes: true })
+      .filter((file) => file.isFile() && !file.name.startsWith('.'))
+      .map((file) => relative(cwd, join(file.parentPath, file.name)))
+      .concat(relative(cwd, experiment.nemoPath!)); // written by whoever packages
+    const names = new Set(left.map(general));
+    const expected = new Set(listed.map(general));
+    expect([...names].sort()).toEqual([...expected].sort());
+
+    const done = events.at(-1)!;
+    expect(done.type).toBe('done');
+    const evaluated = events.filter((event) => event.type === 'eval');
+    const log = readFileSync(join(cwd, 'nemo_log_globalrank-0_localrank-0.txt'), 'utf8');
+    expect(log.match(/val_report: \n {4}label/g)).toHaveLength(evaluated.length);
+    const lightning = readFileSync(join(cwd, 'lightning_logs.txt'), 'utf8').trim().split('\n');
+    expect(lightning.at(-1)).toBe('`Trainer.fit` stopped: `max_epochs=2` reached.');
+    expect(lightning[0]).toMatch(
+      /^Epoch 0, global step \d+: 'val_loss' reached (\d\.\d{5}) \(best \1\), saving model to '.*\/Tiny--val_loss=\d\.\d{4}-epoch=0\.ckpt' as top 3$/,
+    );
+  });
+
+  test('is the same after a crash in the second epoch', async () => {
+    await train('unbroken', join(cwd, 'unbroken'));
+    const crashing = join(cwd, 'crashing');
+    const { events } = await train('crashing', crashing, (event) => event.type === 'step' && event.epoch === 1);
+    expect(events.map(({ type }) => type)).toContain('checkpoint');
+    expect(events.at(-1)!.type).not.toBe('done');
+    await train('crashing', crashing);
+    const checkpoints = (name: string) =>
+      readdirSync(join(cwd, name, 'checkpoints'))
+        .filter((file) => !file.startsWith('.'))
+        .sort();
+    expect(checkpoints('crashing')).toEqual(checkpoints('unbroken'));
+
+    const losses = async (name: string) => {
+      const file = readdirSync(join(cwd, name)).find((one) => one.startsWith('events.out'))!;
+      const rows: [number, number][] = [];
+      for await (const { step, summary } of readEvents(join(cwd, name, file))) {
+        for (const { tag, simple_value } of summary?.value ?? [])
+          if (tag === 'train_loss') rows.push([step ?? 0, simple_value!]);
+      }
+      return rows;
+    };
+    expect(await losses('crashing')).toEqual(await losses('unbroken'));
+  });
+});
+
+test('cmd-args.log and hparams.yaml are NeMo’s, to the letter but for the folding of long lines', async () => {
+  const settings = await expManager('create_tensorboard_logger=false');
+  const experiment = await ExperimentFolder.open({ folder: cwd, settings });
+  const command = recorded('cmd-args.log').split(' ');
+  // PyYAML goes on in a further line, with neither dash nor colon, after 80 columns.
+  const hparams = recorded('hparams.yaml').replace(/\n +(?=[^-\s:][^:\n]*\n)/g, ' ');
+  const { parse } = await import('yaml');
+  const { target, nemo_version, ...model } = (parse(hparams) as { cfg: Record<string, never> }).cfg;
+  expect([target, nemo_version].every((value) => value !== undefined)).toBe(true);
+  await experiment.begin({ command, model, cwd });
+  expect(readFileSync(join(cwd, 'cmd-args.log'), 'utf8')).toBe(recorded('cmd-args.log'));
+  expect(readFileSync(join(cwd, 'hparams.yaml'), 'utf8')).toBe(hparams);
+  expect(existsSync(join(cwd, 'git-info.log'))).toBe(false);
+  await experiment.begin({ command, model, cwd: workspaceRoot() });
+  expect(readFileSync(join(cwd, 'git-info.log'), 'utf8')).toMatch(/^commit hash: [0-9a-f]{40}\n/);
+});
+
+test('warnings and errors stand in the log of errors too', async () => {
+  const settings = await expManager('create_tensorboard_logger=false');
+  const { log } = await ExperimentFolder.open({ folder: cwd, settings });
+  log.info('a', 'one');
+  log.warn('b', 'two\nlines');
+  log.error('c', 'three');
+  const read = (name: string): string => readFileSync(join(cwd, name), 'utf8');
+  expect(read('nemo_error_log.txt')).toMatch(
+    /^\[Nautil W \d{4}-\d\d-\d\d \d\d:\d\d:\d\d b\] two\n {4}lines\n\[Nautil E .* c\] three\n$/,
+  );
+  expect(read('nemo_log_globalrank-0_localrank-0.txt')).toMatch(/^\[Nautil I .* a\] one\n\[Nautil W/);
+});
