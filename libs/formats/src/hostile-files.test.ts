@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { CheckpointError } from './errors.js';
 import { openTensors } from './open-tensors.js';
-import { readNemo } from './read-nemo.js';
+import { readNemo } from './nemo/read-nemo.js';
 import {
   int,
   pickle,

@@ -1,8 +1,8 @@
 import { openByteSource, type ByteSource } from './byte-source.js';
 import { UnsupportedFile } from './errors.js';
 import { readSafetensors } from './read-safetensors.js';
-import { legacyStart, readTorchLegacy } from './read-torch-legacy.js';
-import { readTorchZip } from './read-torch-zip.js';
+import { legacyStart, readTorchLegacy } from './torch/read-torch-legacy.js';
+import { readTorchZip } from './torch/read-torch-zip.js';
 import type { TensorSource } from './tensor-source.js';
 
 /**

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cachedSnapshot } from '@nautil/store';
-import { FileUnavailable } from './errors.js';
+import { FileUnavailable } from '../errors.js';
 
 /** Whether a folder is a repository of the hub's cache (`models--ORG--NAME`) rather than a model. */
 export function isHubRepository(folder: string): boolean {

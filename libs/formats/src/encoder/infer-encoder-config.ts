@@ -1,5 +1,5 @@
-import { MissingTensors, UnsupportedFile } from './errors.js';
-import type { JsonObject } from './json.js';
+import { MissingTensors, UnsupportedFile } from '../errors.js';
+import type { JsonObject } from '../json.js';
 
 export interface InferredConfig {
   /** A Hugging Face `config.json`. */

@@ -1,6 +1,6 @@
-import { CorruptFile } from './errors.js';
+import { CorruptFile } from '../errors.js';
 import { PickleRecord, PickleTuple, type PickleValue } from './pickle-machine.js';
-import { bytesPerElement, elementsOf } from './tensor-dtype.js';
+import { bytesPerElement, elementsOf } from '../tensor-dtype.js';
 import { TorchTensor } from './torch-tensor.js';
 
 const mostValues = 1_000_000;

@@ -1,5 +1,5 @@
 import { sha256Of } from '@nautil/store';
-import { isJsonObject, pythonJson, type JsonObject } from './json.js';
+import { isJsonObject, pythonJson, type JsonObject } from '../json.js';
 
 /** A record with the digest of everything else in it, as `digest`. */
 export function sealRecord(record: JsonObject): JsonObject {

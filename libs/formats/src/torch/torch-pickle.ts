@@ -1,4 +1,4 @@
-import { CorruptFile, UnsafePickle } from './errors.js';
+import { CorruptFile, UnsafePickle } from '../errors.js';
 import {
   PickleClass,
   PickleRecord,
@@ -8,7 +8,7 @@ import {
   type PickleValue,
 } from './pickle-machine.js';
 import { isCount, makeTensor, TorchStorage, TorchTensor } from './torch-tensor.js';
-import type { TensorDType } from './tensor-dtype.js';
+import type { TensorDType } from '../tensor-dtype.js';
 
 /**
  * Runs a pickle of torch.save. Everything that it may import is in this file; the tables below are read as:

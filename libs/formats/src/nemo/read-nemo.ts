@@ -1,12 +1,12 @@
-import { openByteSource, sha256OfSource, type ByteSource } from './byte-source.js';
-import { CorruptFile, UnsupportedFile } from './errors.js';
+import { openByteSource, sha256OfSource, type ByteSource } from '../byte-source.js';
+import { CorruptFile, UnsupportedFile } from '../errors.js';
 import { gunzip } from './gunzip.js';
-import { inferEncoderConfig, type ConfigHints, type InferredConfig } from './infer-encoder-config.js';
-import { isJsonObject, parseJsonObject, valueAt, type JsonObject, type JsonValue } from './json.js';
+import { inferEncoderConfig, type ConfigHints, type InferredConfig } from '../encoder/infer-encoder-config.js';
+import { isJsonObject, parseJsonObject, valueAt, type JsonObject, type JsonValue } from '../json.js';
 import { parseNemoYaml } from './nemo-yaml.js';
-import { readTensors } from './open-tensors.js';
+import { readTensors } from '../open-tensors.js';
 import { readTarDirectory, type TarMember } from './tar.js';
-import type { TensorSource } from './tensor-source.js';
+import type { TensorSource } from '../tensor-source.js';
 
 /** A text classification model of NeMo, open for reading. */
 export interface NemoArchive {

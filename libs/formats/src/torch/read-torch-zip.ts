@@ -1,8 +1,8 @@
-import type { ByteSource } from './byte-source.js';
-import { CorruptFile, UnsupportedFile } from './errors.js';
-import { namedTensors } from './named-tensors.js';
+import type { ByteSource } from '../byte-source.js';
+import { CorruptFile, UnsupportedFile } from '../errors.js';
+import { namedTensors } from '../named-tensors.js';
 import { PickleCutOff, type PickleValue } from './pickle-machine.js';
-import type { TensorSource } from './tensor-source.js';
+import type { TensorSource } from '../tensor-source.js';
 import { runTorchPickle } from './torch-pickle.js';
 import { packRowMajor, type TorchTensor } from './torch-tensor.js';
 import { tensorsByPath } from './torch-values.js';

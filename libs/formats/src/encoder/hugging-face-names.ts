@@ -1,4 +1,4 @@
-import { CorruptFile, MissingTensors, UnsupportedFile } from './errors.js';
+import { CorruptFile, MissingTensors, UnsupportedFile } from '../errors.js';
 
 export interface HuggingFaceNames {
   /** The file's name by Hugging Face's, without prefix. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { golden } from './golden-set.js';
-import { openTensors } from './open-tensors.js';
-import type { TensorSource } from './tensor-source.js';
+import { golden } from '../golden-set.js';
+import { openTensors } from '../open-tensors.js';
+import type { TensorSource } from '../tensor-source.js';
 
 async function withTensors<T>(path: string, use: (source: TensorSource) => Promise<T>): Promise<T> {
   const source = await openTensors(path);
@@ -81,8 +81,8 @@ test('the zoo of views, types and containers is read as PyTorch reads it', async
 });
 
 test('reading one tensor reads its bytes alone', async () => {
-  const { openByteSource } = await import('./byte-source.js');
-  const { readTensors } = await import('./open-tensors.js');
+  const { openByteSource } = await import('../byte-source.js');
+  const { readTensors } = await import('../open-tensors.js');
   for (const file of ['model.safetensors', 'pytorch_model.bin']) {
     const whole = await openByteSource(golden('bert-tiny-uncased', file));
     let bytesRead = 0;

@@ -1,5 +1,5 @@
-import type { JsonObject } from './json.js';
-import type { TensorSource } from './tensor-source.js';
+import type { JsonObject } from '../json.js';
+import type { TensorSource } from '../tensor-source.js';
 
 /** A tensor that an encoder has, under Hugging Face's name without prefix. */
 export interface LayoutTensor {

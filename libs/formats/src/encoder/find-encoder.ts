@@ -1,7 +1,7 @@
 import { hubCacheFolder, hubRepositoryFolder, isHubName, nautilHome } from '@nautil/store';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { FileUnavailable } from './errors.js';
+import { FileUnavailable } from '../errors.js';
 import { isHubRepository, snapshotOf } from './hub-cache.js';
 
 /**

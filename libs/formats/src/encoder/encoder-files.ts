@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { CorruptFile, FileUnavailable, UnsupportedFile } from './errors.js';
+import { CorruptFile, FileUnavailable, UnsupportedFile } from '../errors.js';
 import { isHubRepository, snapshotOf } from './hub-cache.js';
-import { readShardMap } from './sharded-tensors.js';
+import { readShardMap } from '../sharded-tensors.js';
 
 /** Where the weights of an encoder are, and its configuration. */
 export interface WeightFiles {

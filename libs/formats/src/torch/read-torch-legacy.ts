@@ -1,9 +1,9 @@
-import type { ByteSource } from './byte-source.js';
-import { CorruptFile, UnsupportedFile } from './errors.js';
-import { namedTensors } from './named-tensors.js';
+import type { ByteSource } from '../byte-source.js';
+import { CorruptFile, UnsupportedFile } from '../errors.js';
+import { namedTensors } from '../named-tensors.js';
 import { PickleCutOff, type PickleValue } from './pickle-machine.js';
 import type { TorchFile } from './read-torch-zip.js';
-import { bytesPerElement, type TensorDType } from './tensor-dtype.js';
+import { bytesPerElement, type TensorDType } from '../tensor-dtype.js';
 import { runTorchPickle } from './torch-pickle.js';
 import { packRowMajor } from './torch-tensor.js';
 import { tensorsByPath } from './torch-values.js';

@@ -1,10 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { golden, goldenFiles } from './golden-set.js';
-import { isJsonObject, valueAt, type JsonObject, type JsonValue } from './json.js';
+import { golden, goldenFiles } from '../golden-set.js';
+import { isJsonObject, valueAt, type JsonObject, type JsonValue } from '../json.js';
 import { readNemo, type NemoArchive } from './read-nemo.js';
-import type { TensorToWrite } from './tensor-source.js';
+import type { TensorToWrite } from '../tensor-source.js';
 import { writeNemo, type NemoToWrite } from './write-nemo.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'nautil-nemo-test-'));
@@ -169,7 +169,7 @@ describe.each(archives)('%s, which NeMo wrote', (name, path) => {
 
 test('the gzip form of NeMo up to 1.6 opens like the plain one', () =>
   withArchive(golden('nemo-files/sample_tiny_gz.nemo'), async (archive) => {
-    const { openTensors } = await import('./open-tensors.js');
+    const { openTensors } = await import('../open-tensors.js');
     const truth = await openTensors(golden('nemo-files/tiny_final_adam_wd0.01.safetensors'));
     expect(archive.tensors.names().sort()).toEqual(truth.names().sort());
     for (const name of truth.names()) {

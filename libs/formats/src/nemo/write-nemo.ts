@@ -4,13 +4,13 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { pythonJson, valueAt, withValueAt, type JsonObject } from './json.js';
+import { pythonJson, valueAt, withValueAt, type JsonObject } from '../json.js';
 import { stringifyNemoYaml } from './nemo-yaml.js';
 import { sealRecord } from './nemo-record.js';
 import { configMember, recordMember, weightsMember } from './read-nemo.js';
 import { tarChunks, type TarFile } from './tar.js';
-import type { TensorToWrite } from './tensor-source.js';
-import { torchZip } from './write-torch-zip.js';
+import type { TensorToWrite } from '../tensor-source.js';
+import { torchZip } from '../torch/write-torch-zip.js';
 
 /** A file to be kept in the archive for a key of the configuration. */
 export interface NemoArtifact {

@@ -1,7 +1,7 @@
-import { CorruptFile } from './errors.js';
+import { CorruptFile } from '../errors.js';
 import { PickleObject, PickleTuple, type PickleValue } from './pickle-machine.js';
-import { bytesPerElement, elementsOf, type TensorDType } from './tensor-dtype.js';
-import type { TensorInfo } from './tensor-source.js';
+import { bytesPerElement, elementsOf, type TensorDType } from '../tensor-dtype.js';
+import type { TensorInfo } from '../tensor-source.js';
 
 /** A run of elements in the file that tensors are views of; `dtype` is undefined for bytes that take their views' type. */
 export class TorchStorage extends PickleObject {

@@ -1,18 +1,18 @@
 import { closest } from 'fastest-levenshtein';
 import { basename, dirname } from 'node:path';
-import { CorruptFile, MissingTensors } from './errors.js';
+import { CorruptFile, MissingTensors } from '../errors.js';
 import type { Encoder, EncoderLayout, LayoutTensor } from './encoder.js';
-import { findConfig, findWeights } from './find-weights.js';
+import { findConfig, findWeights } from './encoder-files.js';
 import { huggingFaceNames } from './hugging-face-names.js';
 import { inferEncoderConfig, type ConfigHints, type InferredConfig } from './infer-encoder-config.js';
-import { readJsonFile, type JsonObject } from './json.js';
+import { readJsonFile, type JsonObject } from '../json.js';
 import { isMegatron, readMegatron } from './megatron-checkpoint.js';
-import { namedTensors } from './named-tensors.js';
-import { openTensors } from './open-tensors.js';
-import { readNemo } from './read-nemo.js';
-import type { TorchFile } from './read-torch-zip.js';
-import { openShardedTensors } from './sharded-tensors.js';
-import type { TensorInfo, TensorSource } from './tensor-source.js';
+import { namedTensors } from '../named-tensors.js';
+import { openTensors } from '../open-tensors.js';
+import { readNemo } from '../nemo/read-nemo.js';
+import type { TorchFile } from '../torch/read-torch-zip.js';
+import { openShardedTensors } from '../sharded-tensors.js';
+import type { TensorInfo, TensorSource } from '../tensor-source.js';
 
 export interface EncoderToOpen extends ConfigHints {
   /**

@@ -1,8 +1,8 @@
 import { sha256Of, writeFileAtomic } from '@nautil/store';
 import { crc32 } from 'node:zlib';
-import { dataBytes, sizeOf } from './tensor-bytes.js';
-import type { TensorDType } from './tensor-dtype.js';
-import type { TensorToWrite } from './tensor-source.js';
+import { dataBytes, sizeOf } from '../tensor-bytes.js';
+import type { TensorDType } from '../tensor-dtype.js';
+import type { TensorToWrite } from '../tensor-source.js';
 
 export interface TorchZipOptions {
   /** The folder inside the zip, which PyTorch makes from the file's name; default `model_weights`, as in NeMo's archives. */

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
-import { partOf, type ByteSource } from './byte-source.js';
-import { CorruptFile, UnsupportedFile } from './errors.js';
+import { partOf, type ByteSource } from '../byte-source.js';
+import { CorruptFile, UnsupportedFile } from '../errors.js';
 
 export interface ZipEntry {
   readonly name: string;

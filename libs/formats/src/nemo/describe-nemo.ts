@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { sha256File } from '@nautil/store';
-import { CheckpointError } from './errors.js';
-import type { InferredConfig } from './infer-encoder-config.js';
-import { isJsonObject, valueAt, type JsonObject } from './json.js';
+import { CheckpointError } from '../errors.js';
+import type { InferredConfig } from '../encoder/infer-encoder-config.js';
+import { isJsonObject, valueAt, type JsonObject } from '../json.js';
 import { readNemo, type NemoArchive } from './read-nemo.js';
-import { sizeOf } from './tensor-bytes.js';
-import { elementsOf, type TensorDType } from './tensor-dtype.js';
+import { sizeOf } from '../tensor-bytes.js';
+import { elementsOf, type TensorDType } from '../tensor-dtype.js';
 
 /** What is in a `.nemo`, as plain data. */
 export interface NemoDescription {

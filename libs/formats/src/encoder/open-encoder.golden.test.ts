@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { Encoder, LayoutTensor } from './encoder.js';
 import { findEncoder } from './find-encoder.js';
-import { golden, goldenFiles } from './golden-set.js';
-import type { JsonObject } from './json.js';
+import { golden, goldenFiles } from '../golden-set.js';
+import type { JsonObject } from '../json.js';
 import { openEncoder, type EncoderToOpen } from './open-encoder.js';
-import { openTensors } from './open-tensors.js';
-import { writeSafetensors } from './write-safetensors.js';
+import { openTensors } from '../open-tensors.js';
+import { writeSafetensors } from '../write-safetensors.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'nautil-encoder-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,4 +1,4 @@
-import { CorruptFile, UnsafePickle, UnsupportedFile } from './errors.js';
+import { CorruptFile, UnsafePickle, UnsupportedFile } from '../errors.js';
 
 /** What a pickle can make here: plain data, and what the allow-list's classes make of plain data. */
 export type PickleValue =

@@ -1,5 +1,5 @@
-import { partOf, type ByteSource } from './byte-source.js';
-import { CorruptFile } from './errors.js';
+import { partOf, type ByteSource } from '../byte-source.js';
+import { CorruptFile } from '../errors.js';
 
 export interface TarMember {
   /** Path in the archive without a leading `./`, `/`-separated. */

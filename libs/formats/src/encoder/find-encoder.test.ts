@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FileUnavailable } from './errors.js';
+import { FileUnavailable } from '../errors.js';
 import { findEncoder } from './find-encoder.js';
 
 const models = mkdtempSync(join(tmpdir(), 'nautil-models-'));

@@ -1,12 +1,12 @@
 import type { Encoder } from './encoder.js';
-import { MissingTensors, UnsupportedFile } from './errors.js';
+import { MissingTensors, UnsupportedFile } from '../errors.js';
 import { inferEncoderConfig, type ConfigHints } from './infer-encoder-config.js';
-import type { JsonObject } from './json.js';
-import { namedTensors } from './named-tensors.js';
-import { PickleRecord, type PickleValue } from './pickle-machine.js';
-import type { TorchFile } from './read-torch-zip.js';
-import { bytesPerElement } from './tensor-dtype.js';
-import type { TensorInfo } from './tensor-source.js';
+import type { JsonObject } from '../json.js';
+import { namedTensors } from '../named-tensors.js';
+import { PickleRecord, type PickleValue } from '../torch/pickle-machine.js';
+import type { TorchFile } from '../torch/read-torch-zip.js';
+import { bytesPerElement } from '../tensor-dtype.js';
+import type { TensorInfo } from '../tensor-source.js';
 
 /** Whether the file is a checkpoint of Megatron-LM: `{"model": {"language_model": …}}`. */
 export function isMegatron({ root }: TorchFile): boolean {
