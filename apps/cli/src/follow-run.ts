@@ -6,7 +6,7 @@ import type {
   TrainHeartbeat,
   TrainingProgress,
 } from '@nautil/contracts';
-import { TrainingDisplay } from '@nautil/terminal';
+import { TrainingDisplay } from './terminal/training-display.js';
 import { defaultPayloadConverter, type WorkflowHandle } from '@temporalio/client';
 import { followWorkflow, workflowUrl, type FollowOptions } from './follow-workflow.js';
 import { showResult } from './show-result.js';

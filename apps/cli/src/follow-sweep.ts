@@ -1,5 +1,5 @@
 import type { SweepProgress, SweepResult, TrialRow, TrialState } from '@nautil/contracts';
-import { TrainingDisplay } from '@nautil/terminal';
+import { TrainingDisplay } from './terminal/training-display.js';
 import type { WorkflowHandle } from '@temporalio/client';
 import { followWorkflow, workflowUrl, type FollowOptions } from './follow-workflow.js';
 import { formatSweep } from './format-sweep.js';

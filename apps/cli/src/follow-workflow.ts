@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NautilError, progressQuery, type ErrorKind } from '@nautil/contracts';
-import type { TrainingDisplay } from '@nautil/terminal';
+import type { TrainingDisplay } from './terminal/training-display.js';
 import {
   ApplicationFailure,
   CancelledFailure,

@@ -5,7 +5,7 @@ import type { WorkerSpec } from '@nautil/stack';
 export function localWorker(taskQueue: string = defaultTaskQueue): WorkerSpec {
   return {
     command: process.execPath,
-    args: ['--import', import.meta.resolve('tsx'), 'apps/worker/src/main.ts', '--task-queue', taskQueue],
+    args: ['--import', import.meta.resolve('tsx'), 'apps/cli/src/worker/main.ts', '--task-queue', taskQueue],
     taskQueue,
   };
 }

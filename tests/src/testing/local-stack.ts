@@ -98,7 +98,7 @@ export class LocalStack {
 
   /** Resolves when the worker takes tasks. */
   async startWorker({ args = [], env = {}, home = this.home }: WorkerOptions = {}): Promise<ChildProcess> {
-    const worker = spawn(process.execPath, ['--import', 'tsx', 'apps/worker/src/main.ts', ...args], {
+    const worker = spawn(process.execPath, ['--import', 'tsx', 'apps/cli/src/worker/main.ts', ...args], {
       cwd: workspaceRoot(),
       env: {
         ...process.env,

@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream';
-import { formatDuration, TrainingDisplay } from './index.js';
+import { formatDuration, TrainingDisplay } from './training-display.js';
 
 function recorded(isTTY: boolean) {
   const stream = Object.assign(new PassThrough(), { isTTY });

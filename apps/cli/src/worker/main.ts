@@ -1,7 +1,7 @@
 import { defaultTaskQueue, exitCodeOf, formatError } from '@nautil/contracts';
 import { parseWorkerOptions } from './worker-options.js';
 
-const help = `Usage: node --import tsx apps/worker/src/main.ts [options]
+const help = `Usage: node --import tsx apps/cli/src/worker/main.ts [options]
 
 A Temporal worker: it runs the workflows and the stages of Nautil.
 

@@ -14,7 +14,7 @@ import {
 import { loadConfig } from '@nautil/config';
 import { formatHistory, formatReport } from '@nautil/metrics';
 import { stackAddresses } from '@nautil/stack';
-import { TrainingDisplay } from '@nautil/terminal';
+import { TrainingDisplay } from '../terminal/training-display.js';
 import { runTask, type TrainOutcome } from '@nautil/trainer-process';
 import { TrainingInterrupted, type TrainControl } from '@nautil/training';
 import type { HydraArguments } from './hydra-arguments.js';

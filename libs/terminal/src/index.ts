@@ -1,1 +1,0 @@
-export { formatDuration, TrainingDisplay, type TrainingPlace } from './training-display.js';
