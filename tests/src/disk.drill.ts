@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { openTensors } from '@nautil/formats';
-import { fetchFile } from '@nautil/store';
+import { fetchFile } from '@nautil/store/download';
 import { short, tell } from './testing/drill.js';
 import { tinyRun } from './testing/local-stack.js';
 import { StagedRun } from './testing/staged-run.js';

@@ -1,7 +1,7 @@
 import { formatError, NautilError } from '@nautil/contracts';
 import { findJournals } from '@nautil/mlflow';
 import { stackAddresses } from '@nautil/stack';
-import type { GarbageOptions } from '@nautil/store';
+import type { GarbageOptions } from '@nautil/store/garbage';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { connectToTemporal } from './connect-to-temporal.js';
 

@@ -1,4 +1,4 @@
-import { identityOf, pidOf, type ProcessIdentity } from '@nautil/store';
+import { identityOf, pidOf, type ProcessIdentity } from '@nautil/store/process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 

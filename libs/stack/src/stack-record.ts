@@ -1,4 +1,5 @@
-import { hasEnded, nautilHome, pidOf, writeFileAtomic, type ProcessIdentity } from '@nautil/store';
+import { hasEnded, pidOf, type ProcessIdentity } from '@nautil/store/process';
+import { nautilHome, writeFileAtomic } from '@nautil/store';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { endGroup, groupMembers } from './process-group.js';

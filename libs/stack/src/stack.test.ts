@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { identityOf, nautilHome } from '@nautil/store';
+import { identityOf } from '@nautil/store/process';
+import { nautilHome } from '@nautil/store';
 import { groupMembers } from './process-group.js';
 import { freePort, isPortFree } from './ports.js';
 import { readRecord } from './stack-record.js';

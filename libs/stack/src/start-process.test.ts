@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { identityOf, type ProcessIdentity } from '@nautil/store';
+import { identityOf, type ProcessIdentity } from '@nautil/store/process';
 import { groupMembers } from './process-group.js';
 import { startProcess, untilReady, type RunningProcess } from './start-process.js';
 

@@ -1,4 +1,4 @@
-import { identityOf, type ProcessIdentity } from '@nautil/store';
+import { identityOf, type ProcessIdentity } from '@nautil/store/process';
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';

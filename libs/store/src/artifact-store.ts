@@ -3,8 +3,8 @@ import { createReadStream } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { sha256Of } from './digest.js';
-import { ChecksumMismatch, fetchFile } from './fetch-file.js';
-import { networkFetch } from './network-fetch.js';
+import { ChecksumMismatch, fetchFile } from './download/fetch-file.js';
+import { networkFetch } from './http/network-fetch.js';
 import { Store } from './store.js';
 import { temporaryBeside, writeFileAtomic } from './write-file-atomic.js';
 

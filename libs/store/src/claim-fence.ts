@@ -2,7 +2,7 @@ import { NautilError } from '@nautil/contracts';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { claimAfter, highestClaim, openClaims } from './numbered-claims.js';
-import { identityOf, pidOf, thisProcess, type ProcessIdentity } from './process-identity.js';
+import { identityOf, pidOf, thisProcess, type ProcessIdentity } from './process/process-identity.js';
 
 /** Another attempt has taken over the folder: this one must write nothing more. */
 export class Fenced extends NautilError {

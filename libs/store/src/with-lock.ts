@@ -1,7 +1,7 @@
 import { NautilError } from '@nautil/contracts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { claimAfter, highestClaim, openClaims } from './numbered-claims.js';
-import { hasEnded, pidOf, thisProcess, type ProcessIdentity } from './process-identity.js';
+import { hasEnded, pidOf, thisProcess, type ProcessIdentity } from './process/process-identity.js';
 import { writeFileAtomic } from './write-file-atomic.js';
 import { join } from 'node:path';
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { explainWriteError } from './disk-full.js';
-import { hasEnded, thisProcess } from './process-identity.js';
+import { hasEnded, thisProcess } from './process/process-identity.js';
 
 /** What a file can be written from; of an iterable, one chunk is held at a time. */
 export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;

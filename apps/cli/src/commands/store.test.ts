@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openTracker } from '@nautil/mlflow';
 import { startTemporalServer, type ServerHandle } from '@nautil/stack';
-import { Store, workspaceRoot, type CollectedGarbage, type StoredKind } from '@nautil/store';
+import { Store, workspaceRoot } from '@nautil/store';
+import { type CollectedGarbage, type StoredKind } from '@nautil/store/garbage';
 import { Client, Connection } from '@temporalio/client';
 
 const home = mkdtempSync(join(tmpdir(), 'nautil-gc-'));

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import type { CollectedGarbage } from '@nautil/store';
+import type { CollectedGarbage } from '@nautil/store/garbage';
 import { examples } from '../program.js';
 
 interface GcFlags {
@@ -45,7 +45,8 @@ export function register(program: Command): void {
 }
 
 async function showSizes({ json }: { json?: boolean }): Promise<void> {
-  const { formatBytes, freeBytesAt, measureHome, nautilHome } = await import('@nautil/store');
+  const { formatBytes, freeBytesAt, nautilHome } = await import('@nautil/store');
+  const { measureHome } = await import('@nautil/store/garbage');
   const kinds = await measureHome();
   if (json) return console.log(JSON.stringify(kinds, null, 2));
   for (const { kind, count, sizeBytes, collectable } of kinds)
@@ -60,7 +61,7 @@ async function showSizes({ json }: { json?: boolean }): Promise<void> {
 }
 
 async function collect({ dryRun = false, olderThan, models, json }: GcFlags): Promise<void> {
-  const { collectGarbage } = await import('@nautil/store');
+  const { collectGarbage } = await import('@nautil/store/garbage');
   const { openRunsKnown } = await import('../open-runs.js');
   const { interruption } = await import('../interruption.js');
   const { reasonToKeep, close } = await openRunsKnown();

@@ -13,7 +13,8 @@ import type { EncoderFiles, ResolvedRun } from '@nautil/contracts';
 import type { Settings } from '@nautil/config';
 import { DataError } from '@nautil/datasets';
 import { parseEncoderConfig } from '@nautil/model';
-import { fetchFromHub, hubRepositoryFolder, HubRefused, HubUnavailable, isHttp, isHubName } from '@nautil/store';
+import { fetchFromHub, HubRefused, HubUnavailable, isHttp } from '@nautil/store/download';
+import { hubRepositoryFolder, isHubName } from '@nautil/store';
 import { ModelNotFound } from '../errors.js';
 import { allReused, amount, fetchedFile, type Fetched, type StageControl } from './fetched.js';
 

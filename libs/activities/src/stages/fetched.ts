@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FileRef, ResolvedRun } from '@nautil/contracts';
-import { fetchFile, fileRef, formatBytes, sha256File, stageOutput, unpackArchive, versionAt } from '@nautil/store';
+import { fetchFile, unpackArchive, versionAt } from '@nautil/store/download';
+import { fileRef, formatBytes, sha256File, stageOutput } from '@nautil/store';
 import { redoOf } from './run-settings.js';
 
 /** How a stage is stopped, and says how far it is. */

@@ -4,19 +4,8 @@ import { basename, join, resolve } from 'node:path';
 import type { ResolvedRun, Source } from '@nautil/contracts';
 import type { Settings } from '@nautil/config';
 import { DataError, findNemoFiles, isNemoFileName } from '@nautil/datasets';
-import {
-  cachedSnapshot,
-  ChecksumMismatch,
-  fetchFromHub,
-  hubRepositoryFolder,
-  HubRefused,
-  HubUnavailable,
-  isArchive,
-  isHttp,
-  isHubName,
-  sha256File,
-  type HubRepository,
-} from '@nautil/store';
+import { cachedSnapshot, hubRepositoryFolder, isHubName, sha256File, type HubRepository } from '@nautil/store';
+import { ChecksumMismatch, fetchFromHub, HubRefused, HubUnavailable, isArchive, isHttp } from '@nautil/store/download';
 import { SourceNotFound } from '../errors.js';
 import { allReused, amount, fetchedFile, unpackedFolder, type Fetched, type StageControl } from './fetched.js';
 

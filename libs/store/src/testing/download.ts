@@ -1,5 +1,5 @@
 // Downloads a file: URL TO SHA256 [PROXY]
-import { fetchFile } from '../fetch-file.js';
+import { fetchFile } from '../download/fetch-file.js';
 
 const [url = '', to = '', sha256 = '', proxy] = process.argv.slice(2);
 if (proxy) process.env['HTTP_PROXY'] = proxy;

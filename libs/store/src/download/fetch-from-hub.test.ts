@@ -4,9 +4,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fetchFromHub, HubRefused, HubUnavailable, type HubFetchOptions } from './fetch-from-hub.js';
-import { cachedSnapshot, hubRepositoryFolder, isHubName } from './hub-cache.js';
-import { startHubServer, type HubContent, type HubServer } from './testing/hub-server.js';
-import { temporaryFolder } from './testing/temporary-folder.js';
+import { cachedSnapshot, hubRepositoryFolder, isHubName } from '../hub-cache.js';
+import { startHubServer, type HubContent, type HubServer } from '../testing/hub-server.js';
+import { temporaryFolder } from '../testing/temporary-folder.js';
 
 const folder = temporaryFolder();
 const weights = randomBytes(300_000);

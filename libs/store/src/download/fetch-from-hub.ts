@@ -5,10 +5,10 @@ import { createReadStream } from 'node:fs';
 import { mkdir, readFile, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fetchFile } from './fetch-file.js';
-import { hubCacheFolder, hubHome, hubRepositoryFolder, type HubRepository } from './hub-cache.js';
-import { networkFetch, type Fetch } from './network-fetch.js';
+import { hubCacheFolder, hubHome, hubRepositoryFolder, type HubRepository } from '../hub-cache.js';
+import { networkFetch, type Fetch } from '../http/network-fetch.js';
 import { DownloadFailed, persistently, reasonOf, type RequestOptions } from './request.js';
-import { writeFileAtomic } from './write-file-atomic.js';
+import { writeFileAtomic } from '../write-file-atomic.js';
 
 /** The hub was not asked or did not answer: what it would give may be in the cache. */
 export class HubUnavailable extends NautilError {

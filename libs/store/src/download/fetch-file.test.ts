@@ -3,12 +3,12 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { sha256Of } from './digest.js';
+import { sha256Of } from '../digest.js';
 import { ChecksumMismatch, fetchFile, type FetchOptions } from './fetch-file.js';
 import { DownloadFailed } from './request.js';
-import { startFileServer } from './testing/file-server.js';
-import { startProgram } from './testing/start-program.js';
-import { temporaryFolder } from './testing/temporary-folder.js';
+import { startFileServer } from '../testing/file-server.js';
+import { startProgram } from '../testing/start-program.js';
+import { temporaryFolder } from '../testing/temporary-folder.js';
 
 const folder = temporaryFolder();
 const content = randomBytes(300_000);

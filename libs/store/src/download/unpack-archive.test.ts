@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { gzipSync } from 'node:zlib';
 import { pack, type Header } from 'tar-stream';
-import { temporaryFolder } from './testing/temporary-folder.js';
+import { temporaryFolder } from '../testing/temporary-folder.js';
 import { BadArchive, unpackArchive, type UnpackOptions } from './unpack-archive.js';
 
 const folder = temporaryFolder();

@@ -1,7 +1,7 @@
 import { NautilError } from '@nautil/contracts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isNativeError } from 'node:util/types';
-import { networkFetch, type Fetch } from './network-fetch.js';
+import { networkFetch, type Fetch } from '../http/network-fetch.js';
 
 /** A download that did not come to its end; what came is kept, and the next one goes on from there. */
 export class DownloadFailed extends NautilError {

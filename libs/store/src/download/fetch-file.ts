@@ -1,13 +1,13 @@
 import { NautilError, type FileRef } from '@nautil/contracts';
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { fileRef, sha256Of } from './digest.js';
-import { explainWriteError, formatBytes } from './disk-full.js';
-import { networkFetch, type Fetch } from './network-fetch.js';
+import { fileRef, sha256Of } from '../digest.js';
+import { explainWriteError, formatBytes } from '../disk-full.js';
+import { networkFetch, type Fetch } from '../http/network-fetch.js';
 import { DownloadFailed, persistently, refusal, requireHttp, Silence, type RequestOptions } from './request.js';
-import { withLock } from './with-lock.js';
-import { nautilHome } from './workspace-root.js';
-import { syncFolder, writeFileAtomic } from './write-file-atomic.js';
+import { withLock } from '../with-lock.js';
+import { nautilHome } from '../workspace-root.js';
+import { syncFolder, writeFileAtomic } from '../write-file-atomic.js';
 
 /** A download whose content is not what was promised; nothing of it was kept. */
 export class ChecksumMismatch extends NautilError {

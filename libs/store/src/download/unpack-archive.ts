@@ -8,8 +8,8 @@ import { isNativeError } from 'node:util/types';
 import { crc32, createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
 import { openPromise, type Entry } from 'yauzl';
-import { explainWriteError, formatBytes } from './disk-full.js';
-import { syncFolder, temporaryBeside } from './write-file-atomic.js';
+import { explainWriteError, formatBytes } from '../disk-full.js';
+import { syncFolder, temporaryBeside } from '../write-file-atomic.js';
 
 /** An archive that is broken, or would write where or what it must not; nothing of it was kept. */
 export class BadArchive extends NautilError {

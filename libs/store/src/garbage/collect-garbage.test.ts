@@ -1,13 +1,13 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { claimFence } from './claim-fence.js';
+import { claimFence } from '../claim-fence.js';
 import { collectGarbage, type GarbageOptions } from './collect-garbage.js';
-import { fileRef } from './digest.js';
-import { stageOutput } from './stage-output.js';
-import { Store } from './store.js';
-import { temporaryFolder } from './testing/temporary-folder.js';
-import { writeFileAtomic } from './write-file-atomic.js';
+import { fileRef } from '../digest.js';
+import { stageOutput } from '../stage-output.js';
+import { Store } from '../store.js';
+import { temporaryFolder } from '../testing/temporary-folder.js';
+import { writeFileAtomic } from '../write-file-atomic.js';
 
 const root = temporaryFolder();
 const day = 24 * 3600 * 1000;

@@ -1,0 +1,2 @@
+export { collectGarbage, type CollectedGarbage, type GarbageOptions } from './collect-garbage.js';
+export { measureHome, type StoredKind } from './measure-home.js';

@@ -1,0 +1,1 @@
+export { hasEnded, identityOf, pidOf, type ProcessIdentity } from './process-identity.js';
