@@ -72,7 +72,7 @@ function callable<Activities extends object>(
     taskQueue,
     startToCloseTimeout,
     heartbeatTimeout,
-    priority,
+    ...(priority && { priority }),
     // A cancelled stage has ended when it says so: training writes a checkpoint first.
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     retry: {

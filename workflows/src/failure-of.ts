@@ -16,7 +16,7 @@ export function failureOf(error: unknown, stage: Stage | undefined): Application
       const { message, type, details } = cause;
       return ApplicationFailure.create({
         message: where + message,
-        type: type ?? undefined,
+        ...(type != null && { type }),
         details: details ?? [],
         nonRetryable: true,
         cause,

@@ -28,7 +28,7 @@ export interface RunControlOptions {
   progress: RunProgress;
 
   /** How the execution before this one was left. */
-  continued?: ContinuedRun;
+  continued?: ContinuedRun | undefined;
 
   /** Goes on with the run in a new execution. */
   continueAnew(left: Pick<ContinuedRun, 'stopEarly'>): Promise<never>;

@@ -327,7 +327,7 @@ test('a run that is reset goes on from the event that was named, under its key',
   await orchestra.client.workflowService.resetWorkflowExecution({
     namespace: 'default',
     workflowExecution: { workflowId: handle.workflowId },
-    workflowTaskFinishEventId: evaluate.activityTaskScheduledEventAttributes!.workflowTaskCompletedEventId,
+    workflowTaskFinishEventId: evaluate.activityTaskScheduledEventAttributes!.workflowTaskCompletedEventId!,
     requestId: 'reset',
   });
   const again = orchestra.client.workflow.getHandle(handle.workflowId);

@@ -13,7 +13,7 @@ import { interruption } from './interruption.js';
 /** How a command shows a workflow that it started or found. */
 export interface FollowOptions {
   /** Address of Temporal's UI. */
-  uiUrl?: string;
+  uiUrl?: string | undefined;
 
   /** Say where it runs, and return. */
   detach?: boolean;

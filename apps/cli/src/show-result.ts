@@ -5,7 +5,7 @@ import { formatHistory, formatReport } from '@nautil/metrics';
 /** Prints what a run gave: scores by epoch and class, the archive, the run's address in MLflow. */
 export async function showResult(
   result: TextClassificationResult,
-  o: { json: boolean; uiUrl?: string },
+  o: { json: boolean; uiUrl?: string | undefined },
 ): Promise<void> {
   if (o.json) {
     process.stdout.write(`${JSON.stringify(result)}\n`);

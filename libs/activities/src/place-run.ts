@@ -9,7 +9,7 @@ export interface Workplace {
   home: string;
 
   /** Where it passes files through to workers of other state folders. */
-  artifacts?: ArtifactStore;
+  artifacts?: ArtifactStore | undefined;
 
   /** Whether a worker takes activities from a task queue. */
   isPolled: (taskQueue: string) => Promise<boolean>;

@@ -25,7 +25,7 @@ export interface TrainDependencies {
   trainers: Trainers;
 
   /** Where checkpoints are kept for workers of other state folders. */
-  mirror?: MirrorPlace;
+  mirror?: MirrorPlace | undefined;
 }
 
 /** Milliseconds between heartbeats before the trainer says itself that it is alive. */

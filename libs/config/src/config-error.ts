@@ -5,7 +5,7 @@ import { showOrigin } from './config-node.js';
 /** One thing wrong with a configuration. */
 export interface Problem {
   /** Where the culprit was written. */
-  origin?: Origin;
+  origin?: Origin | undefined;
 
   /** Dotted key, when the problem is that of one key. */
   key?: string;
@@ -14,7 +14,7 @@ export interface Problem {
   message: string;
 
   /** What to do: lines. */
-  hint?: string[];
+  hint?: string[] | undefined;
 }
 
 /** A configuration that can't be used; holds every problem found, shortest key first. */

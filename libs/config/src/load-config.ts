@@ -26,13 +26,13 @@ import { validate } from './validate.js';
 
 export interface LoadOptions {
   /** Name of a file in the folder, with or without `.yaml`; default `text_classification_config`. */
-  configName?: string;
+  configName?: string | undefined;
 
   /** A folder, absolute or relative to `cwd`; default the checkout's `conf`. */
-  configPath?: string;
+  configPath?: string | undefined;
 
   /** Hydra's overrides, in order. */
-  overrides?: readonly string[];
+  overrides?: readonly string[] | undefined;
 
   /** Where relative paths start; default where the user stands. */
   cwd?: string;

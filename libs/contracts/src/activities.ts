@@ -48,7 +48,7 @@ export type Made<T> = T & {
 };
 
 export interface RunRequest {
-  config?: string;
+  config?: string | undefined;
   overrides?: string[];
   configPath?: string;
   cwd?: string;
@@ -59,7 +59,7 @@ export interface RunRequest {
 
   /** The task queue that the workflow was started on. */
   taskQueue: string;
-  redo?: Redo;
+  redo?: Redo | undefined;
   parentMlflowRunId?: string;
 
   /** The run was begun before, and nothing but its folder says what it is. */
@@ -115,13 +115,13 @@ export interface ResolvedRun {
 
   /** Stages that `from` asked for again, each with the token of the last time: part of the hash of its inputs from then on. */
   redone?: Partial<Record<Stage, string>>;
-  parentMlflowRunId?: string;
+  parentMlflowRunId?: string | undefined;
 }
 
 /** The MLflow run; both are absent while the server is down. */
 export interface Tracking {
-  runId?: string;
-  url?: string;
+  runId?: string | undefined;
+  url?: string | undefined;
 }
 
 export interface RunOutcome {
@@ -137,7 +137,13 @@ export interface RunOutcome {
 /** Where the raw data and the encoder are, after the download. */
 export interface Source {
   /** NeMo's TSV files where there are any, and the folder that a converter takes. */
-  data: { folder?: string; train?: string; validation?: string; test?: string; labels?: string };
+  data: {
+    folder?: string;
+    train?: string | undefined;
+    validation?: string | undefined;
+    test?: string | undefined;
+    labels?: string;
+  };
   encoder: EncoderFiles;
 }
 
@@ -165,11 +171,11 @@ export interface EncoderFiles {
 /** NeMo's TSV files, checked. */
 export interface LabelledData {
   train: FileRef;
-  validation?: FileRef;
-  test?: FileRef;
+  validation?: FileRef | undefined;
+  test?: FileRef | undefined;
 
   /** One name a line, by label id. */
-  labels?: FileRef;
+  labels?: FileRef | undefined;
   numClasses: number;
 
   /** True when the configuration left `num_classes` open. */

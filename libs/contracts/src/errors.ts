@@ -13,7 +13,7 @@ export const exitCodes: Readonly<Record<ErrorKind, number>> = {
 
 export interface NautilErrorOptions {
   /** What the reader can do about it: one or more lines, without a final newline. */
-  hint?: string;
+  hint?: string | undefined;
 
   /** The error that caused this one; shown with DEBUG=1. */
   cause?: unknown;

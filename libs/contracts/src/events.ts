@@ -21,7 +21,7 @@ export interface TrainStarted {
   device: string;
 
   /** Path of the checkpoint that the run goes on from. */
-  resumedFrom?: string;
+  resumedFrom?: string | undefined;
 }
 
 export interface TrainStepped {

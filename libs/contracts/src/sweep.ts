@@ -22,7 +22,7 @@ export type Objective = (typeof objectives)[number];
 /** Input of the `sweep` workflow, as typed after `--input`. */
 export interface SweepInput {
   /** Name of a file in the configuration folder, without `.yaml`; default `text_classification_config`. */
-  config?: string;
+  config?: string | undefined;
 
   /** Hydra-style overrides. Those with several values (`a,b`, `choice()`, `range()`, `interval()`) are what varies. */
   overrides: string[];
@@ -34,16 +34,16 @@ export interface SweepInput {
   cwd?: string;
 
   /** Draw so many combinations at random; without it all are tried. */
-  random?: number;
+  random?: number | undefined;
 
   /** Seed of the draw; default 1. The same seed draws the same combinations, and a larger `random` only adds to them. */
-  seed?: number;
+  seed?: number | undefined;
 
   /** Trials at a time; default 2, so that one is prepared while another trains. */
-  limit?: number;
+  limit?: number | undefined;
 
   /** Default `val/f1_macro`. */
-  objective?: Objective;
+  objective?: Objective | undefined;
 
   /** Written by the workflow alone, when it goes on in a new execution because its history has become long. */
   continued?: ContinuedSweep;
@@ -68,14 +68,14 @@ export interface TrialRow extends SweepTrial {
   state: TrialState;
 
   /** Absent until the trial is done, and when its run has no such score. */
-  objective?: number;
+  objective?: number | undefined;
 
   /** Of the set that the run's report is on. */
   accuracy?: number;
   f1Macro?: number;
   loss?: number;
 
-  mlflowUrl?: string;
+  mlflowUrl?: string | undefined;
 
   /** Path of the packaged model. */
   nemo?: string;
@@ -94,9 +94,9 @@ export interface SweepProgress {
   /** Overrides that all trials share. */
   fixed: string[];
   notes: string[];
-  mlflowUrl?: string;
-  result?: SweepResult;
-  failure?: { type: string; message: string };
+  mlflowUrl?: string | undefined;
+  result?: SweepResult | undefined;
+  failure?: { type: string; message: string } | undefined;
 }
 
 export interface SweepResult {
@@ -107,8 +107,8 @@ export interface SweepResult {
 
   /** Absent when no trial has the objective. */
   best?: TrialRow;
-  mlflowRunId?: string;
-  mlflowUrl?: string;
+  mlflowRunId?: string | undefined;
+  mlflowUrl?: string | undefined;
 }
 
 /** What a sweep takes along into its next execution. No trial runs at that time. */

@@ -25,9 +25,9 @@ export interface ErrorRecord {
   name: string;
   kind: ErrorKind;
   message: string;
-  hint?: string;
+  hint?: string | undefined;
   retryable: boolean;
-  stack?: string;
+  stack?: string | undefined;
 }
 
 /** An expected error as it is; anything else as a failed training that may be tried again. */

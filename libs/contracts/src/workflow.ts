@@ -68,16 +68,16 @@ export interface TextClassificationInput {
    * With `runKey`: the task queue of the workers that have the run's folder, where that is not the queue that the workflow was
    * started on. `Progress.home` says it.
    */
-  home?: string;
+  home?: string | undefined;
 
   /** With `runKey`: this stage and those after it are run again, those before are reused. */
-  from?: Stage;
+  from?: Stage | undefined;
 
   /** MLflow run of the sweep that this run belongs to. */
   parentMlflowRunId?: string;
 
   /** Written by the workflow alone, when it goes on in a new execution because its history has become long. */
-  continued?: ContinuedRun;
+  continued?: ContinuedRun | undefined;
 }
 
 /** What a run takes along into its next execution; everything else is found again by the hash of its inputs. */
@@ -85,7 +85,7 @@ export interface ContinuedRun {
   stopEarly: boolean;
 
   /** Tells the repetition that `from` asked for from others. */
-  redoToken?: string;
+  redoToken?: string | undefined;
 }
 
 /** Answer of the updates `pause`, `resume` and `stopEarly`: what comes of them, in a sentence. */
@@ -102,24 +102,24 @@ export interface TextClassificationResult {
    * Report on the packaged file over the test set, or the validation set when there is no test set. Left to
    * `reportFile` when it has too many classes for a payload.
    */
-  report?: ClassificationReport;
+  report?: ClassificationReport | undefined;
 
   /** The same report as JSON. */
-  reportFile?: FileRef;
+  reportFile?: FileRef | undefined;
 
   /** JSON lines: every evaluation of the run, as `EpochEvaluated`. */
   evaluations?: FileRef;
 
-  scores?: RunScores;
+  scores?: RunScores | undefined;
 
   /** The same weights on the validation set, when `scores` are on the test set and training evaluated them. */
-  validation?: RunScores;
+  validation?: RunScores | undefined;
 
   /** What the weights were picked by; `last` unless save_best_model. */
   weights: 'last' | 'best';
 
-  mlflowRunId?: string;
-  mlflowUrl?: string;
+  mlflowRunId?: string | undefined;
+  mlflowUrl?: string | undefined;
 }
 
 /** The few numbers that runs are compared by; fractions. */
@@ -159,7 +159,7 @@ export interface Progress {
   stages: { stage: Stage; state: StageState; detail?: string }[];
 
   /** Where training is; present while it runs and after. */
-  training?: TrainingProgress;
+  training?: TrainingProgress | undefined;
 
   /** What the configuration said that a reader should know: old spellings, counted classes, resolved paths. */
   notes: string[];
@@ -167,14 +167,14 @@ export interface Progress {
   runKey: string;
 
   /** The task queue of the workers that have the run's folder; a run that goes on must go on there. */
-  home?: string;
+  home?: string | undefined;
 
   /** Set between `pause` and `resume`. */
   paused: boolean;
 
-  mlflowUrl?: string;
-  result?: TextClassificationResult;
+  mlflowUrl?: string | undefined;
+  result?: TextClassificationResult | undefined;
 
   /** Why the run failed, with its type. */
-  failure?: { type: string; message: string };
+  failure?: { type: string; message: string } | undefined;
 }

@@ -25,7 +25,7 @@ import {
 /** What can be logged together. */
 export interface Batch {
   metrics?: readonly Metric[];
-  params?: Readonly<Record<string, string>>;
+  params?: Readonly<Record<string, string>> | undefined;
   tags?: Readonly<Record<string, string>>;
 }
 

@@ -8,7 +8,7 @@ const pageSize = 1000;
 /** Follows page tokens until there are no more, or `limit` items are together. */
 export async function allPages<T>(
   limit: number | undefined,
-  fetchPage: (page: { max_results: number; page_token?: string }) => Promise<{ items: T[]; next?: string }>,
+  fetchPage: (page: { max_results: number; page_token?: string }) => Promise<{ items: T[]; next?: string | undefined }>,
 ): Promise<T[]> {
   const wanted = limit ?? Infinity;
   const all: T[] = [];

@@ -8,7 +8,7 @@ import { readTrackingAddress } from './tracking-address.js';
 
 export interface ConnectionOptions {
   /** Address of the server, such as `http://127.0.0.1:5000`; default env MLFLOW_TRACKING_URI. */
-  trackingUri?: string;
+  trackingUri?: string | undefined;
 
   /** Bearer token; default as MLflow's own clients take it from the environment. */
   token?: string;

@@ -19,7 +19,7 @@ export interface JournalSummary {
   status: RunStatus;
 
   /** The run in MLflow; absent until the server has answered once. */
-  runId?: string;
+  runId?: string | undefined;
 
   records: number;
 

@@ -13,7 +13,7 @@ import { runUrl } from './ui-address.js';
 
 export interface TrackerOptions {
   /** The server, or its address; default env MLFLOW_TRACKING_URI. */
-  client?: MlflowClient;
+  client?: MlflowClient | undefined;
   trackingUri?: string;
 
   /** Name of the experiment; made when there is none. */
@@ -31,7 +31,7 @@ export interface TrackerOptions {
   runKey?: string;
 
   /** The MLflow run that this one is shown under, as those of a sweep are. */
-  parentRunId?: string;
+  parentRunId?: string | undefined;
 
   tags?: Record<string, string>;
 

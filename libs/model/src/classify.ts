@@ -6,7 +6,7 @@ export interface ClassifyOptions {
   /** `model.classifier_head.num_output_layers`: linear layers, with relu between them. */
   numOutputLayers: number;
   /** Dropout of what the encoder gives, `model.classifier_head.fc_dropout`; without it none is active. */
-  dropout?: DropoutDraw & { rate: number };
+  dropout?: (DropoutDraw & { rate: number }) | undefined;
 }
 
 /** Beyond the sites of any encoder. */

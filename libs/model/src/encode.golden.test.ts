@@ -20,7 +20,7 @@ const tolerance = 1e-4;
 interface Rows {
   ids: number[][];
   mask: number[][];
-  types?: number[][];
+  types?: number[][] | undefined;
 }
 
 interface Encoded {

@@ -22,12 +22,12 @@ export interface EncoderInput {
   /** int32 [B, T]: 1 for a token, 0 for padding. */
   mask: Tensor;
   /** int32 [B, T]: segments; default: all 0. */
-  types?: Tensor;
+  types?: Tensor | undefined;
 }
 
 export interface EncodeOptions {
   /** With it the configuration's dropouts are active; without, none is. */
-  dropout?: DropoutDraw;
+  dropout?: DropoutDraw | undefined;
   /** Compute the last layer for the first token alone, which is all that a classifier reads. Default false. */
   firstTokenOnly?: boolean;
   /** What matmuls read. Default float32. */

@@ -19,7 +19,7 @@ export interface ExperimentOptions {
   settings: ExpManagerSettings;
 
   /** Hears of every entry of the log. */
-  echo?: (entry: string) => void;
+  echo?: ((entry: string) => void) | undefined;
 }
 
 const rule = '='.repeat(91);

@@ -12,7 +12,7 @@ export interface ServerOptions {
   /** How long to wait until it answers. */
   timeoutMs?: number;
 
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 
   /** True: the server lives on when this process ends; default false: it ends with it, kill -9 included. */
   outlivesParent?: boolean;

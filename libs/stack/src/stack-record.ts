@@ -14,7 +14,7 @@ export interface StackProcess {
   /** `host:port` of Temporal, tracking URI of MLflow, task queue of the worker. */
   address: string;
 
-  uiUrl?: string;
+  uiUrl?: string | undefined;
   logFile: string;
 
   /** ISO 8601. */

@@ -29,8 +29,8 @@ export interface ResolvedSettings {
   temporalPort: number;
   temporalUiPort: number;
   mlflowPort: number;
-  temporalAddress?: string;
-  mlflowTrackingUri?: string;
+  temporalAddress?: string | undefined;
+  mlflowTrackingUri?: string | undefined;
 
   /** Ports that were asked for, not defaults. */
   chosen: { temporal: boolean; mlflow: boolean };

@@ -24,7 +24,7 @@ export interface WorkerSpec {
 }
 
 export interface StartOptions extends StackSettings {
-  worker?: WorkerSpec;
+  worker?: WorkerSpec | undefined;
 
   /** Called with one line at a time for people. */
   onProgress?: (line: string) => void;
@@ -44,7 +44,7 @@ export interface ServerStatus {
   /** `host:port` of Temporal, tracking URI of MLflow, task queue of the worker. */
   address: string;
 
-  uiUrl?: string;
+  uiUrl?: string | undefined;
   pid?: number;
   logFile?: string;
   since?: string;
@@ -270,7 +270,7 @@ export async function stackStatus(options: StackSettings = {}): Promise<ServerSt
     mlflow: mlflowAnswers(addresses.mlflowTrackingUri),
     worker: Promise.resolve(liveProcess(record, 'worker') !== undefined),
   };
-  const known: Record<ServerName, { address: string; uiUrl?: string }> = {
+  const known: Record<ServerName, { address: string; uiUrl?: string | undefined }> = {
     temporal: { address: addresses.temporalAddress, uiUrl: addresses.temporalUiUrl },
     mlflow: { address: addresses.mlflowTrackingUri, uiUrl: addresses.mlflowTrackingUri },
     worker: { address: record.worker?.address ?? '' },

@@ -88,7 +88,7 @@ export async function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
 export interface Wait {
   isReady: () => Promise<boolean>;
   timeoutMs: number;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** Waits until a started process is ready, and ends it when it is not in time. */

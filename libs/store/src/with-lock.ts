@@ -17,7 +17,7 @@ export interface LockOptions {
   timeoutMs?: number;
 
   /** Ends the waiting; work that has begun is not touched. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** Empty content is a lock that was given back. */

@@ -16,7 +16,7 @@ export interface DropoutOptions extends DropoutDraw {
   /** Which of the model's dropouts this is, an integer of 32 bits; equal sites of equal rows draw equal masks. */
   readonly site: number;
   /** Rows of the batch that `x` holds, each an equal part of its values; default: the length of its first axis. */
-  readonly rows?: number;
+  readonly rows?: number | undefined;
 }
 
 const philox = 1; // RNG_ALG_PHILOX of tensorflow/core/framework/rng_alg.h

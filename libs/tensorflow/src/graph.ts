@@ -11,7 +11,7 @@ import { Variable } from './variable.js';
 
 export interface OpOptions {
   /** The node's name, unique in its graph; default: the op's type and a number. */
-  name?: string;
+  name?: string | undefined;
   /** Nodes that must have run before this one. */
   control?: readonly Output[];
 }

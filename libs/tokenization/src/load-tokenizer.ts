@@ -15,10 +15,10 @@ import { createTokenizer, type Tokenizer } from './tokenizer.js';
 
 export interface TokenizerOptions {
   /** A folder in Hugging Face's layout: tokenizer.json, or vocab.txt, or vocab.json with merges.txt; tokenizer_config.json. */
-  folder?: string;
+  folder?: string | undefined;
 
   /** vocab.txt (WordPiece) or vocab.json (byte-level BPE); goes before the folder's files. */
-  vocabFile?: string;
+  vocabFile?: string | undefined;
 
   /** merges.txt of a vocab.json; without it the merges are rebuilt from the vocabulary where that is possible. */
   mergesFile?: string;
@@ -36,10 +36,10 @@ export interface TokenizerOptions {
   modelType?: string;
 
   /** Decides where the tokenizer's files don't. */
-  doLowerCase?: boolean;
+  doLowerCase?: boolean | undefined;
 
   /** NeMo's `special_tokens`: `{ pad_token: '[PAD]', … }`; each must be in the vocabulary. */
-  specialTokens?: Record<string, string> | null;
+  specialTokens?: Record<string, string> | null | undefined;
 
   /** Default standard. */
   mode?: TokenizerMode;

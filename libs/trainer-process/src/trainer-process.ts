@@ -27,7 +27,7 @@ export interface TaskOptions {
   /** Called about once a second while the trainer's event loop turns. */
   onAlive?: () => void;
 
-  onStarted?: (running: RunningTask) => void;
+  onStarted?: ((running: RunningTask) => void) | undefined;
 }
 
 /** How long an idle process may take to end before it is killed: one that somebody has frozen would never. */

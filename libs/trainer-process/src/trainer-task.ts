@@ -11,10 +11,10 @@ export type TrainerTask =
       job: TrainJob;
 
       /** The MLflow run that steps and evaluations are logged to; absent: none. */
-      tracking?: TrackingTask;
+      tracking?: TrackingTask | undefined;
 
       /** Where checkpoints are kept for workers of other state folders; absent: nowhere. */
-      mirror?: MirrorPlace;
+      mirror?: MirrorPlace | undefined;
     }
   | ({ do: 'evaluate' } & Omit<EvaluateWeightsOptions, 'afterBatch'>);
 

@@ -50,7 +50,7 @@ export function batchesOf(
  */
 export function microBatchesOf(
   batch: Batch,
-  o: { split: number; share: number; classWeights?: number[] },
+  o: { split: number; share: number; classWeights?: number[] | undefined },
 ): MicroBatch[] {
   const weights = rowWeights(batch.labels, batch.size, o.classWeights, o.share);
   const rows = Math.ceil(batch.paddedRows / o.split);

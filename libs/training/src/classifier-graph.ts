@@ -39,10 +39,10 @@ export interface TrainingOptions {
 export interface ClassifierGraphOptions extends ClassifierShape {
   training?: TrainingOptions;
   precision?: TrainerSettings['precision'];
-  intraOpThreads?: NautilSettings['intraOpThreads'];
+  intraOpThreads?: NautilSettings['intraOpThreads'] | undefined;
 
   /** TensorFlow's name, e.g. `/device:GPU:0`; default: where TensorFlow places it. */
-  device?: string;
+  device?: string | undefined;
 }
 
 /** Part of an optimizer step: rows of one batch, and what each row's loss counts for in the step's gradient. */
@@ -63,7 +63,7 @@ interface CompiledStep {
 
   /** The gradients as they are applied where this micro-batch is the whole step. */
   clipped: Output[];
-  norm?: Output;
+  norm?: Output | undefined;
   targets: Map<GradientUse, Output[]>;
 }
 
@@ -97,7 +97,7 @@ export class ClassifierGraph {
   readonly #assignments = new Map<string, { value: Output; assign: Output }>();
   readonly #slots = new Map<string, { variable: Variable; initial: number }>();
   readonly #accumulators = new Map<string, Variable>();
-  #applyKept: { norm?: Output; targets: Output[] } | undefined;
+  #applyKept: { norm?: Output | undefined; targets: Output[] } | undefined;
 
   constructor(options: ClassifierGraphOptions) {
     this.#options = options;
@@ -336,7 +336,7 @@ export class ClassifierGraph {
     );
   }
 
-  #compileApplyKept(): { norm?: Output; targets: Output[] } {
+  #compileApplyKept(): { norm?: Output | undefined; targets: Output[] } {
     return this.#onDevice(() => {
       const kept = this.#trainable.map(({ name }) => this.#readOf(this.#accumulators.get(name)!));
       const { gradients, norm } = this.#clipped(kept, this.#options.training!.clip);

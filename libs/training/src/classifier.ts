@@ -22,7 +22,7 @@ export interface Prediction {
 
 export interface ClassifierOptions {
   /** Folder with the tokenizer's files, for archives that lack them (RoBERTa's merges). */
-  tokenizerFolder?: string;
+  tokenizerFolder?: string | undefined;
 
   /** Rows of one batch. Default 32. */
   batchSize?: number;

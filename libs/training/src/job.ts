@@ -36,11 +36,11 @@ export interface TrainJob {
 /** Where the encoder's architecture and first weights come from. */
 export interface EncoderSource {
   /** Hugging Face folder or checkpoint file; absent: random initialisation from `config`. */
-  path?: string;
+  path?: string | undefined;
 
   /** Hugging Face `config.json` content; absent: read beside the weights. */
-  config?: Record<string, unknown>;
+  config?: Record<string, unknown> | undefined;
 
   /** NeMo's `lm_checkpoint`: weights loaded over those of `path`. */
-  lmCheckpoint?: string;
+  lmCheckpoint?: string | undefined;
 }

@@ -24,7 +24,7 @@ export interface Progress {
   split: number;
 
   /** Set when the run has ended for another reason than its last step. */
-  stopped?: 'early-stopped' | 'stopped';
+  stopped?: 'early-stopped' | 'stopped' | undefined;
 
   /**
    * What happened since the checkpoint before this one. Trackers log from here, after the checkpoint is on disk:

@@ -67,9 +67,9 @@ interface Run {
   folder: RunFolder;
   initial: InitialClassifier;
   trainCache: TokenCache;
-  validationCache?: TokenCache;
+  validationCache?: TokenCache | undefined;
   train: BatchSource;
-  validation?: BatchSource;
+  validation?: BatchSource | undefined;
   length: RunLength;
   schedule: Schedule;
 

@@ -93,7 +93,7 @@ async function explain(key: string | undefined, overrides: string[], flags: Conf
 
 interface CurrentValue {
   value?: unknown;
-  writtenAt?: string;
+  writtenAt?: string | undefined;
 
   /** Why it can't be told. */
   refused?: string;

@@ -132,7 +132,12 @@ async function homeOf(client: Client, handle: WorkflowHandle): Promise<string | 
 /** The same run again, or with overrides a new one that finds what it has in common with it by content. */
 function runAgain(
   { input, firstRunId }: { input: TextClassificationInput; firstRunId: string },
-  { workflowId, from, overrides, home }: { workflowId: string; from?: Stage; overrides: string[]; home?: string },
+  {
+    workflowId,
+    from,
+    overrides,
+    home,
+  }: { workflowId: string; from?: Stage | undefined; overrides: string[]; home?: string | undefined },
 ): TextClassificationInput {
   const { runKey = firstRunId, ...asked } = { ...input, from: undefined, continued: undefined };
   if (overrides.length === 0) return { ...asked, runKey, home: home ?? input.home, from };

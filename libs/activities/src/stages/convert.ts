@@ -11,7 +11,7 @@ export async function convert({ run, source }: { run: ResolvedRun; source: Sourc
   const { settings } = await configOf(run);
   const { dataset, classLabels, trainDs, validationDs, testDs } = settings.model;
   const { format } = settings.nautil.data;
-  let files: Partial<Record<Split | 'labels', string>> = source.data;
+  let files: Partial<Record<Split | 'labels', string | undefined>> = source.data;
   let reused = false;
   const notes: string[] = [];
   if (format !== 'nemo' && source.data.folder !== undefined) {

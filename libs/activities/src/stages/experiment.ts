@@ -27,7 +27,7 @@ export async function beginExperiment(o: {
 
   /** The command line, program first. */
   command: readonly string[];
-  echo?: Echo;
+  echo?: Echo | undefined;
 }): Promise<{ logDir: string; resumeFrom?: string; warnings: string[] }> {
   const { settings, tree } = o;
   const { folder, resumeFrom, warnings } = await placeExperiment({ settings: settings.expManager, cwd: o.cwd });

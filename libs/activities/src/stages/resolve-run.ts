@@ -49,7 +49,7 @@ export async function resolveRun(
   request: RunRequest,
   o: {
     cwd?: string;
-    configPath?: string;
+    configPath?: string | undefined;
     command?: readonly string[];
     echo?: Echo;
     place?: (request: RunRequest) => Promise<Place>;

@@ -24,7 +24,7 @@ export interface EncoderToOpen extends ConfigHints {
   readonly layout: EncoderLayout;
 
   /** Configuration to hold in place of the one that lies with the weights. */
-  readonly config?: JsonObject;
+  readonly config?: JsonObject | undefined;
 }
 
 /**

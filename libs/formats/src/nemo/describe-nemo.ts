@@ -1,7 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { sha256File } from '@nautil/store';
 import { CheckpointError } from '../errors.js';
-import type { InferredConfig } from '../encoder/infer-encoder-config.js';
 import { isJsonObject, valueAt, type JsonObject } from '../json.js';
 import { readNemo, type NemoArchive } from './read-nemo.js';
 import { sizeOf } from '../tensor-bytes.js';
@@ -81,10 +80,12 @@ export async function describeNemo(path: string): Promise<NemoDescription> {
 const floating: ReadonlySet<TensorDType> = new Set(['F64', 'F32', 'F16', 'BF16']);
 
 async function encoderOf(archive: NemoArchive): Promise<NemoDescription['encoder']> {
-  return archive.encoderConfig().catch((error: unknown): Partial<InferredConfig> & NemoDescription['encoder'] => {
+  try {
+    return await archive.encoderConfig();
+  } catch (error) {
     if (!(error instanceof CheckpointError)) throw error;
     return { config: undefined, notes: [error.message] };
-  });
+  }
 }
 
 function textAt(tree: JsonObject, path: string): string | undefined {

@@ -37,7 +37,7 @@ export interface NemoToWrite {
   readonly artifacts: readonly NemoArtifact[];
 
   /** Hugging Face configuration of the encoder; becomes the artifact `language_model.config_file`, named for the model. */
-  readonly encoderConfig?: JsonObject;
+  readonly encoderConfig?: JsonObject | undefined;
 
   /** Token to id; becomes the artifact `tokenizer_vocab_dict`. */
   readonly vocabulary?: ReadonlyMap<string, number>;

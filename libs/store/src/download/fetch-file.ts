@@ -20,7 +20,7 @@ export interface FetchOptions extends RequestOptions {
   to: string;
 
   /** Lower-case hex. Without it the file is as good as the connection. */
-  sha256?: string;
+  sha256?: string | undefined;
 
   /** Another check of the whole file: resolves to what is wrong with it, or to undefined. */
   verify?: (path: string) => Promise<string | undefined>;

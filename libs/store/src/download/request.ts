@@ -12,7 +12,7 @@ export class DownloadFailed extends NautilError {
   /** What the server answered in place of the file; undefined when it did not answer. */
   readonly status: number | undefined;
 
-  constructor(message: string, o: { retryable: boolean; status?: number; hint?: string; cause?: unknown }) {
+  constructor(message: string, o: { retryable: boolean; status?: number; hint?: string | undefined; cause?: unknown }) {
     super(message, { hint: o.hint, cause: o.cause });
     this.retryable = o.retryable;
     this.status = o.status;
@@ -37,7 +37,7 @@ export interface RequestOptions {
   /** Default: Node's, through the proxy that the environment names. */
   fetch?: Fetch;
 
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /**

@@ -30,7 +30,7 @@ export interface UnpackOptions {
   /** Default 1,000,000. */
   maxFiles?: number;
 
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /**

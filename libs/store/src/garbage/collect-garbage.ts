@@ -33,7 +33,7 @@ export interface GarbageOptions {
   reasonToKeep: (run: FoundRun) => Promise<ReasonToKeep | undefined>;
 
   /** Also the `model.nemo` in the folders of old runs; default: they stay. */
-  models?: boolean;
+  models?: boolean | undefined;
 
   /** Removes nothing; says what would be. */
   dryRun?: boolean;
