@@ -1,6 +1,6 @@
 import type { EChartsCoreOption } from 'echarts/core';
 
-/** Ink and paper of every picture; series in the order of Okabe and Ito's palette, which colour-blind people can tell apart. */
+/** Colours of every chart. The series follow Okabe and Ito's palette, which colour-blind people can distinguish. */
 export const palette = {
   series: ['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9'],
   text: '#222222',
@@ -8,7 +8,7 @@ export const palette = {
   grid: '#e4e4e4',
 };
 
-/** What all pictures have: a title over the plot, a legend under it, white paper. */
+/** Options shared by all charts: a title above the plot, white background, no animation. */
 export const chartBase = (title: string, subtitle?: string): EChartsCoreOption => ({
   animation: false,
   backgroundColor: '#ffffff',
@@ -24,7 +24,7 @@ export const chartBase = (title: string, subtitle?: string): EChartsCoreOption =
   },
 });
 
-/** A numbered axis with its name in the middle of it. */
+/** A numeric axis with its name centred along it. */
 export const valueAxis = (name: string, nameGap: number, more: object = {}): object => ({
   type: 'value',
   name,
@@ -38,7 +38,7 @@ export const valueAxis = (name: string, nameGap: number, more: object = {}): obj
   ...more,
 });
 
-/** Draws an ECharts option as SVG text. ECharts is loaded here, since most who import this library draw nothing. */
+/** Renders an ECharts option as SVG text. ECharts is loaded on the first call, because most importers draw nothing. */
 export async function drawSvg(option: EChartsCoreOption, size: { width: number; height: number }): Promise<string> {
   const { renderSvg } = await import('./svg-renderer.js');
   return renderSvg(option, size);

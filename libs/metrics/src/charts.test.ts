@@ -4,14 +4,17 @@ import { drawConfusionMatrix } from './confusion-matrix.js';
 import { drawLearningCurve } from './learning-curve.js';
 import { drawScoreCurves } from './score-curves.js';
 
-/** What a picture says, in the order in which it says it. */
+/** The texts of a chart, in document order. */
 const textsIn = (svg: string): string[] =>
   [...svg.matchAll(/<text[^>]*>([^<]*)<\/text>/g)].map(([, text]) =>
     text!.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&'),
   );
 
 const confusion = new Confusion(3);
-confusion.addAll([0, 0, 0, 1, 1, 2, 2, 2], [0, 0, 1, 1, 1, 2, 2, 0]);
+const predicted = [0, 0, 1, 1, 1, 2, 2, 0];
+[0, 0, 0, 1, 1, 2, 2, 2].forEach((label, row) => {
+  confusion.add(label, predicted[row]!);
+});
 
 test('the confusion matrix shows every count, both axes, the classes and the number of examples', async () => {
   const texts = textsIn(await drawConfusionMatrix(confusion.report(['bad', 'R&D <b>', 'good'])));
@@ -21,7 +24,7 @@ test('the confusion matrix shows every count, both axes, the classes and the num
   expect(texts).toContain('66.7 %');
 });
 
-test('of many classes the matrix stays a picture, without counts that nobody could read', async () => {
+test('with many classes the matrix stays small and has no counts, which would be illegible', async () => {
   const many = new Confusion(120);
   for (let label = 0; label < 120; label++) many.add(label, label);
   const svg = await drawConfusionMatrix(many.report());
@@ -30,11 +33,11 @@ test('of many classes the matrix stays a picture, without counts that nobody cou
   const numbers = textsIn(svg).filter((text) => /^\d+$/.test(text));
   const [across, down] = [numbers.slice(0, numbers.length / 2), numbers.slice(numbers.length / 2)];
   expect(across.length).toBeGreaterThan(20);
-  expect(across).toEqual(down); // the classes on both axes, as many as have room, and no counts
+  expect(across).toEqual(down); // as many class labels as fit on both axes, and no counts
   expect(across.map(Number)).toEqual(across.map((_, i) => i * Number(across[1])));
 });
 
-test('the learning curve has both losses and the names of its axes, and as many points as fit', async () => {
+test('the learning curve has both losses, axis names, and no more points than fit', async () => {
   const train = Array.from({ length: 50_000 }, (_, i) => ({ step: i + 1, loss: i % 7 === 0 ? NaN : 1 / (i + 1) }));
   const validation = [{ step: 25_000, loss: 0.3 }];
   const svg = await drawLearningCurve({ train, validation });
@@ -45,12 +48,12 @@ test('the learning curve has both losses and the names of its axes, and as many 
   expect(svg.length).toBeLessThan(60_000);
 });
 
-test('without validation data the learning curve has no line for it', async () => {
+test('without validation data the learning curve has no validation line', async () => {
   const svg = await drawLearningCurve({ train: [{ step: 1, loss: 0.7 }], validation: [] });
   expect(textsIn(svg)).not.toContain('validation');
 });
 
-test('scores are drawn by epoch, two evaluations in one epoch at different places', async () => {
+test('two evaluations within one epoch are drawn at different positions', async () => {
   const report = confusion.report();
   const evaluation = (epoch: number, step: number): EpochEvaluated => {
     return { type: 'eval', split: 'val', step, epoch, loss: 1, report, timestampMs: 0 };
@@ -64,7 +67,7 @@ test('scores are drawn by epoch, two evaluations in one epoch at different place
   expect(new Set(xs).size).toBe(4);
 });
 
-test('one evaluation alone is drawn on an axis of whole percents', async () => {
+test('a single evaluation is drawn on an axis of whole percents', async () => {
   const report = confusion.report();
   const svg = await drawScoreCurves([
     { type: 'eval', split: 'val', step: 5, epoch: 0, loss: 1, report, timestampMs: 0 },
@@ -73,16 +76,16 @@ test('one evaluation alone is drawn on an axis of whole percents', async () => {
   expect(labels.filter((text) => text.includes('.'))).toEqual([]);
 });
 
-test('the same report gives the same bytes, whatever was drawn before, and nothing in them waits for a mouse', async () => {
+test('equal reports give equal bytes whatever was drawn before, without anything interactive', async () => {
   const first = await drawConfusionMatrix(confusion.report());
   await drawLearningCurve({ train: [{ step: 1, loss: 0.7 }], validation: [] });
   expect(await drawConfusionMatrix(confusion.report())).toBe(first);
   expect(first).not.toMatch(/class=|<style|\[object|ecmeta/);
-  // Every gradient and clip that is used is defined.
+  // Every referenced gradient and clip path is defined.
   for (const [, id] of first.matchAll(/url\(#([^)]+)\)/g)) expect(first).toContain(`id="${id}"`);
 });
 
-test("pictures in one page do not take each other's gradients and clips", async () => {
+test('charts in one page do not share the ids of gradients and clip paths', async () => {
   const idsIn = (svg: string): string[] => [...svg.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id!);
   const losses = Array.from({ length: 50 }, (_, i) => ({ step: i + 1, loss: 1 / (i + 1) }));
   const [a, b] = [

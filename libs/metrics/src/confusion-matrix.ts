@@ -3,18 +3,18 @@ import { chartBase, drawSvg, palette } from './chart.js';
 import { className } from './format-report.js';
 import { cutToWidth, displayWidth } from './text-table.js';
 
-const mostLabelledClasses = 20;
+const maxLabelledClasses = 20;
 const shades = ['#f7fbff', '#c6dbef', '#6baed6', '#2171b5', '#08306b'];
 const longestName = 24;
 
 /**
- * The confusion matrix as a heat map: rows are true classes, columns predicted ones, colour is the share of the row, and
- * each cell says its count (and share) as long as there is room. An SVG.
+ * Draws the confusion matrix as an SVG heat map. Rows are true classes and columns predicted classes; the colour of a cell
+ * is its share of the row. Cells show their count (and share) while there is room for it.
  */
 export async function drawConfusionMatrix(report: ClassificationReport, o: { title?: string } = {}): Promise<string> {
-  const names = report.classes.map((of) => cutToWidth(className(of), longestName));
+  const names = report.classes.map((scores) => cutToWidth(className(scores), longestName));
   const count = names.length;
-  const cell = count <= 4 ? 120 : count <= 10 ? 76 : count <= mostLabelledClasses ? 52 : Math.max(6, 900 / count);
+  const cell = count <= 4 ? 120 : count <= 10 ? 76 : count <= maxLabelledClasses ? 52 : Math.max(6, 900 / count);
   const nameWidth = 7.5 * Math.max(...names.map(displayWidth));
   const upright = nameWidth > cell - 8;
   const left = Math.max(60, nameWidth + 48);
@@ -24,14 +24,14 @@ export async function drawConfusionMatrix(report: ClassificationReport, o: { tit
 
   const data = report.confusion.flatMap((row, label) =>
     row.flatMap((examples, predicted) => {
-      // Of many classes nearly all cells are empty: they are left to the background, or the picture has megabytes.
-      if (examples === 0 && count > mostLabelledClasses) return [];
+      // With many classes nearly all cells are empty. Leaving them to the background keeps the picture below a megabyte.
+      if (examples === 0 && count > maxLabelledClasses) return [];
       const support = report.classes[label]!.support;
       const share = support === 0 ? 0 : examples / support;
       return {
         value: [predicted, label, share],
         label: {
-          show: count <= mostLabelledClasses,
+          show: count <= maxLabelledClasses,
           formatter: count <= 10 ? `${examples}\n${(share * 100).toFixed(1)} %` : String(examples),
           color: share > 0.55 ? '#ffffff' : palette.text,
           fontSize: count <= 10 ? 13 : 11,

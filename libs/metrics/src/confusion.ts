@@ -1,18 +1,18 @@
 import type { ClassificationReport, ClassScores, Scores } from '@nautil/contracts';
 
-/** NeMo adds it to every denominator, so that a class nobody predicted scores 0 and not NaN. */
+/** NeMo's METRIC_EPS, added to every denominator: a class that was never predicted scores 0 instead of NaN. */
 const epsilon = 1e-6;
 
 /**
- * Counts of (true, predicted) pairs, and NeMo's precision, recall and F1 made from them.
+ * Counts (true, predicted) pairs and computes NeMo's precision, recall and F1 from them.
  *
- * NOTE: NeMo computes in float32, where epsilon vanishes beside a count of 32 or more; its printed table depends on
- * it (3 of 32 prints 9.38, not 9.37). Every operation below is therefore rounded as torch rounds it.
+ * NOTE: NeMo computes in float32, where adding epsilon to a count of 32 or more changes nothing, and its printed table
+ * depends on that (3 of 32 prints 9.38, not 9.37). Every operation below is therefore rounded as torch rounds it.
  *
  * @example
  * const confusion = new Confusion(2);
- * confusion.addAll(labels, predicted);
- * console.log(formatNemoReport(confusion.report(['negative', 'positive'])));
+ * labels.forEach((label, row) => confusion.add(label, predicted[row]));
+ * const { macro } = confusion.report(['negative', 'positive']);
  */
 export class Confusion {
   readonly numClasses: number;
@@ -22,40 +22,24 @@ export class Confusion {
 
   constructor(numClasses: number) {
     if (!Number.isInteger(numClasses) || numClasses < 1) {
-      throw new RangeError(`a confusion matrix needs one class or more, not ${numClasses}`);
+      throw new RangeError(`a confusion matrix needs at least one class, not ${numClasses}`);
     }
     this.numClasses = numClasses;
     this.#counts = new Float64Array(numClasses * numClasses);
   }
 
-  /** Counts one example. Both ids are in [0, numClasses); a RangeError says which one is not. */
+  /** Counts one example. @throws RangeError when an id is not in [0, numClasses) */
   add(label: number, predicted: number): void {
     this.#check('label', label);
     this.#check('predicted label', predicted);
     this.#counts[label * this.numClasses + predicted]! += 1;
   }
 
-  /** Counts a batch: two arrays of the same length. */
-  addAll(labels: ArrayLike<number>, predicted: ArrayLike<number>): void {
-    if (labels.length !== predicted.length) {
-      throw new RangeError(`${labels.length} labels and ${predicted.length} predictions do not pair up`);
-    }
-    for (let i = 0; i < labels.length; i++) this.add(labels[i]!, predicted[i]!);
-  }
-
-  /** Adds the counts of another matrix of the same size: that of another replica, say. */
-  merge(other: Confusion): void {
-    if (other.numClasses !== this.numClasses) {
-      throw new RangeError(`matrices of ${this.numClasses} and ${other.numClasses} classes cannot be added`);
-    }
-    other.#counts.forEach((count, i) => (this.#counts[i]! += count));
-  }
-
   /**
-   * NeMo's scores as fractions. Macro is the mean over the classes that have examples; scikit-learn's is over all.
-   * Without a single example every score is 0.
+   * NeMo's scores as fractions. NeMo averages macro scores over the classes that have examples, scikit-learn over all
+   * classes. Without any example every score is 0.
    *
-   * @param labelNames by label id; a missing one leaves its class without a name
+   * @param labelNames names by label id; a class without a name is reported by its id
    */
   report(labelNames?: readonly string[]): ClassificationReport {
     const truePositives = this.#perClass((label, predicted) => label === predicted, 'label');
@@ -68,16 +52,23 @@ export class Confusion {
 
     const weightedMean = (weights: readonly number[], total: number): Scores =>
       mapScores((score) => {
-        let at = 0;
-        scores.forEach((of, i) => (at = Math.fround(at + Math.fround(of[score] * weights[i]!))));
-        return total === 0 ? 0 : Math.fround(at / total);
+        let weighted = 0;
+        scores.forEach((classScores, i) => {
+          weighted = Math.fround(weighted + Math.fround(classScores[score] * weights[i]!));
+        });
+        return total === 0 ? 0 : Math.fround(weighted / total);
       });
     const ones = supports.map(() => 1);
 
     return {
-      classes: scores.map((of, i): ClassScores => {
-        const labelName = labelNames?.[i];
-        return { labelId: i, ...(labelName == null ? {} : { labelName }), ...fractions(of), support: supports[i]! };
+      classes: scores.map((classScores, labelId): ClassScores => {
+        const labelName = labelNames?.[labelId];
+        return {
+          labelId,
+          ...(labelName === undefined ? {} : { labelName }),
+          ...fractions(classScores),
+          support: supports[labelId]!,
+        };
       }),
       micro: fractions(percentages(correct, support, support)),
       macro: fractions(weightedMean(ones, nonEmpty)),
@@ -96,7 +87,7 @@ export class Confusion {
     }
   }
 
-  /** Sums of the chosen cells by true or by predicted label. */
+  /** Sums the chosen cells by true or by predicted label. */
   #perClass(chosen: (label: number, predicted: number) => boolean, by: 'label' | 'predicted'): number[] {
     const totals = new Array<number>(this.numClasses).fill(0);
     this.#counts.forEach((count, i) => {
@@ -110,13 +101,13 @@ export class Confusion {
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
-const mapScores = (of: (score: keyof Scores) => number): Scores => ({
-  precision: of('precision'),
-  recall: of('recall'),
-  f1: of('f1'),
+const mapScores = (value: (score: keyof Scores) => number): Scores => ({
+  precision: value('precision'),
+  recall: value('recall'),
+  f1: value('f1'),
 });
 
-/** Float32 percentages: what NeMo holds before it prints. */
+/** The float32 percentages that NeMo holds before it prints them. */
 function percentages(truePositives: number, predictions: number, support: number): Scores {
   const ratio = (count: number): number => Math.fround((truePositives * 100) / Math.fround(count + epsilon));
   const precision = ratio(predictions);

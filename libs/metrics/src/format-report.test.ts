@@ -5,17 +5,17 @@ import { displayWidth } from './text-table.js';
 
 const names = ['negative', '体育', 'mixed'];
 
-/** An evaluation in which `right` of 10 examples of each class are right. */
-function evaluation(epoch: number, right: number, split: 'val' | 'test' = 'val'): EpochEvaluated {
+/** An evaluation in which `correct` of 10 examples of each class are classified correctly. */
+function evaluation(epoch: number, correct: number, split: 'val' | 'test' = 'val'): EpochEvaluated {
   const confusion = new Confusion(names.length);
   for (let label = 0; label < names.length; label++) {
-    for (let i = 0; i < 10; i++) confusion.add(label, i < right ? label : (label + 1) % names.length);
+    for (let i = 0; i < 10; i++) confusion.add(label, i < correct ? label : (label + 1) % names.length);
   }
   const report = confusion.report(names);
   return { type: 'eval', split, step: (epoch + 1) * 100, epoch, loss: 1 / (epoch + 1), report, timestampMs: 0 };
 }
 
-test('a report has a row for each class and average, in columns that stand under their titles', () => {
+test('a report has one row per class and average, aligned under the column titles', () => {
   const lines = formatReport(evaluation(0, 7).report).split('\n');
   expect(lines).toHaveLength(1 + 3 + 1 + 3);
   expect(lines[0]).toBe('class             precision %  recall %   F1 %  examples');
@@ -24,7 +24,7 @@ test('a report has a row for each class and average, in columns that stand under
   for (const line of lines.filter(Boolean)) expect(displayWidth(line)).toBe(displayWidth(lines[0]!));
 });
 
-test('the history has every epoch, every class in every epoch, and marks the best', () => {
+test('the history lists every epoch and every class per epoch, and marks the best epoch', () => {
   const text = formatHistory([evaluation(0, 6), evaluation(1, 9), evaluation(2, 8), evaluation(2, 8, 'test')]);
   const [validation, test] = text.split('\n\ntest, averages');
   expect(validation!.match(/^ *2\* +200 +0\.5000 +90\.00/m)).not.toBeNull();
@@ -34,7 +34,7 @@ test('the history has every epoch, every class in every epoch, and marks the bes
   expect(test!).not.toContain('*');
 });
 
-test('of a long run the best epoch and the last ones are shown, and how many are not', () => {
+test('a long run shows its best and most recent epochs and the number of hidden ones', () => {
   const evaluations = Array.from({ length: 40 }, (_, epoch) => evaluation(epoch, epoch === 3 ? 10 : 5));
   const text = formatHistory(evaluations, { maxEpochs: 5 });
   const epochs = [...text.split('\n\n')[0]!.matchAll(/^ *(\d+)[* ] /gm)].map(([, epoch]) => Number(epoch));
@@ -42,6 +42,6 @@ test('of a long run the best epoch and the last ones are shown, and how many are
   expect(text).toContain('35 earlier evaluations are not shown');
 });
 
-test('nothing evaluated is nothing printed', () => {
+test('without evaluations nothing is printed', () => {
   expect(formatHistory([])).toBe('');
 });

@@ -6,20 +6,20 @@ const right = (title: string): Column => ({ title, align: 'right' });
 
 const longestName = 40;
 
-/** How a class is called in tables and pictures: by its name, or by its id where it has none. */
+/** The label of a class in tables and charts: its name, or its id when it has no name. */
 export const className = ({ labelName, labelId }: Pick<ClassScores, 'labelName' | 'labelId'>): string =>
   labelName ?? String(labelId);
 
 const percent = (fraction: number): string => (fraction * 100).toFixed(2);
 const percents = ({ precision, recall, f1 }: Scores): string[] => [precision, recall, f1].map(percent);
-const nameCell = (of: ClassScores): string => cutToWidth(className(of), longestName);
+const nameCell = (scores: ClassScores): string => cutToWidth(className(scores), longestName);
 
-/** One report as a table for people, in percent: a row for each class, then the averages. */
+/** Formats a report as a table in percent: one row per class, then the averages. */
 export function formatReport(report: ClassificationReport): string {
   return layOutTable(
     [left('class'), right('precision %'), right('recall %'), right('F1 %'), right('examples')],
     [
-      ...report.classes.map((of) => [nameCell(of), ...percents(of), String(of.support)]),
+      ...report.classes.map((scores) => [nameCell(scores), ...percents(scores), String(scores.support)]),
       [],
       ...(['micro', 'macro', 'weighted'] as const).map((mode) => [
         `${mode} average`,
@@ -31,10 +31,10 @@ export function formatReport(report: ClassificationReport): string {
 }
 
 /**
- * The evaluations of a run as tables for people, in percent: loss and averages by epoch, then precision, recall and F1 by
- * class and epoch. The best epoch, by macro F1, is marked `*`. Of a long run the best epoch and the last ones are shown.
+ * Formats the evaluations of a run as tables in percent: loss and averages by epoch, then precision, recall and F1 by class
+ * and epoch. `*` marks the best epoch by macro F1. A long run shows its best and its most recent epochs.
  *
- * @param o.maxEpochs evaluations shown for each split; default 12
+ * @param o.maxEpochs number of evaluations shown for each split; default 12
  */
 export function formatHistory(evaluations: readonly EpochEvaluated[], o: { maxEpochs?: number } = {}): string {
   const splits = [...new Set(evaluations.map(({ split }) => split))];
@@ -44,39 +44,40 @@ export function formatHistory(evaluations: readonly EpochEvaluated[], o: { maxEp
 const splitTitles = { val: 'validation', test: 'test' } as const;
 
 function formatSplit(split: EpochEvaluated['split'], all: readonly EpochEvaluated[], maxEpochs: number): string {
-  const evaluations = all.filter((of) => of.split === split);
+  const evaluations = all.filter((evaluation) => evaluation.split === split);
   const best = evaluations.reduce((a, b) => (b.report.macro.f1 > a.report.macro.f1 ? b : a));
   const last = evaluations.slice(-maxEpochs);
   const shown = last.includes(best) ? last : [best, ...last.slice(1)];
-  // Two evaluations of one epoch (val_check_interval) are told apart by their step.
-  const when = (of: EpochEvaluated): string => `${of.epoch + 1}${of === best && evaluations.length > 1 ? '*' : ' '}`;
+  // The step column distinguishes several evaluations of one epoch (val_check_interval).
+  const epochCell = (evaluation: EpochEvaluated): string =>
+    `${evaluation.epoch + 1}${evaluation === best && evaluations.length > 1 ? '*' : ' '}`;
 
   const byEpoch = layOutTable(
     [
       ...['epoch ', 'step', `${split} loss`, 'accuracy %', 'precision %', 'recall %', 'F1 %', 'micro F1 %'].map(right),
       right('weighted F1 %'),
     ],
-    shown.map((of) => [
-      when(of),
-      String(of.step),
-      of.loss.toFixed(4),
-      percent(of.report.accuracy),
-      ...percents(of.report.macro),
-      percent(of.report.micro.f1),
-      percent(of.report.weighted.f1),
+    shown.map((evaluation) => [
+      epochCell(evaluation),
+      String(evaluation.step),
+      evaluation.loss.toFixed(4),
+      percent(evaluation.report.accuracy),
+      ...percents(evaluation.report.macro),
+      percent(evaluation.report.micro.f1),
+      percent(evaluation.report.weighted.f1),
     ]),
   );
   const byClass = layOutTable(
     [left('class'), ...['epoch ', 'step', 'precision %', 'recall %', 'F1 %', 'examples'].map(right)],
     (shown[0]?.report.classes ?? []).flatMap((_, i) =>
-      shown.map((of, row) => {
-        const scored = of.report.classes[i]!;
+      shown.map((evaluation, row) => {
+        const scores = evaluation.report.classes[i]!;
         return [
-          row === 0 ? nameCell(scored) : '',
-          when(of),
-          String(of.step),
-          ...percents(scored),
-          String(scored.support),
+          row === 0 ? nameCell(scores) : '',
+          epochCell(evaluation),
+          String(evaluation.step),
+          ...percents(scores),
+          String(scores.support),
         ];
       }),
     ),

@@ -6,17 +6,17 @@ export interface LossPoint {
   loss: number;
 }
 
-/** More points than this are joined before they are drawn: a picture is 800 pixels wide. */
-const mostPoints = 600;
+/** A picture is 800 pixels wide: longer series are averaged down to this many points. */
+const maxPoints = 600;
 
-/** Training loss, faint as measured and strong as smoothed, with validation loss over it, by optimizer step: an SVG. */
+/** Draws the training loss (faint: measured, strong: smoothed) and the validation loss by optimizer step, as an SVG. */
 export async function drawLearningCurve(o: {
   train: readonly LossPoint[];
   validation: readonly LossPoint[];
   title?: string;
 }): Promise<string> {
-  const train = thin(o.train.filter(isFinite));
-  const validation = o.validation.filter(isFinite);
+  const train = averageDown(o.train.filter(hasFiniteLoss));
+  const validation = o.validation.filter(hasFiniteLoss);
   const lines = (points: readonly LossPoint[]): number[][] => points.map(({ step, loss }) => [step, loss]);
   const smoothed = smooth(train, Math.max(1, Math.round(train.length / 25)));
   const series = [
@@ -39,7 +39,7 @@ export async function drawLearningCurve(o: {
 
 type Line = Record<string, unknown> & { data: number[][] };
 
-const isFinite = ({ loss }: LossPoint): boolean => Number.isFinite(loss);
+const hasFiniteLoss = ({ loss }: LossPoint): boolean => Number.isFinite(loss);
 
 const line = (name: string, data: number[][], color: string): Line => ({
   name,
@@ -51,26 +51,26 @@ const line = (name: string, data: number[][], color: string): Line => ({
   itemStyle: { color },
 });
 
-/** Means of neighbours, so that what is drawn still has the curve's level everywhere. */
-function thin(points: readonly LossPoint[]): LossPoint[] {
-  const each = Math.ceil(points.length / mostPoints);
-  const thinned: LossPoint[] = [];
-  for (let at = 0; at < points.length; at += each) {
-    const joined = points.slice(at, at + each);
-    thinned.push({ step: joined.at(-1)!.step, loss: meanLoss(joined) });
+/** Averages neighbouring points, which preserves the level of the curve everywhere. */
+function averageDown(points: readonly LossPoint[]): LossPoint[] {
+  const pointsPerMean = Math.ceil(points.length / maxPoints);
+  const means: LossPoint[] = [];
+  for (let from = 0; from < points.length; from += pointsPerMean) {
+    const neighbours = points.slice(from, from + pointsPerMean);
+    means.push({ step: neighbours.at(-1)!.step, loss: meanLoss(neighbours) });
   }
-  return thinned;
+  return means;
 }
 
 /**
- * A moving average over `reach` points to both sides. It narrows towards the ends, where a lopsided one would start far
- * under a falling curve, but not to single points, which are noise.
+ * A moving average over `reach` points on either side. The window narrows towards both ends, where an asymmetric window
+ * would start far below a falling curve, but keeps a minimum width, because single points are noise.
  */
 function smooth(points: readonly LossPoint[], reach: number): LossPoint[] {
-  const least = Math.ceil(reach / 5);
+  const minReach = Math.ceil(reach / 5);
   return points.map(({ step }, i) => {
-    const near = Math.max(least, Math.min(reach, i, points.length - 1 - i));
-    return { step, loss: meanLoss(points.slice(Math.max(0, i - near), i + near + 1)) };
+    const localReach = Math.max(minReach, Math.min(reach, i, points.length - 1 - i));
+    return { step, loss: meanLoss(points.slice(Math.max(0, i - localReach), i + localReach + 1)) };
   });
 }
 

@@ -1,8 +1,8 @@
 import type { EpochEvaluated } from '@nautil/contracts';
 
 /**
- * The value that `monitor` names, as NeMo logs it: `val_loss`, or micro-averaged `val_precision`, `val_recall`,
- * `val_f1` in percent.
+ * The value of a monitor as NeMo logs it: `val_loss`, or micro-averaged `val_precision`, `val_recall` and `val_f1` in
+ * percent. Undefined for an unknown name.
  */
 export function monitored(monitor: string, evaluated: EpochEvaluated): number | undefined {
   const { loss, report } = evaluated;
@@ -27,7 +27,7 @@ export function monitored(monitor: string, evaluated: EpochEvaluated): number | 
   }
 }
 
-/** Names that `monitored` knows. */
+/** The monitors that `monitored` computes, for error messages. */
 export const monitorNames = [
   'val_loss',
   'val_precision',

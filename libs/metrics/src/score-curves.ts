@@ -1,7 +1,7 @@
 import type { EpochEvaluated } from '@nautil/contracts';
 import { chartBase, drawSvg, valueAxis } from './chart.js';
 
-/** Macro precision, recall and F1 of the evaluations, with accuracy, by epoch and in percent: an SVG. */
+/** Draws macro precision, recall and F1 and the accuracy of each evaluation by epoch, in percent, as an SVG. */
 export async function drawScoreCurves(
   evaluations: readonly EpochEvaluated[],
   o: { title?: string } = {},
@@ -13,8 +13,8 @@ export async function drawScoreCurves(
     accuracy: ({ report }: EpochEvaluated) => report.accuracy,
   };
   const symbols = ['circle', 'rect', 'diamond', 'triangle'];
-  // By step and not by epoch: val_check_interval gives several evaluations in one epoch.
-  const place = new Map(evaluations.map((of) => [of, epochsDone(of, evaluations)]));
+  // val_check_interval can give several evaluations in one epoch, so the position is a fraction of an epoch.
+  const epochs = new Map(evaluations.map((evaluation) => [evaluation, epochsDone(evaluation, evaluations)]));
   return drawSvg(
     {
       ...chartBase(o.title ?? 'Validation scores'),
@@ -25,7 +25,7 @@ export async function drawScoreCurves(
         minInterval: 1,
         splitLine: { show: false },
       }),
-      // Whole percents around the curves, so that a single point or a flat curve does not get an axis of thousandths.
+      // Bounds are whole percents: a single point or a flat curve would otherwise get an axis of thousandths.
       yAxis: valueAxis('percent', 48, {
         min: ({ min }: { min: number }) => Math.max(0, Math.floor(min - 0.5)),
         max: ({ max }: { max: number }) => Math.min(100, Math.ceil(max + 0.5)),
@@ -36,7 +36,7 @@ export async function drawScoreCurves(
         silent: true,
         symbol: symbols[i],
         symbolSize: 8,
-        data: evaluations.map((of) => [place.get(of), score(of) * 100]),
+        data: evaluations.map((evaluation) => [epochs.get(evaluation), score(evaluation) * 100]),
         lineStyle: { width: 2.5, ...(name === 'accuracy' ? { type: 'dashed' } : {}) },
       })),
     },
@@ -44,8 +44,8 @@ export async function drawScoreCurves(
   );
 }
 
-/** Epochs done at an evaluation; a fraction for one in the middle of an epoch. */
-function epochsDone(of: EpochEvaluated, all: readonly EpochEvaluated[]): number {
-  const inEpoch = all.filter(({ epoch }) => epoch === of.epoch);
-  return of.epoch + (inEpoch.indexOf(of) + 1) / inEpoch.length;
+/** Epochs completed at an evaluation; a fraction in the middle of an epoch. */
+function epochsDone(evaluation: EpochEvaluated, all: readonly EpochEvaluated[]): number {
+  const inEpoch = all.filter(({ epoch }) => epoch === evaluation.epoch);
+  return evaluation.epoch + (inEpoch.indexOf(evaluation) + 1) / inEpoch.length;
 }

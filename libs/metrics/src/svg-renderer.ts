@@ -6,27 +6,27 @@ import { SVGRenderer } from 'echarts/renderers';
 
 use([SVGRenderer, LineChart, HeatmapChart, GridComponent, LegendComponent, TitleComponent, VisualMapComponent]);
 
-/** Draws an ECharts option as SVG text; the same option gives the same bytes. */
+/** Renders an ECharts option as SVG text; equal options give equal bytes. */
 export function renderSvg(option: EChartsCoreOption, size: { width: number; height: number }): string {
   const chart = init(null, null, { renderer: 'svg', ssr: true, ...size });
   try {
     chart.setOption(option);
-    return stillPicture(chart.renderToSVGString());
+    return withoutInteraction(chart.renderToSVGString());
   } finally {
     chart.dispose();
   }
 }
 
 /**
- * Takes out what only a page with a mouse has: the style sheet for hovering with its classes, and what ECharts' client
- * reads. Classes and ids count everything that the process has drawn. The ids that stay (gradients, clips) are named by
- * the picture instead, so that several can stand in one page.
+ * Removes what only an interactive page needs: the hover style sheet, its classes, and the attributes that ECharts' client
+ * code reads. ECharts numbers classes and ids across the whole process, so the same chart would differ from call to call.
+ * The remaining ids (gradients, clip paths) are derived from the content, so that several charts can share one page.
  */
-function stillPicture(svg: string): string {
-  const still = svg
+function withoutInteraction(svg: string): string {
+  const stripped = svg
     .replaceAll(/<style\b[^>]*>.*?<\/style>\s*/gs, '')
     .replaceAll(/ (?:class|ecmeta_\w+)="[^"]*"/g, '')
     .replaceAll(/(?<=id="|url\(#)zr\d+-/g, 'chart-');
-  const name = createHash('sha256').update(still).digest('hex').slice(0, 8);
-  return still.replaceAll(/(?<=id="|url\(#)chart-/g, `chart-${name}-`);
+  const name = createHash('sha256').update(stripped).digest('hex').slice(0, 8);
+  return stripped.replaceAll(/(?<=id="|url\(#)chart-/g, `chart-${name}-`);
 }

@@ -1,11 +1,11 @@
-import type { ClassificationReport, Scores } from '@nautil/contracts';
+import type { ClassificationReport, ClassScores, Scores } from '@nautil/contracts';
 import { pythonFixed } from '@nautil/python-format';
 
 const labelWidth = 50;
 
 /**
- * NeMo's classification report to the letter, in percent: a leading and a trailing newline, `name (label_id: i)`
- * where the class has a name. NeMo prints it after `val_report: ` and `test_report: `.
+ * Formats a report exactly as NeMo prints it after `val_report: ` and `test_report: `: in percent, with a leading and a
+ * trailing newline, and `name (label_id: i)` for a class with a name.
  */
 export function formatNemoReport(report: ClassificationReport): string {
   const lines = [
@@ -13,7 +13,7 @@ export function formatNemoReport(report: ClassificationReport): string {
     [padEnd('label', labelWidth), ...['precision', 'recall', 'f1', 'support'].map((title) => title.padEnd(10))].join(
       '   ',
     ),
-    ...report.classes.map((of) => row(nemoLabel(of), of, of.support)),
+    ...report.classes.map((scores) => row(nemoLabel(scores), scores, scores.support)),
     '-------------------',
     row('micro avg', report.micro, report.support),
     row('macro avg', report.macro, report.support),
@@ -23,15 +23,15 @@ export function formatNemoReport(report: ClassificationReport): string {
   return lines.join('\n');
 }
 
-const nemoLabel = (of: { labelId: number; labelName?: string }): string =>
-  of.labelName === undefined ? `label_id: ${of.labelId}` : `${of.labelName} (label_id: ${of.labelId})`;
+const nemoLabel = ({ labelId, labelName }: Pick<ClassScores, 'labelId' | 'labelName'>): string =>
+  labelName === undefined ? `label_id: ${labelId}` : `${labelName} (label_id: ${labelId})`;
 
-function row(label: string, of: Scores, support: number): string {
-  const scores = [of.precision, of.recall, of.f1].map((score) => pythonFixed(percent(score), 2).padStart(8));
+function row(label: string, { precision, recall, f1 }: Scores, support: number): string {
+  const scores = [precision, recall, f1].map((score) => pythonFixed(percent(score), 2).padStart(8));
   return [padEnd(label, labelWidth), ...scores, String(support).padStart(8)].join('   ');
 }
 
-/** The float32 percentage that the fraction was made from: dividing by 100 and multiplying again would move ties. */
+/** Recovers the float32 percentage behind a fraction: multiplying by 100 in float64 alone would break ties differently. */
 const percent = (fraction: number): number => Math.fround(fraction * 100);
 
 /** Python pads by code points, JavaScript by UTF-16 units. */
