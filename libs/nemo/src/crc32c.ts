@@ -1,4 +1,4 @@
-/** CRC-32C (Castagnoli), reflected: what TensorFlow's record files are checked by. */
+/** CRC-32C (Castagnoli, reflected), the checksum of TensorFlow's record files. */
 const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte;
   for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
@@ -11,7 +11,7 @@ function crc32c(bytes: Uint8Array): number {
   return (crc ^ 0xffffffff) >>> 0;
 }
 
-/** TensorFlow masks its checksums, since one over data that holds its own checksum is weak. */
+/** TensorFlow masks its checksums, because a CRC of data that contains its own CRC is weak. */
 export function maskedCrc32c(bytes: Uint8Array): number {
   const crc = crc32c(bytes);
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;

@@ -13,23 +13,15 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { maskedCrc32c } from './crc32c.js';
-import {
-  decodeEvent,
-  encodeEvent,
-  encodeHParams,
-  stringType,
-  type EventMessage,
-  type HParamValue,
-  type SummaryValue,
-} from './event-messages.js';
+import { decodeEvent, encodeEvent, type EventMessage } from './event-messages.js';
 
 const prefix = 'events.out.tfevents.';
 
 /**
- * A TensorBoard event file: scalars, texts and hyperparameters of a run, one after the other.
+ * Appends scalars to a TensorBoard event file.
  *
- * Opened on a folder that has one, it goes on with that: what a crash tore off is cut away, and a step at or below one that
- * the tag has already is passed over, since a resumed run repeats the steps after its checkpoint.
+ * In a folder that already has an event file, it appends to that file. It truncates a record that a crash left incomplete,
+ * and ignores steps that the file already has for a tag, because a resumed run repeats the steps after its checkpoint.
  *
  * @example
  * const file = await EventFile.open('nemo_experiments/TextClassification/2026-11-24_10-00-00');
@@ -40,16 +32,16 @@ export class EventFile {
   readonly path: string;
   readonly #file: number;
 
-  /** Of each tag, the highest step that the file had when it was opened. */
-  readonly #had: ReadonlyMap<string, number>;
+  /** The highest step of each tag when the file was opened. */
+  readonly #lastSteps: ReadonlyMap<string, number>;
 
-  private constructor(path: string, file: number, had: ReadonlyMap<string, number>) {
+  private constructor(path: string, file: number, lastSteps: ReadonlyMap<string, number>) {
     this.path = path;
     this.#file = file;
-    this.#had = had;
+    this.#lastSteps = lastSteps;
   }
 
-  /** Goes on with the newest event file of the folder, or begins one. */
+  /** Opens the newest event file of the folder, or creates one. */
   static async open(folder: string): Promise<EventFile> {
     mkdirSync(folder, { recursive: true });
     const newest = readdirSync(folder)
@@ -61,65 +53,30 @@ export class EventFile {
     const path = join(folder, name);
     const file = openSync(path, 'a+');
 
-    const had = new Map<string, number>();
+    const lastSteps = new Map<string, number>();
     let end = 0;
-    for await (const read of readRecords(path)) {
-      end = read.end;
-      for (const { tag } of read.event.summary?.value ?? []) {
-        had.set(tag, Math.max(read.event.step ?? 0, had.get(tag) ?? -Infinity));
+    for await (const record of readRecords(path)) {
+      end = record.end;
+      for (const { tag } of record.event.summary?.value ?? []) {
+        lastSteps.set(tag, Math.max(record.event.step ?? 0, lastSteps.get(tag) ?? -Infinity));
       }
     }
     if (end < fstatSync(file).size) ftruncateSync(file, end);
-    const opened = new EventFile(path, file, had);
+    const opened = new EventFile(path, file, lastSteps);
     if (end === 0) opened.#write({ wall_time: nowSeconds, file_version: 'brain.Event:2' });
     return opened;
   }
 
-  /** One point of a curve; kept in float32. */
-  scalar(tag: string, value: number, at: { step: number; timestampMs: number }): void {
-    this.#summary(at, { tag, simple_value: value });
+  /** Appends one point of a curve; the file format stores it in float32. */
+  scalar(tag: string, value: number, { step, timestampMs }: { step: number; timestampMs: number }): void {
+    if (step <= (this.#lastSteps.get(tag) ?? -Infinity)) return;
+    this.#write({ wall_time: timestampMs / 1000, step, summary: { value: [{ tag, simple_value: value }] } });
   }
 
-  /** A text, shown as Markdown. */
-  text(tag: string, text: string, at: { step: number; timestampMs: number }): void {
-    this.#summary(at, {
-      tag: `${tag}/text_summary`,
-      tensor: { dtype: stringType, tensor_shape: { dim: [{ size: 1 }] }, string_val: [Buffer.from(text)] },
-      metadata: { plugin_data: { plugin_name: 'text' } },
-    });
-  }
-
-  /**
-   * The hyperparameters of the run, by dotted path, and the tags of the metrics that runs are compared by. Written once:
-   * a resumed run has them already.
-   */
-  hyperparameters(values: Readonly<Record<string, unknown>>, metrics: readonly string[], timestampMs: number): void {
-    const hparams = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, hparamValue(value)]));
-    const hparam_infos = Object.entries(hparams).map(([name, value]) => ({ name, type: hparamType(value) }));
-    const metric_infos = metrics.map((tag) => ({ name: { tag } }));
-    const session_start_info = { hparams, start_time_secs: timestampMs / 1000 };
-    const at = { step: 0, timestampMs };
-    for (const [tag, content] of [
-      ['_hparams_/experiment', encodeHParams({ version: 0, experiment: { hparam_infos, metric_infos } })],
-      ['_hparams_/session_start_info', encodeHParams({ version: 0, session_start_info })],
-    ] as const) {
-      this.#summary(at, { tag, metadata: { plugin_data: { plugin_name: 'hparams', content } } });
-    }
-  }
-
-  /** Brings everything to the disk; without it the operating system has it, so that only a power cut can lose it. */
-  async flush(): Promise<void> {
-    await promisify(fdatasync)(this.#file);
-  }
-
+  /** Writes everything to the disk. Before this call, a power cut can lose records that the operating system buffers. */
   async close(): Promise<void> {
-    await this.flush();
+    await promisify(fdatasync)(this.#file);
     closeSync(this.#file);
-  }
-
-  #summary({ step, timestampMs }: { step: number; timestampMs: number }, value: SummaryValue): void {
-    if (step <= (this.#had.get(value.tag) ?? -Infinity)) return;
-    this.#write({ wall_time: timestampMs / 1000, step, summary: { value: [value] } });
   }
 
   #write(event: EventMessage): void {
@@ -127,7 +84,7 @@ export class EventFile {
   }
 }
 
-/** Every event of a file, in order, up to the first record that is not whole. Memory holds one piece of it at a time. */
+/** Reads the events of a file in order, up to the first incomplete record. Memory holds one chunk at a time. */
 export async function* readEvents(path: string): AsyncGenerator<EventMessage> {
   for await (const { event } of readRecords(path)) yield event;
 }
@@ -135,7 +92,7 @@ export async function* readEvents(path: string): AsyncGenerator<EventMessage> {
 const headerBytes = 12;
 const footerBytes = 4;
 
-/** TFRecord: length (u64), its checksum, the data, its checksum; little endian. */
+/** The TFRecord framing: length (u64), its checksum, the data, its checksum; little endian. */
 function frame(data: Uint8Array): Buffer {
   const framed = Buffer.alloc(headerBytes + data.length + footerBytes);
   framed.writeBigUInt64LE(BigInt(data.length));
@@ -145,7 +102,7 @@ function frame(data: Uint8Array): Buffer {
   return framed;
 }
 
-/** Events with the offset after each. Ends where the file does, or before a record that a crash tore or a disk spoiled. */
+/** Reads events with the offset after each; stops before a record that is incomplete or fails its checksum. */
 async function* readRecords(path: string): AsyncGenerator<{ event: EventMessage; end: number }> {
   const file = await open(path, 'r');
   try {
@@ -153,37 +110,28 @@ async function* readRecords(path: string): AsyncGenerator<{ event: EventMessage;
     let end = 0;
     for await (const chunk of file.createReadStream({ autoClose: false, highWaterMark: 1 << 20 })) {
       rest = Buffer.concat([rest, chunk as Buffer]);
-      let at = 0;
+      let offset = 0;
       for (;;) {
-        const length = lengthAt(rest, at);
+        const length = lengthAt(rest, offset);
         if (length === undefined) break;
-        if (length === 'spoiled') return;
+        if (length === 'corrupt') return;
         const total = headerBytes + length + footerBytes;
-        if (rest.length < at + total) break;
-        const data = rest.subarray(at + headerBytes, at + headerBytes + length);
-        if (rest.readUInt32LE(at + total - footerBytes) !== maskedCrc32c(data)) return;
-        at += total;
+        if (rest.length < offset + total) break;
+        const data = rest.subarray(offset + headerBytes, offset + headerBytes + length);
+        if (rest.readUInt32LE(offset + total - footerBytes) !== maskedCrc32c(data)) return;
+        offset += total;
         end += total;
         yield { event: decodeEvent(data), end };
       }
-      rest = rest.subarray(at);
+      rest = rest.subarray(offset);
     }
   } finally {
     await file.close();
   }
 }
 
-function lengthAt(bytes: Buffer, at: number): number | 'spoiled' | undefined {
-  if (bytes.length < at + headerBytes) return undefined;
-  const sound = bytes.readUInt32LE(at + 8) === maskedCrc32c(bytes.subarray(at, at + 8));
-  return sound ? Number(bytes.readBigUInt64LE(at)) : 'spoiled';
+function lengthAt(bytes: Buffer, offset: number): number | 'corrupt' | undefined {
+  if (bytes.length < offset + headerBytes) return undefined;
+  const isIntact = bytes.readUInt32LE(offset + 8) === maskedCrc32c(bytes.subarray(offset, offset + 8));
+  return isIntact ? Number(bytes.readBigUInt64LE(offset)) : 'corrupt';
 }
-
-function hparamValue(value: unknown): HParamValue {
-  if (typeof value === 'number') return { number_value: value };
-  if (typeof value === 'boolean') return { bool_value: value };
-  return { string_value: typeof value === 'string' ? value : JSON.stringify(value ?? null) };
-}
-
-/** TensorBoard's DataType: 1 string, 2 bool, 3 float64. */
-const hparamType = (value: HParamValue): number => ('string_value' in value ? 1 : 'bool_value' in value ? 2 : 3);

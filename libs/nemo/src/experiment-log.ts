@@ -2,25 +2,25 @@ import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * The log files of a run, as NeMo's exp_manager names and divides them: everything in `nemo_log_…`, warnings and errors
- * again in `nemo_error_log.txt`, and what Lightning says of training in `lightning_logs.txt`.
+ * The log files of a run under the names that NeMo's exp_manager uses: all entries in `nemo_log_…`, warnings and errors also
+ * in `nemo_error_log.txt`, and Lightning's messages about training in `lightning_logs.txt`.
  */
 export class ExperimentLog {
   readonly #folder: string;
-  readonly #echo: (line: string) => void;
+  readonly #onEntry: (entry: string) => void;
 
-  /** @param echo - hears of every entry too, e.g. to print it. */
-  constructor(folder: string, echo: (entry: string) => void = () => undefined) {
+  /** @param onEntry - also receives every entry, for example to print it */
+  constructor(folder: string, onEntry: (entry: string) => void = () => undefined) {
     this.#folder = folder;
-    this.#echo = echo;
+    this.#onEntry = onEntry;
   }
 
-  /** Makes the files that are not there, so that they are found where people look for them. */
+  /** Creates missing files, so that people find them even when they stay empty. */
   begin(): void {
     for (const file of [logFile, errorFile, lightningFile]) appendFileSync(join(this.#folder, file), '');
   }
 
-  /** @param module - who says it, in NeMo's names (`text_classification_dataset`). */
+  /** @param module - NeMo's name of the source module, for example `text_classification_dataset` */
   info(module: string, message: string): void {
     this.#append(formatEntry('I', module, message), logFile);
   }
@@ -33,14 +33,14 @@ export class ExperimentLog {
     this.#append(formatEntry('E', module, message), logFile, errorFile);
   }
 
-  /** Lightning's lines stand alone, without time and module. */
+  /** Appends a line in Lightning's format, which has neither time nor module. */
   lightning(message: string): void {
     this.#append(message, lightningFile);
   }
 
   #append(entry: string, ...files: string[]): void {
     for (const file of files) appendFileSync(join(this.#folder, file), `${entry}\n`);
-    this.#echo(entry);
+    this.#onEntry(entry);
   }
 }
 
@@ -48,12 +48,12 @@ const logFile = 'nemo_log_globalrank-0_localrank-0.txt';
 const errorFile = 'nemo_error_log.txt';
 const lightningFile = 'lightning_logs.txt';
 
-/** `[Nautil I 2026-01-31 12:00:00 module] message`, further lines indented, as NeMo's formatter lays them out. */
+/** `[Nautil I 2026-01-31 12:00:00 module] message`; continuation lines are indented, as NeMo's formatter does. */
 export function formatEntry(level: 'I' | 'W' | 'E', module: string, message: string, now = new Date()): string {
   return `[Nautil ${level} ${localTime(now)} ${module}] ${message.replaceAll('\n', '\n    ')}`;
 }
 
-/** `2026-01-31 12:00:00`, in the machine's time zone. */
+/** `2026-01-31 12:00:00` in the local time zone. */
 export function localTime(date: Date): string {
   const two = (value: number): string => String(value).padStart(2, '0');
   const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('-');

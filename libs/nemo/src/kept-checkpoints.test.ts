@@ -20,8 +20,8 @@ const open = (o: Partial<KeptCheckpointsOptions> = {}): Promise<KeptCheckpoints>
     ...o,
   });
 
-/** One evaluation an epoch, ten steps each; a checkpoint's content is its step. */
-async function epochs(kept: KeptCheckpoints, values: number[], from = 0): Promise<(string | undefined)[]> {
+/** Saves one evaluation per epoch of ten steps; the content of a checkpoint is its step. */
+async function saveEpochs(kept: KeptCheckpoints, values: number[], from = 0): Promise<(string | undefined)[]> {
   const messages: (string | undefined)[] = [];
   for (const [i, value] of values.entries()) {
     const epoch = from + i;
@@ -31,17 +31,17 @@ async function epochs(kept: KeptCheckpoints, values: number[], from = 0): Promis
   return messages;
 }
 
-/** Files without their common beginning. */
-const files = (): string[] =>
+/** File names without their common prefix. */
+const fileNames = (): string[] =>
   readdirSync(folder)
     .filter((name) => !name.startsWith('.'))
     .map((name) => name.replace('TextClassification--', ''))
     .sort();
 
-test('keeps the best three and the last, and says what Lightning says', async () => {
+test('keeps the best three checkpoints and the last, and returns the messages of Lightning', async () => {
   const kept = await open();
-  const messages = await epochs(kept, [0.9, 0.5, 0.7, 0.8, 0.6]);
-  expect(files()).toEqual([
+  const messages = await saveEpochs(kept, [0.9, 0.5, 0.7, 0.8, 0.6]);
+  expect(fileNames()).toEqual([
     'val_loss=0.5000-epoch=1.ckpt',
     'val_loss=0.6000-epoch=4-last.ckpt',
     'val_loss=0.6000-epoch=4.ckpt',
@@ -58,11 +58,11 @@ test('keeps the best three and the last, and says what Lightning says', async ()
   expect(basename(kept.best!)).toBe('TextClassification--val_loss=0.5000-epoch=1.ckpt');
 });
 
-test('at the end the last is named by the epochs that are done', async () => {
+test('at the end the last checkpoint is named by the number of completed epochs', async () => {
   const kept = await open();
-  await epochs(kept, [0.69331, 0.69327]);
+  await saveEpochs(kept, [0.69331, 0.69327]);
   await kept.end({ step: 20, epochsDone: 2 }, () => Promise.reject(new Error('written twice')));
-  expect(files()).toEqual([
+  expect(fileNames()).toEqual([
     'val_loss=0.6933-epoch=0.ckpt',
     'val_loss=0.6933-epoch=1.ckpt',
     'val_loss=0.6933-epoch=2-last.ckpt',
@@ -70,81 +70,84 @@ test('at the end the last is named by the epochs that are done', async () => {
   expect(readFileSync(kept.last!, 'utf8')).toBe('20');
 });
 
-test('steps after the last evaluation are in the last checkpoint', async () => {
-  await epochs(await open(), [0.7]);
+test('the last checkpoint includes the steps after the last evaluation', async () => {
+  await saveEpochs(await open(), [0.7]);
   const kept = await open();
   await kept.end({ step: 14, epochsDone: 1 }, (path) => writeFile(path, '14'));
   expect(readFileSync(kept.last!, 'utf8')).toBe('14');
-  expect(files()).toEqual(['val_loss=0.7000-epoch=0.ckpt', 'val_loss=0.7000-epoch=1-last.ckpt']);
+  expect(fileNames()).toEqual(['val_loss=0.7000-epoch=0.ckpt', 'val_loss=0.7000-epoch=1-last.ckpt']);
 });
 
-test('killed before the end of any step and opened again, it ends with the same files', async () => {
+test('after a crash between any two evaluations, the run ends with the same files', async () => {
   const values = [0.9, 0.5, NaN, 0.50001, 0.8, 0.4, 0.50002];
-  await epochs(await open(), values);
-  const whole = files();
+  await saveEpochs(await open(), values);
+  const whole = fileNames();
   for (let until = 1; until < values.length; until++) {
     rmSync(folder, { recursive: true });
-    await epochs(await open(), values.slice(0, until));
-    // The newest checkpoint is announced again after a crash.
+    await saveEpochs(await open(), values.slice(0, until));
+    // A resumed run reports its newest checkpoint again.
     const again = await open();
-    expect(await epochs(again, values.slice(until - 1, until), until - 1)).toEqual([undefined]);
-    await epochs(again, values.slice(until), until);
-    expect(files()).toEqual(whole);
+    expect(await saveEpochs(again, values.slice(until - 1, until), until - 1)).toEqual([undefined]);
+    await saveEpochs(again, values.slice(until), until);
+    expect(fileNames()).toEqual(whole);
   }
 });
 
-test.each(['before the record is written', 'before the old last one is removed'])('killed %s', async (when) => {
-  const values = [0.9, 0.5, 0.7, 0.6];
-  await epochs(await open(), values);
-  const whole = files();
-  for (let until = 0; until < values.length; until++) {
-    rmSync(folder, { recursive: true });
-    await epochs(await open(), values.slice(0, until));
-    mkdirSync(folder, { recursive: true });
-    const before = new Map(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name))]));
-    const record = '.kept.json';
-    // An interrupted first save has written an empty record.
-    if (until === 0) before.set(record, Buffer.from('{"step":0,"values":{},"shown":"0.0000"}'));
-    await epochs(await open(), values.slice(until, until + 1), until);
-    const lost = when.startsWith('before the record')
-      ? record
-      : [...before.keys()].find((name) => name.includes('-last'));
-    if (lost !== undefined) writeFileSync(join(folder, lost), before.get(lost)!);
-    await epochs(await open(), values.slice(until), until);
-    expect(files()).toEqual(whole);
-  }
-});
+test.each(['before the state is written', 'before the previous last checkpoint is removed'])(
+  'a crash %s changes no file in the end',
+  async (when) => {
+    const values = [0.9, 0.5, 0.7, 0.6];
+    await saveEpochs(await open(), values);
+    const whole = fileNames();
+    for (let until = 0; until < values.length; until++) {
+      rmSync(folder, { recursive: true });
+      await saveEpochs(await open(), values.slice(0, until));
+      mkdirSync(folder, { recursive: true });
+      const before = new Map(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name))]));
+      const state = '.kept.json';
+      // An interrupted first save has written an empty state.
+      if (until === 0) before.set(state, Buffer.from('{"step":0,"values":{},"shown":"0.0000"}'));
+      await saveEpochs(await open(), values.slice(until, until + 1), until);
+      const lost = when.startsWith('before the state')
+        ? state
+        : [...before.keys()].find((name) => name.includes('-last'));
+      if (lost !== undefined) writeFileSync(join(folder, lost), before.get(lost)!);
+      await saveEpochs(await open(), values.slice(until), until);
+      expect(fileNames()).toEqual(whole);
+    }
+  },
+);
 
-test('a crash while a checkpoint is written leaves the files of before', async () => {
+test('a failed write leaves the previous files in place', async () => {
   const kept = await open({ saveTopK: 1 });
-  await epochs(kept, [0.9]);
-  const before = files();
+  await saveEpochs(kept, [0.9]);
+  const before = fileNames();
   const full = Promise.reject(new Error('no space left on device'));
   await expect(kept.save({ step: 20, epoch: 1, value: 0.5 }, () => full)).rejects.toThrow('no space');
-  expect(files()).toEqual(before);
-  await epochs(await open({ saveTopK: 1 }), [0.5], 1);
-  expect(files()).toEqual(['val_loss=0.5000-epoch=1-last.ckpt', 'val_loss=0.5000-epoch=1.ckpt']);
+  expect(fileNames()).toEqual(before);
+  await saveEpochs(await open({ saveTopK: 1 }), [0.5], 1);
+  expect(fileNames()).toEqual(['val_loss=0.5000-epoch=1-last.ckpt', 'val_loss=0.5000-epoch=1.ckpt']);
 });
 
-test("a folder of NeMo's is read from its names, and what is too much goes", async () => {
+test("a folder of NeMo's is restored from its file names, and surplus checkpoints are removed", async () => {
   const names = ['0.9000-epoch=0', '0.5000-epoch=1', '0.5000-epoch=1-v1', 'nan-epoch=2', '0.7000-epoch=3', '0.7-last'];
   for (const name of names) writeFileSync(join(folder, `TextClassification--val_loss=${name}.ckpt`), name);
   const kept = await open();
-  expect(files()).toEqual([
+  expect(fileNames()).toEqual([
     'val_loss=0.5000-epoch=1-v1.ckpt',
     'val_loss=0.5000-epoch=1.ckpt',
     'val_loss=0.7-last.ckpt',
     'val_loss=0.7000-epoch=3.ckpt',
   ]);
-  await epochs(kept, [0.6], 4);
-  expect(files()).toContain('val_loss=0.6000-epoch=4.ckpt');
-  expect(files()).not.toContain('val_loss=0.7000-epoch=3.ckpt');
+  await saveEpochs(kept, [0.6], 4);
+  expect(fileNames()).toContain('val_loss=0.6000-epoch=4.ckpt');
+  expect(fileNames()).not.toContain('val_loss=0.7000-epoch=3.ckpt');
 });
 
-test('equal values in one epoch get a version, as Lightning gives it', async () => {
+test('equal values in one epoch get a version suffix, as in Lightning', async () => {
   const kept = await open();
   for (const step of [5, 10]) await kept.save({ step, epoch: 0, value: 0.5 }, (path) => writeFile(path, `${step}`));
-  expect(files()).toEqual([
+  expect(fileNames()).toEqual([
     'val_loss=0.5000-epoch=0-last.ckpt',
     'val_loss=0.5000-epoch=0-v1.ckpt',
     'val_loss=0.5000-epoch=0.ckpt',
@@ -157,10 +160,17 @@ test.each([
   [{ everyNEpochs: 2 }, 2],
   [{ everyNEpochs: 0 }, 0],
   [{ monitor: 'val_f1', mode: 'max' as const, saveTopK: 2 }, 2],
-])('%j keeps %d of the best of five', async (o, count) => {
+])('with %j, %d of five checkpoints are kept as best', async (o, count) => {
   const kept = await open(o);
-  await epochs(kept, [0.1, 0.2, 0.3, 0.5, 0.4]);
-  expect(files().filter((name) => !name.endsWith('-last.ckpt'))).toHaveLength(count);
+  await saveEpochs(kept, [0.1, 0.2, 0.3, 0.5, 0.4]);
+  expect(fileNames().filter((name) => !name.endsWith('-last.ckpt'))).toHaveLength(count);
   expect(readFileSync(kept.last!, 'utf8')).toBe('50');
   if ('mode' in o) expect(basename(kept.best!)).toContain('val_f1=0.5000-epoch=3');
+});
+
+test('a damaged state file is ignored, and the names decide', async () => {
+  await saveEpochs(await open(), [0.9, 0.5]);
+  writeFileSync(join(folder, '.kept.json'), '{"step":20,"values":');
+  const kept = await open();
+  expect(basename(kept.best!)).toBe('TextClassification--val_loss=0.5000-epoch=1.ckpt');
 });

@@ -1,32 +1,34 @@
 import { copyFile, link, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Type, type Static } from '@sinclair/typebox';
+import { Ajv } from 'ajv';
 import { improves } from '@nautil/metrics';
 import { pythonFixed } from '@nautil/python-format';
 import { writeFileAtomic } from '@nautil/store';
 
-/** Writes a checkpoint's file, whole or not at all. */
+/** Writes a checkpoint to a path atomically. */
 export type WriteCheckpoint = (path: string) => Promise<void>;
 
 export interface KeptCheckpointsOptions {
-  /** `checkpoints` in the folder of the run. */
+  /** The run's `checkpoints` folder. */
   folder: string;
 
-  /** `exp_manager.name`, with which the files begin. */
+  /** `exp_manager.name`, the prefix of the file names. */
   name: string;
 
   monitor: string;
   mode: 'min' | 'max';
 
-  /** How many of the best are kept; -1: all, 0: none. */
+  /** Number of best checkpoints to keep; -1 keeps all, 0 none. */
   saveTopK: number;
   saveLast: boolean;
 
-  /** Epochs between two that may be among the best; 0: never. */
+  /** Only every n-th epoch competes for the best; 0 disables the competition. */
   everyNEpochs: number;
 }
 
-/** A moment of the run, and the monitored value there. */
-export interface Moment {
+/** An evaluation of the monitored value. */
+export interface MonitoredEvaluation {
   /** Optimizer steps done. */
   step: number;
 
@@ -35,24 +37,28 @@ export interface Moment {
   value: number;
 }
 
-/** What the names of files don't tell; a folder without it is read as NeMo does, from the names alone. */
-interface Record {
+const stateFileName = '.kept.json';
+
+/** State that file names cannot carry. A folder without it (NeMo's own) is restored from the names alone. */
+const RotationState = Type.Object({
   /** Step of the newest checkpoint. */
-  step: number;
+  step: Type.Integer({ minimum: 0 }),
 
-  /** Of each of the best, by file name; null: not a finite number, which its name tells. */
-  values: { [file: string]: number | null };
-  last?: string;
+  /** Monitored value of each best checkpoint by file name; null when it is not finite (the name then holds it). */
+  values: Type.Record(Type.String(), Type.Union([Type.Number(), Type.Null()])),
 
-  /** The monitored value of the newest one, as it stands in the name. */
-  shown: string;
-}
+  /** The newest monitored value, formatted as in file names. */
+  shown: Type.String(),
 
-const recordName = '.kept.json';
+  /** File name of the last checkpoint. */
+  last: Type.Optional(Type.String()),
+});
+type RotationState = Static<typeof RotationState>;
+const isRotationState = new Ajv().compile<RotationState>(RotationState);
 
 /**
- * The best checkpoints of a run and its last one, under the names that NeMo gives them:
- * `TextClassification--val_loss=0.6933-epoch=1.ckpt`, and `…-last.ckpt`. A new one is written before an old one goes.
+ * Keeps the best checkpoints of a run and its last one under NeMo's names,
+ * `TextClassification--val_loss=0.6933-epoch=1.ckpt` and `…-last.ckpt`. It writes a new file before it removes an old one.
  */
 export class KeptCheckpoints {
   readonly #options: KeptCheckpointsOptions;
@@ -60,29 +66,30 @@ export class KeptCheckpoints {
   #last: string | undefined;
   #step: number;
 
-  /** As Lightning, which shows 0 as long as nothing was evaluated. */
-  #shown: string;
+  /** The newest monitored value in the format of file names; Lightning uses 0 before the first evaluation. */
+  #valueInName: string;
 
-  private constructor(options: KeptCheckpointsOptions, best: Map<string, number>, record: Record | undefined) {
+  private constructor(options: KeptCheckpointsOptions, best: Map<string, number>, state: RotationState | undefined) {
     this.#options = options;
     this.#best = best;
-    this.#last = record?.last;
-    this.#step = record?.step ?? 0;
-    this.#shown = record?.shown ?? shown(0);
+    this.#last = state?.last;
+    this.#step = state?.step ?? 0;
+    this.#valueInName = state?.shown ?? formatInName(0);
   }
 
-  /** Goes on with what the folder holds; what a crash left there, or more than `saveTopK`, is removed. */
+  /** Restores the state of a folder. Removes files that a crash left behind, and best checkpoints beyond `saveTopK`. */
   static async open(options: KeptCheckpointsOptions): Promise<KeptCheckpoints> {
     const { folder, saveTopK } = options;
-    const record = await readRecord(folder);
+    const state = await readState(folder);
     const best = new Map<string, number>();
     for (const file of await readdir(folder).catch((): string[] => [])) {
       const value = valueInName(file, options);
-      const isBest = value !== undefined && (record === undefined || file in record.values);
-      if (isBest) best.set(file, rankable(record?.values[file] ?? value, options.mode));
-      else if (record !== undefined && file !== record.last && isOurs(file, options)) await rm(join(folder, file));
+      const isBest = value !== undefined && (state === undefined || file in state.values);
+      if (isBest) best.set(file, rankable(state?.values[file] ?? value, options.mode));
+      else if (state !== undefined && file !== state.last && isCheckpointFile(file, options))
+        await rm(join(folder, file));
     }
-    const kept = new KeptCheckpoints(options, best, record);
+    const kept = new KeptCheckpoints(options, best, state);
     while (saveTopK >= 0 && best.size > saveTopK) {
       const worst = kept.#worst()!;
       best.delete(worst);
@@ -91,7 +98,7 @@ export class KeptCheckpoints {
     return kept;
   }
 
-  /** The best of them; undefined as long as there is none. */
+  /** Path of the best checkpoint; undefined while there is none. */
   get best(): string | undefined {
     const sorted = this.#sorted();
     return sorted[0] === undefined ? undefined : join(this.#options.folder, sorted[0]);
@@ -102,45 +109,50 @@ export class KeptCheckpoints {
   }
 
   /**
-   * Keeps the checkpoint after an evaluation: among the best if it is one, and as the last.
+   * Saves the checkpoint of an evaluation: as one of the best if it qualifies, and as the last.
    *
-   * @returns what Lightning says of it; undefined for a moment that was kept before a crash, and for an epoch between.
+   * @returns the message that Lightning logs; undefined for an evaluation that was saved before a crash, and for an epoch
+   * that does not compete.
    */
-  async save(moment: Moment, write: WriteCheckpoint): Promise<string | undefined> {
-    if (moment.step <= this.#step) return undefined;
+  async save(evaluation: MonitoredEvaluation, write: WriteCheckpoint): Promise<string | undefined> {
+    if (evaluation.step <= this.#step) return undefined;
     const { folder, saveLast, everyNEpochs, saveTopK } = this.#options;
     await mkdir(folder, { recursive: true });
-    this.#shown = shown(moment.value);
-    if (this.#step === 0) await this.#writeRecord(); // from here on, a file that is not recorded is one that a crash left
-    const isCandidate = saveTopK !== 0 && everyNEpochs >= 1 && (moment.epoch + 1) % everyNEpochs === 0;
-    const among = isCandidate ? await this.#saveAmongBest(moment, write) : undefined;
-    this.#step = moment.step;
-    const written = among?.path;
+    this.#valueInName = formatInName(evaluation.value);
+    // Once the state exists, `open` treats a file that it does not list as the remains of a crash.
+    if (this.#step === 0) await this.#writeState();
+    const isCandidate = saveTopK !== 0 && everyNEpochs >= 1 && (evaluation.epoch + 1) % everyNEpochs === 0;
+    const saved = isCandidate ? await this.#saveAmongBest(evaluation, write) : undefined;
+    this.#step = evaluation.step;
+    const written = saved?.path;
     if (saveLast)
-      await this.#replaceLast(moment.epoch, written === undefined ? write : (path) => linkOrCopy(written, path));
-    else await this.#writeRecord();
-    return among?.message;
+      await this.#replaceLast(evaluation.epoch, written === undefined ? write : (path) => linkOrCopy(written, path));
+    else await this.#writeState();
+    return saved?.message;
   }
 
-  /** Leaves the last checkpoint as NeMo does at the end of training: named by the number of epochs that are done. */
-  async end(moment: { step: number; epochsDone: number }, write: WriteCheckpoint): Promise<void> {
+  /** Writes the last checkpoint at the end of training, which NeMo names by the number of completed epochs. */
+  async end(training: { step: number; epochsDone: number }, write: WriteCheckpoint): Promise<void> {
     if (!this.#options.saveLast) return;
     await mkdir(this.#options.folder, { recursive: true });
-    const written = moment.step <= this.#step ? this.last : undefined;
-    this.#step = Math.max(this.#step, moment.step);
-    await this.#replaceLast(moment.epochsDone, written === undefined ? write : (path) => linkOrCopy(written, path));
+    const written = training.step <= this.#step ? this.last : undefined;
+    this.#step = Math.max(this.#step, training.step);
+    await this.#replaceLast(training.epochsDone, written === undefined ? write : (path) => linkOrCopy(written, path));
   }
 
-  async #saveAmongBest(moment: Moment, write: WriteCheckpoint): Promise<{ message: string; path?: string }> {
+  async #saveAmongBest(
+    evaluation: MonitoredEvaluation,
+    write: WriteCheckpoint,
+  ): Promise<{ message: string; path?: string }> {
     const { folder, monitor, mode, saveTopK } = this.#options;
-    const value = rankable(moment.value, mode);
+    const value = rankable(evaluation.value, mode);
     const isFull = saveTopK > 0 && this.#best.size >= saveTopK;
     const worst = isFull ? this.#worst() : undefined;
-    const at = `Epoch ${moment.epoch}, global step ${moment.step}: '${monitor}'`;
+    const prefix = `Epoch ${evaluation.epoch}, global step ${evaluation.step}: '${monitor}'`;
     if (worst !== undefined && !improves(value, this.#best.get(worst)!, mode)) {
-      return { message: `${at} was not in top ${saveTopK}` };
+      return { message: `${prefix} was not in top ${saveTopK}` };
     }
-    const file = this.#freeName(moment.epoch, worst);
+    const file = this.#freeName(evaluation.epoch, worst);
     const path = join(folder, file);
     await write(path);
     if (worst !== undefined) this.#best.delete(worst);
@@ -150,7 +162,7 @@ export class KeptCheckpoints {
     const top = saveTopK === -1 ? this.#best.size : saveTopK;
     return {
       path,
-      message: `${at} reached ${five(value)} (best ${five(best)}), saving model to '${path}' as top ${top}`,
+      message: `${prefix} reached ${toFixed5(value)} (best ${toFixed5(best)}), saving model to '${path}' as top ${top}`,
     };
   }
 
@@ -163,11 +175,11 @@ export class KeptCheckpoints {
     await rename(temporary, join(folder, file));
     const before = this.#last;
     this.#last = file;
-    await this.#writeRecord();
+    await this.#writeState();
     if (before !== undefined && before !== file) await rm(join(folder, before), { force: true });
   }
 
-  /** Two evaluations of one epoch may have equal values to four digits. */
+  /** Two evaluations of one epoch can agree to four digits; Lightning then appends a version. */
   #freeName(epoch: number, replaced: string | undefined): string {
     const name = this.#stem(epoch);
     let file = `${name}.ckpt`;
@@ -177,10 +189,10 @@ export class KeptCheckpoints {
 
   #stem(epoch: number): string {
     const { name, monitor } = this.#options;
-    return `${name}--${monitor}=${this.#shown}-epoch=${epoch}`;
+    return `${name}--${monitor}=${this.#valueInName}-epoch=${epoch}`;
   }
 
-  /** File names, the best first. */
+  /** File names, best first. */
   #sorted(): string[] {
     const sign = this.#options.mode === 'min' ? 1 : -1;
     return [...this.#best].sort(([, a], [, b]) => (a === b ? 0 : sign * (a - b))).map(([file]) => file);
@@ -190,31 +202,36 @@ export class KeptCheckpoints {
     return this.#sorted().at(-1);
   }
 
-  async #writeRecord(): Promise<void> {
+  async #writeState(): Promise<void> {
     const values = Object.fromEntries(
       [...this.#best].map(([file, value]) => [file, Number.isFinite(value) ? value : null]),
     );
-    const record: Record = {
+    const state: RotationState = {
       step: this.#step,
       values,
-      shown: this.#shown,
+      shown: this.#valueInName,
       ...(this.#last === undefined ? {} : { last: this.#last }),
     };
-    await writeFileAtomic(join(this.#options.folder, recordName), JSON.stringify(record));
+    await writeFileAtomic(join(this.#options.folder, stateFileName), JSON.stringify(state));
   }
 }
 
-/** The checkpoint that is marked as the last, when the record tells several such files apart. */
+/** The file recorded as the last checkpoint, which resolves the ambiguity when a folder has several `-last.ckpt` files. */
 export async function recordedLast(folder: string): Promise<string | undefined> {
-  return (await readRecord(folder))?.last;
+  return (await readState(folder))?.last;
 }
 
-async function readRecord(folder: string): Promise<Record | undefined> {
-  const text = await readFile(join(folder, recordName), 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : (JSON.parse(text) as Record);
+/** A missing or damaged state file is ignored: the file names hold enough to continue, as they do in NeMo's own folders. */
+async function readState(folder: string): Promise<RotationState | undefined> {
+  try {
+    const state: unknown = JSON.parse(await readFile(join(folder, stateFileName), 'utf8'));
+    return isRotationState(state) ? state : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
-/** The value in the name of one of the best, and undefined for any other file. */
+/** The value in the name of a best checkpoint; undefined for any other file. */
 function valueInName(file: string, { name, monitor }: KeptCheckpointsOptions): number | undefined {
   const start = `${name}--${monitor}=`;
   if (!file.startsWith(start)) return undefined;
@@ -222,29 +239,29 @@ function valueInName(file: string, { name, monitor }: KeptCheckpointsOptions): n
   return value === undefined ? undefined : Number(value.replace('inf', 'Infinity').replace('nan', 'NaN'));
 }
 
-/** Whether a file is one that is written here: of the best, the last, or half of one. */
-const isOurs = (file: string, { name }: KeptCheckpointsOptions): boolean =>
+/** Whether a file has a name that this class gives: a best or last checkpoint, or an incomplete one. */
+const isCheckpointFile = (file: string, { name }: KeptCheckpointsOptions): boolean =>
   file.replace(/^\./, '').startsWith(`${name}--`) && /\.ckpt(\.incomplete)?$/.test(file);
 
-/** A value that is no number is worse than every other, as in Lightning. */
+/** NaN ranks below every other value, as in Lightning. */
 function rankable(value: number, mode: 'min' | 'max'): number {
   if (!Number.isNaN(value)) return value;
   return mode === 'min' ? Infinity : -Infinity;
 }
 
-const shown = (value: number): string => asPython(value, 4);
+const formatInName = (value: number): string => pythonFormat(value, 4);
 
-const five = (value: number): string => asPython(value, 5);
+const toFixed5 = (value: number): string => pythonFormat(value, 5);
 
-function asPython(value: number, digits: number): string {
+function pythonFormat(value: number, digits: number): string {
   if (Number.isFinite(value)) return pythonFixed(value, digits);
   return Number.isNaN(value) ? 'nan' : value > 0 ? 'inf' : '-inf';
 }
 
-/** The file under another name too, whole or not at all, and without a second copy of its bytes where that can be. */
+/** Gives a file a second name by a hard link, or copies it atomically where the file system has no links. */
 export async function linkOrCopy(from: string, to: string): Promise<void> {
   await link(from, to).catch(async () => {
-    const temporary = `${to}.incomplete`; // other disks, and some file systems, have no links
+    const temporary = `${to}.incomplete`;
     await copyFile(from, temporary);
     await rename(temporary, to);
   });

@@ -2,9 +2,9 @@ import type { TrainEvent } from '@nautil/contracts';
 import type { EventFile } from './event-file.js';
 
 /**
- * Writes what training says to a TensorBoard event file, under NeMo's tags and in NeMo's units: `train_loss`, `lr`,
- * `val_loss`, and `val_precision`, `val_recall` and `val_f1` as micro averages in percent; beside them the macro F1, which
- * NeMo lacks.
+ * Writes a step or an evaluation to a TensorBoard event file under NeMo's tags and in NeMo's units: `train_loss`, `lr`,
+ * `val_loss`, and the micro averages `val_precision`, `val_recall` and `val_f1` in percent. Adds the macro F1, which NeMo
+ * does not record.
  */
 export function recordTraining(file: Pick<EventFile, 'scalar'>, event: TrainEvent): void {
   if (event.type === 'step') {

@@ -1,10 +1,10 @@
+import { pythonFloat, pythonStrings } from '@nautil/python-format';
 import type { TokenCacheSummary } from '@nautil/tokenization';
 import type { ExperimentLog } from './experiment-log.js';
-import { pythonFloat, pythonStrings } from '@nautil/python-format';
 
-/** What a run starts with, as far as its log tells. */
+/** The facts that NeMo logs when a run starts. */
 export interface StartOfRun {
-  /** The resolved configuration as YAML, each value as it was written. */
+  /** The resolved configuration as YAML. */
   config: string;
 
   /** Folder of the run's files. */
@@ -21,7 +21,7 @@ export interface TokenizedSplit {
   summary: Pick<TokenCacheSummary, 'examples' | 'truncated' | 'lengths' | 'samples'>;
 }
 
-/** Logs what NeMo logs at first: the configuration, the devices, the folder. The words are NeMo's. */
+/** Logs the configuration, the devices and the folder in NeMo's words. */
 export function logStartOfRun(log: Pick<ExperimentLog, 'info' | 'warn' | 'lightning'>, start: StartOfRun): void {
   log.info('text_classification_with_bert', `\nConfig Params:\n${start.config}`);
   log.lightning(`GPU available: ${pythonBool(start.gpuAvailable)}, used: ${pythonBool(start.gpuUsed)}`);
@@ -29,9 +29,9 @@ export function logStartOfRun(log: Pick<ExperimentLog, 'info' | 'warn' | 'lightn
 }
 
 /**
- * Logs what NeMo logs of a split that was read: two samples with what the model gets of them, and the lengths of the sequences.
+ * Logs a tokenised split in NeMo's words: two examples with their tokens and ids, and statistics of the sequence lengths.
  *
- * @param maxLength - `model.dataset.max_seq_length`, to which texts are cut.
+ * @param maxLength - `model.dataset.max_seq_length`, the length to which texts are truncated
  */
 export function logSplit(
   log: Pick<ExperimentLog, 'info' | 'warn'>,
