@@ -2,13 +2,13 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { nautilHome, workspaceRoot } from '@nautil/store';
+import { nautilHome, packageRoot } from '@nautil/store';
 import { parse } from 'yaml';
 
 // What `trainer:train` prints and leaves, beside what NeMo 1.23's own script printed and left for the same command line.
 
-const golden = resolve(workspaceRoot(), process.env['GOLDEN'] ?? '../shared/golden');
-const artifacts = resolve(workspaceRoot(), '../shared/golden/nemo/run_artifacts');
+const golden = resolve(packageRoot(), process.env['GOLDEN'] ?? '../shared/golden');
+const artifacts = resolve(packageRoot(), '../shared/golden/nemo/run_artifacts');
 const trainFile = join(golden, 'nemo/traj_train.tsv');
 
 let home: string;
@@ -47,7 +47,7 @@ const train = (cwd: string, overrides: string[]): Promise<Ended> => trainer('tra
 
 function trainer(command: string, cwd: string, overrides: string[]): Promise<Ended> {
   const child = spawn(process.execPath, ['--import', 'tsx', 'apps/cli/src/trainer/main.ts', command, ...overrides], {
-    cwd: workspaceRoot(),
+    cwd: packageRoot(),
     env: {
       ...process.env,
       NODE_OPTIONS: '',

@@ -4,7 +4,7 @@ import { defaultTaskQueue, progressQuery, type Progress, type TextClassification
 import { MlflowClient } from '@nautil/mlflow';
 import { SlowProxy } from '@nautil/mlflow/testing';
 import { freePort, isPortFree, startMlflowServer, type ServerHandle } from '@nautil/stack';
-import { workspaceRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
 import type { WorkflowHandle } from '@temporalio/client';
 import { keptSteps, nautil, onlyRunOf, runFolderOf, short, tell } from './testing/drill.js';
 import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
@@ -74,7 +74,7 @@ test('down before and all along: the run is done, and a sync that is killed and 
 
   await startServer();
   const slow = await SlowProxy.start(address(), 200);
-  const program = join(workspaceRoot(), 'apps/cli/bin/nautil.mjs');
+  const program = join(packageRoot(), 'apps/cli/bin/nautil.mjs');
   const killed = spawn(process.execPath, [program, 'runs', 'sync', '--tracking-uri', slow.address], {
     env: { ...process.env, NODE_OPTIONS: '', NAUTIL_HOME: stack.home },
     stdio: 'ignore',

@@ -5,11 +5,11 @@ import { createActivities } from '@nautil/activities';
 import { readNemo, verifyNemo, type JsonObject, type JsonValue, type NemoArchive } from '@nautil/formats';
 import type { RunActivities } from '@nautil/contracts';
 import { encoderWeights, parseEncoderConfig } from '@nautil/model';
-import { nautilHome, workspaceRoot } from '@nautil/store';
+import { nautilHome, packageRoot } from '@nautil/store';
 import { MockActivityEnvironment } from '@temporalio/testing';
 
 // What a whole run packages, held against what NeMo wrote for a model of the same kind.
-const golden = resolve(workspaceRoot(), process.env['GOLDEN'] ?? '../shared/golden');
+const golden = resolve(packageRoot(), process.env['GOLDEN'] ?? '../shared/golden');
 const kinds = [
   { kind: 'BERT', encoder: 'bert-tiny-uncased', archive: 'tiny_bert.nemo' },
   {
@@ -176,5 +176,5 @@ test('equal runs give equal bytes, without a path, an id or a time in them', asy
   expect(runs[1]!.sha256).toBe(runs[0]!.sha256);
   const bytes = await readFile(runs[0]!.path, 'latin1');
   for (const { home, workflowId } of runs)
-    for (const foreign of [home, workflowId, golden, workspaceRoot()]) expect(bytes).not.toContain(foreign);
+    for (const foreign of [home, workflowId, golden, packageRoot()]) expect(bytes).not.toContain(foreign);
 }, 120_000);

@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { NemoDescription, NemoVerification } from '@nautil/formats';
-import { workspaceRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
 
-const golden = resolve(workspaceRoot(), process.env['GOLDEN'] ?? '../shared/golden', 'nemo');
+const golden = resolve(packageRoot(), process.env['GOLDEN'] ?? '../shared/golden', 'nemo');
 const archives = readdirSync(golden).filter((name) => name.endsWith('.nemo'));
 const folder = mkdtempSync(join(tmpdir(), 'nautil-cli-archives-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -22,7 +22,7 @@ interface Run {
 
 /** The program itself, as people start it. */
 function nautil(...args: string[]): Promise<Run> {
-  const program = join(workspaceRoot(), 'apps/cli/bin/nautil.mjs');
+  const program = join(packageRoot(), 'apps/cli/bin/nautil.mjs');
   return new Promise((done) =>
     execFile(process.execPath, [program, ...args], { maxBuffer: 1 << 24 }, (error, stdout, stderr) =>
       done({ exitCode: error ? Number(error.code) : 0, stdout, stderr }),

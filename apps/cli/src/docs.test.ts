@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { workspaceRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
 
 test('docs/config.md and docs/cli.md are what the code says; `node tools/docs.mjs` writes them', async () => {
-  const check = promisify(execFile)(process.execPath, ['tools/docs.mjs', '--check'], { cwd: workspaceRoot() });
+  const check = promisify(execFile)(process.execPath, ['tools/docs.mjs', '--check'], { cwd: packageRoot() });
   await expect(check).resolves.toMatchObject({ stdout: 'the pages are up to date\n' });
 });

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { workspaceRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
 import type { Command } from 'commander';
 import { buildProgram } from './program.js';
 
@@ -9,15 +9,15 @@ import { buildProgram } from './program.js';
 
 const pages = [
   'README.md',
-  ...readdirSync(join(workspaceRoot(), 'docs')).flatMap((name) => (name.endsWith('.md') ? [`docs/${name}`] : [])),
+  ...readdirSync(join(packageRoot(), 'docs')).flatMap((name) => (name.endsWith('.md') ? [`docs/${name}`] : [])),
   ...['libs', 'apps'].flatMap((folder) =>
-    readdirSync(join(workspaceRoot(), folder)).map((name) => `${folder}/${name}/README.md`),
+    readdirSync(join(packageRoot(), folder)).map((name) => `${folder}/${name}/README.md`),
   ),
 ];
 
 const textOf = (page: string): string => {
   try {
-    return readFileSync(join(workspaceRoot(), page), 'utf8');
+    return readFileSync(join(packageRoot(), page), 'utf8');
   } catch {
     return '';
   }
@@ -67,7 +67,7 @@ const targets = documented('npx nx run ');
 test.each(targets)('%s: %s', (_, line) => {
   const [project = '', target = ''] = words(line)[3]!.split(':');
   const manifests = ['libs', 'apps'].flatMap((folder) =>
-    readdirSync(join(workspaceRoot(), folder)).map((name) => join(folder, name, 'package.json')),
+    readdirSync(join(packageRoot(), folder)).map((name) => join(folder, name, 'package.json')),
   );
   const found = [...manifests, 'tests/package.json', 'tools/package.json', 'workflows/package.json'].map((file) => {
     const { nx } = JSON.parse(textOf(file) || '{}') as { nx?: { name?: string; targets?: Record<string, unknown> } };

@@ -2,9 +2,9 @@ import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { workspaceRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
 
-const golden = resolve(workspaceRoot(), process.env['GOLDEN'] ?? '../shared/golden');
+const golden = resolve(packageRoot(), process.env['GOLDEN'] ?? '../shared/golden');
 const folder = mkdtempSync(join(tmpdir(), 'nautil-cli-encode-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -32,7 +32,7 @@ function encode(
   texts: readonly string[],
   ...args: string[]
 ): Promise<{ exitCode: number; stdout: string; stderr: string }> {
-  const program = join(workspaceRoot(), 'apps/cli/bin/nautil.mjs');
+  const program = join(packageRoot(), 'apps/cli/bin/nautil.mjs');
   return new Promise((done) => {
     const child = execFile(
       process.execPath,

@@ -1,6 +1,6 @@
 import { maxTrials, NautilError, type SweepPlan, type SweepRequest, type SweepTrial } from '@nautil/contracts';
 import { ConfigError, gridOf, loadConfig, parseSweep, sampleOf, type Settings, type Sweep } from '@nautil/config';
-import { workspaceRoot } from '@nautil/store';
+import { defaultFolder } from '@nautil/store';
 import { configDigestOf, experimentOf } from './stages/resolve-run.js';
 
 /** A sweep that was asked for cannot be run as it stands. */
@@ -23,7 +23,7 @@ const readableIdLength = 80;
  */
 export async function planSweep(request: SweepRequest, o: { cwd?: string } = {}): Promise<SweepPlan> {
   const { config: configName, configPath, sweepId } = request;
-  const cwd = request.cwd ?? o.cwd ?? workspaceRoot();
+  const cwd = request.cwd ?? o.cwd ?? defaultFolder();
   const sweep = parseSweep(request.overrides);
   const combinations = combinationsOf(sweep, request);
 

@@ -1,4 +1,4 @@
-import { workspaceRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { isAbsolute, join, relative } from 'node:path';
 import { readYaml, type YamlFile } from './read-yaml.js';
@@ -47,14 +47,14 @@ export class ConfigSearchPath {
 
   /** The name of a file for people: short when it is in the checkout or where they stand. */
   shown(path: string): string {
-    const base = [workspaceRoot(), this.cwd].find((folder) => isInside(folder, path));
+    const base = [packageRoot(), this.cwd].find((folder) => isInside(folder, path));
     return base === undefined ? path : relative(base, path);
   }
 }
 
 /** The checkout's own folder of configurations. */
 export function shippedFolder(): string {
-  return join(workspaceRoot(), 'conf');
+  return join(packageRoot(), 'conf');
 }
 
 function isInside(folder: string, path: string): boolean {

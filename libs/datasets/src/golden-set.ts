@@ -1,11 +1,11 @@
-import { workspaceRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
-const shared = resolve(workspaceRoot(), '../shared/golden');
+const shared = resolve(packageRoot(), '../shared/golden');
 
 /** A path in the recorded truth that tests compare with: the set that GOLDEN names, else the shared one. */
-export const golden = (...path: string[]): string => resolve(workspaceRoot(), process.env['GOLDEN'] || shared, ...path);
+export const golden = (...path: string[]): string => resolve(packageRoot(), process.env['GOLDEN'] || shared, ...path);
 
 /** A path among NeMo's own files, which exist in the shared set alone. */
 export const nemoFiles = (...path: string[]): string => resolve(shared, 'nemo-files', ...path);

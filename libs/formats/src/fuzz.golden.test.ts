@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { workspaceRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
 import { golden, goldenFiles } from './golden-set.js';
 import type { FuzzReport } from './testing/fuzz.js';
 
@@ -18,11 +18,11 @@ const files = [
 
 /** Runs the program; a crash, a hang, or more memory than the limit ends it without a report. */
 function fuzz(seed: number, casesPerFile: number, of: readonly string[]): Promise<FuzzReport> {
-  const program = join(workspaceRoot(), 'libs/formats/src/testing/fuzz.ts');
+  const program = join(packageRoot(), 'libs/formats/src/testing/fuzz.ts');
   const child = spawn(
     process.execPath,
     ['--import', 'tsx', '--max-old-space-size=256', program, String(seed), String(casesPerFile), ...of],
-    { cwd: workspaceRoot(), env: { ...process.env, NODE_OPTIONS: '' }, timeout: 170_000, killSignal: 'SIGKILL' },
+    { cwd: packageRoot(), env: { ...process.env, NODE_OPTIONS: '' }, timeout: 170_000, killSignal: 'SIGKILL' },
   );
   let output = '';
   let complaints = '';

@@ -1,9 +1,9 @@
-import { workspaceRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
 import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
-const shared = resolve(workspaceRoot(), '../shared/golden');
-const chosen = process.env['GOLDEN'] ? resolve(workspaceRoot(), process.env['GOLDEN']) : shared;
+const shared = resolve(packageRoot(), '../shared/golden');
+const chosen = process.env['GOLDEN'] ? resolve(packageRoot(), process.env['GOLDEN']) : shared;
 
 /** A path in the recorded truth that the tests run against: the set that GOLDEN names, else the shared one. */
 export function golden(...parts: string[]): string {

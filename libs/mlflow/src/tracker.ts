@@ -1,4 +1,4 @@
-import { workspaceRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
 import { createHash } from 'node:crypto';
 import { basename, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -90,7 +90,7 @@ export async function openTracker(o: TrackerOptions): Promise<Tracker> {
     experiment: o.experiment,
     runName: o.runName ?? o.workflowId ?? basename(o.journal).replace(/\.\w+$/, ''),
     tags: {
-      ...(await sourceTags(workspaceRoot())),
+      ...(await sourceTags(packageRoot())),
       ...(o.workflowId === undefined ? {} : { 'nautil.workflow_id': o.workflowId }),
       ...(o.parentRunId === undefined ? {} : { 'mlflow.parentRunId': o.parentRunId }),
       ...o.tags,

@@ -2,7 +2,7 @@ import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFile
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEncoder, openTensors, readEncoderConfig, type EncoderLayout, type JsonObject } from '@nautil/formats';
-import { workspaceRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
 import { Graph, hostTensor, Session, type Output } from '@nautil/tensorflow';
 import {
   encode,
@@ -14,7 +14,7 @@ import {
   type EncoderConfig,
 } from './index.js';
 
-const golden = process.env['GOLDEN'] ?? join(workspaceRoot(), '..', 'shared', 'golden');
+const golden = process.env['GOLDEN'] ?? join(packageRoot(), '..', 'shared', 'golden');
 const tolerance = 1e-4;
 
 interface Rows {

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { workspaceRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
 
 /** The recorded truth that tests compare with: GOLDEN, or the set beside the checkout. */
-export const goldenFolder = resolve(workspaceRoot(), process.env['GOLDEN'] ?? '../shared/golden');
+export const goldenFolder = resolve(packageRoot(), process.env['GOLDEN'] ?? '../shared/golden');
 
 /** What exists in the shared set alone (NeMo's own files) is read from there whatever GOLDEN is. */
-export const sharedGolden = resolve(workspaceRoot(), '../shared/golden');
+export const sharedGolden = resolve(packageRoot(), '../shared/golden');
 
 export const readGolden = <T>(name: string, folder = goldenFolder): T =>
   JSON.parse(readFileSync(resolve(folder, name), 'utf8')) as T;

@@ -1,4 +1,4 @@
-import { nautilHome, withLock, workspaceRoot } from '@nautil/store';
+import { defaultFolder, nautilHome, withLock } from '@nautil/store';
 import { join } from 'node:path';
 import { ServerUnreachable } from './errors.js';
 import { mlflowAnswers, mlflowVersionAt, startMlflowServer } from './mlflow-server.js';
@@ -228,7 +228,7 @@ async function workerRuns({ settings, record, keep, onProgress, signal }: Contex
     name: 'worker',
     command: worker.command,
     args: worker.args,
-    cwd: workspaceRoot(),
+    cwd: defaultFolder(),
     env: { ...worker.env, NAUTIL_TEMPORAL_ADDRESS: temporalAddress, MLFLOW_TRACKING_URI: mlflowTrackingUri },
     logFile: logOf('worker'),
     outlivesParent: true,

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256Of } from './digest.js';
-import { nautilHome } from './workspace-root.js';
+import { nautilHome } from './package-root.js';
 import { temporaryBeside } from './write-file-atomic.js';
 
 /**

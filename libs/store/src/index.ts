@@ -6,6 +6,6 @@ export { homeId } from './home-id.js';
 export { fileRefsIn, stageOutput } from './stage-output.js';
 export { Store } from './store.js';
 export { withLock } from './with-lock.js';
-export { nautilHome, workspaceRoot } from './workspace-root.js';
+export { defaultFolder, isCheckout, nautilHome, packageRoot } from './package-root.js';
 export { writeFileAtomic, type WriteOptions } from './write-file-atomic.js';
 export { cachedSnapshot, hubCacheFolder, hubRepositoryFolder, isHubName, type HubRepository } from './hub-cache.js';

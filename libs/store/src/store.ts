@@ -6,7 +6,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { sha256Of } from './digest.js';
 import { explainWriteError } from './disk-full.js';
 import { withLock } from './with-lock.js';
-import { nautilHome } from './workspace-root.js';
+import { nautilHome } from './package-root.js';
 import { removeAbandoned, syncFolder, temporaryBeside } from './write-file-atomic.js';
 
 /**

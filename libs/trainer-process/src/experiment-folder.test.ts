@@ -5,7 +5,7 @@ import { join, relative, resolve } from 'node:path';
 import { loadConfig, type ExpManagerSettings } from '@nautil/config';
 import type { TrainEvent } from '@nautil/contracts';
 import { CannotResume, ExperimentFolder, placeExperiment, readEvents } from '@nautil/nemo';
-import { workspaceRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
 import { sharedGolden } from './golden-set.js';
 import { trainClassifier } from '@nautil/training';
 import { openTinyRun, type TinyRun } from '@nautil/training/testing';
@@ -189,7 +189,7 @@ test('cmd-args.log and hparams.yaml are NeMo’s, to the letter but for the fold
   expect(readFileSync(join(cwd, 'cmd-args.log'), 'utf8')).toBe(recorded('cmd-args.log'));
   expect(readFileSync(join(cwd, 'hparams.yaml'), 'utf8')).toBe(hparams);
   expect(existsSync(join(cwd, 'git-info.log'))).toBe(false);
-  await experiment.begin({ command, model, cwd: workspaceRoot() });
+  await experiment.begin({ command, model, cwd: packageRoot() });
   expect(readFileSync(join(cwd, 'git-info.log'), 'utf8')).toMatch(/^commit hash: [0-9a-f]{40}\n/);
 });
 

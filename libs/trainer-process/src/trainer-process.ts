@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { RemoteError, type FromTrainer, type ToTrainer, type TrainEvent } from '@nautil/contracts';
-import { workspaceRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
 import type { TrainerResult, TrainerTask } from './trainer-task.js';
 import { TrainerCrashed } from './errors.js';
 
@@ -50,7 +50,7 @@ export class TrainerProcess {
   /** @param env - beside this process's environment */
   constructor(env?: Record<string, string>) {
     const child = fork(fileURLToPath(new URL('./child.ts', import.meta.url)), {
-      cwd: workspaceRoot(),
+      cwd: packageRoot(),
       ...(env ? { env: { ...process.env, ...env } } : {}),
       execArgv: ['--import', import.meta.resolve('tsx')],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

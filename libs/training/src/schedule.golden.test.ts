@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { OptimSettings } from '@nautil/config';
-import { workspaceRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
 import { runLengthOf, scheduleOf } from './schedule.js';
 
-const shared = resolve(workspaceRoot(), '../shared/golden');
-const golden = process.env['GOLDEN'] ? resolve(workspaceRoot(), process.env['GOLDEN']) : shared;
+const shared = resolve(packageRoot(), '../shared/golden');
+const golden = process.env['GOLDEN'] ? resolve(packageRoot(), process.env['GOLDEN']) : shared;
 const readJson = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
 
 function optim(lr: number, name: string, args: Record<string, unknown>): OptimSettings {

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { progressQuery, type Progress, type TrainEvent, type TrainStepped } from '@nautil/contracts';
 import type { MlflowClient, Run } from '@nautil/mlflow';
-import { Store, workspaceRoot } from '@nautil/store';
+import { Store, packageRoot } from '@nautil/store';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { LocalStack } from './local-stack.js';
 
@@ -36,7 +36,7 @@ export function nautil(
   return new Promise((resolve) =>
     execFile(
       process.execPath,
-      [join(workspaceRoot(), 'apps/cli/bin/nautil.mjs'), ...args],
+      [join(packageRoot(), 'apps/cli/bin/nautil.mjs'), ...args],
       { env },
       (error, stdout, stderr) => resolve({ exitCode: error ? Number(error.code) : 0, stdout, stderr }),
     ),

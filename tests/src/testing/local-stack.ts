@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PortInUse, startMlflowServer, startTemporalServer, type ServerHandle } from '@nautil/stack';
-import { nautilHome, workspaceRoot } from '@nautil/store';
+import { nautilHome, packageRoot } from '@nautil/store';
 import { Client, Connection } from '@temporalio/client';
 
 export interface LocalStackOptions {
@@ -22,7 +22,7 @@ export interface WorkerOptions {
   home?: string;
 }
 
-const golden = resolve(workspaceRoot(), process.env['GOLDEN'] ?? '../shared/golden');
+const golden = resolve(packageRoot(), process.env['GOLDEN'] ?? '../shared/golden');
 
 /** Labelled sentences that the tiny BERT trains on in seconds. */
 export const trainFile = join(golden, 'nemo/traj_train.tsv');
@@ -99,7 +99,7 @@ export class LocalStack {
   /** Resolves when the worker takes tasks. */
   async startWorker({ args = [], env = {}, home = this.home }: WorkerOptions = {}): Promise<ChildProcess> {
     const worker = spawn(process.execPath, ['--import', 'tsx', 'apps/cli/src/worker/main.ts', ...args], {
-      cwd: workspaceRoot(),
+      cwd: packageRoot(),
       env: {
         ...process.env,
         NODE_OPTIONS: '',

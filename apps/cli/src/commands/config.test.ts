@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { workspaceRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
 
 interface Outcome {
   code: number;
@@ -10,8 +10,8 @@ interface Outcome {
   stderr: string;
 }
 
-const program = join(workspaceRoot(), 'apps/cli/bin/nautil.mjs');
-const nautil = (args: string[], cwd = workspaceRoot()): Promise<Outcome> =>
+const program = join(packageRoot(), 'apps/cli/bin/nautil.mjs');
+const nautil = (args: string[], cwd = packageRoot()): Promise<Outcome> =>
   new Promise((done) => {
     const env = { ...process.env, INIT_CWD: cwd };
     execFile(process.execPath, [program, 'config', ...args], { cwd, env }, (error, stdout, stderr) => {

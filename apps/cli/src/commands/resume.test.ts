@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startTemporalServer, type ServerHandle } from '@nautil/stack';
-import { workspaceRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
 import { Client, Connection } from '@temporalio/client';
 
 // What is refused, and what a run is started with when it is resumed: no worker is needed for that.
@@ -22,7 +22,7 @@ afterAll(async () => {
 });
 
 function resume(...args: string[]): Promise<{ exitCode: number; stderr: string }> {
-  const program = join(workspaceRoot(), 'apps/cli/bin/nautil.mjs');
+  const program = join(packageRoot(), 'apps/cli/bin/nautil.mjs');
   const env = { ...process.env, NODE_OPTIONS: '', NAUTIL_HOME: home, NAUTIL_TEMPORAL_ADDRESS: server.address };
   return new Promise((done) =>
     execFile(process.execPath, [program, 'resume', ...args], { env }, (error, _stdout, stderr) =>

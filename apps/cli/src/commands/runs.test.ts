@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MlflowClient, openTracker, type JournalSummary, type SyncedJournal } from '@nautil/mlflow';
 import { freePort, startMlflowServer, type ServerHandle } from '@nautil/stack';
-import { workspaceRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
 
 const home = mkdtempSync(join(tmpdir(), 'nautil-runs-'));
 let server: ServerHandle | undefined;
@@ -50,7 +50,7 @@ interface Run {
 
 /** The program itself, as people start it. */
 function nautil(trackingUri: string, ...args: string[]): Promise<Run> {
-  const program = join(workspaceRoot(), 'apps/cli/bin/nautil.mjs');
+  const program = join(packageRoot(), 'apps/cli/bin/nautil.mjs');
   const env = { ...process.env, NODE_OPTIONS: '', NAUTIL_HOME: home, MLFLOW_TRACKING_URI: trackingUri };
   return new Promise((done) =>
     execFile(process.execPath, [program, ...args], { env }, (error, stdout, stderr) =>

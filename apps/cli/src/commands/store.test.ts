@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openTracker } from '@nautil/mlflow';
 import { startTemporalServer, type ServerHandle } from '@nautil/stack';
-import { Store, workspaceRoot } from '@nautil/store';
+import { Store, packageRoot } from '@nautil/store';
 import { type CollectedGarbage, type StoredKind } from '@nautil/store/garbage';
 import { Client, Connection } from '@temporalio/client';
 
@@ -38,7 +38,7 @@ function run(workflowId: string): string {
 
 /** The program itself, as people start it. */
 function nautil(address: string, ...args: string[]): Promise<{ exitCode: number; stdout: string; stderr: string }> {
-  const program = join(workspaceRoot(), 'apps/cli/bin/nautil.mjs');
+  const program = join(packageRoot(), 'apps/cli/bin/nautil.mjs');
   const env = { ...process.env, NODE_OPTIONS: '', NAUTIL_HOME: home, NAUTIL_TEMPORAL_ADDRESS: address };
   return new Promise((done) =>
     execFile(process.execPath, [program, ...args], { env }, (error, stdout, stderr) =>

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '@nautil/stack';
-import { nautilHome, workspaceRoot } from '@nautil/store';
+import { nautilHome, packageRoot } from '@nautil/store';
 
 // The likeliest mistakes with `up`, `status`, `down` and `doctor`, made with the program itself.
 
@@ -31,7 +31,7 @@ async function nautil(...args: string[]): Promise<Ended> {
   return new Promise((done) =>
     execFile(
       process.execPath,
-      [join(workspaceRoot(), 'apps/cli/bin/nautil.mjs'), ...args],
+      [join(packageRoot(), 'apps/cli/bin/nautil.mjs'), ...args],
       { env },
       (error, stdout, stderr) => done({ exitCode: error ? Number(error.code) : 0, stdout, stderr }),
     ),

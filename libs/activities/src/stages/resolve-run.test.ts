@@ -2,7 +2,7 @@ import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError } from '@nautil/config';
-import { workspaceRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
 import { resolveRun } from './resolve-run.js';
 
 let folder: string;
@@ -50,7 +50,7 @@ test('the sample data of the checkout is found from anywhere', async () => {
   const { tree } = await resolved('sample', { config: 'sst2', cwd: folder });
   expect(tree).toMatchObject({
     model: { nemo_path: join(folder, 'models/sst2.nemo') },
-    nautil: { data: { source: join(workspaceRoot(), 'samples/sst-2') } },
+    nautil: { data: { source: join(packageRoot(), 'samples/sst-2') } },
   });
 });
 

@@ -6,12 +6,13 @@ import { beginExperiment, type Echo } from './experiment.js';
 import { loadConfig, type JsonObject, type JsonValue, type Settings } from '@nautil/config';
 import {
   canonicalJson,
+  defaultFolder,
   fileRef,
   isHubName,
   nautilHome,
+  packageRoot,
   sha256Of,
   Store,
-  workspaceRoot,
   writeFileAtomic,
 } from '@nautil/store';
 import { EnvironmentInvalid, RunFolderMissing } from '../errors.js';
@@ -67,7 +68,7 @@ export async function resolveRun(
   }
   if (request.begunBefore) throw new RunFolderMissing(folder);
 
-  const cwd = request.cwd ?? o.cwd ?? workspaceRoot();
+  const cwd = request.cwd ?? o.cwd ?? defaultFolder();
   const { tree, settings, notes, isShipped } = await loadConfig({
     configName: request.config,
     configPath: request.configPath ?? o.configPath,
@@ -78,7 +79,7 @@ export async function resolveRun(
   for (const key of [...pathKeys, ...nameKeys]) {
     const value = valueAt(tree, key);
     if (typeof value !== 'string' || value === '' || isAbsolute(value) || /^\w+:\/\//.test(value)) continue;
-    const path = resolve(key === 'nautil.data.source' && isShipped(key) ? workspaceRoot() : cwd, value);
+    const path = resolve(key === 'nautil.data.source' && isShipped(key) ? packageRoot() : cwd, value);
     if (nameKeys.includes(key) && isHubName(value) && !existsSync(path)) continue;
     setAt(tree, key, path);
     resolved.push(`${key} is ${path}`);

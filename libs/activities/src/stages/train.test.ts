@@ -3,12 +3,12 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Made, TrainedModel, TrainRequest } from '@nautil/contracts';
-import { workspaceRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
 import { cache, convert, download, resolveRun, tokenize, trainModel } from './index.js';
 
 // When training is found again and when it is made again. What it computes plays no part: it leaves its folder's name.
 
-const golden = resolve(workspaceRoot(), process.env['GOLDEN'] ?? '../shared/golden');
+const golden = resolve(packageRoot(), process.env['GOLDEN'] ?? '../shared/golden');
 const home = mkdtempSync(join(tmpdir(), 'nautil-train-'));
 const homeBefore = process.env['NAUTIL_HOME'];
 beforeAll(() => {

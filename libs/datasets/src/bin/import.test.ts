@@ -1,14 +1,14 @@
-import { workspaceRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { withFolder } from '../temporary-folder.js';
 
-const program = join(workspaceRoot(), 'libs/datasets/src/bin/import.ts');
+const program = join(packageRoot(), 'libs/datasets/src/bin/import.ts');
 
 function run(...args: string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', program, ...args], {
-    cwd: workspaceRoot(),
+    cwd: packageRoot(),
     env: { ...process.env, NODE_OPTIONS: '', DEBUG: '' },
     encoding: 'utf8',
   });

@@ -6,7 +6,7 @@ import { explainWriteError, formatBytes } from '../disk-full.js';
 import { networkFetch, type Fetch } from '../http/network-fetch.js';
 import { DownloadFailed, persistently, refusal, requireHttp, Silence, type RequestOptions } from './request.js';
 import { withLock } from '../with-lock.js';
-import { nautilHome } from '../workspace-root.js';
+import { nautilHome } from '../package-root.js';
 import { syncFolder, writeFileAtomic } from '../write-file-atomic.js';
 
 /** A download whose content is not what was promised; nothing of it was kept. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fenceHolder } from '../claim-fence.js';
 import { measureFolder } from './measure-folder.js';
 import { LockTimeout, withLock } from '../with-lock.js';
-import { nautilHome } from '../workspace-root.js';
+import { nautilHome } from '../package-root.js';
 import { Store } from '../store.js';
 
 /** The folder of a run, as far as it is known without the libraries that made it. */

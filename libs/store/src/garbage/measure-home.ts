@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { measureFolder } from './measure-folder.js';
-import { nautilHome } from '../workspace-root.js';
+import { nautilHome } from '../package-root.js';
 
 /** What one kind of thing takes of the disk. */
 export interface StoredKind {

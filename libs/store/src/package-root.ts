@@ -1,0 +1,39 @@
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+let root: string | undefined;
+
+/**
+ * The folder of the files that come with Nautil beside its code (`conf`, `samples`): the checkout, or the installed package.
+ */
+export function packageRoot(): string {
+  if (root !== undefined) return root;
+  const here = fileURLToPath(import.meta.url);
+  let folder = dirname(here);
+  while (!existsSync(join(folder, 'conf', 'text_classification_config.yaml'))) {
+    const parent = dirname(folder);
+    if (parent === folder) throw new Error(`no folder above ${here} holds conf/text_classification_config.yaml`);
+    folder = parent;
+  }
+  root = folder;
+  return root;
+}
+
+/** Whether this code runs from a checkout rather than from an installed package. */
+export const isCheckout = (): boolean => existsSync(join(packageRoot(), 'nx.json'));
+
+/** Where relative paths start when a request does not say: in the checkout, or for an installed package in the current folder. */
+export const defaultFolder = (): string => (isCheckout() ? packageRoot() : process.cwd());
+
+/**
+ * The state folder, which holds everything that Nautil downloads, computes and records: NAUTIL_HOME; else `.nautil` in the
+ * checkout, or for an installed package `nautil` in the user's data folder (XDG_DATA_HOME, `~/.local/share`).
+ */
+export function nautilHome(): string {
+  const chosen = process.env['NAUTIL_HOME'];
+  if (chosen) return resolve(chosen);
+  if (isCheckout()) return join(packageRoot(), '.nautil');
+  return join(process.env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'nautil');
+}
