@@ -2,8 +2,8 @@ import { copyFile, cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createActivities } from '@nautil/activities';
-import { readNemo, verifyNemo, type JsonObject, type JsonValue, type NemoArchive } from '@nautil/formats';
-import type { RunActivities } from '@nautil/contracts';
+import { readNemo, verifyNemo, type NemoArchive } from '@nautil/formats';
+import { isJsonObject, type JsonObject, type JsonValue, type RunActivities } from '@nautil/contracts';
 import { encoderWeights, parseEncoderConfig } from '@nautil/model';
 import { nautilHome, packageRoot } from '@nautil/store';
 import { MockActivityEnvironment } from '@temporalio/testing';
@@ -98,11 +98,8 @@ async function withArchive<T>(path: string, use: (archive: NemoArchive) => Promi
   }
 }
 
-const isObject = (value: JsonValue | undefined): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 function keysOf(tree: JsonValue, prefix = ''): string[] {
-  if (!isObject(tree)) return [prefix];
+  if (!isJsonObject(tree)) return [prefix];
   return Object.entries(tree).flatMap(([key, value]) => keysOf(value, `${prefix}.${key}`));
 }
 

@@ -1,12 +1,5 @@
-import { NautilError } from '@nautil/contracts';
+import { TemporalUnreachable } from '@nautil/contracts';
 import { Client, Connection } from '@temporalio/client';
-
-/** No Temporal server answers. */
-export class TemporalUnreachable extends NautilError {
-  override readonly name = 'TemporalUnreachable';
-  readonly kind = 'environment';
-  override readonly retryable = true;
-}
 
 /** A client of the Temporal server at `address` (`host:port`); `close` it. */
 export async function connectToTemporal(address: string): Promise<{ client: Client; close: () => Promise<void> }> {

@@ -1,4 +1,5 @@
-import type { JsonObject, NemoDescription } from '@nautil/formats';
+import type { JsonObject } from '@nautil/contracts';
+import type { NemoDescription } from '@nautil/formats';
 import { stringify } from 'yaml';
 
 /** A `.nemo` as people read it: what model it is, what it scored, what it was made from, and every part of it. */

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { NautilError } from '@nautil/contracts';
+import { defineError } from '@nautil/contracts';
 import { textLines } from './text-lines.js';
 
 export interface InputTexts {
@@ -11,10 +11,7 @@ export interface InputTexts {
 }
 
 /** A file that was named on the command line can't be read. */
-export class InputUnreadable extends NautilError {
-  override readonly name = 'InputUnreadable';
-  readonly kind = 'data';
-}
+export class InputUnreadable extends defineError('InputUnreadable', 'data') {}
 
 /** The texts of a command's input, as they come. */
 export async function* inputTexts({ input, inputFormat }: InputTexts): AsyncGenerator<string> {

@@ -1,11 +1,5 @@
-import { NautilError } from '@nautil/contracts';
+import { Interrupted } from '@nautil/contracts';
 import { getEventListeners } from 'node:events';
-
-/** The user, or whoever started us, asked us to end. */
-export class Interrupted extends NautilError {
-  override readonly name = 'Interrupted';
-  readonly kind = 'interrupted';
-}
 
 const controller = new AbortController();
 

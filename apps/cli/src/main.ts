@@ -1,6 +1,6 @@
-import { exitCodeOf, exitCodes, formatError } from '@nautil/contracts';
+import { exitCodeOf, exitCodes, formatError, Interrupted } from '@nautil/contracts';
 import { CommanderError } from 'commander';
-import { Interrupted, interruption, listenForInterruption } from './interruption.js';
+import { interruption, listenForInterruption } from './interruption.js';
 import { buildProgram } from './program.js';
 
 /**

@@ -1,35 +1,19 @@
-import { NautilError } from '@nautil/contracts';
+import { defineError } from '@nautil/contracts';
 
 /** The encoder that the configuration names is not on this machine, and could not be fetched. */
-export class ModelNotFound extends NautilError {
-  override readonly name = 'ModelNotFound';
-  readonly kind = 'config';
-}
+export class ModelNotFound extends defineError('ModelNotFound', 'config') {}
 
 /** The data that the configuration names is nowhere. */
-export class SourceNotFound extends NautilError {
-  override readonly name = 'SourceNotFound';
-  readonly kind = 'config';
-}
+export class SourceNotFound extends defineError('SourceNotFound', 'config') {}
 
 /** A variable of the worker's environment holds what cannot be meant. */
-export class EnvironmentInvalid extends NautilError {
-  override readonly name = 'EnvironmentInvalid';
-  readonly kind = 'environment';
-}
+export class EnvironmentInvalid extends defineError('EnvironmentInvalid', 'environment') {}
 
 /** The worker is shutting down; what was done is in a checkpoint, and another worker goes on. */
-export class WorkerShutdown extends NautilError {
-  override readonly name = 'WorkerShutdown';
-  readonly kind = 'environment';
-  override readonly retryable = true;
-}
+export class WorkerShutdown extends defineError('WorkerShutdown', 'environment', { retryable: true }) {}
 
 /** The workers that train have another state folder than those that prepare the run, and nothing to pass files through. */
-export class FilesNotShared extends NautilError {
-  override readonly name = 'FilesNotShared';
-  readonly kind = 'environment';
-
+export class FilesNotShared extends defineError('FilesNotShared', 'environment') {
   constructor(home: string, training?: string) {
     super(
       training === undefined
@@ -46,10 +30,7 @@ export class FilesNotShared extends NautilError {
 }
 
 /** A run was asked to go on, and its folder is not where it was. */
-export class RunFolderMissing extends NautilError {
-  override readonly name = 'RunFolderMissing';
-  readonly kind = 'environment';
-
+export class RunFolderMissing extends defineError('RunFolderMissing', 'environment') {
   constructor(folder: string) {
     super(`${folder} is missing: what the run was is not known any more`, {
       hint: 'it was removed (`nautil store gc`), or is with workers of another state folder; start the run anew with its overrides',

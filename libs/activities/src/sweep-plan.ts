@@ -1,13 +1,10 @@
-import { maxTrials, NautilError, type SweepPlan, type SweepRequest, type SweepTrial } from '@nautil/contracts';
+import { maxTrials, defineError, type SweepPlan, type SweepRequest, type SweepTrial } from '@nautil/contracts';
 import { ConfigError, gridOf, loadConfig, parseSweep, sampleOf, type Settings, type Sweep } from '@nautil/config';
 import { defaultFolder } from '@nautil/store';
 import { configDigestOf, experimentOf } from './stages/resolve-run.js';
 
 /** A sweep that was asked for cannot be run as it stands. */
-export class SweepRefused extends NautilError {
-  override readonly name = 'SweepRefused';
-  readonly kind = 'usage';
-}
+export class SweepRefused extends defineError('SweepRefused', 'usage') {}
 
 /** Every model under one name would be overwritten by the next: each stays in its run's folder. */
 const separateModels = 'model.nemo_path=null';

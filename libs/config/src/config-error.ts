@@ -1,4 +1,4 @@
-import { NautilError } from '@nautil/contracts';
+import { defineError } from '@nautil/contracts';
 import type { Origin } from './config-node.js';
 import { showOrigin } from './config-node.js';
 
@@ -18,9 +18,7 @@ export interface Problem {
 }
 
 /** A configuration that can't be used; holds every problem found, shortest key first. */
-export class ConfigError extends NautilError {
-  override readonly name = 'ConfigError';
-  readonly kind = 'config';
+export class ConfigError extends defineError('ConfigError', 'config') {
   readonly problems: readonly Problem[];
 
   constructor(problems: readonly Problem[], cause?: unknown) {

@@ -1,9 +1,4 @@
-/** What JSON can hold. */
-export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
-export interface JsonObject {
-  [key: string]: JsonValue;
-}
-
+import type { JsonValue } from '@nautil/contracts';
 /** Where a value was written. */
 export type Origin = FileOrigin | OverrideOrigin;
 

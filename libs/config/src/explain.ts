@@ -1,5 +1,6 @@
+import type { JsonValue } from '@nautil/contracts';
 import { ConfigError } from './config-error.js';
-import { missing, type JsonValue } from './config-node.js';
+import { missing } from './config-node.js';
 import { nearest } from './nearest.js';
 import { currentSpelling } from './old-spellings.js';
 import { pythonFloat } from '@nautil/python-format';

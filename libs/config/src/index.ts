@@ -1,5 +1,4 @@
 export { ConfigError, type Problem } from './config-error.js';
-export type { JsonObject, JsonValue } from './config-node.js';
 export { explainKey, explainSections, type KeyExplanation, type SectionExplanation } from './explain.js';
 export { loadConfig, type LoadedConfig, type LoadOptions } from './load-config.js';
 export { configReference } from './reference.js';

@@ -1,25 +1,16 @@
+import { isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
 import { resolve } from 'node:path';
 import { applyOverride } from './apply-override.js';
 import { compose } from './compose.js';
 import { ConfigError, failOn, type Problem } from './config-error.js';
-import {
-  isShipped,
-  select,
-  showOrigin,
-  toPlain,
-  type ConfigNode,
-  type JsonObject,
-  type JsonValue,
-  type MapNode,
-  type Origin,
-} from './config-node.js';
+import { isShipped, select, showOrigin, toPlain, type ConfigNode, type MapNode, type Origin } from './config-node.js';
 import { ConfigSearchPath, shippedFolder } from './config-search-path.js';
 import { modernise } from './old-spellings.js';
 import { parseOverride, type Override } from './parse-override.js';
 import { printYaml } from './print-yaml.js';
 import { resolveInterpolations } from './resolve-interpolations.js';
 import { configSchema } from './schema/config-schema.js';
-import { isObject, schemaAt } from './schema/lookup.js';
+import { schemaAt } from './schema/lookup.js';
 import type { Settings } from './settings.js';
 import { settingsFrom } from './settings-from.js';
 import { validate } from './validate.js';
@@ -84,7 +75,7 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
   const { problems, notes } = validate(resolved);
   failOn(problems);
   const tree = plainTree(resolved);
-  if (!isObject(tree)) throw new ConfigError([{ message: `${name} is not a map` }]);
+  if (!isJsonObject(tree)) throw new ConfigError([{ message: `${name} is not a map` }]);
   const originOf = (key: string): Origin | undefined => select(resolved, key.split('.'))?.origin;
   return {
     tree,

@@ -1,4 +1,5 @@
-import { scalar, type ConfigNode, type JsonValue, type Origin, type ScalarNode } from './config-node.js';
+import type { JsonValue } from '@nautil/contracts';
+import { scalar, type ConfigNode, type Origin, type ScalarNode } from './config-node.js';
 import { resolvePlainScalar } from './plain-scalar.js';
 import { pythonFloat } from '@nautil/python-format';
 

@@ -1,4 +1,4 @@
-import type { JsonValue } from './config-node.js';
+import type { JsonValue } from '@nautil/contracts';
 import { explainSections, type KeyExplanation } from './explain.js';
 
 /** The whole schema as a page of Markdown: a table for each section. What is written is what `explainKey` says. */

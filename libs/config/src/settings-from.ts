@@ -1,6 +1,7 @@
-import { missing, type JsonObject, type JsonValue } from './config-node.js';
+import { isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
+import { missing } from './config-node.js';
 import { configSchema, type Config } from './schema/config-schema.js';
-import { complete, isObject } from './schema/lookup.js';
+import { complete } from './schema/lookup.js';
 import { optimizers, type Optimizer } from './schema/optimizers.js';
 import type {
   DatasetSettings,
@@ -21,7 +22,7 @@ import type {
 export function settingsFrom(tree: JsonObject): Settings {
   // Safe since `complete` gives each key of the schema a value, and loadConfig has checked those that came from people.
   const config = complete(configSchema, withoutMissing(tree)) as unknown as Config;
-  const section = isObject(tree['model']) ? tree['model'] : {};
+  const section = isJsonObject(tree['model']) ? tree['model'] : {};
   return {
     trainer: trainerFrom(config),
     model: modelFrom(config, section),
@@ -95,7 +96,7 @@ function modelFrom({ model }: Config, section: JsonObject): ModelSettings {
     trainDs: datasetFrom(model.train_ds),
     validationDs: datasetFrom(model.validation_ds),
     testDs: datasetFrom(model.test_ds),
-    optim: optimFrom(model.optim.name, isObject(section['optim']) ? section['optim'] : {}),
+    optim: optimFrom(model.optim.name, isJsonObject(section['optim']) ? section['optim'] : {}),
     inferSamples: model.infer_samples ?? [],
   };
 }
@@ -129,7 +130,7 @@ function optimFrom(name: OptimSettings['name'], section: JsonObject): OptimSetti
 }
 
 function schedFrom(sched: JsonValue | undefined): SchedSettings | null {
-  if (!isObject(sched)) return null;
+  if (!isJsonObject(sched)) return null;
   const { name, warmup_steps, warmup_ratio, min_lr, last_epoch, monitor, reduce_on_plateau, ...extra } = sched;
   return {
     name: typeof name === 'string' ? name : 'WarmupAnnealing',
@@ -203,7 +204,7 @@ function nautilFrom({ nautil, exp_manager: manager }: Config): NautilSettings {
 function withoutMissing(tree: JsonObject): JsonObject {
   const kept = Object.entries(tree)
     .filter(([, value]) => value !== missing)
-    .map(([key, value]) => [key, isObject(value) ? withoutMissing(value) : value] as const);
+    .map(([key, value]) => [key, isJsonObject(value) ? withoutMissing(value) : value] as const);
   return Object.fromEntries(kept);
 }
 

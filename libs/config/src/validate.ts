@@ -1,3 +1,4 @@
+import type { JsonValue } from '@nautil/contracts';
 import { Ajv, type ErrorObject } from 'ajv';
 import type { Problem } from './config-error.js';
 import {
@@ -8,7 +9,6 @@ import {
   toPlain,
   walk,
   type ConfigNode,
-  type JsonValue,
   type MapNode,
   type Origin,
 } from './config-node.js';

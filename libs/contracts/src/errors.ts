@@ -17,31 +17,62 @@ export interface NautilErrorOptions {
 
   /** The error that caused this one; shown with DEBUG=1. */
   cause?: unknown;
+
+  /** Replaces the default of the class, for a failure that only sometimes passes by itself. */
+  retryable?: boolean | undefined;
 }
 
 /**
- * The base of every expected error. A subclass is one thing that a caller can act on; its `name` is the type that
- * Temporal records. The message says what happened and where, `hint` what to do.
- *
- * @example
- * class VocabularyMissing extends NautilError {
- *   override readonly name = 'VocabularyMissing';
- *   readonly kind = 'data';
- * }
+ * The base of every expected error. Each subclass is one failure that a caller can act on; declare it with `defineError`.
+ * Its `name` is the failure type that Temporal records. The message states what happened and where, `hint` what to do.
  */
 export abstract class NautilError extends Error {
   abstract readonly kind: ErrorKind;
 
-  /** True when the same call may succeed later with nothing changed by the user (a server that is down, a full disk). */
-  readonly retryable: boolean = false;
+  /** True when the same call may succeed later although the user changes nothing (a server that is down, a full disk). */
+  readonly retryable: boolean;
 
   readonly hint: string | undefined;
 
-  constructor(message: string, options: NautilErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
-    this.hint = options.hint;
+  constructor(message: string, { hint, cause, retryable = false }: NautilErrorOptions = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.hint = hint;
+    this.retryable = retryable;
   }
 }
+
+/**
+ * The base class for one kind of expected failure.
+ *
+ * @param name the name of the class, which becomes the failure type in Temporal's history
+ * @param kind decides the exit code
+ *
+ * @example
+ * export class TrainerCrashed extends defineError('TrainerCrashed', 'training', { retryable: true }) {}
+ */
+export function defineError<const Name extends string, const Kind extends ErrorKind>(
+  name: Name,
+  kind: Kind,
+  defaults: { retryable?: boolean } = {},
+) {
+  return class extends NautilError {
+    override readonly name = name;
+    readonly kind = kind;
+
+    constructor(message: string, { hint, cause, retryable = defaults.retryable }: NautilErrorOptions = {}) {
+      super(message, { hint, cause, retryable });
+    }
+  };
+}
+
+/** The command line or the input of a program does not make sense. */
+export class UsageError extends defineError('UsageError', 'usage') {}
+
+/** The user, or the process that started this program, asked it to stop. */
+export class Interrupted extends defineError('Interrupted', 'interrupted') {}
+
+/** No Temporal server answers. */
+export class TemporalUnreachable extends defineError('TemporalUnreachable', 'environment', { retryable: true }) {}
 
 /** The exit code for any thrown value: that of its kind, 1 for what nobody expected. */
 export function exitCodeOf(error: unknown): number {

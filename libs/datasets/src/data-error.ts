@@ -1,7 +1,4 @@
-import { NautilError } from '@nautil/contracts';
+import { defineError } from '@nautil/contracts';
 
 /** Input data that can't be read or trained on; the message starts with `FILE:LINE:` where there is a line. */
-export class DataError extends NautilError {
-  override readonly name = 'DataError';
-  readonly kind = 'data';
-}
+export class DataError extends defineError('DataError', 'data') {}

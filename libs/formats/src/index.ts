@@ -14,7 +14,6 @@ export { writeTorchZip, type TorchZipOptions } from './torch/write-torch-zip.js'
 export { readNemo, type NemoArchive } from './nemo/read-nemo.js';
 export { parseNemoYaml, stringifyNemoYaml } from './nemo/nemo-yaml.js';
 export { withTarget, writeNemo, type NemoArtifact, type NemoToWrite } from './nemo/write-nemo.js';
-export type { JsonObject, JsonValue } from './json.js';
 export type { Encoder, EncoderLayout, LayoutTensor } from './encoder/encoder.js';
 export { findEncoder, isMegatronName } from './encoder/find-encoder.js';
 export { encoderFilesIn, findConfig } from './encoder/encoder-files.js';

@@ -1,16 +1,7 @@
+import { isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
 import { readFile } from 'node:fs/promises';
 import { CorruptFile, FileUnavailable } from './errors.js';
 import { pythonNumber } from '@nautil/python-format';
-
-export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject;
-
-export interface JsonObject {
-  [key: string]: JsonValue;
-}
-
-export function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 /** Reads a small file that is a JSON object, such as config.json. */
 export async function readJsonFile(path: string): Promise<JsonObject> {
@@ -31,24 +22,6 @@ export function parseJsonObject(bytes: Uint8Array, path: string): JsonObject {
   }
   if (!isJsonObject(value)) throw new CorruptFile(path, 'is not a JSON object');
   return value;
-}
-
-/** The value at a dotted path; undefined where the path ends early. */
-export function valueAt(tree: JsonObject, path: string): JsonValue | undefined {
-  let value: JsonValue | undefined = tree;
-  for (const key of path.split('.')) {
-    if (!isJsonObject(value) || !Object.hasOwn(value, key)) return undefined;
-    value = value[key];
-  }
-  return value;
-}
-
-/** A copy of the tree with a value at a dotted path; what is missing on the way is made. */
-export function withValueAt(tree: JsonObject, path: string, value: JsonValue): JsonObject {
-  const [key = '', ...rest] = path.split('.');
-  if (rest.length === 0) return { ...tree, [key]: value };
-  const inner = tree[key];
-  return { ...tree, [key]: withValueAt(isJsonObject(inner) ? inner : {}, rest.join('.'), value) };
 }
 
 /** JSON as Python's `json.dumps(value, indent=2, sort_keys=True)` writes it, with its final newline: ASCII, keys by code point. */

@@ -1,6 +1,7 @@
+import { isJsonObject } from '@nautil/contracts';
 import { basename, dirname, join } from 'node:path';
 import { CorruptFile } from './errors.js';
-import { isJsonObject, readJsonFile } from './json.js';
+import { readJsonFile } from './json.js';
 import { namedTensors } from './named-tensors.js';
 import { openTensors } from './open-tensors.js';
 import type { TensorInfo, TensorSource } from './tensor-source.js';

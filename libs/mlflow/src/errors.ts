@@ -1,10 +1,7 @@
-import { NautilError, type NautilErrorOptions } from '@nautil/contracts';
+import { defineError, type NautilErrorOptions } from '@nautil/contracts';
 
 /** MLflow understood a request and refused it. Sending it again changes nothing. */
-export class MlflowError extends NautilError {
-  override readonly name: string = 'MlflowError';
-  readonly kind = 'environment';
-
+export class MlflowError extends defineError('MlflowError', 'environment') {
   /** HTTP status. */
   readonly status: number;
 
@@ -23,14 +20,7 @@ export class MlflowError extends NautilError {
 }
 
 /** MLflow could not be reached, took too long, or had no room for the request: the same request may succeed later. */
-export class MlflowUnavailable extends NautilError {
-  override readonly name = 'MlflowUnavailable';
-  readonly kind = 'environment';
-  override readonly retryable = true;
-}
+export class MlflowUnavailable extends defineError('MlflowUnavailable', 'environment', { retryable: true }) {}
 
 /** An address that this client cannot work with. */
-export class MlflowAddressInvalid extends NautilError {
-  override readonly name = 'MlflowAddressInvalid';
-  readonly kind = 'config';
-}
+export class MlflowAddressInvalid extends defineError('MlflowAddressInvalid', 'config') {}

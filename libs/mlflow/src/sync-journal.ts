@@ -1,14 +1,11 @@
-import { NautilError } from '@nautil/contracts';
+import { defineError } from '@nautil/contracts';
 import { readJournalId } from './journal.js';
 import { JournalSender } from './journal-sender.js';
 import type { MlflowClient } from './mlflow-client.js';
 import { runUrl } from './ui-address.js';
 
 /** A file that was given as a tracker's journal and is none. */
-export class NotAJournal extends NautilError {
-  override readonly name = 'NotAJournal';
-  readonly kind = 'data';
-}
+export class NotAJournal extends defineError('NotAJournal', 'data') {}
 
 export interface SyncedJournal {
   runId: string | undefined;

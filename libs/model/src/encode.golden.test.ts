@@ -1,7 +1,8 @@
+import type { JsonObject } from '@nautil/contracts';
 import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openEncoder, openTensors, readEncoderConfig, type EncoderLayout, type JsonObject } from '@nautil/formats';
+import { openEncoder, openTensors, readEncoderConfig, type EncoderLayout } from '@nautil/formats';
 import { packageRoot } from '@nautil/store';
 import { Graph, hostTensor, Session, type Output } from '@nautil/tensorflow';
 import {

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { ExpManagerSettings } from '@nautil/config';
-import { NautilError } from '@nautil/contracts';
+import { defineError } from '@nautil/contracts';
 import { localTime } from './experiment-log.js';
 import { recordedLast } from './kept-checkpoints.js';
 
@@ -16,10 +16,7 @@ export interface ExperimentPlace {
 }
 
 /** `resume_if_exists` is set, and the folder does not say what to go on from. */
-export class CannotResume extends NautilError {
-  override readonly name = 'CannotResume';
-  readonly kind = 'config';
-}
+export class CannotResume extends defineError('CannotResume', 'config') {}
 
 /**
  * Finds and makes the folder of a run as NeMo's exp_manager does: `exp_dir/name/version`. Call it once a run and keep the

@@ -1,4 +1,4 @@
-import { NautilError } from '@nautil/contracts';
+import { defineError } from '@nautil/contracts';
 import { liveProcess, readRecord } from './stack-record.js';
 
 /** Where the parts of the stack are, or shall be. Everything left out comes from the environment, then from the defaults. */
@@ -20,10 +20,7 @@ export interface StackSettings {
 }
 
 /** A setting of the stack that cannot be meant. */
-export class StackSettingError extends NautilError {
-  override readonly name = 'StackSettingError';
-  readonly kind = 'usage';
-}
+export class StackSettingError extends defineError('StackSettingError', 'usage') {}
 
 export interface ResolvedSettings {
   temporalPort: number;

@@ -1,4 +1,4 @@
-import { NautilError, type FileRef } from '@nautil/contracts';
+import { defineError, type FileRef } from '@nautil/contracts';
 import { createReadStream } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
@@ -9,16 +9,7 @@ import { Store } from './store.js';
 import { temporaryBeside, writeFileAtomic } from './write-file-atomic.js';
 
 /** The place that workers of several machines pass files through cannot be used. */
-export class ArtifactsUnavailable extends NautilError {
-  override readonly name = 'ArtifactsUnavailable';
-  readonly kind = 'environment';
-  override readonly retryable: boolean;
-
-  constructor(message: string, o: { retryable: boolean; hint?: string; cause?: unknown }) {
-    super(message, o);
-    this.retryable = o.retryable;
-  }
-}
+export class ArtifactsUnavailable extends defineError('ArtifactsUnavailable', 'environment') {}
 
 /**
  * A place that workers without a common disk pass files through: found by the digest of their content, and checked by it when they

@@ -1,14 +1,11 @@
-import { NautilError } from '@nautil/contracts';
+import { defineError } from '@nautil/contracts';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { claimAfter, highestClaim, openClaims } from './numbered-claims.js';
 import { identityOf, pidOf, thisProcess, type ProcessIdentity } from './process/process-identity.js';
 
 /** Another attempt has taken over the folder: this one must write nothing more. */
-export class Fenced extends NautilError {
-  override readonly name = 'Fenced';
-  readonly kind = 'training';
-}
+export class Fenced extends defineError('Fenced', 'training') {}
 
 /** The right to write to a folder, until a newer attempt takes it. */
 export interface Fence {

@@ -1,13 +1,9 @@
-import { NautilError } from '@nautil/contracts';
+import { defineError } from '@nautil/contracts';
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** No room (or no quota) left on the file system of a file that was being written. */
-export class DiskFull extends NautilError {
-  override readonly name = 'DiskFull';
-  readonly kind = 'environment';
-  override readonly retryable = true;
-
+export class DiskFull extends defineError('DiskFull', 'environment', { retryable: true }) {
   /** The file that was being written; nothing of it was kept. */
   readonly path: string;
 

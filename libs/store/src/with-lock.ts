@@ -1,4 +1,4 @@
-import { NautilError } from '@nautil/contracts';
+import { defineError } from '@nautil/contracts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { claimAfter, highestClaim, openClaims } from './numbered-claims.js';
 import { hasEnded, pidOf, thisProcess, type ProcessIdentity } from './process/process-identity.js';
@@ -6,11 +6,7 @@ import { writeFileAtomic } from './write-file-atomic.js';
 import { join } from 'node:path';
 
 /** Another live process held a lock for longer than the caller would wait. */
-export class LockTimeout extends NautilError {
-  override readonly name = 'LockTimeout';
-  readonly kind = 'environment';
-  override readonly retryable = true;
-}
+export class LockTimeout extends defineError('LockTimeout', 'environment', { retryable: true }) {}
 
 export interface LockOptions {
   /** How long to wait for a live holder; default 60,000. Infinity waits for good. */

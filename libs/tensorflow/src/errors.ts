@@ -1,10 +1,7 @@
-import { NautilError, type ErrorKind, type NautilErrorOptions } from '@nautil/contracts';
+import { defineError, NautilError, type ErrorKind, type NautilErrorOptions } from '@nautil/contracts';
 
 /** libtensorflow is not on this machine, or can't be loaded. */
-export class TensorFlowMissing extends NautilError {
-  override readonly name = 'TensorFlowMissing';
-  readonly kind = 'environment';
-}
+export class TensorFlowMissing extends defineError('TensorFlowMissing', 'environment') {}
 
 /** TF_Code by number, as in tensorflow/c/tf_status.h. */
 const codeNames = [

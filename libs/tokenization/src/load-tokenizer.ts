@@ -1,3 +1,4 @@
+import { isJsonObject, type JsonObject } from '@nautil/contracts';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decideCasing, type Casing } from './casing.js';
@@ -81,7 +82,6 @@ const specialKeys = [
   'eos_token',
 ] as const;
 type SpecialKey = (typeof specialKeys)[number];
-type JsonObject = Record<string, unknown>;
 
 /**
  * Loads a tokenizer from Hugging Face's files. Explicit files go before the folder's, `tokenizer.json` before vocabularies.
@@ -257,7 +257,7 @@ async function configuredSpecialTokens(options: TokenizerOptions, config: JsonOb
 /** A token is written as a string, or as an object with its content. */
 function contentOf(token: unknown): string | undefined {
   if (typeof token === 'string') return token;
-  return isObject(token) && typeof token.content === 'string' ? token.content : undefined;
+  return isJsonObject(token) && typeof token.content === 'string' ? token.content : undefined;
 }
 
 function readSpecialTokens(tokens: Record<string, string> | null | undefined): SpecialTokenNames {
@@ -381,7 +381,7 @@ function hasStep(step: PipelineStep | null, type: string): boolean {
 
 function tokenizerJsonOf(file: string, json: JsonObject): TokenizerJson {
   const { model } = json;
-  if (!isObject(model) || typeof model.vocab !== 'object' || model.vocab === null) {
+  if (!isJsonObject(model) || typeof model.vocab !== 'object' || model.vocab === null) {
     throw new TokenizerError(`${file} is not a tokenizer.json: it has no model.vocab`, { hint: works });
   }
   const type =
@@ -396,7 +396,7 @@ function tokenizerJsonOf(file: string, json: JsonObject): TokenizerJson {
     throw new TokenizerError(`${file}: a tokenizer of type ${type} is not supported`, { hint: works });
   }
   return {
-    added_tokens: (Array.isArray(json.added_tokens) ? json.added_tokens : []) as AddedToken[],
+    added_tokens: (Array.isArray(json.added_tokens) ? json.added_tokens : []) as (AddedToken & JsonObject)[],
     normalizer: (json.normalizer ?? null) as PipelineStep | null,
     pre_tokenizer: (json.pre_tokenizer ?? null) as PipelineStep | null,
     post_processor: (json.post_processor ?? null) as PipelineStep | null,
@@ -436,7 +436,7 @@ async function readJson(file: string): Promise<JsonObject> {
 function parseJson(file: string, text: string): JsonObject {
   try {
     const value: unknown = JSON.parse(text);
-    if (isObject(value)) return value;
+    if (isJsonObject(value)) return value;
   } catch (error) {
     throw new TokenizerError(`${file} is not valid JSON: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,
@@ -458,8 +458,4 @@ async function existing(folder: string | undefined, name: string): Promise<strin
 
 function booleanOf(value: unknown): boolean | undefined {
   return typeof value === 'boolean' ? value : undefined;
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,3 +1,4 @@
+import type { JsonObject } from '@nautil/contracts';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -8,7 +9,6 @@ import {
   openTensors,
   parseNemoYaml,
   readNemo,
-  type JsonObject,
   type NemoArchive,
   type TensorSource,
 } from '@nautil/formats';

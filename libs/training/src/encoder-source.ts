@@ -1,11 +1,5 @@
-import {
-  openEncoder,
-  readEncoderConfig,
-  UnsupportedFile,
-  type Encoder,
-  type EncoderLayout,
-  type JsonObject,
-} from '@nautil/formats';
+import type { JsonObject } from '@nautil/contracts';
+import { openEncoder, readEncoderConfig, UnsupportedFile, type Encoder, type EncoderLayout } from '@nautil/formats';
 import { encoderWeights, initialWeight, parseEncoderConfig, type EncoderConfig } from '@nautil/model';
 import { classifierWeights, encoderPrefix, type ClassifierShape } from './classifier-graph.js';
 import type { EncoderSource } from './job.js';

@@ -1,10 +1,7 @@
-import { NautilError } from '@nautil/contracts';
+import { defineError } from '@nautil/contracts';
 
 /** `model.optim.sched.name` names a scheduler that Nautil lacks. */
-export class UnsupportedScheduler extends NautilError {
-  override readonly name = 'UnsupportedScheduler';
-  readonly kind = 'config';
-
+export class UnsupportedScheduler extends defineError('UnsupportedScheduler', 'config') {
   constructor(scheduler: string, known: readonly string[]) {
     super(`model.optim.sched.name: ${scheduler} is not a scheduler that Nautil has`, {
       hint: `use one of ${known.join(', ')}`,
@@ -13,10 +10,7 @@ export class UnsupportedScheduler extends NautilError {
 }
 
 /** `model.optim.name` names an optimizer that Nautil lacks. */
-export class UnsupportedOptimizer extends NautilError {
-  override readonly name = 'UnsupportedOptimizer';
-  readonly kind = 'config';
-
+export class UnsupportedOptimizer extends defineError('UnsupportedOptimizer', 'config') {
   constructor(optimizer: string, known: readonly string[]) {
     super(`model.optim.name: ${optimizer} is not an optimizer that Nautil has`, {
       hint: `use one of ${known.join(', ')}`,
@@ -25,10 +19,7 @@ export class UnsupportedOptimizer extends NautilError {
 }
 
 /** The loss became NaN or infinite. Nothing after the last checkpoint can be trusted. */
-export class LossNotFinite extends NautilError {
-  override readonly name = 'LossNotFinite';
-  readonly kind = 'training';
-
+export class LossNotFinite extends defineError('LossNotFinite', 'training') {
   constructor(o: { step: number; loss: number; lines: number[]; lr: number; checkpoint: string | undefined }) {
     super(`the loss is ${o.loss} at step ${o.step}`, {
       hint: [
@@ -41,10 +32,7 @@ export class LossNotFinite extends NautilError {
 }
 
 /** An update made a weight, or what the optimizer keeps of it, NaN or infinite. No checkpoint ever holds such a value. */
-export class WeightsNotFinite extends NautilError {
-  override readonly name = 'WeightsNotFinite';
-  readonly kind = 'training';
-
+export class WeightsNotFinite extends defineError('WeightsNotFinite', 'training') {
   constructor(tensor: string, step: number, checkpoint: string | undefined) {
     super(`${tensor} is not finite after step ${step}`, {
       hint: [lastGood(checkpoint), 'lower model.optim.lr or set trainer.gradient_clip_val=1.0'].join('\n'),
@@ -56,10 +44,7 @@ const lastGood = (checkpoint: string | undefined): string =>
   checkpoint ? `last good checkpoint: ${checkpoint}` : 'there is no earlier checkpoint';
 
 /** A checkpoint belongs to another configuration, other data or another model. */
-export class CheckpointMismatch extends NautilError {
-  override readonly name = 'CheckpointMismatch';
-  readonly kind = 'config';
-
+export class CheckpointMismatch extends defineError('CheckpointMismatch', 'config') {
   constructor(path: string, differences: string[]) {
     super(`${path} was made by another run: ${differences.join('; ')}`, {
       hint: 'use another folder for this run, or go back to the configuration that the checkpoint was made with',
@@ -68,10 +53,7 @@ export class CheckpointMismatch extends NautilError {
 }
 
 /** The run was asked to stop before its end; a checkpoint holds everything done so far. */
-export class TrainingInterrupted extends NautilError {
-  override readonly name = 'TrainingInterrupted';
-  readonly kind = 'interrupted';
-  override readonly retryable = true;
+export class TrainingInterrupted extends defineError('TrainingInterrupted', 'interrupted', { retryable: true }) {
   readonly checkpoint: string;
 
   constructor(step: number, checkpoint: string) {
@@ -83,10 +65,7 @@ export class TrainingInterrupted extends NautilError {
 }
 
 /** A training batch does not fit into memory, not even one row at a time. */
-export class BatchTooLarge extends NautilError {
-  override readonly name = 'BatchTooLarge';
-  readonly kind = 'environment';
-
+export class BatchTooLarge extends defineError('BatchTooLarge', 'environment') {
   constructor(rows: number, length: number, cause: unknown) {
     super(`${rows} row(s) of ${length} tokens do not fit into memory`, {
       hint: 'lower model.dataset.max_seq_length, or use a smaller model or a larger device',

@@ -1,6 +1,6 @@
 import {
   defaultTaskQueue,
-  NautilError,
+  defineError,
   progressQuery,
   stages,
   type Progress,
@@ -20,10 +20,7 @@ interface ResumeOptions {
 }
 
 /** There is nothing under that id that could be gone on with. */
-class NotResumable extends NautilError {
-  override readonly name = 'NotResumable';
-  readonly kind = 'usage';
-}
+class NotResumable extends defineError('NotResumable', 'usage') {}
 
 export function register(program: Command): void {
   program

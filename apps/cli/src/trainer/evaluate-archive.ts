@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { readExamples, type Example } from '@nautil/datasets';
 import { Confusion, formatReport } from '@nautil/metrics';
-import { UsageError, type HydraArguments } from './hydra-arguments.js';
+import { UsageError } from '@nautil/contracts';
+import type { HydraArguments } from './hydra-arguments.js';
 import { openModel } from './open-model.js';
 
 /** Examples that are classified at a time: memory stays flat on any file. */

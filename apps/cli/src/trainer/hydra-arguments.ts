@@ -1,4 +1,4 @@
-import { NautilError } from '@nautil/contracts';
+import { UsageError } from '@nautil/contracts';
 
 /** What was typed after `nx run trainer:train --`. */
 export interface HydraArguments {
@@ -6,12 +6,6 @@ export interface HydraArguments {
   configName?: string;
   overrides: string[];
   help: boolean;
-}
-
-/** An option that these programs don't have. */
-export class UsageError extends NautilError {
-  override readonly name = 'UsageError';
-  readonly kind = 'config';
 }
 
 /** Hydra's command line: `--config-path DIR`, `--config-name NAME` (also with `=`), and overrides in any order. */

@@ -1,6 +1,5 @@
-import { exitCodeOf, formatError } from '@nautil/contracts';
-import { parseHydraArguments, UsageError } from './hydra-arguments.js';
-import { Interrupted } from './interrupted.js';
+import { exitCodeOf, formatError, Interrupted, UsageError } from '@nautil/contracts';
+import { parseHydraArguments } from './hydra-arguments.js';
 
 const help = `Usage: npx nx run trainer:train    -- [--config-path DIR] [--config-name NAME] [key=value …]
        npx nx run trainer:evaluate -- model.nemo_path=FILE.nemo model.test_ds.file_path=FILE.tsv
@@ -22,7 +21,9 @@ const interruption = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(name, () => {
     if (interruption.signal.aborted) process.exit(130);
-    interruption.abort(new Interrupted());
+    interruption.abort(
+      new Interrupted('interrupted', { hint: 'the same command with exp_manager.resume_if_exists=true goes on' }),
+    );
   });
 }
 

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { loadConfig, type Settings } from '@nautil/config';
 import { Classifier } from '@nautil/training';
-import { UsageError, type HydraArguments } from './hydra-arguments.js';
+import { UsageError } from '@nautil/contracts';
+import type { HydraArguments } from './hydra-arguments.js';
 
 /** The archive that `model.nemo_path` names, opened, with the configuration that named it. */
 export async function openModel(

@@ -1,17 +1,10 @@
 import { createRequire } from 'node:module';
 import { createActivities } from '@nautil/activities';
-import { gpuTaskQueue, homeTaskQueue, NautilError, trainingSignal } from '@nautil/contracts';
+import { gpuTaskQueue, homeTaskQueue, TemporalUnreachable, trainingSignal } from '@nautil/contracts';
 import { homeId, openArtifactStore } from '@nautil/store';
 import { Client, Connection } from '@temporalio/client';
 import { bundleWorkflowCode, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { WorkerSettings } from './worker-options.js';
-
-/** No Temporal server answers. */
-class TemporalUnreachable extends NautilError {
-  override readonly name = 'TemporalUnreachable';
-  readonly kind = 'environment';
-  override readonly retryable = true;
-}
 
 /** A training that is interrupted writes a checkpoint before the worker ends. */
 const graceTime = '2 minutes';

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { defaultTaskQueue, NautilError } from '@nautil/contracts';
+import { defaultTaskQueue, UsageError } from '@nautil/contracts';
 
 export const roles = ['cpu', 'gpu', 'all'] as const;
 export type Role = (typeof roles)[number];
@@ -10,12 +10,6 @@ export interface WorkerSettings {
 
   /** Trainings and evaluations at a time; each takes a whole device. */
   trainings: number;
-}
-
-/** The worker was started with what cannot be meant. */
-class UsageError extends NautilError {
-  override readonly name = 'UsageError';
-  readonly kind = 'usage';
 }
 
 /** Reads the worker's command line; undefined when it asks for help. */

@@ -1,6 +1,6 @@
-import type { JsonObject, Settings } from '@nautil/config';
+import type { Settings } from '@nautil/config';
 import { stringifyNemoYaml } from '@nautil/formats';
-import type { ResolvedRun, SampleAnswer } from '@nautil/contracts';
+import type { JsonObject, ResolvedRun, SampleAnswer } from '@nautil/contracts';
 import {
   ExperimentFolder,
   ExperimentLog,

@@ -1,7 +1,15 @@
 import { createReadStream } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { CachedInputs, Evaluated, Made, Packaged, ResolvedRun, TokenizedData } from '@nautil/contracts';
-import { openTensors, writeNemo, type JsonObject, type NemoArtifact } from '@nautil/formats';
+import type {
+  CachedInputs,
+  Evaluated,
+  JsonObject,
+  Made,
+  Packaged,
+  ResolvedRun,
+  TokenizedData,
+} from '@nautil/contracts';
+import { openTensors, writeNemo, type NemoArtifact } from '@nautil/formats';
 import { readLabelNames } from '@nautil/datasets';
 import { canonicalJson, sha256File, sha256Of, stageOutput, writeFileAtomic } from '@nautil/store';
 import { encoderConfigOf, type ArchiveRecord } from '@nautil/training';

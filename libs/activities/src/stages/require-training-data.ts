@@ -1,11 +1,8 @@
 import type { Settings } from '@nautil/config';
-import { NautilError } from '@nautil/contracts';
+import { defineError } from '@nautil/contracts';
 
 /** The configuration names nothing to train on. */
-export class NoTrainingData extends NautilError {
-  override readonly name = 'NoTrainingData';
-  readonly kind = 'config';
-}
+export class NoTrainingData extends defineError('NoTrainingData', 'config') {}
 
 /** @throws NoTrainingData */
 export function requireTrainingData({ model, nautil }: Settings): void {

@@ -1,9 +1,16 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, isAbsolute, join, resolve } from 'node:path';
-import { stages, type Redo, type ResolvedRun, type RunRequest } from '@nautil/contracts';
+import {
+  type JsonObject,
+  type JsonValue,
+  type Redo,
+  type ResolvedRun,
+  type RunRequest,
+  stages,
+} from '@nautil/contracts';
 import { beginExperiment, type Echo } from './experiment.js';
-import { loadConfig, type JsonObject, type JsonValue, type Settings } from '@nautil/config';
+import { loadConfig, type Settings } from '@nautil/config';
 import {
   canonicalJson,
   defaultFolder,

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import type { ResolvedRun, Stage } from '@nautil/contracts';
-import { settingsFrom, type JsonObject, type Settings } from '@nautil/config';
+import type { JsonObject, ResolvedRun, Stage } from '@nautil/contracts';
+import { settingsFrom, type Settings } from '@nautil/config';
 
 /** The resolved configuration of a run, read back from its file. */
 export async function configOf(run: Pick<ResolvedRun, 'config'>): Promise<{ tree: JsonObject; settings: Settings }> {

@@ -1,5 +1,5 @@
+import type { JsonValue } from '@nautil/contracts';
 import { Type } from '@sinclair/typebox';
-import type { JsonValue } from '../config-node.js';
 import { anything, key, nullable, oneOf, section } from './key.js';
 
 /** What a run can be judged by: the names that NeMo logs. */

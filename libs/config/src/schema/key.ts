@@ -1,5 +1,5 @@
+import type { JsonValue } from '@nautil/contracts';
 import { Type, type TNull, type TObject, type TProperties, type TSchema, type TUnion } from '@sinclair/typebox';
-import type { JsonValue } from '../config-node.js';
 
 /** What the schema says of a key beside its type. JSON Schema's own words, and ours. */
 export interface KeyNotes {

@@ -1,5 +1,5 @@
+import { isJsonObject, type JsonValue } from '@nautil/contracts';
 import type { TSchema } from '@sinclair/typebox';
-import type { JsonObject, JsonValue } from '../config-node.js';
 import type { KeyNotes } from './key.js';
 
 /** A node of the schema as plain JSON Schema with our notes. */
@@ -119,10 +119,6 @@ export function complete(node: TSchema | SchemaNode, tree: JsonValue | undefined
   const { properties, whenAbsent, default: usual, type } = node as SchemaNode;
   if (!properties) return tree !== undefined ? tree : whenAbsent !== undefined ? whenAbsent : (usual ?? null);
   if (tree === null && Array.isArray(type)) return null;
-  const given = isObject(tree) ? tree : {};
+  const given = isJsonObject(tree) ? tree : {};
   return Object.fromEntries(Object.entries(properties).map(([name, child]) => [name, complete(child, given[name])]));
-}
-
-export function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,5 @@
+import type { JsonObject, JsonValue } from '@nautil/contracts';
 import { Type } from '@sinclair/typebox';
-import type { JsonObject, JsonValue } from '../config-node.js';
 import { anything, key, nullable, oneOf, section, type KeyNotes } from './key.js';
 import { optimizers, schedules, type OptimizerName } from './optimizers.js';
 

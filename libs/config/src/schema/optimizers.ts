@@ -1,4 +1,4 @@
-import type { JsonValue } from '../config-node.js';
+import type { JsonValue } from '@nautil/contracts';
 
 /** An optimizer of NeMo's list: the keys it takes beside name and sched, with the defaults of its code. */
 export type Optimizer = Readonly<Record<string, JsonValue>>;

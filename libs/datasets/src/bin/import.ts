@@ -1,4 +1,4 @@
-import { exitCodeOf, formatError, NautilError } from '@nautil/contracts';
+import { exitCodeOf, formatError, UsageError } from '@nautil/contracts';
 import { parseArgs } from 'node:util';
 import { datasetNames, importDataset, type DatasetName, type ImportedDataset } from '../import/import-dataset.js';
 
@@ -17,14 +17,7 @@ const usage = `Converts a dataset's original files to NeMo's format: text, a tab
 Example:
   nx run datasets:import -- --dataset_name sst-2 --source_data_dir samples/sst-2 --target_data_dir tmp/sst-2`;
 
-class UsageError extends NautilError {
-  override readonly name = 'UsageError';
-  readonly kind = 'usage';
-
-  constructor(message: string) {
-    super(message, { hint: '--help shows the flags' });
-  }
-}
+const hint = '--help shows the flags';
 
 async function run(args: string[]): Promise<void> {
   const { values } = parse(args);
@@ -33,10 +26,12 @@ async function run(args: string[]): Promise<void> {
   if (!isDatasetName(name)) {
     throw new UsageError(
       `--dataset_name ${name === undefined ? 'is missing' : `${name} is not known`}: one of ${datasetNames.join(', ')}`,
+      { hint },
     );
   }
-  if (source === undefined) throw new UsageError('--source_data_dir is missing: the folder of the original files');
-  if (target === undefined) throw new UsageError('--target_data_dir is missing: the folder to write to');
+  if (source === undefined)
+    throw new UsageError('--source_data_dir is missing: the folder of the original files', { hint });
+  if (target === undefined) throw new UsageError('--target_data_dir is missing: the folder to write to', { hint });
   const imported = await importDataset({
     name,
     source,
@@ -62,7 +57,7 @@ function parse(args: string[]) {
       },
     });
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    throw new UsageError(error instanceof Error ? error.message : String(error), { hint });
   }
 }
 

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../json.js';
+import type { JsonObject } from '@nautil/contracts';
 import type { TensorSource } from '../tensor-source.js';
 
 /** A tensor that an encoder has, under Hugging Face's name without prefix. */

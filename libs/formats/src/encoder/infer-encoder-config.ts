@@ -1,5 +1,5 @@
+import type { JsonObject } from '@nautil/contracts';
 import { MissingTensors, UnsupportedFile } from '../errors.js';
-import type { JsonObject } from '../json.js';
 
 export interface InferredConfig {
   /** A Hugging Face `config.json`. */

@@ -1,7 +1,7 @@
+import type { JsonObject } from '@nautil/contracts';
 import type { Encoder } from './encoder.js';
 import { MissingTensors, UnsupportedFile } from '../errors.js';
 import { inferEncoderConfig, type ConfigHints } from './infer-encoder-config.js';
-import type { JsonObject } from '../json.js';
 import { namedTensors } from '../named-tensors.js';
 import { PickleRecord, type PickleValue } from '../torch/pickle-machine.js';
 import type { TorchFile } from '../torch/read-torch-zip.js';

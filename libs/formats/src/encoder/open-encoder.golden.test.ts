@@ -1,10 +1,10 @@
+import type { JsonObject } from '@nautil/contracts';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { Encoder, LayoutTensor } from './encoder.js';
 import { findEncoder } from './find-encoder.js';
 import { golden, goldenFiles } from '../golden-set.js';
-import type { JsonObject } from '../json.js';
 import { openEncoder, type EncoderToOpen } from './open-encoder.js';
 import { openTensors } from '../open-tensors.js';
 import { writeSafetensors } from '../write-safetensors.js';

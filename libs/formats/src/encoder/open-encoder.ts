@@ -1,3 +1,4 @@
+import type { JsonObject } from '@nautil/contracts';
 import { closest } from 'fastest-levenshtein';
 import { basename, dirname } from 'node:path';
 import { CorruptFile, MissingTensors } from '../errors.js';
@@ -5,7 +6,7 @@ import type { Encoder, EncoderLayout, LayoutTensor } from './encoder.js';
 import { findConfig, findWeights } from './encoder-files.js';
 import { huggingFaceNames } from './hugging-face-names.js';
 import { inferEncoderConfig, type ConfigHints, type InferredConfig } from './infer-encoder-config.js';
-import { readJsonFile, type JsonObject } from '../json.js';
+import { readJsonFile } from '../json.js';
 import { isMegatron, readMegatron } from './megatron-checkpoint.js';
 import { namedTensors } from '../named-tensors.js';
 import { openTensors } from '../open-tensors.js';

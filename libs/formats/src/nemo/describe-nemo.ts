@@ -1,7 +1,7 @@
+import { isJsonObject, type JsonObject, valueAt } from '@nautil/contracts';
 import { stat } from 'node:fs/promises';
 import { sha256File } from '@nautil/store';
 import { CheckpointError } from '../errors.js';
-import { isJsonObject, valueAt, type JsonObject } from '../json.js';
 import { readNemo, type NemoArchive } from './read-nemo.js';
 import { sizeOf } from '../tensor-bytes.js';
 import { elementsOf, type TensorDType } from '../tensor-dtype.js';

@@ -1,5 +1,6 @@
+import { isJsonObject, type JsonObject } from '@nautil/contracts';
 import { sha256Of } from '@nautil/store';
-import { isJsonObject, pythonJson, type JsonObject } from '../json.js';
+import { pythonJson } from '../json.js';
 
 /** A record with the digest of everything else in it, as `digest`. */
 export function sealRecord(record: JsonObject): JsonObject {

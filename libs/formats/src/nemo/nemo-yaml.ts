@@ -1,6 +1,6 @@
+import { isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
 import { Document, parseDocument, Scalar, visit, type ScalarTag, type Tags } from 'yaml';
 import { CorruptFile } from '../errors.js';
-import { isJsonObject, type JsonObject, type JsonValue } from '../json.js';
 import { pythonNumber } from '@nautil/python-format';
 
 const largestConfig = 4 << 20;

@@ -1,8 +1,8 @@
+import { isJsonObject, type JsonObject, type JsonValue, valueAt } from '@nautil/contracts';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { golden, goldenFiles } from '../golden-set.js';
-import { isJsonObject, valueAt, type JsonObject, type JsonValue } from '../json.js';
 import { readNemo, type NemoArchive } from './read-nemo.js';
 import type { TensorToWrite } from '../tensor-source.js';
 import { writeNemo, type NemoToWrite } from './write-nemo.js';

@@ -1,8 +1,9 @@
+import { isJsonObject, type JsonObject, type JsonValue, valueAt } from '@nautil/contracts';
 import { openByteSource, sha256OfSource, type ByteSource } from '../byte-source.js';
 import { CorruptFile, UnsupportedFile } from '../errors.js';
 import { gunzip } from './gunzip.js';
 import { inferEncoderConfig, type ConfigHints, type InferredConfig } from '../encoder/infer-encoder-config.js';
-import { isJsonObject, parseJsonObject, valueAt, type JsonObject, type JsonValue } from '../json.js';
+import { parseJsonObject } from '../json.js';
 import { parseNemoYaml } from './nemo-yaml.js';
 import { readTensors } from '../open-tensors.js';
 import { readTarDirectory, type TarMember } from './tar.js';

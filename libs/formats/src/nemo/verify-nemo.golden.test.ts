@@ -1,10 +1,10 @@
+import { type JsonObject, valueAt, withValueAt } from '@nautil/contracts';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { describeNemo } from './describe-nemo.js';
 import type { EncoderLayout } from '../encoder/encoder.js';
 import { golden, goldenFiles } from '../golden-set.js';
-import { valueAt, withValueAt, type JsonObject } from '../json.js';
 import { readNemo } from './read-nemo.js';
 import type { TensorToWrite } from '../tensor-source.js';
 import { verifyNemo, type NemoVerification } from './verify-nemo.js';

@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
-import { NautilError } from '@nautil/contracts';
+import { isJsonObject, type JsonObject, NautilError, valueAt } from '@nautil/contracts';
 import { sha256File } from '@nautil/store';
 import type { EncoderLayout } from '../encoder/encoder.js';
-import { isJsonObject, parseJsonObject, valueAt, type JsonObject } from '../json.js';
+import { parseJsonObject } from '../json.js';
 import { fileDigests, isSealIntact } from './nemo-record.js';
 import { readNemo, recordMember, type NemoArchive } from './read-nemo.js';
 

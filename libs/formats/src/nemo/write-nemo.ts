@@ -1,10 +1,10 @@
-import type { FileRef } from '@nautil/contracts';
+import { type FileRef, type JsonObject, valueAt, withValueAt } from '@nautil/contracts';
 import { sha256File, sha256Of, writeFileAtomic } from '@nautil/store';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { pythonJson, valueAt, withValueAt, type JsonObject } from '../json.js';
+import { pythonJson } from '../json.js';
 import { stringifyNemoYaml } from './nemo-yaml.js';
 import { sealRecord } from './nemo-record.js';
 import { configMember, recordMember, weightsMember } from './read-nemo.js';

@@ -1,4 +1,4 @@
-import { NautilError, type FileRef } from '@nautil/contracts';
+import { defineError, type FileRef } from '@nautil/contracts';
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileRef, sha256Of } from '../digest.js';
@@ -10,10 +10,7 @@ import { nautilHome } from '../package-root.js';
 import { syncFolder, writeFileAtomic } from '../write-file-atomic.js';
 
 /** A download whose content is not what was promised; nothing of it was kept. */
-export class ChecksumMismatch extends NautilError {
-  override readonly name = 'ChecksumMismatch';
-  readonly kind = 'data';
-}
+export class ChecksumMismatch extends defineError('ChecksumMismatch', 'data') {}
 
 export interface FetchOptions extends RequestOptions {
   /** The file to make. */

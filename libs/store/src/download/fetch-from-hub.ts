@@ -1,5 +1,6 @@
 import type { ListFileEntry } from '@huggingface/hub';
-import { NautilError, type NautilErrorOptions } from '@nautil/contracts';
+import type { NautilError } from '@nautil/contracts';
+import { defineError } from '@nautil/contracts';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, readFile, rm, stat, symlink } from 'node:fs/promises';
@@ -10,25 +11,14 @@ import { networkFetch, type Fetch } from '../http/network-fetch.js';
 import { DownloadFailed, persistently, reasonOf, type RequestOptions } from './request.js';
 import { writeFileAtomic } from '../write-file-atomic.js';
 
-/** The hub was not asked or did not answer: what it would give may be in the cache. */
-export class HubUnavailable extends NautilError {
-  override readonly name = 'HubUnavailable';
-  readonly kind = 'environment';
-
-  /** Whether it answers, and may do better soon; one that can't be reached is the user's to see to. */
-  override readonly retryable: boolean;
-
-  constructor(message: string, { retryable = false, ...options }: NautilErrorOptions & { retryable?: boolean }) {
-    super(message, options);
-    this.retryable = retryable;
-  }
-}
+/**
+ * The hub was not contacted or did not answer: the files may still be in the cache. It is retryable when the hub answered with
+ * a temporary failure; a hub that cannot be reached is for the user to look into.
+ */
+export class HubUnavailable extends defineError('HubUnavailable', 'environment') {}
 
 /** The hub has no such repository or file, or does not show it to who asks. */
-export class HubRefused extends NautilError {
-  override readonly name = 'HubRefused';
-  readonly kind = 'config';
-}
+export class HubRefused extends defineError('HubRefused', 'config') {}
 
 export interface HubFetchOptions extends Pick<RequestOptions, 'attempts' | 'backoffMs' | 'idleTimeoutMs' | 'signal'> {
   repository: HubRepository;

@@ -1,20 +1,15 @@
-import { NautilError } from '@nautil/contracts';
+import { defineError, NautilError } from '@nautil/contracts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isNativeError } from 'node:util/types';
 import { networkFetch, type Fetch } from '../http/network-fetch.js';
 
 /** A download that did not come to its end; what came is kept, and the next one goes on from there. */
-export class DownloadFailed extends NautilError {
-  override readonly name = 'DownloadFailed';
-  readonly kind = 'environment';
-  override readonly retryable: boolean;
-
+export class DownloadFailed extends defineError('DownloadFailed', 'environment') {
   /** What the server answered in place of the file; undefined when it did not answer. */
   readonly status: number | undefined;
 
   constructor(message: string, o: { retryable: boolean; status?: number; hint?: string | undefined; cause?: unknown }) {
-    super(message, { hint: o.hint, cause: o.cause });
-    this.retryable = o.retryable;
+    super(message, o);
     this.status = o.status;
   }
 }

@@ -1,4 +1,4 @@
-import { NautilError } from '@nautil/contracts';
+import { defineError, NautilError } from '@nautil/contracts';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -12,10 +12,7 @@ import { explainWriteError, formatBytes } from '../disk-full.js';
 import { syncFolder, temporaryBeside } from '../write-file-atomic.js';
 
 /** An archive that is broken, or would write where or what it must not; nothing of it was kept. */
-export class BadArchive extends NautilError {
-  override readonly name = 'BadArchive';
-  readonly kind = 'data';
-}
+export class BadArchive extends defineError('BadArchive', 'data') {}
 
 export interface UnpackOptions {
   /** A tar, tar.gz, zip or gz file; its content decides, not its name. */
