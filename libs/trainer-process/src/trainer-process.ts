@@ -49,10 +49,10 @@ export class TrainerProcess {
 
   /** @param env - beside this process's environment */
   constructor(env?: Record<string, string>) {
-    const child = fork(fileURLToPath(new URL('./child.ts', import.meta.url)), {
+    const child = fork(fileURLToPath(new URL('./trainer-child.mjs', import.meta.url)), {
       cwd: packageRoot(),
       ...(env ? { env: { ...process.env, ...env } } : {}),
-      execArgv: ['--import', import.meta.resolve('tsx')],
+      execArgv: [],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       serialization: 'json',
     });

@@ -1,0 +1,5 @@
+// What TrainerProcess forks. It loads the TypeScript; a built package has the compiled program under this name.
+import { register } from 'tsx/esm/api';
+
+register();
+await import('./child.ts');
