@@ -96,7 +96,7 @@ test('nautil inspect explains a TSV, and ends with 3 when it can not be trained 
   const fine = join(folder, 'fine.tsv');
   writeFileSync(fine, 'a good one\t1\na bad one\t0\nanother good one\t1\nanother bad one\t0\n');
   const trainable = await nautil('inspect', fine, '--num-classes', '2');
-  expect(trainable.stdout).toContain('It can be trained on, with num_classes 2.');
+  expect(trainable.stdout).toContain('The file is trainable, with num_classes 2.');
   expect(trainable.exitCode).toBe(0);
   const other = await nautil('inspect', fine, '--num-classes', 'two');
   expect(other.stderr).toContain('a whole number from 1 is expected');

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { classWeights, labelCounts } from './class-weights.js';
 import { withFolder } from './temporary-folder.js';
 
-test('labels are counted in their order, skipped lines apart', async () => {
+test('labels are counted in ascending order, and skipped lines separately', async () => {
   await withFolder({ 'train.tsv': 'sentence\tlabel\na\t3\nb\t0\nc\t3\n\n' }, async (folder) => {
     const { counts, ...rest } = await labelCounts(join(folder, 'train.tsv'));
     expect([...counts]).toEqual([
@@ -13,7 +13,7 @@ test('labels are counted in their order, skipped lines apart', async () => {
   });
 });
 
-test('a class that is half as frequent weighs twice as much, and an absent one weighs 1', () => {
+test('a class that is half as frequent has twice the weight, and an absent class has weight 1', () => {
   const weights = classWeights(
     new Map([
       [0, 4],
@@ -24,6 +24,6 @@ test('a class that is half as frequent weighs twice as much, and an absent one w
   expect(weights).toEqual([0.75, 1, 1.5, 1]);
 });
 
-test.each([-1, 2])('label %d among two classes is refused', (label) => {
-  expect(() => classWeights(new Map([[label, 1]]), 2)).toThrow(/is not within 0 … 1/);
+test.each([-1, 2])('label %d of two classes is rejected', (label) => {
+  expect(() => classWeights(new Map([[label, 1]]), 2)).toThrow(/is not between 0 and 1/);
 });

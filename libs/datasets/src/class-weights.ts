@@ -2,13 +2,13 @@ import { DataError } from './data-error.js';
 import { isSkipped, readExamples, type ReadOptions } from './read-examples.js';
 
 export interface LabelCounts {
-  /** Examples by label, in the labels' order. */
+  /** Number of examples by label, in ascending order of labels. */
   counts: Map<number, number>;
 
   examples: number;
   skipped: number;
 
-  /** The largest label plus one. */
+  /** The largest label plus 1. */
   numClasses: number;
 }
 
@@ -34,18 +34,18 @@ export async function labelCounts(path: string, options: ReadOptions = {}): Prom
 }
 
 /**
- * The loss weight of each class for `class_balancing: weighted_loss`, as NeMo's calc_class_weights: all examples / (labels that
- * occur × examples of the class), 1 for a class that doesn't occur.
+ * The loss weight of each class for `class_balancing: weighted_loss`, as NeMo's calc_class_weights computes it:
+ * examples / (number of distinct labels × examples of the class), and 1 for a class without examples.
  *
- * @throws DataError for a label outside 0 … numClasses-1.
+ * @throws DataError for a label outside 0 … numClasses-1
  */
 export function classWeights(counts: ReadonlyMap<number, number>, numClasses: number): number[] {
   const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
   const weights = new Array<number>(numClasses).fill(1);
   for (const [label, count] of counts) {
     if (label < 0 || label >= numClasses) {
-      throw new DataError(`label ${label} is not within 0 … ${numClasses - 1}: it can't be weighted`, {
-        hint: 'correct the labels of the training file, or model.dataset.num_classes',
+      throw new DataError(`label ${label} is not between 0 and ${numClasses - 1}, so it has no loss weight`, {
+        hint: 'correct the labels of the training file, or change model.dataset.num_classes',
       });
     }
     weights[label] = total / (counts.size * count);

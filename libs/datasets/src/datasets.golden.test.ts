@@ -60,7 +60,7 @@ describe('NeMo 1.8.2', () => {
     },
   );
 
-  test('stops at a blank line, which we skip and tell', async () => {
+  test('crashes at a blank line, which Nautil skips and reports', async () => {
     const blank = cases.find(([name]) => name === 'blank_line')?.[1];
     expect(blank?.error).toMatch(/IndexError/);
     const { examples, skipped } = await readText(blank?.input ?? '');
@@ -68,12 +68,12 @@ describe('NeMo 1.8.2', () => {
     expect(skipped.map(({ line }) => line)).toEqual([2]);
   });
 
-  test('has no use for an empty file either', async () => {
+  test('rejects an empty file, as Nautil does', async () => {
     expect(cases.find(([name]) => name === 'empty_file')?.[1].error).toMatch(/ValueError/);
     await expect(readText('')).rejects.toThrow(/is empty/);
   });
 
-  test('weighs classes as we do', () => {
+  test('computes the same class weights', () => {
     const weighed = cases.flatMap(([, { freq, num_classes, weights }]) =>
       freq && num_classes && weights ? [{ freq, num_classes, weights }] : [],
     );
@@ -84,7 +84,7 @@ describe('NeMo 1.8.2', () => {
     }
   });
 
-  test('refuses a label beyond the classes when it weighs them, as we do', async () => {
+  test('rejects a label beyond the classes when it computes weights, as Nautil does', async () => {
     const over = cases.find(([name]) => name === 'cw_over')?.[1];
     expect(over?.error).toMatch(/invalid label/);
     const { counts } = await withFolder({ 'a.tsv': over?.input ?? '' }, (folder) => labelCounts(join(folder, 'a.tsv')));
@@ -93,7 +93,7 @@ describe('NeMo 1.8.2', () => {
 });
 
 describe('NeMo 1.23', () => {
-  test('reads odd lines as we do', async () => {
+  test('reads unusual lines as Nautil does', async () => {
     const features = readJson<{ label: number; tokens: string[] }[]>(golden('nemo', 'edge_features.json'));
     const { examples } = await read(golden('nemo', 'edge.tsv'));
     expect(examples.map(({ label }) => label)).toEqual(features.map(({ label }) => label));
@@ -105,7 +105,7 @@ describe('NeMo 1.23', () => {
     });
   });
 
-  test('stops at a blank line, which we skip and tell', async () => {
+  test('crashes at a blank line, which Nautil skips and reports', async () => {
     const { nemo_result: result } = readJson<{ nemo_result: string }>(golden('nemo', 'edge_blank_line.expected.json'));
     expect(result).toMatch(/IndexError/);
     const { examples, skipped } = await read(golden('nemo', 'edge_blank_line.tsv'));

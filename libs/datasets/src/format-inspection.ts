@@ -4,10 +4,10 @@ import type { Problem, TsvInspection } from './inspect-tsv.js';
 const marks = { error: '✗', warning: '!', note: '·' } as const;
 const barWidth = 30;
 
-/** Labels listed at most; the rest is summed up. */
+/** Longer lists of labels end with a count of the rest. */
 const listedLabels = 40;
 
-/** An inspection as people read it: what is in the file, what is wrong with it and where, and whether it can be trained on. */
+/** Formats an inspection for people: the contents of the file, its problems with their places, and whether it is trainable. */
 export function formatInspection(inspection: TsvInspection): string {
   const { path, lines, examples, sizeBytes, trainable } = inspection;
   return [
@@ -20,8 +20,8 @@ export function formatInspection(inspection: TsvInspection): string {
     ),
     '',
     trainable
-      ? `It can be trained on, with num_classes ${inspection.numClasses}.`
-      : "It can't be trained on: correct what is marked ✗.",
+      ? `The file is trainable, with num_classes ${inspection.numClasses}.`
+      : 'The file is not trainable: fix the problems marked ✗.',
   ].join('\n');
 }
 
@@ -47,8 +47,8 @@ function lengthLines({ characters, words, tokens }: TsvInspection): string[] {
   const heading = `  ${''.padEnd(10)}${columns.map((name) => name.padStart(9)).join('')}`;
   return [
     heading,
-    ...rows.map(([name, of]) => {
-      const values = [of.min, of.mean, of.median, of.percentile75, of.percentile95, of.percentile99, of.max];
+    ...rows.map(([name, { min, mean, median, percentile75, percentile95, percentile99, max }]) => {
+      const values = [min, mean, median, percentile75, percentile95, percentile99, max];
       return `  ${name.padEnd(10)}${values.map((value) => String(Math.round(value * 10) / 10).padStart(9)).join('')}`;
     }),
   ];

@@ -12,7 +12,7 @@ const problem = ({ problems }: TsvInspection, kind: ProblemKind) => problems.fin
 const places = (inspection: TsvInspection, kind: ProblemKind) =>
   problem(inspection, kind)?.places.map(({ line, column }) => `${line}:${column}`);
 
-test('a good file has nothing to tell but its content', async () => {
+test('a good file has no problems', async () => {
   const inspection = await inspect('good film\t1\nbad film\t0\nfine\t1\n', { labelNames: ['negative', 'positive'] });
   expect(inspection).toMatchObject({
     lines: 3,
@@ -57,7 +57,7 @@ test.each(faults)('%s is found in %j', async (kind, content, at, options) => {
   expect(others).toEqual(kind === 'label-too-large' ? ['label-gap'] : []);
 });
 
-test('gaps, a single label, imbalance and texts that will be cut are told once', async () => {
+test('gaps, a single label, imbalance and truncated texts are each reported once', async () => {
   const gaps = problem(await inspect('a\t0\nb\t3\nc\t9\n'), 'label-gap');
   expect(gaps).toMatchObject({ count: 7, severity: 'warning', places: [] });
   expect(gaps?.message).toMatch(/: 1, 2, 4, 5, 6 …$/);
@@ -72,7 +72,7 @@ test('gaps, a single label, imbalance and texts that will be cut are told once',
   expect(problem(cut, 'truncated')?.count).toBe(1);
 });
 
-test('lines that are not UTF-8 are told one by one, and the rest is inspected', async () => {
+test('each line that is not UTF-8 is reported, and the other lines are inspected', async () => {
   const content = Buffer.concat([
     Buffer.from('good\t1\ncaf'),
     Buffer.from([0xe9]),
@@ -86,13 +86,13 @@ test('lines that are not UTF-8 are told one by one, and the rest is inspected', 
   expect(problem(inspection, 'damaged-text')).toBeUndefined();
 });
 
-test('of many places the first five are kept, and all are counted', async () => {
+test('all occurrences are counted, and the first five listed', async () => {
   const inspection = await inspect('a 1\n'.repeat(100) + 'b\t0\n');
   expect(problem(inspection, 'no-tab')).toMatchObject({ count: 100 });
   expect(places(inspection, 'no-tab')).toHaveLength(5);
 });
 
-test('a file is called trainable exactly when it can be read for training', async () => {
+test('a file is trainable exactly when `readExamples` can read it', async () => {
   const contents = [
     '',
     '\n',
@@ -125,7 +125,7 @@ test('a file is called trainable exactly when it can be read for training', asyn
   }
 });
 
-test('the text for people names each place as editors do, and ends with the verdict', async () => {
+test('the formatted inspection names places as file:line:column and ends with the verdict', async () => {
   const text = formatInspection(
     await inspect('sentence\tlabel\ngood\t1\ngood\t0\nbad\t-1\n', { labelNames: ['no', 'yes'] }),
   );
@@ -133,7 +133,7 @@ test('the text for people names each place as editors do, and ends with the verd
   expect(text).toMatch(/^ {6}1 {11}1 {3}33\.3 % {2}█+ {2}yes$/m);
   expect(text).toMatch(/^ {2}✗ 1 × labels below 0\n {6}\S+a\.tsv:4:5 {2}label -1$/m);
   expect(text).toMatch(/^ {6}\S+a\.tsv:3:1 {2}label 0, but 1 on line 2$/m);
-  expect(text).toMatch(/It can't be trained on/);
+  expect(text).toMatch(/The file is not trainable/);
   const good = formatInspection(await inspect('a\t0\nb\t1\n'));
-  expect(good).toMatch(/It can be trained on, with num_classes 2\.$/);
+  expect(good).toMatch(/The file is trainable, with num_classes 2\.$/);
 });

@@ -1,35 +1,35 @@
 import { stat } from 'node:fs/promises';
-import { LengthHistogram, type LengthSummary } from './length-histogram.js';
 import { splitWords } from '@nautil/python-format';
+import { LengthHistogram, type LengthSummary } from './length-histogram.js';
 import { isSkipped, parseLine, type Example } from './read-examples.js';
 import { readLines, type InvalidPlace } from './read-lines.js';
 import { SeenTexts } from './seen-texts.js';
 
 export interface InspectOptions {
-  /** The number of classes that the file is meant for: labels beyond it are errors. */
+  /** Number of classes; labels beyond it are errors. */
   numClasses?: number;
 
-  /** Names of the classes, by label. */
+  /** Class names by label id. */
   labelNames?: string[];
 
-  /** Counts the tokens of a text, [CLS] and [SEP] included. */
+  /** Counts the tokens of a text, including [CLS] and [SEP]. */
   countTokens?: (text: string) => number;
 
-  /** Tokens that training keeps of a text. */
+  /** Number of tokens to which training truncates a text. */
   maxLength?: number;
 }
 
-/** `error`: the file can't be trained on; `warning`: it can, but something is probably wrong; `note`: worth knowing. */
+/** `error`: the file is not trainable; `warning`: it is, but something is probably wrong; `note`: worth knowing. */
 export type Severity = 'error' | 'warning' | 'note';
 
-/** A place in the file; line and column from 1, the column in characters. */
+/** A position in the file; line and column start at 1, and columns count characters. */
 export interface Place {
   line: number;
   column: number;
   detail: string;
 }
 
-/** One kind of problem, with how often it occurs and where it does first. */
+/** One kind of problem, with its number of occurrences and the first of them. */
 export interface Problem {
   kind: ProblemKind;
   severity: Severity;
@@ -37,7 +37,7 @@ export interface Problem {
   message: string;
   hint: string;
 
-  /** The first few. */
+  /** The first few occurrences. */
   places: Place[];
 }
 
@@ -46,26 +46,26 @@ export interface LabelShare {
   name?: string;
   count: number;
 
-  /** Of all examples, 0 … 1. */
+  /** Fraction of all examples. */
   share: number;
 }
 
-/** What a TSV holds and what is wrong with it; plain JSON. */
+/** The contents and the problems of a TSV file; plain JSON. */
 export interface TsvInspection {
   path: string;
   sizeBytes: number;
   lines: number;
   examples: number;
 
-  /** Whether `readExamples` would take it to the end. */
+  /** Whether `readExamples` can read the whole file. */
   trainable: boolean;
 
-  /** The largest label plus one. */
+  /** The largest label plus 1. */
   numClasses: number;
 
   labels: LabelShare[];
 
-  /** Of texts; absent when there is none. */
+  /** Statistics of the texts; absent without texts. */
   characters?: LengthSummary;
   words?: LengthSummary;
   tokens?: LengthSummary;
@@ -84,90 +84,90 @@ const problemTexts = {
   encoding: {
     severity: 'error',
     message: 'lines that are not valid UTF-8',
-    hint: 'convert the file, if it is Latin-1: iconv -f ISO-8859-1 -t UTF-8 FILE > utf8.tsv',
+    hint: 'if the file is Latin-1, convert it: iconv -f ISO-8859-1 -t UTF-8 FILE > utf8.tsv',
   },
   'no-example': {
     severity: 'error',
-    message: 'no line holds an example',
-    hint: 'each line is a text, a tab, and its label, a whole number from 0',
+    message: 'no line is an example',
+    hint: 'each line is a text, a tab, and a label (a whole number from 0)',
   },
-  'negative-label': { severity: 'error', message: 'labels below 0', hint: 'labels count from 0: renumber them' },
+  'negative-label': { severity: 'error', message: 'labels below 0', hint: 'labels start at 0: renumber them' },
   'label-beyond-classes': {
     severity: 'error',
-    message: 'labels that are not below num_classes',
+    message: 'labels that are not less than num_classes',
     hint: 'correct the labels, or raise model.dataset.num_classes',
   },
   'label-too-large': {
     severity: 'error',
-    message: 'labels beyond two thousand million',
-    hint: 'labels count from 0: renumber them',
+    message: 'labels above 2,147,483,647',
+    hint: 'labels start at 0: renumber them',
   },
   'label-not-integer': {
     severity: 'warning',
     message: 'lines whose last word is not an integer: skipped',
-    hint: 'end each line by a tab and its label; 1.0 or positive is not a label',
+    hint: 'end each line with a tab and its label; neither 1.0 nor "positive" is a label',
   },
-  blank: { severity: 'warning', message: 'blank lines: skipped (NeMo stops at the first)', hint: 'remove them' },
+  blank: { severity: 'warning', message: 'blank lines: skipped (NeMo crashes on the first)', hint: 'remove them' },
   'no-tab': {
     severity: 'warning',
-    message: 'lines without a tab: their last word is taken for the label, as NeMo does',
-    hint: 'put a tab before the label, and check that a text that ends with a number does not lose it',
+    message: 'lines without a tab: their last word is read as the label, as in NeMo',
+    hint: 'put a tab before the label, and check that no text ends with a number that is not its label',
   },
   'inner-tab': {
     severity: 'note',
-    message: 'texts with a tab inside: it is read as a space, the last column is the label',
-    hint: 'check that there are no other columns in the file',
+    message: 'texts with a tab inside: the tab is read as a space, and the last column as the label',
+    hint: 'check that the file has no other columns',
   },
   'empty-text': {
     severity: 'warning',
     message: 'examples without text',
-    hint: 'remove them: nothing can be learned from them',
+    hint: 'remove them: a model learns nothing from them',
   },
   'label-gap': {
     severity: 'warning',
-    message: 'labels below the largest that no example has',
-    hint: 'renumber the labels without gaps; each gap costs a class that is never right',
+    message: 'labels below the largest label without any example',
+    hint: 'renumber the labels without gaps; each gap adds a class that is never correct',
   },
   'one-label': {
     severity: 'warning',
     message: 'all examples have the same label',
-    hint: 'there is nothing to tell apart',
+    hint: 'a classifier needs at least two labels',
   },
   conflict: {
     severity: 'warning',
-    message: 'texts that occurred before with another label',
-    hint: 'decide on one label for each',
+    message: 'texts that occur earlier with a different label',
+    hint: 'choose one label for each text',
   },
   duplicate: {
     severity: 'warning',
-    message: 'texts that occurred before with the same label',
-    hint: 'remove them; make sure above all that no text is in both training and test files',
+    message: 'texts that occur earlier with the same label',
+    hint: 'remove them; above all, make sure that no text is in both the training and the test file',
   },
   'damaged-text': {
     severity: 'warning',
-    message: 'texts with U+FFFD: their encoding was lost before',
-    hint: 'make the file again from its source, read in the right encoding',
+    message: 'texts with U+FFFD: an earlier conversion lost characters',
+    hint: 'create the file again from its source, with the right encoding',
   },
   'line-separator': {
     severity: 'note',
     message: 'texts with U+0085, U+2028 or U+2029 inside: read as a space',
-    hint: 'editors that end lines there count lines differently',
+    hint: 'some editors treat these characters as line ends and number the lines differently',
   },
   'odd-label': {
     severity: 'note',
-    message: 'labels that are integers to Python in another spelling (+1, 1_0, full-width digits)',
+    message: 'labels in a spelling that only Python accepts as an integer (+1, 1_0, full-width digits)',
     hint: 'write plain digits',
   },
   header: { severity: 'note', message: 'a header: skipped', hint: 'it does no harm' },
   imbalance: {
     severity: 'note',
-    message: 'the most frequent label has ten times the examples of the rarest, or more',
-    hint: 'model.dataset.class_balancing=weighted_loss weighs them; look at macro F1, not at accuracy',
+    message: 'the most frequent label has at least ten times the examples of the rarest',
+    hint: 'model.dataset.class_balancing=weighted_loss compensates; judge by macro F1, not by accuracy',
   },
   truncated: {
     severity: 'note',
-    message: 'texts longer than max_seq_length tokens: cut at the end',
-    hint: 'raise model.dataset.max_seq_length, up to the positions of the encoder',
+    message: 'texts longer than max_seq_length tokens: truncated at the end',
+    hint: 'raise model.dataset.max_seq_length, up to the maximum length of the encoder',
   },
 } as const satisfies Record<string, ProblemText>;
 
@@ -177,10 +177,10 @@ const keptPlaces = 5;
 const severities: Severity[] = ['error', 'warning', 'note'];
 
 /**
- * Reads a TSV to its end and tells all that is wrong with it. Memory is bounded: repeated texts are looked for among the first
- * four million different ones, and a note says when there were more.
+ * Reads a TSV file completely and reports every problem. Memory is bounded: repetitions are detected among the first four
+ * million distinct texts, and the report states when there were more.
  *
- * @throws DataError for a file that can't be read at all (missing, UTF-16, one endless line).
+ * @throws DataError for a file that cannot be read at all (missing, UTF-16, a line without end)
  */
 export async function inspectTsv(path: string, options: InspectOptions = {}): Promise<TsvInspection> {
   const problems = new Problems();
@@ -237,7 +237,7 @@ export async function inspectTsv(path: string, options: InspectOptions = {}): Pr
   };
 }
 
-/** Problems by kind: how many, and the first few places. */
+/** Collects problems by kind, with their number and first places. */
 class Problems {
   readonly #found = new Map<ProblemKind, { count: number; places: Place[]; which?: string }>();
 
@@ -247,7 +247,7 @@ class Problems {
     if (found.places.length < keptPlaces) found.places.push(place);
   }
 
-  /** `which` ends the message. */
+  /** @param which - appended to the message */
   addCount(kind: ProblemKind, count: number, which?: string): void {
     if (count > 0) Object.assign(this.#of(kind), { count, which });
   }
@@ -260,7 +260,7 @@ class Problems {
     const words = splitWords(content);
     if (words.length === 0) return this.add('blank', { line, column: 1, detail: '' });
     const place = { line, column: lastWordColumn(content), detail: excerptOf(content) };
-    // A header has a name where the lines have their label: no digit in it.
+    // A header has a name in place of the label, hence no digit.
     if (line === 1 && !/\d/.test(words.at(-1) ?? '')) return this.add('header', { ...place, column: 1 });
     this.add('label-not-integer', { ...place, detail: reason });
   }
@@ -286,7 +286,7 @@ class Problems {
     this.#addCharacter('line-separator', content, /[\u0085\u2028\u2029]/, line);
   }
 
-  /** What only shows when all was read. */
+  /** Adds problems that are known only after the last line. */
   addFindings(labels: LabelShare[], examples: number): void {
     if (examples === 0) return this.addCount('no-example', 1);
     const classes = labels.filter(({ label }) => label >= 0);
@@ -298,7 +298,7 @@ class Problems {
   }
 
   list(comparedOnly: number | undefined): Problem[] {
-    // The U+FFFD of lines that are not UTF-8 are ours.
+    // Decoding an invalid line introduces U+FFFD, so the file itself may contain none.
     if (this.#found.has('encoding')) this.#found.delete('damaged-text');
     const problems = [...this.#found].map(([kind, { count, places, which }]): Problem => {
       const bounded = comparedOnly !== undefined && (kind === 'duplicate' || kind === 'conflict');
@@ -334,7 +334,7 @@ function firstGaps(classes: LabelShare[], largest: number): string {
   return gaps.length > keptPlaces ? `${gaps.slice(0, keptPlaces).join(', ')} …` : gaps.join(', ');
 }
 
-/** Where the last word of a line starts. */
+/** Column where the last word of a line starts. */
 function lastWordColumn(content: string): number {
   const last = splitWords(content).at(-1) ?? '';
   return characterCount(content.slice(0, content.lastIndexOf(last))) + 1;
@@ -343,7 +343,7 @@ function lastWordColumn(content: string): number {
 function characterCount(text: string): number {
   let count = 0;
   for (let i = 0; i < text.length; i++) {
-    // The second half of a surrogate pair is no character of its own.
+    // The second half of a surrogate pair is not a character of its own.
     if ((text.charCodeAt(i) & 0xfc00) !== 0xdc00) count++;
   }
   return count;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { LengthHistogram } from './length-histogram.js';
 
-test('a summary is that of the sorted lengths', () => {
+test('the summary equals that of the sorted lengths', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(300), { minLength: 1, maxLength: 200 }), (lengths) => {
       const histogram = new LengthHistogram();
@@ -22,7 +22,7 @@ test('a summary is that of the sorted lengths', () => {
   );
 });
 
-test('nothing counted has no summary, and a length beyond the table keeps its maximum', () => {
+test('an empty histogram has no summary, and a length beyond the bins keeps its exact maximum', () => {
   const histogram = new LengthHistogram();
   expect(histogram.summary()).toBeUndefined();
   histogram.add(1_000_000);

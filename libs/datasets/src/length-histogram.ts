@@ -1,4 +1,4 @@
-/** Lengths are told apart up to here; longer ones count as this, though `max` is exact. */
+/** Longer lengths are counted as this one; only `max` is exact for them. */
 const largest = 0xffff;
 
 export interface LengthSummary {
@@ -11,7 +11,7 @@ export interface LengthSummary {
   percentile99: number;
 }
 
-/** Counts lengths one by one, in constant memory. */
+/** A histogram of lengths in constant memory. */
 export class LengthHistogram {
   readonly #counts = new Float64Array(largest + 1);
   #count = 0;
@@ -20,20 +20,20 @@ export class LengthHistogram {
   #max = 0;
 
   add(length: number): void {
-    const at = Math.min(length, largest);
-    this.#counts[at] = (this.#counts[at] ?? 0) + 1;
+    const bin = Math.min(length, largest);
+    this.#counts[bin] = (this.#counts[bin] ?? 0) + 1;
     this.#count++;
     this.#sum += length;
     this.#min = Math.min(this.#min, length);
     this.#max = Math.max(this.#max, length);
   }
 
-  /** How many lengths are beyond a bound. */
+  /** Number of lengths above a bound. */
   above(bound: number): number {
     return this.#counts.subarray(Math.min(bound, largest) + 1).reduce((sum, count) => sum + count, 0);
   }
 
-  /** Undefined when nothing was counted. Percentiles are lengths that occur (nearest rank). */
+  /** Undefined without lengths. Percentiles are nearest-rank, so they are lengths that occur. */
   summary(): LengthSummary | undefined {
     if (this.#count === 0) return undefined;
     return {

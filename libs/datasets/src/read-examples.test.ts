@@ -49,31 +49,31 @@ test('num_samples counts lines before any is skipped', async () => {
   expect((await readAll(content, { numSamples: 0 })).examples).toHaveLength(3);
   expect((await readAll(content, { numSamples: -1 })).examples).toHaveLength(3);
   await expect(readAll(content, { numSamples: 1 })).rejects.toThrow(
-    /no valid line among its 1; line 1: the last word, "label"/,
+    /no valid line \(1 were read\); line 1: the last word, "label"/,
   );
 });
 
 test.each([
-  ['a\t0\nb\t2\n', /train\.tsv:2: label 2 is not within 0 … 1 \(num_classes is 2\)/],
-  ['a\t0\nb\t-1\n', /train\.tsv:2: label -1 is not within 0 … 1/],
-])('a label out of range is an error with its line', async (content, message) => {
+  ['a\t0\nb\t2\n', /train\.tsv:2: label 2 is not between 0 and 1 \(num_classes is 2\)/],
+  ['a\t0\nb\t-1\n', /train\.tsv:2: label -1 is not between 0 and 1/],
+])('a label out of range is an error that names the line', async (content, message) => {
   await expect(readAll(content, { numClasses: 2 })).rejects.toThrow(message);
 });
 
-test('without a number of classes labels are read as they are, as long as 32 bits hold them', async () => {
+test('without a number of classes, any 32-bit label is accepted', async () => {
   expect((await readAll('a\t-1\nb\t2147483647\n')).examples.map(({ label }) => label)).toEqual([-1, 2147483647]);
   await expect(readAll('a\t2147483648\n')).rejects.toThrow(/train\.tsv:1: label 2147483648 is too large/);
 });
 
 test.each([
   ['', /train\.tsv is empty/],
-  ['\n\n', /train\.tsv has no valid line among its 2; line 1: blank line/],
-  ['text only\n', /train\.tsv has no valid line among its 1; line 1: the last word, "only"/],
+  ['\n\n', /train\.tsv has no valid line \(2 were read\); line 1: blank line/],
+  ['text only\n', /train\.tsv has no valid line \(1 were read\); line 1: the last word, "only"/],
 ])('a file without a valid line (%j) is an error', async (content, message) => {
   await expect(readAll(content)).rejects.toThrow(message);
 });
 
-test('what is written as text, tab, label is read as it was, whatever the text', async () => {
+test('any text written as text, tab, label is read back unchanged', async () => {
   const text = fc
     .string({ unit: 'binary', maxLength: 20 })
     .map((value) => splitWords(value.replace(/[\r\n]/g, ' ')).join(' '));
@@ -90,7 +90,7 @@ test('what is written as text, tab, label is read as it was, whatever the text',
   );
 });
 
-test('reading stops when nobody asks for more', async () => {
+test('reading stops when the consumer stops', async () => {
   await withFolder({ 'train.tsv': 'a\t1\n'.repeat(1000) }, async (folder) => {
     const lines = readExamples(join(folder, 'train.tsv'));
     const first = await lines.next();

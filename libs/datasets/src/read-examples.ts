@@ -1,5 +1,5 @@
-import { DataError } from './data-error.js';
 import { parsePythonInt, splitWords } from '@nautil/python-format';
+import { DataError } from './data-error.js';
 import { readLines } from './read-lines.js';
 
 /** One labelled text. */
@@ -7,13 +7,13 @@ export interface Example {
   /** 1-based. */
   line: number;
 
-  /** The words of the line but its last, joined by single spaces, as NeMo sees them. */
+  /** All words of the line except the last, joined by single spaces, as NeMo reads them. */
   text: string;
 
   label: number;
 }
 
-/** A line that holds no example. */
+/** A line that is not an example. */
 export interface SkippedLine {
   /** 1-based. */
   line: number;
@@ -25,10 +25,10 @@ export interface SkippedLine {
 }
 
 export interface ReadOptions {
-  /** Only the first so many lines of the file are looked at, as in NeMo before any is skipped; all for 0, -1 or undefined. */
+  /** Reads only the first N lines, counted before any is skipped, as NeMo does. 0, -1 and undefined read all. */
   numSamples?: number;
 
-  /** When given, a label outside 0 … numClasses-1 is an error. */
+  /** A label outside 0 … numClasses-1 is then an error. */
   numClasses?: number;
 }
 
@@ -36,11 +36,11 @@ export interface ReadOptions {
 const maxLabel = 2 ** 31 - 1;
 
 /**
- * Reads a TSV as NeMo does: the last word of a line (words are split at any whitespace, the tab has no part in it) is the
- * label if Python's int() takes it, the words before are the text. Other lines come out as skipped, with the reason;
- * NeMo crashes on a blank one. Memory is constant.
+ * Reads a TSV file as NeMo does. Words are separated by any whitespace; tabs have no special meaning. The last word is the
+ * label if Python's int() accepts it, and the words before it are the text. Other lines are yielded as skipped, with the
+ * reason (NeMo crashes on a blank line). Memory use is constant.
  *
- * @throws DataError for a file that can't be read, has no valid line, or has a label out of range.
+ * @throws DataError for a file that cannot be read, has no valid line, or has a label out of range
  */
 export async function* readExamples(path: string, options: ReadOptions = {}): AsyncGenerator<Example | SkippedLine> {
   const { numClasses } = options;
@@ -65,12 +65,12 @@ export async function* readExamples(path: string, options: ReadOptions = {}): As
   if (examples === 0) throw noValidLine(path, line, firstSkipped);
 }
 
-/** Whether what `readExamples` gave is a line that it skipped. */
+/** Whether an item of `readExamples` is a skipped line. */
 export function isSkipped(item: Example | SkippedLine): item is SkippedLine {
   return 'reason' in item;
 }
 
-/** The examples alone; each skipped line goes to `onSkipped`, so that none is lost silently. */
+/** Yields only the examples and passes each skipped line to `onSkipped`. */
 export async function* examplesOf(
   lines: AsyncIterable<Example | SkippedLine>,
   onSkipped: (skipped: SkippedLine) => void,
@@ -81,7 +81,7 @@ export async function* examplesOf(
   }
 }
 
-/** One line of a TSV, without its end. */
+/** Parses one line without its terminator. */
 export function parseLine(content: string, line: number): Example | SkippedLine {
   const words = splitWords(content);
   const last = words.pop();
@@ -100,12 +100,12 @@ function requireLabelInRange(path: string, { line, label }: Example, numClasses:
   if (numClasses === undefined) {
     if (Math.abs(label) <= maxLabel) return;
     throw new DataError(`${path}:${line}: label ${label} is too large`, {
-      hint: 'labels are small whole numbers from 0',
+      hint: 'labels are whole numbers that start at 0',
     });
   }
   if (label >= 0 && label < numClasses) return;
   throw new DataError(
-    `${path}:${line}: label ${label} is not within 0 … ${numClasses - 1} (num_classes is ${numClasses})`,
+    `${path}:${line}: label ${label} is not between 0 and ${numClasses - 1} (num_classes is ${numClasses})`,
     {
       hint:
         label < 0
@@ -117,9 +117,9 @@ function requireLabelInRange(path: string, { line, label }: Example, numClasses:
 
 function noValidLine(path: string, lines: number, firstSkipped: SkippedLine | undefined): DataError {
   if (lines === 0)
-    return new DataError(`${path} is empty`, { hint: 'each line is a text, a tab, and its label, a whole number' });
+    return new DataError(`${path} is empty`, { hint: 'each line is a text, a tab, and a label (a whole number)' });
   const why = firstSkipped ? `; line ${firstSkipped.line}: ${firstSkipped.reason}` : '';
-  return new DataError(`${path} has no valid line among its ${lines}${why}`, {
-    hint: `each line is a text, a tab, and its label, a whole number; \`nautil inspect ${path}\` explains the file`,
+  return new DataError(`${path} has no valid line (${lines} were read)${why}`, {
+    hint: `each line is a text, a tab, and a label (a whole number); \`nautil inspect ${path}\` lists the problems`,
   });
 }

@@ -29,7 +29,7 @@ test.each([
   expect(await linesOf(content)).toEqual(lines);
 });
 
-test('lines are whole wherever the file is cut into chunks', async () => {
+test('chunk boundaries never split a line', async () => {
   // Three megabytes: characters of several bytes and two-byte line ends fall on the borders of chunks.
   let seed = 1;
   const random = (below: number) => (seed = (seed * 48271) % 0x7fffffff) % below;
@@ -45,19 +45,19 @@ test('a line may be longer than a chunk', async () => {
   expect(await linesOf(`${long}\n${long}\r\nend`)).toEqual([long, long, 'end']);
 });
 
-test('the whole of a text is its lines', async () => {
+test('readWholeText returns all lines', async () => {
   await withFolder({ 'a.txt': '\ufeffone\r\ntwo\rthree\n' }, async (folder) => {
     expect(await readWholeText(join(folder, 'a.txt'))).toBe('one\ntwo\nthree');
     expect(await readWholeText(join(folder, 'a.txt'), { keepByteOrderMark: true })).toBe('\ufeffone\ntwo\nthree');
   });
 });
 
-test('a byte that is not UTF-8 is told with its line and column', async () => {
+test('an invalid byte is reported with its line and column', async () => {
   const content = Buffer.concat([Buffer.from('first\r\nsecond 😀 '), Buffer.from([0xe9]), Buffer.from(' line\n')]);
   await expect(linesOf(content)).rejects.toThrow(/a\.tsv:2:10: byte 0xe9 is not valid UTF-8/);
 });
 
-test('every bad byte is found at its place, among good text', async () => {
+test('every invalid byte is reported at its position', async () => {
   const good = fc.string({ unit: fc.constantFrom('a', 'é', '中', '😀', '\n', '\r', ' '), maxLength: 40 });
   const bad = fc.constantFrom([0xff], [0xc3], [0xe4, 0xb8], [0xed, 0xa0, 0x80], [0xc0, 0x80], [0xf8]);
   await fc.assert(
@@ -77,7 +77,7 @@ test.each([
   ['missing.tsv', /missing\.tsv does not exist/],
   ['folder', /folder is a folder, not a file/],
   ['utf16.tsv', /utf16\.tsv:1: the file is UTF-16/],
-])('%s is refused in words', async (name, message) => {
+])('%s is rejected with an explanation', async (name, message) => {
   await withFolder({ 'folder/x': '', 'utf16.tsv': Buffer.from('\ufeffgood\t1\n', 'utf16le') }, async (folder) => {
     const reading = readLines(join(folder, name)).next();
     await expect(reading).rejects.toThrow(DataError);
@@ -85,7 +85,7 @@ test.each([
   });
 });
 
-test('a line without end is refused before all of it is in memory', async () => {
+test('an endless line is rejected before all of it is in memory', async () => {
   await withFolder({ 'endless.bin': Buffer.alloc(70 << 20, 'x') }, async (folder) => {
     await expect(readLines(join(folder, 'endless.bin')).next()).rejects.toThrow(
       /endless\.bin:1: the line is longer than 64 MiB/,

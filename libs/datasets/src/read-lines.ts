@@ -2,24 +2,27 @@ import { isUtf8 } from 'node:buffer';
 import { open } from 'node:fs/promises';
 import { DataError } from './data-error.js';
 
-/** Bytes asked from the file at a time. */
+/** Size of one read. */
 const chunkBytes = 1 << 20;
 
-/** A line longer than this is a file of another kind: better an error than all of it in memory. */
+/** A longer line means that the file is not text; failing is better than loading all of it into memory. */
 const maxLineBytes = 64 << 20;
 
 const newline = 0x0a;
 const carriageReturn = 0x0d;
 
 export interface LinesOptions {
-  /** Told of each line that is not UTF-8, which then comes with U+FFFD for what is wrong; without it, the first such line is an error. */
+  /**
+   * Called for each line that is not valid UTF-8; the line is then returned with U+FFFD in place of the invalid bytes.
+   * Without it, the first such line is an error.
+   */
   onInvalid?: (place: InvalidPlace) => void;
 
-  /** Leaves a byte order mark in the first line, as Python does. */
+  /** Keeps a byte order mark in the first line, as Python does. */
   keepByteOrderMark?: boolean;
 }
 
-/** The first byte of a line that is not UTF-8. */
+/** Position of the first byte of a line that is not valid UTF-8. */
 export interface InvalidPlace {
   /** 1-based. */
   line: number;
@@ -31,10 +34,11 @@ export interface InvalidPlace {
 }
 
 /**
- * The lines of a UTF-8 text file without their ends, in batches of about a megabyte, so that memory stays flat whatever the
- * file's size. A line ends as in Python's universal newlines: \n, \r\n or \r, and nothing else (U+2028 and U+0085 are text).
+ * Reads the lines of a UTF-8 text file, without line terminators, in batches of about a megabyte, so that memory use does
+ * not depend on the file's size. Lines end as in Python's universal newlines: at \n, \r\n or \r. U+2028 and U+0085 are text.
  *
- * @throws DataError for a file that is missing, a folder, not UTF-8 (with line and column), or with an endless line.
+ * @throws DataError when the path is missing or a folder, when a line is not UTF-8 (with line and column), or when a line is
+ * longer than 64 MiB.
  */
 export async function* readLines(path: string, options: LinesOptions = {}): AsyncGenerator<string[]> {
   const refuse = (place: InvalidPlace) => {
@@ -43,7 +47,7 @@ export async function* readLines(path: string, options: LinesOptions = {}): Asyn
   const onInvalid = options.onInvalid ?? refuse;
   const file = await openText(path);
   try {
-    // What was read of a line that has not ended.
+    // The part of an incomplete line that has been read.
     let pending: Buffer[] = [];
     let pendingBytes = 0;
     let line = 1;
@@ -74,9 +78,9 @@ export async function* readLines(path: string, options: LinesOptions = {}): Asyn
 }
 
 /**
- * The whole of a small text file, its lines ended by \n.
+ * Reads a small text file completely; line terminators become \n.
  *
- * @throws DataError as `readLines`.
+ * @throws DataError as `readLines`
  */
 export async function readWholeText(path: string, options: LinesOptions = {}): Promise<string> {
   const batches: string[] = [];
@@ -89,14 +93,14 @@ async function openText(path: string) {
     const file = await open(path, 'r');
     if ((await file.stat()).isDirectory()) {
       await file.close();
-      throw new DataError(`${path} is a folder, not a file`, { hint: 'give the path of a file in it' });
+      throw new DataError(`${path} is a folder, not a file`, { hint: 'name a file inside the folder' });
     }
     return file;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') {
       throw new DataError(`${path} does not exist`, {
-        hint: 'check the path and the folder it starts from',
+        hint: 'check the path; a relative path starts in the current folder',
         cause: error,
       });
     }
@@ -107,11 +111,11 @@ async function openText(path: string) {
 
 function endlessLine(path: string, line: number): DataError {
   return new DataError(`${path}:${line}: the line is longer than ${maxLineBytes >> 20} MiB`, {
-    hint: 'a TSV ends each example by a newline; is this another kind of file?',
+    hint: 'a TSV file has one example per line; this may be a file of another kind',
   });
 }
 
-/** How many bytes of `text` are whole lines; a \r at the very end may be the first half of \r\n. */
+/** Number of bytes that form complete lines. A \r at the very end is left out, because it may be the first half of \r\n. */
 function completeLength(text: Buffer): number {
   return Math.max(text.lastIndexOf(newline), text.subarray(0, -1).lastIndexOf(carriageReturn)) + 1;
 }
@@ -137,7 +141,7 @@ function refuseUtf16(path: string, bytes: Uint8Array): void {
 
 function decodeLines(bytes: Buffer, firstLine: number, onInvalid: (place: InvalidPlace) => void): string[] {
   if (isUtf8(bytes)) return splitLines(bytes.toString('utf8'));
-  // Line ends are the same bytes in Latin-1, and no byte is lost in it.
+  // Latin-1 maps every byte to one character, so splitting loses nothing, and line terminators are the same bytes.
   return splitLines(bytes.toString('latin1')).map((latin1, index) => {
     const line = Buffer.from(latin1, 'latin1');
     if (!isUtf8(line)) onInvalid({ line: firstLine + index, ...firstInvalid(line) });
@@ -145,22 +149,22 @@ function decodeLines(bytes: Buffer, firstLine: number, onInvalid: (place: Invali
   });
 }
 
-/** Where a line stops being UTF-8: the longest valid beginning, by halving. */
+/** Finds where a line stops being valid UTF-8, by bisection over its prefixes. */
 function firstInvalid(line: Buffer): { column: number; byte: number } {
   let valid = 0;
   let invalid = line.length;
   while (invalid - valid > 1) {
     const middle = (valid + invalid) >> 1;
-    if (canBegin(line.subarray(0, middle))) valid = middle;
+    if (isValidPrefix(line.subarray(0, middle))) valid = middle;
     else invalid = middle;
   }
   const before = new TextDecoder().decode(line.subarray(0, valid), { stream: true });
-  // What the decoder holds back is the beginning of the character that never ends.
+  // The decoder withholds the incomplete character, so `before` ends right in front of the invalid byte.
   return { column: [...before].length + 1, byte: line[Buffer.byteLength(before)] ?? 0 };
 }
 
-/** Whether a UTF-8 text can begin with these bytes, which may end within a character. */
-function canBegin(bytes: Buffer): boolean {
+/** Whether the bytes are a prefix of valid UTF-8; they may end inside a character. */
+function isValidPrefix(bytes: Buffer): boolean {
   try {
     new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true });
     return true;
@@ -171,6 +175,6 @@ function canBegin(bytes: Buffer): boolean {
 
 function notUtf8(path: string, { line, column, byte }: InvalidPlace): DataError {
   return new DataError(`${path}:${line}:${column}: byte 0x${byte.toString(16).padStart(2, '0')} is not valid UTF-8`, {
-    hint: `convert the file, if it is Latin-1: iconv -f ISO-8859-1 -t UTF-8 ${path} > utf8.tsv`,
+    hint: `if the file is Latin-1, convert it: iconv -f ISO-8859-1 -t UTF-8 ${path} > utf8.tsv`,
   });
 }

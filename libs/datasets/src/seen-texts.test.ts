@@ -1,6 +1,6 @@
 import { SeenTexts } from './seen-texts.js';
 
-test('a text is known again with the place where it was first, whatever the number of others', () => {
+test('a repeated text returns its first occurrence, whatever the number of other texts', () => {
   const seen = new SeenTexts();
   for (let line = 1; line <= 20_000; line++)
     expect(seen.add(`text ${line}`, { line, label: line % 7 })).toBeUndefined();
@@ -10,7 +10,7 @@ test('a text is known again with the place where it was first, whatever the numb
   expect(seen.comparedOnly).toBeUndefined();
 });
 
-test('beyond its bound no new text is remembered, known ones still are, and it says so', () => {
+test('beyond its limit it stores no new texts, still detects stored ones, and reports the limit', () => {
   const seen = new SeenTexts(2);
   seen.add('a', { line: 1, label: 0 });
   seen.add('b', { line: 2, label: 0 });

@@ -1,17 +1,17 @@
 import { hash } from 'node:crypto';
 
-/** Texts remembered at most: 16 bytes each at half load, 128 MiB. */
+/** Bound on memory: at most 32 bytes per text at a load factor of one half, 128 MiB in total. */
 const maxTexts = 1 << 22;
 
-/** Where a text was first seen. */
-export interface FirstSight {
+/** The first occurrence of a text. */
+export interface FirstOccurrence {
   line: number;
   label: number;
 }
 
 /**
- * Remembers texts by 64-bit digests, to find those that come again: a hash table in typed arrays, which stops taking new ones at
- * a bound. Among four million texts two different ones share a digest with a probability of one in two million.
+ * Detects repeated texts by their 64-bit digests, in an open-addressing hash table of typed arrays. It stores no new texts
+ * beyond its limit. The probability that any two of four million texts share a digest is about one in two million.
  */
 export class SeenTexts {
   #digests = new Uint32Array(2 * 1024);
@@ -25,39 +25,39 @@ export class SeenTexts {
     this.#limit = limit;
   }
 
-  /** Where the text was first seen; undefined the first time. */
-  add(text: string, here: FirstSight): FirstSight | undefined {
+  /** Returns the earlier occurrence of the text, or records this one and returns undefined. */
+  add(text: string, occurrence: FirstOccurrence): FirstOccurrence | undefined {
     const [high, low] = digestOf(text);
-    const at = this.#find(high, low);
-    if (this.#lines[at] !== 0) return { line: this.#lines[at] ?? 0, label: this.#labels[at] ?? 0 };
+    const slot = this.#find(high, low);
+    if (this.#lines[slot] !== 0) return { line: this.#lines[slot] ?? 0, label: this.#labels[slot] ?? 0 };
     if (this.#count >= this.#limit) {
       this.#full = true;
       return undefined;
     }
-    this.#put(at, high, low, here.line, here.label);
+    this.#put(slot, high, low, occurrence.line, occurrence.label);
     if (++this.#count * 2 > this.#lines.length) this.#grow();
     return undefined;
   }
 
-  /** The bound, where it was reached and later texts were not all compared. */
+  /** The limit, if it was reached; texts after it were compared only with the stored ones. */
   get comparedOnly(): number | undefined {
     return this.#full ? this.#limit : undefined;
   }
 
-  /** The slot that holds the digest, or the free one where it belongs; lines count from 1, so that 0 is free. */
+  /** The slot that holds the digest, or the free slot where it belongs. Lines count from 1, so line 0 marks a free slot. */
   #find(high: number, low: number): number {
     const mask = this.#lines.length - 1;
-    let at = low & mask;
-    while (this.#lines[at] !== 0 && (this.#digests[at * 2] !== high || this.#digests[at * 2 + 1] !== low))
-      at = (at + 1) & mask;
-    return at;
+    let slot = low & mask;
+    while (this.#lines[slot] !== 0 && (this.#digests[slot * 2] !== high || this.#digests[slot * 2 + 1] !== low))
+      slot = (slot + 1) & mask;
+    return slot;
   }
 
-  #put(at: number, high: number, low: number, line: number, label: number): void {
-    this.#digests[at * 2] = high;
-    this.#digests[at * 2 + 1] = low;
-    this.#lines[at] = line;
-    this.#labels[at] = label;
+  #put(slot: number, high: number, low: number, line: number, label: number): void {
+    this.#digests[slot * 2] = high;
+    this.#digests[slot * 2 + 1] = low;
+    this.#lines[slot] = line;
+    this.#labels[slot] = label;
   }
 
   #grow(): void {
@@ -73,7 +73,7 @@ export class SeenTexts {
   }
 }
 
-/** 64 bits of the SHA-256, in two halves. */
+/** The first 64 bits of the SHA-256, as two 32-bit halves. */
 function digestOf(text: string): [number, number] {
   const digest = hash('sha256', text, 'buffer');
   return [digest.readUInt32LE(0), digest.readUInt32LE(4)];

@@ -15,7 +15,7 @@ function run(...args: string[]) {
   return { status, stdout, stderr };
 }
 
-test('the program converts the sample and says what it wrote', async () => {
+test('the program converts the sample and prints the written files', async () => {
   await withFolder({}, async (folder) => {
     const target = join(folder, 'a folder');
     const { status, stdout } = run(
@@ -33,14 +33,15 @@ test('the program converts the sample and says what it wrote', async () => {
   });
 });
 
-test('a name that is not known is a usage error, a missing source a data error, both in a few words', () => {
+test('an unknown dataset is a usage error, a missing source a data error', () => {
   const usage = run('--dataset_name', 'glue', '--source_data_dir', 'x', '--target_data_dir', 'y');
   expect(usage).toEqual({
     status: 2,
     stdout: '',
-    stderr: '--dataset_name glue is not known: one of sst-2, chemprot, imdb, thucnews\n  --help shows the flags\n',
+    stderr:
+      '--dataset_name glue is unknown; known datasets: sst-2, chemprot, imdb, thucnews\n  --help lists the options\n',
   });
   const data = run('--dataset_name', 'imdb', '--source_data_dir', 'nowhere', '--target_data_dir', 'tmp/never');
   expect(data.status).toBe(3);
-  expect(data.stderr).toMatch(/^nowhere does not exist\n {2}get the data from \S+ .*\n$/);
+  expect(data.stderr).toMatch(/^nowhere does not exist\n {2}download the data from \S+ .*\n$/);
 });

@@ -1,23 +1,23 @@
-import { exitCodeOf, formatError, UsageError } from '@nautil/contracts';
 import { parseArgs } from 'node:util';
+import { exitCodeOf, formatError, UsageError } from '@nautil/contracts';
 import { datasetNames, importDataset, type DatasetName, type ImportedDataset } from '../import/import-dataset.js';
 
-const usage = `Converts a dataset's original files to NeMo's format: text, a tab, and a whole number, line by line.
+const usage = `Converts a dataset's original files to NeMo's format: one example per line, text, tab, label (a whole number).
 
   nx run datasets:import -- --dataset_name NAME --source_data_dir FOLDER --target_data_dir FOLDER
 
   --dataset_name NAME       ${datasetNames.join(', ')}
   --source_data_dir FOLDER  the original files
-  --target_data_dir FOLDER  receives train.tsv, dev.tsv and test.tsv, as far as there are any, and the class names
+  --target_data_dir FOLDER  output: train.tsv, dev.tsv and test.tsv (those that exist) and the class names
   --do_lower_case           lower-cases the texts
-  --nemo_compatible         writes what NeMo's import_datasets.py writes, byte by byte, its defects included
-  --json                    prints what was written as JSON
+  --nemo_compatible         reproduces NeMo's import_datasets.py byte for byte, including its defects
+  --json                    prints a summary of the written files as JSON
   --help
 
 Example:
   nx run datasets:import -- --dataset_name sst-2 --source_data_dir samples/sst-2 --target_data_dir tmp/sst-2`;
 
-const hint = '--help shows the flags';
+const hint = '--help lists the options';
 
 async function run(args: string[]): Promise<void> {
   const { values } = parse(args);
@@ -25,7 +25,7 @@ async function run(args: string[]): Promise<void> {
   const { dataset_name: name, source_data_dir: source, target_data_dir: target } = values;
   if (!isDatasetName(name)) {
     throw new UsageError(
-      `--dataset_name ${name === undefined ? 'is missing' : `${name} is not known`}: one of ${datasetNames.join(', ')}`,
+      `--dataset_name ${name === undefined ? 'is missing' : `${name} is unknown`}; known datasets: ${datasetNames.join(', ')}`,
       { hint },
     );
   }

@@ -1,33 +1,33 @@
 export type Split = 'train' | 'dev' | 'test';
 
-/** A text and its label, before it becomes a line of a TSV. */
+/** A text and its label before they are written as a line of TSV. */
 export interface Row {
   text: string;
   label: number;
 }
 
 export interface ConvertOptions {
-  /** The folder that holds the original files. */
+  /** Folder of the original files. */
   source: string;
 
   /** Lower-cases the texts. */
   doLowerCase: boolean;
 
-  /** Does what NeMo's import_datasets.py does, its defects included. */
+  /** Reproduces NeMo's import_datasets.py, including its defects. */
   nemoCompatible: boolean;
 
-  /** Told what was left out. */
+  /** Called for each omission. */
   note: (text: string) => void;
 }
 
-/** What a dataset's original files become. */
+/** The converted rows and class names of a dataset. */
 export interface Conversion {
-  /** In the order in which they are written. */
+  /** Rows by split, in writing order. */
   splits: Partial<Record<Split, () => AsyncIterable<Row>>>;
 
-  /** Name and content of the file of class names; asked for after the last row. */
+  /** Name and content of the file of class names; called after the last row, because some names come from the rows. */
   labels?: () => { name: string; content: string };
 }
 
-/** Finds the original files below `options.source`; their rows are read when they are asked for. */
+/** Finds the original files below `options.source`; rows are read lazily. */
 export type Converter = (options: ConvertOptions) => Promise<Conversion>;

@@ -4,10 +4,13 @@ import { readLines } from '../read-lines.js';
 import type { Converter, ConvertOptions, Row } from './conversion.js';
 import { exists, folderWith } from './source-files.js';
 
-/** In NeMo's order, which decides the labels. */
+/** In NeMo's order, which determines the labels. */
 const fileNames = { train: 'trainingPosit_chem', test: 'testPosit_chem', dev: 'developPosit_chem' } as const;
 
-/** ChemProt in the layout of recursive_chemprot: PMID, sentence, whether they interact, the kind of interaction. Labels count up as they appear. */
+/**
+ * Converts ChemProt in the layout of recursive_chemprot: PMID, sentence, whether the entities interact, kind of interaction.
+ * Labels are numbered in the order of their first appearance.
+ */
 export const convertChemprot: Converter = async (options) => {
   const origin = 'https://github.com/arwhirang/recursive_chemprot (Demo/tree_LSTM/data)';
   const root = await folderWith(options.source, [fileNames.train], origin);
@@ -37,7 +40,7 @@ async function* readRelations(
       const name = interacts === 'True' ? kind : interacts;
       if (text === undefined || !name) {
         throw new DataError(`${file}:${lineNumber}: no label in columns 3 and 4`, {
-          hint: 'each line is PMID, sentence, True or False, and CPR:n, with tabs between',
+          hint: 'each line is PMID, sentence, True or False, and CPR:n, separated by tabs',
         });
       }
       const label = ids.get(name) ?? ids.size;

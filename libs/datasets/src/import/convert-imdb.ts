@@ -6,7 +6,7 @@ import { exists, folderWith, textFiles } from './source-files.js';
 
 const classes = ['neg', 'pos'];
 
-/** IMDB reviews (Maas et al., 2011): `{train,test}/{neg,pos}/*.txt`. */
+/** Converts IMDB reviews (Maas et al., 2011): `{train,test}/{neg,pos}/*.txt`. */
 export const convertImdb: Converter = async (options) => {
   const root = await folderWith(options.source, ['train'], 'https://ai.stanford.edu/~amaas/data/sentiment/');
   const rowsOf = (split: Split) => () => readReviews(join(root, split), options);
@@ -23,7 +23,7 @@ async function* readReviews(folder: string, { doLowerCase, nemoCompatible }: Con
     for (const file of await textFiles(join(folder, name))) {
       const review = stripSpaces(await readWholeText(file, { keepByteOrderMark: nemoCompatible }));
       const text = doLowerCase ? review.toLowerCase() : review;
-      // NeMo leaves no space, and joins the last word of a line to the first of the next.
+      // NeMo removes the tag without a space, which joins the words on both sides of it.
       yield { text: nemoCompatible ? text.replaceAll('<br />', '') : text.replace(/<br\s*\/?>/gi, ' '), label };
     }
   }

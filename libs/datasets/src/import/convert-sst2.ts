@@ -5,7 +5,7 @@ import { readLines } from '../read-lines.js';
 import type { Converter, ConvertOptions, Row } from './conversion.js';
 import { exists, folderWith } from './source-files.js';
 
-/** SST-2 as GLUE lays it out: `{train,dev}.tsv` with a header, sentence and label. GLUE's own test.tsv has no labels. */
+/** Converts SST-2 in GLUE's layout: `{train,dev}.tsv` with a header, sentence and label. GLUE's test.tsv has no labels. */
 export const convertSst2: Converter = async (options) => {
   const root = await folderWith(options.source, ['train.tsv'], 'https://gluebenchmark.com/tasks');
   const splits: Awaited<ReturnType<Converter>>['splits'] = {};
@@ -45,17 +45,17 @@ async function* readSentences(
       }
       if (label === undefined) {
         throw new DataError(`${file}:${lineNumber}: the second column is not an integer label`, {
-          hint: 'each line but the header is a sentence, a tab, and 0 or 1',
+          hint: 'each line after the header is a sentence, a tab, and 0 or 1',
         });
       }
       const text = line.slice(0, line.indexOf('\t'));
       yield { text: doLowerCase ? text.toLowerCase() : text, label };
     }
   }
-  if (blank > 0) note(`${file}: ${blank} blank lines were left out`);
+  if (blank > 0) note(`${file}: ${blank} blank lines were skipped`);
 }
 
-/** Quotes mean nothing in these files. */
+/** The label in the second column; quotation marks have no special meaning in these files. */
 function labelOf(line: string): number | undefined {
   const column = line.split('\t')[1];
   return column === undefined ? undefined : parsePythonInt(column);

@@ -4,7 +4,7 @@ import { readWholeText } from '../read-lines.js';
 import type { Converter, ConvertOptions, Row } from './conversion.js';
 import { folderWith, textFiles } from './source-files.js';
 
-/** NeMo's categories: the label is the place in this list, also where one is absent. */
+/** NeMo's categories; the label is the index in this list, even if a category is absent. */
 const categories = [
   '体育',
   '娱乐',
@@ -22,17 +22,17 @@ const categories = [
   '财经',
 ];
 
-/** THUCNews: `{category}/*.txt`; of each category the first fifth is the test set. */
+/** Converts THUCNews: `{category}/*.txt`; the first fifth of each category is the test set. */
 export const convertThucnews: Converter = async (options) => {
   const root = await folderWith(options.source, categories, 'http://thuctc.thunlp.org/');
   const files = new Map<number, { train: string[]; test: string[] }>();
   for (const [label, category] of categories.entries()) {
     const all = await textFiles(join(root, category));
     if (all.length === 0) {
-      options.note(`category ${category} (label ${label}) has no file`);
+      options.note(`category ${category} (label ${label}) has no files`);
       continue;
     }
-    // NOTE: in floating point 100 files make 19 of NeMo's test set, not 20.
+    // NOTE: NeMo's floating-point expression gives 19 test files of 100, not 20.
     const forTest = options.nemoCompatible ? Math.trunc(all.length * (1 - 0.8)) : Math.floor(all.length / 5);
     files.set(label, { train: all.slice(forTest), test: all.slice(0, forTest) });
   }
@@ -55,7 +55,7 @@ async function* readNews(
   for (const [label, bySplit] of files) {
     for (const file of bySplit[split]) {
       const news = stripSpaces(await readWholeText(file, { keepByteOrderMark: nemoCompatible }));
-      // NeMo joins the lines without a space and has no lower case here.
+      // NeMo joins the lines without a space and ignores do_lower_case here.
       if (nemoCompatible) yield { text: news.replaceAll('\n', '').replaceAll('\t', ' '), label };
       else yield { text: doLowerCase ? news.toLowerCase() : news, label };
     }

@@ -22,6 +22,6 @@ test.each([
   [['reviews.tsv', 'readme.md'], { train: 'reviews.tsv' }],
   [['one.tsv', 'two.tsv'], {}],
   [['data.parquet'], {}],
-])('of %j these are taken: %j', async (files, expected) => {
+])('among %j these are chosen: %j', async (files, expected) => {
   expect(await found(files)).toEqual(expected);
 });

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { exists, findFolderWith, listSorted } from './source-files.js';
 
-/** NeMo's TSV files of a data set, by split. */
+/** The NeMo TSV files of a dataset by split. */
 export interface NemoFiles {
   train?: string;
   validation?: string;
@@ -16,12 +16,12 @@ const names: Record<keyof NemoFiles, readonly string[]> = {
   labels: ['label_ids.tsv', 'label_mapping.tsv'],
 };
 
-/** Whether a file name is one that `findNemoFiles` looks for. */
+/** Whether `findNemoFiles` looks for a file of this name. */
 export const isNemoFileName = (name: string): boolean => Object.values(names).some((some) => some.includes(name));
 
 /**
- * Finds the files that `importDataset` and NeMo's import_datasets.py write, by their names: in the folder, or in one inside
- * it. A folder whose only .tsv has another name is taken for a training set.
+ * Finds the files that `importDataset` and NeMo's import_datasets.py write, by name, in the folder or in one inside it. If
+ * the only .tsv file has another name, it is taken as the training set.
  */
 export async function findNemoFiles(source: string): Promise<NemoFiles> {
   const folder = (await findFolderWith(source, names.train)) ?? source;

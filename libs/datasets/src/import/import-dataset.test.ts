@@ -31,7 +31,7 @@ const reviews = {
 };
 
 describe('imdb', () => {
-  test('no text breaks its row, and the files come in the order of their names by code unit', async () => {
+  test('whitespace in a text never breaks its row, and files are read in code-unit order of their names', async () => {
     const { written, imported } = await convert('imdb', reviews);
     expect(written).toEqual({
       'train.tsv': 'bad film\t0\na tab and a newline here\t0\nGood FILM\t1\n',
@@ -41,16 +41,16 @@ describe('imdb', () => {
     expect(imported.counts.train).toEqual({ rows: 3, labels: { 0: 2, 1: 1 } });
   });
 
-  test("NeMo's way keeps what breaks rows, and joins words at <br />", async () => {
+  test('nemoCompatible keeps whitespace that breaks rows, and joins words at <br />', async () => {
     const { written } = await convert('imdb', reviews, { nemoCompatible: true });
     expect(written['train.tsv']).toBe('badfilm\t0\na\ttab and\na newline\u0085here\t0\nGood FILM\t1\n');
   });
 
-  test('texts are lower-cased when asked', async () => {
+  test('doLowerCase lower-cases the texts', async () => {
     expect((await convert('imdb', reviews, { doLowerCase: true })).written['train.tsv']).toMatch(/^good film\t1$/m);
   });
 
-  test('the folder that the archive unpacks to is found, and a test set may be missing', async () => {
+  test('a nested folder is found, and the test set is optional', async () => {
     const { written, imported } = await convert('imdb', { 'aclImdb/train/pos/1_9.txt': 'good' });
     expect(written['train.tsv']).toBe('good\t1\n');
     expect(imported.test).toBeUndefined();
@@ -61,7 +61,7 @@ describe('imdb', () => {
 describe('sst-2', () => {
   const train = 'sentence\tlabel\nit \'s "good \t1\n\nBAD\t0\n';
 
-  test('the header and blank lines are left out, quotes are text', async () => {
+  test('the header and blank lines are skipped, and quotation marks are text', async () => {
     const { written, imported } = await convert('sst-2', {
       'train.tsv': train,
       'dev.tsv': 'sentence\tlabel\nso so\t0\n',
@@ -74,7 +74,7 @@ describe('sst-2', () => {
     expect(imported.notes.join('\n')).toMatch(/1 blank line/);
   });
 
-  test('a test set is converted when it has labels, except as NeMo does', async () => {
+  test('a test set with labels is converted, except with nemoCompatible', async () => {
     const files = { 'train.tsv': train, 'test.tsv': 'sentence\tlabel\nfine\t1\n' };
     expect((await convert('sst-2', files)).written['test.tsv']).toBe('fine\t1\n');
     expect((await convert('sst-2', files, { nemoCompatible: true })).written['test.tsv']).toBeUndefined();
@@ -83,13 +83,13 @@ describe('sst-2', () => {
     expect(unlabelled.imported.notes.join('\n')).toMatch(/has no labels/);
   });
 
-  test('a file without a header loses no row', async () => {
+  test('a file without a header keeps its first row', async () => {
     expect((await convert('sst-2', { 'train.tsv': 'first\t1\nsecond\t0\n' })).written['train.tsv']).toBe(
       'first\t1\nsecond\t0\n',
     );
   });
 
-  test('a line without a label is an error with its place, and nothing is written', async () => {
+  test('a line without a label is an error that names the line, and nothing is written', async () => {
     await withFolder(
       { 'source/train.tsv': 'sentence\tlabel\ngood\t1\n', 'source/dev.tsv': 'sentence\tlabel\nbad\tno\n' },
       async (folder) => {
@@ -107,7 +107,7 @@ describe('chemprot', () => {
   const relation = (text: string, interacts: string, kind: string) =>
     `1\t${text}\t${interacts}\t${kind}\tT1\t\tT2\t\t\t\n`;
 
-  test('labels count up as they appear in train, test and dev', async () => {
+  test('labels are numbered in order of appearance in train, test and dev', async () => {
     const { written } = await convert('chemprot', {
       trainingPosit_chem: relation('A, b', 'True', 'CPR:4') + relation('c', 'False', ''),
       testPosit_chem: relation('d', 'True', 'CPR:9') + relation('e', 'True', 'CPR:4'),
@@ -121,7 +121,7 @@ describe('chemprot', () => {
     });
   });
 
-  test('a line without a label is an error with its place', async () => {
+  test('a line without a label is an error that names the line', async () => {
     await expect(
       convert('chemprot', { trainingPosit_chem: relation('a', 'False', '') + 'only text\n' }),
     ).rejects.toThrow(/trainingPosit_chem:2: no label/);
@@ -133,15 +133,15 @@ describe('thucnews', () => {
     Array.from({ length: 10 }, (_, at) => [`体育/${at}.txt`, `标题${at}\r\n第一\u3000段 ABC\n`] as const),
   );
 
-  test('a fifth of each category is the test set, lines are parted by a space, and the names are written', async () => {
+  test('a fifth of each category is the test set, lines are joined by a space, and the names are written', async () => {
     const { written, imported } = await convert('thucnews', { ...news, '财经/0.txt': 'x' }, { doLowerCase: true });
     expect(written['test.tsv']).toBe('标题0 第一 段 abc\t0\n标题1 第一 段 abc\t0\n');
     expect(imported.counts.train).toEqual({ rows: 9, labels: { 0: 8, 13: 1 } });
     expect(written['label_ids.tsv']?.split('\n')).toHaveLength(15);
-    expect(imported.notes).toContain('category 娱乐 (label 1) has no file');
+    expect(imported.notes).toContain('category 娱乐 (label 1) has no files');
   });
 
-  test("NeMo's way takes one file less for ten, joins lines, has no lower case and writes no names", async () => {
+  test('nemoCompatible takes one test file of ten, joins lines, ignores lower-casing and writes no names', async () => {
     const { written } = await convert('thucnews', news, { nemoCompatible: true, doLowerCase: true });
     expect(written['test.tsv']).toBe('标题0第一\u3000段 ABC\t0\n');
     expect(written['label_ids.tsv']).toBeUndefined();
@@ -172,6 +172,6 @@ test.each(['sst-2', 'imdb', 'chemprot', 'thucnews'] as const)(
   },
 );
 
-test('a source without a training example is refused', async () => {
-  await expect(convert('imdb', { 'train/readme.txt': 'x' })).rejects.toThrow(/holds no training example of imdb/);
+test('a source without training examples is rejected', async () => {
+  await expect(convert('imdb', { 'train/readme.txt': 'x' })).rejects.toThrow(/has no training examples of imdb/);
 });

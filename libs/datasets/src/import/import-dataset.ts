@@ -9,7 +9,7 @@ import { convertImdb } from './convert-imdb.js';
 import { convertSst2 } from './convert-sst2.js';
 import { convertThucnews } from './convert-thucnews.js';
 
-/** The datasets that NeMo's import_datasets.py knows. */
+/** The datasets that NeMo's import_datasets.py converts. */
 export const datasetNames = ['sst-2', 'chemprot', 'imdb', 'thucnews'] as const;
 export type DatasetName = (typeof datasetNames)[number];
 
@@ -23,42 +23,42 @@ const converters: Record<DatasetName, Converter> = {
 export interface ImportOptions {
   name: DatasetName;
 
-  /** Folder of the original files, or the folder above it. */
+  /** Folder of the original files, or a folder that contains it. */
   source: string;
 
-  /** Folder to write to; made when it is missing. */
+  /** Output folder; created if missing. */
   target: string;
 
   doLowerCase?: boolean;
 
-  /** Writes what NeMo's import_datasets.py writes, byte by byte. */
+  /** Reproduces the output of NeMo's import_datasets.py byte for byte, including its defects. */
   nemoCompatible?: boolean;
 }
 
 export interface ImportedDataset {
-  /** Paths of what was written. */
+  /** Paths of the written files. */
   train?: string;
   dev?: string;
   test?: string;
 
-  /** The class names, by line or by `name<TAB>label`. */
+  /** File of class names: one name per line, or `name<TAB>label` lines. */
   labels?: string;
 
-  /** Rows by split, and of them by label. */
+  /** Number of rows by split, in total and by label. */
   counts: Partial<Record<Split, { rows: number; labels: Record<number, number> }>>;
 
-  /** What was left out, and why. */
+  /** Omissions and their reasons. */
   notes: string[];
 }
 
-/** Bytes gathered before they are written. */
+/** Size of one write. */
 const writeBytes = 1 << 16;
 
 /**
- * Converts a dataset's original files to NeMo's TSV. Run again it writes the same again. By default no row is broken by a tab, a
- * newline or another space inside its text: each becomes a single space, as reading the row would make it.
+ * Converts a dataset's original files to NeMo's TSV format. The output is deterministic. By default any whitespace inside a
+ * text, including tabs and newlines, becomes a single space, so that the row reads back as it was converted.
  *
- * @throws DataError for files that are missing or of another layout; then nothing was written.
+ * @throws DataError when files are missing or have another layout; nothing is written in that case
  */
 export async function importDataset(options: ImportOptions): Promise<ImportedDataset> {
   const { name, source, target, doLowerCase = false, nemoCompatible = false } = options;
@@ -70,7 +70,7 @@ export async function importDataset(options: ImportOptions): Promise<ImportedDat
     note: (text) => imported.notes.push(text),
   });
   await mkdir(target, { recursive: true });
-  // All files appear together, when the last is whole.
+  // Files are moved into place together, once the last one is complete.
   const unfinished = await mkdtemp(join(target, '.import-'));
   try {
     const written: string[] = [];
@@ -81,7 +81,9 @@ export async function importDataset(options: ImportOptions): Promise<ImportedDat
       imported.counts[split] = counts;
       await writeFileAtomic(join(unfinished, `${split}.tsv`), tsvBytes(rows(), counts, nemoCompatible));
       if (split === 'train' && counts.rows === 0) {
-        throw new DataError(`${source} holds no training example of ${name}`, { hint: 'is it the right folder?' });
+        throw new DataError(`${source} has no training examples of ${name}`, {
+          hint: 'check that it is the right folder',
+        });
       }
       imported[split] = join(target, `${split}.tsv`);
       written.push(`${split}.tsv`);
@@ -104,14 +106,14 @@ async function* tsvBytes(
   counts: { rows: number; labels: Record<number, number> },
   asIs: boolean,
 ): AsyncGenerator<Uint8Array> {
-  let held = '';
+  let buffered = '';
   for await (const { text, label } of rows) {
-    held += `${asIs ? text : splitWords(text).join(' ')}\t${label}\n`;
+    buffered += `${asIs ? text : splitWords(text).join(' ')}\t${label}\n`;
     counts.rows++;
     counts.labels[label] = (counts.labels[label] ?? 0) + 1;
-    if (held.length < writeBytes) continue;
-    yield Buffer.from(held);
-    held = '';
+    if (buffered.length < writeBytes) continue;
+    yield Buffer.from(buffered);
+    buffered = '';
   }
-  yield Buffer.from(held);
+  yield Buffer.from(buffered);
 }

@@ -2,26 +2,27 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../data-error.js';
 
-/** Archives of repositories hold their data this deep: `recursive_chemprot-master/Demo/tree_LSTM/data`. */
+/** Repository archives nest their data this deep: `recursive_chemprot-master/Demo/tree_LSTM/data`. */
 const deepest = 4;
 
 /**
- * The folder in which one of the entries lies: the source itself, or the first one inside it, as archives unpack.
+ * Finds the folder that contains one of the entries: the source itself, or the first such folder inside it.
  *
- * @throws DataError when there is none; `origin` says where the data is had.
+ * @param origin - where users obtain the data, for the hint
+ * @throws DataError when there is none
  */
 export async function folderWith(source: string, entries: readonly string[], origin: string): Promise<string> {
   if (!(await exists(source))) {
-    throw new DataError(`${source} does not exist`, { hint: `get the data from ${origin} and name its folder` });
+    throw new DataError(`${source} does not exist`, { hint: `download the data from ${origin} and name its folder` });
   }
   const found = await findFolderWith(source, entries);
   if (found !== undefined) return found;
   throw new DataError(`${source} has no ${entries.join(', ')}`, {
-    hint: `this is not the original layout; get the data from ${origin}`,
+    hint: `this is not the original layout; download the data from ${origin}`,
   });
 }
 
-/** The same, undefined when there is none. */
+/** As `folderWith`, but returns undefined when there is none. */
 export async function findFolderWith(source: string, entries: readonly string[]): Promise<string | undefined> {
   let level = [source];
   for (let depth = 0; depth <= deepest; depth++) {
@@ -55,7 +56,7 @@ export async function exists(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined)) !== undefined;
 }
 
-/** The names in a folder by code unit, so that the order is the same on every machine; none for what is no folder. */
+/** The names in a folder, sorted by code unit, so that the order is the same on every machine. Empty for a non-folder. */
 export async function listSorted(folder: string): Promise<string[]> {
   const isFolder = (await stat(folder).catch(() => undefined))?.isDirectory() ?? false;
   return isFolder ? (await readdir(folder)).sort() : [];
