@@ -13,7 +13,7 @@ export interface ClassifyOptions {
 const headSite = 1 << 16;
 
 /**
- * The head of NeMo's classifier. For use inside `graph.trace`.
+ * The head of NeMo's classifier. For use inside `trace`.
  *
  * @param first - [B, H], the first token of each row
  * @returns logits, [B, C]

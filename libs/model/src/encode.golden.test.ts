@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEncoder, openTensors, readEncoderConfig, type EncoderLayout } from '@nautil/formats';
 import { packageRoot } from '@nautil/store';
-import { Graph, hostTensor, Session, type Output } from '@nautil/tensorflow';
+import { Graph, hostTensor, Session, trace, type Output } from '@nautil/tensorflow';
 import {
   encode,
   encoderWeights,
@@ -87,17 +87,17 @@ function compile(
   const inputs = Array.from({ length: withTypes ? 3 : 2 }, () => graph.placeholder('int32', shape));
   const hidden: Output[] = [];
   const attention: Output[] = [];
-  return graph.trace(() => {
-    const weights = Object.fromEntries(Object.entries(reads).map(([name, read]) => [name, graph.tensor(read)]));
-    const [ids, mask, types] = inputs.map((input) => graph.tensor(input));
+  return trace(graph, ({ tensor, output }) => {
+    const weights = Object.fromEntries(Object.entries(reads).map(([name, read]) => [name, tensor(read)]));
+    const [ids, mask, types] = inputs.map((input) => tensor(input));
     const input = { ids: ids!, mask: mask!, types };
     encode(config, weights, input, {
-      onHidden: (layer, x) => (hidden[layer] = graph.output(x)),
-      onAttention: (layer, x) => (attention[layer] = graph.output(x)),
+      onHidden: (layer, x) => (hidden[layer] = output(x)),
+      onAttention: (layer, x) => (attention[layer] = output(x)),
     });
     const first = encode(config, weights, input, { firstTokenOnly: true });
-    const pooled = 'pooler.dense.weight' in reads ? [graph.output(pool(weights, first))] : [];
-    return { inputs, hidden, attention, pooled, firstOnly: graph.output(first) };
+    const pooled = 'pooler.dense.weight' in reads ? [output(pool(weights, first))] : [];
+    return { inputs, hidden, attention, pooled, firstOnly: output(first) };
   });
 }
 

@@ -45,7 +45,7 @@ const sites = { attention: 1, attentionOutput: 2, output: 3, perLayer: 3 };
 const lowest = -3.4028234663852886e38;
 
 /**
- * The hidden states that an encoder gives: [B, T, H], or [B, H] with `firstTokenOnly`. For use inside `graph.trace`.
+ * The hidden states that an encoder gives: [B, T, H], or [B, H] with `firstTokenOnly`. For use inside `trace`.
  *
  * @example
  * const first = encode(config, weights, { ids, mask }, { firstTokenOnly: true });

@@ -1,5 +1,5 @@
 import type { Encoder } from '@nautil/formats';
-import { Graph, hostTensor, Session, type Output, type Variable } from '@nautil/tensorflow';
+import { Graph, hostTensor, Session, trace, type Output, type Variable } from '@nautil/tensorflow';
 import { encode } from './encode.js';
 import { maxLength, parseEncoderConfig, type EncoderConfig } from './encoder-config.js';
 import { InputTooLong } from './errors.js';
@@ -121,10 +121,10 @@ export class FirstTokenEncoder {
     const reads = (this.#reads ??= this.#weights.map((variable) => variable.read()));
     const ids = graph.placeholder('int32', [rows, length]);
     const mask = graph.placeholder('int32', [rows, length]);
-    const first = graph.trace(() => {
-      const weights = Object.fromEntries(this.#weights.map(({ name }, i) => [name, graph.tensor(reads[i]!)]));
-      const input = { ids: graph.tensor(ids), mask: graph.tensor(mask) };
-      return graph.output(encode(this.config, weights, input, { firstTokenOnly: true }));
+    const first = trace(graph, ({ tensor, output }) => {
+      const weights = Object.fromEntries(this.#weights.map(({ name }, i) => [name, tensor(reads[i]!)]));
+      const input = { ids: tensor(ids), mask: tensor(mask) };
+      return output(encode(this.config, weights, input, { firstTokenOnly: true }));
     });
     const compiled = { ids, mask, first };
     this.#compiled.set(key, compiled);

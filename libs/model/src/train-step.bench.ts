@@ -8,7 +8,7 @@
  * machine that others use too, the least is what repeats.
  */
 import { parseArgs } from 'node:util';
-import { Graph, hostTensor, openTensorFlow, Session, type Feed, type Output } from '@nautil/tensorflow';
+import { Graph, hostTensor, openTensorFlow, Session, trace, type Feed, type Output } from '@nautil/tensorflow';
 import { classify, encode, encoderWeights, headWeights, initialWeight, parseEncoderConfig } from './index.js';
 
 const { values: o } = parseArgs({
@@ -80,17 +80,17 @@ function compile(rows: number, length: number): Step {
     const labels = graph.placeholder('float32', [rows, numClasses]);
     const counter = graph.placeholder('int32', []);
     const reads = variables.map((variable) => variable.read());
-    const loss = graph.trace((tf) => {
-      const weights = Object.fromEntries(specs.map(({ name }, i) => [name, graph.tensor(reads[i]!)]));
-      const draw = { seed: 1, step: graph.tensor(counter), rowOffset: tf.scalar(0, 'int32') };
-      const input = { ids: graph.tensor(ids), mask: graph.tensor(mask) };
+    const loss = trace(graph, ({ tf, tensor, output }) => {
+      const weights = Object.fromEntries(specs.map(({ name }, i) => [name, tensor(reads[i]!)]));
+      const draw = { seed: 1, step: tensor(counter), rowOffset: tf.scalar(0, 'int32') };
+      const input = { ids: tensor(ids), mask: tensor(mask) };
       const first = encode(config, weights, input, {
         dropout: draw,
         firstTokenOnly: true,
         precision: o.precision === 'bfloat16' ? 'bfloat16' : 'float32',
       });
       const logits = classify(weights, first, { numOutputLayers, dropout: { ...draw, rate } });
-      return graph.output(tf.logSoftmax(logits).mul(graph.tensor(labels)).sum(-1).neg().mean());
+      return output(tf.logSoftmax(logits).mul(tensor(labels)).sum(-1).neg().mean());
     });
     const gradients = graph.gradients(loss, reads);
     const scalar = (value: number) => graph.constant('float32', [], [value]);

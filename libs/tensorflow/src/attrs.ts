@@ -5,13 +5,13 @@ import type { Native, Pointer } from './native.js';
 import { toNative } from './native-tensor.js';
 import { unknownAttr, type OpDefinition } from './op-definition.js';
 
-/** An attribute's value; the op's definition decides how it is meant: `'float32'` is a type where a type is wanted. */
+/** An attribute's value. The op's definition decides its kind: `'float32'` is a string or a type, for example. */
 export type Attr = boolean | number | bigint | string | HostTensor | readonly number[] | readonly string[];
 
-/** Attributes of an op by name. Those that follow from the inputs (`T`, `N`) can be left out. */
+/** Attributes of an op by name. TensorFlow infers those that follow from the inputs (`T`, `N`). */
 export type Attrs = Readonly<Record<string, Attr>>;
 
-/** Sets `attrs` on an operation that is being described. */
+/** Sets `attrs` on an operation description. */
 export function setAttrs(
   native: Native,
   description: Pointer,
@@ -24,7 +24,7 @@ export function setAttrs(
     if (kind === undefined) throw unknownAttr(type, name, definition);
     const set = setters[kind];
     if (!set?.(native, description, name, value)) {
-      throw new TensorFlowError(`${type}: the attribute ${name} is of kind ${kind} and can't be ${print(value)}`);
+      throw new TensorFlowError(`${type}: the attribute ${name} is of kind ${kind} and cannot be ${print(value)}`);
     }
   }
 }
@@ -109,4 +109,4 @@ const setters: Readonly<Record<string, Setter>> = {
 const print = (value: Attr): string =>
   typeof value === 'object' && 'data' in value
     ? 'a tensor'
-    : JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? `${v}` : v));
+    : JSON.stringify(value, (_, item: unknown) => (typeof item === 'bigint' ? String(item) : item));

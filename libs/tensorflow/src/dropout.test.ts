@@ -1,9 +1,10 @@
-import { dropout, Graph, hostTensor, Session, type DropoutOptions } from './index.js';
+import { dropout, type DropoutOptions } from './dropout.js';
+import { Graph, hostTensor, Session, trace } from './index.js';
 
 type Settings = Omit<DropoutOptions, 'step' | 'rowOffset' | 'seed' | 'rate' | 'site'> &
   Partial<{ seed: number; rate: number; site: number; step: number; rowOffset: number }>;
 
-/** The masks' values, already divided: dropout of ones. */
+/** Dropout of ones: the masks, already divided by 1 - rate. */
 async function maskOf(
   shape: number[],
   { seed = 1, rate = 0.25, site = 3, step = 0, rowOffset = 0, rows }: Settings = {},
@@ -11,10 +12,8 @@ async function maskOf(
   const graph = new Graph();
   const session = new Session(graph);
   const [steps, offsets] = [graph.placeholder('int32', []), graph.placeholder('int32', [])];
-  const masked = graph.trace((tf) =>
-    graph.output(
-      dropout(tf.ones(shape), { seed, rate, site, step: graph.tensor(steps), rowOffset: graph.tensor(offsets), rows }),
-    ),
+  const masked = trace(graph, ({ tf, tensor, output }) =>
+    output(dropout(tf.ones(shape), { seed, rate, site, step: tensor(steps), rowOffset: tensor(offsets), rows })),
   );
   const feeds = [steps, offsets].map((output, i) => [output, [step, rowOffset][i]!] as const);
   const [value] = await session.run({ feeds, fetches: [masked] });
@@ -24,7 +23,7 @@ async function maskOf(
   return value!.data as Float32Array;
 }
 
-test('values are dropped at the rate, and the rest are divided by what is kept', async () => {
+test('values are dropped at the given rate, and the rest are divided by 1 - rate', async () => {
   const mask = await maskOf([100, 1000], { rate: 0.1 });
   const dropped = mask.filter((x) => x === 0).length / mask.length;
   expect(dropped).toBeGreaterThan(0.095);
@@ -36,7 +35,7 @@ test.each([
   ['of a multiple of four', [6, 2, 4]],
   ['of an odd size', [6, 3, 5]],
   ['of one value', [6]],
-])('micro-batches with rows %s draw what the whole batch would', async (_, shape) => {
+])('micro-batches with rows %s draw the masks of the whole batch', async (_, shape) => {
   const [rows = 0, ...rest] = shape;
   const whole = await maskOf(shape);
   const rowSize = whole.length / rows;
@@ -50,11 +49,11 @@ test.each([
   }
 });
 
-test('rows are rows of the batch, however the tensor is folded', async () => {
+test('masks belong to rows of the batch, whatever the shape of the tensor', async () => {
   expect(await maskOf([12, 5], { rows: 4, rowOffset: 2 })).toEqual(await maskOf([4, 15], { rowOffset: 2 }));
 });
 
-test('seed, site, step and row each change the mask, and nothing else does', async () => {
+test('the mask is a function of seed, site, step and row', async () => {
   const masks = await Promise.all([
     maskOf([4, 64]),
     maskOf([4, 64], { seed: 2 }),
@@ -70,8 +69,8 @@ test('seed, site, step and row each change the mask, and nothing else does', asy
 
 test('a rate of 0 adds nothing to the graph', () => {
   const graph = new Graph();
-  graph.trace((tf) => {
-    const x = graph.tensor(graph.constant('float32', [2], [1, 2]));
+  trace(graph, ({ tf, tensor }) => {
+    const x = tensor(graph.constant('float32', [2], [1, 2]));
     const before = graph.nodeCount;
     const draw = { seed: 1, site: 0, step: tf.scalar(0, 'int32'), rowOffset: tf.scalar(0, 'int32') };
     expect(dropout(x, { ...draw, rate: 0 })).toBe(x);
@@ -80,13 +79,13 @@ test('a rate of 0 adds nothing to the graph', () => {
   graph.close();
 });
 
-test('the gradient goes where the values went', async () => {
+test('the gradient is masked as the values are', async () => {
   const graph = new Graph();
   const session = new Session(graph);
   const x = graph.placeholder('float32', [4, 8]);
-  const y = graph.trace((tf) => {
+  const y = trace(graph, ({ tf, tensor, output }) => {
     const zero = tf.scalar(0, 'int32');
-    return graph.output(dropout(graph.tensor(x), { seed: 1, rate: 0.5, site: 0, step: zero, rowOffset: zero }));
+    return output(dropout(tensor(x), { seed: 1, rate: 0.5, site: 0, step: zero, rowOffset: zero }));
   });
   const [dx] = graph.gradients(y, [x]);
   const ones = hostTensor('float32', [4, 8], new Float32Array(32).fill(1));

@@ -1,21 +1,22 @@
-import { currentTrace, type Tensor } from './tfjs-backend.js';
+import type { Tensor } from './tfjs-types.js';
+import { currentTrace } from './trace.js';
 
-/** Where a run's random numbers come from; with `site` and a row's index, it decides every mask. */
+/** The random state of a step. Together with `site` and a row's index, it determines every mask. */
 export interface DropoutDraw {
   /** The run's seed, an integer of 32 bits. */
   readonly seed: number;
-  /** int32 scalar: the optimizer steps before this one. */
+  /** int32 scalar: the number of optimizer steps before this one. */
   readonly step: Tensor;
-  /** int32 scalar: the index, within the global batch, of this batch's first row. */
+  /** int32 scalar: the index within the whole batch of this micro-batch's first row. */
   readonly rowOffset: Tensor;
 }
 
 export interface DropoutOptions extends DropoutDraw {
-  /** The part of the values that becomes 0, from 0 (nothing is added to the graph) to below 1. */
+  /** Probability that a value becomes 0, in [0, 1). At 0, nothing is added to the graph. */
   readonly rate: number;
-  /** Which of the model's dropouts this is, an integer of 32 bits; equal sites of equal rows draw equal masks. */
+  /** Identifies this dropout within the model, an integer of 32 bits. Equal sites draw equal masks for equal rows. */
   readonly site: number;
-  /** Rows of the batch that `x` holds, each an equal part of its values; default: the length of its first axis. */
+  /** Number of batch rows in `x`, each an equal share of its values; default: the length of its first axis. */
   readonly rows?: number | undefined;
 }
 
@@ -23,30 +24,31 @@ const philox = 1; // RNG_ALG_PHILOX of tensorflow/core/framework/rng_alg.h
 const drawsPerCounter = 4;
 
 /**
- * Sets a part of `x` to 0 and divides the rest by 1 - rate. The mask of a row follows from (seed, site, step,
- * index of the row in the global batch), so that micro-batches and replicas draw what one device would for the whole batch.
+ * Sets values of `x` to 0 at random and divides the rest by 1 - rate. A row's mask is a function of (seed, site, step, index
+ * of the row in the whole batch), so micro-batches draw the same masks as the whole batch.
  *
- * Philox gives four numbers for each value of its 128-bit counter. A row takes a whole number of counters, and row r starts at
- * r times that: the low half of the counter counts through the rows, the high half is the step, and the key is (seed, site).
+ * Philox produces four numbers per value of its 128-bit counter. Each row uses a whole number of counter values, and row r
+ * starts at r times that number. The low half of the counter counts through the rows, the high half is the step, and the
+ * key is (seed, site).
  */
 export function dropout(
   x: Tensor,
-  { rate, seed, step, site, rowOffset, rows = x.shape[0] ?? 1 }: DropoutOptions,
+  { rate, seed, step, site, rowOffset, rows = x.rank === 0 ? 1 : x.shape[0] }: DropoutOptions,
 ): Tensor {
   if (rate === 0) return x;
-  const { graph } = currentTrace('dropout');
+  const { graph, tensor, output } = currentTrace('dropout()');
   const rowSize = x.size / rows;
   const rowCounters = Math.ceil(rowSize / drawsPerCounter);
   const padded = rowCounters * drawsPerCounter;
   const int32 = (...values: number[]) => graph.constant('int32', [values.length], values);
 
-  // Random generators read key and counter in the host's memory; made there, a GPU has not to be waited for.
+  // The random generator reads key and counter from host memory. Computing them there avoids waiting for a GPU.
   const { key, counter } = graph.onDevice(hostOf(graph.device), () => {
     const low = graph.op('Mul', [
-      graph.op('Cast', [graph.output(rowOffset)], { DstT: 'int64' }),
+      graph.op('Cast', [output(rowOffset)], { DstT: 'int64' }),
       graph.constant('int64', [], [rowCounters]),
     ]);
-    const high = graph.op('Cast', [graph.output(step)], { DstT: 'int64' });
+    const high = graph.op('Cast', [output(step)], { DstT: 'int64' });
     return {
       key: graph.constant(
         'uint64',
@@ -69,8 +71,8 @@ export function dropout(
     graph.op('Cast', [kept], { DstT: 'float32' }),
     graph.constant('float32', [], [1 / (1 - rate)]),
   ]);
-  return x.mul(graph.tensor(graph.op('Reshape', [scale, int32(...x.shape)])));
+  return x.mul(tensor(graph.op('Reshape', [scale, int32(...x.shape)])));
 }
 
-/** The CPU beside a device. */
+/** The CPU of the machine that has the device. */
 const hostOf = (device: string): string => (device ? device.replace(/GPU:\d+$/i, 'CPU:0') : device);

@@ -1,6 +1,6 @@
 import { defineError, NautilError, type ErrorKind, type NautilErrorOptions } from '@nautil/contracts';
 
-/** libtensorflow is not on this machine, or can't be loaded. */
+/** libtensorflow is not installed or cannot be loaded. */
 export class TensorFlowMissing extends defineError('TensorFlowMissing', 'environment') {}
 
 /** TF_Code by number, as in tensorflow/c/tf_status.h. */
@@ -27,11 +27,11 @@ const codeNames = [
 export type TensorFlowCode = (typeof codeNames)[number];
 
 export interface TensorFlowErrorOptions extends NautilErrorOptions {
-  /** TensorFlow's own status; `INVALID_ARGUMENT` for what this lib refuses before TensorFlow sees it. */
+  /** TensorFlow's status code; `INVALID_ARGUMENT` for errors that @nautil/tensorflow detects itself. */
   code?: TensorFlowCode;
 }
 
-/** A graph could not be built or run; the message names the op, its node, and the shapes that it was given. */
+/** A graph could not be built or run. The message names the op, its node and the shapes of its inputs. */
 export class TensorFlowError extends NautilError {
   override readonly name: string = 'TensorFlowError';
   readonly kind: ErrorKind;
@@ -41,13 +41,13 @@ export class TensorFlowError extends NautilError {
   constructor(message: string, { code = 'INVALID_ARGUMENT', ...options }: TensorFlowErrorOptions = {}) {
     super(message, options);
     this.code = code;
-    // A peer or a device that went away is the machine's fault and may come back; the rest is the program's or the data's.
+    // A lost device may come back; other failures are caused by the program or its data.
     this.retryable = code === 'UNAVAILABLE' || code === 'ABORTED';
     this.kind = this.retryable ? 'environment' : 'training';
   }
 }
 
-/** A tensor did not fit into the device's memory: run the same batch as smaller micro-batches. */
+/** A tensor did not fit into the device's memory. Split the batch into smaller micro-batches. */
 export class OutOfMemory extends TensorFlowError {
   override readonly name: string = 'OutOfMemory';
 }

@@ -1,65 +1,57 @@
-import type { Tensor } from '@tensorflow/tfjs';
 import { setAttrs, type Attrs } from './attrs.js';
 import { TensorFlowError } from './errors.js';
 import { describe, hostArray, hostTensor, type DType, type HostData } from './host-tensor.js';
 import { nativeApi, withStatus } from './library.js';
 import type { Native, Output, Pointer } from './native.js';
-import { opDefinition } from './op-definition.js';
+import { opDefinition, type OpOptions } from './op-definition.js';
 import { outputType, packOutputs, staticShape } from './outputs.js';
-import { outputOf, tensorOf, traceInto, type Tf } from './tfjs-backend.js';
 import { Variable } from './variable.js';
 
-export interface OpOptions {
-  /** The node's name, unique in its graph; default: the op's type and a number. */
-  name?: string | undefined;
-  /** Nodes that must have run before this one. */
-  control?: readonly Output[];
-}
-
+/** Equal constants of up to this size share one node. */
 const sharedConstantBytes = 64;
 
 /**
- * A TensorFlow graph under construction. Nodes can be added while sessions run it: they see them at their next run.
+ * A TensorFlow graph under construction. Nodes can be added while sessions run it; a session sees them from its next run.
  *
  * @example
  * const graph = new Graph();
  * const x = graph.placeholder('float32', [2, 3]);
- * const y = graph.trace((tf) => graph.output(tf.softmax(graph.tensor(x))));
+ * const y = graph.op('Softmax', [x]);
  */
 export class Graph {
   readonly #native: Native = nativeApi();
   readonly #graph: Pointer = this.#native.TF_NewGraph();
   readonly #constants = new Map<string, Output>();
-  /** How far `#newNodes` has read; TensorFlow's own cursor. */
+  /** TensorFlow's iterator over the nodes, advanced by `#newNodes`. */
   readonly #cursor = new BigUint64Array(1);
   #nodeCount = 0;
   #nextName = 0;
   #device = '';
   #closed = false;
 
-  /** TF_Graph*, for sessions. */
+  /** The TF_Graph*, for sessions. */
   get pointer(): Pointer {
     if (this.#closed) throw new TensorFlowError('the graph is closed');
     return this.#graph;
   }
 
-  /** How many nodes there are, those of gradients included. */
+  /** The number of nodes, including those of gradients. */
   get nodeCount(): number {
     this.#newNodes();
     return this.#nodeCount;
   }
 
-  /** The device of the nodes that are being added; empty when TensorFlow places them. */
+  /** The device that new nodes are placed on; empty when TensorFlow chooses. */
   get device(): string {
     return this.#device;
   }
 
-  /** A value that each run is fed with; -1 in the shape stands for any size. */
+  /** A value that each run feeds; -1 in the shape stands for any size. */
   placeholder(dtype: DType, shape: readonly number[], name?: string): Output {
     return this.op('Placeholder', [], { dtype, shape }, { name });
   }
 
-  /** A value that is part of the graph; small equal ones are one node. */
+  /** A value that is part of the graph. Small equal constants share one node. */
   constant(dtype: DType, shape: readonly number[], values: HostData | readonly number[]): Output {
     const data = values instanceof Array ? fromNumbers(dtype, values) : values;
     const value = hostTensor(dtype, shape, data);
@@ -75,16 +67,16 @@ export class Graph {
     return constant;
   }
 
-  /** A variable, which lives in each session of this graph; it has no value until something is assigned. */
+  /** A variable. Each session of this graph has its own value of it, and none until one is assigned. */
   variable(name: string, shape: readonly number[], dtype: DType = 'float32'): Variable {
     const handle = this.op('VarHandleOp', [], { dtype, shape, shared_name: name });
-    return new Variable(this, { handle, name, shape: [...shape], dtype });
+    return new Variable((...node) => this.op(...node), { handle, name, shape: [...shape], dtype });
   }
 
   /**
-   * Adds a node and returns its first output. The op's type, inputs and attributes are TensorFlow's.
+   * Adds a node and returns its first output. Op types, inputs and attributes are TensorFlow's.
    *
-   * @param inputs - an array in place of an output where the op takes a list.
+   * @param inputs - an array instead of an output where the op takes a list.
    * @example graph.op('Concat', [axis, [a, b]]);
    * graph.op('MatMul', [a, b], { transpose_b: true });
    */
@@ -99,8 +91,8 @@ export class Graph {
   }
 
   /**
-   * Adds the nodes that compute the derivatives of the sum of `y` by each of `xs`, in their shapes.
-   * Throws when an op between has no gradient, or `y` does not depend on one of `xs`.
+   * Adds nodes that compute the derivatives of `sum(y)` with respect to each of `xs`, in the shapes of `xs`.
+   * Throws when an op between them has no gradient, or when `y` does not depend on one of `xs`.
    */
   gradients(y: Output, xs: readonly Output[]): Output[] {
     const native = this.#native;
@@ -112,20 +104,20 @@ export class Graph {
         native.TF_AddGradients(this.pointer, packOutputs([y]), 1, packOutputs(xs), xs.length, null, status, results),
       (message) => `no gradients of ${this.describe(y)}: ${message}`,
     );
-    // TensorFlow places these nodes by itself, away from the replica that they belong to.
+    // TF_AddGradients ignores the current device.
     const added = this.#newNodes();
     if (this.#device) for (const node of added) native.TF_SetRequestedDevice(this.#graph, node, this.#device);
     return xs.map((x, i) => {
       const oper = results[2 * i]!;
       if (oper === 0n)
         throw new TensorFlowError(
-          `${this.describe(y)} does not depend on ${this.describe(x)}, so it has no gradient by it`,
+          `${this.describe(y)} does not depend on ${this.describe(x)}, so there is no gradient`,
         );
       return { oper, index: Number(BigInt.asIntN(32, results[2 * i + 1]!)) };
     });
   }
 
-  /** The static shape, -1 for sizes that only a run can tell; throws when the rank is unknown. */
+  /** The static shape, with -1 for sizes that are known only at run time. Throws when the rank is unknown. */
   shapeOf(output: Output): number[] {
     const shape = staticShape(this.#native, this.pointer, output);
     if (!shape) throw new TensorFlowError(`the rank of ${this.describe(output)} is known at run time only`);
@@ -135,18 +127,20 @@ export class Graph {
   typeOf(output: Output): DType {
     const dtype = outputType(this.#native, output);
     if (!dtype)
-      throw new TensorFlowError(`${this.#native.TF_OperationName(output.oper)} has a type that this lib does not know`);
+      throw new TensorFlowError(
+        `${this.#native.TF_OperationName(output.oper)} has a type that @nautil/tensorflow does not support`,
+      );
     return dtype;
   }
 
-  /** An output as error messages show it: name, type and shape, as in `MatMul_3 float32[2,5]`. */
+  /** An output as error messages show it, with name, type and shape: `MatMul_3 float32[2,5]`. */
   describe(output: Output): string {
     const shape = staticShape(this.#native, this.pointer, output);
     const suffix = output.index ? `:${output.index}` : '';
     return `${this.#native.TF_OperationName(output.oper)}${suffix} ${describe(outputType(this.#native, output), shape)}`;
   }
 
-  /** A node, found by its name, with its type and inputs, as error messages show it; undefined when there is none. */
+  /** The node of that name as error messages show it, with its type and inputs; undefined when there is none. */
   describeNode(name: string): string | undefined {
     const native = this.#native;
     const oper = native.TF_GraphOperationByName(this.pointer, name);
@@ -159,26 +153,8 @@ export class Graph {
   }
 
   /**
-   * Runs `build` with tfjs recording into this graph: its ops become nodes. Return outputs (`graph.output(tensor)`), not
-   * tensors: every tensor is released at the end. Traces of other graphs may be nested in it.
-   */
-  trace<T>(build: (tf: Tf) => T): T {
-    return traceInto(this, build);
-  }
-
-  /** A node's output as a tensor of the trace that is going on. */
-  tensor(output: Output): Tensor {
-    return tensorOf(this, output);
-  }
-
-  /** What a traced tensor stands for. */
-  output(tensor: Tensor): Output {
-    return outputOf(this, tensor);
-  }
-
-  /**
-   * Adds what `build` adds to a device, as in `/device:GPU:0` or `/job:worker/task:1/device:CPU:0`; gradients too.
-   * Inside another `onDevice`, the inner one counts.
+   * Places the nodes that `build` adds, including gradients, on a device such as `/device:GPU:0`.
+   * The innermost of nested calls wins.
    */
   onDevice<T>(device: string, build: () => T): T {
     const outer = this.#device;
@@ -190,7 +166,7 @@ export class Graph {
     }
   }
 
-  /** Frees the graph once its sessions are closed too. */
+  /** Frees the graph. TensorFlow keeps its memory until the sessions are closed too. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -223,13 +199,13 @@ export class Graph {
         const values = 'oper' in input ? this.describe(input) : `[${input.map((x) => this.describe(x)).join(', ')}]`;
         return `${definition.inputs[i]} = ${values}`;
       });
-      return `${type} (node ${node}) of ${given.join(', ') || 'no inputs'} can't be built: ${message}`;
+      return `${type} (node ${node}) of ${given.join(', ') || 'no inputs'} cannot be built: ${message}`;
     };
     const finish = () => withStatus(native, (status) => native.TF_FinishOperation(description, status), explain);
     try {
       setAttrs(native, description, type, attrs, definition);
     } catch (error) {
-      // A description can be freed only by finishing it, whatever comes of that.
+      // TensorFlow frees a description only when it is finished, even if finishing fails.
       try {
         finish();
       } catch {
@@ -244,7 +220,7 @@ export class Graph {
   #newNodes(): Pointer[] {
     const nodes: Pointer[] = [];
     for (let node; (node = this.#native.TF_GraphNextOperation(this.pointer, this.#cursor));) nodes.push(node);
-    // NOTE: at the end the cursor stands behind the last node, and the next call would step over the first new one.
+    // NOTE: the iterator ends one past the last node; without this, the next call would skip the first new node.
     this.#cursor[0]!--;
     this.#nodeCount += nodes.length;
     return nodes;

@@ -1,6 +1,6 @@
 import { TensorFlowError } from './errors.js';
 
-/** TF_DataType by name: what a node of the graph can hold. */
+/** TF_DataType by name. */
 export const dtypeCodes = {
   float32: 1,
   float64: 2,
@@ -24,20 +24,20 @@ export type DType = keyof typeof dtypeCodes;
 
 const names = new Map<number, DType>(Object.entries(dtypeCodes).map(([name, code]) => [code, name as DType]));
 
-/** The name of a TF_DataType, or undefined for one that this lib has no use for. */
+/** The name of a TF_DataType; undefined for types that are not supported here. */
 export const dtypeOf = (code: number): DType | undefined => names.get(code);
 
 export type HostData =
   Float32Array | Float64Array | Int32Array | BigInt64Array | BigUint64Array | Uint8Array | Uint16Array;
 
-/** A tensor's values in JavaScript's memory, row-major; 16-bit floats are their raw bits. */
+/** A tensor in JavaScript's memory, row-major. 16-bit floats are stored as raw bits. */
 export interface HostTensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly data: HostData;
 }
 
-type HostArray = { new (length: number): HostData };
+type HostArray = new (length: number) => HostData;
 
 const arrays: Partial<Record<DType, HostArray>> = {
   float32: Float32Array,
@@ -51,21 +51,21 @@ const arrays: Partial<Record<DType, HostArray>> = {
   float16: Uint16Array,
 };
 
-/** The typed array that holds values of `dtype`; throws for a type without one (strings, resources). */
+/** The typed array for values of `dtype`. Throws for types without one, such as strings and resources. */
 export function hostArray(dtype: DType): HostArray {
   const array = arrays[dtype];
-  if (!array) throw new TensorFlowError(`a tensor of ${dtype} can't be copied to or from JavaScript`);
+  if (!array) throw new TensorFlowError(`a tensor of ${dtype} cannot be copied to or from JavaScript`);
   return array;
 }
 
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((size, dim) => size * dim, 1);
 
-/** A shape as error messages print it: `float32[32,128]`, `?` for a size that is not known before the run. */
+/** A type and shape as error messages show them: `float32[32,128]`, with `?` for a size that is known only at run time. */
 export const describe = (dtype: DType | undefined, shape: readonly number[] | undefined): string =>
   `${dtype ?? 'unknown'}${shape ? `[${shape.map((dim) => (dim < 0 ? '?' : dim)).join(',')}]` : '[unknown rank]'}`;
 
 /**
- * Values to feed to a graph. `data` is not copied: don't change it while a run that is fed with it goes on.
+ * A tensor to feed to a graph. `data` is not copied: do not change it until the run has finished.
  *
  * @example hostTensor('int32', [2, 3], Int32Array.of(1, 2, 3, 4, 5, 6))
  */
@@ -80,7 +80,7 @@ export function hostTensor(dtype: DType, shape: readonly number[], data: HostDat
   return { dtype, shape, data };
 }
 
-/** One value as a tensor of rank 0. */
+/** A tensor of rank 0. */
 export function hostScalar(dtype: DType, value: number): HostTensor {
   const array = hostArray(dtype);
   const data = new array(1);

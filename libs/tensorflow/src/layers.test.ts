@@ -1,5 +1,4 @@
 import {
-  castTo,
   gelu,
   Graph,
   hostTensor,
@@ -8,18 +7,20 @@ import {
   matMulIn,
   Session,
   tfjs,
+  trace,
   type Output,
   type Tensor,
 } from './index.js';
+import { castTo } from './precision.js';
 
-/** The value of `build` of an input, and the derivatives of the sum of its squares, by the graph and by differences. */
+/** The value of `build(x)`, and the derivatives of the sum of its squares: from the graph, and by finite differences. */
 async function differentiate(shape: number[], build: (x: Tensor) => Tensor) {
   const graph = new Graph();
   const session = new Session(graph);
   const x = graph.placeholder('float32', shape);
-  const [y, loss] = graph.trace(() => {
-    const result = build(graph.tensor(x));
-    return [graph.output(result), graph.output(result.square().sum())];
+  const [y, loss] = trace(graph, ({ tensor, output }) => {
+    const result = build(tensor(x));
+    return [output(result), output(result.square().sum())];
   });
   const [dx] = graph.gradients(loss, [x]);
   const size = shape.reduce((a, b) => a * b, 1);
@@ -51,7 +52,7 @@ function expectClose(actual: number[], expected: number[], digits: number): void
   for (const [i, value] of actual.entries()) expect(value).toBeCloseTo(expected[i]!, digits);
 }
 
-test('layerNorm gives each row mean 0 and variance 1, then the gain and the bias', async () => {
+test('layerNorm scales each row to mean 0 and variance 1, then applies gain and bias', async () => {
   const gain = [1, 2, 3, 4];
   const bias = [0, 0, 1, -1];
   const { input, value, gradient, differences } = await differentiate([3, 4], (x) =>
@@ -77,7 +78,7 @@ test('gelu is x·Φ(x)', async () => {
   expectClose(gradient, differences, 1);
 });
 
-test("linear is torch's: the weight is [out, in], and leading axes stay", async () => {
+test("linear is torch's: the weight is [out, in], and leading axes are kept", async () => {
   const { input, value, gradient, differences } = await differentiate([2, 2, 2], (x) =>
     linear(x, tfjs().tensor([1, 2, 3, 4, 5, 6], [3, 2]), tfjs().tensor([0, 10, 20])),
   );
@@ -89,12 +90,12 @@ test("linear is torch's: the weight is [out, in], and leading axes stay", async 
   expectClose(gradient, differences, 0);
 });
 
-test('matrices in bfloat16 are rounded to 8 bits, and their product and gradients are float32 again', async () => {
+test('bfloat16 matmuls round their inputs to 8 bits; products and gradients are float32', async () => {
   const graph = new Graph();
   const session = new Session(graph);
   const x = graph.placeholder('float32', [1, 2]);
   const w = graph.constant('float32', [2, 1], [1, 1]);
-  const y = graph.trace(() => graph.output(matMulIn('bfloat16')(graph.tensor(x), graph.tensor(w))));
+  const y = trace(graph, ({ tensor, output }) => output(matMulIn('bfloat16')(tensor(x), tensor(w))));
   const gradients = graph.gradients(y, [x, w]);
   expect([y, ...gradients].map((output) => graph.typeOf(output))).toEqual(['float32', 'float32', 'float32']);
   const values = await session.run({
@@ -106,17 +107,17 @@ test('matrices in bfloat16 are rounded to 8 bits, and their product and gradient
   graph.close();
 });
 
-test('a 16-bit tensor passes through other ops, and casting to its own type adds nothing', () => {
+test('other ops accept 16-bit tensors, and casting to the same type adds nothing', () => {
   const graph = new Graph();
-  graph.trace((tf) => {
-    const x = castTo(graph.tensor(graph.constant('float32', [2, 3], [1, 2, 3, 4, 5, 6])), 'bfloat16');
+  trace(graph, ({ tf, tensor, output }) => {
+    const x = castTo(tensor(graph.constant('float32', [2, 3], [1, 2, 3, 4, 5, 6])), 'bfloat16');
     const moved = tf.softmax(
       x
         .transpose()
         .reshape([6])
         .mul(x.reshape([6])),
     );
-    expect(graph.typeOf(graph.output(moved))).toBe('bfloat16');
+    expect(graph.typeOf(output(moved))).toBe('bfloat16');
     expect(castTo(moved, 'bfloat16')).toBe(moved);
   });
   graph.close();

@@ -1,4 +1,5 @@
-import { currentTrace, type Tensor } from './tfjs-backend.js';
+import type { Tensor } from './tfjs-types.js';
+import { currentTrace } from './trace.js';
 import { matMulIn, type Precision } from './precision.js';
 
 /**
@@ -28,8 +29,8 @@ export function layerNorm(x: Tensor, gain: Tensor, bias: Tensor, epsilon: number
   return centered.mul(scale).mul(gain).add(bias);
 }
 
-/** x·Φ(x) by the error function, HF's `gelu`. */
+/** x·Φ(x), computed with the error function: Hugging Face's `gelu`. */
 export function gelu(x: Tensor): Tensor {
-  const { tf } = currentTrace('gelu');
+  const { tf } = currentTrace('gelu()');
   return tf.erf(x.mul(Math.SQRT1_2)).add(1).mul(x).mul(0.5);
 }

@@ -7,16 +7,15 @@ import { openTensorFlow, TensorFlowError } from './index.js';
 
 const index = fileURLToPath(new URL('./index.ts', import.meta.url));
 
-/** What a fresh process prints, on both of its streams: the library can be opened once in each. */
+/** The output of a new process on both streams. Each process can open the library only once. */
 function inProcess(script: string, env: Record<string, string> = {}): string {
   const code = `import * as lib from ${JSON.stringify(index)};\n${script}`;
-  const { NODE_OPTIONS: _, ...inherited } = process.env;
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     ['--import', 'tsx', '--input-type=module', '--eval', code],
     {
       cwd: fileURLToPath(new URL('..', import.meta.url)),
-      env: { ...inherited, ...env } as NodeJS.ProcessEnv,
+      env: { ...process.env, NODE_OPTIONS: '', ...env },
       encoding: 'utf8',
     },
   );
@@ -26,15 +25,15 @@ function inProcess(script: string, env: Record<string, string> = {}): string {
 
 const attempt = 'try { lib.openTensorFlow(); } catch (e) { console.log(e.name, e.kind, e.message, e.hint); }';
 
-test('a second opening gives the same library, and other options are refused', () => {
+test('opening the library again returns the same one, and refuses other options', () => {
   const first = openTensorFlow();
   expect(first.version).toMatch(/^\d+\.\d+\.\d+/);
   expect(openTensorFlow()).toBe(first);
   expect(() => openTensorFlow({ onednn: !first.onednn })).toThrow(TensorFlowError);
-  expect(() => openTensorFlow({ library: '/another.so' })).toThrow(/open already/);
+  expect(() => openTensorFlow({ library: '/another.so' })).toThrow(/already open/);
 });
 
-test('a library that is not there, or is none, is named with what to do', () => {
+test('a missing or invalid library is named, with a hint', () => {
   const folder = mkdtempSync(join(tmpdir(), 'nautil-tensorflow-'));
   try {
     const expected = /^TensorFlowMissing environment .*npm run setup/s;
@@ -47,7 +46,7 @@ test('a library that is not there, or is none, is named with what to do', () => 
   }
 });
 
-test('oneDNN is off when it is asked to be, and a process that ran a graph ends by itself, having printed nothing', () => {
+test('oneDNN can be switched off, and a process that ran a graph prints nothing of its own and exits normally', () => {
   const script = (options: string) => `
     const { onednn } = lib.openTensorFlow(${options});
     const graph = new lib.Graph();

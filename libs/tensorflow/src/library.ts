@@ -8,17 +8,17 @@ export interface TensorFlowOptions {
   /** The path of libtensorflow_cc.so.2; default env LIBTENSORFLOW, else the newest under <nautilHome>/tensorflow. */
   library?: string;
   /**
-   * Use oneDNN's kernels on the CPU: steps take a fifth less, and give the same bytes whatever the number of threads
-   * (Eigen's bytes depend on it). Off and on round differently: record it with a run. Default true.
+   * Use oneDNN's CPU kernels. They are about a fifth faster, and their results do not depend on the number of threads, as
+   * Eigen's do. The two round differently, so a run must record this. Default true.
    */
   onednn?: boolean;
 }
 
-/** The loaded library; there is one in a process. */
+/** The library that this process has loaded. */
 export interface TensorFlow {
-  /** As in `2.21.0`. */
+  /** For example `2.21.0`. */
   readonly version: string;
-  /** The path that it was loaded from. */
+  /** The path it was loaded from. */
   readonly library: string;
   readonly onednn: boolean;
 }
@@ -28,8 +28,8 @@ const libraryName = 'libtensorflow_cc.so.2';
 let loaded: { tensorflow: TensorFlow; native: Native } | undefined;
 
 /**
- * Loads libtensorflow, once: a second call returns the first one's library, and refuses to open another or with other options.
- * Throws `TensorFlowMissing` when there is none.
+ * Loads libtensorflow, once per process. A later call returns the same library, and throws when its options differ.
+ * Throws `TensorFlowMissing` when there is no library.
  */
 export function openTensorFlow(options: TensorFlowOptions = {}): TensorFlow {
   if (loaded) {
@@ -37,35 +37,36 @@ export function openTensorFlow(options: TensorFlowOptions = {}): TensorFlow {
     const other = options.library !== undefined && resolve(options.library) !== library;
     if (other || (options.onednn !== undefined && options.onednn !== onednn)) {
       throw new TensorFlowError(
-        `TensorFlow is open already in this process (${library}, oneDNN ${onednn ? 'on' : 'off'}) and can't be opened with other options`,
+        `TensorFlow is already open in this process (${library}, oneDNN ${onednn ? 'on' : 'off'}) and cannot be opened with other options`,
         { hint: 'start another process' },
       );
     }
     return loaded.tensorflow;
   }
-  const library = resolve(options.library ?? (process.env['LIBTENSORFLOW'] || newestLibrary()));
+  const named = options.library ?? process.env.LIBTENSORFLOW;
+  const library = resolve(named === undefined || named === '' ? newestLibrary() : named);
   if (!existsSync(library)) throw missing(`${library} does not exist`);
   const onednn = options.onednn ?? true;
   const environment = {
-    TF_CPP_MIN_LOG_LEVEL: process.env['TF_CPP_MIN_LOG_LEVEL'] ?? '2',
+    TF_CPP_MIN_LOG_LEVEL: process.env.TF_CPP_MIN_LOG_LEVEL ?? '2',
     TF_ENABLE_ONEDNN_OPTS: onednn ? '1' : '0',
   };
   try {
     const native = loadNative(library, environment);
     loaded = { native, tensorflow: { version: native.TF_Version(), library, onednn } };
   } catch (cause) {
-    throw missing(`${library} can't be loaded: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+    throw missing(`${library} cannot be loaded: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
   }
   return loaded.tensorflow;
 }
 
-/** The C API of the open library; opens the default one when none is. */
+/** The C API. Opens the default library when none is open. */
 export function nativeApi(): Native {
   if (!loaded) openTensorFlow();
   return loaded!.native;
 }
 
-/** Runs `call` with a TF_Status of its own, which a run on another thread can't overwrite, and throws what it says. */
+/** Runs `call` with a TF_Status of its own, so that concurrent runs cannot overwrite it, and throws its error. */
 export function withStatus<T>(native: Native, call: (status: Pointer) => T, explain = (message: string) => message): T {
   const status = native.TF_NewStatus();
   try {
@@ -77,7 +78,7 @@ export function withStatus<T>(native: Native, call: (status: Pointer) => T, expl
   }
 }
 
-/** Throws the error that `status` holds, if it holds one. */
+/** Throws the error in `status`, if any. */
 export function throwStatus(native: Native, status: Pointer, explain = (message: string) => message): void {
   const code = native.TF_GetCode(status);
   if (code !== 0) throw tensorFlowError(code, explain(native.TF_Message(status)));
@@ -85,7 +86,7 @@ export function throwStatus(native: Native, status: Pointer, explain = (message:
 
 function missing(what: string, cause?: unknown): TensorFlowMissing {
   return new TensorFlowMissing(`TensorFlow's library was not found: ${what}`, {
-    hint: 'npm run setup installs it; or name one in LIBTENSORFLOW',
+    hint: 'install it with `npm run setup`, or set LIBTENSORFLOW to the path of a library',
     cause,
   });
 }

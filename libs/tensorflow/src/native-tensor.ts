@@ -16,11 +16,11 @@ export function toNative(native: Native, { dtype, shape, data }: HostTensor): Po
   return tensor;
 }
 
-/** Copies a TF_Tensor into JavaScript's memory; the tensor stays the caller's to delete. */
+/** Copies a TF_Tensor into JavaScript's memory. The caller still owns the tensor. */
 export function fromNative(native: Native, tensor: Pointer): HostTensor {
   const code = native.TF_TensorType(tensor);
   const dtype = dtypeOf(code);
-  if (!dtype) throw new TensorFlowError(`a tensor of TensorFlow's type ${code} can't be copied to JavaScript`);
+  if (!dtype) throw new TensorFlowError(`a tensor of TensorFlow's type ${code} cannot be copied to JavaScript`);
   const shape = Array.from({ length: native.TF_NumDims(tensor) }, (_, axis) => Number(native.TF_Dim(tensor, axis)));
   const array = hostArray(dtype);
   const data = new array(shape.reduce((size, dim) => size * dim, 1));

@@ -4,21 +4,21 @@ import koffi, { type LibraryHandle } from 'koffi';
 /** An address in the library's memory. */
 export type Pointer = bigint;
 
-/** The value of one output of a node of a graph: what flows along an edge. */
+/** One output of a graph's node: the value that flows along an edge. */
 export interface Output {
-  /** TF_Operation*, the node. */
+  /** The node, a TF_Operation*. */
   readonly oper: Pointer;
-  /** Which of the node's outputs. */
+  /** Index among the node's outputs. */
   readonly index: number;
 }
 
 type Memory = ArrayBufferView | Pointer | null;
 
-// TF_Output is anonymous: koffi keeps type names for the process, and a name may be given once only.
+// Anonymous: koffi registers type names per process and rejects a second registration, which Jest would make.
 const output = koffi.struct({ oper: 'void *', index: 'int' });
 const pointer = 'void *';
 
-/** The part of TensorFlow's C API (tensorflow/c/c_api.h) that this lib calls, as `name: [result, arguments]`. */
+/** The functions of TensorFlow's C API (tensorflow/c/c_api.h) that are called here, as `name: [result, arguments]`. */
 const signatures = {
   TF_Version: ['str', []],
   TF_NewStatus: [pointer, []],
@@ -73,7 +73,6 @@ const signatures = {
 
   TF_NewSessionOptions: [pointer, []],
   TF_DeleteSessionOptions: ['void', [pointer]],
-  TF_SetTarget: ['void', [pointer, 'str']],
   TF_SetConfig: ['void', [pointer, pointer, 'size_t', pointer]],
   TF_NewSession: [pointer, [pointer, pointer, pointer]],
   TF_CloseSession: ['void', [pointer, pointer]],
@@ -92,7 +91,7 @@ const signatures = {
 
 type Argument = Memory | Output | number | bigint | string;
 type Result<S> = S extends 'void'
-  ? void
+  ? undefined
   : S extends 'str'
     ? string
     : S extends 'int'
@@ -106,7 +105,7 @@ type Call<S> = ((...args: Argument[]) => Result<S>) & {
   async: (...args: [...Argument[], (error: Error | null) => void]) => void;
 };
 
-/** TensorFlow's C API, and the two functions of libc that move bytes between its memory and ours. */
+/** TensorFlow's C API, and libc's memcpy, which moves bytes between its memory and JavaScript's. */
 export type Native = { readonly [Name in keyof typeof signatures]: Call<(typeof signatures)[Name][0]> } & {
   memcpy(to: Memory, from: Memory, bytes: number): void;
 };
@@ -116,16 +115,16 @@ const RTLD_NODELETE = 0x1000;
 const O_WRONLY = 1;
 const STDERR = 2;
 
-/** Binds the C API of the library at `path`; `environment` is set for the process before the library is loaded. */
+/** Binds the C API of the library at `path`. The variables in `environment` are set for the process first. */
 export function loadNative(path: string, environment: Readonly<Record<string, string>>): Native {
   const libc = koffi.load('libc.so.6');
-  // NOTE: TensorFlow reads these by getenv while it is loaded. process.env is a copy under Jest and in worker threads, so set them in libc.
+  // NOTE: TensorFlow reads these with getenv while it loads. In worker threads process.env is a copy, so libc's setenv is used.
   const setenv = libc.func('setenv', 'int', ['str', 'str', 'int']);
   for (const [name, value] of Object.entries(environment)) setenv(name, value, 1);
-  // NOTE: a process that unloads the library (as its end does) dies by a segmentation fault; RTLD_NODELETE keeps it mapped.
+  // NOTE: unloading the library, even at exit, ends in a segmentation fault. RTLD_NODELETE keeps it mapped.
   const dlopen = libc.func('dlopen', pointer, ['str', 'int']);
   const stay = RTLD_NOW | RTLD_NODELETE;
-  withoutStderr(libc, () => dlopen(join(dirname(path), 'libtensorflow_framework.so.2'), stay));
+  withoutStderr(libc, () => void dlopen(join(dirname(path), 'libtensorflow_framework.so.2'), stay));
   dlopen(path, stay);
   const library = koffi.load(path);
   const native: Record<string, unknown> = { memcpy: libc.func('memcpy', pointer, [pointer, pointer, 'size_t']) };
@@ -134,8 +133,8 @@ export function loadNative(path: string, environment: Readonly<Record<string, st
 }
 
 /**
- * The library that the other one needs says "oneDNN custom operations are on" while it is loaded, whatever TF_CPP_MIN_LOG_LEVEL
- * says, as that is not heard of yet. The same fact is in `openTensorFlow`'s result.
+ * Discards stderr during `work`. libtensorflow_framework prints "oneDNN custom operations are on" while it loads, before it
+ * reads TF_CPP_MIN_LOG_LEVEL. `openTensorFlow` returns the same fact.
  */
 function withoutStderr(libc: LibraryHandle, work: () => void): void {
   const dup2 = libc.func('dup2', 'int', ['int', 'int']);

@@ -1,20 +1,27 @@
 import protobuf from 'protobufjs';
 import { TensorFlowError } from './errors.js';
 import { withStatus } from './library.js';
-import type { Native, Pointer } from './native.js';
+import type { Native, Output, Pointer } from './native.js';
 
-/** What TensorFlow's registry says about a type of op: the names of its inputs and its attributes' kinds. */
+export interface OpOptions {
+  /** The node's name, unique in its graph; default: the op's type and a number. */
+  name?: string | undefined;
+  /** Nodes that must run before this one. */
+  control?: readonly Output[];
+}
+
+/** A type of op, as TensorFlow's registry describes it. */
 export interface OpDefinition {
   readonly inputs: readonly string[];
-  /** Which of the inputs is a list; -1 for none. No op that is used here has two. */
+  /** Index of the input that is a list; -1 for none. No op that is used here has two. */
   readonly listInput: number;
   /** Kind by name, as in `int`, `type`, `list(int)`. */
   readonly attrs: ReadonlyMap<string, string>;
-  /** The attributes that TensorFlow takes from the inputs when nobody gives them. */
+  /** Attributes that TensorFlow infers from the inputs when they are not given. */
   readonly inferred: ReadonlySet<string>;
 }
 
-// tensorflow/core/framework/op_def.proto, as far as it is needed.
+// tensorflow/core/framework/op_def.proto, reduced to the fields that are read here.
 const opDef = protobuf
   .parse(
     `syntax = "proto3";
@@ -32,7 +39,7 @@ interface OpDefMessage {
 
 const known = new Map<string, OpDefinition>();
 
-/** The definition of an op by the name of its type; throws for one that the library does not have. */
+/** The definition of an op by its type, cached. Throws when the library has no such op. */
 export function opDefinition(native: Native, graph: Pointer, type: string): OpDefinition {
   const found = known.get(type);
   if (found) return found;

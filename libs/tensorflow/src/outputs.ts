@@ -2,7 +2,7 @@ import { dtypeOf, type DType } from './host-tensor.js';
 import { withStatus } from './library.js';
 import type { Native, Output, Pointer } from './native.js';
 
-/** An array of TF_Output as C wants it: 16 bytes each, the node's address and the output's index. */
+/** A C array of TF_Output: 16 bytes each, the node's address and the output's index. */
 export function packOutputs(outputs: readonly Output[]): BigUint64Array | null {
   if (outputs.length === 0) return null;
   const words = new BigUint64Array(2 * outputs.length);
@@ -13,7 +13,7 @@ export function packOutputs(outputs: readonly Output[]): BigUint64Array | null {
   return words;
 }
 
-/** The shape as far as it is known before a run, -1 for an unknown size; undefined when not even the rank is. */
+/** The shape as known before a run, with -1 for unknown sizes; undefined when the rank is unknown. */
 export function staticShape(native: Native, graph: Pointer, output: Output): number[] | undefined {
   return withStatus(native, (status) => {
     const rank = native.TF_GraphGetTensorNumDims(graph, output, status);

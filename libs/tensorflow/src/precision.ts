@@ -1,24 +1,25 @@
-import { currentTrace, type Tensor } from './tfjs-backend.js';
+import type { Tensor } from './tfjs-types.js';
+import { currentTrace } from './trace.js';
 
-/** What matmuls read: float32, or the 16 bits of bfloat16 with sums in float32. */
+/** Type of the inputs of matmuls. Products of bfloat16 are summed in float32. */
 export type Precision = 'float32' | 'bfloat16';
 
 /**
- * A traced tensor in another float type. tfjs has no name for 16-bit floats and shows them as float32, so cast the result of what
- * is done to them back to float32 before anything else is mixed with it. The gradient goes back in the tensor's own type.
+ * Casts a traced tensor to another float type. tfjs presents 16-bit floats as float32, so cast results back to float32
+ * before combining them with float32 tensors. The gradient has the type of `x`.
  */
 export function castTo(x: Tensor, precision: Precision): Tensor {
-  const { graph } = currentTrace('castTo');
-  const output = graph.output(x);
-  return graph.typeOf(output) === precision ? x : graph.tensor(graph.op('Cast', [output], { DstT: precision }));
+  const { graph, tensor, output } = currentTrace('castTo()');
+  const value = output(x);
+  return graph.typeOf(value) === precision ? x : tensor(graph.op('Cast', [value], { DstT: precision }));
 }
 
 export type MatMul = (a: Tensor, b: Tensor, transposeA?: boolean, transposeB?: boolean) => Tensor;
 
-/** tf.matMul of float32 tensors, with both inputs rounded to `precision` first; the product is float32. */
+/** tf.matMul of float32 tensors, both rounded to `precision` first. The product is float32. */
 export function matMulIn(precision: Precision): MatMul {
   return (a, b, transposeA = false, transposeB = false) => {
-    const { tf } = currentTrace('matMulIn');
+    const { tf } = currentTrace('matMulIn()');
     if (precision === 'float32') return tf.matMul(a, b, transposeA, transposeB);
     return castTo(tf.matMul(castTo(a, precision), castTo(b, precision), transposeA, transposeB), 'float32');
   };

@@ -1,4 +1,5 @@
-import { Graph, hostTensor, OutOfMemory, Session, TensorFlowError, type DType, type HostData } from './index.js';
+import type { DType, HostData } from './host-tensor.js';
+import { Graph, hostTensor, OutOfMemory, Session, TensorFlowError, trace } from './index.js';
 
 let graph: Graph;
 let session: Session;
@@ -20,7 +21,7 @@ test.each<[DType, HostData]>([
   ['uint8', Uint8Array.of(1, 2, 255)],
   ['bool', Uint8Array.of(1, 0, 1)],
   ['bfloat16', Uint16Array.of(0x3f80, 0x4000, 0)],
-])('%s comes back as it was fed', async (dtype, data) => {
+])('%s values are returned as they were fed', async (dtype, data) => {
   const x = graph.placeholder(dtype, [1, 3]);
   const [value] = await session.run({
     feeds: [[x, hostTensor(dtype, [1, 3], data)]],
@@ -29,7 +30,7 @@ test.each<[DType, HostData]>([
   expect(value).toEqual({ dtype, shape: [1, 3], data });
 });
 
-test('a number feeds a scalar of any type, and empty tensors pass', async () => {
+test('a number feeds a scalar of any type, and empty tensors can be fed', async () => {
   const scalar = graph.placeholder('int64', []);
   const empty = graph.placeholder('float32', [-1, 4]);
   const values = await session.run({
@@ -43,14 +44,14 @@ test('a number feeds a scalar of any type, and empty tensors pass', async () => 
   expect(values[1]!.shape).toEqual([0, 4]);
 });
 
-test('nodes added after a run are seen by the next one', async () => {
+test('the next run sees nodes that were added after a run', async () => {
   const x = graph.constant('float32', [], [2]);
   await session.run({ fetches: [x] });
   const [value] = await session.run({ fetches: [graph.op('Square', [x])] });
   expect(value!.data[0]).toBe(4);
 });
 
-test('a large variable is set and read back, alone and with others', async () => {
+test('large variables are assigned and read back, one at a time and together', async () => {
   const size = 3_000_000;
   const names = ['a', 'b', 'c'];
   const variables = names.map((name) => graph.variable(name, [size]));
@@ -69,7 +70,7 @@ test('a large variable is set and read back, alone and with others', async () =>
   }
 });
 
-test('JavaScript goes on while a graph runs', async () => {
+test('timers fire while a graph runs', async () => {
   const x = graph.placeholder('float32', [1500, 1500]);
   let y = x;
   for (let i = 0; i < 8; i++) y = graph.op('MatMul', [y, x]);
@@ -81,28 +82,29 @@ test('JavaScript goes on while a graph runs', async () => {
   expect(ticks).toBeGreaterThan(5);
 });
 
-test('of runs at the same time, each has its own result and its own error', async () => {
+test('concurrent runs have their own results and errors', async () => {
   const table = graph.constant('float32', [3], [10, 20, 30]);
   const at = graph.placeholder('int32', []);
   const found = graph.op('GatherV2', [table, at, graph.constant('int32', [], [0])]);
   const runs = Array.from({ length: 40 }, (_, i) => session.run({ feeds: [[at, i % 4]], fetches: [found] }));
   const settled = await Promise.allSettled(runs);
   for (const [i, outcome] of settled.entries()) {
-    if (i % 4 === 3) expect(outcome).toMatchObject({ status: 'rejected', reason: expect.any(TensorFlowError) });
+    if (i % 4 === 3)
+      expect(outcome).toMatchObject({ status: 'rejected', reason: expect.any(TensorFlowError) as unknown });
     else expect(outcome).toMatchObject({ status: 'fulfilled', value: [{ data: Float32Array.of(10 * ((i % 4) + 1)) }] });
   }
 });
 
-describe('what goes wrong is said with the shapes', () => {
+describe('an error message has the shapes for', () => {
   test('a feed of another shape or type', async () => {
     const x = graph.placeholder('float32', [2, -1], 'x');
     const feed = (tensor: ReturnType<typeof hostTensor>) =>
       session.run({ feeds: [[x, tensor]], targets: [graph.op('Square', [x])] });
     await expect(feed(hostTensor('float32', [3, 2], new Float32Array(6)))).rejects.toThrow(
-      "x float32[2,?] can't be fed with float32[3,2]",
+      'x float32[2,?] cannot be fed with float32[3,2]',
     );
     await expect(feed(hostTensor('int32', [2, 2], new Int32Array(4)))).rejects.toThrow(
-      "x float32[2,?] can't be fed with int32[2,2]",
+      'x float32[2,?] cannot be fed with int32[2,2]',
     );
     await expect(feed(hostTensor('float32', [2, 3], new Float32Array(6)))).resolves.toEqual([]);
   });
@@ -114,7 +116,7 @@ describe('what goes wrong is said with the shapes', () => {
     );
   });
 
-  test('a placeholder that nobody feeds', async () => {
+  test('a placeholder that was not fed', async () => {
     const x = graph.placeholder('float32', [2], 'forgotten');
     await expect(session.run({ fetches: [graph.op('Square', [x])] })).rejects.toThrow(/forgotten/);
   });
@@ -128,13 +130,13 @@ describe('what goes wrong is said with the shapes', () => {
     await expect(run).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', kind: 'training', retryable: false });
   });
 
-  test('a tensor that does not fit in memory, and the session goes on', async () => {
+  test('a tensor that does not fit in memory, after which the session is still usable', async () => {
     const dims = graph.placeholder('int32', [2]);
     const ones = graph.op('Fill', [dims, graph.constant('float32', [], [1])]);
     const sum = graph.op('Sum', [ones, graph.constant('int32', [2], [0, 1])]);
     const run = (size: number) =>
       session.run({ feeds: [[dims, hostTensor('int32', [2], Int32Array.of(size, size))]], fetches: [sum] });
-    // TensorFlow's allocator waits ten seconds for others to give memory back.
+    // TensorFlow's allocator retries for ten seconds before it gives up.
     const failed = await run(3_000_000).catch((error: unknown) => error);
     expect(failed).toBeInstanceOf(OutOfMemory);
     expect(failed).toMatchObject({ name: 'OutOfMemory', code: 'RESOURCE_EXHAUSTED', kind: 'training' });
@@ -150,7 +152,7 @@ describe('what goes wrong is said with the shapes', () => {
   });
 });
 
-test('a session that is closed during a run finishes it', async () => {
+test('closing a session during a run lets the run finish', async () => {
   const other = new Session(graph);
   const x = graph.placeholder('float32', [600, 600]);
   const product = graph.op('MatMul', [x, x]);
@@ -163,7 +165,7 @@ test('a session that is closed during a run finishes it', async () => {
   expect((await run)[0]!.data[0]).toBe(600 ** 3);
 });
 
-test('the devices are listed by name and type', () => {
+test('devices are listed with name and type', () => {
   expect(session.devices()).toContainEqual(
     expect.objectContaining({ name: '/job:localhost/replica:0/task:0/device:CPU:0', type: 'CPU' }),
   );
@@ -173,10 +175,10 @@ test('memory stays flat over 1,000 steps', async () => {
   const variable = graph.variable('w', [256, 256]);
   const x = graph.placeholder('float32', [64, 256]);
   const read = variable.read();
-  const loss = graph.trace((tf) =>
-    graph.output(
+  const loss = trace(graph, ({ tf, tensor, output }) =>
+    output(
       tf
-        .softmax(graph.tensor(x).matMul(graph.tensor(read)))
+        .softmax(tensor(x).matMul(tensor(read)))
         .square()
         .sum(),
     ),
@@ -187,7 +189,7 @@ test('memory stays flat over 1,000 steps', async () => {
   const zeros = hostTensor('float32', [256, 256], new Float32Array(256 * 256));
   await session.run({ feeds: [[start, zeros]], targets: [variable.assign(start)] });
   const batch = hostTensor('float32', [64, 256], new Float32Array(64 * 256).fill(0.1));
-  // Each step takes in 64 kB and gives out 256 kB: kept, they would be 320 MB.
+  // Each step feeds 64 kB and fetches 256 kB; leaked, that would be 320 MB.
   const steps = async (count: number) => {
     for (let i = 0; i < count; i++)
       await session.run({ feeds: [[x, batch]], fetches: [loss, gradient!], targets: [update] });

@@ -7,24 +7,19 @@ import { fromNative, toNative } from './native-tensor.js';
 import { outputType, packOutputs, staticShape } from './outputs.js';
 import { encodeSessionConfig, type SessionConfig } from './session-config.js';
 
-/** What a placeholder (or any other output) is to hold in a run; a number stands for a tensor of rank 0. */
+/** An output, usually a placeholder, and its value in a run. A number stands for a tensor of rank 0. */
 export type Feed = readonly [Output, HostTensor | number];
 
 export interface RunOptions {
   feeds?: readonly Feed[];
-  /** Outputs whose values are wanted. */
+  /** Outputs whose values are returned. */
   fetches?: readonly Output[];
   /** Nodes to run for their effect. */
   targets?: readonly Output[];
 }
 
-export interface SessionOptions extends SessionConfig {
-  /** A server to run on, as in `grpc://localhost:2222`; default: this process. */
-  target?: string;
-}
-
 export interface Device {
-  /** As in `/job:localhost/replica:0/task:0/device:GPU:0`. */
+  /** For example `/job:localhost/replica:0/task:0/device:GPU:0`. */
   readonly name: string;
   /** `CPU` or `GPU`. */
   readonly type: string;
@@ -32,7 +27,7 @@ export interface Device {
 }
 
 /**
- * Where a graph runs and its variables live. Runs go on beside JavaScript, on TensorFlow's threads; several at once are allowed.
+ * Runs a graph and holds the values of its variables. Runs are asynchronous, on TensorFlow's threads, and may overlap.
  *
  * @example
  * const session = new Session(graph);
@@ -46,12 +41,11 @@ export class Session {
   #running = 0;
   #closed = false;
 
-  constructor(graph: Graph, { target, ...config }: SessionOptions = {}) {
+  constructor(graph: Graph, config: SessionConfig = {}) {
     const native = this.#native;
     this.#graph = graph;
     const options = native.TF_NewSessionOptions();
     try {
-      if (target) native.TF_SetTarget(options, target);
       const bytes = encodeSessionConfig(config);
       this.#session = withStatus(native, (status) => {
         native.TF_SetConfig(options, bytes, bytes.length, status);
@@ -64,8 +58,8 @@ export class Session {
   }
 
   /**
-   * Runs what `fetches` and `targets` need, and resolves to the values of `fetches`, in order. Nothing else is promised about the order
-   * within a run: where it matters, use `control`.
+   * Runs everything that `fetches` and `targets` depend on, and resolves to the values of `fetches` in their order. Nodes
+   * run in any order that their inputs and `control` allow.
    */
   async run({ feeds = [], fetches = [], targets = [] }: RunOptions): Promise<HostTensor[]> {
     if (this.#closed) throw new TensorFlowError('the session is closed');
@@ -82,7 +76,7 @@ export class Session {
       const wanted = packOutputs(fetches);
       const effects = targets.length ? BigUint64Array.from(targets, ({ oper }) => oper) : null;
       await new Promise<void>((resolve, reject) => {
-        // The arrays are TensorFlow's until the callback comes; the closure keeps them alive.
+        // TensorFlow reads and writes these arrays until it calls back; the closure keeps them from being collected.
         const arrays = { keys, values, wanted, effects };
         native.TF_SessionRun.async(
           this.#session,
@@ -103,14 +97,14 @@ export class Session {
       throwStatus(native, status, (message) => this.#explain(message, feeds));
       return Array.from(results, (tensor) => fromNative(native, tensor));
     } finally {
-      for (const tensor of [...fed, ...results]) if (tensor) native.TF_DeleteTensor(tensor);
+      for (const tensor of [...fed, ...results]) if (tensor !== 0n) native.TF_DeleteTensor(tensor);
       native.TF_DeleteStatus(status);
       this.#running--;
-      if (this.#closed && this.#running === 0) this.#delete();
+      this.#deleteWhenDone();
     }
   }
 
-  /** What the session can run on. */
+  /** The devices that the session can run on. */
   devices(): Device[] {
     if (this.#closed) throw new TensorFlowError('the session is closed');
     const native = this.#native;
@@ -129,19 +123,20 @@ export class Session {
     });
   }
 
-  /** Frees the session and its variables; runs that go on are finished first. */
+  /** Frees the session and its variables, after runs in progress have finished. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#running === 0) this.#delete();
+    this.#deleteWhenDone();
   }
 
-  #delete(): void {
+  #deleteWhenDone(): void {
+    if (!this.#closed || this.#running > 0) return;
     withStatus(this.#native, (status) => this.#native.TF_CloseSession(this.#session, status));
     withStatus(this.#native, (status) => this.#native.TF_DeleteSession(this.#session, status));
   }
 
-  /** The value as a tensor, if it fits: TensorFlow itself would crash on or silently accept some wrong shapes. */
+  /** The value as a tensor. Throws when it does not fit: TensorFlow itself crashes on some wrong shapes and accepts others. */
   #checked(output: Output, value: HostTensor | number): HostTensor {
     const dtype = outputType(this.#native, output);
     const tensor = typeof value === 'number' ? hostScalar(dtype ?? 'float32', value) : value;
@@ -151,13 +146,13 @@ export class Session {
       (shape.length === tensor.shape.length && shape.every((dim, axis) => dim < 0 || dim === tensor.shape[axis]));
     if (!fits || tensor.dtype !== dtype) {
       throw new TensorFlowError(
-        `${this.#graph.describe(output)} can't be fed with ${describe(tensor.dtype, tensor.shape)}`,
+        `${this.#graph.describe(output)} cannot be fed with ${describe(tensor.dtype, tensor.shape)}`,
       );
     }
     return tensor;
   }
 
-  /** TensorFlow names nodes as `{{node MatMul_3}}`; say what they are and what they were given. */
+  /** TensorFlow's message names nodes as `{{node MatMul_3}}`; adds their types and inputs, and what was fed. */
   #explain(message: string, feeds: readonly Feed[]): string {
     const names = new Set(Array.from(message.matchAll(/\{\{node ([^}\s]+)\}\}/g), (match) => match[1]!));
     const nodes = [...names].slice(0, 3).flatMap((name) => this.#graph.describeNode(name) ?? []);

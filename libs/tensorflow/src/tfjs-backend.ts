@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import type * as tfjsTypes from '@tensorflow/tfjs';
+import type { KernelBackend } from '@tensorflow/tfjs';
 import { TensorFlowError } from './errors.js';
 import type { Graph } from './graph.js';
 import { dtypeCodes, dtypeOf, type DType } from './host-tensor.js';
@@ -8,30 +8,7 @@ import type { Output } from './native.js';
 import { opDefinition } from './op-definition.js';
 import type { Attr } from './attrs.js';
 import { tracedKernels } from './traced-kernels.js';
-
-/** The namespace of tfjs. */
-export type Tf = typeof tfjsTypes;
-export type Tensor = tfjsTypes.Tensor;
-
-/** What NodeJSKernelBackend knows of a tensor that its binding made. */
-interface TensorMetadata {
-  id: number;
-  shape: number[];
-  dtype: number;
-}
-
-interface KernelAttr {
-  name: string;
-  type: number;
-  value: unknown;
-}
-
-/** The parts of @tensorflow/tfjs-node's backend that are used here; its own types would pull in its native addon's. */
-export interface NodeBackend extends tfjsTypes.KernelBackend {
-  executeSingleOutput(type: string, attrs: KernelAttr[], inputs: tfjsTypes.TensorInfo[]): Tensor;
-  createOutputTensor(metadata: TensorMetadata): Tensor;
-  getInputTensorIds(tensors: tfjsTypes.TensorInfo[]): number[];
-}
+import type { KernelAttr, NodeBackend, TensorMetadata, Tf } from './tfjs-types.js';
 
 // The numbers that tfjs-node's kernels read from their binding: TF_DataType and TF_AttrType.
 const constants = {
@@ -53,10 +30,11 @@ const constants = {
 };
 
 /**
- * What tfjs-node's backend takes for its native addon. In place of executing a kernel's ops on tensors, it adds
- * them as nodes to the graph that is being traced, so that a tfjs function is compiled by calling it.
+ * Stands in for the native addon of tfjs-node's backend. Instead of executing a kernel's ops on tensors, it adds them as
+ * nodes to the graph that is being traced, so calling a tfjs function compiles it.
  */
-class TracingBinding {
+export class TracingBinding {
+  /** The graph that is being traced. */
   graph: Graph | undefined;
   readonly #outputs = new Map<number, { graph: Graph; output: Output }>();
   #nextId = 1;
@@ -72,12 +50,12 @@ class TracingBinding {
   executeOp(type: string, attrs: KernelAttr[], ids: number[], count: number): TensorMetadata[] {
     const graph = this.#current(type);
     const { inferred, inputs: names, listInput } = opDefinition(nativeApi(), graph.pointer, type);
-    // What follows from the inputs is left to TensorFlow: tfjs takes bfloat16 for float32, as it knows no other float.
+    // TensorFlow infers these attributes from the inputs. tfjs would get them wrong: it presents bfloat16 as float32.
     const given = attrs
       .filter(({ name }) => !inferred.has(name))
       .map(({ name, type, value }) => [name, attrOf(type, value)] as const);
     const inputs: (Output | Output[])[] = ids.map((id) => this.outputOf(graph, id));
-    // tfjs-node passes lists flat: ConcatV2's values and then its axis.
+    // tfjs-node passes lists flat: ConcatV2 gets its values, then its axis.
     if (listInput >= 0) {
       const list = inputs.splice(listInput, inputs.length - names.length + 1) as Output[];
       inputs.splice(listInput, 0, list);
@@ -90,7 +68,7 @@ class TracingBinding {
     const graph = this.#current('a constant');
     const name = dtypeOf(dtype);
     if (name !== 'float32' && name !== 'int32' && name !== 'bool')
-      throw new TensorFlowError(`a traced constant can't be of type ${name ?? dtype}`);
+      throw new TensorFlowError(`a traced constant cannot be of type ${name ?? dtype}`);
     return this.register(graph, graph.constant(name, shape, Array.from(values, Number))).id;
   }
 
@@ -99,8 +77,8 @@ class TracingBinding {
   }
 
   tensorDataSync(): never {
-    throw new TensorFlowError('a traced tensor has no value before its graph is run', {
-      hint: 'inside graph.trace, dataSync(), arraySync() and what depends on values can not be used',
+    throw new TensorFlowError('a traced tensor has no value until its graph is run', {
+      hint: 'dataSync(), arraySync() and code that depends on values cannot be used inside trace()',
     });
   }
 
@@ -110,7 +88,7 @@ class TracingBinding {
     const shape = graph.shapeOf(output);
     if (shape.some((dim) => dim < 0)) {
       throw new TensorFlowError(
-        `tfjs needs sizes that are known before a run, and ${graph.describe(output)} has others`,
+        `tfjs needs shapes that are known before a run; ${graph.describe(output)} has an unknown size`,
       );
     }
     this.#outputs.set(id, { graph, output });
@@ -119,15 +97,15 @@ class TracingBinding {
 
   outputOf(graph: Graph, id: number): Output {
     const found = this.#outputs.get(id);
-    if (!found) throw new TensorFlowError('this traced tensor was released: it lives until the end of its trace');
+    if (!found) throw new TensorFlowError('this traced tensor was released when its trace ended');
     if (found.graph !== graph) throw new TensorFlowError('this tensor was traced into another graph');
     return found.output;
   }
 
   #current(what: string): Graph {
     if (!this.graph)
-      throw new TensorFlowError(`tfjs can't add ${what}: no graph is being traced`, {
-        hint: 'call it inside graph.trace',
+      throw new TensorFlowError(`tfjs cannot add ${what}: no graph is being traced`, {
+        hint: 'call it inside trace()',
       });
     return this.graph;
   }
@@ -138,27 +116,29 @@ const tfjsType = (dtype: DType): DType => (dtype === 'bfloat16' || dtype === 'fl
 function attrOf(type: number, value: unknown): Attr {
   if (type !== constants.TF_ATTR_TYPE) return value as Attr;
   const dtype = dtypeOf(value as number);
-  if (!dtype) throw new TensorFlowError(`TensorFlow's type ${String(value)} can't be traced`);
+  if (!dtype) throw new TensorFlowError(`TensorFlow's type ${String(value)} cannot be traced`);
   return dtype;
 }
 
-interface Tracer {
+/** tfjs, connected to a binding that records into graphs. */
+export interface Tracer {
   tf: Tf;
   backend: NodeBackend;
   binding: TracingBinding;
 }
 
-const backendName = 'tensorflow'; // NOTE: tfjs-node's kernels look their backend up by this name.
+/** NOTE: tfjs-node's kernels look their backend up by this name. */
+export const backendName = 'tensorflow';
 let opened: Tracer | undefined;
 
-/** Loads tfjs with the backend that traces; takes some 0.4 s the first time. */
-function tracer(): Tracer {
+/** Loads tfjs with the tracing backend. The first call takes about 0.4 s. */
+export function tracer(): Tracer {
   if (opened) return opened;
-  // tfjs-node's modules are CommonJS and require tfjs: only the same require gives the same engine.
+  // tfjs-node's modules are CommonJS and require tfjs; requiring it here too is the only way to share their engine.
   const require = createRequire(import.meta.url);
   const tf = require('@tensorflow/tfjs') as Tf;
   const { NodeJSKernelBackend } = require('@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js') as {
-    NodeJSKernelBackend: new (binding: TracingBinding, packageName: string) => NodeBackend;
+    NodeJSKernelBackend: new (binding: TracingBinding, packageName: string) => NodeBackend & KernelBackend;
   };
   const binding = new TracingBinding();
   const backend = new NodeJSKernelBackend(binding, '@tensorflow/tfjs-node');
@@ -169,48 +149,4 @@ function tracer(): Tracer {
     tf.registerKernel({ ...kernel, backendName });
   }
   return (opened = { tf, backend, binding });
-}
-
-/** The engine of `graph.trace`. */
-export function traceInto<T>(graph: Graph, build: (tf: Tf) => T): T {
-  const { tf, binding } = tracer();
-  if (tf.getBackend() !== backendName) tf.setBackend(backendName);
-  const outer = binding.graph;
-  binding.graph = graph;
-  let built: { result: T } | undefined;
-  try {
-    // tidy would keep tensors that are returned, so nothing is.
-    tf.tidy(() => {
-      built = { result: build(tf) };
-    });
-  } finally {
-    binding.graph = outer;
-  }
-  return built!.result;
-}
-
-/** The engine of `graph.tensor`. */
-export function tensorOf(graph: Graph, output: Output): Tensor {
-  const { backend, binding } = tracer();
-  if (binding.graph !== graph)
-    throw new TensorFlowError('graph.tensor is for use inside graph.trace, of the same graph');
-  return backend.createOutputTensor(binding.register(graph, output));
-}
-
-/** The engine of `graph.output`. */
-export function outputOf(graph: Graph, tensor: Tensor): Output {
-  const { backend, binding } = tracer();
-  if (binding.graph !== graph)
-    throw new TensorFlowError('graph.output is for use inside graph.trace, of the same graph');
-  return binding.outputOf(graph, backend.getInputTensorIds([tensor])[0]!);
-}
-
-/** tfjs itself, for functions that are called inside `graph.trace` and don't get it passed. */
-export const tfjs = (): Tf => tracer().tf;
-
-/** The graph that is being traced, and tfjs; for ops that tfjs lacks. Throws outside of `graph.trace`. */
-export function currentTrace(what: string): { graph: Graph; tf: Tf } {
-  const { tf, binding } = tracer();
-  if (!binding.graph) throw new TensorFlowError(`${what} is for use inside graph.trace`);
-  return { graph: binding.graph, tf };
 }

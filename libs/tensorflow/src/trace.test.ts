@@ -1,4 +1,5 @@
-import { Graph, hostTensor, Session, tfjs, type Output, type Tensor } from './index.js';
+import { Graph, hostTensor, Session, tfjs, trace, type Output, type Tensor } from './index.js';
+import { currentTrace } from './trace.js';
 
 let graph: Graph;
 let session: Session;
@@ -15,25 +16,25 @@ const valueOf = async (output: Output) =>
   Array.from((await session.run({ fetches: [output] }))[0]!.data as Float32Array);
 const constant = (shape: number[], ...values: number[]) => graph.constant('float32', shape, values);
 
-test('a tfjs function becomes nodes, and runs with what is fed', async () => {
+test('a tfjs function becomes nodes, which run with the values that are fed', async () => {
   const x = graph.placeholder('float32', [2, 2]);
-  const y = graph.trace((tf) => graph.output(tf.concat([graph.tensor(x), tf.ones([1, 2])]).sum(0)));
+  const y = trace(graph, ({ tf, tensor, output }) => output(tf.concat([tensor(x), tf.ones([1, 2])]).sum(0)));
   expect(graph.shapeOf(y)).toEqual([2]);
   const feed = hostTensor('float32', [2, 2], Float32Array.of(1, 2, 3, 4));
   const [value] = await session.run({ feeds: [[x, feed]], fetches: [y] });
   expect(value!.data).toEqual(Float32Array.of(5, 7));
 });
 
-test('a trace leaves no tensor behind, even when it fails', () => {
-  graph.trace((tf) => tf.softmax(graph.tensor(constant([2], 1, 2))).add(1)); // loads tfjs
+test('a trace leaves no tensor behind, even when its callback throws', () => {
+  trace(graph, ({ tf, tensor }) => tf.softmax(tensor(constant([2], 1, 2))).add(1)); // loads tfjs
   const before = tfjs().memory();
-  graph.trace((tf) => {
-    const x = graph.tensor(constant([2, 3], 1, 2, 3, 4, 5, 6));
-    return graph.output(tf.softmax(tf.matMul(x, x, false, true)).mean());
+  trace(graph, ({ tf, tensor, output }) => {
+    const x = tensor(constant([2, 3], 1, 2, 3, 4, 5, 6));
+    return output(tf.softmax(tf.matMul(x, x, false, true)).mean());
   });
   const failing = () =>
-    graph.trace((tf) => {
-      tf.matMul(graph.tensor(constant([2, 3], 1, 2, 3, 4, 5, 6)), tf.ones([3, 2]));
+    trace(graph, ({ tf, tensor }) => {
+      tf.matMul(tensor(constant([2, 3], 1, 2, 3, 4, 5, 6)), tf.ones([3, 2]));
       throw new Error('stop');
     });
   expect(failing).toThrow('stop');
@@ -41,13 +42,15 @@ test('a trace leaves no tensor behind, even when it fails', () => {
   expect([after.numTensors, after.numDataBuffers]).toEqual([before.numTensors, before.numDataBuffers]);
 });
 
-test('several graphs are traced in one process, one inside the other too', async () => {
+test('traces of different graphs can be nested', async () => {
   const other = new Graph();
   const otherSession = new Session(other);
-  const [mine, theirs] = graph.trace((tf) => {
-    const x = graph.tensor(constant([], 3));
-    const inner = other.trace((tf) => other.output(tf.square(other.tensor(other.constant('float32', [], [5])))));
-    return [graph.output(tf.square(x)), inner];
+  const [mine, theirs] = trace(graph, ({ tf, tensor, output }) => {
+    const x = tensor(constant([], 3));
+    const inner = trace(other, (nested) =>
+      nested.output(nested.tf.square(nested.tensor(other.constant('float32', [], [5])))),
+    );
+    return [output(tf.square(x)), inner];
   });
   expect(await valueOf(mine)).toEqual([9]);
   const [value] = await otherSession.run({ fetches: [theirs] });
@@ -56,10 +59,10 @@ test('several graphs are traced in one process, one inside the other too', async
   other.close();
 });
 
-test('rows are gathered by indices that only a run knows, and their gradient comes back', async () => {
+test('rows are gathered by indices that are fed, and the gradient reaches their table', async () => {
   const table = constant([3, 2], 1, 2, 3, 4, 5, 6);
   const ids = graph.placeholder('int32', [4]);
-  const rows = graph.trace((tf) => graph.output(tf.gather(graph.tensor(table), graph.tensor(ids))));
+  const rows = trace(graph, ({ tf, tensor, output }) => output(tf.gather(tensor(table), tensor(ids))));
   const [gradient] = graph.gradients(rows, [table]);
   const feed = hostTensor('int32', [4], Int32Array.of(2, 0, 2, 2));
   const [value, back] = await session.run({ feeds: [[ids, feed]], fetches: [rows, gradient!] });
@@ -72,10 +75,10 @@ test.each<[string, (a: Tensor, b: Tensor) => Tensor, number[], number[]]>([
   ['of rank 2, both transposed', (a, b) => a.matMul(b, true, true), [3, 2], [2, 3]],
   ['in batches', (a, b) => a.matMul(b, false, true), [2, 2, 3], [2, 2, 3]],
   ['with a broadcast batch', (a, b) => a.matMul(b), [2, 2, 3], [1, 3, 2]],
-])('matrices %s are multiplied, with the gradients that differences give', async (_, product, aShape, bShape) => {
+])('the product of matrices %s has the gradients that finite differences give', async (_, product, aShape, bShape) => {
   const size = (shape: number[]) => shape.reduce((x, y) => x * y, 1);
   const [a, b] = [graph.placeholder('float32', aShape), graph.placeholder('float32', bShape)];
-  const loss = graph.trace(() => graph.output(product(graph.tensor(a), graph.tensor(b)).square().sum()));
+  const loss = trace(graph, ({ tensor, output }) => output(product(tensor(a), tensor(b)).square().sum()));
   const gradients = graph.gradients(loss, [a, b]);
   const values = [aShape, bShape].map((shape, i) =>
     Float32Array.from({ length: size(shape) }, (_, k) => Math.sin(k + 5 * i)),
@@ -102,22 +105,25 @@ test.each<[string, (a: Tensor, b: Tensor) => Tensor, number[], number[]]>([
   }
 });
 
-test('asking a traced tensor for its values, or using it too late, is refused', () => {
-  let escaped: Tensor | undefined;
-  graph.trace(() => {
-    escaped = graph.tensor(constant([], 1));
-    expect(() => escaped!.dataSync()).toThrow(/no value before its graph is run/);
+test('reading the values of a traced tensor, and using it after its trace, are refused', () => {
+  const { ended, escaped } = trace(graph, (running) => {
+    const x = running.tensor(constant([], 1));
+    expect(() => x.dataSync()).toThrow(/no value until its graph is run/);
+    return { ended: running, escaped: x };
   });
-  expect(() => graph.trace(() => graph.output(escaped!))).toThrow();
-  expect(() => graph.tensor(constant([], 1))).toThrow(/inside graph.trace/);
+  expect(() => trace(graph, ({ output }) => output(escaped))).toThrow(
+    'this traced tensor was released when its trace ended',
+  );
+  expect(() => ended.tensor(constant([], 1))).toThrow('tensor() must be called inside trace()');
+  expect(() => currentTrace('dropout()')).toThrow('dropout() must be called inside trace()');
   expect(() => tfjs().square(2)).toThrow(/no graph is being traced/);
 });
 
 test('a tensor of another graph is refused', () => {
   const other = new Graph();
-  graph.trace((tf) => {
-    const x = graph.tensor(constant([], 1));
-    expect(() => other.trace(() => tf.square(x))).toThrow(/into another graph/);
+  trace(graph, ({ tf, tensor }) => {
+    const x = tensor(constant([], 1));
+    expect(() => trace(other, () => tf.square(x))).toThrow(/into another graph/);
   });
   other.close();
 });

@@ -1,22 +1,21 @@
-import type { KernelConfig, NamedAttrMap, TensorInfo } from '@tensorflow/tfjs';
-import type { NodeBackend, Tf } from './tfjs-backend.js';
+import type { KernelConfig, NamedAttrMap, NamedTensorInfoMap, TensorInfo } from '@tensorflow/tfjs';
+import type { NodeBackend, Tf } from './tfjs-types.js';
 
 const intAttr = 1;
 const boolAttr = 3;
 
-/** The kernels that replace tfjs-node's, as its lowering can't be traced or has costly gradients. */
+/** Kernels that replace tfjs-node's where its version cannot be traced or has a slow gradient. */
 export function tracedKernels(tf: Tf, backendName: string): Omit<KernelConfig, 'backendName'>[] {
   const add = tf.getKernel('Add', backendName);
   const kernel = (
     kernelName: string,
-    lower: (backend: NodeBackend, inputs: Record<string, TensorInfo>, attrs: Record<string, unknown>) => TensorInfo,
+    lower: (backend: NodeBackend, inputs: NamedTensorInfoMap, attrs: Record<string, unknown>) => TensorInfo,
   ): Omit<KernelConfig, 'backendName'> => ({
     kernelName,
-    kernelFunc: ({ inputs, attrs, backend }) =>
-      lower(backend as NodeBackend, inputs as Record<string, TensorInfo>, (attrs ?? {}) as Record<string, unknown>),
+    kernelFunc: ({ inputs, attrs, backend }) => lower(backend as NodeBackend, inputs, attrs ?? {}),
   });
   return [
-    // tfjs-node's own reads the values of the indices to check them; TensorFlow's kernel checks them at run time.
+    // tfjs-node reads the indices to check them, which is impossible in a trace; TensorFlow's kernel checks them at run time.
     kernel('GatherV2', (backend, { x, indices }, { axis, batchDims }) =>
       backend.executeSingleOutput(
         'GatherV2',
@@ -24,7 +23,7 @@ export function tracedKernels(tf: Tf, backendName: string): Omit<KernelConfig, '
         [x!, indices!, tf.scalar(axis as number, 'int32')],
       ),
     ),
-    // The gradient of a broadcast Add sums by general arithmetic; BiasAdd's has a kernel of its own, and BiasAdd is fused with its matmul.
+    // BiasAdd has its own gradient kernel and is fused with the matmul before it; the gradient of a broadcast Add is neither.
     kernel('Add', (backend, inputs, attrs) => {
       const { a, b } = inputs as { a: TensorInfo; b: TensorInfo };
       const bias = b.shape.length === 1 && a.shape.length > 1 && a.shape.at(-1) === b.shape[0];
@@ -32,14 +31,14 @@ export function tracedKernels(tf: Tf, backendName: string): Omit<KernelConfig, '
         ? backend.executeSingleOutput('BiasAdd', [], [a, b])
         : (add.kernelFunc({ inputs, attrs: attrs as NamedAttrMap, backend }) as TensorInfo);
     }),
-    // BatchMatMulV2 may broadcast, and its gradient pays for that with shape arithmetic even where it does not.
+    // The gradient of BatchMatMulV2 computes shapes for broadcasting even where nothing is broadcast.
     kernel('BatchMatMul', (backend, { a, b }, { transposeA, transposeB }) => {
       const [type, ...names] =
         a!.shape.length === 2 && b!.shape.length === 2
           ? ['MatMul', 'transpose_a', 'transpose_b']
           : [sameBatch(a!, b!) ? 'BatchMatMul' : 'BatchMatMulV2', 'adj_x', 'adj_y'];
       const flags = [transposeA, transposeB].map((value, i) => ({ name: names[i]!, type: boolAttr, value }));
-      return backend.executeSingleOutput(type!, flags, [a!, b!]);
+      return backend.executeSingleOutput(type, flags, [a!, b!]);
     }),
   ];
 }

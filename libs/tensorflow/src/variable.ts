@@ -1,18 +1,22 @@
+import type { Attrs } from './attrs.js';
 import type { DType } from './host-tensor.js';
-import type { Graph, OpOptions } from './graph.js';
 import type { Output } from './native.js';
+import type { OpOptions } from './op-definition.js';
 
-/** A value that stays in a session from run to run. Each method adds a node; nothing happens until it is run. */
+/** `Graph.op` of the variable's graph. */
+type AddNode = (type: string, inputs: readonly Output[], attrs: Attrs, options: OpOptions) => Output;
+
+/** A value that a session keeps between runs. Each method adds a node, which takes effect only when it is run. */
 export class Variable {
-  /** The resource, as ops like ResourceApplyAdam take it. */
+  /** The resource handle, an input of ops such as ResourceApplyAdam. */
   readonly handle: Output;
   readonly name: string;
   readonly shape: readonly number[];
   readonly dtype: DType;
-  readonly #graph: Graph;
+  readonly #addNode: AddNode;
 
-  constructor(graph: Graph, o: { handle: Output; name: string; shape: readonly number[]; dtype: DType }) {
-    this.#graph = graph;
+  constructor(addNode: AddNode, o: { handle: Output; name: string; shape: readonly number[]; dtype: DType }) {
+    this.#addNode = addNode;
     this.handle = o.handle;
     this.name = o.name;
     this.shape = o.shape;
@@ -20,19 +24,19 @@ export class Variable {
   }
 
   read(o: OpOptions = {}): Output {
-    return this.#graph.op('ReadVariableOp', [this.handle], { dtype: this.dtype }, o);
+    return this.#addNode('ReadVariableOp', [this.handle], { dtype: this.dtype }, o);
   }
 
-  /** Sets the value; the result has no value of its own and is for `targets` and `control`. */
+  /** Sets the value. The node has no value of its own: use it in `targets` or `control`. */
   assign(value: Output, o: OpOptions = {}): Output {
-    return this.#graph.op('AssignVariableOp', [this.handle, value], {}, o);
+    return this.#addNode('AssignVariableOp', [this.handle, value], {}, o);
   }
 
   assignAdd(value: Output, o: OpOptions = {}): Output {
-    return this.#graph.op('AssignAddVariableOp', [this.handle, value], {}, o);
+    return this.#addNode('AssignAddVariableOp', [this.handle, value], {}, o);
   }
 
   assignSub(value: Output, o: OpOptions = {}): Output {
-    return this.#graph.op('AssignSubVariableOp', [this.handle, value], {}, o);
+    return this.#addNode('AssignSubVariableOp', [this.handle, value], {}, o);
   }
 }

@@ -1,6 +1,6 @@
 import type { NautilSettings, OptimSettings, TrainerSettings } from '@nautil/config';
 import { classify, encode, encoderWeights, headWeights, type EncoderConfig, type WeightSpec } from '@nautil/model';
-import { Graph, hostTensor, Session, type Feed, type Output, type Variable } from '@nautil/tensorflow';
+import { Graph, hostTensor, Session, trace, type Feed, type Output, type Variable } from '@nautil/tensorflow';
 import type { Batch } from '@nautil/tokenization';
 import { optimizerOf, type Optimizer } from './optimizer.js';
 import type { NamedArray } from './run-folder.js';
@@ -256,26 +256,26 @@ export class ClassifierGraph {
     const graph = this.#graph;
     const { encoder, numOutputLayers, training, precision } = this.#options;
     const reads = this.#trainable.map(({ name }) => this.#readOf(this.#variables.get(name)!));
-    const output = graph.trace(() => {
+    const logits = trace(graph, ({ tensor, output }) => {
       const tensors = Object.fromEntries(
-        this.#trainable.map(({ name }, i) => [withoutPrefix(name), graph.tensor(reads[i]!)]),
+        this.#trainable.map(({ name }, i) => [withoutPrefix(name), tensor(reads[i]!)]),
       );
       const draw = dropout && {
         seed: dropout.seed,
-        step: graph.tensor(dropout.step),
-        rowOffset: graph.tensor(dropout.rowOffset),
+        step: tensor(dropout.step),
+        rowOffset: tensor(dropout.rowOffset),
       };
       const first = encode(
         encoder,
         tensors,
-        { ids: graph.tensor(ids), mask: graph.tensor(mask) },
+        { ids: tensor(ids), mask: tensor(mask) },
         { dropout: draw, firstTokenOnly: true, precision: precision === 'bf16' ? 'bfloat16' : 'float32' },
       );
-      return graph.output(
+      return output(
         classify(tensors, first, { numOutputLayers, dropout: draw && { ...draw, rate: training!.headDropout } }),
       );
     });
-    return { output, reads };
+    return { output: logits, reads };
   }
 
   #compileStep(rows: number, length: number): CompiledStep {
@@ -296,10 +296,10 @@ export class ClassifierGraph {
           step: feeds.step,
           rowOffset: feeds.rowOffset,
         });
-        const loss = graph.trace((tf) => {
-          const truth = tf.oneHot(graph.tensor(feeds.labels), this.#options.numClasses); // [B, C]
-          const nll = tf.logSoftmax(graph.tensor(logits)).mul(truth).sum(-1).neg(); // [B]
-          return graph.output(nll.mul(graph.tensor(feeds.weights)).sum());
+        const loss = trace(graph, ({ tf, tensor, output }) => {
+          const truth = tf.oneHot(tensor(feeds.labels), this.#options.numClasses); // [B, C]
+          const nll = tf.logSoftmax(tensor(logits)).mul(truth).sum(-1).neg(); // [B]
+          return output(nll.mul(tensor(feeds.weights)).sum());
         });
         const gradients = graph.gradients(loss, reads);
         const { gradients: clipped, norm } = this.#clipped(gradients, clip);
