@@ -1,6 +1,6 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { root, runProgram, type Ended } from './testing/run-program.js';
+import { type Ended, root, runProgram } from './testing/run-program.js';
 import { StateFolder } from './testing/state-folder.js';
 
 let state: StateFolder;

@@ -2,7 +2,7 @@ import { access, readFile } from 'node:fs/promises';
 import net from 'node:net';
 import { join } from 'node:path';
 import { freePort } from '@nautil/stack';
-import { root, runProgram, type Ended } from './testing/run-program.js';
+import { type Ended, root, runProgram } from './testing/run-program.js';
 import { StateFolder } from './testing/state-folder.js';
 
 // The README's first command, as a program that reads its output runs it: the same job, cut down to a few steps.

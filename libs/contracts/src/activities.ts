@@ -1,6 +1,6 @@
-import type { RunScores, FileRef, Stage, TrainingProgress } from './workflow.js';
-import type { ClassificationReport } from './report.js';
 import type { StopReason } from './events.js';
+import type { ClassificationReport } from './report.js';
+import type { FileRef, RunScores, Stage, TrainingProgress } from './workflow.js';
 
 /**
  * What the workflow asks of workers. Everything that crosses is small: files are named by reference, so that a payload
