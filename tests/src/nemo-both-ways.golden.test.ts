@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { createActivities } from '@nautil/activities';
 import { readNemo, verifyNemo, type NemoArchive } from '@nautil/formats';
 import { isJsonObject, type JsonObject, type JsonValue, type RunActivities } from '@nautil/contracts';
-import { encoderWeights, parseEncoderConfig } from '@nautil/model';
+import { encoderLayout } from '@nautil/model';
 import { nautilHome, packageRoot } from '@nautil/store';
 import { MockActivityEnvironment } from '@temporalio/testing';
 
@@ -156,7 +156,7 @@ test.each(kinds)(
         expect((await ours.encoderConfig()).notes).toEqual([]);
       });
       const { checks } = await verifyNemo(packaged.path, {
-        layout: (config, source) => encoderWeights(parseEncoderConfig(config, source)),
+        layout: encoderLayout,
       });
       expect(checks.flatMap(({ problems }) => problems)).toEqual([]);
     });

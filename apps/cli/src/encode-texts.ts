@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { findEncoder, openEncoder, type EncoderLayout } from '@nautil/formats';
-import { encoderWeights, FirstTokenEncoder, maxLength, parseEncoderConfig } from '@nautil/model';
+import { findEncoder, openEncoder } from '@nautil/formats';
+import { encoderLayout, FirstTokenEncoder, maxLength } from '@nautil/model';
 import { loadTokenizer, type Tokenizer } from '@nautil/tokenization';
 import { inputTexts, type InputTexts } from './input-texts.js';
 
@@ -44,10 +44,8 @@ export async function encodeTexts(options: EncodeTextsOptions): Promise<void> {
   }
 }
 
-const layout: EncoderLayout = (config, source) => encoderWeights(parseEncoderConfig(config, source));
-
 async function loadEncoder(path: string, batchSize: number) {
-  const opened = await openEncoder({ path, layout });
+  const opened = await openEncoder({ path, layout: encoderLayout });
   try {
     return { encoder: await FirstTokenEncoder.load(opened, { source: path, batchSize }), notes: opened.notes };
   } finally {

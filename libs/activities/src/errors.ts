@@ -1,8 +1,5 @@
 import { defineError } from '@nautil/contracts';
 
-/** The encoder that the configuration names is not on this machine, and could not be fetched. */
-export class ModelNotFound extends defineError('ModelNotFound', 'config') {}
-
 /** The data that the configuration names is nowhere. */
 export class SourceNotFound extends defineError('SourceNotFound', 'config') {}
 

@@ -1,6 +1,6 @@
-import { NautilError, type NautilErrorOptions } from '@nautil/contracts';
+import { defineError, NautilError, type NautilErrorOptions } from '@nautil/contracts';
 
-/** The base of what can be wrong with a checkpoint or a `.nemo` archive; `path` is the file (and the member in it). */
+/** Base class of the errors about the content of a file. `path` is the file, with the member inside it if there is one. */
 export abstract class CheckpointError extends NautilError {
   readonly kind = 'data';
 
@@ -12,27 +12,30 @@ export abstract class CheckpointError extends NautilError {
   }
 }
 
-/** The file contradicts itself or its format: cut off, altered, or made to mislead. Nothing of it was used. */
+/** The file contradicts itself or its format: truncated, damaged, or hostile. Nothing in it was used. */
 export class CorruptFile extends CheckpointError {
   override readonly name = 'CorruptFile';
 }
 
-/** The file isn't there, or may not be opened. */
+/** The file does not exist or can't be opened. */
 export class FileUnavailable extends CheckpointError {
   override readonly name = 'FileUnavailable';
 }
 
-/** A pickle that wants to import or call something outside the allow-list. It was not done. */
+/** A pickle tried to import or call something outside the allow-list. Nothing was executed. */
 export class UnsafePickle extends CheckpointError {
   override readonly name = 'UnsafePickle';
 }
 
-/** A sound file of a kind that isn't read: the message names the kind, the hint what to do instead. */
+/** The file is intact, but of a kind that Nautil does not read. The message names the kind, the hint the alternative. */
 export class UnsupportedFile extends CheckpointError {
   override readonly name = 'UnsupportedFile';
 }
 
-/** A checkpoint without some of the tensors that its architecture needs. */
+/** The checkpoint lacks tensors that its architecture needs. */
 export class MissingTensors extends CheckpointError {
   override readonly name = 'MissingTensors';
 }
+
+/** The configuration names a model that is not on this machine and could not be downloaded. */
+export class ModelNotFound extends defineError('ModelNotFound', 'config') {}

@@ -2,12 +2,12 @@ import type { JsonObject } from '@nautil/contracts';
 import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openEncoder, openTensors, readEncoderConfig, type EncoderLayout } from '@nautil/formats';
+import { openEncoder, openTensors, readEncoderConfig } from '@nautil/formats';
 import { packageRoot } from '@nautil/store';
 import { Graph, hostTensor, Session, trace, type Output } from '@nautil/tensorflow';
 import {
   encode,
-  encoderWeights,
+  encoderLayout,
   FirstTokenEncoder,
   maxLength,
   parseEncoderConfig,
@@ -35,12 +35,14 @@ interface Encoded {
   firstOnly: number[][];
 }
 
-const layout: EncoderLayout = (config, source) => encoderWeights(parseEncoderConfig(config, source));
-
 /** An encoder from a folder or file, in a session; `changes` to its configuration, or one when it has none. */
 async function runEncoder(path: string, changes: JsonObject = {}) {
   const found = await readEncoderConfig(path);
-  const source = await openEncoder({ path, layout, ...(found ? { config: { ...found, ...changes } } : {}) });
+  const source = await openEncoder({
+    path,
+    layout: encoderLayout,
+    ...(found ? { config: { ...found, ...changes } } : {}),
+  });
   const config = parseEncoderConfig(source.config, path);
   const graph = new Graph();
   const session = new Session(graph);
@@ -177,7 +179,7 @@ describe.each(Object.entries(parity.models))('%s', (name, truth) => {
 test.each(Object.entries(parity.models))(
   'rows of any lengths in batches get their vectors in order: %s',
   async (name, { rows }) => {
-    const opened = await openEncoder({ path: join(golden, name), layout });
+    const opened = await openEncoder({ path: join(golden, name), layout: encoderLayout });
     const encoder = await FirstTokenEncoder.load(opened, { source: name, batchSize: 3 });
     await opened.close();
     try {
@@ -274,7 +276,7 @@ test.each(['albert', 'gpt2', 'electra'])(
     const folder = mkdtempSync(join(copies, 'other-'));
     writeFileSync(join(folder, 'config.json'), JSON.stringify({ model_type }));
     copyFileSync(join(golden, 'bert-tiny-uncased/model.safetensors'), join(folder, 'model.safetensors'));
-    await expect(openEncoder({ path: folder, layout })).rejects.toMatchObject({
+    await expect(openEncoder({ path: folder, layout: encoderLayout })).rejects.toMatchObject({
       name: 'UnsupportedEncoder',
       message: expect.stringContaining(JSON.stringify(model_type)) as string,
       hint: expect.stringMatching(/bert, roberta, camembert, xlm-roberta, distilbert, megatron-bert/) as string,

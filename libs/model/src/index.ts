@@ -4,4 +4,4 @@ export { maxLength, parseEncoderConfig, type EncoderConfig, type EncoderFamily }
 export { InputTooLong, UnsupportedEncoder } from './errors.js';
 export { FirstTokenEncoder, type FirstTokenEncoderOptions } from './first-token-encoder.js';
 export { initialWeight } from './initial-weight.js';
-export { encoderWeights, headWeights, type WeightSpec } from './weights.js';
+export { encoderLayout, encoderWeights, headWeights, type WeightSpec } from './weights.js';

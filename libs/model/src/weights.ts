@@ -1,4 +1,5 @@
-import type { EncoderConfig, EncoderFamily } from './encoder-config.js';
+import type { EncoderLayout } from '@nautil/formats';
+import { parseEncoderConfig, type EncoderConfig, type EncoderFamily } from './encoder-config.js';
 
 /** One weight of a model: its name in Hugging Face's (or NeMo's) files, and its shape as torch lays it out: [out, in]. */
 export interface WeightSpec {
@@ -141,3 +142,6 @@ function linearWeights(name: string, outputs: number, inputs: number, std: numbe
     { name: `${name}.bias`, shape: [outputs], used: true, init: 'zeros', std: 0 },
   ];
 }
+
+/** The encoder weights that a config.json calls for, as `openEncoder` expects. Throws UnsupportedEncoder. */
+export const encoderLayout: EncoderLayout = (config, source) => encoderWeights(parseEncoderConfig(config, source));

@@ -1,24 +1,23 @@
 import type { JsonObject } from '@nautil/contracts';
-import { openEncoder, readEncoderConfig, UnsupportedFile, type Encoder, type EncoderLayout } from '@nautil/formats';
-import { encoderWeights, initialWeight, parseEncoderConfig, type EncoderConfig } from '@nautil/model';
+import { openEncoder, UnsupportedFile, type Encoder } from '@nautil/formats';
+import { encoderLayout, initialWeight, parseEncoderConfig, type EncoderConfig } from '@nautil/model';
 import { classifierWeights, encoderPrefix, type ClassifierShape } from './classifier-graph.js';
 import type { EncoderSource } from './job.js';
 
-/** The architecture and the first weights of a run. */
+/** The architecture and the initial weights of a run. */
 export interface InitialClassifier {
   encoder: EncoderConfig;
 
-  /** By NeMo's name. */
+  /** Reads a weight by NeMo's name. */
   read(this: void, name: string): Promise<Float32Array>;
   close(): Promise<void>;
 }
 
 /**
- * Opens the encoder of a run: pretrained weights where there are any, else NeMo's random initialisation; the head is
- * always new, N(0, 0.02) by the seed.
+ * Opens the encoder of a run: its pretrained weights if it has any, otherwise NeMo's random initialisation. The head always
+ * starts at random, N(0, 0.02). The seed determines all random weights.
  *
- * @throws MissingTensors when the weights lack one that the architecture needs; UnsupportedEncoder, CorruptFile,
- * FileUnavailable, UnsafePickle, UnsupportedFile.
+ * @throws what `openEncoder` throws
  */
 export async function openInitialClassifier(
   source: EncoderSource,
@@ -31,7 +30,7 @@ export async function openInitialClassifier(
   const inFile = new Set(pretrained?.tensors.names().map((name) => encoderPrefix + name));
   return {
     encoder,
-    // A file may lack the pooler, which nothing uses; NeMo's archives hold one all the same, and NeMo demands it.
+    // A file may lack the pooler, which no computation uses. NeMo requires one in an archive, so it gets initial weights.
     async read(name) {
       if (pretrained && inFile.has(name)) return pretrained.tensors.readFloat32(name.slice(encoderPrefix.length));
       return initialWeight(specs.get(name)!, seed);
@@ -42,30 +41,30 @@ export async function openInitialClassifier(
   };
 }
 
-/** Hugging Face's config.json of the encoder: given, beside the weights, or derived from them. */
+/** Hugging Face's config.json of the encoder: given, found next to the weights, or inferred from them. */
 export async function encoderConfigOf(source: EncoderSource): Promise<Record<string, unknown>> {
   const { config, pretrained } = await openSource(source);
   await pretrained?.close();
   return config;
 }
 
-const layout: EncoderLayout = (config, source) => encoderWeights(parseEncoderConfig(config, source));
-
-/** As NeMo goes about it: the configuration makes the architecture, and `lm_checkpoint`'s weights go over all others. */
+/** As NeMo does: the configuration defines the architecture, and the weights of `lm_checkpoint` replace all others. */
 async function openSource(source: EncoderSource): Promise<{ config: JsonObject; pretrained?: Encoder }> {
-  const path = source.lmCheckpoint ?? source.path;
-  const given = source.config as JsonObject | undefined;
-  if (path === undefined) {
-    if (given) return { config: given };
+  const { lmCheckpoint, path } = source;
+  const weights = lmCheckpoint ?? path;
+  const config = source.config as JsonObject | undefined;
+  if (weights === undefined) {
+    if (config) return { config };
     throw new UnsupportedFile(nameOf(source), 'names neither weights nor a configuration', {
       hint: 'set pretrained_model_name, lm_checkpoint, config_file or config',
     });
   }
-  const besidePath =
-    given === undefined && source.lmCheckpoint !== undefined && source.path !== undefined
-      ? await readEncoderConfig(source.path)
-      : undefined;
-  const pretrained = await openEncoder({ path, layout, config: given ?? besidePath });
+  const pretrained = await openEncoder({
+    path: weights,
+    layout: encoderLayout,
+    config,
+    architectureFrom: lmCheckpoint === undefined ? undefined : path,
+  });
   return { config: pretrained.config, pretrained };
 }
 

@@ -15,10 +15,8 @@ export function register(program: Command): void {
     .addHelpText('after', examples('verify sst2.nemo', 'verify sst2.nemo --json | jq .sound'))
     .action(async (file: string, { json }: { json?: boolean }) => {
       const { verifyNemo } = await import('@nautil/formats');
-      const { encoderWeights, parseEncoderConfig } = await import('@nautil/model');
-      const verified = await verifyNemo(file, {
-        layout: (config, source) => encoderWeights(parseEncoderConfig(config, source)),
-      });
+      const { encoderLayout } = await import('@nautil/model');
+      const verified = await verifyNemo(file, { layout: encoderLayout });
       if (json) console.log(JSON.stringify(verified, null, 2));
       else {
         const { default: pc } = await import('picocolors');

@@ -1,9 +1,7 @@
-import { basename, join } from 'node:path';
-import { readdir } from 'node:fs/promises';
-import { encoderFilesIn, findConfig } from '@nautil/formats';
+import { basename } from 'node:path';
+import { listEncoderFiles } from '@nautil/formats';
 import type { CachedInputs, EncoderFiles, FileRef, LabelledData, Made, ResolvedRun, Source } from '@nautil/contracts';
 import { sha256Of, Store } from '@nautil/store';
-import { isTokenizerFile } from './encoder-files.js';
 import { treeDigest } from './tree-digest.js';
 
 /** Keeps the data in the content-addressed store, where nothing outside can change it, and takes the encoder's digest. */
@@ -26,23 +24,7 @@ export async function cache(o: { run: ResolvedRun; source: Source; data: Labelle
 
 /** Of weights, architecture and tokenizer: the files that a run reads. */
 async function encoderDigestOf(encoder: EncoderFiles): Promise<string> {
-  const { path, lmCheckpoint, configFile, tokenizerFolder, vocabFile } = encoder;
-  const files = new Set<string>();
-  const add = (...paths: (string | undefined)[]): void =>
-    paths.forEach((file) => void (file !== undefined && files.add(file)));
-  if (lmCheckpoint !== undefined) add(...(await encoderFilesIn(lmCheckpoint)));
-  // Of a model whose weights are replaced, the configuration alone counts.
-  if (path !== undefined) add(...(lmCheckpoint === undefined ? await encoderFilesIn(path) : [await findConfig(path)]));
-  if (tokenizerFolder !== undefined) {
-    add(
-      ...(await readdir(tokenizerFolder))
-        .filter(isTokenizerFile)
-        .sort()
-        .map((name) => join(tokenizerFolder, name)),
-    );
-  }
-  add(configFile, vocabFile);
   const digests: string[] = [];
-  for (const file of files) digests.push(`${basename(file)} ${await treeDigest(file)}`);
+  for (const file of await listEncoderFiles(encoder)) digests.push(`${basename(file)} ${await treeDigest(file)}`);
   return sha256Of(digests.join('\n'));
 }

@@ -444,7 +444,7 @@ describe('encoder', () => {
     expect(readdirSync(encoder.path!).sort()).toEqual(['config.json', 'pytorch_model.bin', 'tokenizer.json']);
   });
 
-  test('without network an error says what was looked for where, and what to do', async () => {
+  test('without network an error says what it searched and what to do', async () => {
     const hub = await startHub({ repositories: {} });
     const absent = await errorOf(encoderOf([named('org/bert')]));
     expect(absent).toMatchObject({ name: 'ModelNotFound', kind: 'config' });
@@ -461,13 +461,13 @@ describe('encoder', () => {
     expect((await errorOf(encoderOf([named('org/bert')]))).message).toContain('HF_HUB_OFFLINE is set');
   });
 
-  test("a name of NGC's is answered with the file to fetch, or resolved by lm_checkpoint and BERT's vocabulary", async () => {
+  test("a name that NeMo resolves through NGC needs lm_checkpoint, and gets BERT's vocabulary", async () => {
     const hub = await startHub({ repositories: { 'models/bert-large-uncased': model } });
     const name = named('megatron-bert-345m-uncased');
     const error = await errorOf(encoderOf([name]));
     expect(error.name).toBe('ModelNotFound');
     expect(error.hint).toContain(
-      'fetch release/mp_rank_00/model_optim_rng.pt of the NGC model nvidia/megatron_bert_345m',
+      'download release/mp_rank_00/model_optim_rng.pt of the NGC model nvidia/megatron_bert_345m',
     );
     expect(hub.requests).toEqual([]);
     const checkpoint = await serve('model_optim_rng.pt', Buffer.from('weights'));
@@ -502,6 +502,9 @@ describe('encoder', () => {
       configFile: join(files, 'config.json'),
       vocabFile: join(files, 'vocab.txt'),
     });
+    writeFileSync(join(files, 'broken.json'), '{');
+    const broken = [`model.language_model.config_file=${join(files, 'broken.json')}`, overrides[1]!];
+    expect((await errorOf(encoderOf(broken))).message).toContain(`${join(files, 'broken.json')}: is not JSON`);
     const dict = 'model.language_model.config={model_type: bert, hidden_size: 8, num_attention_heads: 2}';
     expect((await encoderOf([named('org/nowhere'), dict, overrides[1]!])).encoder.path).toBeUndefined();
   });

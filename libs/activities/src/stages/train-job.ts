@@ -1,7 +1,7 @@
 import type { CachedInputs, ResolvedRun, TokenizedData } from '@nautil/contracts';
 import { classWeights, labelCounts, readLabelNames } from '@nautil/datasets';
+import { givenEncoderConfig } from '@nautil/formats';
 import type { TrainJob } from '@nautil/training';
-import { givenConfig } from './encoder-files.js';
 import { configOf } from './run-settings.js';
 
 /** What the trainer is asked to do; `digests` name everything that its numbers depend on. */
@@ -25,7 +25,10 @@ export async function trainJobOf(o: {
     encoder: {
       path: inputs.encoder.path,
       lmCheckpoint: inputs.encoder.lmCheckpoint,
-      config: await givenConfig(settings.model.languageModel, inputs.encoder.configFile),
+      config: await givenEncoderConfig({
+        configFile: inputs.encoder.configFile,
+        config: settings.model.languageModel.config,
+      }),
     },
     numClasses,
     ...(labels ? { labelNames: await readLabelNames(labels.path) } : {}),

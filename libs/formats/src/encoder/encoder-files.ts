@@ -1,39 +1,40 @@
+import type { EncoderFiles, JsonObject } from '@nautil/contracts';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CorruptFile, FileUnavailable, UnsupportedFile } from '../errors.js';
-import { isHubRepository, snapshotOf } from './hub-cache.js';
+import { readJsonFile } from '../json.js';
 import { readShardMap } from '../sharded-tensors.js';
+import { isHubRepository, snapshotIn } from './find-encoder.js';
 
 /** Where the weights of an encoder are, and its configuration. */
 export interface WeightFiles {
-  /** A file of tensors, an index of several (`.index.json`), or a `.nemo`. */
+  /** A file of tensors, an index of several files (`.index.json`), or a `.nemo` archive. */
   readonly weights: string;
 
-  /** The config.json that belongs to them; undefined when there is none, and for a `.nemo`, which holds its own. */
+  /** The config.json next to the weights, if there is one. Undefined for a `.nemo`, which contains its own. */
   readonly config: string | undefined;
 }
 
 /**
- * Finds the weights of an encoder in a folder (a Hugging Face model, a repository of the hub's cache, a checkpoint of
- * Megatron-LM), or takes a file as it is.
+ * Finds the weights in a folder: a Hugging Face model, a repository of Hugging Face's cache, or a Megatron-LM checkpoint. A
+ * file is taken as it is.
  *
- * @throws FileUnavailable, and UnsupportedFile with the files that are read for a folder without any of them
+ * @throws FileUnavailable; UnsupportedFile for a folder without weights, with the file names that would be accepted
  */
 export async function findWeights(path: string): Promise<WeightFiles> {
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
     const problem = error.code === 'ENOENT' ? 'there is no such file or folder' : `can't be read (${error.code ?? ''})`;
     throw new FileUnavailable(path, problem, { cause: error });
   });
-  if (!found.isDirectory())
-    return { weights: path, config: /\.nemo$/i.test(path) ? undefined : configIn(dirname(path)) };
-  const folder = isHubRepository(path) ? await snapshotOf(path) : path;
+  if (!found.isDirectory()) return { weights: path, config: isNemo(path) ? undefined : configIn(dirname(path)) };
+  const folder = isHubRepository(path) ? await snapshotIn(path) : path;
   return { weights: await weightsIn(folder), config: configIn(folder) };
 }
 
 /**
- * The files that `openEncoder` reads at a path, all of them there: the configuration where there is one, and the weights,
- * with every shard of an index.
+ * The files that `openEncoder` reads for a path: the configuration if there is one, and the weights with every shard. All of
+ * them exist.
  *
  * @throws FileUnavailable, UnsupportedFile, and CorruptFile for a broken index
  */
@@ -47,22 +48,46 @@ export async function encoderFilesIn(path: string): Promise<string[]> {
   return files;
 }
 
-/** The config.json of the encoder at a path, weights or none; undefined when there is none. */
-export async function findConfig(path: string): Promise<string | undefined> {
+/** Every file that a run reads for its encoder and its tokenizer, without duplicates, in a fixed order. */
+export async function listEncoderFiles(encoder: EncoderFiles): Promise<string[]> {
+  const { path, lmCheckpoint, configFile, tokenizerFolder, vocabFile } = encoder;
+  const files: (string | undefined)[] = [];
+  if (lmCheckpoint !== undefined) files.push(...(await encoderFilesIn(lmCheckpoint)));
+  if (path !== undefined) {
+    // Only the configuration of a model counts when another checkpoint replaces its weights.
+    files.push(...(lmCheckpoint === undefined ? await encoderFilesIn(path) : [await findConfig(path)]));
+  }
+  if (tokenizerFolder !== undefined) {
+    const names = (await readdir(tokenizerFolder)).filter(isTokenizerFile).sort();
+    files.push(...names.map((name) => join(tokenizerFolder, name)));
+  }
+  files.push(configFile, vocabFile);
+  return [...new Set(files)].filter((file) => file !== undefined);
+}
+
+/** The content of the config.json for the encoder at a path, with or without weights. Undefined if there is none. */
+export async function readEncoderConfig(path: string): Promise<JsonObject | undefined> {
+  const file = await findConfig(path);
+  return file === undefined ? undefined : readJsonFile(file);
+}
+
+async function findConfig(path: string): Promise<string | undefined> {
   const isFolder = await stat(path).then(
     (found) => found.isDirectory(),
     () => false,
   );
   if (!isFolder) return configIn(dirname(path));
-  return configIn(isHubRepository(path) ? await snapshotOf(path) : path);
+  return configIn(isHubRepository(path) ? await snapshotIn(path) : path);
 }
+
+export const isNemo = (path: string): boolean => /\.nemo$/i.test(path);
 
 function configIn(folder: string): string | undefined {
   const path = join(folder, 'config.json');
   return existsSync(path) ? path : undefined;
 }
 
-/** Names of the weights in a folder, in order of preference; safetensors can't carry code at all. */
+/** Names of weights in a folder, in order of preference: safetensors first, because it cannot contain code. */
 const weightNames = [
   'model.safetensors',
   'model.safetensors.index.json',
@@ -75,16 +100,17 @@ const weightNames = [
 
 async function weightsIn(folder: string): Promise<string> {
   const named = weightNames.map((name) => join(folder, name)).find((path) => existsSync(path));
-  if (named) return named;
+  if (named !== undefined) return named;
   const tracker = await readFile(join(folder, 'latest_checkpointed_iteration.txt'), 'utf8').catch(() => undefined);
   if (tracker !== undefined) return weightsOfIteration(folder, tracker.trim());
   const present = await readdir(folder);
   const other = present.find((name) => /^(?:tf_model\.h5|flax_model\.msgpack|.*\.onnx|.*\.ckpt\.index)$/.test(name));
-  const problem = other ? `its weights, ${other}, are of another framework` : 'there are no weights in this folder';
+  const problem =
+    other === undefined ? 'there are no weights in this folder' : `its weights, ${other}, are of another framework`;
   throw new UnsupportedFile(folder, problem, { hint: `one of these is needed: ${weightNames.join(', ')}` });
 }
 
-/** Megatron-LM's layout: `iter_0001000/mp_rank_00/model_optim_rng.pt`, one folder a rank of model parallelism. */
+/** Megatron-LM's layout: `iter_0001000/mp_rank_00/model_optim_rng.pt`, with one folder per rank of model parallelism. */
 async function weightsOfIteration(folder: string, iteration: string): Promise<string> {
   if (!/^(?:release|\d{1,12})$/.test(iteration)) {
     throw new CorruptFile(join(folder, 'latest_checkpointed_iteration.txt'), 'names no iteration');
@@ -101,3 +127,21 @@ async function weightsOfIteration(folder: string, iteration: string): Promise<st
   }
   return weightsIn(join(name, only));
 }
+
+/** Any one of these files is enough to build a tokenizer. */
+export const vocabularyNames = ['tokenizer.json', 'vocab.txt', 'vocab.json'];
+
+export const hasVocabulary = (folder: string): boolean =>
+  vocabularyNames.some((name) => existsSync(join(folder, name)));
+
+/** Whether a tokenizer reads a file of this name. */
+export function isTokenizerFile(name: string): boolean {
+  return (
+    vocabularyNames.includes(name) ||
+    ['tokenizer_config.json', 'special_tokens_map.json', 'added_tokens.json', 'merges.txt'].includes(name)
+  );
+}
+
+/** The folder itself, or the folder that a file is in. */
+export const folderOf = async (path: string): Promise<string> =>
+  (await stat(path)).isDirectory() ? path : dirname(path);

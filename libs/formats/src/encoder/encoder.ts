@@ -1,35 +1,35 @@
 import type { JsonObject } from '@nautil/contracts';
 import type { TensorSource } from '../tensor-source.js';
 
-/** A tensor that an encoder has, under Hugging Face's name without prefix. */
+/** A tensor of an encoder, under Hugging Face's name without a prefix. */
 export interface LayoutTensor {
   readonly name: string;
 
   /** Matrices are [out, in]. */
   readonly shape: readonly number[];
 
-  /** False for one that nothing is computed with, such as the pooler: a file may lack it. */
+  /** False for a tensor that no computation uses, such as the pooler's. A file may lack it. */
   readonly used: boolean;
 }
 
 /**
- * The tensors that a config.json calls for. It belongs to who computes with them, and refuses what it can't compute;
- * `source` is what messages call the configuration.
+ * The tensors that a config.json calls for. @nautil/model provides it (`encoderLayout`), because it knows which architectures
+ * it can compute; it throws for all others. `source` names the configuration in error messages.
  */
 export type EncoderLayout = (config: JsonObject, source: string) => readonly LayoutTensor[];
 
-/** An encoder open for reading, whatever it came from. */
+/** An open encoder, whatever its file format. */
 export interface Encoder {
-  /** Hugging Face's config.json: the one given or found; derived for Megatron-LM's and for bare files. */
+  /** Hugging Face's config.json: given, found, or inferred (for Megatron-LM checkpoints and files without a configuration). */
   readonly config: JsonObject;
 
-  /** Every weight of the layout and of its shape, in its order; unused ones where the file has them. */
+  /** Every weight of the layout in the layout's order and shape. Unused weights are present if the file has them. */
   readonly tensors: TensorSource;
 
-  /** Names in the file of tensors that the encoder doesn't have, such as the heads of pretraining. */
+  /** Names of tensors in the file that are not part of the encoder, such as the heads used for pretraining. */
   readonly dropped: readonly string[];
 
-  /** Sentences for the log: what was renamed, derived or guessed. */
+  /** Sentences for the log: what was renamed, inferred or assumed. */
   readonly notes: readonly string[];
 
   close(): Promise<void>;

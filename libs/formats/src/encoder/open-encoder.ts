@@ -3,7 +3,7 @@ import { closest } from 'fastest-levenshtein';
 import { basename, dirname } from 'node:path';
 import { CorruptFile, MissingTensors } from '../errors.js';
 import type { Encoder, EncoderLayout, LayoutTensor } from './encoder.js';
-import { findConfig, findWeights } from './encoder-files.js';
+import { findWeights, isNemo, readEncoderConfig, type WeightFiles } from './encoder-files.js';
 import { huggingFaceNames } from './hugging-face-names.js';
 import { inferEncoderConfig, type ConfigHints, type InferredConfig } from './infer-encoder-config.js';
 import { readJsonFile } from '../json.js';
@@ -17,67 +17,74 @@ import type { TensorInfo, TensorSource } from '../tensor-source.js';
 
 export interface EncoderToOpen extends ConfigHints {
   /**
-   * A folder (Hugging Face's, a repository of the hub's cache, Megatron-LM's), or a file: safetensors, torch.save's,
-   * Megatron-LM's, or a `.nemo`.
+   * A folder (a Hugging Face model, a repository of its cache, a Megatron-LM checkpoint), or a file: safetensors, torch.save,
+   * Megatron-LM, or a `.nemo` archive.
    */
   readonly path: string;
 
   readonly layout: EncoderLayout;
 
-  /** Configuration to hold in place of the one that lies with the weights. */
+  /** Replaces the configuration found next to the weights. */
   readonly config?: JsonObject | undefined;
+
+  /** A model whose configuration is used if `config` is not given, when `path` is a checkpoint of that architecture. */
+  readonly architectureFrom?: string | undefined;
 }
 
 /**
- * Opens an encoder's weights and configuration, and checks that they are complete and fit each other.
+ * Opens an encoder's weights and configuration, and checks that the weights are complete and fit the configuration.
  *
  * @example
- * const layout = (config, source) => encoderWeights(parseEncoderConfig(config, source));
- * const encoder = await openEncoder({ path: await findEncoder('bert-base-uncased'), layout });
+ * const encoder = await openEncoder({ path: await findEncoder('bert-base-uncased'), layout: encoderLayout });
  * const words = await encoder.tensors.readFloat32('embeddings.word_embeddings.weight');
+ * await encoder.close();
  *
- * @throws what `layout` throws for an architecture that it refuses; MissingTensors with the missing names and the nearest
- * ones present; CorruptFile, FileUnavailable, UnsafePickle, UnsupportedFile
+ * @throws what `layout` throws for an architecture that is not supported; MissingTensors with the missing names and the
+ * nearest present ones; CorruptFile, FileUnavailable, UnsafePickle, UnsupportedFile
  */
 export async function openEncoder(o: EncoderToOpen): Promise<Encoder> {
   const files = await findWeights(o.path);
-  const given = o.config ?? (files.config === undefined ? undefined : await readJsonFile(files.config));
-  const configName = o.config ? `the configuration for ${files.weights}` : (files.config ?? files.weights);
-  // Before the weights, so that a model that isn't supported is refused for what it is, not for a name that it lacks.
-  if (given) o.layout(given, configName);
+  const { config: given, source } = await findGivenConfig(o, files);
+  // Checked before the weights, so that the error names the architecture and not a missing tensor.
+  if (given) o.layout(given, source);
   const found = await openFile(files.weights, o, given);
-  try {
-    const { tensors, dropped } = fitToLayout(found.tensors, o.layout(found.config, configName), files.weights);
+  return closingOnError(found, () => {
+    const { tensors, dropped } = fitToLayout(found.tensors, o.layout(found.config, source), files.weights);
     return { ...found, tensors, dropped: [...found.dropped, ...dropped] };
-  } catch (error) {
-    await found.close();
-    throw error;
+  });
+}
+
+/** The configuration that is not inferred from the weights, and what error messages call it. */
+async function findGivenConfig(
+  o: EncoderToOpen,
+  { weights, config }: WeightFiles,
+): Promise<{ config: JsonObject | undefined; source: string }> {
+  if (o.config) return { config: o.config, source: `the configuration for ${weights}` };
+  if (o.architectureFrom !== undefined) {
+    const found = await readEncoderConfig(o.architectureFrom);
+    if (found) return { config: found, source: o.architectureFrom };
   }
+  return { config: config === undefined ? undefined : await readJsonFile(config), source: config ?? weights };
 }
 
-/** The config.json of the encoder at a path, whether or not weights lie with it; undefined when there is none. */
-export async function readEncoderConfig(path: string): Promise<JsonObject | undefined> {
-  const file = await findConfig(path);
-  return file === undefined ? undefined : readJsonFile(file);
-}
-
-/** An encoder whose tensors have their names; whether they are all there is still to be seen. */
+/** Opens a file under Hugging Face's names. Does not check whether all tensors are there. */
 async function openFile(path: string, hints: ConfigHints, given: JsonObject | undefined): Promise<Encoder> {
   if (isNemo(path)) {
     const archive = await readNemo(path);
     return closingOnError(archive, async () => {
       const { config, notes } = given ? { config: given, notes: [] } : await archive.encoderConfig(hints);
-      return named(archive.tensors, path, { config, notes }, () => archive.close());
+      return withHuggingFaceNames(archive.tensors, path, { config, notes }, () => archive.close());
     });
   }
   const source = path.endsWith('.index.json') ? await openShardedTensors(path) : await openTensors(path);
   return closingOnError(source, () => {
     if (isTorchFile(source) && isMegatron(source)) return readMegatron(source, path, given, hints);
-    if (given) return named(source, path, { config: given, notes: [] }, () => source.close());
+    if (given) return withHuggingFaceNames(source, path, { config: given, notes: [] }, () => source.close());
     const { names } = huggingFaceNames(source.names(), path);
     const shapes = new Map([...names].map(([name, inFile]) => [name, source.info(inFile).shape]));
     const modelName = `${basename(dirname(path))}/${basename(path)}`;
-    return named(source, path, inferEncoderConfig(shapes, path, { modelName, ...hints }), () => source.close());
+    const inferred = inferEncoderConfig(shapes, path, { modelName, ...hints });
+    return withHuggingFaceNames(source, path, inferred, () => source.close());
   });
 }
 
@@ -90,7 +97,12 @@ async function closingOnError<T>(source: { close(): Promise<void> }, use: () => 
   }
 }
 
-function named(source: TensorSource, path: string, config: InferredConfig, close: () => Promise<void>): Encoder {
+function withHuggingFaceNames(
+  source: TensorSource,
+  path: string,
+  config: InferredConfig,
+  close: () => Promise<void>,
+): Encoder {
   const { names, dropped, notes } = huggingFaceNames(source.names(), path);
   return {
     config: config.config,
@@ -100,8 +112,6 @@ function named(source: TensorSource, path: string, config: InferredConfig, close
     close,
   };
 }
-
-const isNemo = (path: string) => /\.nemo$/i.test(path);
 
 function isTorchFile(source: TensorSource): source is TorchFile {
   return 'root' in source;
@@ -129,9 +139,9 @@ function renamed(
   });
 }
 
-const mostNamed = 10;
+const maxNamesShown = 10;
 
-/** The tensors of the layout, in its order: every one present and of its shape, or an error that says which is not. */
+/** The tensors of the layout, in its order. Throws if one is missing or has another shape. */
 function fitToLayout(
   source: TensorSource,
   layout: readonly LayoutTensor[],
@@ -143,9 +153,9 @@ function fitToLayout(
   const missing = layout.filter(({ name, used }) => used && !present.has(name));
   if (missing.length > 0) {
     const lines = missing
-      .slice(0, mostNamed)
+      .slice(0, maxNamesShown)
       .map(({ name }) => (dropped.length > 0 ? `${name} (nearest: ${closest(name, dropped)})` : name));
-    if (missing.length > mostNamed) lines.push(`and ${missing.length - mostNamed} more`);
+    if (missing.length > maxNamesShown) lines.push(`and ${missing.length - maxNamesShown} more`);
     throw new MissingTensors(path, `${missing.length} of the encoder's ${layout.length} tensors are missing`, {
       hint: lines.join('\n'),
     });
