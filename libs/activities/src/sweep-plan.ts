@@ -1,5 +1,5 @@
 import { maxTrials, defineError, type SweepPlan, type SweepRequest, type SweepTrial } from '@nautil/contracts';
-import { ConfigError, gridOf, loadConfig, parseSweep, sampleOf, type Settings, type Sweep } from '@nautil/config';
+import { ConfigError, gridOf, loadConfig, parseSweep, sampleOf, type Config, type Sweep } from '@nautil/config';
 import { defaultFolder } from '@nautil/store';
 import { configDigestOf, experimentOf } from './stages/resolve-run.js';
 
@@ -29,12 +29,12 @@ export async function planSweep(request: SweepRequest, o: { cwd?: string } = {})
   const trials = new Map<string, SweepTrial>();
   let experiment = '';
   for (const overrides of combinations) {
-    const { tree, settings } = await explaining(
+    const { tree, config } = await explaining(
       overrides,
       loadConfig({ configName, configPath, overrides: [...fixed, ...overrides], cwd }),
     );
-    if (trials.size === 0) refuseObjective(request, settings);
-    experiment ||= experimentOf(settings);
+    if (trials.size === 0) refuseObjective(request, config);
+    experiment ||= experimentOf(config);
     const digest = configDigestOf(tree);
     if (trials.has(digest)) continue;
     const workflowId = `${sweepId}-${readable(overrides)}-${digest.slice(0, 8)}`;
@@ -85,11 +85,11 @@ async function explaining<T>(overrides: string[], composing: Promise<T>): Promis
 }
 
 /** NOTE: data sets that a converter makes are not known yet; a trial without the score is then a line without one. */
-function refuseObjective({ objective }: SweepRequest, { model, nautil }: Settings): void {
+function refuseObjective({ objective }: SweepRequest, { model, nautil }: Config): void {
   if (nautil.data.format !== 'nemo') return;
   const [split] = objective.split('/');
-  const [key, dataset] = split === 'test' ? ['test_ds', model.testDs] : ['validation_ds', model.validationDs];
-  if (dataset.filePath != null) return;
+  const [key, dataset] = split === 'test' ? ['test_ds', model.test_ds] : ['validation_ds', model.validation_ds];
+  if (dataset.file_path !== null) return;
   throw new SweepRefused(`trials cannot be compared by ${objective}: model.${key}.file_path is not set`, {
     hint: `set model.${key}.file_path, or compare by another score with --objective`,
   });

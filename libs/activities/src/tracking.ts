@@ -98,14 +98,14 @@ export async function finishTracking(
       for (const file of [reportFile, evaluations, answers, ...charts])
         if (file) tracker.artifact(file.path, `report/${basename(file.path)}`);
     }
-    const { tree, settings } = await configOf(run);
+    const { tree, config } = await configOf(run);
     tracker.text('config/config.yaml', stringifyNemoYaml(tree));
     const archive = packaged && `model/${basename(packaged.nemo.path)}`;
     if (packaged && archive) tracker.artifact(packaged.nemo.path, archive);
     const timeoutMs = tracker.runId === undefined ? shortFlushMs : flushMs + (packaged?.nemo.sizeBytes ?? 0) / 1000;
     const arrived = await tracker.finish(status, message, { timeoutMs, patienceMs });
     const { runId } = tracker;
-    const name = settings.nautil.mlflow.registeredModelName;
+    const name = config.nautil.mlflow.registered_model_name;
     if (name !== null && archive && runId) {
       if (arrived) await register({ name, runId, path: archive, trackingUri: tracking.trackingUri! });
       else console.warn(notRegistered(name, 'the archive has not arrived at MLflow yet'));

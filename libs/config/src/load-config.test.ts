@@ -218,8 +218,9 @@ describe('what changes nothing', () => {
 });
 
 test('steps of warm-up that are asked for go before the ratio of the file', async () => {
-  const { settings, notes } = await load('model.optim.sched.warmup_steps=10');
-  expect(settings.model.optim.sched).toMatchObject({ warmupSteps: 10, warmupRatio: null });
+  const { config, notes } = await load('model.optim.sched.warmup_steps=10');
+  expect(config.model.optim.sched).toMatchObject({ warmup_steps: 10 });
+  expect(config.model.optim.sched).not.toHaveProperty('warmup_ratio');
   expect(notes).toEqual(['override 1: model.optim.sched.warmup_steps is given, so that warmup_ratio does not count']);
 });
 
@@ -229,15 +230,15 @@ test('steps and ratio of warm-up in one breath are refused, as in NeMo', async (
 });
 
 test('the number of classes may be left open', async () => {
-  expect((await load()).settings.model.dataset.numClasses).toBeNull();
+  expect((await load()).config.model.dataset.num_classes).toBeNull();
 });
 
 test('a variable at the top of a file is for interpolations', async () => {
   const options = await fromFile(
     'encoder: roberta-base\nmodel:\n  language_model:\n    pretrained_model_name: ${encoder}\n',
   );
-  const { settings, notes, tree } = await loadConfig(options);
-  expect(settings.model.languageModel.pretrainedModelName).toBe('roberta-base');
+  const { config, notes, tree } = await loadConfig(options);
+  expect(config.model.language_model.pretrained_model_name).toBe('roberta-base');
   expect(notes).toEqual(['own.yaml:1: encoder is no key of the configuration; it is for ${encoder} only']);
   expect(tree).not.toHaveProperty('encoder');
 });
@@ -254,7 +255,7 @@ test("a folder of one's own still has the groups that come with Nautil", async (
   const options = await fromFile('defaults:\n  - trainer: cpu\n  - _self_\ntrainer:\n  max_epochs: 3\n', [
     '+optim=sgd',
   ]);
-  const { settings } = await loadConfig(options);
-  expect(settings.trainer).toMatchObject({ accelerator: 'cpu', maxEpochs: 3 });
-  expect(settings.model.optim.name).toBe('sgd');
+  const { config } = await loadConfig(options);
+  expect(config.trainer).toMatchObject({ accelerator: 'cpu', max_epochs: 3 });
+  expect(config.model.optim.name).toBe('sgd');
 });

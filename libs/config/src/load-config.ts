@@ -8,11 +8,10 @@ import { ConfigSearchPath, shippedFolder } from './config-search-path.js';
 import { modernise } from './old-spellings.js';
 import { parseOverride, type Override } from './parse-override.js';
 import { printYaml } from './print-yaml.js';
+import { readConfig } from './read-config.js';
 import { resolveInterpolations } from './resolve-interpolations.js';
-import { configSchema } from './schema/config-schema.js';
+import { configSchema, type Config } from './schema/config-schema.js';
 import { schemaAt } from './schema/lookup.js';
-import type { Settings } from './settings.js';
-import { settingsFrom } from './settings-from.js';
 import { validate } from './validate.js';
 
 export interface LoadOptions {
@@ -32,9 +31,11 @@ export interface LoadOptions {
 }
 
 export interface LoadedConfig {
-  /** NeMo's snake_case tree as composed, interpolations resolved. */
+  /** The configuration as composed, with interpolations resolved. */
   tree: JsonObject;
-  settings: Settings;
+
+  /** The tree with every key that it leaves out. */
+  config: Config;
 
   /** What a reader should know: old spellings, and keys that have no effect here. */
   notes: string[];
@@ -79,7 +80,7 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
   const originOf = (key: string): Origin | undefined => select(resolved, key.split('.'))?.origin;
   return {
     tree,
-    settings: settingsFrom(tree),
+    config: readConfig(tree),
     notes: [...spellings, ...notes],
     yaml: printYaml(resolved),
     writtenAt: (key) => {

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { stringifyNemoYaml, withTarget } from '@nautil/formats';
-import type { ExpManagerSettings } from '@nautil/config';
+import { experimentName, type Config } from '@nautil/config';
 import type { CheckpointSaved, EpochEvaluated, JsonObject, TrainDone, TrainEvent } from '@nautil/contracts';
 import { monitored } from '@nautil/metrics';
 import { writeFileAtomic } from '@nautil/store';
@@ -16,7 +16,7 @@ import { recordTraining } from './record-training.js';
 export interface ExperimentOptions {
   /** As `placeExperiment` gave it. */
   folder: string;
-  settings: ExpManagerSettings;
+  manager: Config['exp_manager'];
 
   /** Hears of every entry of the log. */
   echo?: ((entry: string) => void) | undefined;
@@ -29,8 +29,8 @@ const rule = '='.repeat(91);
  * NeMo's names. It listens to training; the run's own state is elsewhere, so that losing this folder loses no step.
  *
  * @example
- * const { folder } = await placeExperiment({ settings: settings.expManager, cwd });
- * const experiment = await ExperimentFolder.open({ folder, settings: settings.expManager });
+ * const { folder } = await placeExperiment({ manager: config.exp_manager, cwd });
+ * const experiment = await ExperimentFolder.open({ folder, manager: config.exp_manager });
  * await experiment.begin({ command: process.argv.slice(1), model: tree.model, cwd });
  * await trainClassifier(job, (event) => experiment.hear(event, (path) => link(latestCheckpoint, path)));
  * await experiment.close();
@@ -38,7 +38,7 @@ const rule = '='.repeat(91);
 export class ExperimentFolder {
   readonly path: string;
   readonly log: ExperimentLog;
-  readonly #settings: ExpManagerSettings;
+  readonly #manager: Config['exp_manager'];
   readonly #events: EventFile | undefined;
   readonly #kept: KeptCheckpoints | undefined;
   #length = { stepsPerEpoch: 1, epochs: 0 };
@@ -46,25 +46,39 @@ export class ExperimentFolder {
   private constructor(o: ExperimentOptions, events: EventFile | undefined, kept: KeptCheckpoints | undefined) {
     this.path = o.folder;
     this.log = new ExperimentLog(o.folder, o.echo);
-    this.#settings = o.settings;
+    this.#manager = o.manager;
     this.#events = events;
     this.#kept = kept;
   }
 
   /** Opens the folder of a run that begins, or goes on after a crash. */
   static async open(o: ExperimentOptions): Promise<ExperimentFolder> {
-    const { name, createTensorboardLogger, createCheckpointCallback, checkpointCallback } = o.settings;
-    const kept = createCheckpointCallback
-      ? await KeptCheckpoints.open({ folder: join(o.folder, 'checkpoints'), name, ...checkpointCallback })
+    const { manager } = o;
+    const { monitor, mode, save_top_k, save_last, every_n_epochs } = manager.checkpoint_callback_params;
+    const kept = manager.create_checkpoint_callback
+      ? await KeptCheckpoints.open({
+          folder: join(o.folder, 'checkpoints'),
+          name: experimentName(manager),
+          monitor,
+          mode,
+          saveTopK: save_top_k,
+          saveLast: save_last ?? false,
+          everyNEpochs: every_n_epochs ?? 1,
+        })
       : undefined;
-    return new ExperimentFolder(o, createTensorboardLogger ? await EventFile.open(o.folder) : undefined, kept);
+    return new ExperimentFolder(
+      o,
+      manager.create_tensorboard_logger ? await EventFile.open(o.folder) : undefined,
+      kept,
+    );
   }
 
   /** Where the archive goes when training ends; undefined when `save_nemo_on_train_end` is off. */
   get nemoPath(): string | undefined {
-    const { name, createCheckpointCallback, checkpointCallback } = this.#settings;
-    if (!createCheckpointCallback || !checkpointCallback.saveNemoOnTrainEnd) return undefined;
-    return join(this.path, 'checkpoints', `${name}${checkpointCallback.postfix}`);
+    const { create_checkpoint_callback, checkpoint_callback_params } = this.#manager;
+    const { save_nemo_on_train_end, postfix } = checkpoint_callback_params;
+    if (!create_checkpoint_callback || !save_nemo_on_train_end) return undefined;
+    return join(this.path, 'checkpoints', `${experimentName(this.#manager)}${postfix}`);
   }
 
   /**
@@ -121,7 +135,7 @@ export class ExperimentFolder {
     }
     const evaluated = events.findLast((event) => event.type === 'eval');
     if (evaluated?.type !== 'eval' || evaluated.step !== step || !this.#kept) return;
-    const value = monitored(this.#settings.checkpointCallback.monitor, evaluated) ?? NaN;
+    const value = monitored(this.#manager.checkpoint_callback_params.monitor, evaluated) ?? NaN;
     const said = await this.#kept.save({ step, epoch: evaluated.epoch, value }, write);
     if (said !== undefined) this.log.lightning(said);
   }

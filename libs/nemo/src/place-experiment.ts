@@ -1,6 +1,6 @@
 import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import type { ExpManagerSettings } from '@nautil/config';
+import { experimentName, type Config } from '@nautil/config';
 import { defineError } from '@nautil/contracts';
 import { localTime } from './experiment-log.js';
 import { recordedLast } from './kept-checkpoints.js';
@@ -26,15 +26,15 @@ export class CannotResume extends defineError('CannotResume', 'config') {}
  * @throws CannotResume
  */
 export async function placeExperiment(o: {
-  settings: ExpManagerSettings;
+  manager: Config['exp_manager'];
   cwd: string;
   now?: Date;
 }): Promise<ExperimentPlace> {
-  const { settings } = o;
+  const { manager } = o;
   const warnings: string[] = [];
-  const wanted = await folderOf(settings, o.cwd, o.now ?? new Date(), warnings);
-  if (!settings.resumeIfExists) return { folder: await claim(wanted, warnings), warnings };
-  const resumeFrom = await checkpointToResume(wanted, settings, warnings);
+  const wanted = await folderOf(manager, o.cwd, o.now ?? new Date(), warnings);
+  if (!manager.resume_if_exists) return { folder: await claim(wanted, warnings), warnings };
+  const resumeFrom = await checkpointToResume(wanted, manager, warnings);
   await mkdir(wanted, { recursive: true });
   await moveOldFiles(wanted);
   return { folder: wanted, warnings, ...(resumeFrom === undefined ? {} : { resumeFrom }) };
@@ -57,17 +57,19 @@ async function claim(wanted: string, warnings: string[]): Promise<string> {
   }
 }
 
-async function folderOf(settings: ExpManagerSettings, cwd: string, now: Date, warnings: string[]): Promise<string> {
-  const { expDir, explicitLogDir, name, version, useDatetimeVersion, resumeIfExists } = settings;
-  if (explicitLogDir) {
-    const folder = resolve(cwd, explicitLogDir);
-    if (expDir || version) warnings.push('exp_manager.explicit_log_dir is set: exp_dir and version are not looked at');
+async function folderOf(manager: Config['exp_manager'], cwd: string, now: Date, warnings: string[]): Promise<string> {
+  const { exp_dir, explicit_log_dir, use_datetime_version } = manager;
+  const version = manager.version === null ? null : String(manager.version);
+  if (explicit_log_dir) {
+    const folder = resolve(cwd, explicit_log_dir);
+    if (exp_dir || version) warnings.push('exp_manager.explicit_log_dir is set: exp_dir and version are not looked at');
     return folder;
   }
-  const runs = resolve(cwd, expDir ?? 'nemo_experiments', name);
+  const runs = resolve(cwd, exp_dir ?? 'nemo_experiments', experimentName(manager));
   if (version) return join(runs, version);
-  if (resumeIfExists) return runs; // the next start must find it
-  return claimVersion(runs, useDatetimeVersion ? localTime(now).replace(' ', '_').replaceAll(':', '-') : undefined);
+  if (manager.resume_if_exists) return runs; // the next start must find it
+  const time = localTime(now).replace(' ', '_').replaceAll(':', '-');
+  return claimVersion(runs, (use_datetime_version ?? true) ? time : undefined);
 }
 
 /** Makes the folder of a version that nobody has, also when several runs start at once. */
@@ -93,7 +95,7 @@ async function nextVersion(runs: string): Promise<number> {
 
 async function checkpointToResume(
   folder: string,
-  settings: ExpManagerSettings,
+  manager: Config['exp_manager'],
   warnings: string[],
 ): Promise<string | undefined> {
   const checkpoints = join(folder, 'checkpoints');
@@ -102,14 +104,14 @@ async function checkpointToResume(
   );
   const ended = files.filter((file) => file.endsWith('end.ckpt'));
   const last = files.filter((file) => file.endsWith('last.ckpt'));
-  if (ended.length > 0 && !settings.resumePastEnd) {
+  if (ended.length > 0 && !manager.resume_past_end) {
     throw new CannotResume(`${join(checkpoints, ended[0]!)} is the checkpoint of a run that has ended`, {
       hint: 'set exp_manager.resume_past_end=true to go on with it',
     });
   }
   const found = ended.length > 0 ? ended : last;
   if (found.length === 0) {
-    if (!settings.resumeIgnoreNoCheckpoint) {
+    if (!manager.resume_ignore_no_checkpoint) {
       throw new CannotResume(`there is no checkpoint to go on from in ${checkpoints}`, {
         hint: 'set exp_manager.resume_ignore_no_checkpoint=true to start anew when there is none',
       });

@@ -67,7 +67,7 @@ async function perform(task: TrainerTask): Promise<void> {
   asked = {};
   try {
     const result = await runTask(task, tellWorker, { control });
-    const waits = process.connected && !usesGpu(task.job.settings);
+    const waits = process.connected && !usesGpu(task.job.config);
     control = undefined;
     await say({ type: 'done', result, waits });
     if (!waits) process.exit(0);

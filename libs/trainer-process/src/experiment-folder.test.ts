@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { link } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
-import { loadConfig, type ExpManagerSettings } from '@nautil/config';
+import { loadConfig, type Config } from '@nautil/config';
 import type { TrainEvent } from '@nautil/contracts';
 import { CannotResume, ExperimentFolder, placeExperiment, readEvents } from '@nautil/nemo';
 import { packageRoot } from '@nautil/store';
@@ -16,13 +16,13 @@ let cwd: string;
 beforeEach(() => (cwd = mkdtempSync(join(tmpdir(), 'nautil-experiment-'))));
 afterEach(() => rmSync(cwd, { recursive: true, force: true }));
 
-async function expManager(...overrides: string[]): Promise<ExpManagerSettings> {
-  const { settings } = await loadConfig({ overrides: overrides.map((one) => `exp_manager.${one}`) });
-  return settings.expManager;
+async function expManager(...overrides: string[]): Promise<Config['exp_manager']> {
+  const { config } = await loadConfig({ overrides: overrides.map((one) => `exp_manager.${one}`) });
+  return config.exp_manager;
 }
 
 const place = async (overrides: string[], now = new Date(2026, 0, 31, 9, 5, 7)) => {
-  const placed = await placeExperiment({ settings: await expManager(...overrides), cwd, now });
+  const placed = await placeExperiment({ manager: await expManager(...overrides), cwd, now });
   return { ...placed, folder: relative(cwd, placed.folder) };
 };
 
@@ -99,8 +99,8 @@ describe('what a run leaves', () => {
   /** Trains with a folder that listens; `until` stops listening, as a crash does. */
   async function train(name: string, folder: string, until: (event: TrainEvent) => boolean = () => false) {
     const job = await run.job(name);
-    const settings = { ...job.settings.expManager, name: 'Tiny' };
-    const experiment = await ExperimentFolder.open({ folder, settings });
+    const manager = { ...job.config.exp_manager, name: 'Tiny' };
+    const experiment = await ExperimentFolder.open({ folder, manager });
     let newest = '';
     const events: TrainEvent[] = [];
     try {
@@ -177,8 +177,8 @@ describe('what a run leaves', () => {
 });
 
 test('cmd-args.log and hparams.yaml are NeMo’s, to the letter but for the folding of long lines', async () => {
-  const settings = await expManager('create_tensorboard_logger=false');
-  const experiment = await ExperimentFolder.open({ folder: cwd, settings });
+  const manager = await expManager('create_tensorboard_logger=false');
+  const experiment = await ExperimentFolder.open({ folder: cwd, manager });
   const command = recorded('cmd-args.log').split(' ');
   // PyYAML goes on in a further line, with neither dash nor colon, after 80 columns.
   const hparams = recorded('hparams.yaml').replace(/\n +(?=[^-\s:][^:\n]*\n)/g, ' ');
@@ -194,8 +194,8 @@ test('cmd-args.log and hparams.yaml are NeMo’s, to the letter but for the fold
 });
 
 test('warnings and errors stand in the log of errors too', async () => {
-  const settings = await expManager('create_tensorboard_logger=false');
-  const { log } = await ExperimentFolder.open({ folder: cwd, settings });
+  const manager = await expManager('create_tensorboard_logger=false');
+  const { log } = await ExperimentFolder.open({ folder: cwd, manager });
   log.info('a', 'one');
   log.warn('b', 'two\nlines');
   log.error('c', 'three');

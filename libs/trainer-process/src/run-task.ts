@@ -17,15 +17,15 @@ export async function runTask(
   emit: Emit,
   o: { control?: TrainControl; echo?: (entry: string) => void } = {},
 ): Promise<TrainerResult> {
-  const { settings, logDir } = task.job;
-  openTensorFlow({ onednn: settings.nautil.onednn });
+  const { config, logDir } = task.job;
+  openTensorFlow({ onednn: config.nautil.onednn });
   if (task.do === 'evaluate') return evaluateWeights(task);
   const mirror = task.mirror && new TrainingMirror(task.mirror);
   const tracker = task.tracking && (await openTracker(task.tracking));
   const experiment =
     logDir === undefined
       ? undefined
-      : await ExperimentFolder.open({ folder: logDir, settings: settings.expManager, echo: o.echo });
+      : await ExperimentFolder.open({ folder: logDir, manager: config.exp_manager, echo: o.echo });
   try {
     return await trainClassifier(task.job, mirrored(mirror, tracked(tracker, kept(experiment, emit))), o.control);
   } finally {

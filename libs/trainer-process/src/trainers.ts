@@ -55,7 +55,7 @@ export class Trainers {
 
 /** What TensorFlow takes from the first task of a process and keeps. */
 function settingOf({ job }: TrainerTask): string {
-  const { trainer, nautil } = job.settings;
-  const { onednn, intraOpThreads } = nautil;
-  return JSON.stringify({ onednn, intraOpThreads, accelerator: trainer.accelerator });
+  const { trainer, nautil } = job.config;
+  const { onednn, intra_op_threads } = nautil;
+  return JSON.stringify({ onednn, intra_op_threads, accelerator: trainer.accelerator });
 }

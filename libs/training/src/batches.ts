@@ -1,4 +1,4 @@
-import type { DatasetSettings, Limit, NautilSettings } from '@nautil/config';
+import { batchesIn, type BatchAmount, type Config } from '@nautil/config';
 import { assembleBatch, planBatches, type Batch, type BatchPlan, type TokenCache } from '@nautil/tokenization';
 import type { MicroBatch } from './classifier-graph.js';
 import { rowWeights } from './cross-entropy.js';
@@ -14,12 +14,21 @@ export interface BatchSource {
  */
 export function batchesOf(
   cache: TokenCache,
-  o: { dataset: DatasetSettings; limit: Limit; nautil: NautilSettings; maxPositions: number },
+  o: {
+    dataset: Pick<Config['model']['train_ds'], 'batch_size' | 'shuffle' | 'drop_last'>;
+    limit: BatchAmount;
+    nautil: Pick<Config['nautil'], 'seed' | 'batches'>;
+    maxPositions: number;
+  },
 ): BatchSource {
-  const { batchSize, shuffle, dropLast } = o.dataset;
-  const { bucketByLength, lengthMultiple, nemoPadding } = o.nautil.batches;
+  const { batch_size: batchSize, shuffle, drop_last: dropLast } = o.dataset;
+  const {
+    bucket_by_length: bucketByLength,
+    length_multiple: lengthMultiple,
+    nemo_padding: nemoPadding,
+  } = o.nautil.batches;
   const all = dropLast ? Math.floor(cache.count / batchSize) : Math.ceil(cache.count / batchSize);
-  const limit = o.limit.isFraction ? Math.trunc(all * o.limit.value) : Math.min(all, o.limit.value);
+  const limit = Math.min(all, Math.trunc(batchesIn(o.limit, all)));
   const plan: BatchPlan = planBatches({
     lengths: cache.lengths,
     batchSize,

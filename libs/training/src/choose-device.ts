@@ -1,4 +1,4 @@
-import type { NautilSettings, Settings, TrainerSettings } from '@nautil/config';
+import type { Config } from '@nautil/config';
 import { Graph, Session } from '@nautil/tensorflow';
 
 export interface ChosenDevice {
@@ -14,18 +14,19 @@ export interface ChosenDevice {
  * accelerator of NeMo's defaults is gpu, so a machine without one is no error.
  */
 export function chooseDevice(
-  { accelerator, devices }: Pick<TrainerSettings, 'accelerator' | 'devices'>,
-  { intraOpThreads }: Pick<NautilSettings, 'intraOpThreads'>,
+  { accelerator, devices }: Pick<Config['trainer'], 'accelerator' | 'devices'>,
+  { intra_op_threads }: Pick<Config['nautil'], 'intra_op_threads'>,
 ): ChosenDevice {
   const cpu = '/device:CPU:0';
   if (accelerator === 'cpu') return { name: cpu, warnings: [] };
-  const gpus = countGpus(intraOpThreads);
+  const gpus = countGpus(intra_op_threads);
   if (gpus === 0) {
-    const asked = accelerator === 'gpu';
+    const asked = accelerator === 'gpu' || accelerator === 'cuda';
     return { name: cpu, warnings: asked ? ['TensorFlow finds no GPU: training on the processor'] : [] };
   }
-  const [wanted = 0, ...others] = Array.isArray(devices) ? devices : [0];
-  const several = others.length > 0 || (!Array.isArray(devices) && devices > 1);
+  const wantedDevices = parseDevices(devices);
+  const [wanted = 0, ...others] = Array.isArray(wantedDevices) ? wantedDevices : [0];
+  const several = others.length > 0 || (!Array.isArray(wantedDevices) && wantedDevices > 1);
   const index = Math.min(wanted, gpus - 1);
   return {
     name: `/device:GPU:${index}`,
@@ -38,8 +39,15 @@ export function chooseDevice(
   };
 }
 
-/** Whether a run with these settings computes on a GPU, whose memory its process then holds until it ends. */
-export const usesGpu = ({ trainer, nautil }: Pick<Settings, 'trainer' | 'nautil'>): boolean =>
+/** Lightning's spellings: 2, [0, 1], '2' (a count), '0,1' (indexes), and auto for all there are, which is written -1 too. */
+export function parseDevices(devices: Config['trainer']['devices']): number | number[] {
+  if (typeof devices !== 'string') return devices;
+  if (devices === 'auto') return -1;
+  return devices.includes(',') ? devices.split(',').map(Number) : Number(devices);
+}
+
+/** Whether a run computes on a GPU, whose memory its process then holds until it ends. */
+export const usesGpu = ({ trainer, nautil }: Pick<Config, 'trainer' | 'nautil'>): boolean =>
   chooseDevice(trainer, nautil).name.includes('GPU');
 
 /** NOTE: the first session of a process decides about the threads of all. */

@@ -1,4 +1,4 @@
-import type { NautilSettings, OptimSettings, TrainerSettings } from '@nautil/config';
+import type { Config } from '@nautil/config';
 import { classify, encode, encoderWeights, headWeights, type EncoderConfig, type WeightSpec } from '@nautil/model';
 import { Graph, hostTensor, Session, trace, type Feed, type Output, type Variable } from '@nautil/tensorflow';
 import type { Batch } from '@nautil/tokenization';
@@ -26,7 +26,7 @@ export function classifierWeights(shape: ClassifierShape): WeightSpec[] {
 
 /** What training adds to a classifier that only answers. */
 export interface TrainingOptions {
-  optim: OptimSettings;
+  optim: Config['model']['optim'];
 
   /** `trainer.gradient_clip_val`: largest global norm; 0 is off. */
   clip: number;
@@ -38,8 +38,8 @@ export interface TrainingOptions {
 
 export interface ClassifierGraphOptions extends ClassifierShape {
   training?: TrainingOptions;
-  precision?: TrainerSettings['precision'];
-  intraOpThreads?: NautilSettings['intraOpThreads'] | undefined;
+  precision?: Config['trainer']['precision'];
+  intraOpThreads?: number | undefined;
 
   /** TensorFlow's name, e.g. `/device:GPU:0`; default: where TensorFlow places it. */
   device?: string | undefined;
@@ -269,7 +269,11 @@ export class ClassifierGraph {
         encoder,
         tensors,
         { ids: tensor(ids), mask: tensor(mask) },
-        { dropout: draw, firstTokenOnly: true, precision: precision === 'bf16' ? 'bfloat16' : 'float32' },
+        {
+          dropout: draw,
+          firstTokenOnly: true,
+          precision: precision === 'bf16' || precision === 'bf16-mixed' ? 'bfloat16' : 'float32',
+        },
       );
       return output(
         classify(tensors, first, { numOutputLayers, dropout: draw && { ...draw, rate: training!.headDropout } }),

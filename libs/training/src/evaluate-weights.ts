@@ -1,5 +1,5 @@
 import { openTensors } from '@nautil/formats';
-import type { DatasetSettings, Limit } from '@nautil/config';
+import type { BatchAmount, Config } from '@nautil/config';
 import { maxLength, parseEncoderConfig, type EncoderConfig } from '@nautil/model';
 import { openTokenCache } from '@nautil/tokenization';
 import { batchesOf, batchOfRows } from './batches.js';
@@ -11,7 +11,7 @@ import type { TrainJob } from './job.js';
 
 export interface EvaluateWeightsOptions {
   /** The run that made the weights. */
-  job: Pick<TrainJob, 'settings' | 'numClasses' | 'labelNames' | 'classWeights' | 'logDir'>;
+  job: Pick<TrainJob, 'config' | 'numClasses' | 'labelNames' | 'classWeights' | 'logDir'>;
 
   /** Safetensors under NeMo's names, as training writes them. */
   weights: string;
@@ -23,8 +23,8 @@ export interface EvaluateWeightsOptions {
   on?: {
     /** Token cache of the data set. */
     cache: string;
-    dataset: DatasetSettings;
-    limit: Limit;
+    dataset: Config['model']['test_ds'];
+    limit: BatchAmount;
   };
 
   /** Texts to classify, as token ids with [CLS] and [SEP]. */
@@ -47,15 +47,15 @@ const questionsAtATime = 16;
 /** Loss and report of a file of weights over a tokenised data set, as evaluation during training gives them, and its answers. */
 export async function evaluateWeights(o: EvaluateWeightsOptions): Promise<WeightsEvaluated> {
   const { job } = o;
-  const { model, nautil, trainer } = job.settings;
+  const { model, nautil, trainer } = job.config;
   const encoder = parseEncoderConfig(o.encoderConfig, o.weights);
   const source = await openTensors(o.weights);
   const graph = new ClassifierGraph({
     encoder,
     numClasses: job.numClasses,
-    numOutputLayers: model.classifierHead.numOutputLayers,
+    numOutputLayers: model.classifier_head.num_output_layers,
     precision: trainer.precision,
-    intraOpThreads: nautil.intraOpThreads,
+    intraOpThreads: nautil.intra_op_threads,
     device: chooseDevice(trainer, nautil).name,
   });
   try {
@@ -80,7 +80,7 @@ async function evaluateOn(
     const batches = batchesOf(cache, {
       dataset: on.dataset,
       limit: on.limit,
-      nautil: job.settings.nautil,
+      nautil: job.config.nautil,
       maxPositions: maxLength(encoder),
     });
     return await evaluate(graph, batches, {

@@ -1,11 +1,11 @@
-import type { Settings } from '@nautil/config';
+import type { Config } from '@nautil/config';
 
 /**
  * Everything that a training run needs, as plain JSON: it is handed to a child process. Files are named by absolute
  * path; two equal jobs give equal bytes.
  */
 export interface TrainJob {
-  settings: Settings;
+  config: Config;
 
   /** Folder of this run: `checkpoints/` and the weights go here. */
   folder: string;

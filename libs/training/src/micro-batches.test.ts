@@ -10,22 +10,22 @@ afterAll(() => tiny.remove());
 
 /** One step from the pretrained weights, dropout included, with the batch cut into `split` parts. */
 async function stepWith(split: number, clip: number) {
-  const { settings, encoder: source, trainCache, numClasses } = await tiny.job('unused');
+  const { config, encoder: source, trainCache, numClasses } = await tiny.job('unused');
   const head = { numClasses, numOutputLayers: 2 };
   const initial = await openInitialClassifier(source, head, 1);
   const encoder = { ...initial.encoder, hiddenDropout: 0.2, attentionDropout: 0.2 };
   const graph = new ClassifierGraph({
     encoder,
     ...head,
-    training: { optim: { ...settings.model.optim, name: 'sgd' }, clip, seed: 7, headDropout: 0.2 },
+    training: { optim: { ...config.model.optim, name: 'sgd' }, clip, seed: 7, headDropout: 0.2 },
   });
   await graph.load(initial.read);
   await initial.close();
   const cache = await openTokenCache(trainCache);
   const batches = batchesOf(cache, {
-    dataset: settings.model.trainDs,
-    limit: { value: 1, isFraction: true },
-    nautil: settings.nautil,
+    dataset: config.model.train_ds,
+    limit: 1,
+    nautil: config.nautil,
     maxPositions: 32,
   });
   const parts = microBatchesOf(batches.at(0, 0), { split, share: 1 });

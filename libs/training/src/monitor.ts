@@ -5,9 +5,9 @@ import type { PlateauState } from './run-folder.js';
 export function patienceAfter(
   before: { waited: number; best: number } | undefined,
   value: number,
-  o: { mode: 'min' | 'max'; minDelta: number },
+  o: { mode: 'min' | 'max'; min_delta: number },
 ): { waited: number; best: number } {
-  if (before === undefined || improves(value, before.best, o.mode, o.minDelta)) return { waited: 0, best: value };
+  if (before === undefined || improves(value, before.best, o.mode, o.min_delta)) return { waited: 0, best: value };
   return { waited: before.waited + 1, best: before.best };
 }
 

@@ -12,21 +12,20 @@ interface Recorded {
 // What PyTorch made of the same weight and gradients; record-optimizers.py, beside it, recorded it.
 const recorded = JSON.parse(readFileSync(new URL('../oracle/optimizers.json', import.meta.url), 'utf8')) as Recorded;
 
-/** The settings of an optimizer, as its keys in a configuration give them. PyTorch's defaults are asked for, not NeMo's. */
-async function settingsOf({ name, lr, ...options }: Recorded['cases'][number]['optim']) {
+/** `model.optim` with an optimizer's recorded options; the others are PyTorch's defaults, not those of NeMo's file. */
+async function optimWith({ name, lr, ...options }: Recorded['cases'][number]['optim']) {
   const overrides = ['~model.optim.betas', '~model.optim.weight_decay', '~model.optim.sched'];
   const given = Object.entries(options).map(([key, value]) => `++model.optim.${key}=${JSON.stringify(value)}`);
-  const { settings } = await loadConfig({
+  const { config } = await loadConfig({
     overrides: [...overrides, `model.optim.name=${name}`, `model.optim.lr=${lr}`, ...given],
   });
-  return settings.model.optim;
+  return config.model.optim;
 }
 
 test.each(recorded.cases.map((kase) => [JSON.stringify(kase.optim), kase] as const))(
   '%s steps as in PyTorch',
   async (_, { optim, weights }) => {
-    const settings = await settingsOf(optim);
-    const optimizer = optimizerOf(settings);
+    const optimizer = optimizerOf(await optimWith(optim));
     const shape = [recorded.weight.length];
     const graph = new Graph();
     const weight = graph.variable('weight', shape);

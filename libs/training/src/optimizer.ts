@@ -1,4 +1,4 @@
-import type { OptimSettings } from '@nautil/config';
+import { optimizerOptions, type Config, type OptimizerName, type OptimizerOptions } from '@nautil/config';
 import type { Graph, Output, Variable } from '@nautil/tensorflow';
 import { UnsupportedOptimizer } from './errors.js';
 
@@ -29,7 +29,6 @@ export interface Optimizer {
   }): Output[];
 }
 
-type Extra = (key: string, fallback: number) => number;
 type Arithmetic = ReturnType<typeof arithmeticOf>;
 
 /** Element-wise expressions over graph outputs, so that an update reads like its paper. */
@@ -54,15 +53,15 @@ function arithmeticOf(graph: Graph) {
 const withL2 = (a: Arithmetic, gradient: Output, weight: Output, decay: number): Output =>
   decay === 0 ? gradient : a.add(gradient, a.mul(weight, decay));
 
-type Factory = (optim: OptimSettings, extra: Extra) => Optimizer;
+type Factory<N extends OptimizerName> = (options: OptimizerOptions<N>) => Optimizer;
 
 /**
  * Adam and AdamW by TensorFlow's fused kernel. The kernel adds epsilon before the bias correction of the second
  * moment, torch after it: feeding ε·√(1-β₂ᵗ) gives torch's numbers.
  */
 const adam =
-  (decoupled: boolean): Factory =>
-  ({ betas: [beta1, beta2], eps, weightDecay }) => ({
+  (decoupled: boolean): Factory<'adam' | 'adamw'> =>
+  ({ betas: [beta1, beta2], eps, weight_decay: weightDecay }) => ({
     slots: [
       { name: 'exp_avg', initial: 0 },
       { name: 'exp_avg_sq', initial: 0 },
@@ -108,10 +107,7 @@ const adam =
     },
   });
 
-const sgd: Factory = ({ weightDecay }, extra) => {
-  const momentum = extra('momentum', 0);
-  const dampening = extra('dampening', 0);
-  const nesterov = extra('nesterov', 0) !== 0;
+const sgd: Factory<'sgd'> = ({ momentum, dampening, nesterov, weight_decay: weightDecay }) => {
   return {
     slots: momentum === 0 ? [] : [{ name: 'momentum_buffer', initial: 0 }],
     inputs: ['lr', 'keep'],
@@ -129,10 +125,10 @@ const sgd: Factory = ({ weightDecay }, extra) => {
   };
 };
 
-const adagrad: Factory = ({ weightDecay, eps }, extra) => ({
-  slots: [{ name: 'sum', initial: extra('initial_accumulator_value', 0) }],
+const adagrad: Factory<'adagrad'> = ({ lr_decay, initial_accumulator_value, weight_decay: weightDecay, eps }) => ({
+  slots: [{ name: 'sum', initial: initial_accumulator_value }],
   inputs: ['lr'],
-  scalars: (step, lr) => ({ lr: lr / (1 + (step - 1) * extra('lr_decay', 0)) }),
+  scalars: (step, lr) => ({ lr: lr / (1 + (step - 1) * lr_decay) }),
   update({ graph, weight, slots, gradient, scalar }) {
     const a = arithmeticOf(graph);
     const g = withL2(a, gradient, weight.read(), weightDecay);
@@ -141,8 +137,7 @@ const adagrad: Factory = ({ weightDecay, eps }, extra) => ({
   },
 });
 
-const adadelta: Factory = ({ weightDecay, eps }, extra) => {
-  const rho = extra('rho', 0.9);
+const adadelta: Factory<'adadelta'> = ({ rho, weight_decay: weightDecay, eps }) => {
   return {
     slots: [
       { name: 'square_avg', initial: 0 },
@@ -165,7 +160,7 @@ const adadelta: Factory = ({ weightDecay, eps }, extra) => {
   };
 };
 
-const adamax: Factory = ({ betas: [beta1, beta2], weightDecay, eps }) => ({
+const adamax: Factory<'adamax'> = ({ betas: [beta1, beta2], weight_decay: weightDecay, eps }) => ({
   slots: [
     { name: 'exp_avg', initial: 0 },
     { name: 'exp_inf', initial: 0 },
@@ -185,10 +180,7 @@ const adamax: Factory = ({ betas: [beta1, beta2], weightDecay, eps }) => ({
   },
 });
 
-const rmsprop: Factory = ({ weightDecay, eps }, extra) => {
-  const alpha = extra('alpha', 0.99);
-  const momentum = extra('momentum', 0);
-  const centered = extra('centered', 0) !== 0;
+const rmsprop: Factory<'rmsprop'> = ({ alpha, momentum, centered, weight_decay: weightDecay, eps }) => {
   return {
     slots: [
       { name: 'square_avg', initial: 0 },
@@ -219,7 +211,7 @@ const rmsprop: Factory = ({ weightDecay, eps }, extra) => {
   };
 };
 
-const factories: Readonly<Record<string, Factory>> = {
+const factories = {
   adam: adam(false),
   adamw: adam(true),
   sgd,
@@ -227,7 +219,7 @@ const factories: Readonly<Record<string, Factory>> = {
   adadelta,
   adamax,
   rmsprop,
-};
+} satisfies { [N in OptimizerName]?: Factory<N> };
 
 /** Names that `model.optim.name` may have. */
 export const optimizerNames: readonly string[] = Object.keys(factories);
@@ -238,11 +230,8 @@ export const optimizerNames: readonly string[] = Object.keys(factories);
  *
  * @throws UnsupportedOptimizer
  */
-export function optimizerOf(optim: OptimSettings): Optimizer {
-  const factory = factories[optim.name];
+export function optimizerOf(optim: Config['model']['optim']): Optimizer {
+  const factory = (factories as Partial<Record<OptimizerName, (options: object) => Optimizer>>)[optim.name];
   if (factory === undefined) throw new UnsupportedOptimizer(optim.name, optimizerNames);
-  return factory(optim, (key, fallback) => {
-    const value = optim.extra[key];
-    return typeof value === 'number' ? value : typeof value === 'boolean' ? Number(value) : fallback;
-  });
+  return factory(optimizerOptions(optim));
 }

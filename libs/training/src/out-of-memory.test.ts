@@ -94,16 +94,16 @@ test('a batch of which not one row fits ends the run with what to do', async () 
 
 test('an evaluation whose batches do not fit gives the same report in parts', async () => {
   const job = await tiny.job('evaluated');
-  const head = { numClasses: job.numClasses, numOutputLayers: job.settings.model.classifierHead.numOutputLayers };
+  const head = { numClasses: job.numClasses, numOutputLayers: job.config.model.classifier_head.num_output_layers };
   const initial = await openInitialClassifier(job.encoder, head, 1);
-  const graph = new ClassifierGraph({ encoder: initial.encoder, ...head, precision: job.settings.trainer.precision });
+  const graph = new ClassifierGraph({ encoder: initial.encoder, ...head, precision: job.config.trainer.precision });
   const cache = await openTokenCache(job.trainCache);
   try {
     await graph.load(initial.read);
-    const { model, trainer, nautil } = job.settings;
+    const { model, trainer, nautil } = job.config;
     const batches = batchesOf(cache, {
-      dataset: { ...model.validationDs, batchSize: 7 },
-      limit: trainer.limitValBatches,
+      dataset: { ...model.validation_ds, batch_size: 7 },
+      limit: trainer.limit_val_batches,
       nautil,
       maxPositions: 32,
     });

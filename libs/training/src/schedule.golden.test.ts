@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { OptimSettings } from '@nautil/config';
+import type { Config } from '@nautil/config';
 import { packageRoot } from '@nautil/store';
 import { runLengthOf, scheduleOf } from './schedule.js';
 
@@ -8,26 +8,8 @@ const shared = resolve(packageRoot(), '../shared/golden');
 const golden = process.env['GOLDEN'] ? resolve(packageRoot(), process.env['GOLDEN']) : shared;
 const readJson = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
 
-function optim(lr: number, name: string, args: Record<string, unknown>): OptimSettings {
-  const { warmup_steps, warmup_ratio, min_lr, ...extra } = args;
-  return {
-    name: 'adam',
-    lr,
-    betas: [0.9, 0.999],
-    eps: 1e-8,
-    weightDecay: 0,
-    extra: {},
-    sched: {
-      name,
-      warmupSteps: (warmup_steps as number | null) ?? null,
-      warmupRatio: (warmup_ratio as number | null) ?? null,
-      minLr: (min_lr as number) ?? 0,
-      lastEpoch: -1,
-      monitor: 'val_loss',
-      reduceOnPlateau: false,
-      extra: min_lr === undefined ? extra : { ...extra, min_lr },
-    },
-  };
+function optim(lr: number, name: string, args: object): Config['model']['optim'] {
+  return { name: 'adam', lr, sched: { name, ...args } };
 }
 
 type LrCase = { max_steps: number; base_lr: number; args: Record<string, unknown>; lr_by_step: number[] };
@@ -63,9 +45,11 @@ test.each(maxStepsCases as MaxStepsCase[])(
     const limit = Number(args['limit_train_batches']);
     const { scheduled } = runLengthOf({
       batchesPerEpoch: Number.isInteger(limit) && limit > 1 ? Math.min(all, limit) : Math.trunc(all * limit),
-      accumulateGradBatches: Number(args['accumulate_grad_batches']),
-      maxEpochs: Number(args['max_epochs']),
-      maxSteps: -1,
+      trainer: {
+        accumulate_grad_batches: Number(args['accumulate_grad_batches']),
+        max_epochs: Number(args['max_epochs']),
+        max_steps: -1,
+      },
     });
     expect(scheduled).toBe(max_steps);
   },

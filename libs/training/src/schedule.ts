@@ -1,4 +1,4 @@
-import type { OptimSettings } from '@nautil/config';
+import { optimizerOptions, type Config } from '@nautil/config';
 import { UnsupportedScheduler } from './errors.js';
 
 /** The learning rate of optimizer step `step`; the first step is 0. A pure function, so that a resumed run needs no state. */
@@ -128,18 +128,19 @@ export const schedulerNames: readonly string[] = [...Object.keys(annealings), 'R
  * @param maxSteps - optimizer steps of the whole run; the annealings reach their floor there.
  * @throws UnsupportedScheduler for a name that is not in `schedulerNames`.
  */
-export function scheduleOf(optim: OptimSettings, maxSteps: number): Schedule {
-  const { sched, lr } = optim;
+export function scheduleOf(optim: Config['model']['optim'], maxSteps: number): Schedule {
+  const { sched } = optim;
+  const lr = optimizerOptions(optim).lr ?? 0;
   if (sched === null || sched.name === 'ReduceLROnPlateau') return () => lr;
   const anneal = annealings[sched.name];
   if (anneal === undefined) throw new UnsupportedScheduler(sched.name, schedulerNames);
   const number = (key: string, fallback: number): number => {
-    const value = sched.extra[key];
+    const value = sched[key as keyof typeof sched];
     return typeof value === 'number' ? value : fallback;
   };
-  const warmup = sched.warmupSteps ?? Math.trunc((sched.warmupRatio ?? 0) * maxSteps);
+  const warmup = sched.warmup_steps ?? Math.trunc((sched.warmup_ratio ?? 0) * maxSteps);
   const held = number('hold_steps', Math.trunc(number('hold_ratio', 0) * maxSteps));
-  const minLr = 'min_lr' in sched.extra || sched.minLr !== 0 ? sched.minLr : defaultMinLr(sched.name);
+  const minLr = sched.min_lr ?? defaultMinLr(sched.name);
   const terms: Terms = {
     lr,
     minLr,
@@ -147,7 +148,7 @@ export function scheduleOf(optim: OptimSettings, maxSteps: number): Schedule {
     max: maxSteps,
     hold: warmup + held,
     number,
-    flag: (key) => sched.extra[key] === true,
+    flag: (key) => sched[key as keyof typeof sched] === true,
   };
   return (step) => anneal(step, terms);
 }
@@ -167,20 +168,18 @@ export interface RunLength {
  * Optimizer steps of a whole run, as NeMo counts them (compute_max_steps): the last group of an epoch may be short.
  *
  * @param o.batchesPerEpoch - after `limit_train_batches`.
- * @param o.maxSteps - -1 for no limit.
  */
 export function runLengthOf(o: {
   batchesPerEpoch: number;
-  accumulateGradBatches: number;
-  maxEpochs: number;
-  maxSteps: number;
+  trainer: Pick<Config['trainer'], 'accumulate_grad_batches' | 'max_epochs' | 'max_steps'>;
 }): RunLength {
-  const stepsPerEpoch = Math.ceil(o.batchesPerEpoch / o.accumulateGradBatches);
-  const byEpochs = o.maxEpochs < 0 ? Infinity : stepsPerEpoch * o.maxEpochs;
-  const limited = o.maxSteps >= 0;
+  const { accumulate_grad_batches, max_epochs, max_steps } = o.trainer;
+  const stepsPerEpoch = Math.ceil(o.batchesPerEpoch / accumulate_grad_batches);
+  const byEpochs = max_epochs === null || max_epochs < 0 ? Infinity : stepsPerEpoch * max_epochs;
+  const limit = max_steps === null || max_steps < 0 ? undefined : max_steps;
   return {
     stepsPerEpoch,
-    total: limited ? Math.min(o.maxSteps, byEpochs) : byEpochs,
-    scheduled: limited ? o.maxSteps : byEpochs,
+    total: Math.min(limit ?? Infinity, byEpochs),
+    scheduled: limit ?? byEpochs,
   };
 }

@@ -167,7 +167,7 @@ test('a weight that overflows is never in a checkpoint, and the one before is na
   const control: TrainControl = {};
   const first = trainClassifier(job, (event) => void (event.type === 'step' && (control.stop = 'interrupt')), control);
   await expect(first).rejects.toThrow(TrainingInterrupted);
-  Object.assign(job.settings.model.optim, { lr: 1e38, weightDecay: 1e38 });
+  Object.assign(job.config.model.optim, { lr: 1e38, weight_decay: 1e38 });
   const failure = await train(job).catch((error: unknown) => error);
   expect(failure).toBeInstanceOf(WeightsNotFinite);
   expect((failure as WeightsNotFinite).message).toMatch(/ is not finite after step 2$/);

@@ -1,3 +1,4 @@
+import { optimizerOptions } from '@nautil/config';
 import type { EpochEvaluated, TrainDone, TrainEvent, TrainStepped } from '@nautil/contracts';
 import { improves, monitored } from '@nautil/metrics';
 import { maxLength } from '@nautil/model';
@@ -79,23 +80,28 @@ interface Run {
 }
 
 async function openRun(job: TrainJob): Promise<Run> {
-  const { trainer, model, nautil } = job.settings;
+  const { trainer, model, nautil } = job.config;
   const folder = new RunFolder(job.folder, job.digests, await claimFence(job.folder));
-  const head = { numClasses: job.numClasses, numOutputLayers: model.classifierHead.numOutputLayers };
+  const head = { numClasses: job.numClasses, numOutputLayers: model.classifier_head.num_output_layers };
   const initial = await openInitialClassifier(job.encoder, head, nautil.seed);
   const maxPositions = maxLength(initial.encoder);
   const trainCache = await openTokenCache(job.trainCache);
   const validationCache = job.validationCache === undefined ? undefined : await openTokenCache(job.validationCache);
   const train = batchesOf(trainCache, {
-    dataset: model.trainDs,
-    limit: trainer.limitTrainBatches,
+    dataset: model.train_ds,
+    limit: trainer.limit_train_batches,
     nautil,
     maxPositions,
   });
   const validation =
     validationCache &&
-    batchesOf(validationCache, { dataset: model.validationDs, limit: trainer.limitValBatches, nautil, maxPositions });
-  const length = runLengthOf({ batchesPerEpoch: train.batchesPerEpoch, ...trainer });
+    batchesOf(validationCache, {
+      dataset: model.validation_ds,
+      limit: trainer.limit_val_batches,
+      nautil,
+      maxPositions,
+    });
+  const length = runLengthOf({ batchesPerEpoch: train.batchesPerEpoch, trainer });
   return {
     job,
     folder,
@@ -106,9 +112,7 @@ async function openRun(job: TrainJob): Promise<Run> {
     validation,
     length,
     schedule: scheduleOf(model.optim, length.scheduled),
-    evaluations: validation
-      ? evaluationPoints(train.batchesPerEpoch, trainer.valCheckInterval, trainer.valCheckIntervalIsFraction)
-      : [],
+    evaluations: validation ? evaluationPoints(train.batchesPerEpoch, trainer.val_check_interval) : [],
     async close() {
       trainCache.close();
       validationCache?.close();
@@ -149,20 +153,20 @@ class Attempt {
 
   static async open(run: Run, emit: Emit, control: TrainControl, forcedSplit?: number): Promise<Attempt> {
     const { job, initial, length } = run;
-    const { trainer, model, nautil } = job.settings;
+    const { trainer, model, nautil } = job.config;
     const { name: device, warnings } = chooseDevice(trainer, nautil);
     const graph = new ClassifierGraph({
       encoder: initial.encoder,
       numClasses: job.numClasses,
-      numOutputLayers: model.classifierHead.numOutputLayers,
+      numOutputLayers: model.classifier_head.num_output_layers,
       precision: trainer.precision,
-      intraOpThreads: nautil.intraOpThreads,
+      intraOpThreads: nautil.intra_op_threads,
       device,
       training: {
         optim: model.optim,
-        clip: trainer.gradientClipVal,
+        clip: trainer.gradient_clip_val ?? 0,
         seed: nautil.seed,
-        headDropout: model.classifierHead.fcDropout,
+        headDropout: model.classifier_head.fc_dropout,
       },
     });
     const damaged: string[] = [];
@@ -186,7 +190,7 @@ class Attempt {
       step: progress.step,
       totalSteps: length.total,
       stepsPerEpoch: length.stepsPerEpoch,
-      epochs: trainer.maxEpochs,
+      epochs: trainer.max_epochs ?? -1,
       trainExamples: run.trainCache.count,
       validationExamples: run.validationCache?.count ?? 0,
       trainableParameters: graph.trainableParameters,
@@ -203,7 +207,7 @@ class Attempt {
 
   async train(): Promise<TrainDone> {
     const { length, evaluations, job } = this.#run;
-    const every = job.settings.nautil.checkpointEveryNSteps;
+    const every = job.config.nautil.checkpoint_every_n_steps;
     while (this.#progress.step < length.total && this.#progress.stopped === undefined) {
       if (this.#control.stop === 'interrupt')
         throw new TrainingInterrupted(this.#progress.step, await this.#checkpoint());
@@ -236,7 +240,7 @@ class Attempt {
   /** Batches [first, last) of the epoch that optimizer step `step` (from 0) sums. */
   #placeOf(step: number): { epoch: number; first: number; last: number } {
     const { length, train, job } = this.#run;
-    const accumulate = job.settings.trainer.accumulateGradBatches;
+    const accumulate = job.config.trainer.accumulate_grad_batches;
     const first = (step % length.stepsPerEpoch) * accumulate;
     return {
       epoch: Math.floor(step / length.stepsPerEpoch),
@@ -247,10 +251,10 @@ class Attempt {
 
   async #step(epoch: number, first: number, last: number): Promise<void> {
     const { job, train, schedule, length } = this.#run;
-    const { accumulateGradBatches, logEveryNSteps } = job.settings.trainer;
+    const { accumulate_grad_batches, log_every_n_steps } = job.config.trainer;
     const { step, split, plateau } = this.#progress;
     const lr = schedule(step) * (plateau?.factor ?? 1);
-    const share = 1 / accumulateGradBatches;
+    const share = 1 / accumulate_grad_batches;
     const batches = Array.from({ length: last - first }, (_, i) => train.at(epoch, first + i));
     const parts = batches.flatMap((batch) => microBatchesOf(batch, { split, share, classWeights: job.classWeights }));
 
@@ -287,14 +291,14 @@ class Attempt {
       secondsLeft: speed.secondsPerStep * (length.total - this.#progress.step),
       timestampMs: Date.now(),
     };
-    if (this.#progress.step % logEveryNSteps === 0) this.#progress.events.push(event);
+    if (this.#progress.step % (log_every_n_steps ?? 0) === 0) this.#progress.events.push(event);
     await this.#emit(event);
   }
 
   async #evaluate(epoch: number): Promise<void> {
     const { job, validation, folder } = this.#run;
     await faultPoint(`evaluation step ${this.#progress.step}`);
-    const { checkpointCallback, createEarlyStoppingCallback, earlyStoppingCallback } = job.settings.expManager;
+    const { exp_manager: manager } = job.config;
     const evaluation = await evaluate(this.#graph, validation!, job);
     const event: EpochEvaluated = {
       type: 'eval',
@@ -307,7 +311,7 @@ class Attempt {
     this.#progress.events.push(event);
     this.#dirty = true;
 
-    const { monitor, mode } = checkpointCallback;
+    const { monitor, mode } = manager.checkpoint_callback_params;
     const value = monitored(monitor, event);
     if (
       value !== undefined &&
@@ -318,11 +322,12 @@ class Attempt {
       this.#progress.best = { monitor, value, step };
     }
     this.#reduceOnPlateau(event);
-    if (createEarlyStoppingCallback) {
-      const watched = monitored(earlyStoppingCallback.monitor, event);
+    if (manager.create_early_stopping_callback) {
+      const stopping = manager.early_stopping_callback_params;
+      const watched = monitored(stopping.monitor, event);
       if (watched !== undefined) {
-        this.#progress.patience = patienceAfter(this.#progress.patience, watched, earlyStoppingCallback);
-        if (this.#progress.patience.waited >= earlyStoppingCallback.patience) this.#finishEarly('early-stopped');
+        this.#progress.patience = patienceAfter(this.#progress.patience, watched, stopping);
+        if (this.#progress.patience.waited >= stopping.patience) this.#finishEarly('early-stopped');
       }
     }
     await this.#emit(event);
@@ -330,20 +335,19 @@ class Attempt {
   }
 
   #reduceOnPlateau(event: EpochEvaluated): void {
-    const { sched, lr } = this.#run.job.settings.model.optim;
+    const { optim } = this.#run.job.config.model;
+    const { sched } = optim;
     if (sched?.name !== 'ReduceLROnPlateau') return;
-    const value = monitored(sched.monitor, event);
+    const value = monitored(sched.monitor ?? 'val_loss', event);
     if (value === undefined) return;
-    const number = (key: string, fallback: number): number =>
-      typeof sched.extra[key] === 'number' ? sched.extra[key] : fallback;
     this.#progress.plateau = plateauAfter(this.#progress.plateau, value, {
-      mode: sched.extra['mode'] === 'max' ? 'max' : 'min',
-      factor: number('factor', 0.1),
-      patience: number('patience', 10),
-      threshold: number('threshold', 1e-4),
-      relative: sched.extra['threshold_mode'] !== 'abs',
-      cooldown: number('cooldown', 0),
-      floor: sched.minLr / lr,
+      mode: sched.mode === 'max' ? 'max' : 'min',
+      factor: sched.factor ?? 0.1,
+      patience: sched.patience ?? 10,
+      threshold: sched.threshold ?? 1e-4,
+      relative: sched.threshold_mode !== 'abs',
+      cooldown: sched.cooldown ?? 0,
+      floor: (sched.min_lr ?? 0) / (optimizerOptions(optim).lr ?? 0),
     });
   }
 

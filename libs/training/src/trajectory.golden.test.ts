@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { openTensors } from '@nautil/formats';
-import type { OptimSettings } from '@nautil/config';
+import type { Config } from '@nautil/config';
 import { parseEncoderConfig } from '@nautil/model';
 import type { Batch } from '@nautil/tokenization';
 import { ClassifierGraph, type MicroBatch } from './classifier-graph.js';
@@ -54,7 +54,7 @@ describe.each(Object.entries(trajectory.variants))('%s, beside NeMo', (name, var
   // Of the last group too, however few batches it has: Lightning divides by the setting.
   const accumulate = cfg.accumulate ?? cfg.accum ?? 1;
   const classWeights = cfg.weighted ? trajectory.class_weights : undefined;
-  const optim = optimSettings(cfg);
+  const optim = optimOf(cfg);
   const schedule = scheduleOf(optim, steps);
   let graph: ClassifierGraph;
   const losses: number[] = [];
@@ -149,18 +149,8 @@ describe.each(Object.entries(trajectory.variants))('%s, beside NeMo', (name, var
   });
 });
 
-function optimSettings({ opt, lr, wd, warmup_ratio }: Variant['cfg']): OptimSettings {
-  const sched = {
-    name: 'WarmupAnnealing',
-    warmupSteps: null,
-    warmupRatio: warmup_ratio,
-    minLr: 0,
-    lastEpoch: -1,
-    monitor: 'val_loss',
-    reduceOnPlateau: false,
-    extra: {},
-  };
-  return { name: opt, lr, betas: [0.9, 0.999], eps: 1e-8, weightDecay: wd, extra: {}, sched };
+function optimOf({ opt, lr, wd, warmup_ratio }: Variant['cfg']): Config['model']['optim'] {
+  return { name: opt, lr, weight_decay: wd, sched: { name: 'WarmupAnnealing', warmup_ratio } };
 }
 
 function asBatch({ input_ids, attention_mask, labels }: RecordedBatch): Batch {

@@ -10,17 +10,17 @@ const chunkExamples = 512;
 
 /** Prints loss, accuracy and the report of an archive (`model.nemo_path`) on a labelled file (`model.test_ds.file_path`). */
 export async function evaluateArchive(args: HydraArguments, o: { cwd: string }): Promise<void> {
-  const { classifier, settings, path } = await openModel(args, {
+  const { classifier, config, path } = await openModel(args, {
     cwd: o.cwd,
-    batchSize: ({ model }) => model.testDs.batchSize,
+    batchSize: ({ model }) => model.test_ds.batch_size,
   });
   try {
-    const { filePath, numSamples } = settings.model.testDs;
-    if (filePath === null)
+    const { file_path, num_samples: numSamples } = config.model.test_ds;
+    if (file_path === null)
       throw new UsageError('model.test_ds.file_path is null: there is nothing to evaluate on', {
         hint: 'model.test_ds.file_path=test.tsv',
       });
-    const file = resolve(o.cwd, filePath);
+    const file = resolve(o.cwd, file_path);
     const confusion = new Confusion(classifier.numClasses);
     let loss = 0;
     let count = 0;

@@ -42,9 +42,9 @@ try {
   } else if (command === 'predict') {
     const { openModel } = await import('./open-model.js');
     const { answerQueries } = await import('./answer-queries.js');
-    const { classifier, settings } = await openModel(args, { cwd, batchSize: () => 16 });
+    const { classifier, config } = await openModel(args, { cwd, batchSize: () => 16 });
     try {
-      await answerQueries(classifier, settings.model.inferSamples);
+      await answerQueries(classifier, config.model.infer_samples ?? []);
     } finally {
       classifier.close();
     }

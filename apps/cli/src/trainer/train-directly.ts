@@ -11,7 +11,7 @@ import {
   type ResolvedRun,
   type TrainHeartbeat,
 } from '@nautil/contracts';
-import { loadConfig } from '@nautil/config';
+import { experimentName, loadConfig } from '@nautil/config';
 import { formatHistory, formatReport } from '@nautil/metrics';
 import { stackAddresses } from '@nautil/stack';
 import { TrainingDisplay } from '../terminal/training-display.js';
@@ -78,11 +78,17 @@ async function resolve(
   { cwd, echo }: { cwd: string; echo: (entry: string) => void },
 ): Promise<ResolvedRun> {
   const { configName, configPath, overrides } = args;
-  const { tree, settings } = await loadConfig({ configName, configPath, overrides, cwd });
-  const { name, resumeIfExists } = settings.expManager;
-  const runKey = resumeIfExists ? sha256Of(canonicalJson({ cwd, tree })).slice(0, 16) : timeStamp(new Date());
+  const { tree, config } = await loadConfig({ configName, configPath, overrides, cwd });
+  const { resume_if_exists } = config.exp_manager;
+  const runKey = resume_if_exists ? sha256Of(canonicalJson({ cwd, tree })).slice(0, 16) : timeStamp(new Date());
   return stages.resolveRun(
-    { workflowId: `train-${name}`, runKey, taskQueue: 'none', config: configName, overrides },
+    {
+      workflowId: `train-${experimentName(config.exp_manager)}`,
+      runKey,
+      taskQueue: 'none',
+      config: configName,
+      overrides,
+    },
     { cwd, configPath, echo, command: ['trainer:train', ...process.argv.slice(3)] },
   );
 }

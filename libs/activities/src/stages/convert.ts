@@ -8,9 +8,9 @@ type Split = 'train' | 'validation' | 'test';
 
 /** NeMo's TSV of the run's data: converted from a data set's own layout, or checked as it is. */
 export async function convert({ run, source }: { run: ResolvedRun; source: Source }): Promise<Made<LabelledData>> {
-  const { settings } = await configOf(run);
-  const { dataset, classLabels, trainDs, validationDs, testDs } = settings.model;
-  const { format } = settings.nautil.data;
+  const { config } = await configOf(run);
+  const { dataset, class_labels, train_ds, validation_ds, test_ds } = config.model;
+  const { format } = config.nautil.data;
   let files: Partial<Record<Split | 'labels', string | undefined>> = source.data;
   let reused = false;
   const notes: string[] = [];
@@ -19,7 +19,7 @@ export async function convert({ run, source }: { run: ResolvedRun; source: Sourc
     const inputs = {
       format,
       content: await treeDigest(from),
-      lower: dataset.doLowerCase,
+      lower: dataset.do_lower_case,
       redo: redoOf(run, 'convert'),
     };
     const made = await stageOutput('convert', inputs, async ({ folder }) => {
@@ -27,7 +27,7 @@ export async function convert({ run, source }: { run: ResolvedRun; source: Sourc
         name: format,
         source: from,
         target: folder,
-        doLowerCase: dataset.doLowerCase,
+        doLowerCase: dataset.do_lower_case,
       });
       const { train, dev, test, labels } = imported;
       return Object.fromEntries(
@@ -51,9 +51,13 @@ export async function convert({ run, source }: { run: ResolvedRun; source: Sourc
       hint: 'set model.train_ds.file_path',
     });
 
-  const numSamples = { train: trainDs.numSamples, validation: validationDs.numSamples, test: testDs.numSamples };
-  const train = await countsOf(files.train, numSamples.train, dataset.numClasses);
-  const numClasses = dataset.numClasses ?? train.numClasses;
+  const numSamples = {
+    train: train_ds.num_samples,
+    validation: validation_ds.num_samples,
+    test: test_ds.num_samples,
+  };
+  const train = await countsOf(files.train, numSamples.train, dataset.num_classes);
+  const numClasses = dataset.num_classes ?? train.numClasses;
   if (numClasses < 2) {
     throw new DataError(`${files.train} has one label only: a classifier needs two classes`, {
       hint: 'set model.dataset.num_classes when the other classes are just absent here',
@@ -70,7 +74,7 @@ export async function convert({ run, source }: { run: ResolvedRun; source: Sourc
     if (counted && counted.skipped > 0) notes.push(`${counted.skipped} lines of ${file} were skipped`);
   }
 
-  const labels = classLabels.classLabelsFile ?? files.labels;
+  const labels = class_labels.class_labels_file ?? files.labels;
   const refs = {
     train: await fileRef(files.train),
     ...(files.validation === undefined ? {} : { validation: await fileRef(files.validation) }),
@@ -85,7 +89,7 @@ export async function convert({ run, source }: { run: ResolvedRun; source: Sourc
   const sizes = Object.entries(examples)
     .map(([split, count]) => `${count} ${split}`)
     .join(', ');
-  const counted = dataset.numClasses === null;
+  const counted = dataset.num_classes === null;
   return {
     ...refs,
     numClasses,

@@ -10,11 +10,11 @@ import { configOf } from './run-settings.js';
  * the Hugging Face hub, whole, compared with their digests, and once.
  */
 export async function download({ run }: { run: ResolvedRun }, control: StageControl = {}): Promise<Made<Source>> {
-  const { settings } = await configOf(run);
-  requireTrainingData(settings);
+  const { config } = await configOf(run);
+  requireTrainingData(config);
   // The encoder first: a name that stands for nothing is told before gigabytes of data are fetched.
-  const encoder = await findEncoderFiles(settings, run, control);
-  const data = await findData(settings, run, control);
+  const encoder = await findEncoderFiles(config, run, control);
+  const data = await findData(config, run, control);
   const { folder, train } = data.made;
   const { path, lmCheckpoint, configFile } = encoder.made;
   const weights = lmCheckpoint ?? path ?? `of random weights by ${configFile ?? 'model.language_model.config'}`;

@@ -1,4 +1,4 @@
-import type { Settings } from '@nautil/config';
+import type { Config } from '@nautil/config';
 import type { EncoderFiles, ResolvedRun } from '@nautil/contracts';
 import { fetchEncoder } from '@nautil/formats';
 import { encoderLayout } from '@nautil/model';
@@ -7,7 +7,7 @@ import { allReused, amount, fetchedFile, type Fetched, type StageControl } from 
 
 /** Provides the files of a run's encoder and tokenizer on this disk. Downloads what the configuration gives as a URL. */
 export async function findEncoderFiles(
-  { model: { languageModel, tokenizer } }: Settings,
+  { model }: Pick<Config, 'model'>,
   run: ResolvedRun,
   control: StageControl,
 ): Promise<Fetched<EncoderFiles>> {
@@ -19,15 +19,26 @@ export async function findEncoderFiles(
     return fetched.made.path;
   };
   const encoder = await fetchEncoder({
-    name: languageModel.pretrainedModelName,
-    lmCheckpoint: await localPath(languageModel.lmCheckpoint),
-    configFile: await localPath(languageModel.configFile),
-    config: languageModel.config,
-    tokenizerName: tokenizer.tokenizerName ?? undefined,
-    vocabFile: await localPath(tokenizer.vocabFile),
+    name: encoderNameOf(model),
+    lmCheckpoint: await localPath(model.language_model.lm_checkpoint),
+    configFile: await localPath(model.language_model.config_file),
+    config: model.language_model.config,
+    tokenizerName: tokenizerNameOf(model) ?? undefined,
+    vocabFile: await localPath(model.tokenizer.vocab_file),
     layout: encoderLayout,
     signal: control.signal,
     onProgress: (model, done, total) => control.onProgress?.(`${model}: ${amount(done, total)}`),
   });
   return { made: encoder.files, reused: allReused(...reused, encoder.reused) };
 }
+
+/** Name of the encoder; empty where the configuration has none. */
+export const encoderNameOf = ({ language_model }: Pick<Config['model'], 'language_model'>): string =>
+  language_model.pretrained_model_name ?? '';
+
+/** Name of the tokenizer, which is that of the encoder unless the configuration has another. */
+export const tokenizerNameOf = ({
+  tokenizer,
+  language_model,
+}: Pick<Config['model'], 'tokenizer' | 'language_model'>): string | null =>
+  tokenizer.tokenizer_name ?? language_model.pretrained_model_name;

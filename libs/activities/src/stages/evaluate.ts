@@ -13,7 +13,7 @@ import type {
   TrainedModel,
   TrainEvent,
 } from '@nautil/contracts';
-import type { Settings } from '@nautil/config';
+import type { Config } from '@nautil/config';
 import { drawConfusionMatrix, drawLearningCurve, drawScoreCurves } from '@nautil/metrics';
 import { maxLength, parseEncoderConfig } from '@nautil/model';
 import { fileRef, stageOutput, writeFileAtomic } from '@nautil/store';
@@ -67,12 +67,12 @@ export async function evaluate(
   compute: Evaluate,
   { echo }: { echo?: Echo } = {},
 ): Promise<Made<Evaluated>> {
-  const { settings } = await configOf(o.run);
-  const best = settings.expManager.checkpointCallback.saveBestModel && o.model.bestWeights !== undefined;
+  const { config } = await configOf(o.run);
+  const best = config.exp_manager.checkpoint_callback_params.save_best_model && o.model.bestWeights !== undefined;
   const weights = best ? o.model.bestWeights! : o.model.lastWeights;
   const split = o.tokens.test ? 'test' : 'val';
-  const { output, reused } = await evaluationOf(o, { settings, weights, split, compute });
-  if (split === 'test' && output.evaluation) await logTest(o, settings, output.evaluation, echo);
+  const { output, reused } = await evaluationOf(o, { config, weights, split, compute });
+  if (split === 'test' && output.evaluation) await logTest(o, config, output.evaluation, echo);
   const answers = output.answers && (JSON.parse(await readFile(output.answers.path, 'utf8')) as SampleAnswer[]);
   if (answers) logAnswers(o.run, answers, echo);
 
@@ -104,22 +104,17 @@ export async function evaluate(
 
 async function evaluationOf(
   o: EvaluateInputs,
-  {
-    settings,
-    weights,
-    split,
-    compute,
-  }: { settings: Settings; weights: FileRef; split: 'test' | 'val'; compute: Evaluate },
+  { config, weights, split, compute }: { config: Config; weights: FileRef; split: 'test' | 'val'; compute: Evaluate },
 ): Promise<{ output: Output; reused: boolean }> {
   const cache = split === 'test' ? o.tokens.test : o.tokens.validation;
-  const dataset = split === 'test' ? settings.model.testDs : settings.model.validationDs;
-  const limit = split === 'test' ? settings.trainer.limitTestBatches : settings.trainer.limitValBatches;
-  const samples = settings.model.inferSamples;
+  const dataset = split === 'test' ? config.model.test_ds : config.model.validation_ds;
+  const limit = split === 'test' ? config.trainer.limit_test_batches : config.trainer.limit_val_batches;
+  const samples = config.model.infer_samples ?? [];
   const inputs = {
     weights: weights.sha256,
     split,
     cache: cache?.file.sha256,
-    batch: dataset.batchSize,
+    batch: dataset.batch_size,
     limit,
     samples,
     events: o.model.events.sha256,
@@ -129,7 +124,7 @@ async function evaluationOf(
   return stageOutput('evaluate', inputs, async ({ folder }) => {
     const job = await trainJobOf({ ...o, folder: o.run.folder });
     const encoderConfig = await encoderConfigOf(job.encoder);
-    const tokenizer = await tokenizerOf(settings, o.inputs);
+    const tokenizer = await tokenizerOf(config, o.inputs);
     const longest = Math.min(longestSample, maxLength(parseEncoderConfig(encoderConfig, weights.path)));
     const rows = samples.map((text) => tokenizer.encode(text, longest));
     const idle = cache === undefined && rows.length === 0;

@@ -1,4 +1,4 @@
-import type { Settings } from '@nautil/config';
+import type { Config } from '@nautil/config';
 import { stringifyNemoYaml } from '@nautil/formats';
 import type { JsonObject, ResolvedRun, SampleAnswer } from '@nautil/contracts';
 import {
@@ -22,23 +22,25 @@ const rule = '='.repeat(91);
 /** Makes the folder, with the command line and the configuration in it. */
 export async function beginExperiment(o: {
   tree: JsonObject;
-  settings: Settings;
+  config: Config;
   cwd: string;
 
   /** The command line, program first. */
   command: readonly string[];
   echo?: Echo | undefined;
 }): Promise<{ logDir: string; resumeFrom?: string; warnings: string[] }> {
-  const { settings, tree } = o;
-  const { folder, resumeFrom, warnings } = await placeExperiment({ settings: settings.expManager, cwd: o.cwd });
-  const experiment = await ExperimentFolder.open({ folder, settings: settings.expManager, echo: o.echo });
-  const nautil = { tokenization: { mode: settings.nautil.tokenization.mode } };
+  const { config, tree } = o;
+  const { folder, resumeFrom, warnings } = await placeExperiment({ manager: config.exp_manager, cwd: o.cwd });
+  const experiment = await ExperimentFolder.open({ folder, manager: config.exp_manager, echo: o.echo });
+  const nautil = { tokenization: { mode: config.nautil.tokenization.mode } };
   await experiment.begin({ command: o.command, model: tree['model'] as JsonObject, nautil, cwd: o.cwd });
+  const { accelerator } = config.trainer;
+  const wantsGpu = accelerator === 'gpu' || accelerator === 'cuda';
   logStartOfRun(experiment.log, {
     config: stringifyNemoYaml(tree).trimEnd(),
     folder,
-    gpuAvailable: settings.trainer.accelerator === 'gpu',
-    gpuUsed: settings.trainer.accelerator === 'gpu',
+    gpuAvailable: wantsGpu,
+    gpuUsed: wantsGpu,
   });
   await experiment.close();
   return { logDir: folder, warnings, ...(resumeFrom === undefined ? {} : { resumeFrom }) };
@@ -52,11 +54,11 @@ export function logRead(run: ResolvedRun, split: TokenizedSplit, maxSeqLength: n
 /** Tells of the test, and draws it into TensorBoard's file. */
 export async function logTest(
   { run, model }: { run: ResolvedRun; model: { step: number; epoch: number } },
-  { expManager }: Settings,
+  { exp_manager }: Config,
   evaluation: Evaluation,
   echo?: Echo,
 ): Promise<void> {
-  const experiment = await ExperimentFolder.open({ folder: run.logDir, settings: expManager, echo });
+  const experiment = await ExperimentFolder.open({ folder: run.logDir, manager: exp_manager, echo });
   experiment.log.info(script, rule);
   experiment.log.info(script, 'Starting the testing of the trained model on test set...');
   const { step, epoch } = model;
@@ -86,11 +88,11 @@ export function logAnswers(run: ResolvedRun, answers: readonly SampleAnswer[], e
 /** Tells where the archive is; resolves to where `save_nemo_on_train_end` wants another one, among the checkpoints. */
 export async function logArchive(
   run: ResolvedRun,
-  { expManager }: Settings,
+  { exp_manager }: Config,
   path: string,
   echo?: Echo,
 ): Promise<string | undefined> {
-  const experiment = await ExperimentFolder.open({ folder: run.logDir, settings: expManager, echo });
+  const experiment = await ExperimentFolder.open({ folder: run.logDir, manager: exp_manager, echo });
   experiment.log.info(script, `Model is saved into \`.nemo\` file: ${path}`);
   await experiment.close();
   return experiment.nemoPath;

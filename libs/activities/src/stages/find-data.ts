@@ -2,14 +2,14 @@ import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { ResolvedRun, Source } from '@nautil/contracts';
-import type { Settings } from '@nautil/config';
+import type { Config } from '@nautil/config';
 import { DataError, findNemoFiles, isNemoFileName } from '@nautil/datasets';
 import { cachedSnapshot, hubRepositoryFolder, isHubName, sha256File, type HubRepository } from '@nautil/store';
 import { ChecksumMismatch, fetchFromHub, HubRefused, HubUnavailable, isArchive, isHttp } from '@nautil/store/download';
 import { SourceNotFound } from '../errors.js';
 import { allReused, amount, fetchedFile, unpackedFolder, type Fetched, type StageControl } from './fetched.js';
 
-type Format = Settings['nautil']['data']['format'];
+type Format = Config['nautil']['data']['format'];
 
 /**
  * The data of a run on this disk: the files that are named, and what `nautil.data.source` stands for. A name of the hub is
@@ -18,7 +18,7 @@ type Format = Settings['nautil']['data']['format'];
  * @throws SourceNotFound; DataError for what is no data set; what fetching and unpacking throw
  */
 export async function findData(
-  { model, nautil }: Settings,
+  { model, nautil }: Config,
   run: ResolvedRun,
   control: StageControl,
 ): Promise<Fetched<Source['data']>> {
@@ -31,9 +31,9 @@ export async function findData(
     return file.made.path;
   };
   const named: Source['data'] = withoutUndefined({
-    train: await local(model.trainDs.filePath),
-    validation: await local(model.validationDs.filePath),
-    test: await local(model.testDs.filePath),
+    train: await local(model.train_ds.file_path),
+    validation: await local(model.validation_ds.file_path),
+    test: await local(model.test_ds.file_path),
   });
   if (source === null) return { made: named, reused };
 

@@ -13,6 +13,7 @@ import { openTensors, writeNemo, type NemoArtifact } from '@nautil/formats';
 import { readLabelNames } from '@nautil/datasets';
 import { canonicalJson, sha256File, sha256Of, stageOutput, writeFileAtomic } from '@nautil/store';
 import { encoderConfigOf, type ArchiveRecord } from '@nautil/training';
+import { tokenizerNameOf } from './encoder-files.js';
 import { logArchive, type Echo } from './experiment.js';
 import { configOf, places, redoOf } from './run-settings.js';
 import { setAt, withoutKeys } from './resolve-run.js';
@@ -36,18 +37,18 @@ export async function packageModel(o: {
   evaluated: Evaluated;
   echo?: Echo;
 }): Promise<Made<Packaged>> {
-  const { tree, settings } = await configOf(o.run);
+  const { tree, config } = await configOf(o.run);
   const job = await trainJobOf({ ...o, folder: o.run.folder });
   const encoderConfig = (await encoderConfigOf(job.encoder)) as JsonObject;
-  const tokenizer = await tokenizerOf(settings, o.inputs);
+  const tokenizer = await tokenizerOf(config, o.inputs);
   const { numClasses, labels } = o.inputs.data;
   const labelNames = labels && (await readLabelNames(labels.path));
 
-  const config = structuredClone(tree['model']) as JsonObject;
-  for (const key of placeKeys) setAt(config, key, null);
-  setAt(config, 'dataset.num_classes', numClasses);
-  setAt(config, 'language_model.pretrained_model_name', o.run.model);
-  setAt(config, 'tokenizer.tokenizer_name', basename(settings.model.tokenizer.tokenizerName ?? o.run.model));
+  const packaged = structuredClone(tree['model']) as JsonObject;
+  for (const key of placeKeys) setAt(packaged, key, null);
+  setAt(packaged, 'dataset.num_classes', numClasses);
+  setAt(packaged, 'language_model.pretrained_model_name', o.run.model);
+  setAt(packaged, 'tokenizer.tokenizer_name', basename(tokenizerNameOf(config.model) ?? o.run.model));
 
   // Equal runs give equal bytes, wherever their files lie.
   const lineage = { ...job.digests, config: sha256Of(canonicalJson(withoutKeys(tree, places))) };
@@ -60,7 +61,7 @@ export async function packageModel(o: {
   };
   const inputs = {
     weights: o.evaluated.weights.sha256,
-    config,
+    config: packaged,
     lineage,
     tokenizer: tokenizer.digest,
     encoderConfig,
@@ -72,7 +73,7 @@ export async function packageModel(o: {
     try {
       return await writeNemo({
         path: join(folder, 'model.nemo'),
-        config,
+        config: packaged,
         tensors: source.names().map((name) => ({ name, ...source.info(name), data: () => source.read(name) })),
         artifacts: [
           ...vocabularyArtifact(tokenizer.files.vocab, tokenizer.vocabulary()),
@@ -88,9 +89,9 @@ export async function packageModel(o: {
       await source.close();
     }
   });
-  const target = settings.model.nemoPath ?? join(o.run.folder, 'model.nemo');
+  const target = config.model.nemo_path ?? join(o.run.folder, 'model.nemo');
   await copyWhole(made.path, target, made.sha256);
-  const amongCheckpoints = await logArchive(o.run, settings, target, o.echo);
+  const amongCheckpoints = await logArchive(o.run, config, target, o.echo);
   if (amongCheckpoints !== undefined) await copyWhole(made.path, amongCheckpoints, made.sha256);
   return { nemo: { ...made, path: target }, reused, detail: target };
 }

@@ -9,8 +9,9 @@ import {
   type RunRequest,
   stages,
 } from '@nautil/contracts';
+import { encoderNameOf } from './encoder-files.js';
 import { beginExperiment, type Echo } from './experiment.js';
-import { loadConfig, type Settings } from '@nautil/config';
+import { experimentName, loadConfig, type Config } from '@nautil/config';
 import {
   canonicalJson,
   defaultFolder,
@@ -76,7 +77,7 @@ export async function resolveRun(
   if (request.begunBefore) throw new RunFolderMissing(folder);
 
   const cwd = request.cwd ?? o.cwd ?? defaultFolder();
-  const { tree, settings, notes, isShipped } = await loadConfig({
+  const { tree, config, notes, isShipped } = await loadConfig({
     configName: request.config,
     configPath: request.configPath ?? o.configPath,
     overrides: request.overrides,
@@ -96,13 +97,14 @@ export async function resolveRun(
   await writeFileAtomic(configFile, JSON.stringify(tree, null, 2));
   const experiment = await beginExperiment({
     tree,
-    settings,
+    config,
     cwd,
     command: o.command ?? commandOf(request),
     echo: o.echo,
   });
-  const { data } = settings.nautil;
-  const trainFile = settings.model.trainDs.filePath;
+  const { data } = config.nautil;
+  const trainFile = config.model.train_ds.file_path;
+  const trackingUri = trackingUriOf(config);
   const run: ResolvedRun = {
     workflowId: request.workflowId,
     runKey: request.runKey,
@@ -111,9 +113,9 @@ export async function resolveRun(
     ...(experiment.resumeFrom === undefined ? {} : { resumeFrom: experiment.resumeFrom }),
     config: await fileRef(configFile),
     configDigest: configDigestOf(tree),
-    experiment: experimentOf(settings),
-    ...(settings.nautil.mlflow.trackingUri === null ? {} : { trackingUri: settings.nautil.mlflow.trackingUri }),
-    model: basename(settings.model.languageModel.pretrainedModelName),
+    experiment: experimentOf(config),
+    ...(trackingUri === null ? {} : { trackingUri }),
+    model: basename(encoderNameOf(config.model)),
     dataset: data.format === 'nemo' ? basename(trainFile ?? data.source ?? 'unknown') : data.format,
     ...place,
     notes: [
@@ -159,7 +161,12 @@ export function configDigestOf(tree: JsonObject): string {
 }
 
 /** Name of the MLflow experiment that a run is part of. */
-export const experimentOf = ({ nautil, expManager }: Settings): string => nautil.mlflow.experiment ?? expManager.name;
+export const experimentOf = ({ nautil, exp_manager }: Config): string =>
+  nautil.mlflow.experiment ?? exp_manager.mlflow_logger_kwargs.experiment_name ?? experimentName(exp_manager);
+
+/** Address of the MLflow server that the configuration names: Nautil's key first, then NeMo's. */
+const trackingUriOf = ({ nautil, exp_manager }: Config): string | null =>
+  nautil.mlflow.tracking_uri ?? exp_manager.mlflow_logger_kwargs.tracking_uri;
 
 export function valueAt(tree: JsonObject, key: string): JsonValue | undefined {
   return key.split('.').reduce<JsonValue | undefined>((at, part) => (isObject(at) ? at[part] : undefined), tree);

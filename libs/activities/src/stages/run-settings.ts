@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import type { JsonObject, ResolvedRun, Stage } from '@nautil/contracts';
-import { settingsFrom, type Settings } from '@nautil/config';
+import { readConfig, type Config } from '@nautil/config';
 
 /** The resolved configuration of a run, read back from its file. */
-export async function configOf(run: Pick<ResolvedRun, 'config'>): Promise<{ tree: JsonObject; settings: Settings }> {
+export async function configOf(run: Pick<ResolvedRun, 'config'>): Promise<{ tree: JsonObject; config: Config }> {
   const tree = JSON.parse(await readFile(run.config.path, 'utf8')) as JsonObject;
-  return { tree, settings: settingsFrom(tree) };
+  return { tree, config: readConfig(tree) };
 }
 
 /** Part of the hash of a stage that was asked for again; absent for all others. */

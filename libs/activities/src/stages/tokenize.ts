@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import type { CachedInputs, FileRef, Made, ResolvedRun, TokenCacheRef, TokenizedData } from '@nautil/contracts';
-import type { DatasetSettings, Settings } from '@nautil/config';
+import type { Config } from '@nautil/config';
 import { examplesOf, readExamples } from '@nautil/datasets';
 import { fileRef, stageOutput } from '@nautil/store';
 import { buildTokenCache, loadTokenizer, tokenCacheKey, type LoadedTokenizer } from '@nautil/tokenization';
+import { tokenizerNameOf } from './encoder-files.js';
 import { logRead, type Echo } from './experiment.js';
 import { configOf, redoOf } from './run-settings.js';
 
@@ -18,28 +19,28 @@ export async function tokenize(
   o: { run: ResolvedRun; inputs: CachedInputs; echo?: Echo },
   onProgress: OnProgress = () => {},
 ): Promise<Made<TokenizedData>> {
-  const { settings } = await configOf(o.run);
-  const tokenizer = await tokenizerOf(settings, o.inputs);
+  const { config } = await configOf(o.run);
+  const tokenizer = await tokenizerOf(config, o.inputs);
   const redo = redoOf(o.run, 'tokenize');
-  const { trainDs, validationDs, testDs, dataset } = settings.model;
+  const { train_ds, validation_ds, test_ds, dataset } = config.model;
   let reused = true;
   let tokens = 0;
-  const cacheOf = async (split: string, file: FileRef, ds: DatasetSettings): Promise<TokenCacheRef> => {
+  const cacheOf = async (split: string, file: FileRef, ds: Config['model']['train_ds']): Promise<TokenCacheRef> => {
     const identity = {
       textSha256: file.sha256,
       tokenizerDigest: tokenizer.digest,
-      maxLength: dataset.maxSeqLength,
-      numSamples: ds.numSamples,
+      maxLength: dataset.max_seq_length,
+      numSamples: ds.num_samples,
     };
     const made = await stageOutput('tokenize', { ...identity, format, redo }, async ({ folder }) => {
       const out = join(folder, `${split}.tokens`);
       const summary = await buildTokenCache({
-        examples: examplesOf(readExamples(file.path, { numSamples: ds.numSamples }), () => {}),
+        examples: examplesOf(readExamples(file.path, { numSamples: ds.num_samples }), () => {}),
         out,
         tokenizer,
-        maxLength: dataset.maxSeqLength,
+        maxLength: dataset.max_seq_length,
         key: tokenCacheKey(identity),
-        numWorkers: ds.numWorkers,
+        numWorkers: ds.num_workers,
         onProgress: (examples) => onProgress(`${split}: ${examples} examples`),
       });
       const { examples, tokens, truncated, lengths, samples } = summary;
@@ -47,28 +48,28 @@ export async function tokenize(
     });
     reused &&= made.reused;
     tokens += made.output.tokens;
-    logRead(o.run, { file: ds.filePath ?? file.path, summary: made.output.summary }, dataset.maxSeqLength, o.echo);
+    logRead(o.run, { file: ds.file_path ?? file.path, summary: made.output.summary }, dataset.max_seq_length, o.echo);
     return { file: made.output.file, examples: made.output.summary.examples };
   };
   const { train, validation, test } = o.inputs.data;
   const data: TokenizedData = {
-    train: await cacheOf('train', train, trainDs),
-    ...(validation ? { validation: await cacheOf('validation', validation, validationDs) } : {}),
-    ...(test ? { test: await cacheOf('test', test, testDs) } : {}),
+    train: await cacheOf('train', train, train_ds),
+    ...(validation ? { validation: await cacheOf('validation', validation, validation_ds) } : {}),
+    ...(test ? { test: await cacheOf('test', test, test_ds) } : {}),
     tokenizerDigest: tokenizer.digest,
   };
   return { ...data, reused, detail: [`${tokens} tokens by ${tokenizer.name}`, ...tokenizer.warnings].join('; ') };
 }
 
 /** The tokenizer of a run, from the files that the encoder came with. */
-export async function tokenizerOf(settings: Settings, { encoder }: CachedInputs): Promise<LoadedTokenizer> {
-  const { tokenizer, dataset } = settings.model;
+export async function tokenizerOf(config: Config, { encoder }: CachedInputs): Promise<LoadedTokenizer> {
+  const { tokenizer, dataset } = config.model;
   return loadTokenizer({
     folder: encoder.tokenizerFolder,
     vocabFile: encoder.vocabFile,
-    name: tokenizer.tokenizerName ?? encoder.name,
-    specialTokens: tokenizer.specialTokens,
-    doLowerCase: dataset.doLowerCase || undefined,
-    mode: settings.nautil.tokenization.mode,
+    name: tokenizerNameOf(config.model) ?? encoder.name,
+    specialTokens: tokenizer.special_tokens,
+    doLowerCase: dataset.do_lower_case || undefined,
+    mode: config.nautil.tokenization.mode,
   });
 }

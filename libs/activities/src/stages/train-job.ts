@@ -11,12 +11,11 @@ export async function trainJobOf(o: {
   tokens: TokenizedData;
   folder: string;
 }): Promise<TrainJob> {
-  const { settings } = await configOf(o.run);
+  const { config } = await configOf(o.run);
   const { inputs, tokens } = o;
   const { numClasses, train, labels, digest } = inputs.data;
-  const { classBalancing } = settings.model.dataset;
   return {
-    settings,
+    config,
     folder: o.folder,
     logDir: o.run.logDir,
     ...(o.run.resumeFrom === undefined ? {} : { resumeFrom: o.run.resumeFrom }),
@@ -27,12 +26,12 @@ export async function trainJobOf(o: {
       lmCheckpoint: inputs.encoder.lmCheckpoint,
       config: await givenEncoderConfig({
         configFile: inputs.encoder.configFile,
-        config: settings.model.languageModel.config,
+        config: config.model.language_model.config,
       }),
     },
     numClasses,
     ...(labels ? { labelNames: await readLabelNames(labels.path) } : {}),
-    ...(classBalancing === 'weighted_loss'
+    ...(config.model.dataset.class_balancing === 'weighted_loss'
       ? { classWeights: classWeights((await labelCounts(train.path)).counts, numClasses) }
       : {}),
     digests: {

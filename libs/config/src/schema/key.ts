@@ -57,6 +57,11 @@ export function oneOf<const W extends string>(...words: readonly W[]): TSchema &
 /** Anything at all: for keys that are read nowhere. */
 export const anything = Type.Unsafe<JsonValue>({});
 
+/** A key that stays absent when a file leaves it out: its default depends on other keys. */
+export function optional<T extends TSchema>(schema: T, notes: KeyNotes) {
+  return Type.Optional(key(schema, notes));
+}
+
 /**
  * A section with a fixed set of keys. In the type they are all there, since missing ones are filled in before anybody reads them;
  * in the schema none is required, since a file may leave any of them out.

@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonValue } from '@nautil/contracts';
-import type { TSchema } from '@sinclair/typebox';
+import { TypeGuard, type TSchema } from '@sinclair/typebox';
 import type { KeyNotes } from './key.js';
 
 /** A node of the schema as plain JSON Schema with our notes. */
@@ -114,11 +114,17 @@ function alternatives(words: string[]): string {
   return `${rest.reverse().join(between)}${between === '; ' ? ';' : ''} or ${last}`;
 }
 
-/** The tree with every key of the schema: those left out get what NeMo's code takes then. Keys that the schema lacks are dropped. */
-export function complete(node: TSchema | SchemaNode, tree: JsonValue | undefined): JsonValue {
+/**
+ * The tree with every key of the schema: those left out get what NeMo's code takes then, except for optional keys, which stay
+ * absent. Keys that the schema lacks are dropped.
+ */
+export function fillDefaults(node: TSchema | SchemaNode, tree: JsonValue | undefined): JsonValue {
   const { properties, whenAbsent, default: usual, type } = node as SchemaNode;
   if (!properties) return tree !== undefined ? tree : whenAbsent !== undefined ? whenAbsent : (usual ?? null);
-  if (tree === null && Array.isArray(type)) return null;
+  if (Array.isArray(type) && (tree === undefined || tree === null)) return null;
   const given = isJsonObject(tree) ? tree : {};
-  return Object.fromEntries(Object.entries(properties).map(([name, child]) => [name, complete(child, given[name])]));
+  const isPresent = ([name, child]: [string, SchemaNode]): boolean =>
+    given[name] !== undefined || !TypeGuard.IsOptional(child as TSchema);
+  const kept = Object.entries(properties).filter(isPresent);
+  return Object.fromEntries(kept.map(([name, child]) => [name, fillDefaults(child, given[name])]));
 }

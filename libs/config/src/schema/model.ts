@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from '@nautil/contracts';
-import { Type } from '@sinclair/typebox';
-import { anything, key, nullable, oneOf, section, type KeyNotes } from './key.js';
+import { Type, type Static, type TObject } from '@sinclair/typebox';
+import { anything, key, nullable, oneOf, optional, section, type KeyNotes } from './key.js';
 import { optimizers, schedules, type OptimizerName } from './optimizers.js';
 
 const anyObject = Type.Unsafe<JsonObject>({ type: 'object' });
@@ -70,71 +70,80 @@ const optimSchema = section('The optimizer. Which keys hold depends on its name.
       instead: 'rprop, novograd and adafactor are the ones of NeMo that are not here: adamw does in their place',
     },
   }),
-  lr: key(nullable(Type.Number({ minimum: 0 })), {
+  lr: optional(nullable(Type.Number({ minimum: 0 })), {
     description: 'The learning rate at the end of warm-up. null is for adafactor only, which then finds its own.',
     default: 2e-5,
   }),
-  betas: key(pair(unit), {
+  betas: optional(pair(unit), {
     description: 'Decay of the averages of gradient and squared gradient.',
     default: [0.9, 0.999],
   }),
-  eps: key(Type.Union([Type.Number({ minimum: 0 }), pair({ minimum: 0 })]), {
+  eps: optional(Type.Union([Type.Number({ minimum: 0 }), pair({ minimum: 0 })]), {
     description: 'Added to the divisor, so that it is not zero. adafactor takes two.',
     default: 1e-8,
     versions: "Not in NeMo's file; the optimizer's own default holds.",
   }),
-  weight_decay: key(Type.Number({ minimum: 0 }), {
+  weight_decay: optional(Type.Number({ minimum: 0 }), {
     description: 'Weight decay, on every weight: biases and layer norms too, as in NeMo.',
     default: 0.01,
   }),
-  amsgrad: key(Type.Boolean(), {
+  amsgrad: optional(Type.Boolean(), {
     description: 'adam, adamw, novograd: keeps the largest average of squared gradients.',
     default: false,
     lacking: { accepted: [false, null], instead: 'leave it out' },
   }),
-  momentum: key(Type.Number({ minimum: 0 }), { description: 'sgd, rmsprop: momentum.', default: 0 }),
-  dampening: key(Type.Number(), { description: 'sgd: dampening of momentum.', default: 0 }),
-  nesterov: key(Type.Boolean(), { description: "sgd: Nesterov's momentum.", default: false }),
-  rho: key(Type.Number(unit), { description: 'adadelta: decay of the average of squared gradients.', default: 0.9 }),
-  lr_decay: key(Type.Number({ minimum: 0 }), { description: 'adagrad: decay of the learning rate.', default: 0 }),
-  initial_accumulator_value: key(Type.Number({ minimum: 0 }), {
+  momentum: optional(Type.Number({ minimum: 0 }), { description: 'sgd, rmsprop: momentum.', default: 0 }),
+  dampening: optional(Type.Number(), { description: 'sgd: dampening of momentum.', default: 0 }),
+  nesterov: optional(Type.Boolean(), { description: "sgd: Nesterov's momentum.", default: false }),
+  rho: optional(Type.Number(unit), {
+    description: 'adadelta: decay of the average of squared gradients.',
+    default: 0.9,
+  }),
+  lr_decay: optional(Type.Number({ minimum: 0 }), { description: 'adagrad: decay of the learning rate.', default: 0 }),
+  initial_accumulator_value: optional(Type.Number({ minimum: 0 }), {
     description: 'adagrad: the sum to start with.',
     default: 0,
   }),
-  alpha: key(Type.Number(unit), { description: 'rmsprop: smoothing.', default: 0.99 }),
-  centered: key(Type.Boolean(), { description: 'rmsprop: divides by the variance of the gradient.', default: false }),
-  etas: key(pair({ exclusiveMinimum: 0 }), {
+  alpha: optional(Type.Number(unit), { description: 'rmsprop: smoothing.', default: 0.99 }),
+  centered: optional(Type.Boolean(), {
+    description: 'rmsprop: divides by the variance of the gradient.',
+    default: false,
+  }),
+  etas: optional(pair({ exclusiveMinimum: 0 }), {
     description: 'rprop: factors of decrease and increase.',
     default: [0.5, 1.2],
   }),
-  step_sizes: key(pair({ minimum: 0 }), { description: 'rprop: smallest and largest step.', default: [1e-6, 50] }),
-  grad_averaging: key(Type.Boolean(), { description: 'novograd: averages gradients.', default: false }),
-  luc: key(Type.Boolean(), { description: 'novograd: layer-wise update control.', default: false }),
-  luc_trust: key(Type.Number(), { description: 'novograd: trust ratio of luc.', default: 1e-3 }),
-  luc_eps: key(Type.Number(), { description: 'novograd: epsilon of luc.', default: 1e-8 }),
-  clip_threshold: key(Type.Number(), { description: 'adafactor: limit of the update.', default: 1.0 }),
-  decay_rate: key(Type.Number(), { description: 'adafactor: exponent of the decay of averages.', default: -0.8 }),
-  beta1: key(nullable(Type.Number(unit)), {
+  step_sizes: optional(pair({ minimum: 0 }), { description: 'rprop: smallest and largest step.', default: [1e-6, 50] }),
+  grad_averaging: optional(Type.Boolean(), { description: 'novograd: averages gradients.', default: false }),
+  luc: optional(Type.Boolean(), { description: 'novograd: layer-wise update control.', default: false }),
+  luc_trust: optional(Type.Number(), { description: 'novograd: trust ratio of luc.', default: 1e-3 }),
+  luc_eps: optional(Type.Number(), { description: 'novograd: epsilon of luc.', default: 1e-8 }),
+  clip_threshold: optional(Type.Number(), { description: 'adafactor: limit of the update.', default: 1.0 }),
+  decay_rate: optional(Type.Number(), { description: 'adafactor: exponent of the decay of averages.', default: -0.8 }),
+  beta1: optional(nullable(Type.Number(unit)), {
     description: 'adafactor: decay of the average of the gradient. null: none.',
     default: null,
   }),
-  scale_parameter: key(Type.Boolean(), {
+  scale_parameter: optional(Type.Boolean(), {
     description: 'adafactor: scales the rate by the size of the weights.',
     default: true,
   }),
-  relative_step: key(Type.Boolean(), { description: 'adafactor: finds the rate from the step.', default: true }),
-  warmup_init: key(Type.Boolean(), { description: 'adafactor: starts with a small relative step.', default: false }),
-  min_step: key(Type.Number(), { description: 'adafactor: smallest relative step.', default: 1e-2 }),
-  foreach: key(anything, implementation('foreach')),
-  capturable: key(anything, implementation('capturable')),
-  differentiable: key(anything, implementation('differentiable')),
-  fused: key(anything, implementation('fused')),
-  maximize: key(anything, {
+  relative_step: optional(Type.Boolean(), { description: 'adafactor: finds the rate from the step.', default: true }),
+  warmup_init: optional(Type.Boolean(), {
+    description: 'adafactor: starts with a small relative step.',
+    default: false,
+  }),
+  min_step: optional(Type.Number(), { description: 'adafactor: smallest relative step.', default: 1e-2 }),
+  foreach: optional(anything, implementation('foreach')),
+  capturable: optional(anything, implementation('capturable')),
+  differentiable: optional(anything, implementation('differentiable')),
+  fused: optional(anything, implementation('fused')),
+  maximize: optional(anything, {
     description: 'Climbs instead of descending.',
     default: false,
     lacking: { accepted: [false, null], instead: 'leave it out' },
   }),
-  args: key(anything, {
+  args: optional(anything, {
     description: 'A nested form of the keys of this section.',
     default: null,
     versions: 'Before 1.0.',
@@ -146,93 +155,102 @@ const optimSchema = section('The optimizer. Which keys hold depends on its name.
         description: 'The schedule. WarmupAnnealing rises and then falls in straight lines.',
         default: 'WarmupAnnealing',
       }),
-      warmup_steps: key(nullable(Type.Integer({ minimum: 0 })), {
+      warmup_steps: optional(nullable(Type.Integer({ minimum: 0 })), {
         description: 'Steps of rising rate. Not together with warmup_ratio.',
         default: null,
       }),
-      warmup_ratio: key(nullable(Type.Number({ minimum: 0, maximum: 1 })), {
+      warmup_ratio: optional(nullable(Type.Number({ minimum: 0, maximum: 1 })), {
         description: 'Fraction of all steps with rising rate.',
         default: 0.1,
         whenAbsent: null,
       }),
-      min_lr: key(Type.Union([Type.Number({ minimum: 0 }), Type.Null()]), {
+      min_lr: optional(Type.Union([Type.Number({ minimum: 0 }), Type.Null()]), {
         description: 'The rate at the end.',
         default: 0,
         versions: "Not in NeMo's file.",
       }),
-      last_epoch: key(Type.Integer({ minimum: -1 }), {
+      last_epoch: optional(Type.Integer({ minimum: -1 }), {
         description: 'Step to go on from. -1: the start.',
         default: -1,
       }),
-      monitor: key(Type.String(), { description: 'What ReduceLROnPlateau looks at.', default: 'val_loss' }),
-      reduce_on_plateau: key(Type.Boolean(), { description: 'True for ReduceLROnPlateau.', default: false }),
-      max_steps: key(nullable(Type.Integer({ minimum: -1 })), {
+      monitor: optional(Type.String(), { description: 'What ReduceLROnPlateau looks at.', default: 'val_loss' }),
+      reduce_on_plateau: optional(Type.Boolean(), { description: 'True for ReduceLROnPlateau.', default: false }),
+      max_steps: optional(nullable(Type.Integer({ minimum: -1 })), {
         description: 'Steps that the schedule spans. null or -1: those of the training.',
         default: null,
       }),
-      iters_per_batch: key(anything, {
+      iters_per_batch: optional(anything, {
         description: 'Computed at run time.',
         default: null,
         affectsResult: false,
         noEffect: 'the number of steps is counted',
         versions: 'Before 1.0.',
       }),
-      hold_steps: key(nullable(Type.Integer({ minimum: 0 })), {
+      hold_steps: optional(nullable(Type.Integer({ minimum: 0 })), {
         description: '…Hold…: steps at the full rate after warm-up.',
         default: null,
       }),
-      hold_ratio: key(nullable(Type.Number({ minimum: 0, maximum: 1 })), {
+      hold_ratio: optional(nullable(Type.Number({ minimum: 0, maximum: 1 })), {
         description: '…Hold…: fraction of all steps at the full rate.',
         default: null,
       }),
-      constant_steps: key(nullable(Type.Integer({ minimum: 0 })), {
+      constant_steps: optional(nullable(Type.Integer({ minimum: 0 })), {
         description: 'CosineAnnealing: steps at min_lr at the end.',
         default: null,
       }),
-      constant_ratio: key(nullable(Type.Number({ minimum: 0, maximum: 1 })), {
+      constant_ratio: optional(nullable(Type.Number({ minimum: 0, maximum: 1 })), {
         description: 'CosineAnnealing: fraction of all steps at min_lr at the end.',
         default: null,
       }),
-      power: key(Type.Number(), { description: 'Polynomial…: exponent.', default: 1.0 }),
-      cycle: key(Type.Boolean(), { description: 'Polynomial…: starts again after the last step.', default: false }),
-      d_model: key(Type.Number({ exclusiveMinimum: 0 }), {
+      power: optional(Type.Number(), { description: 'Polynomial…: exponent.', default: 1.0 }),
+      cycle: optional(Type.Boolean(), {
+        description: 'Polynomial…: starts again after the last step.',
+        default: false,
+      }),
+      d_model: optional(Type.Number({ exclusiveMinimum: 0 }), {
         description: 'NoamAnnealing: width of the model.',
         default: null,
       }),
-      decay_rate: key(Type.Number(), { description: 'NoamHoldAnnealing: exponent.', default: 0.5 }),
-      step_size: key(Type.Integer({ minimum: 1 }), {
+      decay_rate: optional(Type.Number(), { description: 'NoamHoldAnnealing: exponent.', default: 0.5 }),
+      step_size: optional(Type.Integer({ minimum: 1 }), {
         description: 'StepLR: steps between two decreases.',
         default: null,
       }),
-      gamma: key(Type.Number(), { description: 'StepLR, ExponentialLR, CyclicLR: factor.', default: 0.1 }),
-      mode: key(Type.String(), {
+      gamma: optional(Type.Number(), { description: 'StepLR, ExponentialLR, CyclicLR: factor.', default: 0.1 }),
+      mode: optional(Type.String(), {
         description: 'ReduceLROnPlateau: min or max. CyclicLR: triangular, triangular2 or exp_range.',
         default: null,
       }),
-      factor: key(Type.Number(), { description: 'ReduceLROnPlateau: factor of decrease.', default: 0.1 }),
-      patience: key(Type.Integer(), {
+      factor: optional(Type.Number(), { description: 'ReduceLROnPlateau: factor of decrease.', default: 0.1 }),
+      patience: optional(Type.Integer(), {
         description: 'ReduceLROnPlateau: evaluations without improvement.',
         default: 10,
       }),
-      threshold: key(Type.Number(), { description: 'ReduceLROnPlateau: what counts as improvement.', default: 1e-4 }),
-      threshold_mode: key(oneOf('rel', 'abs'), {
+      threshold: optional(Type.Number(), {
+        description: 'ReduceLROnPlateau: what counts as improvement.',
+        default: 1e-4,
+      }),
+      threshold_mode: optional(oneOf('rel', 'abs'), {
         description: 'ReduceLROnPlateau: relative or absolute threshold.',
         default: 'rel',
       }),
-      cooldown: key(Type.Integer(), {
+      cooldown: optional(Type.Integer(), {
         description: 'ReduceLROnPlateau: evaluations to wait after a decrease.',
         default: 0,
       }),
-      eps: key(Type.Number(), { description: 'ReduceLROnPlateau: smallest decrease.', default: 1e-8 }),
-      base_lr: key(Type.Number(), { description: 'CyclicLR: the low rate.', default: null }),
-      max_lr: key(Type.Number(), { description: 'CyclicLR: the high rate.', default: null }),
-      step_size_up: key(Type.Integer(), { description: 'CyclicLR: steps up.', default: 2000 }),
-      step_size_down: key(nullable(Type.Integer()), { description: 'CyclicLR: steps down.', default: null }),
-      scale_mode: key(Type.String(), { description: 'CyclicLR: cycle or iterations.', default: 'cycle' }),
-      cycle_momentum: key(Type.Boolean(), { description: 'CyclicLR: cycles momentum the other way.', default: true }),
-      base_momentum: key(Type.Number(), { description: 'CyclicLR: low momentum.', default: 0.8 }),
-      max_momentum: key(Type.Number(), { description: 'CyclicLR: high momentum.', default: 0.9 }),
-      args: key(anything, {
+      eps: optional(Type.Number(), { description: 'ReduceLROnPlateau: smallest decrease.', default: 1e-8 }),
+      base_lr: optional(Type.Number(), { description: 'CyclicLR: the low rate.', default: null }),
+      max_lr: optional(Type.Number(), { description: 'CyclicLR: the high rate.', default: null }),
+      step_size_up: optional(Type.Integer(), { description: 'CyclicLR: steps up.', default: 2000 }),
+      step_size_down: optional(nullable(Type.Integer()), { description: 'CyclicLR: steps down.', default: null }),
+      scale_mode: optional(Type.String(), { description: 'CyclicLR: cycle or iterations.', default: 'cycle' }),
+      cycle_momentum: optional(Type.Boolean(), {
+        description: 'CyclicLR: cycles momentum the other way.',
+        default: true,
+      }),
+      base_momentum: optional(Type.Number(), { description: 'CyclicLR: low momentum.', default: 0.8 }),
+      max_momentum: optional(Type.Number(), { description: 'CyclicLR: high momentum.', default: 0.9 }),
+      args: optional(anything, {
         description: 'A nested form of the keys of this section.',
         default: null,
         versions: 'Before 1.0.',
@@ -243,8 +261,8 @@ const optimSchema = section('The optimizer. Which keys hold depends on its name.
 });
 
 // `sched: null` switches the schedule off, so that the section itself may be null.
-function nullableSection<T extends object>(schema: T): T {
-  return { ...schema, type: ['object', 'null'] };
+function nullableSection<T extends TObject>(schema: T) {
+  return Type.Unsafe<Static<T> | null>({ ...schema, type: ['object', 'null'] });
 }
 
 /** `model`: NeMo's TextClassificationModel. */

@@ -27,6 +27,26 @@ export const optimizers = {
 
 export type OptimizerName = keyof typeof optimizers;
 
+type Widened<T> = T extends number
+  ? number
+  : T extends boolean
+    ? boolean
+    : T extends readonly unknown[]
+      ? [number, number]
+      : T;
+
+/** The options of an optimizer, each with a value. */
+export type OptimizerOptions<N extends OptimizerName> = {
+  -readonly [K in keyof (typeof optimizers)[N]]: Widened<(typeof optimizers)[N][K]>;
+};
+
+/** The options of the optimizer that `optim` names: what is written there, else the optimizer's own defaults. */
+export function optimizerOptions<N extends OptimizerName>(optim: { name: N } & Readonly<Record<string, unknown>>) {
+  const defaults: Optimizer = optimizers[optim.name];
+  const entries = Object.entries(defaults).map(([key, value]) => [key, optim[key] ?? value] as const);
+  return Object.fromEntries(entries) as OptimizerOptions<N>;
+}
+
 const warmup = ['warmup_steps', 'warmup_ratio', 'min_lr', 'max_steps'];
 const hold = [...warmup, 'hold_steps', 'hold_ratio'];
 const constant = [...warmup, 'constant_steps', 'constant_ratio'];

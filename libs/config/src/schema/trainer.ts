@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox';
+import type { BatchAmount } from '../batch-amount.js';
 import { anything, key, nullable, oneOf, section } from './key.js';
 
 const noLightning = 'there is no Lightning here';
@@ -6,8 +7,9 @@ const onlyOff = (instead: string, ...more: (string | number | boolean | null)[])
   accepted: [null, false, ...more],
   instead,
 });
+const batchAmount = (limits: object) => Type.Unsafe<BatchAmount>(nullable(Type.Number(limits)));
 const batches = (split: string) =>
-  key(nullable(Type.Number({ minimum: 0 })), {
+  key(batchAmount({ minimum: 0 }), {
     description: `How much of the ${split} data to use: a fraction of it when written with a dot (1.0 is all, 0.5 half), a number of batches when written without (1 is one batch).`,
     default: 1.0,
     fraction: true,
@@ -50,7 +52,7 @@ export const trainerSchema = section("The training loop: PyTorch Lightning's key
     default: 0.0,
   }),
   precision: key(
-    Type.Unsafe<string | number>({
+    Type.Unsafe<32 | '32' | '32-true' | 'bf16' | 'bf16-mixed'>({
       enum: [
         32,
         '32',
@@ -103,7 +105,7 @@ export const trainerSchema = section("The training loop: PyTorch Lightning's key
     whenAbsent: 50,
     affectsResult: false,
   }),
-  val_check_interval: key(nullable(Type.Number({ exclusiveMinimum: 0 })), {
+  val_check_interval: key(batchAmount({ exclusiveMinimum: 0 }), {
     description:
       'When to validate: a fraction of an epoch when written with a dot (0.25 is four times an epoch, 1.0 at its end), a number of batches when written without.',
     default: 1.0,

@@ -27,7 +27,7 @@ export async function openTinyRun(): Promise<TinyRun> {
   return {
     folder,
     async job(name, overrides = []) {
-      const { settings } = await loadConfig({
+      const { config } = await loadConfig({
         overrides: [
           'trainer.accelerator=cpu',
           'trainer.max_epochs=2',
@@ -42,7 +42,7 @@ export async function openTinyRun(): Promise<TinyRun> {
         ],
       });
       return {
-        settings,
+        config,
         folder: join(folder, name),
         trainCache: cache,
         validationCache: cache,
