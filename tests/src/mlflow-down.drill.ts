@@ -1,3 +1,4 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { defaultTaskQueue, progressQuery, type Progress, type TextClassificationResult } from '@nautil/contracts';

@@ -1,3 +1,4 @@
+import { afterAll, expect, test } from '@jest/globals';
 import { copyFile, cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';

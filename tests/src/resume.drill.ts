@@ -1,3 +1,4 @@
+import { afterAll, expect, test } from '@jest/globals';
 import { createHash, randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';

@@ -1,3 +1,4 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { ChildProcess } from 'node:child_process';
 import { progressQuery, type SweepProgress, type SweepResult } from '@nautil/contracts';
 import { MlflowClient } from '@nautil/mlflow';

@@ -1,3 +1,4 @@
+import { beforeAll, expect, test } from '@jest/globals';
 import { root, runProgram } from './testing/run-program.js';
 
 // docs/design.md has the layers; eslint.config.mjs enforces them. An import that goes against them must not pass.

@@ -1,3 +1,4 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { access, readFile } from 'node:fs/promises';
 import net from 'node:net';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+import { beforeAll, expect, test } from '@jest/globals';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DeterminismViolationError } from '@temporalio/workflow';

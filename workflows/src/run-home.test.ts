@@ -1,3 +1,4 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { progressQuery, type Progress, type RunRequest } from '@nautil/contracts';
 import { Context } from '@temporalio/activity';
 import { Orchestra } from '../test/orchestra.js';

@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { packageRoot } from '@nautil/store';

@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '@nautil/store';
@@ -57,7 +58,7 @@ test.each(nautil)('%s: %s', async (_, line) => {
   }
   if (rest.some((word) => ['--help', '-h'].includes(word))) return;
   expect({ command: command.name(), unknown: command.parseOptions(rest).unknown }).toEqual({
-    command: expect.not.stringMatching(/^nautil$/) as string,
+    command: expect.not.stringMatching(/^nautil$/),
     unknown: [],
   });
 });

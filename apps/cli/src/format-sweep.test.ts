@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { formatSweep } from './format-sweep.js';
 
 test('each key that varies has a column, and a trial that failed shows why', () => {

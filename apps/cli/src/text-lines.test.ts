@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { textLines } from './text-lines.js';
 
 async function linesOf(...chunks: (string | Uint8Array)[]): Promise<string[]> {

@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { Gate } from './gate.js';
 
 test('so many are in at a time, and the others are let in in turn', async () => {

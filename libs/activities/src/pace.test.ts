@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { Pace } from './pace.js';
 
 /** How often the workflow hears of a run whose steps take so long each. */

@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { openArtifactStore } from '@nautil/store';
 import { placeRun } from './place-run.js';
 

@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { loadConfig } from './load-config.js';
 import { batchesIn } from './batch-amount.js';
 import { readConfig } from './read-config.js';

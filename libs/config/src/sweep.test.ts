@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { ConfigError } from './config-error.js';
 import { gridOf, parseSweep, sampleOf } from './sweep.js';
 

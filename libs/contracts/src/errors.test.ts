@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { defineError, exitCodeOf, formatError, NautilError, type NautilErrorOptions } from './errors.js';
 
 class VocabularyMissing extends defineError('VocabularyMissing', 'data') {}

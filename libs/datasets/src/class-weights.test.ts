@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { join } from 'node:path';
 import { classWeights, labelCounts } from './class-weights.js';
 import { withFolder } from './temporary-folder.js';

@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { join } from 'node:path';
 import { formatInspection } from './format-inspection.js';
 import { inspectTsv, type InspectOptions, type ProblemKind, type TsvInspection } from './inspect-tsv.js';

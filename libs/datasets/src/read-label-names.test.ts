@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { join } from 'node:path';
 import { readLabelNames } from './read-label-names.js';
 import { withFolder } from './temporary-folder.js';

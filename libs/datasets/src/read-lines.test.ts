@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { join } from 'node:path';
 import { DataError } from './data-error.js';

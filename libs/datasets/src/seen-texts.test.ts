@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { SeenTexts } from './seen-texts.js';
 
 test('a repeated text returns its first occurrence, whatever the number of other texts', () => {

@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';

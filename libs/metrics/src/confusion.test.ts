@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { Confusion } from './confusion.js';
 
 function confusionOf(labels: readonly number[], predicted: readonly number[], numClasses: number): Confusion {

@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import type { EpochEvaluated } from '@nautil/contracts';
 import { Confusion } from './confusion.js';
 import { formatHistory, formatReport } from './format-report.js';

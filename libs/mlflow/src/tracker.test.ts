@@ -1,3 +1,4 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
@@ -267,7 +268,7 @@ describe('without a server', () => {
     await new Promise<void>((resolve) => hung.listen(0, '127.0.0.1', resolve));
     trackingUri = `http://127.0.0.1:${(hung.address() as AddressInfo).port}`;
   });
-  afterAll(() => hung.close());
+  afterAll(() => void hung.close());
 
   test('one that hangs holds nobody up, and the journal is sent to one that answers', async () => {
     const started = performance.now();

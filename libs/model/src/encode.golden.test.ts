@@ -1,3 +1,4 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { JsonObject } from '@nautil/contracts';
 import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -278,8 +279,8 @@ test.each(['albert', 'gpt2', 'electra'])(
     copyFileSync(join(golden, 'bert-tiny-uncased/model.safetensors'), join(folder, 'model.safetensors'));
     await expect(openEncoder({ path: folder, layout: encoderLayout })).rejects.toMatchObject({
       name: 'UnsupportedEncoder',
-      message: expect.stringContaining(JSON.stringify(model_type)) as string,
-      hint: expect.stringMatching(/bert, roberta, camembert, xlm-roberta, distilbert, megatron-bert/) as string,
+      message: expect.stringContaining(JSON.stringify(model_type)),
+      hint: expect.stringMatching(/bert, roberta, camembert, xlm-roberta, distilbert, megatron-bert/),
     });
   },
 );

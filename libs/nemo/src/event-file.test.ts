@@ -1,3 +1,4 @@
+import { afterAll, expect, test } from '@jest/globals';
 import {
   appendFileSync,
   mkdtempSync,

@@ -1,3 +1,4 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -5,7 +6,9 @@ import { basename, join } from 'node:path';
 import { KeptCheckpoints, type KeptCheckpointsOptions } from './kept-checkpoints.js';
 
 let folder: string;
-beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'nautil-kept-'))));
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'nautil-kept-'));
+});
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const open = (o: Partial<KeptCheckpointsOptions> = {}): Promise<KeptCheckpoints> =>

@@ -1,3 +1,4 @@
+import { afterAll, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { freePort, isPortFree, portHolder, requirePort } from './ports.js';

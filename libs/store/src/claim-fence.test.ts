@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { join } from 'node:path';
 import { claimFence, Fenced } from './claim-fence.js';
 import { temporaryFolder } from './testing/temporary-folder.js';

@@ -1,3 +1,4 @@
+import { beforeEach, expect, test } from '@jest/globals';
 import type { FileRef } from '@nautil/contracts';
 import { existsSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { openSync, readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DiskFull } from './disk-full.js';

@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { dropout, type DropoutOptions } from './dropout.js';
 import { Graph, hostTensor, Session, trace } from './index.js';
 

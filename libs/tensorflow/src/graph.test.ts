@@ -1,3 +1,4 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Graph, hostTensor, Session, TensorFlowError, type Output } from './index.js';
 
 let graph: Graph;

@@ -1,3 +1,4 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { DType, HostData } from './host-tensor.js';
 import { Graph, hostTensor, OutOfMemory, Session, TensorFlowError, trace } from './index.js';
 

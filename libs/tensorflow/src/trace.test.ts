@@ -1,3 +1,4 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Graph, hostTensor, Session, tfjs, trace, type Output, type Tensor } from './index.js';
 import { currentTrace } from './trace.js';
 

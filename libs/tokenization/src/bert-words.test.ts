@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { normalizeForBert } from './bert-normalizer.js';
 import { slowBertWords } from './slow-bert-words.js';
 import { SpecialTokens } from './special-tokens.js';

@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { decideCasing } from './casing.js';
 
 const decide = (o: Partial<Parameters<typeof decideCasing>[0]>) =>

@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { join } from 'node:path';
 import { TokenizerError } from './errors.js';
 import { loadTokenizer, type LoadedTokenizer, type TokenizerOptions } from './load-tokenizer.js';

@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { mergesFromVocabulary, parseMerges } from './merges.js';
 
 const vocabulary = (...tokens: string[]) => new Map(tokens.map((token, id) => [token, id]));

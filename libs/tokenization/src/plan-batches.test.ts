@@ -1,3 +1,4 @@
+import { describe, expect, test } from '@jest/globals';
 import { planBatches } from './plan-batches.js';
 
 const rows = 4000;

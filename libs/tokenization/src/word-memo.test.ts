@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { WordMemo } from './word-memo.js';
 
 test('a word is made once and remembered', () => {

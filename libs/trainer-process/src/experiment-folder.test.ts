@@ -1,3 +1,4 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { link } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,7 +14,9 @@ import { openTinyRun, type TinyRun } from '@nautil/training/testing';
 const recorded = (name: string): string => readFileSync(resolve(sharedGolden, 'nemo/run_artifacts', name), 'utf8');
 
 let cwd: string;
-beforeEach(() => (cwd = mkdtempSync(join(tmpdir(), 'nautil-experiment-'))));
+beforeEach(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'nautil-experiment-'));
+});
 afterEach(() => rmSync(cwd, { recursive: true, force: true }));
 
 async function expManager(...overrides: string[]): Promise<Config['exp_manager']> {

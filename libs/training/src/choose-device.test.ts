@@ -1,4 +1,5 @@
 import { chooseDevice, parseDevices } from './choose-device.js';
+import { expect, test } from '@jest/globals';
 
 // The library of the tests has no CUDA, so there is a processor and nothing else.
 const threads = { intra_op_threads: 0 };

@@ -1,3 +1,4 @@
+import { afterAll, expect, test } from '@jest/globals';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -82,6 +83,6 @@ test('a file without a pooler gets a new one, because NeMo demands it of an arch
 
 test('neither weights nor a configuration is refused with the keys to set', async () => {
   await expect(encoderConfigOf({})).rejects.toMatchObject({
-    hint: expect.stringMatching(/pretrained_model_name/) as string,
+    hint: expect.stringMatching(/pretrained_model_name/),
   });
 });

@@ -1,3 +1,4 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { openTokenCache } from '@nautil/tokenization';
 import { batchesOf, microBatchesOf } from './batches.js';
 import { ClassifierGraph } from './classifier-graph.js';

@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { loadConfig } from '@nautil/config';
 import { Graph, hostTensor, Session } from '@nautil/tensorflow';

@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Config } from '@nautil/config';

@@ -1,3 +1,4 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readdir, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TrainDone, TrainEvent } from '@nautil/contracts';

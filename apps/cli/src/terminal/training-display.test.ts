@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { PassThrough } from 'node:stream';
 import { formatDuration, TrainingDisplay } from './training-display.js';
 

@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
 import { exitCodes } from '@nautil/contracts';
 import { parseWorkerOptions } from './worker-options.js';

@@ -1,3 +1,4 @@
+import { afterAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -191,7 +192,7 @@ describe('data', () => {
   ])('an archive %s is refused, and nothing of it stays unpacked', async (_, content, message) => {
     const server = await serve('reviews.tar.gz', await content());
     const error = await errorOf(downloadAndConvert(['data=imdb', localEncoder(), `nautil.data.source=${server.url}`]));
-    expect(error).toMatchObject({ name: 'BadArchive', message: expect.stringMatching(message) as string });
+    expect(error).toMatchObject({ name: 'BadArchive', message: expect.stringMatching(message) });
     const left = readdirSync(join(home, 'nautil'), { recursive: true }).map(String);
     expect(left.filter((path) => /content|escaped|aclImdb\//.test(path))).toEqual([]);
   });
@@ -420,7 +421,7 @@ describe('encoder', () => {
     const error = await errorOf(encoderOf([named('org/other')]));
     expect(error).toMatchObject({
       name: 'UnsupportedEncoder',
-      message: expect.stringContaining(`"${type}"`) as string,
+      message: expect.stringContaining(`"${type}"`),
     });
     expect(error.hint).toContain('bert, roberta, camembert, xlm-roberta, distilbert, megatron-bert');
     expect(hub.requests.some(({ path }) => path.includes('safetensors'))).toBe(false);

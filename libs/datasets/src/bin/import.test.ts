@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { packageRoot } from '@nautil/store';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

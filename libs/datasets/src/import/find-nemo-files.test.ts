@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { join } from 'node:path';
 import { withFolder } from '../temporary-folder.js';
 import { findNemoFiles } from './find-nemo-files.js';

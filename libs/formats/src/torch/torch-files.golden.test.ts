@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { golden } from '../golden-set.js';
 import { openTensors } from '../open-tensors.js';

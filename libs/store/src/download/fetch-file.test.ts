@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -53,7 +54,7 @@ test('what one process left incomplete, the next goes on with', async () => {
     (thrown: unknown) => thrown,
   );
   expect(error).toBeInstanceOf(DownloadFailed);
-  expect(error).toMatchObject({ retryable: true, hint: expect.stringContaining('are kept') as string });
+  expect(error).toMatchObject({ retryable: true, hint: expect.stringContaining('are kept') });
   expect(existsSync(to)).toBe(false);
   const kept = statSync(`${to}.incomplete`).size;
   expect(kept).toBeGreaterThan(0);

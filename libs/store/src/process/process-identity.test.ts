@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
 import { hasEnded, identityOf, pidOf, thisProcess } from './process-identity.js';
 
