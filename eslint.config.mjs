@@ -8,9 +8,13 @@ import tseslint from 'typescript-eslint';
 const layers = ['contracts', 'python', 'store', 'leaf', 'nemo', 'model', 'training', 'trainer', 'activities', 'app'];
 const below = (layer) => layers.slice(0, layers.indexOf(layer)).map((name) => `layer:${name}`);
 
-/** What each layer may import: everything below it; the workflows see contracts alone. */
+/** What each layer may import: everything below it and, in its tests, @nautil/testing; the workflows see contracts alone. */
 export const depConstraints = [
-  ...layers.map((layer) => ({ sourceTag: `layer:${layer}`, onlyDependOnLibsWithTags: below(layer) })),
+  { sourceTag: 'layer:testing', onlyDependOnLibsWithTags: [] },
+  ...layers.map((layer) => ({
+    sourceTag: `layer:${layer}`,
+    onlyDependOnLibsWithTags: [...below(layer), 'layer:testing'],
+  })),
   { sourceTag: 'layer:workflows', onlyDependOnLibsWithTags: ['layer:contracts'] },
   { sourceTag: 'layer:tests', onlyDependOnLibsWithTags: ['*'] },
 ];
@@ -117,6 +121,17 @@ export default tseslint.config(
       '@typescript-eslint/no-unsafe-assignment': 'off',
       '@typescript-eslint/require-await': 'off',
       '@typescript-eslint/unbound-method': 'off',
+    },
+  },
+  {
+    // The boundary rule knows projects, not which of their files are tests.
+    files: ['libs/**/*.ts', 'apps/**/*.ts', 'workflows/**/*.ts'],
+    ignores: tests,
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        { patterns: [{ group: ['@nautil/testing'], message: '@nautil/testing is for tests alone.' }] },
+      ],
     },
   },
   {

@@ -16,6 +16,10 @@ const refused: [string, string, RegExp][] = [
   ['workflows/src/wrong.ts', '@nautil/activities', /enforce-module-boundaries/],
   ['workflows/src/wrong.ts', '@nautil/store', /enforce-module-boundaries/],
   ['workflows/src/wrong.ts', 'node:path', /contracts and workflows are pure/],
+  ['libs/training/src/wrong.ts', '@nautil/testing', /@nautil\/testing is for tests alone/],
+  ['libs/contracts/src/wrong.ts', '@nautil/testing', /@nautil\/testing is for tests alone/],
+  ['apps/cli/src/wrong.ts', '@nautil/testing', /@nautil\/testing is for tests alone/],
+  ['libs/testing/src/wrong.ts', '@nautil/store', /enforce-module-boundaries/],
 ];
 
 const allowed: [string, string][] = [
@@ -23,6 +27,8 @@ const allowed: [string, string][] = [
   ['libs/training/src/right.ts', '@nautil/model'],
   ['libs/activities/src/right.ts', '@nautil/training'],
   ['workflows/src/right.ts', '@nautil/contracts'],
+  ['libs/training/src/right.test.ts', '@nautil/testing'],
+  ['libs/training/src/testing/right.ts', '@nautil/testing'],
 ];
 
 let found: string[][];

@@ -1,0 +1,21 @@
+const { existsSync } = require('node:fs');
+const { join, resolve } = require('node:path');
+
+// CommonJS, because Jest's preset loads it, and the programs in tools/ before TypeScript can run.
+const workspace = resolve(__dirname, '../../..');
+const sharedSet = resolve(workspace, '../shared/golden');
+const committedSet = join(workspace, 'tests/golden');
+
+/** The folder of reference data that tests compare with. Throws when GOLDEN names a folder that does not exist. */
+exports.chosenGoldenSet = function chosenGoldenSet() {
+  const named = process.env.GOLDEN;
+  if (!named) return existsSync(sharedSet) ? sharedSet : committedSet;
+  const folder = resolve(workspace, named);
+  if (existsSync(folder)) return folder;
+  throw new Error(`GOLDEN names ${folder}, which does not exist (a relative path starts at ${workspace})`);
+};
+
+/** The existing sets, in the order in which parts that a set may lack are looked for. */
+exports.goldenSets = function goldenSets() {
+  return [...new Set([exports.chosenGoldenSet(), sharedSet, committedSet])].filter((folder) => existsSync(folder));
+};

@@ -1,0 +1,2 @@
+export function chosenGoldenSet(): string;
+export function goldenSets(): string[];

@@ -1,0 +1,3 @@
+export { goldenFiles, goldenPath, goldenSetWith, readGoldenJson } from './golden-set.js';
+export { testIf } from './test-if.js';
+export { withFolder } from './with-folder.js';
