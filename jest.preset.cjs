@@ -1,7 +1,8 @@
 const { resolve } = require('node:path');
+const { chosenGoldenSet } = require('./libs/testing/src/golden-sets.cjs');
 
-// Everywhere the same folder, whatever the current one is.
-process.env.GOLDEN = resolve(__dirname, process.env.GOLDEN || '../shared/golden');
+// An absolute path, so that programs which tests start in other folders use the same golden set.
+process.env.GOLDEN = chosenGoldenSet();
 
 // What tests read of programs has no colours, also where Nx asks for them.
 process.env.NO_COLOR = '1';

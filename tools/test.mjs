@@ -1,10 +1,10 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { chosenGoldenSet } from '../libs/testing/src/golden-sets.cjs';
 import { Interrupted, SetupError } from './setup/setup-error.mjs';
 import { setUp } from './setup/set-up.mjs';
-import { goldenFolder, root } from './test/golden-folder.mjs';
-import { runNx } from './test/run-nx.mjs';
+import { root, runNx } from './test/run-nx.mjs';
 
 const help = `Usage: npm test            (or: node tools/test.mjs)
 
@@ -13,8 +13,8 @@ tests: unit tests, tests against recorded truth, and integration tests with real
 The last line is "N passed, N failed"; the exit code is 0 when nothing failed.
 
 Environment:
-  GOLDEN               folder of recorded truth, from the workspace root (default ../shared/golden);
-                       without it the tests against recorded truth are skipped, which is said
+  GOLDEN               the golden set: a folder of reference data, relative to the workspace root
+                       (default: ../shared/golden where it exists, otherwise tests/golden)
   TEST_LIMIT_MINUTES   ends the projects' tests that still run after so long, and counts them as failed (default 24)
 
 One project:  npx nx run store:test
@@ -43,8 +43,8 @@ try {
 
 async function test() {
   const limit = limitMinutes();
-  await setUp({ signal });
   const env = testEnvironment();
+  await setUp({ signal });
   const failed = [];
   const skipped = [];
   let passed = 0;
@@ -57,17 +57,12 @@ async function test() {
   }
 
   rmSync(results, { recursive: true, force: true });
-  const withoutTruth = !existsSync(goldenFolder);
-  if (withoutTruth)
-    skipped.push(`*.golden.test.ts: the folder of recorded truth, ${goldenFolder}, is missing (GOLDEN names another)`);
   // A test that never ends would take every other project's count with it.
   const timeout = AbortSignal.timeout(limit * 60_000);
-  const run = await runNx(
-    ['run-many', '--target=test', '--parallel=2', '--output-style=static', '--nxBail=false'].concat(
-      withoutTruth ? ['--testPathIgnorePatterns=golden\\.test'] : [],
-    ),
-    { signal: AbortSignal.any([signal, timeout]), env },
-  );
+  const run = await runNx(['run-many', '--target=test', '--parallel=2', '--output-style=static', '--nxBail=false'], {
+    signal: AbortSignal.any([signal, timeout]),
+    env,
+  });
   signal.throwIfAborted();
   const cutOff = timeout.aborted ? `were still running after ${limit} minutes` : 'did not run to their end';
 
@@ -87,7 +82,7 @@ async function test() {
     failed.push(`nx run-many --target=test: exit code ${run.exitCode}`);
   }
 
-  if (skipped.length > 0) console.log(`\nskipped:\n${skipped.map((name) => `  ${name}`).join('\n')}`);
+  if (skipped.length > 0) console.log(`\n${skipped.length} skipped:\n${skipped.map((name) => `  ${name}`).join('\n')}`);
   if (failed.length > 0) console.log(`\nfailed:\n${failed.map((name) => `  ${name}`).join('\n')}`);
   console.log(`\n${passed} passed, ${failed.length} failed`);
   return failed.length === 0 ? 0 : 1;
@@ -101,12 +96,23 @@ function testEnvironment() {
     NX_DAEMON: 'false',
     NX_TUI: 'false',
     FORCE_COLOR: '0',
-    GOLDEN: goldenFolder,
+    GOLDEN: goldenSet(),
   };
   for (const name of Object.keys(env)) {
     if (/^(MLFLOW_|TEMPORAL_|NAUTIL_(?!HOME$))/.test(name)) delete env[name];
   }
   return env;
+}
+
+function goldenSet() {
+  try {
+    return chosenGoldenSet();
+  } catch (error) {
+    throw new SetupError(error.message, {
+      exitCode: 2,
+      hint: 'Set GOLDEN to a folder of reference data, or leave it out.',
+    });
+  }
 }
 
 function limitMinutes() {

@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { goldenFolder } from './golden-folder.mjs';
+import { goldenSets } from '../../libs/testing/src/golden-sets.cjs';
 
-// An input of the test targets: the recorded truth lies outside the workspace, so Nx cannot see it change.
+// An input of the test targets: golden sets outside the workspace change without Nx noticing.
 const hash = createHash('sha256');
-if (existsSync(goldenFolder)) {
-  for (const name of readdirSync(goldenFolder, { recursive: true }).sort()) {
-    const { size, mtimeMs } = statSync(join(goldenFolder, name));
+const rawData = (set) => join(set, '../data'); // of the larger set, which is recorded from it
+for (const folder of goldenSets()
+  .flatMap((set) => [set, rawData(set)])
+  .filter((path) => existsSync(path))) {
+  for (const name of readdirSync(folder, { recursive: true }).sort()) {
+    const { size, mtimeMs } = statSync(join(folder, name));
     hash.update(`${name}\0${size}\0${mtimeMs}\n`);
   }
 }

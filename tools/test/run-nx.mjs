@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { root } from './golden-folder.mjs';
+import { join, resolve } from 'node:path';
+
+export const root = resolve(import.meta.dirname, '../..');
 
 // Nx starts tasks, and tests start servers, in process groups of their own; what they all share is their environment.
 const mark = 'NAUTIL_TEST_RUN';
