@@ -2,15 +2,15 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { nautilHome, packageRoot } from '@nautil/store';
+import { goldenPath } from '@nautil/testing';
 import { parse } from 'yaml';
 
 // What `trainer:train` prints and leaves, beside what NeMo 1.23's own script printed and left for the same command line.
 
-const golden = resolve(packageRoot(), process.env['GOLDEN'] ?? '../shared/golden');
-const artifacts = resolve(packageRoot(), '../shared/golden/nemo/run_artifacts');
-const trainFile = join(golden, 'nemo/traj_train.tsv');
+const artifacts = goldenPath('nemo/run_artifacts');
+const trainFile = goldenPath('nemo/traj_train.tsv');
 
 let home: string;
 let folder: string;
@@ -34,7 +34,7 @@ async function nemosOverrides(): Promise<string[]> {
     .map((override) =>
       override
         .replace(/(_ds\.file_path)=.*/, `$1=${trainFile}`)
-        .replace(/(pretrained_model_name)=.*/, `$1=${join(golden, 'bert-tiny-uncased')}`),
+        .replace(/(pretrained_model_name)=.*/, `$1=${goldenPath('bert-tiny-uncased')}`),
     );
 }
 

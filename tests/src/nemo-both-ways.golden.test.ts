@@ -1,16 +1,16 @@
 import { afterAll, expect, test } from '@jest/globals';
 import { copyFile, cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { createActivities } from '@nautil/activities';
 import { readNemo, verifyNemo, type NemoArchive } from '@nautil/formats';
 import { isJsonObject, type JsonObject, type JsonValue, type RunActivities } from '@nautil/contracts';
 import { encoderLayout } from '@nautil/model';
 import { nautilHome, packageRoot } from '@nautil/store';
+import { goldenPath } from '@nautil/testing';
 import { MockActivityEnvironment } from '@temporalio/testing';
 
 // What a whole run packages, held against what NeMo wrote for a model of the same kind.
-const golden = resolve(packageRoot(), process.env['GOLDEN'] ?? '../shared/golden');
 const kinds = [
   { kind: 'BERT', encoder: 'bert-tiny-uncased', archive: 'tiny_bert.nemo' },
   {
@@ -61,8 +61,8 @@ async function trainAndPackage(encoder: string, overrides: string[]): Promise<Pa
     ) as ReturnType<RunActivities[Name]>;
   // Each run has its inputs in a place of its own: where they lie must not show in what it makes.
   const data = join(home, 'train.tsv');
-  await copyFile(join(golden, 'nemo/traj_train.tsv'), data);
-  await cp(join(golden, encoder), join(home, encoder), { recursive: true });
+  await copyFile(goldenPath('nemo/traj_train.tsv'), data);
+  await cp(goldenPath(encoder), join(home, encoder), { recursive: true });
   const run = await call('resolveRun', {
     workflowId,
     runKey,
@@ -142,14 +142,14 @@ function overridesFor(config: JsonObject): string[] {
     `model.dataset.class_balancing=${value('dataset', 'class_balancing')}`,
     `model.dataset.num_classes=${value('dataset', 'num_classes')}`,
     `model.dataset.max_seq_length=${value('dataset', 'max_seq_length')}`,
-    ...(labels === null ? [] : [`model.class_labels.class_labels_file=${join(golden, 'nemo/label_ids.tsv')}`]),
+    ...(labels === null ? [] : [`model.class_labels.class_labels_file=${goldenPath('nemo/label_ids.tsv')}`]),
   ];
 }
 
 test.each(kinds)(
   'a run on $kind packages the members, keys, tensors and vocabulary of NeMo’s own archive',
   async ({ encoder, archive }) => {
-    await withArchive(join(golden, 'nemo', archive), async (truth) => {
+    await withArchive(goldenPath('nemo', archive), async (truth) => {
       const packaged = await trainAndPackage(encoder, overridesFor(truth.config));
       await withArchive(packaged.path, async (ours) => {
         expect(await layoutOf(ours)).toEqual(await layoutOf(truth));
@@ -174,5 +174,5 @@ test('equal runs give equal bytes, without a path, an id or a time in them', asy
   expect(runs[1]!.sha256).toBe(runs[0]!.sha256);
   const bytes = await readFile(runs[0]!.path, 'latin1');
   for (const { home, workflowId } of runs)
-    for (const foreign of [home, workflowId, golden, packageRoot()]) expect(bytes).not.toContain(foreign);
+    for (const foreign of [home, workflowId, goldenPath(), packageRoot()]) expect(bytes).not.toContain(foreign);
 }, 120_000);

@@ -2,18 +2,18 @@ import { afterAll, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { NemoDescription, NemoVerification } from '@nautil/formats';
 import { packageRoot } from '@nautil/store';
+import { goldenPath } from '@nautil/testing';
 
-const golden = resolve(packageRoot(), process.env['GOLDEN'] ?? '../shared/golden', 'nemo');
-const archives = readdirSync(golden).filter((name) => name.endsWith('.nemo'));
+const archives = readdirSync(goldenPath('nemo')).filter((name) => name.endsWith('.nemo'));
 const folder = mkdtempSync(join(tmpdir(), 'nautil-cli-archives-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Whether NeMo kept the weights of a weighted loss in the archive. */
 const hasClassWeights = (name: string) =>
-  readFileSync(join(golden, `${name}.expected.json`), 'utf8').includes('"loss.weight"');
+  readFileSync(goldenPath('nemo', `${name}.expected.json`), 'utf8').includes('"loss.weight"');
 
 interface Run {
   exitCode: number;
@@ -34,7 +34,7 @@ function nautil(...args: string[]): Promise<Run> {
 test.each(archives)(
   'nautil verify finds %s, which NeMo wrote, sound by the architecture that computes it',
   async (name) => {
-    const { exitCode, stdout } = await nautil('verify', join(golden, name), '--json');
+    const { exitCode, stdout } = await nautil('verify', goldenPath('nemo', name), '--json');
     const verified = JSON.parse(stdout) as NemoVerification;
     expect(verified.checks.flatMap(({ problems }) => problems)).toEqual([]);
     expect({ sound: verified.sound, exitCode }).toEqual({ sound: true, exitCode: 0 });
@@ -43,7 +43,7 @@ test.each(archives)(
 
 test('nautil verify ends with 3 for an archive that was cut off, and says so', async () => {
   const cut = join(folder, 'cut.nemo');
-  const whole = readFileSync(join(golden, archives[0]!));
+  const whole = readFileSync(goldenPath('nemo', archives[0]!));
   writeFileSync(cut, whole.subarray(0, whole.length / 2));
   const { exitCode, stdout } = await nautil('verify', cut);
   expect(stdout).toMatch(/✗ archive: [^\n]*\n {4}.*cut off/);
@@ -55,7 +55,11 @@ test.each<[string, (path: string) => void, RegExp]>([
   ['missing', () => undefined, /there is no such file/],
   ['empty', (path) => writeFileSync(path, ''), /holds no file/],
   ['noise', (path) => writeFileSync(path, 'not an archive '.repeat(100)), /no header of the tar archive at byte 0/],
-  ['cut off', (path) => writeFileSync(path, readFileSync(join(golden, archives[0]!)).subarray(0, 20_000)), /cut off/],
+  [
+    'cut off',
+    (path) => writeFileSync(path, readFileSync(goldenPath('nemo', archives[0]!)).subarray(0, 20_000)),
+    /cut off/,
+  ],
   ['a folder', (path) => mkdirSync(path), /is a folder/],
 ])(
   'an archive that is %s: inspect and verify say so once, without a stack, and end with 3',
@@ -76,7 +80,7 @@ test.each<[string, (path: string) => void, RegExp]>([
 );
 
 test('nautil inspect shows the configuration, the labels and the tensors of an archive', async () => {
-  const path = join(golden, archives.find(hasClassWeights)!);
+  const path = goldenPath('nemo', archives.find(hasClassWeights)!);
   const { exitCode, stdout } = await nautil('inspect', path);
   expect(exitCode).toBe(0);
   for (const title of ['Model', 'Labels', 'Configuration', 'Files', 'Tensors'])
@@ -90,7 +94,7 @@ test('nautil inspect shows the configuration, the labels and the tensors of an a
 });
 
 test('nautil inspect explains a TSV, and ends with 3 when it can not be trained on', async () => {
-  const { exitCode, stdout } = await nautil('inspect', join(golden, 'edge.tsv'));
+  const { exitCode, stdout } = await nautil('inspect', goldenPath('nemo', 'edge.tsv'));
   expect(stdout).toMatch(/edge\.tsv: \d+ lines, \d+ examples/);
   expect(exitCode).toBe(stdout.includes('✗') ? 3 : 0);
 

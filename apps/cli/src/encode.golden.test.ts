@@ -1,11 +1,11 @@
 import { afterAll, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { packageRoot } from '@nautil/store';
+import { goldenPath, readGoldenJson } from '@nautil/testing';
 
-const golden = resolve(packageRoot(), process.env['GOLDEN'] ?? '../shared/golden');
 const folder = mkdtempSync(join(tmpdir(), 'nautil-cli-encode-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -21,7 +21,7 @@ interface Parity {
   models: Record<string, { rows: { input_ids: number[]; first_token: number[] }[] }>;
 }
 
-const parity = JSON.parse(readFileSync(join(golden, 'hf_parity.json'), 'utf8')) as Parity;
+const parity = readGoldenJson('hf_parity.json') as Parity;
 
 /** A text that a line can hold as it is. */
 const fitsLine = (text: string) => !/\n|\r$/.test(text);
@@ -64,7 +64,7 @@ test.each(Object.entries(parity.models))(
     const { exitCode, stdout } = await encode(
       sentences,
       '--model',
-      join(golden, name),
+      goldenPath(name),
       ...['--max-length', String(parity.max_length), '--format', 'jsonl', '--batch-size', '5'],
     );
     expect(exitCode).toBe(0);
@@ -80,7 +80,7 @@ test.each(Object.entries(parity.models))(
 test('nautil encode takes a file of weights, with the tokenizer that lies beside it', async () => {
   const [name, truth] = Object.entries(parity.models)[0]!;
   const [row] = fitting(truth.rows);
-  const path = join(golden, name, 'pytorch_model.bin');
+  const path = goldenPath(name, 'pytorch_model.bin');
   const { stdout } = await encode(sentences.slice(0, 1), '--model', path, '--max-length', String(parity.max_length));
   const [first] = linesOf(stdout);
   expect(first!.input_ids).toEqual(row!.input_ids);
@@ -88,14 +88,14 @@ test('nautil encode takes a file of weights, with the tokenizer that lies beside
 }, 60_000);
 
 test('nautil encode tokenises as a .nemo was trained', async () => {
-  const archive = readdirSync(join(golden, 'nemo')).find((name) => name.endsWith('.nemo'))!;
-  const truth = JSON.parse(readFileSync(join(golden, 'nemo', `${archive}.expected.json`), 'utf8')) as {
+  const archive = readdirSync(goldenPath('nemo')).find((name) => name.endsWith('.nemo'))!;
+  const truth = readGoldenJson('nemo', `${archive}.expected.json`) as {
     rows: { text: string; input_ids: number[] }[];
   };
   const rows = truth.rows.filter(({ text }) => fitsLine(text));
   const { stdout } = await encode(
     rows.map(({ text }) => text),
-    ...['--model', join(golden, 'nemo', archive)],
+    ...['--model', goldenPath('nemo', archive)],
   );
   expect(linesOf(stdout).map(({ input_ids }) => input_ids)).toEqual(rows.map(({ input_ids }) => input_ids));
 }, 60_000);

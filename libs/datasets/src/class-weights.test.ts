@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { join } from 'node:path';
+import { withFolder } from '@nautil/testing';
 import { classWeights, labelCounts } from './class-weights.js';
-import { withFolder } from './temporary-folder.js';
 
 test('labels are counted in ascending order, and skipped lines separately', async () => {
   await withFolder({ 'train.tsv': 'sentence\tlabel\na\t3\nb\t0\nc\t3\n\n' }, async (folder) => {

@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals';
 import { join } from 'node:path';
+import { withFolder } from '@nautil/testing';
 import { formatInspection } from './format-inspection.js';
 import { inspectTsv, type InspectOptions, type ProblemKind, type TsvInspection } from './inspect-tsv.js';
 import { examplesOf, readExamples } from './read-examples.js';
-import { withFolder } from './temporary-folder.js';
 
 const inspect = (content: string | Uint8Array, options?: InspectOptions) =>
   withFolder({ 'a.tsv': content }, (folder) => inspectTsv(join(folder, 'a.tsv'), options));

@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { join } from 'node:path';
 import { splitWords } from '@nautil/python-format';
+import { withFolder } from '@nautil/testing';
 import {
   examplesOf,
   isSkipped,
@@ -10,7 +11,6 @@ import {
   type ReadOptions,
   type SkippedLine,
 } from './read-examples.js';
-import { withFolder } from './temporary-folder.js';
 
 async function readAll(
   content: string,

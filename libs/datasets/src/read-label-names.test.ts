@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { join } from 'node:path';
+import { withFolder } from '@nautil/testing';
 import { readLabelNames } from './read-label-names.js';
-import { withFolder } from './temporary-folder.js';
 
 const namesIn = (content: string) =>
   withFolder({ 'labels.tsv': content }, (folder) => readLabelNames(join(folder, 'labels.tsv')));

@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { join } from 'node:path';
+import { withFolder } from '@nautil/testing';
 import { DataError } from './data-error.js';
 import { readLines, readWholeText, type InvalidPlace, type LinesOptions } from './read-lines.js';
-import { withFolder } from './temporary-folder.js';
 
 async function linesOf(content: string | Uint8Array, options?: LinesOptions): Promise<string[]> {
   return withFolder({ 'a.tsv': content }, async (folder) => {

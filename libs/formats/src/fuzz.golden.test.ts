@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '@nautil/store';
-import { golden, goldenFiles } from './golden-set.js';
+import { goldenFiles, goldenPath } from '@nautil/testing';
 import type { FuzzReport } from './testing/fuzz.js';
 
 const leastCases = 5000;
@@ -13,7 +13,7 @@ const files = [
   ...new Set([
     ...goldenFiles('.', '.safetensors', '.bin', '.pt', '.nemo'),
     ...goldenFiles('nemo-files', '.safetensors', '.nemo'),
-    golden('nemo/run_artifacts/tiny_bert_sst2.nemo'),
+    goldenPath('nemo/run_artifacts/tiny_bert_sst2.nemo'),
   ]),
 ];
 

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from '@jest/globals';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { golden, goldenFiles } from './golden-set.js';
+import { goldenFiles, goldenPath } from '@nautil/testing';
 import { openTensors } from './open-tensors.js';
 import type { TensorToWrite } from './tensor-source.js';
 import { writeSafetensors } from './write-safetensors.js';
@@ -32,8 +32,8 @@ test.each([
   ['fp16.safetensors', 'F16', 2 ** -11, 2 ** -25],
   ['bf16.safetensors', 'BF16', 2 ** -8, 0],
 ])('%s holds the float32 weights to its rounding', async (name, dtype, relative, absolute) => {
-  const exact = await openTensors(golden('bert-tiny-uncased/model.safetensors'));
-  const halves = await openTensors(golden('bert-tiny-variants', name));
+  const exact = await openTensors(goldenPath('bert-tiny-uncased/model.safetensors'));
+  const halves = await openTensors(goldenPath('bert-tiny-variants', name));
   expect([...halves.names()].sort()).toEqual([...exact.names()].sort());
   for (const tensor of exact.names()) {
     expect(halves.info(tensor)).toEqual({ ...exact.info(tensor), dtype });

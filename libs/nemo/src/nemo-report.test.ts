@@ -1,8 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Confusion } from '@nautil/metrics';
+import { readGoldenJson } from '@nautil/testing';
 import { formatNemoReport } from './nemo-report.js';
 
 interface GoldenCase {
@@ -20,12 +18,7 @@ interface GoldenCase {
   preds?: number[];
 }
 
-const workspace = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
-const recordings = resolve(workspace, '../shared/golden');
-const golden = resolve(workspace, process.env['GOLDEN'] ?? recordings);
-const parse = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
-
-const cases = parse(resolve(golden, 'classification_report.json')) as GoldenCase[];
+const cases = readGoldenJson('classification_report.json') as GoldenCase[];
 const scores = ['precision', 'recall', 'f1'] as const;
 
 /** The float32 behind NeMo's recorded percentage, as our fraction. */
@@ -95,7 +88,7 @@ describe.each(cases.map((recorded) => [recorded.name, recorded] as const))('gold
 });
 
 test('the report of NeMo 1.8.2 is reproduced, too', () => {
-  const { case1 } = parse(resolve(recordings, 'nemo-files/report_golden.json')) as {
+  const { case1 } = readGoldenJson('nemo-files/report_golden.json') as {
     case1: { labels: number[]; preds: number[]; num_classes: number; report: string };
   };
   const confusion = confusionOf(case1.labels, case1.preds, case1.num_classes);

@@ -2,10 +2,10 @@ import { afterAll, expect, test } from '@jest/globals';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { goldenSetWith } from '@nautil/testing';
 import { buildTokenCache, loadTokenizer, type TokenCacheSummary } from '@nautil/tokenization';
 import { parse } from 'yaml';
 import { ExperimentLog } from './experiment-log.js';
-import { sharedGolden } from './golden-set.js';
 import { pythonFloat, pythonString } from '@nautil/python-format';
 import { logSplit, logStartOfRun, type TokenizedSplit } from './start-of-run-log.js';
 
@@ -21,9 +21,8 @@ const entriesOf = (text: string): Entry[] =>
     ([, level, module, message]) => ({ level: level!, module: module!, message: message! }),
   );
 
-const recorded = entriesOf(
-  readFileSync(join(sharedGolden, 'nemo/run_artifacts/nemo_log_globalrank-0_localrank-0.txt'), 'utf8'),
-);
+const set = goldenSetWith('nemo/run_artifacts');
+const recorded = entriesOf(readFileSync(set.path('nemo/run_artifacts/nemo_log_globalrank-0_localrank-0.txt'), 'utf8'));
 const sentBy = (...modules: string[]): Entry[] => recorded.filter(({ module }) => modules.includes(module));
 
 /** The recorded configuration as YAML. */
@@ -41,7 +40,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 /** The recorded splits: the samples from their words by our tokenizer, the statistics as recorded. */
 async function recordedSplits(model: string, maxLength: number): Promise<TokenizedSplit[]> {
-  const tokenizer = await loadTokenizer({ folder: join(sharedGolden, model), mode: 'nemo' });
+  const tokenizer = await loadTokenizer({ folder: set.path(model), mode: 'nemo' });
   const splits: { file: string; messages: string[] }[] = [];
   for (const { message } of sentBy('text_classification_dataset', 'data_preprocessing')) {
     const file = /^Read \d+ examples from (.*)\.$/.exec(message)?.[1];
@@ -101,7 +100,7 @@ test('the start of a run is logged in NeMo’s words', async () => {
   });
   for (const split of splits) logSplit(log, split, maxLength);
 
-  const lightning = readFileSync(join(sharedGolden, 'nemo/run_artifacts/lightning_logs.txt'), 'utf8');
+  const lightning = readFileSync(set.path('nemo/run_artifacts/lightning_logs.txt'), 'utf8');
   expect(lightning).toContain(readFileSync(join(folder, 'lightning_logs.txt'), 'utf8'));
   const ours = entriesOf(written.replace(/^GPU available.*\n/m, ''));
   const [first] = sentBy('text_classification_with_bert');

@@ -2,14 +2,13 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { goldenPath, goldenSetWith, readGoldenJson, withFolder } from '@nautil/testing';
 import { assembleBatch } from './assemble-batch.js';
 import { buildTokenCache, type LabelledText } from './build-token-cache.js';
 import { splitWords } from './character-classes.js';
-import { golden, readJson, sharedGolden } from './golden-set.js';
 import { lengthStatistics } from './length-statistics.js';
 import { loadTokenizer, type TokenizerOptions } from './load-tokenizer.js';
 import { planBatches } from './plan-batches.js';
-import { withFolder } from './temporary-folder.js';
 import { openTokenCache } from './token-cache.js';
 import { createTokenizer, type Tokenizer } from './tokenizer.js';
 
@@ -32,21 +31,21 @@ interface NemoModelTokenized {
   collated: { input_ids: number[][]; input_mask: number[][] };
 }
 
-const parity = readJson<ParityFile>(golden('hf_parity.json'));
+const parity = readGoldenJson('hf_parity.json') as ParityFile;
 const models = Object.keys(parity.models);
-const nemo = readJson<NemoTokenized>(golden('nemo', 'nemo_tokenize.json'));
+const nemo = readGoldenJson('nemo', 'nemo_tokenize.json') as NemoTokenized;
 
 /** The vocabulary files of a model's folder, without its tokenizer.json. */
 function vocabularyOf(model: string): TokenizerOptions {
-  const wordPiece = golden(model, 'vocab.txt');
+  const wordPiece = goldenPath(model, 'vocab.txt');
   return existsSync(wordPiece)
     ? { vocabFile: wordPiece }
-    : { vocabFile: golden(model, 'vocab.json'), mergesFile: golden(model, 'merges.txt') };
+    : { vocabFile: goldenPath(model, 'vocab.json'), mergesFile: goldenPath(model, 'merges.txt') };
 }
 
 describe("Hugging Face's fast tokenizers", () => {
   test.each(models)('make of each sentence the ids and tokens that %s makes', async (model) => {
-    const tokenizer = await loadTokenizer({ folder: golden(model) });
+    const tokenizer = await loadTokenizer({ folder: goldenPath(model) });
     const rows = parity.models[model]?.rows ?? [];
     expect(rows.length).toBe(parity.sentences.length);
     rows.forEach(({ input_ids, tokens }, at) => {
@@ -76,16 +75,17 @@ describe("Hugging Face's fast tokenizers", () => {
   );
 
   test.each(['lower', 'cased'] as const)('make of each text what the full vocabulary makes, %s', async (casing) => {
-    const recorded = readJson<{ vocab: string } & Record<'lower' | 'cased', { text: string; ids: number[] }[]>>(
-      golden('tokenize_real_vocab.json'),
-    );
-    const tokenizer = await loadTokenizer({ vocabFile: golden(recorded.vocab), doLowerCase: casing === 'lower' });
+    const recorded = readGoldenJson('tokenize_real_vocab.json') as { vocab: string } & Record<
+      'lower' | 'cased',
+      { text: string; ids: number[] }[]
+    >;
+    const tokenizer = await loadTokenizer({ vocabFile: goldenPath(recorded.vocab), doLowerCase: casing === 'lower' });
     expect(recorded[casing].length).toBeGreaterThan(0);
     for (const { text, ids } of recorded[casing]) expect({ text, ids: tokenizer.encode(text) }).toEqual({ text, ids });
   });
 
   test.each(models)('%s gives the same ids for words that are remembered as for whole texts', async (model) => {
-    const remembering = await loadTokenizer({ folder: golden(model) });
+    const remembering = await loadTokenizer({ folder: goldenPath(model) });
     // A token that is looked for after normalizing, though it never occurs, keeps texts whole.
     const { json, ...definition } = remembering.definition;
     const never = {
@@ -138,14 +138,14 @@ describe('NeMo 1.23', () => {
 
   test.each(nemoModels)('tokenises each sentence for %s as we do in its mode', async (model) => {
     const recorded = nemo[model] as NemoModelTokenized;
-    const tokenizer = await loadTokenizer({ folder: golden(model), mode: 'nemo' });
+    const tokenizer = await loadTokenizer({ folder: goldenPath(model), mode: 'nemo' });
     expect(tokenizer).toMatchObject({ padId: recorded.pad_id, vocabSize: recorded.vocab_size });
     expect(nemo.sentences.map((sentence) => tokenizer.encode(sentence, nemo.max_seq_length))).toEqual(recorded.ids);
   });
 
   test.each(nemoModels)('collates a batch for %s as we do with its padding', async (model) => {
     const { ids, collated } = nemo[model] as NemoModelTokenized;
-    const tokenizer = await loadTokenizer({ folder: golden(model), mode: 'nemo' });
+    const tokenizer = await loadTokenizer({ folder: goldenPath(model), mode: 'nemo' });
     await withCache(tokenizer, nemo.sentences.map(unlabelled), nemo.max_seq_length, (cache) => {
       const batch = assembleBatch(cache, Int32Array.from(ids.keys()), { nemoPadding: true });
       expect(rowsOf(batch.ids, batch.length)).toEqual(collated.input_ids);
@@ -155,7 +155,7 @@ describe('NeMo 1.23', () => {
 
   test.each(['lower', 'cased'])('tokenises each sentence for the full vocabulary as we do, %s', async (casing) => {
     const tokenizer = await loadTokenizer({
-      vocabFile: golden('bert-base-uncased-vocab.txt'),
+      vocabFile: goldenPath('bert-base-uncased-vocab.txt'),
       doLowerCase: casing === 'lower',
       mode: 'nemo',
     });
@@ -168,9 +168,9 @@ describe('NeMo 1.23', () => {
     ['tiny_distilbert', 'distilbert-tiny'],
     ['tiny_roberta', 'roberta-tiny'],
   ])('tokenised the rows of %s.nemo as we do', async (archive, model) => {
-    const { rows } = readJson<{ rows: { text: string; input_ids: number[] }[] }>(
-      golden('nemo', `${archive}.nemo.expected.json`),
-    );
+    const { rows } = readGoldenJson('nemo', `${archive}.nemo.expected.json`) as {
+      rows: { text: string; input_ids: number[] }[];
+    };
     const tokenizer = await loadTokenizer({ ...vocabularyOf(model), mode: 'nemo' });
     // Rows were cut at the archive's max_seq_length, which the longest of them has.
     const longest = Math.max(...rows.map(({ input_ids }) => input_ids.length));
@@ -179,9 +179,9 @@ describe('NeMo 1.23', () => {
   });
 
   test('made of odd lines the ids that we make of their words', async () => {
-    const features = readJson<{ ids: number[]; tokens: string[] }[]>(golden('nemo', 'edge_features.json'));
-    const tokenizer = await loadTokenizer({ folder: golden('bert-tiny-uncased'), mode: 'nemo' });
-    const encoded = linesOf(golden('nemo', 'edge.tsv')).map((line) =>
+    const features = readGoldenJson('nemo', 'edge_features.json') as { ids: number[]; tokens: string[] }[];
+    const tokenizer = await loadTokenizer({ folder: goldenPath('bert-tiny-uncased'), mode: 'nemo' });
+    const encoded = linesOf(goldenPath('nemo', 'edge.tsv')).map((line) =>
       tokenizer.encode(splitWords(line).slice(0, -1).join(' ')),
     );
     expectInOrder(
@@ -197,13 +197,13 @@ describe('NeMo 1.23', () => {
       attention_mask: number[][];
       labels: number[];
     }
-    const batches = readJson<RecordedBatch[]>(golden('traj_batches.json'));
-    const examples = linesOf(golden('nemo', 'traj_train.tsv')).flatMap((line, at) => {
+    const batches = readGoldenJson('traj_batches.json') as RecordedBatch[];
+    const examples = linesOf(goldenPath('nemo', 'traj_train.tsv')).flatMap((line, at) => {
       const words = splitWords(line);
       const label = Number(words.pop());
       return Number.isInteger(label) ? [{ text: words.join(' '), label, line: at + 1 }] : [];
     });
-    const tokenizer = await loadTokenizer({ folder: golden('bert-tiny-uncased'), mode: 'nemo' });
+    const tokenizer = await loadTokenizer({ folder: goldenPath('bert-tiny-uncased'), mode: 'nemo' });
     const longest = Math.max(...batches.map(({ input_ids }) => input_ids[0]?.length ?? 0));
     await withCache(tokenizer, examples, longest, (cache) => {
       const batchSize = batches[0]?.labels.length ?? 0;
@@ -227,11 +227,12 @@ describe('NeMo 1.8.2', () => {
     features?: [ids: number[], segments: number[], mask: number[], label: number][];
     log?: [level: string, text: string][];
   }
+  const recorded = goldenSetWith('nemo-files');
   const cases = Object.entries(
-    readJson<Record<string, DatasetCase>>(sharedGolden('nemo-files', 'dataset_golden.json')),
+    recorded.readJson('nemo-files/dataset_golden.json') as Record<string, DatasetCase>,
   ).filter(([, { input, features }]) => input !== undefined && features);
   const vocabulary = {
-    vocabFile: sharedGolden('bert-base-uncased-vocab.txt'),
+    vocabFile: recorded.path('bert-base-uncased-vocab.txt'),
     doLowerCase: true,
     mode: 'nemo',
   } as const;

@@ -2,16 +2,16 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { link } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, relative, resolve } from 'node:path';
+import { join, relative } from 'node:path';
 import { loadConfig, type Config } from '@nautil/config';
 import type { TrainEvent } from '@nautil/contracts';
 import { CannotResume, ExperimentFolder, placeExperiment, readEvents } from '@nautil/nemo';
 import { packageRoot } from '@nautil/store';
-import { sharedGolden } from './golden-set.js';
+import { goldenPath } from '@nautil/testing';
 import { trainClassifier } from '@nautil/training';
 import { openTinyRun, type TinyRun } from '@nautil/training/testing';
 
-const recorded = (name: string): string => readFileSync(resolve(sharedGolden, 'nemo/run_artifacts', name), 'utf8');
+const recorded = (name: string): string => readFileSync(goldenPath('nemo/run_artifacts', name), 'utf8');
 
 let cwd: string;
 beforeEach(() => {

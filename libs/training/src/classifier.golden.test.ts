@@ -1,14 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { goldenPath, readGoldenJson } from '@nautil/testing';
 import { Classifier } from './classifier.js';
-import { goldenFolder, readGolden, sharedGolden } from './golden-set.js';
 
 interface Expected {
   rows: { text: string; input_ids: number[]; logits: number[]; pred: number }[];
 }
 
-const archives = readdirSync(join(goldenFolder, 'nemo')).filter((name) => name.endsWith('.nemo'));
+const archives = readdirSync(goldenPath('nemo')).filter((name) => name.endsWith('.nemo'));
 
 test('the golden set has archives of BERT, RoBERTa and DistilBERT', () => {
   for (const kind of ['bert', 'roberta', 'distilbert'])
@@ -16,9 +15,9 @@ test('the golden set has archives of BERT, RoBERTa and DistilBERT', () => {
 });
 
 describe.each(archives)('%s, written by NeMo', (name) => {
-  const { rows } = readGolden<Expected>(`nemo/${name}.expected.json`);
+  const { rows } = readGoldenJson(`nemo/${name}.expected.json`) as Expected;
   let classifier: Classifier;
-  beforeAll(async () => (classifier = await Classifier.open(join(goldenFolder, 'nemo', name))));
+  beforeAll(async () => (classifier = await Classifier.open(goldenPath('nemo', name))));
   afterAll(() => classifier.close());
 
   test('gives NeMo’s logits for NeMo’s token ids', async () => {
@@ -46,11 +45,11 @@ describe.each(archives)('%s, written by NeMo', (name) => {
 });
 
 test('the gzip form of up to NeMo 1.6 gives the recorded logits', async () => {
-  const { batch, 'adam_wd0.01': trained } = readGolden<{
+  const { batch, 'adam_wd0.01': trained } = readGoldenJson('nemo-files/tiny_golden.json') as {
     batch: { input_ids: number[][]; attention_mask: number[][] };
     'adam_wd0.01': { final_logits: number[][] };
-  }>('nemo-files/tiny_golden.json', sharedGolden);
-  const classifier = await Classifier.open(join(sharedGolden, 'nemo-files/sample_tiny_gz.nemo'));
+  };
+  const classifier = await Classifier.open(goldenPath('nemo-files/sample_tiny_gz.nemo'));
   const rows = batch.input_ids.map((ids, row) => ids.filter((_, at) => batch.attention_mask[row]![at] === 1));
   const logits = await classifier.logits(rows);
   trained.final_logits.forEach((row, i) =>

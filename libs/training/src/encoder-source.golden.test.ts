@@ -3,16 +3,16 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openTensors, writeSafetensors } from '@nautil/formats';
+import { goldenPath, readGoldenJson } from '@nautil/testing';
 import { encoderConfigOf, openInitialClassifier } from './encoder-source.js';
-import { goldenFolder, readGolden } from './golden-set.js';
 import type { EncoderSource } from './job.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'nautil-encoder-source-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const bert = join(goldenFolder, 'bert-tiny-uncased');
-const megatron = join(goldenFolder, 'megatron-bert-tiny');
-const bertConfig = readGolden<Record<string, unknown>>('bert-tiny-uncased/config.json');
+const bert = goldenPath('bert-tiny-uncased');
+const megatron = goldenPath('megatron-bert-tiny');
+const bertConfig = readGoldenJson('bert-tiny-uncased/config.json') as Record<string, unknown>;
 const words = 'bert_model.embeddings.word_embeddings.weight';
 const pooler = 'bert_model.pooler.dense.weight';
 const head = 'classifier.mlp.layer0.weight';
@@ -51,7 +51,7 @@ test("pretrained weights are the folder's, the head is new", async () => {
 });
 
 test("lm_checkpoint's weights go over those of the model, whose configuration stays", async () => {
-  const trained = join(goldenFolder, 'traj_init.safetensors');
+  const trained = goldenPath('traj_init.safetensors');
   const source = { path: bert, lmCheckpoint: trained };
   const truth = await openTensors(trained);
   expect((await firstWeights(source, 1, [words]))[0]).toEqual(await truth.readFloat32(words));

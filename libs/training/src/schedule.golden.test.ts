@@ -1,13 +1,7 @@
 import { expect, test } from '@jest/globals';
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import type { Config } from '@nautil/config';
-import { packageRoot } from '@nautil/store';
+import { readGoldenJson } from '@nautil/testing';
 import { runLengthOf, scheduleOf } from './schedule.js';
-
-const shared = resolve(packageRoot(), '../shared/golden');
-const golden = process.env['GOLDEN'] ? resolve(packageRoot(), process.env['GOLDEN']) : shared;
-const readJson = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
 
 function optim(lr: number, name: string, args: object): Config['model']['optim'] {
   return { name: 'adam', lr, sched: { name, ...args } };
@@ -15,9 +9,10 @@ function optim(lr: number, name: string, args: object): Config['model']['optim']
 
 type LrCase = { max_steps: number; base_lr: number; args: Record<string, unknown>; lr_by_step: number[] };
 type MaxStepsCase = { args: Record<string, number | boolean>; max_steps: number };
-const { compute_max_steps: maxStepsCases, ...lrCases } = readJson(
-  resolve(shared, 'nemo-files/lr_golden.json'),
-) as Record<string, unknown>;
+const { compute_max_steps: maxStepsCases, ...lrCases } = readGoldenJson('nemo-files/lr_golden.json') as Record<
+  string,
+  unknown
+>;
 const schedulers = Object.entries(lrCases as Record<string, LrCase>);
 
 test.each(schedulers)(
@@ -28,7 +23,7 @@ test.each(schedulers)(
   },
 );
 
-const warmups = Object.entries(readJson(resolve(golden, 'warmup_annealing_lrs.json')) as Record<string, number[]>);
+const warmups = Object.entries(readGoldenJson('warmup_annealing_lrs.json') as Record<string, number[]>);
 
 test.each(warmups)('WarmupAnnealing with %s gives NeMo’s learning rate at every step', (key, lrs) => {
   const pairs = Object.fromEntries(key.split(',').map((pair) => pair.split('='))) as Record<string, string>;

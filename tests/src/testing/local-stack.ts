@@ -2,10 +2,11 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PortInUse, startMlflowServer, startTemporalServer, type ServerHandle } from '@nautil/stack';
 import { nautilHome, packageRoot } from '@nautil/store';
+import { goldenPath } from '@nautil/testing';
 import { Client, Connection } from '@temporalio/client';
 
 export interface LocalStackOptions {
@@ -22,17 +23,15 @@ export interface WorkerOptions {
   home?: string;
 }
 
-const golden = resolve(packageRoot(), process.env['GOLDEN'] ?? '../shared/golden');
-
 /** Labelled sentences that the tiny BERT trains on in seconds. */
-export const trainFile = join(golden, 'nemo/traj_train.tsv');
+export const trainFile = goldenPath('nemo/traj_train.tsv');
 
 /** Overrides of a run of the tiny BERT on them. */
 export const tinyRun = [
   'trainer.accelerator=cpu',
   `model.train_ds.file_path=${trainFile}`,
   `model.validation_ds.file_path=${trainFile}`,
-  `model.language_model.pretrained_model_name=${join(golden, 'bert-tiny-uncased')}`,
+  `model.language_model.pretrained_model_name=${goldenPath('bert-tiny-uncased')}`,
   'model.dataset.num_classes=null',
   'model.train_ds.batch_size=8',
   'nautil.checkpoint_every_n_steps=5',

@@ -2,14 +2,13 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Made, TrainedModel, TrainRequest } from '@nautil/contracts';
-import { packageRoot } from '@nautil/store';
+import { goldenPath } from '@nautil/testing';
 import { cache, convert, download, resolveRun, tokenize, trainModel } from './index.js';
 
 // When training is found again and when it is made again. What it computes plays no part: it leaves its folder's name.
 
-const golden = resolve(packageRoot(), process.env['GOLDEN'] ?? '../shared/golden');
 const home = mkdtempSync(join(tmpdir(), 'nautil-train-'));
 const homeBefore = process.env['NAUTIL_HOME'];
 beforeAll(() => {
@@ -36,7 +35,7 @@ interface Asked {
 
 /** Everything up to training as it is, then a training that takes no time. */
 async function train({ workflowId = 'w', runKey, more = [], stopEarly = false, redo, alone = false }: Asked) {
-  const file = join(golden, 'nemo/traj_train.tsv');
+  const file = goldenPath('nemo/traj_train.tsv');
   const run = await resolveRun({
     workflowId,
     runKey,
@@ -45,7 +44,7 @@ async function train({ workflowId = 'w', runKey, more = [], stopEarly = false, r
       `exp_manager.exp_dir=${join(home, 'nemo_experiments')}`,
       `model.train_ds.file_path=${file}`,
       `model.validation_ds.file_path=${file}`,
-      `model.language_model.pretrained_model_name=${join(golden, 'bert-tiny-uncased')}`,
+      `model.language_model.pretrained_model_name=${goldenPath('bert-tiny-uncased')}`,
       'model.dataset.num_classes=null',
       ...more,
     ],
@@ -82,7 +81,7 @@ test.each([
   const made = await train({ runKey: 'first' });
   const later = await train({
     runKey: key,
-    more: [`${key}=${key.endsWith('file_path') ? join(golden, value) : value}`],
+    more: [`${key}=${key.endsWith('file_path') ? goldenPath(value) : value}`],
   });
   expect(later.reused).toBe(true);
   expect(weightsOf(later)).toBe(weightsOf(made));

@@ -3,7 +3,7 @@ import { packageRoot } from '@nautil/store';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { withFolder } from '../temporary-folder.js';
+import { withFolder } from '@nautil/testing';
 
 const program = join(packageRoot(), 'libs/datasets/src/bin/import.ts');
 

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { join } from 'node:path';
-import { withFolder } from '../temporary-folder.js';
+import { withFolder } from '@nautil/testing';
 import { findNemoFiles } from './find-nemo-files.js';
 
 const found = (files: string[]) =>

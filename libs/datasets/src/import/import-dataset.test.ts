@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { withFolder } from '@nautil/testing';
 import { DataError } from '../data-error.js';
-import { withFolder } from '../temporary-folder.js';
 import { importDataset, type ImportedDataset, type ImportOptions } from './import-dataset.js';
 
 /** Imports a dataset whose original files are given, and gives what was written by name. */

@@ -1,11 +1,11 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
 import type { JsonObject } from '@nautil/contracts';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { goldenFiles, goldenPath, readGoldenJson } from '@nautil/testing';
 import type { Encoder, LayoutTensor } from './encoder.js';
 import { findEncoder } from './find-encoder.js';
-import { golden, goldenFiles } from '../golden-set.js';
 import { openEncoder, type EncoderToOpen } from './open-encoder.js';
 import { openTensors } from '../open-tensors.js';
 import { writeSafetensors } from '../write-safetensors.js';
@@ -15,11 +15,11 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const models = ['bert-tiny-uncased', 'bert-tiny-cased', 'roberta-tiny', 'distilbert-tiny', 'megatron-bert-tiny'];
 
-const configOf = (model: string) => JSON.parse(readFileSync(golden(model, 'config.json'), 'utf8')) as JsonObject;
+const configOf = (model: string) => readGoldenJson(model, 'config.json') as JsonObject;
 
 /** The layout that a file of transformers itself has. */
 async function layoutOf(model: string): Promise<LayoutTensor[]> {
-  const source = await openTensors(golden(model, 'model.safetensors'));
+  const source = await openTensors(goldenPath(model, 'model.safetensors'));
   const layout = source
     .names()
     .map((name) => ({ name, shape: source.info(name).shape, used: !name.startsWith('pooler.') }));
@@ -51,7 +51,7 @@ async function refusal(opening: Promise<Encoder>): Promise<string> {
 
 /** Every tensor of the model's safetensors is there under its name with its bytes, and nothing else. */
 async function expectWeightsOf(model: string, { tensors }: Encoder): Promise<void> {
-  const truth = await openTensors(golden(model, 'model.safetensors'));
+  const truth = await openTensors(goldenPath(model, 'model.safetensors'));
   expect([...tensors.names()].sort()).toEqual([...truth.names()].sort());
   for (const name of truth.names()) {
     expect({ name, ...tensors.info(name) }).toEqual({ name, ...truth.info(name) });
@@ -63,14 +63,14 @@ async function expectWeightsOf(model: string, { tensors }: Encoder): Promise<voi
 
 describe.each(models)('%s', (model) => {
   test('opens from its folder', () =>
-    withEncoder({ path: golden(model) }, model, async (encoder) => {
+    withEncoder({ path: goldenPath(model) }, model, async (encoder) => {
       expect(encoder.config).toEqual(configOf(model));
       expect(encoder.notes).toEqual([]);
       await expectWeightsOf(model, encoder);
     }));
 
   test('opens from a file, with the configuration beside it', () =>
-    withEncoder({ path: golden(model, 'pytorch_model.bin') }, model, async (encoder) => {
+    withEncoder({ path: goldenPath(model, 'pytorch_model.bin') }, model, async (encoder) => {
       expect(encoder.config).toEqual(configOf(model));
       await expectWeightsOf(model, encoder);
     }));
@@ -82,7 +82,7 @@ describe.each(models)('%s', (model) => {
     mkdirSync(join(repository, 'refs'));
     writeFileSync(join(repository, 'refs', 'main'), '4567def');
     for (const file of ['config.json', 'model.safetensors'])
-      symlinkSync(golden(model, file), join(repository, 'snapshots', '4567def', file));
+      symlinkSync(goldenPath(model, file), join(repository, 'snapshots', '4567def', file));
     const found = await findEncoder(`org/${model}`, { hubCache: join(folder, 'hub'), models: folder });
     expect(found).toBe(join(repository, 'snapshots', '4567def'));
     for (const path of [found, repository])
@@ -92,7 +92,7 @@ describe.each(models)('%s', (model) => {
   test('opens from several files with an index', async () => {
     const split = join(folder, 'split', model);
     mkdirSync(split, { recursive: true });
-    const truth = await openTensors(golden(model, 'model.safetensors'));
+    const truth = await openTensors(goldenPath(model, 'model.safetensors'));
     const map: Record<string, string> = {};
     for (const half of [0, 1]) {
       const names = truth.names().filter((_, index) => index % 2 === half);
@@ -104,7 +104,7 @@ describe.each(models)('%s', (model) => {
       for (const name of names) map[name] = file;
     }
     await truth.close();
-    copyFileSync(golden(model, 'config.json'), join(split, 'config.json'));
+    copyFileSync(goldenPath(model, 'config.json'), join(split, 'config.json'));
     const index = join(split, 'model.safetensors.index.json');
     writeFileSync(index, JSON.stringify({ weight_map: map }));
     await withEncoder({ path: split }, model, (encoder) => expectWeightsOf(model, encoder));
@@ -117,12 +117,12 @@ describe.each(models)('%s', (model) => {
     const layout = await layoutOf(model);
     const [first] = layout.filter(({ used }) => used);
     const extra = { name: `${first!.name}s`, shape: [1], used: true };
-    const missing = await refusal(openEncoder({ path: golden(model), layout: () => [...layout, extra] }));
+    const missing = await refusal(openEncoder({ path: goldenPath(model), layout: () => [...layout, extra] }));
     expect(missing).toMatch(/^MissingTensors: .*1 of the encoder's \d+ tensors are missing/);
     expect(missing).toContain(extra.name);
     const shape = [...first!.shape, 1];
     const reshaped = layout.map((tensor) => (tensor === first ? { ...tensor, shape } : tensor));
-    expect(await refusal(openEncoder({ path: golden(model), layout: () => reshaped }))).toMatch(
+    expect(await refusal(openEncoder({ path: goldenPath(model), layout: () => reshaped }))).toMatch(
       /^CorruptFile: .*is \[.*\], the configuration makes it \[\d.*, 1\]/,
     );
   });
@@ -132,13 +132,17 @@ test.each(['legacy_nonzip.bin', 'pretraining_gamma_beta_tied.bin'])(
   '%s, an older way to save the same model, gives the same weights',
   async (file) => {
     const model = 'bert-tiny-uncased';
-    await withEncoder({ path: golden('bert-tiny-variants', file), config: configOf(model) }, model, async (encoder) => {
-      await expectWeightsOf(model, encoder);
-      if (!file.startsWith('pretraining')) return;
-      expect(encoder.notes.join('\n')).toMatch(/prefix bert\. .*\n.*gamma/);
-      expect(encoder.dropped).toEqual(expect.arrayContaining(['embeddings.position_ids']));
-      expect(encoder.dropped.some((name) => name.startsWith('cls.'))).toBe(true);
-    });
+    await withEncoder(
+      { path: goldenPath('bert-tiny-variants', file), config: configOf(model) },
+      model,
+      async (encoder) => {
+        await expectWeightsOf(model, encoder);
+        if (!file.startsWith('pretraining')) return;
+        expect(encoder.notes.join('\n')).toMatch(/prefix bert\. .*\n.*gamma/);
+        expect(encoder.dropped).toEqual(expect.arrayContaining(['embeddings.position_ids']));
+        expect(encoder.dropped.some((name) => name.startsWith('cls.'))).toBe(true);
+      },
+    );
   },
 );
 

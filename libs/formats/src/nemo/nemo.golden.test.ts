@@ -3,7 +3,7 @@ import { isJsonObject, type JsonObject, type JsonValue, valueAt } from '@nautil/
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { golden, goldenFiles } from '../golden-set.js';
+import { goldenFiles, goldenPath } from '@nautil/testing';
 import { readNemo, type NemoArchive } from './read-nemo.js';
 import type { TensorToWrite } from '../tensor-source.js';
 import { writeNemo, type NemoToWrite } from './write-nemo.js';
@@ -169,9 +169,9 @@ describe.each(archives)('%s, which NeMo wrote', (name, path) => {
 });
 
 test('the gzip form of NeMo up to 1.6 opens like the plain one', () =>
-  withArchive(golden('nemo-files/sample_tiny_gz.nemo'), async (archive) => {
+  withArchive(goldenPath('nemo-files/sample_tiny_gz.nemo'), async (archive) => {
     const { openTensors } = await import('../open-tensors.js');
-    const truth = await openTensors(golden('nemo-files/tiny_final_adam_wd0.01.safetensors'));
+    const truth = await openTensors(goldenPath('nemo-files/tiny_final_adam_wd0.01.safetensors'));
     expect(archive.tensors.names().sort()).toEqual(truth.names().sort());
     for (const name of truth.names()) {
       const equal = sameBytes(await archive.tensors.read(name), await truth.read(name));
@@ -182,8 +182,8 @@ test('the gzip form of NeMo up to 1.6 opens like the plain one', () =>
   }));
 
 test("the archive of a whole NeMo run opens, and its configuration is the run's", () =>
-  withArchive(golden('nemo/run_artifacts/tiny_bert_sst2.nemo'), async (archive) => {
+  withArchive(goldenPath('nemo/run_artifacts/tiny_bert_sst2.nemo'), async (archive) => {
     const { parseNemoYaml } = await import('./nemo-yaml.js');
-    const path = golden('nemo/run_artifacts/model_config_tiny.yaml');
+    const path = goldenPath('nemo/run_artifacts/model_config_tiny.yaml');
     expect(keysOf(archive.config)).toEqual(keysOf(parseNemoYaml(readFileSync(path), path)));
   }));

@@ -3,9 +3,9 @@ import { type JsonObject, valueAt, withValueAt } from '@nautil/contracts';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { goldenFiles, goldenPath } from '@nautil/testing';
 import { describeNemo } from './describe-nemo.js';
 import type { EncoderLayout } from '../encoder/encoder.js';
-import { golden, goldenFiles } from '../golden-set.js';
 import { readNemo } from './read-nemo.js';
 import type { TensorToWrite } from '../tensor-source.js';
 import { verifyNemo, type NemoVerification } from './verify-nemo.js';
@@ -14,7 +14,7 @@ import { writeNemo, type NemoToWrite } from './write-nemo.js';
 const folder = mkdtempSync(join(tmpdir(), 'nautil-verify-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const archives = [...goldenFiles('nemo', '.nemo'), golden('nemo-files/sample_tiny_gz.nemo')];
+const archives = [...goldenFiles('nemo', '.nemo'), goldenPath('nemo-files/sample_tiny_gz.nemo')];
 const sample = goldenFiles('nemo', '.nemo')[0]!;
 
 /** The layout that the archive itself has; that of an architecture is @nautil/model's to know. */

@@ -1,6 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { readFileSync } from 'node:fs';
-import { golden } from '../golden-set.js';
+import { goldenPath, readGoldenJson } from '@nautil/testing';
 import { openTensors } from '../open-tensors.js';
 import type { TensorSource } from '../tensor-source.js';
 
@@ -26,29 +25,29 @@ async function bytesOf(path: string): Promise<Map<string, { dtype: string; shape
 test.each(['bert-tiny-uncased', 'bert-tiny-cased', 'roberta-tiny', 'distilbert-tiny', 'megatron-bert-tiny'])(
   "%s/pytorch_model.bin holds model.safetensors' bytes",
   async (model) => {
-    expect(await bytesOf(golden(model, 'pytorch_model.bin'))).toEqual(
-      await bytesOf(golden(model, 'model.safetensors')),
+    expect(await bytesOf(goldenPath(model, 'pytorch_model.bin'))).toEqual(
+      await bytesOf(goldenPath(model, 'model.safetensors')),
     );
   },
 );
 
 test('the stream form of PyTorch before 1.6 holds the same bytes', async () => {
-  await withTensors(golden('bert-tiny-variants/legacy_nonzip.bin'), async (source) =>
+  await withTensors(goldenPath('bert-tiny-variants/legacy_nonzip.bin'), async (source) =>
     expect(source.format).toBe('torch-legacy'),
   );
-  expect(await bytesOf(golden('bert-tiny-variants/legacy_nonzip.bin'))).toEqual(
-    await bytesOf(golden('bert-tiny-uncased/model.safetensors')),
+  expect(await bytesOf(goldenPath('bert-tiny-variants/legacy_nonzip.bin'))).toEqual(
+    await bytesOf(goldenPath('bert-tiny-uncased/model.safetensors')),
   );
 });
 
 test.each(['fp16', 'bf16'])('%s.bin holds the bytes of its safetensors', async (name) => {
-  expect(await bytesOf(golden(`bert-tiny-variants/${name}.bin`))).toEqual(
-    await bytesOf(golden(`bert-tiny-variants/${name}.safetensors`)),
+  expect(await bytesOf(goldenPath(`bert-tiny-variants/${name}.bin`))).toEqual(
+    await bytesOf(goldenPath(`bert-tiny-variants/${name}.safetensors`)),
   );
 });
 
 test('the zoo of views, types and containers is read as PyTorch reads it', async () => {
-  const truth = JSON.parse(readFileSync(golden('bert-tiny-variants/torch_pickle_zoo.json'), 'utf8')) as {
+  const truth = readGoldenJson('bert-tiny-variants/torch_pickle_zoo.json') as {
     transposed_shape: number[];
     transposed: number[];
     slice_shape: number[];
@@ -57,7 +56,7 @@ test('the zoo of views, types and containers is read as PyTorch reads it', async
     i64: number[];
     scalar: number;
   };
-  await withTensors(golden('bert-tiny-variants/torch_pickle_zoo.pt'), async (source) => {
+  await withTensors(goldenPath('bert-tiny-variants/torch_pickle_zoo.pt'), async (source) => {
     expect(source.info('transposed')).toEqual({ dtype: 'F32', shape: truth.transposed_shape });
     expect([...(await source.readFloat32('transposed'))]).toEqual(truth.transposed);
     expect(source.info('slice')).toEqual({ dtype: 'F32', shape: truth.slice_shape });
@@ -85,7 +84,7 @@ test('reading one tensor reads its bytes alone', async () => {
   const { openByteSource } = await import('../byte-source.js');
   const { readTensors } = await import('../open-tensors.js');
   for (const file of ['model.safetensors', 'pytorch_model.bin']) {
-    const whole = await openByteSource(golden('bert-tiny-uncased', file));
+    const whole = await openByteSource(goldenPath('bert-tiny-uncased', file));
     let bytesRead = 0;
     const source = await readTensors({
       ...whole,

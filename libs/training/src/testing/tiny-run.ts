@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '@nautil/config';
 import { labelCounts, readExamples } from '@nautil/datasets';
+import { goldenPath } from '@nautil/testing';
 import { buildTokenCache, loadTokenizer } from '@nautil/tokenization';
-import { goldenFolder } from '../golden-set.js';
 import type { TrainJob } from '../job.js';
 
 /** A small real run for tests: golden's tiny BERT on golden's training sentences. */
@@ -18,8 +18,8 @@ export interface TinyRun {
 
 export async function openTinyRun(): Promise<TinyRun> {
   const folder = await mkdtemp(join(tmpdir(), 'nautil-training-'));
-  const tsv = join(goldenFolder, 'nemo/traj_train.tsv');
-  const model = join(goldenFolder, 'bert-tiny-uncased');
+  const tsv = goldenPath('nemo/traj_train.tsv');
+  const model = goldenPath('bert-tiny-uncased');
   const tokenizer = await loadTokenizer({ folder: model });
   const { numClasses } = await labelCounts(tsv);
   const cache = join(folder, 'train.tokens');
