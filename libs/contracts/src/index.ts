@@ -1,6 +1,7 @@
 export * from './activities.js';
 export * from './errors.js';
 export * from './events.js';
+export * from './example.js';
 export * from './json.js';
 export * from './report.js';
 export * from './sweep.js';

@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises';
+import type { Example } from '@nautil/contracts';
 import { splitWords } from '@nautil/python-format';
 import { LengthHistogram, type LengthSummary } from './length-histogram.js';
-import { isSkipped, parseLine, type Example } from './read-examples.js';
+import { isSkipped, parseLine } from './read-examples.js';
 import { readLines, type InvalidPlace } from './read-lines.js';
 import { SeenTexts } from './seen-texts.js';
 

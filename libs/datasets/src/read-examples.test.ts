@@ -1,16 +1,10 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { join } from 'node:path';
+import type { Example } from '@nautil/contracts';
 import { splitWords } from '@nautil/python-format';
 import { withFolder } from '@nautil/testing';
-import {
-  examplesOf,
-  isSkipped,
-  readExamples,
-  type Example,
-  type ReadOptions,
-  type SkippedLine,
-} from './read-examples.js';
+import { examplesOf, isSkipped, readExamples, type ReadOptions, type SkippedLine } from './read-examples.js';
 
 async function readAll(
   content: string,

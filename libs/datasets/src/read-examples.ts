@@ -1,17 +1,7 @@
+import type { Example } from '@nautil/contracts';
 import { parsePythonInt, splitWords } from '@nautil/python-format';
 import { DataError } from './data-error.js';
 import { readLines } from './read-lines.js';
-
-/** One labelled text. */
-export interface Example {
-  /** 1-based. */
-  line: number;
-
-  /** All words of the line except the last, joined by single spaces, as NeMo reads them. */
-  text: string;
-
-  label: number;
-}
 
 /** A line that is not an example. */
 export interface SkippedLine {
@@ -37,7 +27,7 @@ const maxLabel = 2 ** 31 - 1;
 
 /**
  * Reads a TSV file as NeMo does. Words are separated by any whitespace; tabs have no special meaning. The last word is the
- * label if Python's int() accepts it, and the words before it are the text. Other lines are yielded as skipped, with the
+ * label if Python's int() accepts it, and the words before it, joined by single spaces, are the text. Other lines are yielded as skipped, with the
  * reason (NeMo crashes on a blank line). Memory use is constant.
  *
  * @throws DataError for a file that cannot be read, has no valid line, or has a label out of range

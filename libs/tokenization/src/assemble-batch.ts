@@ -1,11 +1,11 @@
 import type { TokenCache } from './token-cache.js';
 
-/** A batch as the model takes it; B is `paddedRows`, T is `length`. */
+/** A batch as the model reads it; B is `paddedRows`, T is `length`. */
 export interface Batch {
-  /** Rows of the cache, without padding rows. */
+  /** Row numbers in the cache, without padding rows. */
   rows: Int32Array;
 
-  /** Real rows. */
+  /** Number of rows without padding rows. */
   size: number;
 
   paddedRows: number;
@@ -13,28 +13,31 @@ export interface Batch {
   ids: Int32Array; // [B, T]
   mask: Int32Array; // [B, T]
 
-  /** 0 for padding rows: they must not count. */
+  /** 0 for padding rows, whose loss has weight 0. */
   labels: Int32Array; // [B]
 
-  /** Tokens that are not padding. */
+  /** Number of tokens without padding. */
   tokens: number;
 }
 
 export interface AssembleOptions {
-  /** T is rounded up to a multiple of this: fewer shapes, fewer graphs. Default 1. */
+  /** T is rounded up to a multiple of this, which reduces the number of compiled shapes. Default 1. */
   lengthMultiple?: number;
 
-  /** T is not rounded beyond this (the encoder's positions). Default the cache's maxLength. */
+  /** Upper bound for rounding T, the encoder's maximum length. Default: the cache's maxLength. */
   maxLength?: number;
 
-  /** As NeMo's collate: the mask is padded with the pad id too, so that RoBERTa (pad id 1) attends to padding. */
+  /** Pads the mask with the pad id, as NeMo's collate function does: RoBERTa (pad id 1) then attends to padding. */
   nemoPadding?: boolean;
 
-  /** Adds padding rows up to this many. */
+  /** Adds padding rows up to this number of rows. */
   padRowsTo?: number;
 }
 
-/** Puts rows of the cache side by side, padded to the longest. A padding row is all padding, its first token attended, so that no softmax is over nothing. */
+/**
+ * Assembles rows of the cache into a batch, padded to the longest row. The mask of a padding row keeps its first token, because
+ * a softmax over no token would be NaN.
+ */
 export function assembleBatch(cache: TokenCache, rows: Int32Array, options: AssembleOptions = {}): Batch {
   const { lengthMultiple = 1, maxLength = cache.maxLength, nemoPadding = false } = options;
   const size = rows.length;
@@ -46,12 +49,12 @@ export function assembleBatch(cache: TokenCache, rows: Int32Array, options: Asse
   const mask = new Int32Array(paddedRows * length).fill(nemoPadding ? cache.padId : 0);
   const labels = new Int32Array(paddedRows);
   let tokens = 0;
-  rowIds.forEach((values, at) => {
-    ids.set(values, at * length);
-    mask.fill(1, at * length, at * length + values.length);
-    labels[at] = cache.label(rows[at] ?? 0);
+  rowIds.forEach((values, row) => {
+    ids.set(values, row * length);
+    mask.fill(1, row * length, row * length + values.length);
+    labels[row] = cache.label(rows[row] ?? 0);
     tokens += values.length;
   });
-  for (let at = size; at < paddedRows; at++) mask[at * length] = 1;
+  for (let row = size; row < paddedRows; row++) mask[row * length] = 1;
   return { rows, size, paddedRows, length, ids, mask, labels, tokens };
 }

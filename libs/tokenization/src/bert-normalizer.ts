@@ -4,8 +4,8 @@ const control = /^[\p{Cc}\p{Cf}\p{Co}\p{Cs}]$/u;
 const space = /^\p{White_Space}$/u;
 const plainAscii = /^[\x20-\x7e]*$/;
 
-/** The reference's table of ideographs starts its sixth range 256 code points late. */
-const isSkippedByReference = (codePoint: number) => codePoint >= 0x2b820 && codePoint < 0x2b920;
+/** The Rust library's table of ideographs starts one range 256 code points late. */
+const isMissingInReference = (codePoint: number) => codePoint >= 0x2b820 && codePoint < 0x2b920;
 
 /** The options of a `BertNormalizer` in tokenizer.json. */
 export interface BertNormalizerOptions {
@@ -13,14 +13,14 @@ export interface BertNormalizerOptions {
   splitIdeographs: boolean;
   lowercase: boolean;
 
-  /** Null: as `lowercase`. */
+  /** null means the value of `lowercase`. */
   stripAccents: boolean | null;
 }
 
 /**
- * Normalizes a text for BERT as Hugging Face's Rust library does. The package's own step differs: it misses ideographs beyond
- * U+FFFF, and lower-cases the text as a whole, where a capital sigma at a word's end becomes ς; the reference lower-cases each
- * character alone.
+ * Normalizes a text for BERT as Hugging Face's Rust library does. `@huggingface/tokenizers` differs in two ways: it ignores
+ * ideographs beyond U+FFFF, and it lower-cases the whole text, so that a capital sigma at the end of a word becomes ς. The Rust
+ * library lower-cases each character separately.
  */
 export function normalizeForBert(text: string, options: BertNormalizerOptions): string {
   const { cleanText, splitIdeographs, lowercase } = options;
@@ -30,7 +30,7 @@ export function normalizeForBert(text: string, options: BertNormalizerOptions): 
     const codePoint = char.codePointAt(0) ?? 0;
     if (cleanText && (codePoint === 0xfffd || isControl(char))) continue;
     if (cleanText && space.test(char)) normal += ' ';
-    else if (splitIdeographs && isIdeograph(codePoint) && !isSkippedByReference(codePoint)) normal += ` ${char} `;
+    else if (splitIdeographs && isIdeograph(codePoint) && !isMissingInReference(codePoint)) normal += ` ${char} `;
     else normal += char;
   }
   if (options.stripAccents ?? lowercase) normal = stripAccents(normal);

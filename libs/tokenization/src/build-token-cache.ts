@@ -1,39 +1,31 @@
-import { canonicalJson, sha256Of, writeFileAtomic } from '@nautil/store';
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import type { Example } from '@nautil/contracts';
+import { canonicalJson, sha256Of, writeFileAtomic } from '@nautil/store';
 import { lengthStatistics, type LengthStatistics } from './length-statistics.js';
 import { cacheVersion, rowsPerBlock, writeBlock, writeFooter, writeHeader, writeTail } from './token-cache-format.js';
 import { tokenizeChunk, type TokenizedChunk } from './tokenize-chunk.js';
 import { TokenizerPool } from './tokenizer-pool.js';
 import type { Tokenizer } from './tokenizer.js';
 
-/** A labelled text and the line that it came from. */
-export interface LabelledText {
-  text: string;
-  label: number;
-
-  /** 1-based. */
-  line: number;
-}
-
 export interface TokenCacheOptions {
-  examples: AsyncIterable<LabelledText>;
+  examples: AsyncIterable<Example>;
 
-  /** The file to write. */
+  /** Path of the file to write. */
   out: string;
 
   tokenizer: Tokenizer;
 
-  /** Ids per text, [CLS] and [SEP] included: 3 … 65,535. */
+  /** Maximum number of ids per text, including [CLS] and [SEP]: 3 … 65,535. */
   maxLength: number;
 
-  /** What it is made from, as `tokenCacheKey`: kept in the file, so that a stale one is refused. */
+  /** From `tokenCacheKey`. The file stores it, so that a stale cache is rejected. */
   key: string;
 
-  /** Threads that tokenise; 0, or few examples: this one. Default 0. */
+  /** Number of worker threads. With 0, or for few examples, the calling thread tokenises. Default 0. */
   numWorkers?: number;
 
-  /** Called now and then with the examples done. */
+  /** Called after each chunk with the number of examples done. */
   onProgress?: (examples: number) => void;
 
   signal?: AbortSignal;
@@ -49,25 +41,25 @@ export interface TokenCacheSummary {
   examples: number;
   tokens: number;
 
-  /** Texts that were longer than maxLength. */
+  /** Number of texts longer than maxLength. */
   truncated: number;
 
   lengths: LengthStatistics;
 
   /** The first two examples, as NeMo logs them. */
-  samples: (LabelledText & { ids: number[]; tokens: string[] })[];
+  samples: (Example & { ids: number[]; tokens: string[] })[];
 }
 
-/** Examples that a thread is given at a time; also the step of cancelling and of progress. */
+/** Examples per task of a worker thread; also the granularity of cancellation and progress. */
 const chunkExamples = 512;
 
-/** Fewer examples are done before a thread has started. */
+/** Below this number, tokenising takes less time than starting a thread. */
 const examplesWorthThreads = 8192;
 
-/** Bytes gathered before they are written. */
+/** Size of one write. */
 const writeBytes = 1 << 20;
 
-/** The identity of a cache: everything that its content depends on. */
+/** The cache key: a digest of everything that the content depends on. */
 export function tokenCacheKey(o: {
   textSha256: string;
   tokenizerDigest: string;
@@ -79,16 +71,16 @@ export function tokenCacheKey(o: {
 }
 
 /**
- * Tokenises examples into one file, whole or not at all, in one pass: two bytes a row are held in memory, whatever their number.
- * The bytes don't depend on `numWorkers`.
+ * Tokenises examples into one file, atomically and in a single pass. Memory holds two bytes per row besides a few chunks. The
+ * bytes do not depend on `numWorkers`.
  */
 export async function buildTokenCache(o: TokenCacheOptions): Promise<TokenCacheSummary> {
   const { tokenizer, maxLength } = o;
   if (!Number.isInteger(maxLength) || maxLength < 3 || maxLength > 0xffff) {
-    throw new RangeError(`maxLength must be a whole number within 3 … 65535, not ${maxLength}`);
+    throw new RangeError(`maxLength must be a whole number from 3 to 65535, not ${maxLength}`);
   }
   const rows = new CacheRows(tokenizer, maxLength, o.key);
-  await writeFileAtomic(o.out, gather(rows.bytes(tokenizeInOrder(o), o.onProgress)));
+  await writeFileAtomic(o.out, joinPieces(rows.bytes(tokenizeInOrder(o), o.onProgress)));
   return {
     path: o.out,
     digest: rows.digest,
@@ -102,11 +94,11 @@ export async function buildTokenCache(o: TokenCacheOptions): Promise<TokenCacheS
 }
 
 interface TokenizedExamples {
-  examples: LabelledText[];
+  examples: Example[];
   chunk: TokenizedChunk;
 }
 
-/** The file's bytes, as the rows come in, and what the summary tells of them. */
+/** Produces the file's bytes from incoming chunks, and collects the numbers of the summary. */
 class CacheRows {
   digest = '';
   sizeBytes = 0;
@@ -144,7 +136,7 @@ class CacheRows {
       for (const block of this.#blocks(chunk)) yield counted(block);
       onProgress?.(this.#lengths.length);
     }
-    if (this.#lengths.length === 0) throw new RangeError('there is no example to tokenise');
+    if (this.#lengths.length === 0) throw new RangeError('there are no examples to tokenise');
     const tailOffset = this.sizeBytes;
     const tail = writeTail(this.lengths, Uint32Array.from(this.#checksums));
     yield counted(tail);
@@ -159,7 +151,7 @@ class CacheRows {
     yield footer;
   }
 
-  /** A chunk is whole blocks, but for the last. */
+  /** Every chunk except the last consists of complete blocks. */
   *#blocks({ examples, chunk }: TokenizedExamples): Generator<Uint8Array> {
     this.#addSamples(examples, chunk);
     this.truncated += chunk.truncated;
@@ -182,11 +174,11 @@ class CacheRows {
     }
   }
 
-  #addSamples(examples: LabelledText[], { lengths, ids }: TokenizedChunk): void {
+  #addSamples(examples: Example[], { lengths, ids }: TokenizedChunk): void {
     let used = 0;
-    for (let at = 0; this.samples.length < 2 && at < examples.length; at++) {
-      const example = examples[at];
-      const end = used + (lengths[at] ?? 0);
+    for (let row = 0; this.samples.length < 2 && row < examples.length; row++) {
+      const example = examples[row];
+      const end = used + (lengths[row] ?? 0);
       const rowIds = [...ids.subarray(used, end)];
       used = end;
       if (example)
@@ -195,11 +187,11 @@ class CacheRows {
   }
 }
 
-/** Tokenises chunks of examples, here or in threads, and gives them in the order they came in. */
+/** Tokenises chunks of examples in this thread or in worker threads, and yields them in input order. */
 async function* tokenizeInOrder(o: TokenCacheOptions): AsyncGenerator<TokenizedExamples> {
   const { tokenizer, maxLength, numWorkers = 0, signal } = o;
   let pool: TokenizerPool | undefined;
-  const pending: { examples: LabelledText[]; chunk: Promise<TokenizedChunk> }[] = [];
+  const pending: { examples: Example[]; chunk: Promise<TokenizedChunk> }[] = [];
   let seen = 0;
   try {
     for await (const examples of inChunks(o.examples)) {
@@ -212,7 +204,7 @@ async function* tokenizeInOrder(o: TokenCacheOptions): AsyncGenerator<TokenizedE
       }
       pool ??= new TokenizerPool({ definition: tokenizer.definition, maxLength }, numWorkers);
       const chunk = pool.tokenize(texts);
-      // Awaited below, in order; until then a failure must not count as unhandled.
+      // Chunks are awaited in order below; until then, a failure must not count as an unhandled rejection.
       chunk.catch(() => undefined);
       pending.push({ examples, chunk });
       const oldest = pending.length > pool.size * 2 ? pending.shift() : undefined;
@@ -224,10 +216,10 @@ async function* tokenizeInOrder(o: TokenCacheOptions): AsyncGenerator<TokenizedE
   }
 }
 
-async function* inChunks(examples: AsyncIterable<LabelledText>): AsyncGenerator<LabelledText[]> {
-  let chunk: LabelledText[] = [];
-  for await (const { text, label, line } of examples) {
-    chunk.push({ text, label, line });
+async function* inChunks(examples: AsyncIterable<Example>): AsyncGenerator<Example[]> {
+  let chunk: Example[] = [];
+  for await (const example of examples) {
+    chunk.push(example);
     if (chunk.length < chunkExamples) continue;
     yield chunk;
     chunk = [];
@@ -235,22 +227,22 @@ async function* inChunks(examples: AsyncIterable<LabelledText>): AsyncGenerator<
   if (chunk.length > 0) yield chunk;
 }
 
-/** Joins small pieces into larger ones. */
-async function* gather(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let held: Uint8Array[] = [];
+/** Concatenates small pieces into pieces of about `writeBytes`. */
+async function* joinPieces(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let buffered: Uint8Array[] = [];
   let size = 0;
   for await (const piece of pieces) {
-    held.push(piece);
+    buffered.push(piece);
     size += piece.length;
     if (size < writeBytes) continue;
-    yield Buffer.concat(held);
-    held = [];
+    yield Buffer.concat(buffered);
+    buffered = [];
     size = 0;
   }
-  yield Buffer.concat(held);
+  yield Buffer.concat(buffered);
 }
 
-/** A list of 16-bit numbers that costs two bytes each. */
+/** A growing list of 16-bit numbers that takes two bytes per number. */
 class GrowingUint16 {
   #values = new Uint16Array(1024);
   length = 0;

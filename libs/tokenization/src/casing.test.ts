@@ -4,34 +4,41 @@ import { decideCasing } from './casing.js';
 const decide = (o: Partial<Parameters<typeof decideCasing>[0]>) =>
   decideCasing({
     source: 'vocab.txt',
-    tokenizerSays: undefined,
-    saidBy: 'tokenizer_config.json',
-    asked: undefined,
+    inFiles: undefined,
+    settingSource: 'tokenizer_config.json',
+    requested: undefined,
     ...o,
   });
 
-test('the tokenizer decides, and a contrary do_lower_case is a warning that says who won', () => {
-  expect(decide({ tokenizerSays: true, asked: true }).warnings).toEqual([]);
-  const { lowercase, warnings } = decide({ tokenizerSays: true, asked: false });
+test("the tokenizer's files take precedence, and a conflicting do_lower_case is reported as a warning", () => {
+  expect(decide({ inFiles: true, requested: true }).warnings).toEqual([]);
+  const { lowercase, warnings } = decide({ inFiles: true, requested: false });
   expect(lowercase).toBe(true);
   expect(warnings).toEqual([
-    'do_lower_case is false, but tokenizer_config.json says true (vocab.txt): the tokenizer wins, text is lower-cased',
+    'do_lower_case is false, but tokenizer_config.json has true (vocab.txt): the tokenizer takes precedence, text is lower-cased',
   ]);
 });
 
 test.each([
-  [{ asked: false, name: 'bert-base-uncased', vocabulary: ['a'] }, false, 'by do_lower_case'],
-  [{ name: 'bert-base-uncased', vocabulary: ['A'] }, true, 'by its name, bert-base-uncased'],
-  [{ name: 'biomegatron-bert-345m-cased', vocabulary: ['a'] }, false, 'by its name'],
-  [{ name: 'my-bert', vocabulary: ['[CLS]', '[unused1]', 'a', 'Paris'] }, false, 'by the capitals in its vocabulary'],
+  [{ requested: false, name: 'bert-base-uncased', vocabulary: ['a'] }, false, 'because of do_lower_case'],
+  [{ name: 'bert-base-uncased', vocabulary: ['A'] }, true, 'because of its name, bert-base-uncased'],
+  [{ name: 'biomegatron-bert-345m-cased', vocabulary: ['a'] }, false, 'because of its name'],
+  [
+    { name: 'my-bert', vocabulary: ['[CLS]', '[unused1]', 'a', 'Paris'] },
+    false,
+    'because of the capitals in its vocabulary',
+  ],
   [
     { name: 'my-bert', vocabulary: ['[CLS]', '[MASK]', '<S>', 'a', 'paris', '中'] },
     true,
-    'by a vocabulary without capitals',
+    'because of a vocabulary without capitals',
   ],
-])('else what is asked, else the name, else the vocabulary: %j', (o, lowercase, by) => {
-  const casing = decide(o);
-  expect(casing.lowercase).toBe(lowercase);
-  expect(casing.notes.join('\n')).toContain(by);
-  expect(casing.warnings).toEqual([]);
-});
+])(
+  'without a setting in the files, do_lower_case, then the name, then the vocabulary decides: %j',
+  (options, lowercase, reason) => {
+    const casing = decide(options);
+    expect(casing.lowercase).toBe(lowercase);
+    expect(casing.notes.join('\n')).toContain(reason);
+    expect(casing.warnings).toEqual([]);
+  },
+);

@@ -1,15 +1,4 @@
-/** What Python's `str.split()` splits at; \s differs: it has U+FEFF and lacks U+001C to U+001F and U+0085. */
-const pythonSpaces = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/; // eslint-disable-line no-control-regex
-
-/** The words of a text as Python's `str.split()` gives them. */
-export function splitWords(text: string): string[] {
-  const words = text.split(pythonSpaces);
-  if (words[0] === '') words.shift();
-  if (words.at(-1) === '') words.pop();
-  return words;
-}
-
-/** Ideographs, which BERT takes one at a time, by code point; Kana and Hangul are not among them. */
+/** Code-point ranges of ideographs, which BERT treats as single words; Kana and Hangul are not included. */
 const ideographs: readonly (readonly [number, number])[] = [
   [0x3400, 0x4dbf],
   [0x4e00, 0x9fff],
@@ -28,12 +17,12 @@ export function isIdeograph(codePoint: number): boolean {
 
 const accents = /\p{Mn}/gu;
 
-/** The text without its non-spacing marks, decomposed. */
+/** Decomposes a text (NFD) and removes its non-spacing marks. */
 export function stripAccents(text: string): string {
   return text.normalize('NFD').replace(accents, '');
 }
 
-/** The text lower-cased one character at a time: a capital sigma is never the ς of a word's end. */
+/** Lower-cases each character separately, so that a capital sigma never becomes the final form ς. */
 export function lowerEach(text: string): string {
   let lower = '';
   for (const char of text) lower += char.toLowerCase();

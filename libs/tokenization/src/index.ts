@@ -1,11 +1,5 @@
 export { assembleBatch, type AssembleOptions, type Batch } from './assemble-batch.js';
-export {
-  buildTokenCache,
-  tokenCacheKey,
-  type LabelledText,
-  type TokenCacheOptions,
-  type TokenCacheSummary,
-} from './build-token-cache.js';
+export { buildTokenCache, tokenCacheKey, type TokenCacheOptions, type TokenCacheSummary } from './build-token-cache.js';
 export { CorruptCache, TokenizerError } from './errors.js';
 export type { LengthStatistics } from './length-statistics.js';
 export { loadTokenizer, type LoadedTokenizer, type TokenizerOptions } from './load-tokenizer.js';

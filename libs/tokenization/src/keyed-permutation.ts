@@ -1,17 +1,19 @@
-/** Enough rounds that neighbours end far apart in small domains too. */
+/** Enough rounds to separate neighbours even in small domains. */
 const rounds = 8;
 
 /**
- * A permutation of 0 … size-1 that is chosen by the key and computed one index at a time, without a table: a balanced Feistel
- * network over the next even power of two, walked until it lands inside (Black and Rogaway, "Ciphers with arbitrary finite
- * domains", 2002). Keys are whole numbers below 2^53; size is at most 2^31.
+ * A permutation of 0 … size-1 selected by the key and computed per index, without a table: a balanced Feistel network over the
+ * next even power of two with cycle walking (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002).
+ *
+ * @param size - at most 2^31
+ * @param key - whole numbers below 2^53
  */
 export function keyedPermutation(size: number, ...key: number[]): (index: number) => number {
   if (size <= 1) return (index) => index;
   const halfBits = Math.max(1, Math.ceil(Math.log2(size) / 2));
   const mask = 2 ** halfBits - 1;
   const roundKeys = Int32Array.from({ length: rounds }, (_, round) => hashOf([...key, size, round]));
-  const once = (index: number) => {
+  const permuteOnce = (index: number) => {
     let left = index >>> halfBits;
     let right = index & mask;
     for (const roundKey of roundKeys) {
@@ -20,9 +22,9 @@ export function keyedPermutation(size: number, ...key: number[]): (index: number
     return left * (mask + 1) + right;
   };
   return (index) => {
-    let at = once(index);
-    while (at >= size) at = once(at);
-    return at;
+    let image = permuteOnce(index);
+    while (image >= size) image = permuteOnce(image);
+    return image;
   };
 }
 
@@ -35,7 +37,7 @@ function hashOf(values: number[]): number {
   return hash;
 }
 
-/** MurmurHash3's finalizer: every bit of the input moves every bit of the output. */
+/** MurmurHash3's finalizer: every input bit affects every output bit. */
 function mix(value: number): number {
   let hash = value | 0;
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);

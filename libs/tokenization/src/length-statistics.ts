@@ -1,4 +1,4 @@
-/** Tokens per row, [CLS] and [SEP] included, after truncation. */
+/** Statistics of the tokens per row, including [CLS] and [SEP], after truncation. */
 export interface LengthStatistics {
   min: number;
   max: number;
@@ -8,29 +8,28 @@ export interface LengthStatistics {
   percentile99: number;
 }
 
-/** Percentiles interpolate linearly, as numpy's. */
+/** Percentiles interpolate linearly, as in numpy. */
 export function lengthStatistics(lengths: Uint16Array): LengthStatistics {
-  if (lengths.length === 0) throw new RangeError('no lengths: nothing to describe');
+  if (lengths.length === 0) throw new RangeError('there are no lengths');
   const counts = new Float64Array(2 ** 16);
   let sum = 0;
   for (const length of lengths) {
     counts[length] = (counts[length] ?? 0) + 1;
     sum += length;
   }
-  /** The value at a place of the sorted lengths. */
-  const at = (place: number) => {
+  /** The length at an index of the sorted lengths. */
+  const sortedAt = (index: number) => {
     let seen = 0;
-    const value = counts.findIndex((count) => (seen += count) > place);
-    return value;
+    return counts.findIndex((count) => (seen += count) > index);
   };
   const percentile = (percent: number) => {
-    const place = ((lengths.length - 1) * percent) / 100;
-    const below = at(Math.floor(place));
-    return below + (at(Math.ceil(place)) - below) * (place - Math.floor(place));
+    const index = ((lengths.length - 1) * percent) / 100;
+    const below = sortedAt(Math.floor(index));
+    return below + (sortedAt(Math.ceil(index)) - below) * (index - Math.floor(index));
   };
   return {
-    min: at(0),
-    max: at(lengths.length - 1),
+    min: sortedAt(0),
+    max: sortedAt(lengths.length - 1),
     mean: sum / lengths.length,
     median: percentile(50),
     percentile75: percentile(75),

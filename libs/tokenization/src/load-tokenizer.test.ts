@@ -13,7 +13,7 @@ const load = (
   options: (folder: string) => TokenizerOptions = (folder) => ({ folder }),
 ): Promise<LoadedTokenizer> => withFolder(content, (folder) => loadTokenizer(options(folder)));
 
-test('a vocabulary makes a BERT tokenizer: words, pieces, the unknown, and special tokens in the text', async () => {
+test('a vocab.txt gives a BERT tokenizer with words, pieces, unknown tokens and special tokens', async () => {
   const tokenizer = await load(files);
   expect(tokenizer.name).toBe('BertTokenizer');
   expect(tokenizer.tokens('Fine films[MASK] qwerty.')).toEqual([
@@ -34,7 +34,7 @@ test('a vocabulary makes a BERT tokenizer: words, pieces, the unknown, and speci
   expect(tokenizer.encode('1')).toEqual([2, 11, 3]);
 });
 
-test('what is too long is cut to exactly maxLength, [CLS] and [SEP] included', async () => {
+test('a long text is truncated to exactly maxLength ids, including [CLS] and [SEP]', async () => {
   const tokenizer = await load(files);
   const text = 'fine film '.repeat(50);
   for (const maxLength of [2, 3, 4, 50, 101, 102, 103]) {
@@ -47,26 +47,26 @@ test('what is too long is cut to exactly maxLength, [CLS] and [SEP] included', a
   expect(() => tokenizer.encode(text, 1)).toThrow(RangeError);
 });
 
-test('tokenizer_config.json, then do_lower_case, then the name decide on casing', async () => {
+test('the casing follows tokenizer_config.json, then do_lower_case, then the name', async () => {
   const withConfig = { ...files, 'tokenizer_config.json': '{"do_lower_case": false}' };
   const configured = await load(withConfig, (folder) => ({ folder, doLowerCase: true }));
   expect(configured.tokens('Fine')).toEqual(['[CLS]', '[UNK]', '[SEP]']);
   expect(configured.warnings.join('\n')).toMatch(
-    /do_lower_case is true, but tokenizer_config.json says false .* the tokenizer wins/,
+    /do_lower_case is true, but tokenizer_config.json has false .* the tokenizer takes precedence/,
   );
   const asked = await load(files, (folder) => ({ folder, doLowerCase: false, name: 'bert-base-uncased' }));
   expect(asked.tokens('Fine')).toEqual(['[CLS]', '[UNK]', '[SEP]']);
   const named = await load(files, (folder) => ({ folder, name: 'bert-base-cased' }));
-  expect(named.notes.join('\n')).toMatch(/not lower-cased, by its name, bert-base-cased/);
+  expect(named.notes.join('\n')).toMatch(/not lower-cased, because of its name, bert-base-cased/);
 });
 
-test('special_tokens name other tokens of the vocabulary', async () => {
+test('special_tokens can name other tokens of the vocabulary', async () => {
   const tokenizer = await load(files, (folder) => ({ folder, specialTokens: { cls_token: '[E1]', pad_token: '.' } }));
   expect(tokenizer.encode('fine [E1] film')).toEqual([5, 6, 5, 7, 3]);
   expect(tokenizer.padId).toBe(9);
 });
 
-test('special_tokens work over a tokenizer.json too', async () => {
+test('special_tokens also apply to a tokenizer.json', async () => {
   const made = await load(files);
   const json = JSON.stringify(made.definition.json);
   const tokenizer = await load({ 'tokenizer.json': json }, (folder) => ({
@@ -85,14 +85,14 @@ test.each([
   [{ name: 'regex' }, /"regex" is not supported/],
   [{ name: 'yttm' }, /"yttm" is not supported/],
   [{ tokenizerModel: 'm.model' }, /tokenizer_model \(m\.model\): sentencepiece model files are not supported/],
-])('%j is refused by name', async (options, message) => {
+])('%j is rejected by name', async (options, message) => {
   await expect(load(files, (folder) => ({ folder, ...options }))).rejects.toThrow(message);
   await expect(load(files, (folder) => ({ folder, ...options }))).rejects.toThrow(TokenizerError);
 });
 
 test.each<[string, Record<string, string>, RegExp]>([
-  ['an empty folder', {}, /holds no tokenizer: none of tokenizer\.json, vocab\.txt, vocab\.json/],
-  ['a sentencepiece model alone', { 'sentencepiece.bpe.model': 'x' }, /sentencepiece model files are not supported/],
+  ['an empty folder', {}, /has no tokenizer: it contains none of tokenizer\.json, vocab\.txt and vocab\.json/],
+  ['only a sentencepiece model', { 'sentencepiece.bpe.model': 'x' }, /sentencepiece model files are not supported/],
   ['broken JSON', { 'tokenizer.json': '{"model": ' }, /tokenizer\.json is not valid JSON/],
   ['JSON of another kind', { 'tokenizer.json': '{"a": 1}' }, /is not a tokenizer\.json: it has no model\.vocab/],
   [
@@ -106,16 +106,16 @@ test.each<[string, Record<string, string>, RegExp]>([
     /cls_token "\[CLS\]" is not in the vocabulary/,
   ],
   ['ids that are not numbers', { 'vocab.json': '{"a": "b"}' }, /the id of "a" is not a whole number/],
-])('%s is refused in words', async (_, content, message) => {
+])('%s is rejected with an explanation', async (_, content, message) => {
   await expect(load(content)).rejects.toThrow(message);
 });
 
-test('a file that is missing is named', async () => {
-  await expect(loadTokenizer({ vocabFile: 'nowhere/vocab.txt' })).rejects.toThrow(/nowhere\/vocab\.txt can't be read/);
+test('a missing file is named', async () => {
+  await expect(loadTokenizer({ vocabFile: 'nowhere/vocab.txt' })).rejects.toThrow(/nowhere\/vocab\.txt cannot be read/);
   await expect(loadTokenizer({})).rejects.toThrow(/neither a folder nor a file/);
 });
 
-test('vocab_file goes before the folder, whose options stay', async () => {
+test("vocab_file takes precedence over the folder's vocabulary, but not over its options", async () => {
   const content = {
     'a/vocab.txt': 'x\n',
     'a/tokenizer_config.json': '{"do_lower_case": false}',
@@ -126,7 +126,7 @@ test('vocab_file goes before the folder, whose options stay', async () => {
   expect(tokenizer.files.vocab).toMatch(/b\.txt$/);
 });
 
-test('equal definitions have one digest, and whatever changes ids changes it', async () => {
+test('equal definitions have equal digests, and every change of ids changes the digest', async () => {
   const tokenizer = await load(files);
   const digests = new Set([
     tokenizer.digest,
@@ -150,7 +150,7 @@ const byteLevel = {
   'merges.txt': '#version: 0.2\na b\nĠ ab\n',
 };
 
-test('vocab.json with merges.txt makes a RoBERTa tokenizer, whose words know the space before them', async () => {
+test('vocab.json with merges.txt gives a RoBERTa tokenizer, whose tokens include the preceding space', async () => {
   const standard = await load(byteLevel);
   expect(standard).toMatchObject({ name: 'RobertaTokenizer', padId: 1 });
   expect(standard.tokens('ab ab')).toEqual(['<s>', 'ab', 'Ġab', '</s>']);
@@ -159,15 +159,15 @@ test('vocab.json with merges.txt makes a RoBERTa tokenizer, whose words know the
   expect(nemo.tokens('ab ab')).toEqual(['<s>', 'ab', 'ab', '</s>']);
 });
 
-test('without merges.txt they are rebuilt and a note says so; where that is impossible they are asked for', async () => {
+test('without merges.txt, merges are reconstructed with a note, or an error asks for the file', async () => {
   const rebuilt = await load({ 'vocab.json': byteLevel['vocab.json'] });
   expect(rebuilt.tokens('ab ab')).toEqual(['<s>', 'ab', 'Ġab', '</s>']);
-  expect(rebuilt.notes.join('\n')).toMatch(/no merges\.txt was given: 2 merges were rebuilt/);
+  expect(rebuilt.notes.join('\n')).toMatch(/there is no merges\.txt: 2 merges were reconstructed/);
   const byFrequency = { '<s>': 0, '<pad>': 1, '</s>': 2, '<unk>': 3, Ġab: 4, a: 5, b: 6, Ġ: 7, ab: 8 };
-  await expect(load({ 'vocab.json': JSON.stringify(byFrequency) })).rejects.toThrow(/"Ġab" splits into 3 parts/);
+  await expect(load({ 'vocab.json': JSON.stringify(byFrequency) })).rejects.toThrow(/"Ġab" into 3 parts/);
 });
 
-test('a Unigram tokenizer.json, as of CamemBERT and XLM-R, takes the likeliest pieces', async () => {
+test('a Unigram tokenizer.json (CamemBERT, XLM-R) chooses the most likely pieces', async () => {
   const vocab = [
     ['<s>', 0],
     ['<pad>', 0],

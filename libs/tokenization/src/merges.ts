@@ -1,26 +1,26 @@
 import { TokenizerError } from './errors.js';
 
-/** Two tokens that byte-level BPE joins; earlier merges go first. */
+/** Two tokens that byte-level BPE joins; earlier merges have priority. */
 export type Merge = [string, string];
 
-/** Reads a merges.txt: one merge a line, two tokens with a space between, after an optional `#version` line. */
+/** Parses a merges.txt: after an optional `#version` line, each line has two tokens separated by a space. */
 export function parseMerges(file: string, text: string): Merge[] {
   const lines = text.split(/\r?\n/);
   return lines.flatMap((line, index): Merge[] => {
     if (line === '' || (index === 0 && line.startsWith('#version'))) return [];
     const [left, right, ...more] = line.split(' ');
     if (!left || !right || more.length > 0) {
-      throw new TokenizerError(`${file}:${index + 1}: ${JSON.stringify(line)} is not two tokens with a space between`);
+      throw new TokenizerError(`${file}:${index + 1}: ${JSON.stringify(line)} is not two tokens separated by a space`);
     }
     return [[left, right]];
   });
 }
 
 /**
- * Rebuilds the merges of a byte-level BPE vocabulary whose ids are in the order of the merges: each token must split in two by
- * the merges before it. NeMo's RoBERTa archives hold no merges.txt.
+ * Reconstructs the merges of a byte-level BPE vocabulary whose ids are in merge order: the earlier merges must split each token
+ * into exactly two parts. This is needed because NeMo's RoBERTa archives contain no merges.txt.
  *
- * @throws TokenizerError when one doesn't (ids in another order, such as by frequency in the original RoBERTa).
+ * @throws TokenizerError when the ids are in another order, such as by frequency in the original RoBERTa
  */
 export function mergesFromVocabulary(
   file: string,
@@ -36,10 +36,10 @@ export function mergesFromVocabulary(
     const [left, right] = parts;
     if (parts.length !== 2 || left === undefined || right === undefined) {
       throw new TokenizerError(
-        `${file}: the merges can't be rebuilt: by the merges before it, ${JSON.stringify(token)} splits into ` +
+        `${file}: the merges cannot be reconstructed: the earlier merges split ${JSON.stringify(token)} into ` +
           `${parts.length} parts (${parts.slice(0, 8).join(' ')}), not 2`,
         {
-          hint: "this vocabulary's ids are not in the order of its merges: give its merges.txt (--tokenizer DIR, or beside vocab.json)",
+          hint: 'the ids of this vocabulary are not in merge order: provide its merges.txt (--tokenizer DIR, or next to vocab.json)',
         },
       );
     }
@@ -49,7 +49,7 @@ export function mergesFromVocabulary(
   return merges;
 }
 
-/** Joins neighbours by the earliest merge until none applies. */
+/** Applies the earliest applicable merge until none applies. */
 function applyMerges(parts: string[], ranks: ReadonlyMap<string, number>): string[] {
   for (;;) {
     let best = Infinity;

@@ -1,7 +1,7 @@
 import type { Merge } from './merges.js';
 import type { AddedToken, TokenizerJson } from './tokenizer-definition.js';
 
-/** Special tokens by their part. */
+/** Special tokens by role. */
 export interface SpecialTokenNames {
   cls?: string;
   sep?: string;
@@ -10,7 +10,7 @@ export interface SpecialTokenNames {
   mask?: string;
 }
 
-/** The `tokenizer.json` of a BERT vocabulary. */
+/** Builds the `tokenizer.json` of a BERT vocabulary. */
 export function wordPieceJson(
   vocabulary: Map<string, number>,
   special: SpecialTokenNames,
@@ -38,7 +38,7 @@ export function wordPieceJson(
   };
 }
 
-/** The `tokenizer.json` of a RoBERTa vocabulary with its merges. */
+/** Builds the `tokenizer.json` of a RoBERTa vocabulary and its merges. */
 export function byteLevelJson(
   vocabulary: Map<string, number>,
   merges: Merge[],
@@ -47,7 +47,7 @@ export function byteLevelJson(
 ): TokenizerJson {
   const step = { type: 'ByteLevel', add_prefix_space: addPrefixSpace, trim_offsets: true, use_regex: true };
   return {
-    // RoBERTa's <mask> takes the space before it.
+    // RoBERTa's <mask> absorbs the space before it.
     added_tokens: addedTokens(vocabulary, special).map((token) => ({
       ...token,
       lstrip: token.content === special.mask,
@@ -79,7 +79,7 @@ function addedTokens(vocabulary: Map<string, number>, special: SpecialTokenNames
   });
 }
 
-/** NOTE: without a prototype, or a token named `__proto__` is lost. */
+/** NOTE: the record has no prototype, because a token named `__proto__` would otherwise be lost. */
 function record(vocabulary: Map<string, number>): Record<string, number> {
   return Object.assign(Object.create(null) as Record<string, number>, Object.fromEntries(vocabulary));
 }

@@ -32,7 +32,7 @@ describe.each([true, false])('with bucketByLength %s', (bucketByLength) => {
     },
   );
 
-  test('a batch is the same whether those before it were asked for or not', () => {
+  test('a batch does not depend on which batches were requested before it', () => {
     const walked = planBatches({ ...options, lengths, bucketByLength });
     for (let epoch = 0; epoch < 3; epoch++) {
       for (let index = 0; index < walked.batchesPerEpoch; index++) {

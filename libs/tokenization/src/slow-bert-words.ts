@@ -1,21 +1,22 @@
-import { isIdeograph, lowerEach, splitWords, stripAccents } from './character-classes.js';
+import { splitWords } from '@nautil/python-format';
 import type { BertNormalizerOptions } from './bert-normalizer.js';
+import { isIdeograph, lowerEach, stripAccents } from './character-classes.js';
 
-// Category C as a whole, unassigned code points too: Python's unicodedata is asked for it, the Rust library for three of its parts.
+// All of category C, including unassigned code points, as Python's unicodedata has it; the Rust library uses only parts of it.
 const control = /^\p{C}$/u;
 const space = /^\p{Zs}$/u;
 const punctuation = /^[\p{P}!-/:-@[-`{-~]$/u;
 
 /**
- * The words that WordPiece gets from one whitespace-separated word, and the special tokens among them, as Hugging Face's slow
- * BertTokenizer (transformers 4.40, which NeMo 1.23 ran with) splits it.
+ * Splits one whitespace-separated word into the words that WordPiece receives and the special tokens among them, as Hugging
+ * Face's slow BertTokenizer does (transformers 4.40, the version used with NeMo 1.23).
  */
 export function slowBertWords(
   word: string,
   special: { has(token: string): boolean; split(text: string): string[] },
   options: BertNormalizerOptions,
 ): string[] {
-  // The slow tokenizer lower-cases what is outside special tokens one character at a time, and only then looks for them.
+  // The slow tokenizer first lower-cases everything outside special tokens, one character at a time, and then searches again.
   const text = options.lowercase
     ? special
         .split(word)
@@ -47,7 +48,7 @@ function clean(text: string, splitIdeographs: boolean): string {
   return cleaned;
 }
 
-/** Each punctuation character is a word of its own. */
+/** Makes each punctuation character a separate word. */
 function splitPunctuation(word: string): string[] {
   const parts: string[] = [];
   let plain = '';

@@ -1,4 +1,4 @@
-/** Finds special tokens inside a text; where several start at one place, the longest. */
+/** Finds special tokens in a text; of several at one position, the longest. */
 export class SpecialTokens {
   readonly #contents: ReadonlySet<string>;
   readonly #pattern: RegExp | undefined;
@@ -19,7 +19,7 @@ export class SpecialTokens {
     return this.#pattern?.test(text) ?? false;
   }
 
-  /** The text in parts, none empty: special tokens, and what lies between them. */
+  /** Splits a text into special tokens and the non-empty parts between them. */
   split(text: string): string[] {
     return (this.#pattern ? text.split(this.#pattern) : [text]).filter((part) => part !== '');
   }

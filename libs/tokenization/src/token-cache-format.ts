@@ -6,16 +6,16 @@ import { crc32 } from 'node:zlib';
  *   header   64 bytes: magic, version, maxLength, padId, bytes per id (2 or 4), rows per block, key (32 bytes), checksum
  *   blocks   of 256 rows, starting at multiples of 4: labels int32[n], lines uint32[n], ids uint16|uint32[sum of lengths]
  *   tail     lengths uint16[rows], checksums uint32[blocks], each at a multiple of 4
- *   footer   64 bytes: magic, rows, where the tail starts, its checksum, SHA-256 of all before the footer, checksum
+ *   footer   64 bytes: magic, rows, offset of the tail, its checksum, SHA-256 of everything before the footer, checksum
  *
- * Checksums are CRC-32. A block is found by the lengths before it. What isn't known before the last row stands at the end, so
- * that a file is written in one pass.
+ * Checksums are CRC-32. The offset of a block follows from the lengths of the rows before it. Everything that is unknown before
+ * the last row is in the tail and the footer, so that one pass writes the file.
  */
 
 export const headerBytes = 64;
 export const footerBytes = 64;
 
-/** Small, because a shuffled row costs reading its block. */
+/** Small, because reading one row of a shuffled epoch reads its whole block. */
 export const rowsPerBlock = 256;
 
 export const cacheVersion = 1;
@@ -46,14 +46,14 @@ export interface Block {
   lines: Uint32Array;
   ids: Uint16Array | Uint32Array;
 
-  /** Where each row's ids start, and the last row's end. */
+  /** Start of each row's ids, and the end of the last row. */
   starts: Uint32Array;
 
   sizeBytes: number;
 }
 
-/** Makes the error of a reader. */
-type Refuse = (what: string) => Error;
+/** Creates a reader's error. */
+type CorruptError = (what: string) => Error;
 
 export function writeHeader({ maxLength, padId, idBytes, key }: CacheHeader): Uint8Array {
   const bytes = Buffer.alloc(headerBytes);
@@ -65,15 +65,15 @@ export function writeHeader({ maxLength, padId, idBytes, key }: CacheHeader): Ui
   return sealed(bytes);
 }
 
-export function readHeader(bytes: Uint8Array, refuse: Refuse): CacheHeader {
+export function readHeader(bytes: Uint8Array, corrupt: CorruptError): CacheHeader {
   const header = asBuffer(bytes);
-  if (header.toString('latin1', 0, 8) !== headerMagic) throw refuse('it is not a token cache');
+  if (header.toString('latin1', 0, 8) !== headerMagic) throw corrupt('the file is not a token cache');
   const version = header.readUInt32LE(8);
   if (version !== cacheVersion)
-    throw refuse(`it is of version ${version}, and this program reads version ${cacheVersion}`);
+    throw corrupt(`it has version ${version}, but this program reads version ${cacheVersion}`);
   const idBytes = header.readUInt32LE(20);
   if (!isSealed(header) || (idBytes !== 2 && idBytes !== 4) || header.readUInt32LE(24) !== rowsPerBlock) {
-    throw refuse('its header was altered');
+    throw corrupt('its header is damaged');
   }
   return {
     maxLength: header.readUInt32LE(12),
@@ -93,10 +93,10 @@ export function writeFooter({ count, tailOffset, tailChecksum, digest }: CacheFo
   return sealed(bytes);
 }
 
-export function readFooter(bytes: Uint8Array, refuse: Refuse): CacheFooter {
+export function readFooter(bytes: Uint8Array, corrupt: CorruptError): CacheFooter {
   const footer = asBuffer(bytes);
-  if (footer.toString('latin1', 0, 8) !== footerMagic) throw refuse('it is cut off: its end is missing');
-  if (!isSealed(footer)) throw refuse('its end was altered');
+  if (footer.toString('latin1', 0, 8) !== footerMagic) throw corrupt('the file is truncated: its end is missing');
+  if (!isSealed(footer)) throw corrupt('its footer is damaged');
   return {
     count: footer.readUIntLE(8, 6),
     tailOffset: footer.readUIntLE(14, 6),
@@ -105,7 +105,7 @@ export function readFooter(bytes: Uint8Array, refuse: Refuse): CacheFooter {
   };
 }
 
-/** The bytes of a block; `ids` are those of all its rows, one row after another. */
+/** The bytes of a block; `ids` are the concatenated ids of its rows. */
 export function writeBlock(labels: number[], lines: number[], ids: Uint32Array, idBytes: 2 | 4): Uint8Array {
   const rows = labels.length;
   const bytes = new Uint8Array(aligned(rows * 8 + ids.length * idBytes));
@@ -128,7 +128,7 @@ export function blockOf(bytes: Uint8Array<ArrayBuffer>, lengths: Uint16Array, id
   };
 }
 
-/** The tail: lengths, then the blocks' checksums. */
+/** The tail: the lengths, then the checksums of the blocks. */
 export function writeTail(lengths: Uint16Array, checksums: Uint32Array): Uint8Array {
   const checksumsAt = aligned(lengths.byteLength);
   const bytes = new Uint8Array(checksumsAt + checksums.byteLength);
@@ -146,7 +146,7 @@ function idArray(buffer: ArrayBuffer, offset: number, length: number, idBytes: 2
   return idBytes === 2 ? new Uint16Array(buffer, offset, length) : new Uint32Array(buffer, offset, length);
 }
 
-/** Puts the checksum of the first 60 bytes into the last 4. */
+/** Writes the checksum of the first 60 bytes into the last 4. */
 function sealed(bytes: Buffer): Buffer {
   bytes.writeUInt32LE(crc32(bytes.subarray(0, 60)), 60);
   return bytes;

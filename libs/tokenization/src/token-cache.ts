@@ -14,21 +14,21 @@ import {
   type CacheHeader,
 } from './token-cache-format.js';
 
-/** The tokenised examples of a file, on disk; `lengths` alone is held in memory. Rows count from 0. */
+/** The tokenised examples of a file, on disk. Memory holds the lengths and a bounded number of blocks. Rows start at 0. */
 export interface TokenCache {
-  /** Rows. */
+  /** Number of rows. */
   readonly count: number;
 
   /** SHA-256 of the content. */
   readonly digest: string;
 
-  /** What the cache was made from, as `tokenCacheKey`. */
+  /** The cache key that it was built with; see `tokenCacheKey`. */
   readonly key: string;
 
   readonly maxLength: number;
   readonly padId: number;
 
-  /** Tokens of each row. */
+  /** Number of tokens of each row. */
   readonly lengths: Uint16Array;
 
   label(row: number): number;
@@ -39,26 +39,23 @@ export interface TokenCache {
   /** The 1-based line of the source file. */
   line(row: number): number;
 
-  /** Reads all of it once. @throws CorruptCache */
-  verify(): void;
-
   close(): void;
 }
 
-/** Blocks kept in memory: 32 MiB, however large the file. */
-const keptBytes = 32 << 20;
+/** Bound on the blocks held in memory. */
+const maxHeldBytes = 32 << 20;
 
 /**
- * Opens a token cache. Header, footer and lengths are checked here, each block of rows by its checksum when it is read.
+ * Opens a token cache. Opening verifies the checksums of header, footer and lengths; reading a row verifies its block.
  *
- * @throws CorruptCache when it is cut off, altered, of another version, or (with `key`) was made from other input.
+ * @throws CorruptCache when the file is truncated, altered, of another version, or (with `key`) was built from other input
  */
 export async function openTokenCache(path: string, o: { key?: string } = {}): Promise<TokenCache> {
   let file: number;
   try {
     file = openSync(path, 'r');
   } catch (error) {
-    throw new CorruptCache(path, "the token cache can't be opened", error);
+    throw new CorruptCache(path, 'the token cache cannot be opened', error);
   }
   try {
     return new FileTokenCache(path, file, o.key);
@@ -80,10 +77,10 @@ class FileTokenCache implements TokenCache {
   readonly #header: CacheHeader;
   readonly #checksums: Uint32Array;
 
-  /** Where each block starts, and the last ends. */
+  /** Offset of each block, and the end of the last. */
   readonly #offsets: Float64Array;
 
-  /** In the order of use, oldest first. */
+  /** Least recently used first. */
   readonly #blocks = new Map<number, Block>();
   #heldBytes = 0;
 
@@ -91,10 +88,10 @@ class FileTokenCache implements TokenCache {
     this.#path = path;
     this.#file = file;
     const { size } = fstatSync(file);
-    if (size < headerBytes + footerBytes) throw this.#corrupt(`it has ${size} bytes, too few for a token cache`);
+    if (size < headerBytes + footerBytes) throw this.#corrupt(`the file has ${size} bytes, too few for a token cache`);
     this.#header = readHeader(this.#read(0, headerBytes), (what) => this.#corrupt(what));
     if (key !== undefined && key !== this.#header.key)
-      throw this.#corrupt('it was made from other text, tokenizer or options');
+      throw this.#corrupt('it was built from another text, tokenizer or options');
     const footer = readFooter(this.#read(size - footerBytes, footerBytes), (what) => this.#corrupt(what));
     const tail = this.#readTail(footer, size);
     this.count = footer.count;
@@ -117,12 +114,8 @@ class FileTokenCache implements TokenCache {
 
   ids(row: number): Int32Array {
     const { ids, starts } = this.#blockWith(row);
-    const at = row % rowsPerBlock;
-    return Int32Array.from(ids.subarray(starts[at], starts[at + 1]));
-  }
-
-  verify(): void {
-    for (let row = 0; row < this.count; row += rowsPerBlock) this.#blockWith(row);
+    const rowInBlock = row % rowsPerBlock;
+    return Int32Array.from(ids.subarray(starts[rowInBlock], starts[rowInBlock + 1]));
   }
 
   close(): void {
@@ -131,7 +124,7 @@ class FileTokenCache implements TokenCache {
 
   #blockWith(row: number): Block {
     if (!Number.isInteger(row) || row < 0 || row >= this.count)
-      throw new RangeError(`row ${row} is not within 0 … ${this.count - 1}`);
+      throw new RangeError(`row ${row} is not between 0 and ${this.count - 1}`);
     const index = Math.floor(row / rowsPerBlock);
     const known = this.#blocks.get(index);
     if (known) {
@@ -143,7 +136,7 @@ class FileTokenCache implements TokenCache {
     this.#blocks.set(index, block);
     this.#heldBytes += block.sizeBytes;
     for (const [oldest, { sizeBytes }] of this.#blocks) {
-      if (this.#heldBytes <= keptBytes || oldest === index) break;
+      if (this.#heldBytes <= maxHeldBytes || oldest === index) break;
       this.#blocks.delete(oldest);
       this.#heldBytes -= sizeBytes;
     }
@@ -156,7 +149,7 @@ class FileTokenCache implements TokenCache {
     const first = index * rowsPerBlock;
     if (crc32(bytes) !== this.#checksums[index]) {
       throw this.#corrupt(
-        `rows ${first} … ${Math.min(first + rowsPerBlock, this.count) - 1} were altered: their checksum is another`,
+        `rows ${first} … ${Math.min(first + rowsPerBlock, this.count) - 1} are damaged: their checksum does not match`,
       );
     }
     return blockOf(bytes, this.lengths.subarray(first, first + rowsPerBlock), this.#header.idBytes);
@@ -170,9 +163,10 @@ class FileTokenCache implements TokenCache {
     const checksumsAt = aligned(count * 2);
     const bytes = checksumsAt + blocks * 4;
     if (tailOffset < headerBytes || tailOffset + bytes + footerBytes !== size)
-      throw this.#corrupt(`it is cut off, or has ${size} bytes for ${count} rows`);
+      throw this.#corrupt(`the file is truncated: it has ${size} bytes, which do not fit ${count} rows`);
     const tail = this.#read(tailOffset, bytes);
-    if (crc32(tail) !== tailChecksum) throw this.#corrupt('its table of lengths was altered: the checksum is another');
+    if (crc32(tail) !== tailChecksum)
+      throw this.#corrupt('its table of lengths is damaged: the checksum does not match');
     return {
       lengths: new Uint16Array(tail.buffer, 0, count),
       checksums: new Uint32Array(tail.buffer, checksumsAt, blocks),
@@ -192,7 +186,7 @@ class FileTokenCache implements TokenCache {
     }
     offset = aligned(offset);
     offsets[this.#checksums.length] = offset;
-    if (offset !== tailOffset) throw this.#corrupt('its rows and their lengths disagree');
+    if (offset !== tailOffset) throw this.#corrupt('its rows do not match its table of lengths');
     return offsets;
   }
 
@@ -200,7 +194,7 @@ class FileTokenCache implements TokenCache {
     const bytes = new Uint8Array(length);
     for (let done = 0; done < length;) {
       const read = readSync(this.#file, bytes, done, length - done, offset + done);
-      if (read === 0) throw this.#corrupt('it was cut off while it was open');
+      if (read === 0) throw this.#corrupt('the file was truncated while it was open');
       done += read;
     }
     return bytes;

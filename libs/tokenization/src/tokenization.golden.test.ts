@@ -2,10 +2,11 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Example } from '@nautil/contracts';
+import { splitWords } from '@nautil/python-format';
 import { goldenPath, goldenSetWith, readGoldenJson, withFolder } from '@nautil/testing';
 import { assembleBatch } from './assemble-batch.js';
-import { buildTokenCache, type LabelledText } from './build-token-cache.js';
-import { splitWords } from './character-classes.js';
+import { buildTokenCache } from './build-token-cache.js';
 import { lengthStatistics } from './length-statistics.js';
 import { loadTokenizer, type TokenizerOptions } from './load-tokenizer.js';
 import { planBatches } from './plan-batches.js';
@@ -44,7 +45,7 @@ function vocabularyOf(model: string): TokenizerOptions {
 }
 
 describe("Hugging Face's fast tokenizers", () => {
-  test.each(models)('make of each sentence the ids and tokens that %s makes', async (model) => {
+  test.each(models)('give the same ids and tokens as %s', async (model) => {
     const tokenizer = await loadTokenizer({ folder: goldenPath(model) });
     const rows = parity.models[model]?.rows ?? [];
     expect(rows.length).toBe(parity.sentences.length);
@@ -54,14 +55,14 @@ describe("Hugging Face's fast tokenizers", () => {
     });
   });
 
-  test.each(models)('%s is told by its vocabulary alone, casing too', async (model) => {
+  test.each(models)('the vocabulary alone determines %s, including its casing', async (model) => {
     const tokenizer = await loadTokenizer(vocabularyOf(model));
     const ids = parity.sentences.map((sentence) => tokenizer.encode(sentence, parity.max_length));
     expect(ids).toEqual(parity.models[model]?.rows.map(({ input_ids }) => input_ids));
   });
 
   test.each(models.filter((model) => vocabularyOf(model).mergesFile))(
-    'the merges of %s are rebuilt from its vocabulary',
+    'the merges of %s are reconstructed from its vocabulary',
     async (model) => {
       const { vocabFile = '', mergesFile = '' } = vocabularyOf(model);
       const tokenizer = await loadTokenizer({ vocabFile });
@@ -70,11 +71,11 @@ describe("Hugging Face's fast tokenizers", () => {
         .filter((line) => line !== '' && !line.startsWith('#version'));
       const { merges } = tokenizer.definition.json.model as { merges?: string[][] };
       expect(merges?.map((merge) => merge.join(' '))).toEqual(written);
-      expect(tokenizer.notes.join('\n')).toMatch(new RegExp(`${written.length} merges were rebuilt`));
+      expect(tokenizer.notes.join('\n')).toMatch(new RegExp(`${written.length} merges were reconstructed`));
     },
   );
 
-  test.each(['lower', 'cased'] as const)('make of each text what the full vocabulary makes, %s', async (casing) => {
+  test.each(['lower', 'cased'] as const)('give the same ids for the full vocabulary, %s', async (casing) => {
     const recorded = readGoldenJson('tokenize_real_vocab.json') as { vocab: string } & Record<
       'lower' | 'cased',
       { text: string; ids: number[] }[]
@@ -84,7 +85,7 @@ describe("Hugging Face's fast tokenizers", () => {
     for (const { text, ids } of recorded[casing]) expect({ text, ids: tokenizer.encode(text) }).toEqual({ text, ids });
   });
 
-  test.each(models)('%s gives the same ids for words that are remembered as for whole texts', async (model) => {
+  test.each(models)('%s gives the same ids for cached words as for whole texts', async (model) => {
     const remembering = await loadTokenizer({ folder: goldenPath(model) });
     // A token that is looked for after normalizing, though it never occurs, keeps texts whole.
     const { json, ...definition } = remembering.definition;
@@ -136,14 +137,14 @@ describe("Hugging Face's fast tokenizers", () => {
 describe('NeMo 1.23', () => {
   const nemoModels = models.filter((model) => nemo[model] !== undefined);
 
-  test.each(nemoModels)('tokenises each sentence for %s as we do in its mode', async (model) => {
+  test.each(nemoModels)('gives each sentence of %s the same ids as nemo mode', async (model) => {
     const recorded = nemo[model] as NemoModelTokenized;
     const tokenizer = await loadTokenizer({ folder: goldenPath(model), mode: 'nemo' });
     expect(tokenizer).toMatchObject({ padId: recorded.pad_id, vocabSize: recorded.vocab_size });
     expect(nemo.sentences.map((sentence) => tokenizer.encode(sentence, nemo.max_seq_length))).toEqual(recorded.ids);
   });
 
-  test.each(nemoModels)('collates a batch for %s as we do with its padding', async (model) => {
+  test.each(nemoModels)('collates a batch for %s as Nautil does with NeMo’s padding', async (model) => {
     const { ids, collated } = nemo[model] as NemoModelTokenized;
     const tokenizer = await loadTokenizer({ folder: goldenPath(model), mode: 'nemo' });
     await withCache(tokenizer, nemo.sentences.map(unlabelled), nemo.max_seq_length, (cache) => {
@@ -153,7 +154,7 @@ describe('NeMo 1.23', () => {
     });
   });
 
-  test.each(['lower', 'cased'])('tokenises each sentence for the full vocabulary as we do, %s', async (casing) => {
+  test.each(['lower', 'cased'])('gives the same ids for the full vocabulary as Nautil, %s', async (casing) => {
     const tokenizer = await loadTokenizer({
       vocabFile: goldenPath('bert-base-uncased-vocab.txt'),
       doLowerCase: casing === 'lower',
@@ -167,7 +168,7 @@ describe('NeMo 1.23', () => {
     ['tiny_bert_weighted_3layer', 'bert-tiny-cased'],
     ['tiny_distilbert', 'distilbert-tiny'],
     ['tiny_roberta', 'roberta-tiny'],
-  ])('tokenised the rows of %s.nemo as we do', async (archive, model) => {
+  ])('gave the rows of %s.nemo the same ids as Nautil', async (archive, model) => {
     const { rows } = readGoldenJson('nemo', `${archive}.nemo.expected.json`) as {
       rows: { text: string; input_ids: number[] }[];
     };
@@ -178,7 +179,7 @@ describe('NeMo 1.23', () => {
       expect({ text, ids: tokenizer.encode(text, longest) }).toEqual({ text, ids: input_ids });
   });
 
-  test('made of odd lines the ids that we make of their words', async () => {
+  test('gave unusual lines the same ids as Nautil', async () => {
     const features = readGoldenJson('nemo', 'edge_features.json') as { ids: number[]; tokens: string[] }[];
     const tokenizer = await loadTokenizer({ folder: goldenPath('bert-tiny-uncased'), mode: 'nemo' });
     const encoded = linesOf(goldenPath('nemo', 'edge.tsv')).map((line) =>
@@ -191,7 +192,7 @@ describe('NeMo 1.23', () => {
     features.forEach(({ ids, tokens }) => expect(ids.map((id) => tokenizer.tokenOf(id))).toEqual(tokens));
   });
 
-  test('fed a model the batches that we assemble, unshuffled', async () => {
+  test('used the same unshuffled batches as Nautil', async () => {
     interface RecordedBatch {
       input_ids: number[][];
       attention_mask: number[][];
@@ -254,7 +255,7 @@ describe('NeMo 1.8.2', () => {
     },
   );
 
-  test.each(cases)('logs the statistics of %s that we compute', (_, { features = [], log = [] }) => {
+  test.each(cases)('logs the same length statistics of %s', (_, { features = [], log = [] }) => {
     const { min, max, mean, median, percentile75, percentile99 } = lengthStatistics(
       Uint16Array.from(features, ([ids]) => ids.length),
     );
@@ -273,7 +274,7 @@ function linesOf(path: string): string[] {
   return readFileSync(path, 'utf8').split(/\r\n|\r|\n/);
 }
 
-function unlabelled(text: string, at: number): LabelledText {
+function unlabelled(text: string, at: number): Example {
   return { text, label: 0, line: at + 1 };
 }
 
@@ -295,7 +296,7 @@ function expectInOrder(expected: number[][], given: number[][]): void {
 
 async function withCache(
   tokenizer: Tokenizer,
-  examples: LabelledText[],
+  examples: Example[],
   maxLength: number,
   use: (cache: Awaited<ReturnType<typeof openTokenCache>>) => void,
 ): Promise<void> {

@@ -1,14 +1,14 @@
 import type { Tokenizer } from './tokenizer.js';
 
-/** Ids of several texts, in typed arrays that pass between threads without copying. */
+/** Ids of several texts in typed arrays, which threads transfer without copying. */
 export interface TokenizedChunk {
-  /** Of each text. */
+  /** Number of ids of each text. */
   lengths: Uint16Array<ArrayBuffer>;
 
-  /** Of all texts, one after another. */
+  /** Concatenated ids of all texts. */
   ids: Uint32Array<ArrayBuffer>;
 
-  /** Texts that were longer than maxLength. */
+  /** Number of texts longer than maxLength. */
   truncated: number;
 }
 
@@ -20,8 +20,8 @@ export function tokenizeChunk(tokenizer: Tokenizer, texts: string[], maxLength: 
   let ids = new Uint32Array(texts.length * 32);
   let used = 0;
   let truncated = 0;
-  texts.forEach((text, at) => {
-    // One id more than there is room for tells that the text is cut.
+  texts.forEach((text, row) => {
+    // One id more than fits shows that the text is truncated.
     const body = tokenizer.bodyIds(text, room + 1);
     if (body.length > room) {
       truncated++;
@@ -37,7 +37,7 @@ export function tokenizeChunk(tokenizer: Tokenizer, texts: string[], maxLength: 
     ids.set(body, used + prefixIds.length);
     ids.set(suffixIds, used + prefixIds.length + body.length);
     used += length;
-    lengths[at] = length;
+    lengths[row] = length;
   });
   return { lengths, ids: ids.slice(0, used), truncated };
 }

@@ -1,4 +1,4 @@
-/** A token that is found in the text before anything else, as `tokenizer.json` lists it. */
+/** A token that is searched in the text before any other step, as listed in `tokenizer.json`. */
 export interface AddedToken {
   id: number;
   content: string;
@@ -9,18 +9,18 @@ export interface AddedToken {
   special: boolean;
 }
 
-/** A step of the pipeline: `type`, and options by type. */
+/** A step of the pipeline: a type with type-specific options. */
 export interface PipelineStep {
   type: string;
   [option: string]: unknown;
 }
 
 export interface ModelStep extends PipelineStep {
-  /** Token → id, or for Unigram the list of [token, score]. */
+  /** Token → id; for Unigram, a list of [token, score]. */
   vocab: Record<string, number> | [string, number][];
 }
 
-/** The parts of Hugging Face's `tokenizer.json` that make ids of a text. */
+/** The parts of Hugging Face's `tokenizer.json` that determine ids. */
 export interface TokenizerJson {
   added_tokens: AddedToken[];
   normalizer: PipelineStep | null;
@@ -31,14 +31,14 @@ export interface TokenizerJson {
 }
 
 /**
- * How a text becomes ids. `standard`: as Hugging Face's fast tokenizers. `nemo`: word by word through the slow ones, as NeMo does.
- * They differ for byte-level BPE (a word alone has no leading space) and for rare characters.
+ * `standard` tokenises as Hugging Face's fast tokenizers do; `nemo` tokenises word by word with the slow ones, as NeMo does. The
+ * modes differ for byte-level BPE (a separate word has no leading space) and for rare characters.
  */
 export type TokenizerMode = 'standard' | 'nemo';
 
-/** All that decides a tokenizer's ids, as plain JSON: equal definitions give equal ids, here and in a worker thread. */
+/** Everything that determines a tokenizer's ids, as plain JSON: equal definitions give equal ids, in any thread. */
 export interface TokenizerDefinition {
-  /** Hugging Face's class, without `Fast`: `BertTokenizer`, `RobertaTokenizer` … */
+  /** Hugging Face's class name without `Fast`: `BertTokenizer`, `RobertaTokenizer` … */
   name: string;
 
   mode: TokenizerMode;

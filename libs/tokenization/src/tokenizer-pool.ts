@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { TokenizedChunk } from './tokenize-chunk.js';
 import type { TokenizerDefinition } from './tokenizer-definition.js';
 
-/** What a worker thread is started with. */
+/** The input of a worker thread. */
 export interface WorkerInput {
   definition: TokenizerDefinition;
   maxLength: number;
@@ -11,11 +11,11 @@ export interface WorkerInput {
 interface Thread {
   worker: Worker;
 
-  /** Answers due, in the order of the questions. */
-  waiting: { resolve: (chunk: TokenizedChunk) => void; reject: (error: Error) => void }[];
+  /** Pending requests, oldest first. */
+  pending: { resolve: (chunk: TokenizedChunk) => void; reject: (error: Error) => void }[];
 }
 
-/** Worker threads that tokenise. Each answers in the order it was asked; a chunk goes to the one with the least to do. */
+/** A pool of worker threads that tokenise. Each thread is FIFO; a chunk goes to the thread with the fewest pending requests. */
 export class TokenizerPool {
   readonly #threads: Thread[];
   #failure: Error | undefined;
@@ -31,8 +31,10 @@ export class TokenizerPool {
   tokenize(texts: string[]): Promise<TokenizedChunk> {
     return new Promise((resolve, reject) => {
       if (this.#failure) return reject(this.#failure);
-      const thread = this.#threads.reduce((least, next) => (next.waiting.length < least.waiting.length ? next : least));
-      thread.waiting.push({ resolve, reject });
+      const thread = this.#threads.reduce((idlest, next) =>
+        next.pending.length < idlest.pending.length ? next : idlest,
+      );
+      thread.pending.push({ resolve, reject });
       thread.worker.postMessage(texts);
     });
   }
@@ -43,13 +45,13 @@ export class TokenizerPool {
   }
 
   #start(input: WorkerInput): Thread {
-    // NOTE: the worker loads its TypeScript by itself: Node's --import flags don't reach it under Jest.
+    // NOTE: the .mjs file loads its TypeScript source itself, so that no --import flag has to reach the thread.
     const worker = new Worker(new URL('./tokenize-worker.mjs', import.meta.url), { workerData: input, execArgv: [] });
-    const thread: Thread = { worker, waiting: [] };
-    worker.on('message', (chunk: TokenizedChunk) => thread.waiting.shift()?.resolve(chunk));
+    const thread: Thread = { worker, pending: [] };
+    worker.on('message', (chunk: TokenizedChunk) => thread.pending.shift()?.resolve(chunk));
     const fail = (error: Error) => {
       this.#failure ??= error;
-      for (const { reject } of thread.waiting.splice(0)) reject(error);
+      for (const { reject } of thread.pending.splice(0)) reject(error);
     };
     worker.on('error', fail);
     worker.on('exit', (code) => fail(new Error(`a tokenizer thread ended with code ${code}`)));

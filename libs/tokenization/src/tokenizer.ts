@@ -1,52 +1,56 @@
 import { ByteLevelPreTokenizer, Tokenizer as Pipeline } from '@huggingface/tokenizers';
+import { splitWords } from '@nautil/python-format';
 import { canonicalJson, sha256Of } from '@nautil/store';
-import { splitWords } from './character-classes.js';
 import { normalizeForBert, type BertNormalizerOptions } from './bert-normalizer.js';
 import { slowBertWords } from './slow-bert-words.js';
 import { SpecialTokens } from './special-tokens.js';
 import type { PipelineStep, TokenizerDefinition, TokenizerMode } from './tokenizer-definition.js';
 import { WordMemo } from './word-memo.js';
 
-/** Makes ids of texts. Safe to share: it keeps nothing of a text but a bounded memo of words. */
+/** Converts texts to token ids. Safe to share: its only state is a bounded cache of words. */
 export interface Tokenizer {
-  /** Hugging Face's class, without `Fast`. */
+  /** Hugging Face's class name without `Fast`. */
   readonly name: string;
 
   readonly mode: TokenizerMode;
 
-  /** The largest id plus one. */
+  /** The largest id plus 1. */
   readonly vocabSize: number;
 
   readonly padId: number;
 
-  /** SHA-256 of all that decides ids: equal digests, equal ids. */
+  /** SHA-256 of everything that determines ids: equal digests imply equal ids. */
   readonly digest: string;
 
   readonly definition: TokenizerDefinition;
 
-  /** `[CLS] … [SEP]` as ids; exactly `maxLength` of them when the text is cut. No bound when it is undefined or not positive. */
+  /**
+   * The ids of `[CLS] … [SEP]`; a truncated text has exactly `maxLength` ids. Undefined or a value below 1 means no limit.
+   *
+   * @throws RangeError when maxLength has no room for the special tokens
+   */
   encode(text: string, maxLength?: number): number[];
 
   /** The ids between [CLS] and [SEP], at most `limit` of them. */
   bodyIds(text: string, limit: number): number[];
 
-  /** What `encode` gives, as tokens. */
+  /** The tokens of the ids that `encode` returns. */
   tokens(text: string, maxLength?: number): string[];
 
-  /** The token of an id; empty for an id without one. */
+  /** The token of an id; an empty string for an unknown id. */
   tokenOf(id: number): string;
 
-  /** Every token with its id, in the order of ids. */
+  /** All tokens with their ids, in the order of ids. */
   vocabulary(): Map<string, number>;
 }
 
-/** Part of each digest: raised when a change to this lib changes ids. */
+/** Part of every digest. Increment it when a change in this library changes ids. */
 const revision = 2;
 
-/** A text's space-separated chunks, which a pipeline treats alone; see `chunking`. */
-type Chunks = (text: string) => string[];
+/** Splits a text into chunks that the pipeline can process independently; see `chunkingOf`. */
+type Chunking = (text: string) => string[];
 
-/** Makes the tokenizer of a definition. */
+/** Creates the tokenizer of a definition. */
 export function createTokenizer(definition: TokenizerDefinition): Tokenizer {
   return new PipelineTokenizer(definition);
 }
@@ -61,7 +65,7 @@ class PipelineTokenizer implements Tokenizer {
   readonly #pipeline: Pipeline;
   readonly #special: SpecialTokens;
   readonly #slowBert: BertNormalizerOptions | undefined;
-  readonly #chunks: Chunks | undefined;
+  readonly #chunking: Chunking | undefined;
   readonly #memo = new WordMemo<number[]>();
 
   constructor(definition: TokenizerDefinition) {
@@ -73,7 +77,7 @@ class PipelineTokenizer implements Tokenizer {
     this.#pipeline = exactPipeline(definition);
     this.#special = new SpecialTokens(definition.json.added_tokens.map(({ content }) => content));
     this.#slowBert = definition.mode === 'nemo' ? bertNormalizerOptions(definition.json.normalizer) : undefined;
-    this.#chunks = definition.mode === 'nemo' ? splitWords : chunking(definition);
+    this.#chunking = definition.mode === 'nemo' ? splitWords : chunkingOf(definition);
     this.vocabSize = Math.max(...this.vocabulary().values()) + 1;
   }
 
@@ -89,13 +93,13 @@ class PipelineTokenizer implements Tokenizer {
   }
 
   bodyIds(text: string, limit: number): number[] {
-    // NOTE: special tokens may take the spaces around them; a text that holds one goes through the pipeline whole.
-    if (!this.#chunks || (this.mode === 'standard' && this.#special.occurIn(text))) {
+    // NOTE: special tokens may absorb the spaces around them, so a text that contains one cannot be split into chunks.
+    if (!this.#chunking || (this.mode === 'standard' && this.#special.occurIn(text))) {
       const ids = this.#pipelineIds(text);
       return ids.length > limit ? ids.slice(0, limit) : ids;
     }
     const ids: number[] = [];
-    for (const chunk of this.#chunks(text)) {
+    for (const chunk of this.#chunking(text)) {
       for (const id of this.#memo.get(chunk, (word) => this.#chunkIds(word))) ids.push(id);
       if (ids.length >= limit) {
         ids.length = limit;
@@ -136,7 +140,7 @@ class PipelineTokenizer implements Tokenizer {
   }
 }
 
-/** NOTE: the vocabulary is hashed apart, as lines: canonical JSON of 30,000 keys takes longer than all else here. */
+/** NOTE: the vocabulary is hashed separately as lines, because canonical JSON of 30,000 keys dominates the loading time. */
 function digestOf({ json, ...definition }: TokenizerDefinition): string {
   const { vocab } = json.model;
   const byId = Array.isArray(vocab) ? vocab : Object.entries(vocab).sort(([a, i], [b, j]) => i - j || (a < b ? -1 : 1));
@@ -145,13 +149,13 @@ function digestOf({ json, ...definition }: TokenizerDefinition): string {
   return sha256Of(canonicalJson({ revision, ...definition, json: { ...json, model } }));
 }
 
-/** The package's pipeline, with the steps replaced where it departs from the Rust library. */
+/** The pipeline of `@huggingface/tokenizers`, with the steps replaced that differ from the Rust library. */
 function exactPipeline({ json }: TokenizerDefinition): Pipeline {
   const pipeline = new Pipeline(json, {});
   const bert = bertNormalizerOptions(json.normalizer);
   if (bert) pipeline.normalizer = (text) => normalizeForBert(text, bert);
   if (pipeline.pre_tokenizer instanceof ByteLevelPreTokenizer) {
-    // \s of JavaScript has U+FEFF and lacks U+0085.
+    // JavaScript's \s includes U+FEFF and excludes U+0085, unlike the reference.
     pipeline.pre_tokenizer.pattern =
       /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
   }
@@ -169,10 +173,11 @@ function bertNormalizerOptions(step: PipelineStep | null): BertNormalizerOptions
 }
 
 /**
- * How a text without special tokens falls into chunks whose ids, one after another, are the text's: at spaces for BERT; for
- * byte-level BPE before the last space of a run, which belongs to the word. Undefined where the pipeline is of another kind.
+ * How to split a text without special tokens into chunks whose concatenated ids equal the ids of the text: at spaces for BERT,
+ * and before the last space of a run for byte-level BPE, where that space belongs to the next word. Undefined for other
+ * pipelines, which process the whole text.
  */
-function chunking({ json }: TokenizerDefinition): Chunks | undefined {
+function chunkingOf({ json }: TokenizerDefinition): Chunking | undefined {
   if (json.added_tokens.some(({ normalized }) => normalized)) return undefined;
   if (json.normalizer?.type === 'BertNormalizer' && json.pre_tokenizer?.type === 'BertPreTokenizer') {
     return (text) => text.split(' ').filter((chunk) => chunk !== '');

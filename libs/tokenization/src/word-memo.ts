@@ -1,9 +1,9 @@
-/** Longer words are rare and make the memo's size hard to tell. */
+/** Longer words are not cached: they are rare, and the cache is bounded by entries, not bytes. */
 const maxWordLength = 64;
 
 /**
- * Remembers what words became, within a bound: text repeats its words, so that most are looked up, not tokenised. Two
- * generations stand in for least-recently-used: when the young one is full it becomes the old one, which is forgotten.
+ * A bounded cache of values by word; words repeat, so most lookups are hits. Two generations approximate least-recently-used:
+ * when the young generation is full, it replaces the old one.
  */
 export class WordMemo<T> {
   #young = new Map<string, T>();
@@ -14,7 +14,7 @@ export class WordMemo<T> {
     this.#generationSize = Math.max(1, capacity >> 1);
   }
 
-  /** The remembered value, or that of `make`, which is remembered. */
+  /** Returns the cached value, or caches and returns the value of `make`. */
   get(word: string, make: (word: string) => T): T {
     const young = this.#young.get(word);
     if (young !== undefined) return young;
@@ -28,7 +28,7 @@ export class WordMemo<T> {
     return value;
   }
 
-  /** Words held now. */
+  /** Number of cached words. */
   get size(): number {
     return this.#young.size + this.#old.size;
   }

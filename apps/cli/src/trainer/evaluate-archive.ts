@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
-import { readExamples, type Example } from '@nautil/datasets';
+import { UsageError, type Example } from '@nautil/contracts';
+import { readExamples } from '@nautil/datasets';
 import { Confusion, formatReport } from '@nautil/metrics';
-import { UsageError } from '@nautil/contracts';
 import type { HydraArguments } from './hydra-arguments.js';
 import { openModel } from './open-model.js';
 

@@ -1,0 +1,140 @@
+import { isJsonObject, type JsonObject } from '@nautil/contracts';
+import { TokenizerError } from './errors.js';
+import type { SpecialTokenNames } from './pipeline-json.js';
+import type { AddedToken, PipelineStep, TokenizerDefinition, TokenizerJson } from './tokenizer-definition.js';
+import { readFolderJson, supported } from './tokenizer-files.js';
+
+const specialKeys = [
+  'cls_token',
+  'sep_token',
+  'pad_token',
+  'unk_token',
+  'mask_token',
+  'bos_token',
+  'eos_token',
+] as const;
+type SpecialKey = (typeof specialKeys)[number];
+
+/** Special tokens by role, from tokenizer_config.json or special_tokens_map.json. */
+export async function configuredSpecialTokens(
+  folder: string | undefined,
+  config: JsonObject,
+): Promise<SpecialTokenNames> {
+  const map = (await readFolderJson(folder, 'special_tokens_map.json')) ?? {};
+  const named: Record<string, string> = {};
+  for (const key of specialKeys) {
+    const content = contentOf(config[key]) ?? contentOf(map[key]);
+    if (content !== undefined) named[key] = content;
+  }
+  return readSpecialTokens(named);
+}
+
+/** A token is a string, or an object with its content. */
+function contentOf(token: unknown): string | undefined {
+  if (typeof token === 'string') return token;
+  return isJsonObject(token) && typeof token.content === 'string' ? token.content : undefined;
+}
+
+/** Names of special tokens by role, from the keys of tokenizer_config.json or `special_tokens`. @throws TokenizerError */
+export function readSpecialTokens(tokens: Record<string, string> | null | undefined): SpecialTokenNames {
+  const byKey = new Map<SpecialKey, string>();
+  for (const [key, content] of Object.entries(tokens ?? {})) {
+    const known = specialKeys.find((special) => special === key);
+    if (!known) {
+      throw new TokenizerError(`special_tokens.${key} is not a special token`, {
+        hint: `the keys are ${specialKeys.join(', ')}`,
+      });
+    }
+    byKey.set(known, content);
+  }
+  const names: SpecialTokenNames = {};
+  const cls = byKey.get('cls_token') ?? byKey.get('bos_token');
+  const sep = byKey.get('sep_token') ?? byKey.get('eos_token');
+  if (cls !== undefined) names.cls = cls;
+  if (sep !== undefined) names.sep = sep;
+  for (const key of ['pad', 'unk', 'mask'] as const) {
+    const content = byKey.get(`${key}_token`);
+    if (content !== undefined) names[key] = content;
+  }
+  return names;
+}
+
+/**
+ * Makes the requested special tokens added tokens. They must be in the vocabulary, because the encoder has no embedding for a
+ * new token.
+ */
+export function requireInVocabulary(requested: Record<string, string> | null | undefined, json: TokenizerJson): void {
+  for (const content of Object.values(readSpecialTokens(requested))) {
+    const id = idOf(json, content);
+    if (id === undefined) {
+      throw new TokenizerError(`special_tokens: ${JSON.stringify(content)} is not in the vocabulary`, {
+        hint: 'the encoder has no embedding for a new token; choose tokens from its vocabulary',
+      });
+    }
+    if (json.added_tokens.every((token) => token.content !== content))
+      json.added_tokens.push(specialToken(content, id));
+  }
+}
+
+function specialToken(content: string, id: number): AddedToken {
+  return { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
+}
+
+/** The ids before and after each text, of padding, and of unknown tokens. */
+export function edgesOf(
+  json: TokenizerJson,
+  special: SpecialTokenNames,
+  requested: Record<string, string>,
+): Pick<TokenizerDefinition, 'prefixIds' | 'suffixIds' | 'padId' | 'unknownId'> {
+  const template = edgeTokens(json.post_processor);
+  const requestedNames = readSpecialTokens(requested);
+  const prefix =
+    requestedNames.cls !== undefined ? [requestedNames.cls] : (template?.prefix ?? [special.cls ?? '[CLS]']);
+  const suffix =
+    requestedNames.sep !== undefined ? [requestedNames.sep] : (template?.suffix ?? [special.sep ?? '[SEP]']);
+  if (prefix.length === 0) {
+    throw new TokenizerError('the tokenizer puts no token before a text, but the classifier reads the first token', {
+      hint: supported,
+    });
+  }
+  const required = (content: string, key: string) => {
+    const id = idOf(json, content);
+    if (id !== undefined) return id;
+    throw new TokenizerError(`${key} ${JSON.stringify(content)} is not in the vocabulary`, {
+      hint: `set model.tokenizer.special_tokens.${key} to a token of the vocabulary`,
+    });
+  };
+  const firstKnown = (...contents: (string | undefined)[]) =>
+    contents.find((content) => content !== undefined && idOf(json, content) !== undefined) ?? contents.at(-1) ?? '';
+  return {
+    prefixIds: prefix.map((content) => required(content, 'cls_token')),
+    suffixIds: suffix.map((content) => required(content, 'sep_token')),
+    padId: required(firstKnown(special.pad, '<pad>', '[PAD]'), 'pad_token'),
+    unknownId: required(firstKnown(special.unk, '<unk>', '[UNK]'), 'unk_token'),
+  };
+}
+
+/** The tokens that a post-processor adds before and after a single text. */
+function edgeTokens(step: PipelineStep | null): { prefix: string[]; suffix: string[] } | undefined {
+  if (step?.type === 'Sequence' && Array.isArray(step.processors)) {
+    return (step.processors as PipelineStep[]).map(edgeTokens).find((edges) => edges !== undefined);
+  }
+  if (step?.type === 'BertProcessing' || step?.type === 'RobertaProcessing') {
+    const [cls, sep] = [step.cls, step.sep] as [string, number][];
+    return cls && sep ? { prefix: [cls[0]], suffix: [sep[0]] } : undefined;
+  }
+  if (step?.type !== 'TemplateProcessing' || !Array.isArray(step.single)) return undefined;
+  const items = step.single as { SpecialToken?: { id: string }; Sequence?: object }[];
+  const sequence = items.findIndex(({ Sequence }) => Sequence !== undefined);
+  const ids = (part: typeof items) => part.flatMap(({ SpecialToken }) => (SpecialToken ? [SpecialToken.id] : []));
+  return { prefix: ids(items.slice(0, sequence)), suffix: ids(items.slice(sequence + 1)) };
+}
+
+function idOf(json: TokenizerJson, content: string): number | undefined {
+  const added = json.added_tokens.find((token) => token.content === content);
+  if (added) return added.id;
+  const { vocab } = json.model;
+  if (!Array.isArray(vocab)) return Object.hasOwn(vocab, content) ? vocab[content] : undefined;
+  const index = vocab.findIndex(([token]) => token === content);
+  return index < 0 ? undefined : index;
+}

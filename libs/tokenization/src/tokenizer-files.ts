@@ -1,0 +1,91 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isJsonObject, type JsonObject } from '@nautil/contracts';
+import { TokenizerError } from './errors.js';
+import type { AddedToken, PipelineStep, TokenizerJson } from './tokenizer-definition.js';
+
+/** The tokenizer files that work, for hints. */
+export const supported =
+  'supported: vocab.txt (BERT, DistilBERT, Megatron-BERT), vocab.json with merges.txt (RoBERTa), tokenizer.json (those, CamemBERT, XLM-R)';
+
+/** Checks a parsed tokenizer.json and completes its optional parts. @throws TokenizerError */
+export function tokenizerJsonOf(file: string, json: JsonObject): TokenizerJson {
+  const { model } = json;
+  if (!isJsonObject(model) || typeof model.vocab !== 'object' || model.vocab === null) {
+    throw new TokenizerError(`${file} is not a tokenizer.json: it has no model.vocab`, { hint: supported });
+  }
+  const type =
+    typeof model.type === 'string'
+      ? model.type
+      : Array.isArray(model.vocab)
+        ? 'Unigram'
+        : 'merges' in model
+          ? 'BPE'
+          : 'WordPiece';
+  if (!['WordPiece', 'BPE', 'Unigram'].includes(type)) {
+    throw new TokenizerError(`${file}: a tokenizer of type ${type} is not supported`, { hint: supported });
+  }
+  return {
+    added_tokens: (Array.isArray(json.added_tokens) ? json.added_tokens : []) as (AddedToken & JsonObject)[],
+    normalizer: (json.normalizer ?? null) as PipelineStep | null,
+    pre_tokenizer: (json.pre_tokenizer ?? null) as PipelineStep | null,
+    post_processor: (json.post_processor ?? null) as PipelineStep | null,
+    decoder: (json.decoder ?? null) as PipelineStep | null,
+    model: { ...model, type } as TokenizerJson['model'],
+  };
+}
+
+/** Parses a vocab.txt: one token per line; the line's index is the id. */
+export function parseVocabularyText(text: string): Map<string, number> {
+  const lines = text.split(/\r\n|\r|\n/);
+  if (lines.at(-1) === '') lines.pop();
+  return new Map(lines.map((token, id) => [token, id]));
+}
+
+/** Parses a vocab.json: an object of ids by token. @throws TokenizerError */
+export function parseVocabularyJson(file: string, text: string): Map<string, number> {
+  const vocabulary = new Map<string, number>();
+  for (const [token, id] of Object.entries(parseJson(file, text))) {
+    if (!Number.isInteger(id))
+      throw new TokenizerError(`${file}: the id of ${JSON.stringify(token)} is not a whole number`);
+    vocabulary.set(token, Number(id));
+  }
+  return vocabulary;
+}
+
+export async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new TokenizerError(`${file} cannot be read`, { hint: 'check the path', cause: error });
+  }
+}
+
+export async function readJson(file: string): Promise<JsonObject> {
+  return parseJson(file, await readText(file));
+}
+
+function parseJson(file: string, text: string): JsonObject {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isJsonObject(value)) return value;
+  } catch (error) {
+    throw new TokenizerError(`${file} is not valid JSON: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  }
+  throw new TokenizerError(`${file} is not a JSON object`);
+}
+
+/** Reads a JSON object in a folder; undefined when the file does not exist. @throws TokenizerError */
+export async function readFolderJson(folder: string | undefined, name: string): Promise<JsonObject | undefined> {
+  const file = await existing(folder, name);
+  return file === undefined ? undefined : readJson(file);
+}
+
+/** Path of a file in a folder; undefined when it does not exist. */
+export async function existing(folder: string | undefined, name: string): Promise<string | undefined> {
+  if (folder === undefined) return undefined;
+  const file = join(folder, name);
+  return (await stat(file).catch(() => undefined))?.isFile() ? file : undefined;
+}
