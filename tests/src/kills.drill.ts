@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { defaultTaskQueue, stages, type TextClassificationResult } from '@nautil/contracts';
+import { defaultTaskQueue, stageNames, type TextClassificationResult } from '@nautil/contracts';
 import { MlflowClient } from '@nautil/mlflow';
 import type { WorkflowHandle } from '@temporalio/client';
 import { onlyRunOf, runFolderOf, short, tell } from './testing/drill.js';
@@ -16,7 +16,7 @@ type Victim = 'trainer' | 'worker' | 'Temporal' | 'MLflow';
 type Drilled = Victim | 'all at once';
 
 /** The activities of a run, in order. */
-const moments = ['resolveRun', 'startTracking', ...stages, 'finishTracking'] as const;
+const moments = ['resolveRun', 'startTracking', ...stageNames, 'finishTracking'] as const;
 type Moment = (typeof moments)[number];
 
 /** Activities in which a victim takes part; servers that one does not talk to are left out. */

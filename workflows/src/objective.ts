@@ -8,16 +8,16 @@ const scoreNames = {
   loss: 'loss',
 } as const satisfies Record<string, keyof RunScores>;
 
-/** The score of a run's packaged weights that an objective names; undefined when the run has none, or one that is no number. */
+/** The score that the objective names, of a run's packaged weights; undefined when it is absent or not a finite number. */
 export function objectiveOf(
   { scores, validation }: Pick<TextClassificationResult, 'scores' | 'validation'>,
   objective: Objective,
 ): number | undefined {
   const [split, name] = objective.split('/') as [RunScores['split'], keyof typeof scoreNames];
-  const found = [scores, validation].find((of) => of?.split === split)?.[scoreNames[name]];
+  const found = [scores, validation].find((candidate) => candidate?.split === split)?.[scoreNames[name]];
   return Number.isFinite(found) ? found : undefined;
 }
 
-/** True when `a` is better than `b`: a loss is better when it is smaller, all others when they are larger. */
+/** True when `a` is better than `b`: a smaller loss, or a larger value of any other score. */
 export const isBetter = (objective: Objective, a: number, b: number): boolean =>
   objective.endsWith('/loss') ? a < b : a > b;

@@ -1,8 +1,9 @@
 import {
   objectives,
-  stages,
+  stageNames,
   type ContinuedRun,
   type ContinuedSweep,
+  type FailureDetails,
   type SweepInput,
   type TextClassificationInput,
 } from '@nautil/contracts';
@@ -15,11 +16,11 @@ const runParsers = {
   overrides: texts,
   runKey: text,
   home: text,
-  from: oneOf(stages),
+  from: oneOf(stageNames),
   parentMlflowRunId: text,
   configPath: text,
   cwd: text,
-  continued: asItIs<ContinuedRun>,
+  continued: unchecked<ContinuedRun>,
 } satisfies Record<keyof TextClassificationInput, Parser>;
 
 const sweepParsers = {
@@ -31,17 +32,17 @@ const sweepParsers = {
   objective: oneOf(objectives),
   configPath: text,
   cwd: text,
-  continued: asItIs<ContinuedSweep>,
+  continued: unchecked<ContinuedSweep>,
 } satisfies Record<keyof SweepInput, Parser>;
 
-/** Checks what was typed after `--input`; a wrong shape ends the workflow at once, saying which part is wrong. */
+/** Validates what the user typed after `--input`. An invalid input fails the workflow at once, with the part that is wrong. */
 export function parseInput(input: unknown): TextClassificationInput {
   const parsed: TextClassificationInput = parse(input ?? {}, runParsers, '{"overrides": ["trainer.max_epochs=1"]}');
   if (parsed.from && !parsed.runKey) throw refuse('the input has from without runKey: `nautil resume` fills in both');
   return parsed;
 }
 
-/** Checks the input of a sweep in the same way. */
+/** Validates the input of a sweep in the same way. */
 export function parseSweepInput(input: unknown): SweepInput {
   const example = '{"overrides": ["model.optim.lr=1e-5,2e-5"]}';
   const { overrides, ...rest } = parse(input ?? {}, sweepParsers, example);
@@ -49,7 +50,7 @@ export function parseSweepInput(input: unknown): SweepInput {
   return { overrides, ...rest };
 }
 
-/** What is null counts as left out. */
+/** A null value counts as absent. */
 function parse<P extends Record<string, Parser>>(
   input: unknown,
   parsers: P,
@@ -97,14 +98,14 @@ function oneOf<T extends string>(values: readonly T[]): (value: unknown, key: st
   };
 }
 
-/** Parts that only workflows write. */
-function asItIs<T>(value: unknown): T {
+/** For values that only a workflow writes. */
+function unchecked<T>(value: unknown): T {
   return value as T;
 }
 
 const describe = (value: unknown): string => (JSON.stringify(value) ?? 'undefined').slice(0, 80);
 
 function refuse(message: string, example?: string): ApplicationFailure {
-  const hint = example ? `start it with --input '${example}'` : undefined;
-  return ApplicationFailure.nonRetryable(message, 'InputError', { kind: 'usage', hint });
+  const details: FailureDetails = { kind: 'usage', hint: example ? `start it with --input '${example}'` : undefined };
+  return ApplicationFailure.nonRetryable(message, 'InputError', details);
 }

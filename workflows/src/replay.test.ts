@@ -3,10 +3,10 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { DefaultLogger, Runtime, Worker, type WorkflowBundle } from '@temporalio/worker';
-import { bundleWorkflows, historiesFolder } from '../test/orchestra.js';
+import { bundleWorkflows, historiesFolder } from '../test/test-stack.js';
 
-// A run that was started by an older version of this code must be able to end with this one. When a test here fails, guard
-// the change with `patched` (see README.md); never record the history anew.
+// A run that an older version of this code started must be able to end with this version. When a test here fails, guard the
+// change with `patched` (see README.md). Never record an existing history again.
 
 let workflowBundle: WorkflowBundle;
 beforeAll(async () => {
@@ -26,24 +26,28 @@ test.each(names)('%s replays', async (name) => {
 });
 
 const file = 'text-classification.ts';
-const aCall = "await control.stage('cache', () => cpu.cache({ run, source, data }))";
+const stages = '...cpu,';
+const afterSleep = 'async (request) => (await sleep(1), cpu.cache(request))';
 
 test.each([
-  ['calls another activity', { file, find: aCall, replace: aCall.replace('cpu.cache', 'cpu.convert') }],
+  ['calls another activity', { file, find: stages, replace: '...cpu, cache: (request) => cpu.convert(request),' }],
   ['skips an activity', { file, find: 'await cpu.startTracking(run)', replace: '{ url: undefined }' }],
-  ['waits where it did not', { file, find: aCall, replace: `(await sleep(1), ${aCall})` }],
-])('a history is refused by a workflow that %s', async (_case, edit) => {
+  ['waits before an activity', { file, find: stages, replace: `...cpu, cache: ${afterSleep},` }],
+])('a history cannot be replayed by a workflow that %s', async (_case, edit) => {
   const withSleep = { file, find: 'import {', replace: 'import { sleep } from "@temporalio/workflow";\nimport {' };
-  const changed = await bundleWorkflows([edit, withSleep]);
+  const changed = await bundleWorkflows({ edits: [edit, withSleep] });
   await expect(
     Worker.runReplayHistory({ workflowBundle: changed }, JSON.parse(await historyOf('completed.json'))),
   ).rejects.toThrow(DeterminismViolationError);
 });
 
-test('a change that is marked as a version replays', async () => {
-  const changed = await bundleWorkflows([
-    { file, find: aCall, replace: `(marked('rest') && (await sleep(1)), ${aCall})` },
-    { file, find: 'import {', replace: 'import { patched as marked, sleep } from "@temporalio/workflow";\nimport {' },
-  ]);
+test('a change that is guarded with `patched` replays', async () => {
+  const guarded = "async (request) => (marked('rest') && (await sleep(1)), cpu.cache(request))";
+  const changed = await bundleWorkflows({
+    edits: [
+      { file, find: stages, replace: `...cpu, cache: ${guarded},` },
+      { file, find: 'import {', replace: 'import { patched as marked, sleep } from "@temporalio/workflow";\nimport {' },
+    ],
+  });
   await Worker.runReplayHistory({ workflowBundle: changed }, JSON.parse(await historyOf('completed.json')));
 });

@@ -1,111 +1,117 @@
 import {
-  pauseSignal,
-  resumeSignal,
-  stopEarlySignal,
-  trainingSignal,
   type ContinuedRun,
   type ControlAnswer,
-  type Made,
   type Stage,
+  type StageResult,
   type TrainedModel,
-  type TrainingProgress,
 } from '@nautil/contracts';
 import {
   ActivityFailure,
   ApplicationFailure,
   CancellationScope,
   condition,
-  defineSignal,
-  defineUpdate,
   isCancellation,
+  log,
   patched,
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
+import type { SignalDefinition, UpdateDefinition } from '@temporalio/common';
+import { pause, resume, stopEarly, trainingProgress } from './messages.js';
 import type { RunProgress } from './run-progress.js';
 
 export interface RunControlOptions {
   progress: RunProgress;
 
-  /** How the execution before this one was left. */
+  /** State that the previous execution handed over. */
   continued?: ContinuedRun | undefined;
 
-  /** Goes on with the run in a new execution. */
-  continueAnew(left: Pick<ContinuedRun, 'stopEarly'>): Promise<never>;
+  /** Continues the run in a new execution. */
+  continueAsNew(state: Pick<ContinuedRun, 'stopEarly'>): Promise<never>;
 }
 
 /**
- * Runs stages while people pause, resume and stop the run. A pause takes effect before the next stage, and inside training
- * by interrupting it: a checkpoint is written, the device is free, and resuming goes on from there.
+ * Runs stages while users pause, resume and stop the run. A pause takes effect before the next stage. It interrupts training,
+ * which writes a checkpoint and frees the device; a resumed run continues from that checkpoint.
  */
 export class RunControl {
   readonly #progress: RunProgress;
-  readonly #continueAnew: RunControlOptions['continueAnew'];
+  readonly #continueAsNew: RunControlOptions['continueAsNew'];
 
   #paused = false;
   #stopEarly: boolean;
 
-  /** The training that runs now. */
+  /** The training attempt that is running. */
   #attempt: CancellationScope | undefined;
 
-  /** True between our interrupting an attempt and that attempt's end: tells a pause from a cancelled workflow. */
+  /** True after we have cancelled the attempt, which distinguishes a pause from a cancelled workflow. */
   #interrupted = false;
 
-  constructor({ progress, continued, continueAnew }: RunControlOptions) {
+  constructor({ progress, continued, continueAsNew }: RunControlOptions) {
     this.#progress = progress;
-    this.#continueAnew = continueAnew;
+    this.#continueAsNew = continueAsNew;
     this.#stopEarly = continued?.stopEarly ?? false;
 
-    this.#onRequest(pauseSignal, { act: () => this.#pause(), refusal: () => this.#refusalToPause() });
-    this.#onRequest(resumeSignal, { act: () => this.#resume(), refusal: () => this.#refusalToResume() });
-    this.#onRequest(stopEarlySignal, { act: () => this.#stop(), refusal: () => this.#refusalToStop() });
-    setHandler(defineSignal<[TrainingProgress]>(trainingSignal), (training) => {
-      progress.training(training);
-      // Nothing but these signals makes a long history while one stage runs.
+    this.#onRequest(pause, { act: () => this.#pause(), refusal: () => this.#refusalToPause() });
+    this.#onRequest(resume, { act: () => this.#resume(), refusal: () => this.#refusalToResume() });
+    this.#onRequest(stopEarly, { act: () => this.#stop(), refusal: () => this.#refusalToStop() });
+    setHandler(trainingProgress, (training) => {
+      progress.updateTraining(training);
+      // Within one stage, only these signals can make the history long.
       if (this.#isHistoryLong()) this.#interrupt();
     });
   }
 
-  /** Runs one stage, after a pause has ended. */
-  async stage<T>(stage: Stage, make: () => Promise<Made<T>>): Promise<Made<T>> {
-    await this.#unpaused(stage);
+  /** Runs one stage; while the run is paused, waits first. */
+  async stage<T>(stage: Stage, work: () => Promise<StageResult<T>>): Promise<StageResult<T>> {
+    await this.#waitWhilePaused(stage);
     this.#progress.begin(stage);
-    const made = await make();
-    this.#progress.end(stage, made);
-    return made;
+    log.info('stage started', { stage });
+    const result = await work();
+    this.#progress.end(stage, result);
+    log.info('stage completed', { stage, reused: result.reused, detail: result.detail });
+    return result;
   }
 
-  /** Runs training until it has ended by itself or by `stopEarly`, however often it is interrupted. */
-  async training(attempt: (stopEarly: boolean) => Promise<Made<TrainedModel>>): Promise<Made<TrainedModel>> {
-    return this.stage('train', async () => {
-      for (;;) {
-        const before = this.#progress.checkpointStep;
-        this.#attempt = new CancellationScope();
-        this.#interrupted = false;
-        try {
-          return await this.#attempt.run(() => attempt(this.#stopEarly));
-        } catch (error) {
-          if (!(this.#interrupted && isCancellation(error)) && !this.#wasGettingOn(before, error)) throw error;
-        } finally {
-          this.#attempt = undefined;
-        }
-        await this.#unpaused('train');
-        if (this.#isHistoryLong()) await this.#continueAnew({ stopEarly: this.#stopEarly });
+  /** Repeats training, which pauses and the end of an execution interrupt, until it completes or `stopEarly` ends it. */
+  async trainToEnd(attempt: (stopEarly: boolean) => Promise<StageResult<TrainedModel>>) {
+    for (;;) {
+      const stepBefore = this.#progress.checkpointStep;
+      this.#attempt = new CancellationScope();
+      this.#interrupted = false;
+      try {
+        return await this.#attempt.run(() => attempt(this.#stopEarly));
+      } catch (error) {
+        const wasInterrupted = this.#interrupted && isCancellation(error);
+        if (!wasInterrupted && !this.#hasAdvanced(stepBefore, error)) throw error;
+      } finally {
+        this.#attempt = undefined;
       }
-    });
+      await this.#waitWhilePaused('train');
+      if (this.#isHistoryLong()) await this.#continueAsNew({ stopEarly: this.#stopEarly });
+    }
   }
 
-  /** A request comes as an update, which is answered or refused, or as a signal, whose refusal is noted. */
-  #onRequest(name: string, { act, refusal }: { act: () => string; refusal: () => string | undefined }): void {
+  /** An update returns an answer or is rejected; a signal that makes no sense leaves a note. */
+  #onRequest(
+    { update, signal }: { update: UpdateDefinition<ControlAnswer>; signal: SignalDefinition },
+    { act, refusal }: { act: () => string; refusal: () => string | undefined },
+  ): void {
+    const { name } = signal;
+    const perform = (): string => {
+      const message = act();
+      log.info(`${name}: ${message}`);
+      return message;
+    };
     const validator = (): void => {
       const message = refusal();
       if (message !== undefined) throw ApplicationFailure.nonRetryable(`${name}: ${message}`, 'RequestRefused');
     };
-    setHandler(defineUpdate<ControlAnswer>(name), () => ({ message: act(), paused: this.#paused }), { validator });
-    setHandler(defineSignal(name), () => {
+    setHandler(update, () => ({ message: perform(), paused: this.#paused }), { validator });
+    setHandler(signal, () => {
       const message = refusal();
-      if (message === undefined) act();
-      else this.#progress.notes.push(`${name} did nothing: ${message}`);
+      if (message === undefined) perform();
+      else this.#progress.notes.push(`${name} had no effect: ${message}`);
     });
   }
 
@@ -118,12 +124,12 @@ export class RunControl {
   }
 
   #refusalToPause(): string | undefined {
-    return this.#paused ? 'the run is paused already' : this.#refusalOfEnded();
+    return this.#paused ? 'the run is already paused' : this.#refusalAfterEnd();
   }
 
   #resume(): string {
     this.#setPaused(false);
-    return 'the run goes on';
+    return 'the run continues';
   }
 
   #refusalToResume(): string | undefined {
@@ -139,16 +145,17 @@ export class RunControl {
 
   #refusalToStop(): string | undefined {
     if (this.#progress.isRunning('train')) return undefined;
-    return this.#refusalOfEnded() ?? 'training does not run; `temporal workflow cancel` ends other stages';
+    return this.#refusalAfterEnd() ?? 'training is not running; `temporal workflow cancel` ends other stages';
   }
 
-  #refusalOfEnded(): string | undefined {
+  #refusalAfterEnd(): string | undefined {
     return this.#progress.hasEnded ? 'the run has ended' : undefined;
   }
 
-  async #unpaused(stage: Stage): Promise<void> {
+  async #waitWhilePaused(stage: Stage): Promise<void> {
     if (!this.#paused) return;
     this.#progress.pause(stage);
+    log.info('paused', { stage });
     await condition(() => !this.#paused);
     this.#progress.begin(stage);
   }
@@ -169,16 +176,16 @@ export class RunControl {
   }
 
   /**
-   * True when all attempts are spent but came further: a training of weeks may lose its worker more often than an attempt
-   * count allows, and only failing at the same place again and again is hopeless.
+   * True when the attempts are used up but training has passed a checkpoint since `stepBefore`. A training of several weeks may
+   * lose its worker more often than the attempt limit allows; only repeated failures without progress end the run.
    */
-  #wasGettingOn(before: number, error: unknown): boolean {
+  #hasAdvanced(stepBefore: number, error: unknown): boolean {
     if (!(error instanceof ActivityFailure && error.retryState === 'MAXIMUM_ATTEMPTS_REACHED')) return false;
-    const now = this.#progress.checkpointStep;
-    if (now <= before || !patched('attempts-count-from-the-last-checkpoint')) return false;
-    this.#progress.notes.push(
-      `training has failed many times but came from step ${before} to ${now}: it goes on (last: ${error.cause?.message ?? error.message})`,
-    );
+    const step = this.#progress.checkpointStep;
+    if (step <= stepBefore || !patched('attempts-count-from-the-last-checkpoint')) return false;
+    const note = `training failed many times but advanced from step ${stepBefore} to ${step}, so it is retried (last failure: ${error.cause?.message ?? error.message})`;
+    this.#progress.notes.push(note);
+    log.warn(note);
     return true;
   }
 }

@@ -1,18 +1,19 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { progressQuery, type Progress, type RunRequest } from '@nautil/contracts';
+import type { RunRequest } from '@nautil/contracts';
 import { Context } from '@temporalio/activity';
-import { Orchestra } from '../test/orchestra.js';
+import { TestStack } from '../test/test-stack.js';
 import { stubActivities } from '../test/stub-activities.js';
+import { runProgress } from './messages.js';
 
-let orchestra: Orchestra;
+let stack: TestStack;
 beforeAll(async () => {
-  orchestra = await Orchestra.assemble(Object.keys(stubActivities().activities));
-  await Promise.all(['files-of-a', 'any-gpu'].map((taskQueue) => orchestra.hire({ taskQueue })));
+  stack = await TestStack.start(Object.keys(stubActivities().activities));
+  await Promise.all(['files-of-a', 'any-gpu'].map((taskQueue) => stack.startWorker({ taskQueue })));
 });
-afterAll(() => orchestra.dismiss());
+afterAll(() => stack.stop());
 
-/** Activities of a run whose training passes its files on, and the queue that each was called on. */
-function apart() {
+/** Activities of a run whose training shares no files with the other stages, and the queue on which each was called. */
+function separateWorkers() {
   const { activities, calls } = stubActivities();
   const { resolveRun } = activities;
   const queues: Record<string, string> = {};
@@ -33,11 +34,11 @@ function apart() {
   return { activities: Object.fromEntries(seen) as object, queues, calls };
 }
 
-test('where training shares no files, what it made is brought home before it is packaged', async () => {
-  const { activities, queues, calls } = apart();
-  const handle = await orchestra.play({ activities });
+test('when training shares no files, its results are copied home before they are packaged', async () => {
+  const { activities, queues, calls } = separateWorkers();
+  const handle = await stack.startWorkflow({ activities });
   await handle.result();
-  await orchestra.record('passing-files', handle);
+  await stack.recordHistory('passing-files', handle);
   const { resolveRun, train, evaluate, ...others } = queues;
   expect([resolveRun, train, evaluate]).toEqual(['test', 'any-gpu', 'any-gpu']);
   expect(new Set(Object.values(others))).toEqual(new Set(['files-of-a']));
@@ -45,16 +46,19 @@ test('where training shares no files, what it made is brought home before it is 
   expect(names.slice(names.indexOf('evaluate'))).toEqual(['evaluate', 'bringHome', 'package', 'finishTracking']);
 });
 
-test('a run that goes on does so where its folder is, and must find it', async () => {
-  const first = apart();
-  const handle = await orchestra.play({ activities: first.activities, input: { overrides: ['trainer.max_epochs=1'] } });
+test('a resumed run continues where its folder is, and requires that folder', async () => {
+  const first = separateWorkers();
+  const handle = await stack.startWorkflow({
+    activities: first.activities,
+    input: { overrides: ['trainer.max_epochs=1'] },
+  });
   await handle.result();
-  const { home, runKey } = await handle.query<Progress>(progressQuery);
+  const { home, runKey } = await handle.query(runProgress);
   expect(home).toBe('files-of-a');
   expect(first.calls[0]![1]).toMatchObject({ begunBefore: false });
 
-  const { activities, queues, calls } = apart();
-  await (await orchestra.play({ activities, input: { home, runKey } })).result();
+  const { activities, queues, calls } = separateWorkers();
+  await (await stack.startWorkflow({ activities, input: { home, runKey } })).result();
   expect(queues['resolveRun']).toBe('files-of-a');
   expect(calls[0]![1]).toMatchObject({ runKey, begunBefore: true });
 });

@@ -1,28 +1,27 @@
 import {
-  progressQuery,
-  stages,
+  stageNames,
   type Progress,
   type Stage,
   type StageState,
   type TextClassificationResult,
   type TrainingProgress,
 } from '@nautil/contracts';
-import type { ApplicationFailure } from '@temporalio/workflow';
-import { defineQuery, setHandler } from '@temporalio/workflow';
+import { setHandler, type ApplicationFailure } from '@temporalio/workflow';
+import { runProgress } from './messages.js';
 
-/** Where a run is; answers the `progress` query, also after the run has ended. */
+/** The state of a run, which answers the `progress` query, also after the run has ended. */
 export class RunProgress {
   readonly notes: string[] = [];
   mlflowUrl: string | undefined;
   paused = false;
-  home: string | undefined;
+  homeQueue: string | undefined;
 
-  /** The stage that runs, or ran last. */
+  /** The stage that is running, or ran last. */
   current: Stage | undefined;
 
   readonly #runKey: string;
   readonly #stages = new Map<Stage, { state: StageState; detail?: string }>(
-    stages.map((stage) => [stage, { state: 'waiting' }]),
+    stageNames.map((stage) => [stage, { state: 'waiting' }]),
   );
   #training: TrainingProgress | undefined;
   #result: TextClassificationResult | undefined;
@@ -30,10 +29,10 @@ export class RunProgress {
 
   constructor(runKey: string) {
     this.#runKey = runKey;
-    setHandler(defineQuery<Progress>(progressQuery), () => this.#answer());
+    setHandler(runProgress, () => this.#answer());
   }
 
-  /** Step of the newest checkpoint that training told of. */
+  /** Step of the newest checkpoint that training has reported. */
   get checkpointStep(): number {
     return this.#training?.checkpointStep ?? 0;
   }
@@ -42,9 +41,9 @@ export class RunProgress {
     return this.#result !== undefined || this.#failure !== undefined;
   }
 
-  /** Also while the stage is paused. */
+  /** True also while the stage is paused. */
   isRunning(stage: Stage): boolean {
-    const { state } = this.#stages.get(stage)!;
+    const state = this.#stages.get(stage)?.state;
     return state === 'running' || state === 'paused';
   }
 
@@ -57,13 +56,12 @@ export class RunProgress {
     this.#stages.set(stage, { state: 'paused' });
   }
 
-  end(stage: Stage, made: { reused: boolean; detail: string }): void {
-    this.#stages.set(stage, { state: made.reused ? 'reused' : 'done', detail: made.detail });
+  end(stage: Stage, { reused, detail }: { reused: boolean; detail: string }): void {
+    this.#stages.set(stage, { state: reused ? 'reused' : 'done', detail });
   }
 
-  training(training: TrainingProgress): void {
-    const { warnings = [], ...place } = training;
-    this.#training = { ...this.#training, ...place };
+  updateTraining({ warnings = [], ...training }: TrainingProgress): void {
+    this.#training = { ...this.#training, ...training };
     for (const warning of warnings) if (!this.notes.includes(warning)) this.notes.push(warning);
   }
 
@@ -80,11 +78,11 @@ export class RunProgress {
 
   #answer(): Progress {
     return {
-      stages: stages.map((stage) => ({ stage, ...this.#stages.get(stage)! })),
+      stages: Array.from(this.#stages, ([stage, state]) => ({ stage, ...state })),
       training: this.#training,
       notes: this.notes,
       runKey: this.#runKey,
-      home: this.home,
+      home: this.homeQueue,
       paused: this.paused,
       mlflowUrl: this.mlflowUrl,
       result: this.#result,

@@ -3,15 +3,15 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { ChildWorkflowCancellationType, ParentClosePolicy, startChild } from '@temporalio/workflow';
 import type { textClassification } from './text-classification.js';
 
-/** What a trial gave, and whether it was finished before. */
+/** The result of a trial. `reused`: an earlier execution of the sweep had completed it. */
 export interface TrialOutcome {
   result: TextClassificationResult;
   reused: boolean;
 }
 
 /**
- * Runs a trial as a child workflow. One that an earlier execution of the sweep completed is not run again; one that this
- * execution finds still ending is waited for, and started again unless it completed.
+ * Runs a trial as a child workflow. A trial that an earlier execution of the sweep completed is not run again. A trial that
+ * an earlier execution started and that is still ending is awaited, and then started again unless it has completed.
  */
 export async function runTrial(
   { workflowId, overrides }: TrialRow,
@@ -24,7 +24,7 @@ export async function runTrial(
         workflowId,
         args: [input],
         workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
-        // A sweep that is killed leaves its trials a checkpoint, not the devices busy.
+        // When a sweep is terminated, its trials write a checkpoint and free their devices.
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
         cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
         staticSummary: overrides.join(' '),

@@ -1,5 +1,4 @@
 import {
-  progressQuery,
   type Objective,
   type SweepInput,
   type SweepPlan,
@@ -9,16 +8,16 @@ import {
   type Tracking,
   type TrialRow,
 } from '@nautil/contracts';
-import type { ApplicationFailure } from '@temporalio/workflow';
-import { CancellationScope, defineQuery, isCancellation, setHandler } from '@temporalio/workflow';
-import { causeOf } from './failure-of.js';
+import { CancellationScope, isCancellation, log, setHandler, type ApplicationFailure } from '@temporalio/workflow';
+import { sweepProgress } from './messages.js';
 import { isBetter, objectiveOf } from './objective.js';
 import type { TrialOutcome } from './run-trial.js';
+import { rootFailure } from './to-workflow-failure.js';
 
-/** A failed trial keeps the beginning of its message: the whole is in its own workflow. */
-const keptMessage = 300;
+/** Failure messages are cut to this length in the table; the trial's own workflow has the full text. */
+const longestMessage = 300;
 
-/** The trials of a sweep and where each of them is; answers the `progress` query, also after the sweep has ended. */
+/** The trials of a sweep and their states. Answers the `progress` query, also after the sweep has ended. */
 export class SweepTable {
   /** In the order of the plan. */
   rows: TrialRow[] = [];
@@ -35,10 +34,10 @@ export class SweepTable {
     this.#input = input;
     this.#limit = o.limit;
     this.#objective = o.objective;
-    setHandler(defineQuery<SweepProgress>(progressQuery), () => this.#answer());
+    setHandler(sweepProgress, () => this.#answer());
   }
 
-  /** Takes the trials of a plan, or the rows that an earlier execution left. */
+  /** Adds the trials of a plan, or the rows that the previous execution handed over. */
   fill(trials: (SweepTrial & Partial<TrialRow>)[], plan: Pick<SweepPlan, 'fixed' | 'notes'>): void {
     this.rows = trials.map((trial) => ({ state: 'waiting', ...trial }));
     this.#plan = plan;
@@ -56,26 +55,29 @@ export class SweepTable {
     return !this.rows.some(({ state }) => state === 'done' || state === 'reused');
   }
 
-  /** The trial whose turn it is. */
+  /** The next trial to run. */
   next(): TrialRow | undefined {
     return this.rows.find(({ state }) => state === 'waiting');
   }
 
-  /** Runs a trial and notes what came of it. Rejects only when the sweep itself is cancelled. */
+  /** Runs a trial and records its result or failure. Rejects only when the sweep itself is cancelled. */
   async run(row: TrialRow, trial: (row: TrialRow) => Promise<TrialOutcome>): Promise<void> {
     row.state = 'running';
+    log.info('trial started', { trial: row.number, overrides: row.overrides });
     try {
       const { result, reused } = await trial(row);
       Object.assign(row, scoresOf(result, this.#objective), { state: reused ? 'reused' : 'done' });
+      log.info('trial completed', { trial: row.number, reused, objective: row.objective });
     } catch (error) {
       row.state = isCancellation(error) ? 'cancelled' : 'failed';
       if (CancellationScope.current().consideredCancelled) throw error;
-      const { type, message } = causeOf(error);
-      row.failure = { type, message: message.slice(0, keptMessage) };
+      const { type, message } = rootFailure(error);
+      row.failure = { type, message: message.slice(0, longestMessage) };
+      log.warn(`trial failed: ${message}`, { trial: row.number, type });
     }
   }
 
-  /** The best first, then what has no score, in the order of the plan. */
+  /** The best trials first, then those without a score, each in the order of the plan. */
   ranked(): TrialRow[] {
     return [...this.rows].sort((a, b) => {
       if (a.objective === undefined || b.objective === undefined) return rankOf(a) - rankOf(b) || a.number - b.number;
@@ -128,6 +130,6 @@ function scoresOf(result: TrialOutcome['result'], objective: Objective): Partial
 
 const order = ['done', 'reused', 'running', 'waiting', 'cancelled', 'failed'] as const;
 
-/** Scored rows come before all others, finished ones that lack the objective next. */
+/** Rows with a score come first, then finished rows without one. */
 const rankOf = ({ objective, state }: TrialRow): number =>
   objective !== undefined ? -1 : Math.max(1, order.indexOf(state));

@@ -5,33 +5,34 @@ import type { SweepOutcome, SweepProgress, SweepResult } from '@nautil/contracts
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { WorkflowHandle } from '@temporalio/client';
-import { Orchestra } from '../test/orchestra.js';
+import { TestStack } from '../test/test-stack.js';
 import { stubSweep } from '../test/stub-sweep.js';
 import { failureOfRun, until } from '../test/until.js';
+import { sweepProgress } from './messages.js';
 
-// Long enough for some trials, so that larger sweeps show how they go on.
+// Enough events for a few trials, so that larger sweeps continue as new.
 const longHistory = 80;
 
-let orchestra: Orchestra;
+let stack: TestStack;
 beforeAll(async () => {
-  orchestra = await Orchestra.assemble(Object.keys(stubSweep({ rates: [] }).activities), { longHistory });
+  stack = await TestStack.start(Object.keys(stubSweep({ rates: [] }).activities), { longHistory });
 });
-afterAll(() => orchestra.dismiss());
+afterAll(() => stack.stop());
 
 const overrides = ['model.optim.lr=1,2,3', 'trainer.max_epochs=1'];
-const play = (activities: object, input: object = {}, workflowId: string = randomUUID()): Promise<WorkflowHandle> =>
-  orchestra.play({ type: 'sweep', input: { overrides, ...input }, activities, workflowId });
-const progressOf = (handle: WorkflowHandle): Promise<SweepProgress> => handle.query<SweepProgress>('progress');
+const start = (activities: object, input: object = {}, workflowId: string = randomUUID()): Promise<WorkflowHandle> =>
+  stack.startWorkflow({ type: 'sweep', input: { overrides, ...input }, activities, workflowId });
+const progressOf = (handle: WorkflowHandle): Promise<SweepProgress> => handle.query(sweepProgress);
 const statesOf = async (handle: WorkflowHandle): Promise<string[]> =>
   (await progressOf(handle)).rows.sort((a, b) => a.number - b.number).map(({ state }) => state);
 const outcomeOf = (calls: [string, unknown][]): SweepOutcome =>
   calls.find(([name]) => name === 'finishSweepTracking')![1] as SweepOutcome;
 
-test('every combination is a child workflow with its overrides, and the table is sorted by the objective', async () => {
+test('each combination is a child workflow with its overrides, and the table is sorted by the objective', async () => {
   const { activities, calls, trained } = stubSweep({ rates: [1, 2, 3], score: (rate) => [0, 0.7, 0.9, 0.8][rate]! });
-  const handle = await play(activities, { config: 'sst2', configPath: '/own/conf', cwd: '/own' });
+  const handle = await start(activities, { config: 'sst2', configPath: '/own/conf', cwd: '/own' });
   const result = (await handle.result()) as SweepResult;
-  await orchestra.record('sweep-completed', handle);
+  await stack.recordHistory('sweep-completed', handle);
   expect(trained.sort()).toEqual([1, 2, 3]);
   expect(result.rows.map(({ number, state, objective }) => [number, state, objective])).toEqual([
     [2, 'done', 0.9],
@@ -69,22 +70,22 @@ test.each([
     const loss = losses[Number(request.run.workflowId.at(-1)) + 1]!;
     return { ...evaluated, scores: { ...evaluated.scores!, loss } };
   };
-  const result = (await (await play(stub.activities, { objective })).result()) as SweepResult;
+  const result = (await (await start(stub.activities, { objective })).result()) as SweepResult;
   expect(result.rows.map(({ number }) => number)).toEqual(order);
   expect(result.best?.number).toBe(objective === 'val/loss' ? 3 : undefined);
 });
 
 test.each([1, 2])('at most %d trials run at a time', async (limit) => {
   const { activities, most } = stubSweep({ rates: [1, 2, 3, 4, 5], during: () => sleep(150) });
-  await (await play(activities, { limit })).result();
+  await (await start(activities, { limit })).result();
   expect(most()).toBe(limit);
 });
 
-test('the progress query shows which trials run, wait and are done', async () => {
+test('the progress query shows which trials are running, waiting and done', async () => {
   let release = () => {};
   const held = new Promise<void>((resolve) => (release = resolve));
   const { activities, trained } = stubSweep({ rates: [1, 2, 3], during: (rate) => (rate === 2 ? held : sleep(0)) });
-  const handle = await play(activities, { limit: 1 });
+  const handle = await start(activities, { limit: 1 });
   await until(() => trained.includes(1));
   await until(async () => (await statesOf(handle))[1] === 'running');
   expect(await progressOf(handle)).toMatchObject({
@@ -103,16 +104,16 @@ test('the progress query shows which trials run, wait and are done', async () =>
   await handle.result();
 });
 
-test('a trial that fails is the last line of the table, with why, and does not end the sweep', async () => {
+test('a failed trial is the last row of the table, with the reason, and does not end the sweep', async () => {
   const { activities, calls } = stubSweep({
     rates: [1, 2, 3],
     during: async (rate) => {
       if (rate === 1) throw ApplicationFailure.nonRetryable('step 7: the loss is NaN', 'LossNotFinite');
     },
   });
-  const handle = await play(activities);
+  const handle = await start(activities);
   const { rows, best } = (await handle.result()) as SweepResult;
-  await orchestra.record('sweep-with-a-failure', handle);
+  await stack.recordHistory('sweep-with-a-failure', handle);
   expect(rows.map(({ number, state }) => [number, state])).toEqual([
     [2, 'done'],
     [3, 'done'],
@@ -123,14 +124,14 @@ test('a trial that fails is the last line of the table, with why, and does not e
   expect(outcomeOf(calls).status).toBe('FINISHED');
 });
 
-test('a sweep of which every trial fails has failed, and still has its table', async () => {
+test('a sweep whose trials all fail has failed, and still has its table', async () => {
   const { activities, calls } = stubSweep({
     rates: [1, 2],
     during: async () => {
       throw ApplicationFailure.nonRetryable('no valid line', 'DataError');
     },
   });
-  const handle = await play(activities);
+  const handle = await start(activities);
   expect(await failureOfRun(handle)).toMatchObject({
     type: 'SweepFailed',
     message: 'none of 2 trials was completed; trial 1: train: no valid line',
@@ -139,14 +140,14 @@ test('a sweep of which every trial fails has failed, and still has its table', a
   expect(await statesOf(handle)).toEqual(['failed', 'failed']);
 });
 
-test('a trial that is cancelled alone is shown as that', async () => {
+test('a trial that is cancelled on its own is shown as cancelled', async () => {
   const { activities } = stubSweep({
     rates: [1, 2],
     during: (rate) => (rate === 1 ? Context.current().cancelled : sleep(0)),
   });
-  const handle = await play(activities);
+  const handle = await start(activities);
   await until(async () => (await statesOf(handle))[1] === 'done');
-  await orchestra.client.workflow.getHandle(`${handle.workflowId}-0`).cancel();
+  await stack.client.workflow.getHandle(`${handle.workflowId}-0`).cancel();
   expect(((await handle.result()) as SweepResult).rows.map(({ state }) => state)).toEqual(['done', 'cancelled']);
 });
 
@@ -164,20 +165,20 @@ test('cancelling a sweep cancels its trials first, and leaves its MLflow run KIL
       await Context.current().cancelled;
     },
   });
-  const handle = await play(activities, { limit: 1 });
+  const handle = await start(activities, { limit: 1 });
   await until(() => begun);
   await handle.cancel();
   expect(await failureOfRun(handle)).toBeInstanceOf(CancelledFailure);
-  await orchestra.record('sweep-cancelled', handle);
+  await stack.recordHistory('sweep-cancelled', handle);
   expect(ended).toBe(true);
   expect(await statesOf(handle)).toEqual(['done', 'cancelled', 'waiting']);
   expect(outcomeOf(calls).status).toBe('KILLED');
-  const trial = await orchestra.client.workflow.getHandle(`${handle.workflowId}-1`).describe();
+  const trial = await stack.client.workflow.getHandle(`${handle.workflowId}-1`).describe();
   expect(trial.status.name).toBe('CANCELLED');
 });
 
 test.each(['cancelled', 'terminated'])(
-  'a sweep that was %s and is started again redoes no finished trial',
+  'a sweep that was %s and is restarted repeats no finished trial',
   async (how) => {
     let hold = true;
     let held = false;
@@ -190,16 +191,16 @@ test.each(['cancelled', 'terminated'])(
         return Context.current().cancelled;
       },
     });
-    const first = await play(activities, { limit: 1 });
+    const first = await start(activities, { limit: 1 });
     await until(() => held);
     if (how === 'cancelled') await first.cancel();
     else await first.terminate('power cut');
     await failureOfRun(first);
     hold = false;
 
-    const second = await play(activities, { limit: 1 }, first.workflowId);
+    const second = await start(activities, { limit: 1 }, first.workflowId);
     const { rows } = (await second.result()) as SweepResult;
-    if (how === 'terminated') await orchestra.record('sweep-resumed', second);
+    if (how === 'terminated') await stack.recordHistory('sweep-resumed', second);
     expect(rows.map(({ number, state }) => [number, state])).toEqual([
       [3, 'done'],
       [2, 'done'],
@@ -213,23 +214,23 @@ test.each(['cancelled', 'terminated'])(
   },
 );
 
-test('a sweep with a long history goes on in new executions, and every trial runs once', async () => {
+test('a sweep with a long history continues in new executions, and each trial runs once', async () => {
   const rates = Array.from({ length: 24 }, (_, index) => index);
   const { activities, trained, calls, most } = stubSweep({ rates, score: (rate) => rate / 100 });
-  const handle = await play(activities, { limit: 4 });
+  const handle = await start(activities, { limit: 4 });
   const { rows } = (await handle.result()) as SweepResult;
   expect(rows.map(({ objective }) => objective)).toEqual(rates.map((rate) => rate / 100).reverse());
-  expect(rows.every(({ state }) => state === 'done')).toBe(true);
+  expect(rows.filter(({ state }) => state !== 'done')).toEqual([]);
   expect(trained.sort((a, b) => a - b)).toEqual(rates);
   expect(most()).toBeLessThanOrEqual(4);
   for (const name of ['planSweep', 'startSweepTracking', 'finishSweepTracking'])
     expect(calls.filter(([called]) => called === name)).toHaveLength(1);
-  await orchestra.record('sweep-continued', handle);
-  // The list of executions follows a moment later.
+  await stack.recordHistory('sweep-continued', handle);
+  // The server's list of executions is updated a moment later.
   let lengths: number[] = [];
   await until(async () => {
     lengths = [];
-    for await (const { historyLength, status } of orchestra.client.workflow.list({
+    for await (const { historyLength, status } of stack.client.workflow.list({
       query: `WorkflowId = '${handle.workflowId}'`,
     }))
       if (status.name !== 'RUNNING') lengths.push(historyLength);
@@ -243,21 +244,21 @@ test.each([
   ['an unknown objective', { overrides, objective: 'f1' }, 'objective is "f1", not one of val/f1_macro'],
   ['no trials at a time', { overrides, limit: 0 }, 'limit is 0, not 1 or more'],
   ['a broken seed', { overrides, seed: 1.5 }, 'seed is 1.5, not a whole number'],
-  ['a misspelt key', { overrides, objectve: 'x' }, 'unknown key objectve; the keys are config, overrides, random'],
-])('%s ends the sweep at once and says why', async (_case, input, message) => {
+  ['a misspelled key', { overrides, objectve: 'x' }, 'unknown key objectve; the keys are config, overrides, random'],
+])('%s fails the sweep at once, with the reason', async (_case, input, message) => {
   const { activities, calls } = stubSweep({ rates: [1] });
-  const handle = await orchestra.play({ type: 'sweep', input, activities });
+  const handle = await stack.startWorkflow({ type: 'sweep', input, activities });
   const failure = (await failureOfRun(handle)) as ApplicationFailure;
   expect(failure).toMatchObject({ type: 'InputError', message: expect.stringContaining(message) });
   expect(calls).toEqual([]);
 });
 
-test('a sweep that cannot be planned fails under the type of what is wrong', async () => {
+test('a sweep that cannot be planned fails with the type of the error', async () => {
   const { activities } = stubSweep({ rates: [1] });
   activities.planSweep = async () => {
     throw ApplicationFailure.nonRetryable('model.optim.l is not a known key', 'ConfigError', { kind: 'config' });
   };
-  const handle = await play(activities);
+  const handle = await start(activities);
   expect(await failureOfRun(handle)).toMatchObject({ type: 'ConfigError', details: [{ kind: 'config' }] });
   expect((await progressOf(handle)).failure).toEqual({
     type: 'ConfigError',

@@ -1,24 +1,32 @@
-import type { SweepInput, SweepResult, TextClassificationInput, TrackedSweep, TrialRow } from '@nautil/contracts';
+import type {
+  FailureDetails,
+  SweepInput,
+  SweepResult,
+  TextClassificationInput,
+  TrackedSweep,
+  TrialRow,
+} from '@nautil/contracts';
 import {
   ApplicationFailure,
   CancellationScope,
   ContinueAsNew,
   continueAsNew,
   isCancellation,
+  log,
   workflowInfo,
 } from '@temporalio/workflow';
 import { sweepActivitiesOn } from './activities-on.js';
-import { failureOf } from './failure-of.js';
 import { parseSweepInput } from './parse-input.js';
 import { runTrial } from './run-trial.js';
 import { SweepTable } from './sweep-table.js';
+import { toWorkflowFailure } from './to-workflow-failure.js';
 
 const defaults = { limit: 2, objective: 'val/f1_macro' } as const;
 
 /**
- * Runs `textClassification` once for each combination of what varies, a few at a time, and ranks what came of them. A trial
- * that fails is a line in the table. A sweep that is started again under its id does no finished trial again, and goes on
- * with those that were interrupted.
+ * Runs `textClassification` once for each combination of the varied values, a few at a time, and ranks the results. A failed
+ * trial is a row in the table. A sweep that is restarted under its id reuses the results of finished trials and resumes
+ * interrupted ones.
  *
  * `temporal workflow start --type sweep --task-queue nautil --workflow-id lr --input '{"overrides": ["model.optim.lr=1e-5,2e-5"]}'`
  */
@@ -34,7 +42,7 @@ export async function sweep(input?: unknown): Promise<SweepResult> {
     if (!tracked) return;
     const closing = { ...tracked, ...outcome, rows: table.ranked() };
     const tracking = await CancellationScope.nonCancellable(() => activities.finishSweepTracking(closing)).catch(
-      () => undefined, // a tracking server is no reason to fail
+      () => undefined, // A tracking server that is down must not fail the sweep.
     );
     if (tracking) table.tracking = tracking;
   };
@@ -48,8 +56,9 @@ export async function sweep(input?: unknown): Promise<SweepResult> {
 
     await runAll(table, limit, (row) => runTrial(row, trialInput(request, table, row), activities));
     if (table.hasWaiting) {
-      const left = { plan, rows: table.rows, tracking: table.tracking };
-      await continueAsNew<typeof sweep>({ ...request, continued: left } satisfies SweepInput);
+      log.info('continuing as new: the history is long');
+      const state = { plan, rows: table.rows, tracking: table.tracking };
+      await continueAsNew<typeof sweep>({ ...request, continued: state } satisfies SweepInput);
     }
     if (table.allFailed) throw everyTrialFailed(table);
     await close({ status: 'FINISHED' });
@@ -57,33 +66,35 @@ export async function sweep(input?: unknown): Promise<SweepResult> {
   } catch (error) {
     if (error instanceof ContinueAsNew) throw error;
     if (isCancellation(error)) {
+      log.info('the sweep was cancelled');
       await close({ status: 'KILLED', message: 'cancelled' });
       throw error;
     }
-    const failure = failureOf(error, undefined);
+    const failure = toWorkflowFailure(error, undefined);
+    log.error(failure.message, { type: failure.type });
     table.fail(failure);
     await close({ status: 'FAILED', message: failure.message });
     throw failure;
   }
 }
 
-/** Runs the waiting trials, `limit` at a time; ends early, with none running, when the history has become long. */
+/** Runs the waiting trials, `limit` at a time. Ends early, with no trial running, when the history has become long. */
 async function runAll(table: SweepTable, limit: number, run: Parameters<SweepTable['run']>[1]): Promise<void> {
-  const takeTurns = async (): Promise<void> => {
+  const runTrials = async (): Promise<void> => {
     while (!workflowInfo().continueAsNewSuggested) {
       const row = table.next();
       if (!row) return;
       await table.run(row, run);
     }
   };
-  // All have ended before anything is made of one that was cancelled.
-  const turns = await Promise.allSettled(Array.from({ length: limit }, takeTurns));
-  for (const turn of turns) if (turn.status === 'rejected') throw turn.reason;
+  // When the sweep is cancelled, wait until all of its trials have ended.
+  const ended = await Promise.allSettled(Array.from({ length: limit }, runTrials));
+  const failed = ended.find((end) => end.status === 'rejected');
+  if (failed) throw failed.reason as Error;
 }
 
 /**
- * NOTE: the run key does not change with the execution, so that a trial that is started again finds its checkpoints and
- * its MLflow run.
+ * NOTE: the run key is the same in every execution, so that a restarted trial finds its checkpoints and its MLflow run.
  */
 function trialInput(request: SweepInput, table: SweepTable, row: TrialRow): TextClassificationInput {
   return {
@@ -99,8 +110,9 @@ function trialInput(request: SweepInput, table: SweepTable, row: TrialRow): Text
 function everyTrialFailed(table: SweepTable): ApplicationFailure {
   const { failure, number } = table.rows.find((row) => row.failure) ?? table.rows[0]!;
   const message = `none of ${table.rows.length} trials was completed${failure ? `; trial ${number}: ${failure.message}` : ''}`;
-  return ApplicationFailure.nonRetryable(message, 'SweepFailed', {
+  const details: FailureDetails = {
     kind: 'training',
-    hint: 'each trial is a workflow of its own that tells why',
-  });
+    hint: 'each trial is a workflow of its own, which shows why it failed',
+  };
+  return ApplicationFailure.nonRetryable(message, 'SweepFailed', details);
 }

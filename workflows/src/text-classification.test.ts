@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  stages,
+  stageNames,
   type ControlAnswer,
   type Progress,
   type ResolvedRun,
@@ -11,31 +12,32 @@ import {
 } from '@nautil/contracts';
 import { Context } from '@temporalio/activity';
 import { WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
-import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import { bundleWorkflows, Orchestra } from '../test/orchestra.js';
+import { ApplicationFailure, CancelledFailure, type UpdateDefinition } from '@temporalio/common';
+import { bundleWorkflows, TestStack } from '../test/test-stack.js';
+import { pause, resume, runProgress, stopEarly, trainingProgress } from './messages.js';
 import { stubActivities } from '../test/stub-activities.js';
 import { failureOfRun, until } from '../test/until.js';
 
-let orchestra: Orchestra;
+let stack: TestStack;
 beforeAll(async () => {
-  orchestra = await Orchestra.assemble(Object.keys(stubActivities().activities));
+  stack = await TestStack.start(Object.keys(stubActivities().activities));
 });
-afterAll(() => orchestra.dismiss());
+afterAll(() => stack.stop());
 
-const progressOf = (handle: WorkflowHandle): Promise<Progress> => handle.query<Progress>('progress');
+const progressOf = (handle: WorkflowHandle): Promise<Progress> => handle.query(runProgress);
 
-/** A training that runs until it is interrupted, and then ends as a real one does; the second attempt ends by itself. */
+/** A training whose first attempt runs until it is interrupted; the second attempt completes. */
 function longTraining() {
   const requests: TrainRequest[] = [];
   const train = async (request: TrainRequest) => {
     requests.push(request);
     if (requests.length > 1) return trained;
     const context = Context.current();
-    const beat = setInterval(() => context.heartbeat({ step: requests.length }), 50);
+    const heartbeat = setInterval(() => context.heartbeat({ step: requests.length }), 50);
     try {
       return await context.cancelled;
     } finally {
-      clearInterval(beat);
+      clearInterval(heartbeat);
     }
   };
   return { train, requests };
@@ -51,12 +53,12 @@ const trained = {
   events: { path: '/events', sha256: '0'.repeat(64), sizeBytes: 1 },
 };
 
-test('the stages run in order, each with what the ones before it made', async () => {
+test('the stages run in order, each with the outputs of the earlier ones', async () => {
   const { activities, calls } = stubActivities();
-  const handle = await orchestra.play({ input: { overrides: ['trainer.max_epochs=1'] }, activities });
+  const handle = await stack.startWorkflow({ input: { overrides: ['trainer.max_epochs=1'] }, activities });
   const result = (await handle.result()) as TextClassificationResult;
-  await orchestra.record('completed', handle);
-  expect(calls.map(([name]) => name)).toEqual(['resolveRun', 'startTracking', ...stages, 'finishTracking']);
+  await stack.recordHistory('completed', handle);
+  expect(calls.map(([name]) => name)).toEqual(['resolveRun', 'startTracking', ...stageNames, 'finishTracking']);
   expect(calls.find(([name]) => name === 'train')![1]).toMatchObject({
     inputs: { encoderDigest: 'e' },
     tokens: { tokenizerDigest: 't' },
@@ -72,7 +74,7 @@ test('the stages run in order, each with what the ones before it made', async ()
   });
 });
 
-test('the progress query answers while stages run and after, with what was reused and what the configuration noted', async () => {
+test('the progress query shows the states of the stages and the notes, during the run and after it', async () => {
   let release = () => {};
   const released = new Promise<void>((resolve) => (release = resolve));
   const { activities } = stubActivities({
@@ -81,9 +83,9 @@ test('the progress query answers while stages run and after, with what was reuse
       return trained;
     },
   });
-  const handle = await orchestra.play({ activities });
+  const handle = await stack.startWorkflow({ activities });
   await until(async () => (await progressOf(handle)).stages[4]!.state === 'running');
-  await handle.signal('training', {
+  await handle.signal(trainingProgress, {
     step: 10,
     totalSteps: 217,
     epoch: 0,
@@ -113,7 +115,7 @@ test('the progress query answers while stages run and after, with what was reuse
 });
 
 test('search attributes hold experiment, model, data set and macro F1', async () => {
-  const handle = await orchestra.play({ activities: stubActivities().activities });
+  const handle = await stack.startWorkflow({ activities: stubActivities().activities });
   await handle.result();
   await until(async () => 'NautilF1' in (await handle.describe()).searchAttributes);
   expect((await handle.describe()).searchAttributes).toMatchObject({
@@ -125,14 +127,14 @@ test('search attributes hold experiment, model, data set and macro F1', async ()
 });
 
 test.each([
-  ['a text in place of an object', 'trainer.max_epochs=1', 'the input is "trainer.max_epochs=1", not an object'],
-  ['a misspelt key', { overides: [] }, 'the input has an unknown key overides; the keys are config, overrides'],
-  ['overrides that are no list', { overrides: 'a=1' }, 'overrides is "a=1", not a list of texts'],
-  ['an override that is no text', { overrides: ['a=1', 2] }, 'overrides[1] is 2, not a text'],
+  ['a string instead of an object', 'trainer.max_epochs=1', 'the input is "trainer.max_epochs=1", not an object'],
+  ['a misspelled key', { overides: [] }, 'the input has an unknown key overides; the keys are config, overrides'],
+  ['overrides that are not a list', { overrides: 'a=1' }, 'overrides is "a=1", not a list of texts'],
+  ['an override that is not a string', { overrides: ['a=1', 2] }, 'overrides[1] is 2, not a text'],
   ['a stage that does not exist', { from: 'training', runKey: 'r' }, 'from is "training", not one of download'],
-])('%s ends the run at once and says why', async (_case, input, message) => {
+])('%s fails the run at once, with the reason', async (_case, input, message) => {
   const { activities, calls } = stubActivities();
-  const handle = await orchestra.play({ input, activities });
+  const handle = await stack.startWorkflow({ input, activities });
   const failure = (await failureOfRun(handle)) as ApplicationFailure;
   expect(failure).toBeInstanceOf(ApplicationFailure);
   expect(failure.message).toContain(message);
@@ -140,7 +142,7 @@ test.each([
   expect(calls).toEqual([]);
 });
 
-test('an error that no repetition cures fails the run under its own type, and closes the MLflow run with the message', async () => {
+test('a non-retryable error fails the run with its own type, and closes the MLflow run with its message', async () => {
   const { activities, calls } = stubActivities({
     convert: async () => {
       throw ApplicationFailure.nonRetryable('train.tsv: no valid line', 'DataError', {
@@ -149,7 +151,7 @@ test('an error that no repetition cures fails the run under its own type, and cl
       });
     },
   });
-  const handle = await orchestra.play({ activities });
+  const handle = await stack.startWorkflow({ activities });
   const failure = (await failureOfRun(handle)) as ApplicationFailure;
   expect(failure.message).toBe('convert: train.tsv: no valid line');
   expect(failure.type).toBe('DataError');
@@ -160,7 +162,7 @@ test('an error that no repetition cures fails the run under its own type, and cl
       { stage: 'convert', state: 'failed', detail: 'convert: train.tsv: no valid line' },
     ]),
   });
-  await orchestra.record('data-error', handle);
+  await stack.recordHistory('data-error', handle);
   expect(calls.filter(([name]) => name === 'convert')).toHaveLength(1);
   expect(calls.at(-1)).toMatchObject([
     'finishTracking',
@@ -168,7 +170,7 @@ test('an error that no repetition cures fails the run under its own type, and cl
   ]);
 });
 
-test('a failure that may pass is tried again', async () => {
+test('a retryable failure is retried', async () => {
   let attempts = 0;
   const { activities } = stubActivities({
     download: async () => {
@@ -177,13 +179,13 @@ test('a failure that may pass is tried again', async () => {
       return { reused: false, detail: '', data: {}, encoder: { name: 'x' } };
     },
   });
-  const handle = await orchestra.play({ activities });
+  const handle = await stack.startWorkflow({ activities });
   await handle.result();
-  await orchestra.record('retried', handle);
+  await stack.recordHistory('retried', handle);
   expect(attempts).toBe(3);
 });
 
-test('a bug in an activity is not repeated', async () => {
+test('a programming error in an activity is not retried', async () => {
   let attempts = 0;
   const { activities } = stubActivities({
     cache: async () => {
@@ -191,7 +193,7 @@ test('a bug in an activity is not repeated', async () => {
       throw new TypeError('x is not a function');
     },
   });
-  const handle = await orchestra.play({ activities });
+  const handle = await stack.startWorkflow({ activities });
   expect(await failureOfRun(handle)).toMatchObject({ type: 'TypeError', message: 'cache: x is not a function' });
   expect(attempts).toBe(1);
 });
@@ -202,7 +204,7 @@ test('a run whose configuration cannot be resolved fails without an MLflow run',
       throw ApplicationFailure.nonRetryable('model.train_ds.batch_sise is not a known key', 'ConfigError');
     },
   });
-  const handle = await orchestra.play({ activities });
+  const handle = await stack.startWorkflow({ activities });
   expect(await failureOfRun(handle)).toMatchObject({
     type: 'ConfigError',
     message: 'model.train_ds.batch_sise is not a known key',
@@ -210,13 +212,13 @@ test('a run whose configuration cannot be resolved fails without an MLflow run',
   expect(calls.map(([name]) => name)).toEqual(['resolveRun']);
 });
 
-test('a tracking server that stays away does not fail a finished run', async () => {
+test('a tracking server that is down does not fail a finished run', async () => {
   const { activities } = stubActivities({
     finishTracking: async () => {
       throw ApplicationFailure.nonRetryable('no answer', 'MlflowDown');
     },
   });
-  const handle = await orchestra.play({ activities });
+  const handle = await stack.startWorkflow({ activities });
   expect(await handle.result()).toMatchObject({ nemo: { path: '/files/model.nemo' }, mlflowRunId: 'm1' });
 });
 
@@ -225,7 +227,7 @@ test('cancelling waits for training to write its checkpoint, and leaves the MLfl
   const { activities, calls } = stubActivities({
     train: async () => {
       const context = Context.current();
-      const beat = setInterval(() => context.heartbeat(), 50);
+      const heartbeat = setInterval(() => context.heartbeat(), 50);
       try {
         return await context.cancelled;
       } catch (error) {
@@ -233,37 +235,37 @@ test('cancelling waits for training to write its checkpoint, and leaves the MLfl
         ended = true;
         throw error;
       } finally {
-        clearInterval(beat);
+        clearInterval(heartbeat);
       }
     },
   });
-  const handle = await orchestra.play({ activities });
+  const handle = await stack.startWorkflow({ activities });
   await until(() => calls.some(([name]) => name === 'train'));
   await handle.cancel();
   expect(await failureOfRun(handle)).toBeInstanceOf(CancelledFailure);
   expect((await handle.describe()).status.name).toBe('CANCELLED');
-  await orchestra.record('cancelled', handle);
+  await stack.recordHistory('cancelled', handle);
   expect(ended).toBe(true);
   expect(calls.at(-1)).toMatchObject(['finishTracking', { status: 'KILLED' }]);
 });
 
-test('a pause interrupts training, and a resume goes on with it', async () => {
+test('a pause interrupts training, and a resume continues it', async () => {
   const { train, requests } = longTraining();
   const { activities } = stubActivities({ train });
-  const handle = await orchestra.play({ activities });
+  const handle = await stack.startWorkflow({ activities });
   await until(() => requests.length === 1);
-  await handle.signal('pause');
+  await handle.signal(pause.signal);
   await until(async () => (await progressOf(handle)).stages[4]!.state === 'paused');
   expect((await progressOf(handle)).paused).toBe(true);
   await sleep(200);
   expect(requests).toHaveLength(1);
-  await handle.signal('resume');
+  await handle.signal(resume.signal);
   await handle.result();
-  await orchestra.record('paused', handle);
+  await stack.recordHistory('paused', handle);
   expect(requests.map((request) => request.stopEarly)).toEqual([false, false]);
 });
 
-test('a pause before training lets the stage end and holds the next one back', async () => {
+test('a pause before training takes effect after the current stage', async () => {
   let release = () => {};
   const released = new Promise<void>((resolve) => (release = resolve));
   const { activities, calls } = stubActivities();
@@ -272,25 +274,25 @@ test('a pause before training lets the stage end and holds the next one back', a
     await released;
     return convert(o);
   };
-  const handle = await orchestra.play({ activities });
+  const handle = await stack.startWorkflow({ activities });
   await until(async () => (await progressOf(handle)).stages[1]!.state === 'running');
-  await handle.signal('pause');
+  await handle.signal(pause.signal);
   release();
   await until(async () => (await progressOf(handle)).stages[2]!.state === 'paused');
   expect((await progressOf(handle)).stages[1]!.state).toBe('done');
   expect(calls.some(([name]) => name === 'cache')).toBe(false);
-  await handle.signal('resume');
+  await handle.signal(resume.signal);
   await handle.result();
 });
 
-test('stopEarly ends training at its checkpoint and packages what there is', async () => {
+test('stopEarly ends training at its checkpoint, which is packaged', async () => {
   const { train, requests } = longTraining();
   const { activities, calls } = stubActivities({ train });
-  const handle = await orchestra.play({ activities });
+  const handle = await stack.startWorkflow({ activities });
   await until(() => requests.length === 1);
-  await handle.signal('stopEarly');
+  await handle.signal(stopEarly.signal);
   await handle.result();
-  await orchestra.record('stopped-early', handle);
+  await stack.recordHistory('stopped-early', handle);
   expect(requests.map((request) => request.stopEarly)).toEqual([false, true]);
   expect(calls.map(([name]) => name)).toContain('package');
 });
@@ -298,45 +300,45 @@ test('stopEarly ends training at its checkpoint and packages what there is', asy
 test('cancelling a paused run ends it', async () => {
   const { train, requests } = longTraining();
   const { activities, calls } = stubActivities({ train });
-  const handle = await orchestra.play({ activities });
+  const handle = await stack.startWorkflow({ activities });
   await until(() => requests.length === 1);
-  await handle.signal('pause');
+  await handle.signal(pause.signal);
   await until(async () => (await progressOf(handle)).stages[4]!.state === 'paused');
   await handle.cancel();
   expect(await failureOfRun(handle)).toBeInstanceOf(CancelledFailure);
   expect(calls.at(-1)).toMatchObject(['finishTracking', { status: 'KILLED' }]);
 });
 
-test('a run that goes on keeps its key, and says from which stage on nothing is reused', async () => {
+test('a resumed run keeps its key, and passes on the stage from which nothing is reused', async () => {
   const { activities, calls } = stubActivities();
-  const handle = await orchestra.play({ input: { runKey: 'first', from: 'evaluate' }, activities });
+  const handle = await stack.startWorkflow({ input: { runKey: 'first', from: 'evaluate' }, activities });
   await handle.result();
-  await orchestra.record('resumed-from-evaluate', handle);
+  await stack.recordHistory('resumed-from-evaluate', handle);
   const { runId } = (await handle.describe()) as { runId: string };
   expect(calls[0]![1]).toMatchObject({ runKey: 'first', redo: { from: 'evaluate', token: runId } });
 });
 
-test('a run that is reset goes on from the event that was named, under its key', async () => {
+test('a run that is reset continues from the given event, with the same key', async () => {
   const { activities, calls } = stubActivities();
-  const handle = await orchestra.play({ activities });
+  const handle = await stack.startWorkflow({ activities });
   await handle.result();
   const { events } = await handle.fetchHistory();
   const evaluate = events!.find(
     (event) => event.activityTaskScheduledEventAttributes?.activityType?.name === 'evaluate',
   )!;
   const before = calls.splice(0);
-  await orchestra.client.workflowService.resetWorkflowExecution({
+  await stack.client.workflowService.resetWorkflowExecution({
     namespace: 'default',
     workflowExecution: { workflowId: handle.workflowId },
     workflowTaskFinishEventId: evaluate.activityTaskScheduledEventAttributes!.workflowTaskCompletedEventId!,
     requestId: 'reset',
   });
-  const again = orchestra.client.workflow.getHandle(handle.workflowId);
+  const again = stack.client.workflow.getHandle(handle.workflowId);
   expect(await again.result()).toMatchObject({ nemo: { path: '/files/model.nemo' } });
   expect(calls.map(([name]) => name)).toEqual(['evaluate', 'package', 'finishTracking']);
   const runOf = (of: typeof calls) => (of.find(([name]) => name === 'evaluate')![1] as { run: ResolvedRun }).run;
   expect(runOf(calls)).toEqual(runOf(before));
-  await orchestra.record('reset', again);
+  await stack.recordHistory('reset', again);
 });
 
 test('a stage whose worker stopped answering is given out again', async () => {
@@ -351,7 +353,7 @@ test('a stage whose worker stopped answering is given out again', async () => {
   });
   const { resolveRun } = activities;
   activities.resolveRun = async (request) => ({ ...(await resolveRun(request)), heartbeatTimeoutMs: 2000 });
-  const handle = await orchestra.play({ activities });
+  const handle = await stack.startWorkflow({ activities });
   await handle.result();
   release();
   expect((await progressOf(handle)).stages[0]).toMatchObject({ state: 'done', detail: 'attempt 2' });
@@ -376,26 +378,26 @@ test('updates say what comes of them, and refuse what makes no sense', async () 
     await released;
     return tokenize(o);
   };
-  const handle = await orchestra.play({ activities });
-  const ask = (name: string) => handle.executeUpdate<ControlAnswer, []>(name);
+  const handle = await stack.startWorkflow({ activities });
+  const request = (update: UpdateDefinition<ControlAnswer>) => handle.executeUpdate(update);
   await until(() => calls.some(([name]) => name === 'cache'));
   await until(async () => (await progressOf(handle)).stages[3]!.state === 'running');
-  expect(await refusalOf(ask('resume'))).toBe('resume: the run is not paused');
-  expect(await refusalOf(ask('stopEarly'))).toContain('training does not run');
-  expect(await ask('pause')).toEqual({ paused: true, message: 'the run pauses after tokenize' });
-  expect(await refusalOf(ask('pause'))).toBe('pause: the run is paused already');
-  expect(await ask('resume')).toEqual({ paused: false, message: 'the run goes on' });
+  expect(await refusalOf(request(resume.update))).toBe('resume: the run is not paused');
+  expect(await refusalOf(request(stopEarly.update))).toContain('training is not running');
+  expect(await request(pause.update)).toEqual({ paused: true, message: 'the run pauses after tokenize' });
+  expect(await refusalOf(request(pause.update))).toBe('pause: the run is already paused');
+  expect(await request(resume.update)).toEqual({ paused: false, message: 'the run continues' });
   release();
   await until(() => requests.length === 1);
-  expect(await ask('pause')).toEqual({ paused: true, message: 'training writes a checkpoint and pauses' });
+  expect(await request(pause.update)).toEqual({ paused: true, message: 'training writes a checkpoint and pauses' });
   await until(async () => (await progressOf(handle)).stages[4]!.state === 'paused');
-  expect(await ask('stopEarly')).toMatchObject({ paused: false });
+  expect(await request(stopEarly.update)).toMatchObject({ paused: false });
   await handle.result();
-  await orchestra.record('updates', handle);
+  await stack.recordHistory('updates', handle);
   expect(requests.map((request) => request.stopEarly)).toEqual([false, true]);
 });
 
-test('a signal that makes no sense is noted', async () => {
+test('a signal that has no effect leaves a note', async () => {
   let release = () => {};
   const released = new Promise<void>((resolve) => (release = resolve));
   const { activities } = stubActivities({
@@ -404,33 +406,33 @@ test('a signal that makes no sense is noted', async () => {
       return { reused: false, detail: '', data: {}, encoder: { name: 'x' } };
     },
   });
-  const handle = await orchestra.play({ activities });
-  await handle.signal('stopEarly');
+  const handle = await stack.startWorkflow({ activities });
+  await handle.signal(stopEarly.signal);
   release();
   await handle.result();
-  expect((await progressOf(handle)).notes.join()).toContain('stopEarly did nothing: training does not run');
+  expect((await progressOf(handle)).notes.join()).toContain('stopEarly had no effect: training is not running');
 });
 
-test('what training warns of is among the notes, once', async () => {
+test('warnings of training appear once among the notes', async () => {
   const { activities } = stubActivities({
     train: async () => {
       const { workflowId } = Context.current().info.workflowExecution!;
       const place = { step: 1, totalSteps: 2, epoch: 0, loss: 1, examplesPerSecond: 1, secondsLeft: 1 };
       const warnings = ['a batch of 64 × 128 tokens does not fit into memory: going on with 2 micro-batches a batch'];
       for (const step of [1, 2])
-        await orchestra.client.workflow.getHandle(workflowId).signal('training', { ...place, step, warnings });
+        await stack.client.workflow.getHandle(workflowId).signal(trainingProgress, { ...place, step, warnings });
       return trained;
     },
   });
-  const handle = await orchestra.play({ activities });
+  const handle = await stack.startWorkflow({ activities });
   await handle.result();
   const { notes, training } = await progressOf(handle);
   expect(notes.filter((note) => note.includes('micro-batches'))).toHaveLength(1);
   expect(training).toEqual({ step: 2, totalSteps: 2, epoch: 0, loss: 1, examplesPerSecond: 1, secondsLeft: 1 });
 });
 
-test('once the run is resolved, its stages stay on the queues that were named: of its files, and of its device', async () => {
-  await Promise.all(['files-of-a', 'gpu-of-a'].map((taskQueue) => orchestra.hire({ taskQueue })));
+test('after the run is resolved, its stages run on the queues that were chosen for its files and its device', async () => {
+  await Promise.all(['files-of-a', 'gpu-of-a'].map((taskQueue) => stack.startWorker({ taskQueue })));
   const { activities } = stubActivities();
   const { resolveRun } = activities;
   const queues: Record<string, string> = {};
@@ -447,14 +449,14 @@ test('once the run is resolved, its stages stay on the queues that were named: o
       return activity(input);
     },
   ]);
-  const handle = await orchestra.play({ activities: Object.fromEntries(seen) as object });
+  const handle = await stack.startWorkflow({ activities: Object.fromEntries(seen) as object });
   await handle.result();
   const { resolveRun: first, train, evaluate, ...others } = queues;
   expect([first, train, evaluate]).toEqual(['test', 'gpu-of-a', 'gpu-of-a']);
   expect(new Set(Object.values(others))).toEqual(new Set(['files-of-a']));
 });
 
-/** A training of which each attempt fails at once; `checkpointStep` is where the given attempt has come to. */
+/** A training whose attempts all fail at once; `checkpointStep` returns the step that an attempt has reached. */
 function failingTraining(checkpointStep: (attempt: number) => number | undefined) {
   let attempts = 0;
   const train = async () => {
@@ -462,51 +464,44 @@ function failingTraining(checkpointStep: (attempt: number) => number | undefined
     if (step === undefined) return trained;
     const { workflowId } = Context.current().info.workflowExecution!;
     const place = { step, totalSteps: 99, epoch: 0, loss: 1, examplesPerSecond: 1, secondsLeft: 1 };
-    await orchestra.client.workflow.getHandle(workflowId).signal('training', { ...place, checkpointStep: step });
+    await stack.client.workflow.getHandle(workflowId).signal(trainingProgress, { ...place, checkpointStep: step });
     throw ApplicationFailure.create({ message: 'ended by SIGKILL', type: 'TrainerCrashed', nextRetryDelay: 1 });
   };
   return { train, attempts: () => attempts };
 }
 
-describe('with three attempts at training and one at what is short', () => {
+describe('with three attempts at training and one at short activities', () => {
   beforeAll(async () => {
-    const few = [
-      { file: 'activities-on.ts', find: 'maximumAttempts: 25', replace: 'maximumAttempts: 3' },
-      {
-        file: 'activities-on.ts',
-        find: "'5 minutes', maximumAttempts: 10",
-        replace: "'5 minutes', maximumAttempts: 1",
-      },
-    ];
-    await orchestra.hire({ taskQueue: 'few-attempts', workflowBundle: await bundleWorkflows(few) });
+    const replacements = { 'retry-policies.ts': join(import.meta.dirname, '../test/few-attempts.ts') };
+    await stack.startWorker({ taskQueue: 'few-attempts', workflowBundle: await bundleWorkflows({ replacements }) });
   });
-  const play = (activities: object) => orchestra.play({ activities, taskQueue: 'few-attempts' });
+  const start = (activities: object) => stack.startWorkflow({ activities, taskQueue: 'few-attempts' });
 
-  test('a training that crashes at the same place ends when they are spent', async () => {
+  test('a training that always crashes at the same step fails when its attempts are used up', async () => {
     const { train, attempts } = failingTraining(() => 1);
-    const handle = await play(stubActivities({ train }).activities);
+    const handle = await start(stubActivities({ train }).activities);
     expect(await failureOfRun(handle)).toMatchObject({ type: 'TrainerCrashed', message: 'train: ended by SIGKILL' });
     expect(attempts()).toBe(6);
   });
 
-  test('a training that crashes but gets on has them counted from its last checkpoint', async () => {
+  test('the attempts of a training that crashes but advances are counted from its last checkpoint', async () => {
     const { train, attempts } = failingTraining((attempt) => (attempt > 7 ? undefined : attempt));
-    const handle = await play(stubActivities({ train }).activities);
+    const handle = await start(stubActivities({ train }).activities);
     await handle.result();
-    await orchestra.record('crashing-but-getting-on', handle);
+    await stack.recordHistory('crashing-but-getting-on', handle);
     expect(attempts()).toBe(8);
-    expect((await progressOf(handle)).notes.join()).toContain('came from step 3 to 6: it goes on');
+    expect((await progressOf(handle)).notes.join()).toContain('advanced from step 3 to 6, so it is retried');
   });
 
-  test('a tracking server that holds its worker up is gone without', async () => {
+  test('a run continues without a tracking server that does not answer in time', async () => {
     let release = () => {};
     const held = new Promise<Tracking>((resolve) => (release = () => resolve({})));
     const { activities } = stubActivities({ startTracking: () => held });
     const { resolveRun } = activities;
     activities.resolveRun = async (request) => ({ ...(await resolveRun(request)), heartbeatTimeoutMs: 2000 });
-    const handle = await play(activities);
+    const handle = await start(activities);
     expect(await handle.result()).toMatchObject({ nemo: { path: '/files/model.nemo' } });
     release();
-    await orchestra.record('late-tracking', handle);
+    await stack.recordHistory('late-tracking', handle);
   });
 });

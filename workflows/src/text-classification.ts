@@ -1,9 +1,10 @@
-import type {
-  Evaluated,
-  ResolvedRun,
-  TextClassificationInput,
-  TextClassificationResult,
-  Tracking,
+import {
+  runPipeline,
+  type Evaluated,
+  type ResolvedRun,
+  type TextClassificationInput,
+  type TextClassificationResult,
+  type Tracking,
 } from '@nautil/contracts';
 import { SearchAttributeType, defineSearchAttributeKey } from '@temporalio/common';
 import {
@@ -12,16 +13,17 @@ import {
   ContinueAsNew,
   continueAsNew,
   isCancellation,
+  log,
   patched,
   TimeoutFailure,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
 import { activitiesOn } from './activities-on.js';
-import { failureOf } from './failure-of.js';
 import { parseInput } from './parse-input.js';
 import { RunControl } from './run-control.js';
 import { RunProgress } from './run-progress.js';
+import { toWorkflowFailure } from './to-workflow-failure.js';
 
 const experiment = defineSearchAttributeKey('NautilExperiment', SearchAttributeType.KEYWORD);
 const model = defineSearchAttributeKey('NautilModel', SearchAttributeType.KEYWORD);
@@ -29,43 +31,47 @@ const dataset = defineSearchAttributeKey('NautilDataset', SearchAttributeType.KE
 const f1 = defineSearchAttributeKey('NautilF1', SearchAttributeType.DOUBLE);
 
 /**
- * Fine-tunes, evaluates and packages one text classifier. Every stage is found again by the hash of its inputs, so that
- * running a workflow again costs what changed.
+ * Fine-tunes, evaluates and packages one text classifier. The output of each stage is cached by the hash of its inputs, so a
+ * repeated run only performs the stages whose inputs have changed.
  *
  * `temporal workflow start --type textClassification --task-queue nautil --workflow-id my-run --input '{"overrides": ["trainer.max_epochs=1"]}'`
  */
 export async function textClassification(input?: unknown): Promise<TextClassificationResult> {
   const { workflowId, firstExecutionRunId, runId, taskQueue } = workflowInfo();
-  const { from, runKey = firstExecutionRunId, continued, home = taskQueue, ...request } = parseInput(input);
+  const { from, runKey = firstExecutionRunId, continued, home: homeQueue = taskQueue, ...request } = parseInput(input);
   const redo = from && { from, token: continued?.redoToken ?? runId };
   const progress = new RunProgress(runKey);
   const control = new RunControl({
     progress,
     continued,
-    continueAnew: (left) =>
-      continueAsNew<typeof textClassification>({
+    continueAsNew: (state) => {
+      log.info('continuing as new: the history is long');
+      return continueAsNew<typeof textClassification>({
         ...request,
         runKey,
         from,
-        home: run?.queues.cpu ?? home,
-        continued: { ...left, redoToken: redo?.token },
-      } satisfies TextClassificationInput),
+        home: run?.queues.cpu ?? homeQueue,
+        continued: { ...state, redoToken: redo?.token },
+      } satisfies TextClassificationInput);
+    },
   });
 
   let run: ResolvedRun | undefined;
   try {
     const { config, overrides } = request;
     const begunBefore = runKey !== firstExecutionRunId && config === undefined && overrides === undefined;
-    run = await activitiesOn(home).resolveRun({ ...request, workflowId, runKey, taskQueue, redo, begunBefore });
-    progress.home = run.queues.cpu;
+    run = await activitiesOn(homeQueue).resolveRun({ ...request, workflowId, runKey, taskQueue, redo, begunBefore });
+    progress.homeQueue = run.queues.cpu;
     return progress.finish(await runStages(run, control, progress));
   } catch (error) {
     if (error instanceof ContinueAsNew) throw error;
     if (isCancellation(error)) {
+      log.info('the run was cancelled', { stage: progress.current });
       if (run) await closeTracking(run, { status: 'KILLED', message: 'cancelled' });
       throw error;
     }
-    const failure = failureOf(error, progress.current);
+    const failure = toWorkflowFailure(error, progress.current);
+    log.error(failure.message, { stage: progress.current, type: failure.type });
     progress.fail(failure);
     if (run) await closeTracking(run, { status: 'FAILED', message: failure.message });
     throw failure;
@@ -86,41 +92,44 @@ async function runStages(
     { key: model, value: run.model },
     { key: dataset, value: run.dataset },
   ]);
-  const tracking = await cpu.startTracking(run).catch(untracked);
+  const tracking = await cpu.startTracking(run).catch(continueUntracked);
   progress.mlflowUrl = tracking.url;
 
-  const source = await control.stage('download', () => cpu.download({ run }));
-  const data = await control.stage('convert', () => cpu.convert({ run, source }));
-  const inputs = await control.stage('cache', () => cpu.cache({ run, source, data }));
-  const tokens = await control.stage('tokenize', () => cpu.tokenize({ run, inputs }));
-  const trained = await control.training((stopEarly) => gpu.train({ run, inputs, tokens, stopEarly }));
-  const evaluated = await control.stage('evaluate', async () => {
-    const made = await gpu.evaluate({ run, inputs, tokens, model: trained });
-    // No version mark: runs of before there was another way all say that they share files.
-    return run.queues.gpuSharesFiles ? made : cpu.bringHome({ run, evaluated: made });
-  });
-  const packaged = await control.stage('package', () => cpu.package({ run, inputs, tokens, evaluated }));
+  const { evaluated, packaged } = await runPipeline(
+    run,
+    {
+      ...cpu,
+      train: (request) => control.trainToEnd((stopEarly) => gpu.train({ ...request, stopEarly })),
+      evaluate: async (request) => {
+        const evaluated = await gpu.evaluate(request);
+        // No `patched()` needed: in old histories gpuSharesFiles is always true.
+        return run.queues.gpuSharesFiles ? evaluated : cpu.bringHome({ run, evaluated });
+      },
+    },
+    (stage, work) => control.stage(stage, work),
+  );
 
   if (evaluated.scores) upsertSearchAttributes([{ key: f1, value: evaluated.scores.f1Macro }]);
   const { runId, url } = await CancellationScope.nonCancellable(() =>
     cpu.finishTracking({ run, status: 'FINISHED', evaluated, packaged }),
-  ).catch(() => tracking); // the model is there: a tracking server is no reason to fail
-  return { nemo: packaged.nemo, ...reported(evaluated), mlflowRunId: runId, mlflowUrl: url };
+  ).catch(() => tracking); // The model exists, so a tracking server that is down must not fail the run.
+  return { nemo: packaged.nemo, ...reportOf(evaluated), mlflowRunId: runId, mlflowUrl: url };
 }
 
-function reported(evaluated: Evaluated): Omit<TextClassificationResult, 'nemo'> {
+function reportOf(evaluated: Evaluated): Omit<TextClassificationResult, 'nemo'> {
   const { report, reportFile, evaluations, scores, validation, picked } = evaluated;
   return { report, reportFile, evaluations, scores, validation, weights: picked };
 }
 
-/** A tracking server that holds its worker up is no reason to fail; an address that makes no sense is. */
-function untracked(error: unknown): Tracking {
-  const isLate = error instanceof ActivityFailure && error.cause instanceof TimeoutFailure;
-  if (isLate && patched('late-tracking-is-gone-without')) return {};
-  throw error;
+/** The run continues without MLflow when its server makes the activity time out, but fails when its address is invalid. */
+function continueUntracked(error: unknown): Tracking {
+  const isTimeout = error instanceof ActivityFailure && error.cause instanceof TimeoutFailure;
+  if (!isTimeout || !patched('late-tracking-is-gone-without')) throw error;
+  log.warn('MLflow did not answer in time: the run continues without it');
+  return {};
 }
 
-/** Leaves no MLflow run open behind a run that has ended; the caller hears of what ended it, not of this. */
+/** Closes the MLflow run of a run that has ended. An error here is ignored: the caller reports what ended the run. */
 async function closeTracking(
   run: ResolvedRun,
   outcome: { status: 'KILLED' | 'FAILED'; message: string },

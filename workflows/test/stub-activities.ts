@@ -38,7 +38,7 @@ const scores = {
   f1Weighted: 0.858,
 } as const;
 
-/** Activities that do nothing but answer, and note their calls: what is tested with them is the workflow alone. */
+/** Activities that only return a result and record their calls, for tests of the workflow alone. */
 export function stubActivities(change: Partial<RunActivities> = {}): {
   activities: RunActivities;
   calls: [string, unknown][];

@@ -2,20 +2,20 @@ import type { RunActivities, RunRequest, RunScores, SweepActivities, TrialEnd } 
 import { Context } from '@temporalio/activity';
 import { stubActivities } from './stub-activities.js';
 
-/** The overrides that a trial was started with, by the key that varies. */
+/** The learning rate in a trial's overrides: the value that varies. */
 const learningRateOf = ({ overrides = [] }: RunRequest): number =>
   Number(overrides.find((text) => text.startsWith('model.optim.lr='))?.split('=')[1]);
 
 /**
- * Activities of a sweep over learning rates and of its trials. `score` says what macro F1 each learning rate gives; the
- * order of the calls and how many trials ran at once are noted.
+ * Activities of a sweep over learning rates and of its trials. `score` maps a learning rate to its macro F1. The calls and the
+ * largest number of concurrent trials are recorded.
  */
 export function stubSweep(o: {
   rates: readonly number[];
   score?: (rate: number) => number;
   change?: Partial<RunActivities>;
 
-  /** Held while a trial trains. */
+  /** Awaited while a trial trains. */
   during?: (rate: number) => Promise<unknown>;
 }): { activities: RunActivities & SweepActivities; calls: [string, unknown][]; trained: number[]; most: () => number } {
   const rates = new Map<string, number>();
@@ -34,12 +34,12 @@ export function stubSweep(o: {
       const rate = rates.get(request.run.workflowId)!;
       running++;
       most = Math.max(most, running);
-      const beat = setInterval(() => Context.current().heartbeat(), 50);
+      const heartbeat = setInterval(() => Context.current().heartbeat(), 50);
       try {
         await o.during?.(rate);
         trained.push(rate);
       } finally {
-        clearInterval(beat);
+        clearInterval(heartbeat);
         running--;
       }
       return train(request);
@@ -72,7 +72,7 @@ export function stubSweep(o: {
       );
     },
   };
-  const noted = Object.entries(sweep).map(([name, activity]: [string, (input: never) => Promise<unknown>]) => [
+  const recorded = Object.entries(sweep).map(([name, activity]: [string, (input: never) => Promise<unknown>]) => [
     name,
     (input: never) => {
       calls.push([name, input]);
@@ -80,7 +80,7 @@ export function stubSweep(o: {
     },
   ]);
   return {
-    activities: { ...trialActivities, ...(Object.fromEntries(noted) as SweepActivities) },
+    activities: { ...trialActivities, ...(Object.fromEntries(recorded) as SweepActivities) },
     calls,
     trained,
     most: () => most,

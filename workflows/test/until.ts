@@ -1,16 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 
-const patienceMs = 20_000;
+const timeoutMs = 20_000;
 
-/** Resolves when the condition holds; it is asked again and again. */
+/** Polls the condition until it holds. */
 export async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
   for (const begun = Date.now(); !(await condition()); await sleep(20)) {
-    if (Date.now() - begun > patienceMs) throw new Error(`it did not come about within ${patienceMs} ms: ${condition}`);
+    if (Date.now() - begun > timeoutMs)
+      throw new Error(`the condition did not hold within ${timeoutMs} ms: ${condition.toString()}`);
   }
 }
 
-/** What a workflow failed with, or its result. */
+/** The failure of a workflow, or its result when it succeeds. */
 export async function failureOfRun(handle: WorkflowHandle): Promise<unknown> {
   try {
     return await handle.result();

@@ -9,20 +9,20 @@ import {
 import { Context } from '@temporalio/activity';
 import { faultPoint, TrainingMirror } from '@nautil/training';
 import { WorkerShutdown } from './errors.js';
-import { reportingFailures } from './failures.js';
-import type { StageControl } from './stages/fetched.js';
+import { reportingFailures } from './to-application-failure.js';
+import type { StageControl } from './stages/fetch.js';
 import { cache, convert, download, evaluate, packageModel, resolveRun, tokenize } from './stages/index.js';
 import { awaitTrial } from './sweep-await-trial.js';
 import { planSweep } from './sweep-plan.js';
 import { finishSweepTracking, startSweepTracking } from './sweep-tracking.js';
 import { finishTracking, startTracking, trackingOfTraining } from './tracking.js';
 import { Gate } from './gate.js';
-import { FilePassage } from './pass-files.js';
-import { placeRun, type Workplace } from './place-run.js';
+import { ArtifactTransfer } from './artifact-transfer.js';
+import { routeRun, type WorkerContext } from './route-run.js';
 import { train } from './train-activity.js';
 import { Trainers } from '@nautil/trainer-process';
 
-export interface ActivityDependencies extends Workplace {
+export interface ActivityDependencies extends WorkerContext {
   /** Address of the MLflow server; runs go on while it is down. */
   trackingUri: string;
 
@@ -39,7 +39,7 @@ const heartbeatSeconds = 2;
 /** The activities that the workflows call. This is the only place where Temporal meets the libraries. */
 export function createActivities(o: ActivityDependencies): RunActivities & SweepActivities {
   const { trackingUri, signalProgress } = o;
-  const files = new FilePassage(o);
+  const files = new ArtifactTransfer(o);
   const device = new Gate(o.trainings);
   const trainers = new Trainers();
   /** In turn on the device, with the run's files here, and what is made back where the other workers find it. */
@@ -58,7 +58,7 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
     };
   const activities: RunActivities & SweepActivities = {
     resolveRun: alive(async (request) => {
-      const run = await resolveRun(request, { place: (asked) => placeRun(asked, o) });
+      const run = await resolveRun(request, { place: (asked) => routeRun(asked, o) });
       return files.send(run, run);
     }),
     startTracking: alive((run) => startTracking(run, trackingUri)),

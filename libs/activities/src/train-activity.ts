@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   RemoteError,
-  type Made,
+  type StageResult,
   type TrainedModel,
   type TrainEvent,
   type TrainHeartbeat,
@@ -14,8 +14,8 @@ import type { MirrorPlace } from '@nautil/training';
 import { CancelledFailure, Context } from '@temporalio/activity';
 import { WorkerShutdown } from './errors.js';
 import { trainModel } from './stages/train.js';
-import { Pace } from './pace.js';
-import { placeAfter } from './place-after.js';
+import { SignalThrottle } from './signal-throttle.js';
+import { progressAfter } from './progress-after.js';
 import { trackTrained } from './tracking.js';
 
 export interface TrainDependencies {
@@ -38,12 +38,12 @@ const lastWordMs = 5000;
  * Trains in a process of its own, from the last checkpoint of the run's folder. The checkpoint is the truth; heartbeats
  * say that the trainer is alive, and where it is.
  */
-export async function train(request: TrainRequest, o: TrainDependencies): Promise<Made<TrainedModel>> {
+export async function train(request: TrainRequest, o: TrainDependencies): Promise<StageResult<TrainedModel>> {
   const { run } = request;
   const context = Context.current();
   let place: TrainHeartbeat | undefined;
   let stop: ((how: 'interrupt' | 'early') => void) | undefined;
-  const pace = new Pace();
+  const pace = new SignalThrottle();
   const cancelled = context.cancelled.catch(() => stop?.('interrupt'));
   /** The last place that the workflow was told. */
   let told: TrainHeartbeat | undefined;
@@ -53,7 +53,7 @@ export async function train(request: TrainRequest, o: TrainDependencies): Promis
     return o.signalProgress(run.workflowId, place).catch(() => undefined);
   };
   const onEvent = (event: TrainEvent): void => {
-    place = placeAfter(place, event);
+    place = progressAfter(place, event);
     if (place && pace.isDue(place, event)) void tell();
   };
   const tracking = o.tracking(request);

@@ -16,30 +16,30 @@ export interface RunActivities {
   /** Closes the MLflow run, with its artifacts when there are any. Never fails because MLflow is down. */
   finishTracking(outcome: RunOutcome): Promise<Tracking>;
 
-  download(o: { run: ResolvedRun }): Promise<Made<Source>>;
-  convert(o: { run: ResolvedRun; source: Source }): Promise<Made<LabelledData>>;
-  cache(o: { run: ResolvedRun; source: Source; data: LabelledData }): Promise<Made<CachedInputs>>;
-  tokenize(o: { run: ResolvedRun; inputs: CachedInputs }): Promise<Made<TokenizedData>>;
-  train(o: TrainRequest): Promise<Made<TrainedModel>>;
+  download(o: { run: ResolvedRun }): Promise<StageResult<Source>>;
+  convert(o: { run: ResolvedRun; source: Source }): Promise<StageResult<LabelledData>>;
+  cache(o: { run: ResolvedRun; source: Source; data: LabelledData }): Promise<StageResult<CachedInputs>>;
+  tokenize(o: { run: ResolvedRun; inputs: CachedInputs }): Promise<StageResult<TokenizedData>>;
+  train(o: TrainRequest): Promise<StageResult<TrainedModel>>;
   evaluate(o: {
     run: ResolvedRun;
     inputs: CachedInputs;
     tokens: TokenizedData;
     model: TrainedModel;
-  }): Promise<Made<Evaluated>>;
+  }): Promise<StageResult<Evaluated>>;
   package(o: {
     run: ResolvedRun;
     inputs: CachedInputs;
     tokens: TokenizedData;
     evaluated: Evaluated;
-  }): Promise<Made<Packaged>>;
+  }): Promise<StageResult<Packaged>>;
 
   /** Brings what a worker of another state folder made to this one; asked only where training shares no files. */
-  bringHome(o: { run: ResolvedRun; evaluated: Made<Evaluated> }): Promise<Made<Evaluated>>;
+  bringHome(o: { run: ResolvedRun; evaluated: StageResult<Evaluated> }): Promise<StageResult<Evaluated>>;
 }
 
 /** A stage's output, and how it came about. */
-export type Made<T> = T & {
+export type StageResult<T> = T & {
   /** True when it had been made before from equal inputs. */
   reused: boolean;
 

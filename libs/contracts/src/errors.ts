@@ -11,6 +11,12 @@ export const exitCodes: Readonly<Record<ErrorKind, number>> = {
   interrupted: 130,
 };
 
+/** What a failure in a workflow's history carries besides its type and message: the first of its `details`. */
+export interface FailureDetails {
+  kind: ErrorKind;
+  hint?: string | undefined;
+}
+
 export interface NautilErrorOptions {
   /** What the reader can do about it: one or more lines, without a final newline. */
   hint?: string | undefined;

@@ -3,6 +3,7 @@ export * from './errors.js';
 export * from './events.js';
 export * from './example.js';
 export * from './json.js';
+export * from './pipeline.js';
 export * from './report.js';
 export * from './sweep.js';
 export * from './trainer-protocol.js';

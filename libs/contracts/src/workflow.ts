@@ -12,8 +12,8 @@ export interface FileRef {
 }
 
 /** The stages of a run, in order. Each is one activity, found again by the hash of its inputs. */
-export const stages = ['download', 'convert', 'cache', 'tokenize', 'train', 'evaluate', 'package'] as const;
-export type Stage = (typeof stages)[number];
+export const stageNames = ['download', 'convert', 'cache', 'tokenize', 'train', 'evaluate', 'package'] as const;
+export type Stage = (typeof stageNames)[number];
 
 /** The task queue of everything but training; the Temporal CLI starts workflows on it. */
 export const defaultTaskQueue = 'nautil';
@@ -37,9 +37,9 @@ export const searchAttributes = {
  * stopEarly are updates, which answer or refuse (`temporal workflow update execute --name pause`), and signals, which do not.
  */
 export const progressQuery = 'progress';
-export const pauseSignal = 'pause';
-export const resumeSignal = 'resume';
-export const stopEarlySignal = 'stopEarly';
+export const pauseRequest = 'pause';
+export const resumeRequest = 'resume';
+export const stopEarlyRequest = 'stopEarly';
 
 /** Sent by the train activity, about a hundred times in a run however long it is: each one costs four events of history. */
 export const trainingSignal = 'training';

@@ -4,7 +4,7 @@ import { runTrainer, type RunningTask, type TaskOptions } from '@nautil/trainer-
 import type {
   CachedInputs,
   Evaluated,
-  Made,
+  StageResult,
   Packaged,
   ResolvedRun,
   TokenizedData,
@@ -55,12 +55,12 @@ export class StagedRun {
     return this.#run.folder;
   }
 
-  async cache(): Promise<Made<CachedInputs>> {
+  async cache(): Promise<StageResult<CachedInputs>> {
     const source = await stages.download({ run: this.#run });
     return stages.cache({ run: this.#run, source, data: await stages.convert({ run: this.#run, source }) });
   }
 
-  tokenize(inputs: CachedInputs): Promise<Made<TokenizedData>> {
+  tokenize(inputs: CachedInputs): Promise<StageResult<TokenizedData>> {
     return stages.tokenize({ run: this.#run, inputs });
   }
 
@@ -68,7 +68,7 @@ export class StagedRun {
     inputs: CachedInputs,
     tokens: TokenizedData,
     o: { onEvent?: (event: TrainEvent) => void | Promise<void>; onStarted?: (running: RunningTask) => void } = {},
-  ): Promise<Made<TrainedModel>> {
+  ): Promise<StageResult<TrainedModel>> {
     const request = { run: this.#run, inputs, tokens, stopEarly: false };
     return stages.trainModel(request, {
       compute: async (task, record) =>
@@ -83,7 +83,7 @@ export class StagedRun {
     });
   }
 
-  evaluate(inputs: CachedInputs, tokens: TokenizedData, model: TrainedModel): Promise<Made<Evaluated>> {
+  evaluate(inputs: CachedInputs, tokens: TokenizedData, model: TrainedModel): Promise<StageResult<Evaluated>> {
     return stages.evaluate({ run: this.#run, inputs, tokens, model }, async (options) => {
       const result = await this.#trainer({ task: { do: 'evaluate', ...options } });
       if (!('answers' in result)) throw new TypeError('an evaluation was answered with a training');
@@ -91,7 +91,7 @@ export class StagedRun {
     });
   }
 
-  package(inputs: CachedInputs, tokens: TokenizedData, evaluated: Evaluated): Promise<Made<Packaged>> {
+  package(inputs: CachedInputs, tokens: TokenizedData, evaluated: Evaluated): Promise<StageResult<Packaged>> {
     return stages.packageModel({ run: this.#run, inputs, tokens, evaluated });
   }
 }

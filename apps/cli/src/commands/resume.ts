@@ -2,7 +2,7 @@ import {
   defaultTaskQueue,
   defineError,
   progressQuery,
-  stages,
+  stageNames,
   type Progress,
   type Stage,
   type SweepInput,
@@ -29,7 +29,9 @@ export function register(program: Command): void {
     .description('Goes on with a run or a sweep that failed, was cancelled or is done; follows one that still runs.')
     .argument('<workflow-id>', 'the name of the run or sweep')
     .argument('[overrides...]', 'overrides of a run that go after its own: what they change is made anew')
-    .addOption(new Option('--from <stage>', 'make this stage of a run and those after it again').choices([...stages]))
+    .addOption(
+      new Option('--from <stage>', 'make this stage of a run and those after it again').choices([...stageNames]),
+    )
     .option('--task-queue <queue>', 'where workers wait', defaultTaskQueue)
     .option('--detach', 'start it and return')
     .option('--json', 'print the result as JSON')

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { finishTracking, placeAfter, stages, startTracking, trackingOfTraining } from '@nautil/activities';
+import { finishTracking, progressAfter, stages, startTracking, trackingOfTraining } from '@nautil/activities';
 import { canonicalJson, claimFence, sha256Of } from '@nautil/store';
 import {
   recordOf,
   type EpochEvaluated,
   type Evaluated,
-  type Made,
+  type StageResult,
   type Packaged,
   type ResolvedRun,
   type TrainHeartbeat,
@@ -101,7 +101,7 @@ async function runStages(
   trackingUri: string,
   o: { display: TrainingDisplay; echo: (entry: string) => void; signal: AbortSignal },
 ): Promise<{ evaluated: Evaluated; packaged: Packaged }> {
-  const stage = async <T>(name: string, work: () => Promise<Made<T>>): Promise<Made<T>> => {
+  const stage = async <T>(name: string, work: () => Promise<StageResult<T>>): Promise<StageResult<T>> => {
     o.signal.throwIfAborted();
     o.display.line(`${name} …`);
     const made = await work();
@@ -133,7 +133,7 @@ async function runStages(
           async (event) => {
             await record(event);
             if (event.type === 'warning') o.display.warn(event.message);
-            place = placeAfter(place, event);
+            place = progressAfter(place, event);
             if (place && event.type === 'step') o.display.show(place);
           },
           { control, echo: o.echo },

@@ -1,11 +1,23 @@
 import { basename } from 'node:path';
 import { listEncoderFiles } from '@nautil/formats';
-import type { CachedInputs, EncoderFiles, FileRef, LabelledData, Made, ResolvedRun, Source } from '@nautil/contracts';
+import type {
+  CachedInputs,
+  EncoderFiles,
+  FileRef,
+  LabelledData,
+  StageResult,
+  ResolvedRun,
+  Source,
+} from '@nautil/contracts';
 import { sha256Of, Store } from '@nautil/store';
 import { treeDigest } from './tree-digest.js';
 
 /** Keeps the data in the content-addressed store, where nothing outside can change it, and takes the encoder's digest. */
-export async function cache(o: { run: ResolvedRun; source: Source; data: LabelledData }): Promise<Made<CachedInputs>> {
+export async function cache(o: {
+  run: ResolvedRun;
+  source: Source;
+  data: LabelledData;
+}): Promise<StageResult<CachedInputs>> {
   const store = new Store();
   const keep = async (ref: FileRef | undefined): Promise<FileRef | undefined> =>
     ref && store.put(ref.path, basename(ref.path));

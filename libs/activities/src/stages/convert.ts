@@ -1,4 +1,4 @@
-import type { FileRef, LabelledData, Made, ResolvedRun, Source } from '@nautil/contracts';
+import type { FileRef, LabelledData, StageResult, ResolvedRun, Source } from '@nautil/contracts';
 import { DataError, importDataset, labelCounts, type LabelCounts } from '@nautil/datasets';
 import { fileRef, sha256Of, stageOutput } from '@nautil/store';
 import { treeDigest } from './tree-digest.js';
@@ -7,7 +7,13 @@ import { configOf, redoOf } from './run-settings.js';
 type Split = 'train' | 'validation' | 'test';
 
 /** NeMo's TSV of the run's data: converted from a data set's own layout, or checked as it is. */
-export async function convert({ run, source }: { run: ResolvedRun; source: Source }): Promise<Made<LabelledData>> {
+export async function convert({
+  run,
+  source,
+}: {
+  run: ResolvedRun;
+  source: Source;
+}): Promise<StageResult<LabelledData>> {
   const { config } = await configOf(run);
   const { dataset, class_labels, train_ds, validation_ds, test_ds } = config.model;
   const { format } = config.nautil.data;

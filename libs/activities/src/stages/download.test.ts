@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import type { LabelledData, Made, ResolvedRun, Source } from '@nautil/contracts';
+import type { LabelledData, StageResult, ResolvedRun, Source } from '@nautil/contracts';
 import { sha256Of } from '@nautil/store';
 import { startFileServer } from '@nautil/store/testing/file-server';
 import { startHubServer, type HubContent } from '@nautil/store/testing/hub-server';
@@ -61,7 +61,9 @@ const runOf = (overrides: string[], runKey = `run-${(runs += 1)}`): Promise<Reso
   return resolveRun({ workflowId: 'download-test', runKey, taskQueue: 'none', overrides }, { cwd: home });
 };
 
-async function downloadAndConvert(overrides: string[]): Promise<{ source: Made<Source>; data: Made<LabelledData> }> {
+async function downloadAndConvert(
+  overrides: string[],
+): Promise<{ source: StageResult<Source>; data: StageResult<LabelledData> }> {
   const run = await runOf(overrides);
   const source = await download({ run });
   return { source, data: await convert({ run, source }) };

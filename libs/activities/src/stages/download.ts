@@ -1,6 +1,6 @@
-import type { Made, ResolvedRun, Source } from '@nautil/contracts';
+import type { StageResult, ResolvedRun, Source } from '@nautil/contracts';
 import { findEncoderFiles } from './encoder-files.js';
-import { allReused, type StageControl } from './fetched.js';
+import { allReused, type StageControl } from './fetch.js';
 import { findData } from './find-data.js';
 import { requireTrainingData } from './require-training-data.js';
 import { configOf } from './run-settings.js';
@@ -9,7 +9,10 @@ import { configOf } from './run-settings.js';
  * Brings the raw data and the encoder of a run onto this machine, where they are not there yet: from http(s) addresses and
  * the Hugging Face hub, whole, compared with their digests, and once.
  */
-export async function download({ run }: { run: ResolvedRun }, control: StageControl = {}): Promise<Made<Source>> {
+export async function download(
+  { run }: { run: ResolvedRun },
+  control: StageControl = {},
+): Promise<StageResult<Source>> {
   const { config } = await configOf(run);
   requireTrainingData(config);
   // The encoder first: a name that stands for nothing is told before gigabytes of data are fetched.

@@ -5,7 +5,7 @@ import type {
   EpochEvaluated,
   Evaluated,
   FileRef,
-  Made,
+  StageResult,
   ResolvedRun,
   RunScores,
   SampleAnswer,
@@ -66,7 +66,7 @@ export async function evaluate(
   o: EvaluateInputs,
   compute: Evaluate,
   { echo }: { echo?: Echo } = {},
-): Promise<Made<Evaluated>> {
+): Promise<StageResult<Evaluated>> {
   const { config } = await configOf(o.run);
   const best = config.exp_manager.checkpoint_callback_params.save_best_model && o.model.bestWeights !== undefined;
   const weights = best ? o.model.bestWeights! : o.model.lastWeights;

@@ -4,7 +4,7 @@ import type {
   CachedInputs,
   Evaluated,
   JsonObject,
-  Made,
+  StageResult,
   Packaged,
   ResolvedRun,
   TokenizedData,
@@ -36,7 +36,7 @@ export async function packageModel(o: {
   tokens: TokenizedData;
   evaluated: Evaluated;
   echo?: Echo;
-}): Promise<Made<Packaged>> {
+}): Promise<StageResult<Packaged>> {
   const { tree, config } = await configOf(o.run);
   const job = await trainJobOf({ ...o, folder: o.run.folder });
   const encoderConfig = (await encoderConfigOf(job.encoder)) as JsonObject;

@@ -7,7 +7,7 @@ import {
   type Redo,
   type ResolvedRun,
   type RunRequest,
-  stages,
+  stageNames,
 } from '@nautil/contracts';
 import { encoderNameOf } from './encoder-files.js';
 import { beginExperiment, type Echo } from './experiment.js';
@@ -24,7 +24,7 @@ import {
   writeFileAtomic,
 } from '@nautil/store';
 import { EnvironmentInvalid, RunFolderMissing } from '../errors.js';
-import { here, type Place } from '../place-run.js';
+import { here, type Place } from '../route-run.js';
 
 /** Keys whose values are files or folders: relative ones are taken from `cwd`. */
 const pathKeys = [
@@ -149,7 +149,7 @@ const commandOf = ({ workflowId, config, overrides = [] }: RunRequest): string[]
 
 /** Kept with the run: a training that was made again is the run's own from then on, also when a later stage fails. */
 function redoing(run: ResolvedRun, { from, token }: Redo): ResolvedRun {
-  const again = stages.slice(stages.indexOf(from)).map((stage) => [stage, token]);
+  const again = stageNames.slice(stageNames.indexOf(from)).map((stage) => [stage, token]);
   return { ...run, redone: { ...run.redone, ...Object.fromEntries(again) } };
 }
 

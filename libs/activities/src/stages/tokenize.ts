@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { CachedInputs, FileRef, Made, ResolvedRun, TokenCacheRef, TokenizedData } from '@nautil/contracts';
+import type { CachedInputs, FileRef, StageResult, ResolvedRun, TokenCacheRef, TokenizedData } from '@nautil/contracts';
 import type { Config } from '@nautil/config';
 import { examplesOf, readExamples } from '@nautil/datasets';
 import { fileRef, stageOutput } from '@nautil/store';
@@ -18,7 +18,7 @@ export type OnProgress = (detail: string) => void;
 export async function tokenize(
   o: { run: ResolvedRun; inputs: CachedInputs; echo?: Echo },
   onProgress: OnProgress = () => {},
-): Promise<Made<TokenizedData>> {
+): Promise<StageResult<TokenizedData>> {
   const { config } = await configOf(o.run);
   const tokenizer = await tokenizerOf(config, o.inputs);
   const redo = redoOf(o.run, 'tokenize');

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Made, TrainedModel, TrainRequest } from '@nautil/contracts';
+import type { StageResult, TrainedModel, TrainRequest } from '@nautil/contracts';
 import { goldenPath } from '@nautil/testing';
 import { cache, convert, download, resolveRun, tokenize, trainModel } from './index.js';
 
@@ -64,7 +64,7 @@ async function train({ workflowId = 'w', runKey, more = [], stopEarly = false, r
   });
 }
 
-const weightsOf = ({ lastWeights }: Made<TrainedModel>): string => lastWeights.path;
+const weightsOf = ({ lastWeights }: StageResult<TrainedModel>): string => lastWeights.path;
 
 test('a run finds its training again', async () => {
   expect((await train({ runKey: 'first' })).reused).toBe(false);

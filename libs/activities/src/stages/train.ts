@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { FileRef, Made, TrainedModel, TrainEvent, TrainRequest } from '@nautil/contracts';
+import type { FileRef, StageResult, TrainedModel, TrainEvent, TrainRequest } from '@nautil/contracts';
 import { canonicalJson, explainWriteError, fileRef, sha256Of, stageOutput, writeFileAtomic } from '@nautil/store';
 import type { TrackingTask, TrainerTask, TrainOutcome } from '@nautil/trainer-process';
 import { withoutKeys } from './resolve-run.js';
@@ -30,7 +30,7 @@ const takeOverAfterMs = 180_000;
  * events, each once; the weights are named by digest. A training that is asked for again has a folder of its own: the
  * one before stays until the run is removed.
  */
-export async function trainModel(request: TrainRequest, o: TrainModelOptions): Promise<Made<TrainedModel>> {
+export async function trainModel(request: TrainRequest, o: TrainModelOptions): Promise<StageResult<TrainedModel>> {
   const { run } = request;
   const redo = redoOf(run, 'train');
   const folder = join(run.folder, redo === undefined ? 'training' : `training-${sha256Of(redo).slice(0, 12)}`);

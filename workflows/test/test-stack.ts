@@ -10,20 +10,27 @@ import { DefaultLogger, Runtime, Worker, bundleWorkflowCode, type WorkflowBundle
 
 const workflowsFolder = fileURLToPath(new URL('..', import.meta.url));
 
-/** Where `history` writes and the replay test reads. */
+/** Where `recordHistory` writes and the replay test reads. */
 export const historiesFolder = join(workflowsFolder, 'histories');
 
 const temporal = process.env['NAUTIL_TEMPORAL'] ?? join(workflowsFolder, '..', '.nautil', 'python', 'bin', 'temporal');
 
-/** One passage of the workflows' code, and what stands in its place. */
+/** Replaces one passage of a file in `src`, as a programmer might change it. */
 export interface Edit {
   file: string;
   find: string;
   replace: string;
 }
 
-/** The workflows as workers load them, or as they would be after edits. */
-export const bundleWorkflows = (edits: Edit[] = []): Promise<WorkflowBundle> =>
+export interface BundleOptions {
+  edits?: Edit[];
+
+  /** Modules of `src` by file name, each with the path of a module that takes its place. */
+  replacements?: Record<string, string>;
+}
+
+/** Bundles the workflows as workers load them, or with changes. */
+export const bundleWorkflows = ({ edits = [], replacements = {} }: BundleOptions = {}): Promise<WorkflowBundle> =>
   bundleWorkflowCode({
     workflowsPath: join(workflowsFolder, 'src', 'index.ts'),
     logger: new DefaultLogger('WARN'),
@@ -33,19 +40,26 @@ export const bundleWorkflows = (edits: Edit[] = []): Promise<WorkflowBundle> =>
         enforce: 'pre' as const,
         use: [{ loader: join(workflowsFolder, 'test', 'edit-loader.cjs'), options: edit }],
       }));
-      return { ...config, module: { ...config.module, rules: [...(config.module?.rules ?? []), ...rules] } };
+      const alias = Object.fromEntries(
+        Object.entries(replacements).map(([file, path]) => [join(workflowsFolder, 'src', file), path]),
+      );
+      return {
+        ...config,
+        resolve: { ...config.resolve, alias: { ...config.resolve?.alias, ...alias } },
+        module: { ...config.module, rules: [...(config.module?.rules ?? []), ...rules] },
+      };
     },
   });
 
-/** Activities by name; the workflow's types say what they take. */
-export type Players = object;
+/** Activity functions by type name; the types of the workflows state what each of them takes. */
+type Activities = object;
 
-/** A real Temporal server, a real worker with the real workflows, and activities that each test chooses. */
-export class Orchestra {
+/** A real Temporal server and real workers that run the real workflows. Each test supplies the activities. */
+export class TestStack {
   readonly #environment: TestWorkflowEnvironment;
   readonly #activityNames: string[];
-  readonly #workers: { worker: Worker; working: Promise<void> }[] = [];
-  readonly #players = new Map<string, Players>();
+  readonly #workers: { worker: Worker; running: Promise<void> }[] = [];
+  readonly #activities = new Map<string, Activities>();
 
   private constructor(environment: TestWorkflowEnvironment, activityNames: string[]) {
     this.#environment = environment;
@@ -53,10 +67,12 @@ export class Orchestra {
   }
 
   /**
-   * @param activityNames - all that the workflows may call
-   * @param o.longHistory - events after which the server suggests to continue as new; 4,096 by default
+   * Starts the server, and one worker on the task queue `test`.
+   *
+   * @param activityNames - the types of all activities that the workflows may call
+   * @param o.longHistory - number of events after which the server suggests to continue as new; 4,096 by default
    */
-  static async assemble(activityNames: string[], o: { longHistory?: number } = {}): Promise<Orchestra> {
+  static async start(activityNames: string[], o: { longHistory?: number } = {}): Promise<TestStack> {
     Runtime.install({ logger: new DefaultLogger('ERROR'), workerHeartbeatInterval: null });
     const keyword = (name: string) => defineSearchAttributeKey(name, SearchAttributeType.KEYWORD);
     const environment = await TestWorkflowEnvironment.createLocal({
@@ -73,45 +89,45 @@ export class Orchestra {
         ],
       },
     });
-    const orchestra = new Orchestra(environment, activityNames);
-    await orchestra.hire({ taskQueue: 'test', workflowBundle: await bundleWorkflows() });
-    return orchestra;
+    const stack = new TestStack(environment, activityNames);
+    await stack.startWorker({ taskQueue: 'test', workflowBundle: await bundleWorkflows() });
+    return stack;
   }
 
   get client(): Client {
     return this.#environment.client;
   }
 
-  /** Adds a worker: without a bundle it takes activities alone. */
-  async hire(o: { taskQueue: string; workflowBundle?: WorkflowBundle }): Promise<void> {
+  /** Starts another worker; without a bundle it runs activities only. */
+  async startWorker(o: { taskQueue: string; workflowBundle?: WorkflowBundle }): Promise<void> {
     const worker = await Worker.create({
       ...o,
       connection: this.#environment.nativeConnection,
       activities: Object.fromEntries(
-        this.#activityNames.map((name) => [name, (input: unknown) => this.#playerOf()(name, input)]),
+        this.#activityNames.map((name) => [name, (input: unknown) => this.#callActivity(name, input)]),
       ),
       maxHeartbeatThrottleInterval: 100,
       defaultHeartbeatThrottleInterval: 100,
     });
-    this.#workers.push({ worker, working: worker.run() });
+    this.#workers.push({ worker, running: worker.run() });
   }
 
-  async dismiss(): Promise<void> {
+  async stop(): Promise<void> {
     for (const { worker } of this.#workers) worker.shutdown();
-    await Promise.all(this.#workers.map(({ working }) => working));
+    await Promise.all(this.#workers.map(({ running }) => running));
     await this.#environment.teardown();
   }
 
-  /** Starts a workflow with activities of its own. @param o.type - the workflow's name; default `textClassification` */
-  play(o: {
+  /** Starts a workflow with its own activities. @param o.type - the workflow type; default `textClassification` */
+  startWorkflow(o: {
     type?: string;
     input?: unknown;
-    activities: Players;
+    activities: Activities;
     workflowId?: string;
     taskQueue?: string;
   }): Promise<WorkflowHandle> {
     const workflowId = o.workflowId ?? randomUUID();
-    this.#players.set(workflowId, o.activities);
+    this.#activities.set(workflowId, o.activities);
     const args = 'input' in o ? [o.input] : [];
     return this.client.workflow.start(o.type ?? 'textClassification', {
       taskQueue: o.taskQueue ?? 'test',
@@ -120,12 +136,12 @@ export class Orchestra {
     });
   }
 
-  /** Records a run for the replay test, when RECORD_HISTORIES is set. */
-  async record(name: string, handle: WorkflowHandle): Promise<void> {
+  /** Records a run for the replay test when RECORD_HISTORIES is set. */
+  async recordHistory(name: string, handle: WorkflowHandle): Promise<void> {
     if (!process.env['RECORD_HISTORIES']) return;
     const { historyToJSON } = await import('@temporalio/common/lib/proto-utils.js');
     const history = historyToJSON(await handle.fetchHistory());
-    // Machine names and paths play no part in a replay.
+    // Machine names and paths are irrelevant to a replay.
     const anonymous = history
       .replaceAll(/"(identity|stackTrace)":\s*"(?:[^"\\]|\\.)*"/g, '"$1": ""')
       .replaceAll(/"\d+@[^"]+"/g, '"worker"');
@@ -133,10 +149,11 @@ export class Orchestra {
     await writeFile(join(historiesFolder, `${name}.json`), `${anonymous}\n`);
   }
 
-  /** Children of a workflow, whose ids begin with its own, are played by the same activities. */
-  #playerOf(): (name: string, input: unknown) => unknown {
+  /** Child workflows, whose ids begin with that of their parent, use the activities of the parent. */
+  #callActivity(name: string, input: unknown): unknown {
     const { workflowId } = Context.current().info.workflowExecution!;
-    const players = this.#players.get(workflowId) ?? [...this.#players].find(([id]) => workflowId.startsWith(id))![1];
-    return (name, input) => (players as Record<string, (input: unknown) => unknown>)[name]!(input);
+    const activities =
+      this.#activities.get(workflowId) ?? [...this.#activities].find(([id]) => workflowId.startsWith(id))![1];
+    return (activities as Record<string, (input: unknown) => unknown>)[name]!(input);
   }
 }

@@ -10,7 +10,7 @@ const seconds = { least: 2, most: 10, ofElapsed: 1 / 5 };
  * When the workflow should hear of progress: a hundredth of the run further, or half of that with an evaluation, but not
  * more often than every two seconds at first and every ten seconds later; and of a warning at once.
  */
-export class Pace {
+export class SignalThrottle {
   readonly #now: () => number;
   #step = -Infinity;
   #at = -Infinity;

@@ -1,10 +1,10 @@
 import { expect, test } from '@jest/globals';
 import { openArtifactStore } from '@nautil/store';
-import { placeRun } from './place-run.js';
+import { routeRun } from './route-run.js';
 
 const request = { workflowId: 'w', runKey: 'k', taskQueue: 'nautil' };
 const place = (polled: string[], artifacts?: string) =>
-  placeRun(
+  routeRun(
     request,
     {
       home: 'a',

@@ -4,7 +4,7 @@ import type { ArtifactStore } from '@nautil/store';
 import { FilesNotShared } from './errors.js';
 
 /** What a worker knows of itself and of the others. */
-export interface Workplace {
+export interface WorkerContext {
   /** Its state folder; see homeId. */
   home: string;
 
@@ -30,9 +30,9 @@ export const here = async ({ taskQueue }: RunRequest): Promise<Place> => ({
  * @param patienceMs - how long one of our own that trains may take to start, while others train
  * @throws FilesNotShared when only workers train that could not get the run's files.
  */
-export async function placeRun(
+export async function routeRun(
   { taskQueue }: RunRequest,
-  { home, artifacts, isPolled }: Workplace,
+  { home, artifacts, isPolled }: WorkerContext,
   patienceMs = 15_000,
 ): Promise<Place> {
   const cpu = homeTaskQueue(taskQueue, home);

@@ -4,7 +4,7 @@ import type { TrainEvent, TrainHeartbeat } from '@nautil/contracts';
 const keptWarnings = 5;
 
 /** Where training is after an event; undefined before its start. */
-export function placeAfter(place: TrainHeartbeat | undefined, event: TrainEvent): TrainHeartbeat | undefined {
+export function progressAfter(place: TrainHeartbeat | undefined, event: TrainEvent): TrainHeartbeat | undefined {
   switch (event.type) {
     case 'start':
       return {

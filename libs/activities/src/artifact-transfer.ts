@@ -4,7 +4,7 @@ import { encoderFilesIn } from '@nautil/formats';
 import type { CachedInputs, EncoderFiles, FileRef, ResolvedRun } from '@nautil/contracts';
 import { fileRef, fileRefsIn, nautilHome, stageOutput, Store, type ArtifactStore } from '@nautil/store';
 import { FilesNotShared } from './errors.js';
-import type { Workplace } from './place-run.js';
+import type { WorkerContext } from './route-run.js';
 
 /** Path of a file that lies in the artifact store, for workers that have no copy. */
 const passed = /^artifact:(.+)$/;
@@ -15,11 +15,11 @@ type Passing = Pick<ResolvedRun, 'home' | 'queues'>;
  * Brings the files of a run to a worker with another state folder, and what it makes back. Files are named by digest all the way, so
  * that nothing depends on which worker a stage runs on. Between workers that share their files it does nothing.
  */
-export class FilePassage {
-  readonly #workplace: Workplace;
+export class ArtifactTransfer {
+  readonly #workplace: WorkerContext;
   readonly #store = new Store();
 
-  constructor(workplace: Workplace) {
+  constructor(workplace: WorkerContext) {
     this.#workplace = workplace;
   }
 

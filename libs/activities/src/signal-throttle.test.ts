@@ -1,10 +1,10 @@
 import { expect, test } from '@jest/globals';
-import { Pace } from './pace.js';
+import { SignalThrottle } from './signal-throttle.js';
 
 /** How often the workflow hears of a run whose steps take so long each. */
 function heard({ epochs, steps, secondsPerStep }: { epochs: number; steps: number; secondsPerStep: number }): number {
   let seconds = 0;
-  const pace = new Pace(() => seconds);
+  const pace = new SignalThrottle(() => seconds);
   const totalSteps = epochs * steps;
   let count = 0;
   for (let step = 1; step <= totalSteps; step++) {
@@ -27,7 +27,7 @@ test.each([
 });
 
 test('a warning is told at once', () => {
-  const pace = new Pace(() => 0);
+  const pace = new SignalThrottle(() => 0);
   const place = { step: 1, totalSteps: 1000 };
   expect(pace.isDue(place, { type: 'step' })).toBe(true);
   expect(pace.isDue(place, { type: 'step' })).toBe(false);

@@ -1,0 +1,26 @@
+import {
+  pauseRequest,
+  progressQuery,
+  resumeRequest,
+  stopEarlyRequest,
+  trainingSignal,
+  type ControlAnswer,
+  type Progress,
+  type SweepProgress,
+  type TrainingProgress,
+} from '@nautil/contracts';
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+
+export const runProgress = defineQuery<Progress>(progressQuery);
+export const sweepProgress = defineQuery<SweepProgress>(progressQuery);
+
+/** An update returns an answer or is rejected; a signal of the same name gets no reply. */
+export const pause = { update: defineUpdate<ControlAnswer>(pauseRequest), signal: defineSignal(pauseRequest) };
+export const resume = { update: defineUpdate<ControlAnswer>(resumeRequest), signal: defineSignal(resumeRequest) };
+export const stopEarly = {
+  update: defineUpdate<ControlAnswer>(stopEarlyRequest),
+  signal: defineSignal(stopEarlyRequest),
+};
+
+/** The train activity reports its progress. */
+export const trainingProgress = defineSignal<[TrainingProgress]>(trainingSignal);

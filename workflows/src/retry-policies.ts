@@ -1,0 +1,24 @@
+import type { ActivityOptions } from '@temporalio/workflow';
+
+/** How long one attempt at an activity may take, and how many attempts there are. */
+export interface RetryPolicy {
+  startToCloseTimeout: NonNullable<ActivityOptions['startToCloseTimeout']>;
+  maximumAttempts: number;
+}
+
+/**
+ * The time-outs are generous on purpose: heartbeats detect a dead worker, and waiting in a task queue has no time-out.
+ * Tests replace this module by one with fewer attempts.
+ */
+export const retryPolicies = {
+  /** Configuration and tracking. */
+  short: { startToCloseTimeout: '5 minutes', maximumAttempts: 10 },
+
+  /** Stages that transfer or process a whole data set. */
+  long: { startToCloseTimeout: '12 hours', maximumAttempts: 10 },
+
+  training: { startToCloseTimeout: '60 days', maximumAttempts: 25 },
+
+  /** Polling: each attempt is short, and their number is unlimited. */
+  poll: { startToCloseTimeout: '1 minute', maximumAttempts: Infinity },
+} satisfies Record<string, RetryPolicy>;

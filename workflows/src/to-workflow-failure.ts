@@ -1,0 +1,49 @@
+import type { FailureDetails, Stage } from '@nautil/contracts';
+import { ActivityFailure, ApplicationFailure, TemporalFailure, TimeoutFailure } from '@temporalio/workflow';
+
+/**
+ * The failure that a workflow ends with: that of its activity, with the same type and details, so that `temporal workflow
+ * describe` shows the type at the top and not three causes down.
+ *
+ * NOTE: Temporal retries a workflow task that throws a plain Error forever, so unexpected errors are converted, too.
+ */
+export function toWorkflowFailure(error: unknown, stage: Stage | undefined): ApplicationFailure {
+  if (error instanceof ApplicationFailure) return error;
+  const prefix = stage ? `${stage}: ` : '';
+  if (error instanceof ActivityFailure) {
+    const { cause } = error;
+    if (cause instanceof ApplicationFailure) {
+      const { message, type, details } = cause;
+      return ApplicationFailure.create({
+        message: prefix + message,
+        ...(type != null && { type }),
+        details: details ?? [],
+        nonRetryable: true,
+        cause,
+      });
+    }
+    if (cause instanceof TimeoutFailure) {
+      const details: FailureDetails = {
+        kind: 'environment',
+        hint: '`npx nautil status` shows whether a worker is running, and where its log is',
+      };
+      return ApplicationFailure.create({
+        message: `${prefix}no worker completed it: the ${cause.timeoutType} time-out of ${error.activityType} expired (${error.retryState ?? 'not retried'})`,
+        type: 'StageTimedOut',
+        nonRetryable: true,
+        details: [details],
+        cause,
+      });
+    }
+  }
+  return ApplicationFailure.fromError(error, { nonRetryable: true });
+}
+
+/** Type and message of the failure at the root of a child workflow's or an activity's failure. */
+export function rootFailure(error: unknown): { type: string; message: string } {
+  let failure = error;
+  while (failure instanceof TemporalFailure && !(failure instanceof ApplicationFailure) && failure.cause)
+    failure = failure.cause;
+  const { message, name } = failure instanceof Error ? failure : new Error(String(failure));
+  return { type: (failure instanceof ApplicationFailure && failure.type) || name, message };
+}
