@@ -70,7 +70,7 @@ test('the zoo of views, types and containers is read as PyTorch reads it', async
     expect(source.info('u8').dtype).toBe('U8');
     expect([...(await source.read('u8'))]).toEqual(truth.i64);
     expect(source.info('bool').dtype).toBe('BOOL');
-    expect([...(await source.read('bool'))].every((value) => value === 0 || value === 1)).toBe(true);
+    expect([...(await source.read('bool'))].filter((value) => value !== 0 && value !== 1)).toEqual([]);
     expect(source.info('scalar').shape).toEqual([]);
     expect([...(await source.readFloat32('scalar'))]).toEqual([truth.scalar]);
     expect((await source.read('empty')).length).toBe(0);
