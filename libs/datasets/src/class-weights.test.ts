@@ -1,5 +1,5 @@
-import { expect, test } from '@jest/globals';
 import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
 import { withFolder } from '@nautil/testing';
 import { classWeights, labelCounts } from './class-weights.js';
 

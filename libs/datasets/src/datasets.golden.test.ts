@@ -1,11 +1,11 @@
-import { describe, expect, test } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
 import type { Example } from '@nautil/contracts';
 import { goldenPath, goldenSetWith, readGoldenJson, withFolder } from '@nautil/testing';
 import { classWeights, labelCounts } from './class-weights.js';
-import { importDataset, type DatasetName } from './import/import-dataset.js';
+import { type DatasetName, importDataset } from './import/import-dataset.js';
 import { examplesOf, readExamples, type SkippedLine } from './read-examples.js';
 
 /** A case of NeMo 1.8.2's own dataset class: its input, its features and what it logged, or its error. */

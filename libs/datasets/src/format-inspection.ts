@@ -1,5 +1,5 @@
-import type { LengthSummary } from './length-histogram.js';
 import type { Problem, TsvInspection } from './inspect-tsv.js';
+import type { LengthSummary } from './length-histogram.js';
 
 const marks = { error: '✗', warning: '!', note: '·' } as const;
 const barWidth = 30;

@@ -1,8 +1,8 @@
-import { expect, test } from '@jest/globals';
 import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
 import { withFolder } from '@nautil/testing';
 import { formatInspection } from './format-inspection.js';
-import { inspectTsv, type InspectOptions, type ProblemKind, type TsvInspection } from './inspect-tsv.js';
+import { type InspectOptions, inspectTsv, type ProblemKind, type TsvInspection } from './inspect-tsv.js';
 import { examplesOf, readExamples } from './read-examples.js';
 
 const inspect = (content: string | Uint8Array, options?: InspectOptions) =>

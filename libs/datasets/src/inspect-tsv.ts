@@ -3,7 +3,7 @@ import type { Example } from '@nautil/contracts';
 import { splitWords } from '@nautil/python-format';
 import { LengthHistogram, type LengthSummary } from './length-histogram.js';
 import { isSkipped, parseLine } from './read-examples.js';
-import { readLines, type InvalidPlace } from './read-lines.js';
+import { type InvalidPlace, readLines } from './read-lines.js';
 import { SeenTexts } from './seen-texts.js';
 
 export interface InspectOptions {
@@ -190,8 +190,8 @@ export async function inspectTsv(path: string, options: InspectOptions = {}): Pr
   const lengths = { characters: new LengthHistogram(), words: new LengthHistogram(), tokens: new LengthHistogram() };
   let line = 0;
   let examples = 0;
-  const onInvalid = ({ line, column, byte }: InvalidPlace) =>
-    problems.add('encoding', { line, column, detail: `byte 0x${byte.toString(16).padStart(2, '0')}` });
+  const onInvalid = ({ byte, ...position }: InvalidPlace) =>
+    problems.add('encoding', { ...position, detail: `byte 0x${byte.toString(16).padStart(2, '0')}` });
 
   for await (const lines of readLines(path, { onInvalid })) {
     for (const content of lines) {

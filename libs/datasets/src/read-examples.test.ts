@@ -1,10 +1,10 @@
+import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { join } from 'node:path';
 import type { Example } from '@nautil/contracts';
 import { splitWords } from '@nautil/python-format';
 import { withFolder } from '@nautil/testing';
-import { examplesOf, isSkipped, readExamples, type ReadOptions, type SkippedLine } from './read-examples.js';
+import { examplesOf, readExamples, type ReadOptions, type SkippedLine } from './read-examples.js';
 
 async function readAll(
   content: string,
@@ -88,8 +88,7 @@ test('any text written as text, tab, label is read back unchanged', async () => 
 test('reading stops when the consumer stops', async () => {
   await withFolder({ 'train.tsv': 'a\t1\n'.repeat(1000) }, async (folder) => {
     const lines = readExamples(join(folder, 'train.tsv'));
-    const first = await lines.next();
-    expect(first.value && !isSkipped(first.value) && first.value.text).toBe('a');
+    expect(await lines.next()).toEqual({ done: false, value: { line: 1, text: 'a', label: 1 } });
     expect(await lines.return(undefined)).toEqual({ done: true, value: undefined });
   });
 });

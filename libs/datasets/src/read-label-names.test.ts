@@ -1,5 +1,5 @@
-import { expect, test } from '@jest/globals';
 import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
 import { withFolder } from '@nautil/testing';
 import { readLabelNames } from './read-label-names.js';
 

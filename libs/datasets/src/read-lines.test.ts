@@ -1,9 +1,9 @@
+import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { join } from 'node:path';
 import { withFolder } from '@nautil/testing';
 import { DataError } from './data-error.js';
-import { readLines, readWholeText, type InvalidPlace, type LinesOptions } from './read-lines.js';
+import { type InvalidPlace, type LinesOptions, readLines, readWholeText } from './read-lines.js';
 
 async function linesOf(content: string | Uint8Array, options?: LinesOptions): Promise<string[]> {
   return withFolder({ 'a.tsv': content }, async (folder) => {
@@ -35,8 +35,8 @@ test('chunk boundaries never split a line', async () => {
   let seed = 1;
   const random = (below: number) => (seed = (seed * 48271) % 0x7fffffff) % below;
   const ends = ['\n', '\r\n', '\r'];
-  const lines = Array.from({ length: 60_000 }, (_, at) => 'aé中😀'.repeat(random(12)) + at);
-  const content = lines.map((line) => line + ends[random(3)]).join('');
+  const lines = Array.from({ length: 60_000 }, (_, at) => `${'aé中😀'.repeat(random(12))}${at}`);
+  const content = lines.map((line) => `${line}${ends[random(3)]}`).join('');
   expect(Buffer.byteLength(content)).toBeGreaterThan(3e6);
   expect(await linesOf(content)).toEqual(lines);
 });

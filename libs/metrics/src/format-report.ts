@@ -1,5 +1,5 @@
 import type { ClassificationReport, ClassScores, EpochEvaluated, Scores } from '@nautil/contracts';
-import { cutToWidth, layOutTable, type Column } from './text-table.js';
+import { type Column, cutToWidth, layOutTable } from './text-table.js';
 
 const left = (title: string): Column => ({ title, align: 'left' });
 const right = (title: string): Column => ({ title, align: 'right' });

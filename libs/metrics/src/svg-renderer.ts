@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { HeatmapChart, LineChart } from 'echarts/charts';
 import { GridComponent, LegendComponent, TitleComponent, VisualMapComponent } from 'echarts/components';
-import { init, use, type EChartsCoreOption } from 'echarts/core';
+import { type EChartsCoreOption, init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 
 use([SVGRenderer, LineChart, HeatmapChart, GridComponent, LegendComponent, TitleComponent, VisualMapComponent]);

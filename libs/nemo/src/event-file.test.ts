@@ -1,4 +1,3 @@
-import { afterAll, expect, test } from '@jest/globals';
 import {
   appendFileSync,
   mkdtempSync,
@@ -11,6 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, expect, test } from '@jest/globals';
 import { Confusion } from '@nautil/metrics';
 import { EventFile, readEvents } from './event-file.js';
 import type { EventMessage } from './event-messages.js';

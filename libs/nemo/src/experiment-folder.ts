@@ -2,19 +2,19 @@ import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { stringifyNemoYaml, withTarget } from '@nautil/formats';
-import { experimentName, type Config } from '@nautil/config';
+import { type Config, experimentName } from '@nautil/config';
 import type { CheckpointSaved, EpochEvaluated, JsonObject, TrainDone, TrainEvent } from '@nautil/contracts';
+import { stringifyNemoYaml, withTarget } from '@nautil/formats';
 import { monitored } from '@nautil/metrics';
 import { writeFileAtomic } from '@nautil/store';
+import { EventFile } from './event-file.js';
 import { ExperimentLog } from './experiment-log.js';
 import { KeptCheckpoints, type WriteCheckpoint } from './kept-checkpoints.js';
-import { EventFile } from './event-file.js';
 import { formatNemoReport } from './nemo-report.js';
 import { recordTraining } from './record-training.js';
 
 export interface ExperimentOptions {
-  /** As `placeExperiment` gave it. */
+  /** As `createLogDir` gave it. */
   folder: string;
   manager: Config['exp_manager'];
 
@@ -29,7 +29,7 @@ const rule = '='.repeat(91);
  * NeMo's names. It listens to training; the run's own state is elsewhere, so that losing this folder loses no step.
  *
  * @example
- * const { folder } = await placeExperiment({ manager: config.exp_manager, cwd });
+ * const { folder } = await createLogDir({ manager: config.exp_manager, cwd });
  * const experiment = await ExperimentFolder.open({ folder, manager: config.exp_manager });
  * await experiment.begin({ command: process.argv.slice(1), model: tree.model, cwd });
  * await trainClassifier(job, (event) => experiment.hear(event, (path) => link(latestCheckpoint, path)));
@@ -108,14 +108,19 @@ export class ExperimentFolder {
       case 'start':
         this.#length = event;
         this.log.info('text_classification_with_bert', rule);
-        return this.log.info('text_classification_with_bert', 'Starting training...');
+        {
+          this.log.info('text_classification_with_bert', 'Starting training...');
+          return;
+        }
       case 'checkpoint':
         return this.#checkpoint(event, write);
       case 'eval':
         if (event.split === 'test') this.#report(event);
         return;
-      case 'warning':
-        return this.log.warn('training', event.message);
+      case 'warning': {
+        this.log.warn('training', event.message);
+        return;
+      }
       case 'done':
         return this.#done(event, write);
       case 'step':

@@ -3,6 +3,6 @@ export { ExperimentFolder, type ExperimentOptions } from './experiment-folder.js
 export { ExperimentLog } from './experiment-log.js';
 export { linkOrCopy, type WriteCheckpoint } from './kept-checkpoints.js';
 export { formatNemoReport } from './nemo-report.js';
-export { CannotResume, placeExperiment, type ExperimentPlace } from './place-experiment.js';
+export { CannotResume, createLogDir, type LogDir } from './create-log-dir.js';
 export { recordTraining } from './record-training.js';
 export { logSplit, logStartOfRun, type StartOfRun, type TokenizedSplit } from './start-of-run-log.js';

@@ -1,6 +1,6 @@
 import { copyFile, link, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Type, type Static } from '@sinclair/typebox';
+import { type Static, Type } from '@sinclair/typebox';
 import { Ajv } from 'ajv';
 import { improves } from '@nautil/metrics';
 import { pythonFixed } from '@nautil/python-format';
@@ -90,10 +90,10 @@ export class KeptCheckpoints {
         await rm(join(folder, file));
     }
     const kept = new KeptCheckpoints(options, best, state);
-    while (saveTopK >= 0 && best.size > saveTopK) {
-      const worst = kept.#worst()!;
-      best.delete(worst);
-      await rm(join(folder, worst), { force: true });
+    const surplus = saveTopK < 0 ? [] : kept.#sorted().slice(saveTopK);
+    for (const file of surplus) {
+      best.delete(file);
+      await rm(join(folder, file), { force: true });
     }
     return kept;
   }
@@ -147,9 +147,9 @@ export class KeptCheckpoints {
     const { folder, monitor, mode, saveTopK } = this.#options;
     const value = rankable(evaluation.value, mode);
     const isFull = saveTopK > 0 && this.#best.size >= saveTopK;
-    const worst = isFull ? this.#worst() : undefined;
+    const worst = isFull ? this.#sorted().at(-1) : undefined;
     const prefix = `Epoch ${evaluation.epoch}, global step ${evaluation.step}: '${monitor}'`;
-    if (worst !== undefined && !improves(value, this.#best.get(worst)!, mode)) {
+    if (worst !== undefined && !improves(value, this.#best.get(worst) ?? NaN, mode)) {
       return { message: `${prefix} was not in top ${saveTopK}` };
     }
     const file = this.#freeName(evaluation.epoch, worst);
@@ -158,7 +158,8 @@ export class KeptCheckpoints {
     if (worst !== undefined) this.#best.delete(worst);
     this.#best.set(file, value);
     if (worst !== undefined && worst !== file) await rm(join(folder, worst), { force: true });
-    const best = this.#best.get(this.#sorted()[0]!)!;
+    const values = [...this.#best.values()];
+    const best = mode === 'min' ? Math.min(...values) : Math.max(...values);
     const top = saveTopK === -1 ? this.#best.size : saveTopK;
     return {
       path,
@@ -196,10 +197,6 @@ export class KeptCheckpoints {
   #sorted(): string[] {
     const sign = this.#options.mode === 'min' ? 1 : -1;
     return [...this.#best].sort(([, a], [, b]) => (a === b ? 0 : sign * (a - b))).map(([file]) => file);
-  }
-
-  #worst(): string | undefined {
-    return this.#sorted().at(-1);
   }
 
   async #writeState(): Promise<void> {

@@ -1,12 +1,12 @@
-import { afterAll, expect, test } from '@jest/globals';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, expect, test } from '@jest/globals';
+import { parse } from 'yaml';
+import { pythonFloat, pythonString } from '@nautil/python-format';
 import { goldenSetWith } from '@nautil/testing';
 import { buildTokenCache, loadTokenizer, type TokenCacheSummary } from '@nautil/tokenization';
-import { parse } from 'yaml';
 import { ExperimentLog } from './experiment-log.js';
-import { pythonFloat, pythonString } from '@nautil/python-format';
 import { logSplit, logStartOfRun, type TokenizedSplit } from './start-of-run-log.js';
 
 /** An entry of a log: what stands between its time and the next entry. */

@@ -1,6 +1,6 @@
-/** `format(value, '.Nf')` as Python does: the exact binary value is rounded, ties to the even digit. */
+/** Python's `format(value, '.Nf')`: rounds the exact binary value, ties to the even digit. */
 export function pythonFixed(value: number, digits: number): string {
-  // NOTE: toFixed rounds a tie up, Python to even. A binary number can be a tie only when 2^(N+1) times it is whole.
+  // NOTE: toFixed rounds ties up, Python rounds them to even. A binary number is a tie only if 2^(N+1) times it is whole.
   const scaled = value * 10 ** digits;
   const isTie = scaled % 1 === 0.5 && Number.isInteger(value * 2 ** (digits + 1));
   const isEven = Math.floor(scaled) % 2 === 0;

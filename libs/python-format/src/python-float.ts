@@ -1,4 +1,4 @@
-/** A float as Python writes it: `1.0`, `1e-05`, `inf`. */
+/** Formats a float as Python does: `1.0`, `1e-05`, `inf`. */
 export function pythonFloat(value: number): string {
   if (Number.isNaN(value)) return 'nan';
   if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf';

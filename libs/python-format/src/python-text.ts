@@ -1,9 +1,9 @@
-/** What Python's `str.split()` splits at; \s differs: it has U+FEFF and lacks U+001C to U+001F and U+0085. */
+/** Python's white space. JavaScript's \s differs: it includes U+FEFF and excludes U+001C to U+001F and U+0085. */
 const space = String.raw`[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]`;
 const spaces = new RegExp(`${space}+`);
 const spacesAtEnds = new RegExp(`^${space}+|${space}+$`, 'g');
 
-/** The words of a text as Python's `str.split()` gives them. */
+/** Splits a text as Python's `str.split()` does. */
 export function splitWords(text: string): string[] {
   const words = text.split(spaces);
   if (words[0] === '') words.shift();
@@ -11,7 +11,7 @@ export function splitWords(text: string): string[] {
   return words;
 }
 
-/** A text as Python's `str.strip()` gives it. */
+/** Strips a text as Python's `str.strip()` does. */
 export function stripSpaces(text: string): string {
   return text.replace(spacesAtEnds, '');
 }
@@ -20,7 +20,7 @@ const asciiInteger = /^[+-]?\d+(?:_\d+)*$/;
 const unicodeInteger = /^[+-]?\p{Nd}+(?:_\p{Nd}+)*$/u;
 const digit = /^\p{Nd}$/u;
 
-/** The value of Python's `int(word)`, undefined where it raises ValueError: `-1`, `+1`, `1_0` and full-width digits are integers, `1.0` is not. */
+/** The value of Python's `int(word)`; undefined where it raises ValueError. `-1`, `+1`, `1_0` and full-width digits are integers, `1.0` is not. */
 export function parsePythonInt(word: string): number | undefined {
   if (asciiInteger.test(word)) return Number(word.replaceAll('_', '')) + 0;
   if (!unicodeInteger.test(word)) return undefined;
@@ -28,7 +28,7 @@ export function parsePythonInt(word: string): number | undefined {
   return Number(ascii.join('')) + 0;
 }
 
-/** Unicode's decimal digits come in unbroken runs of whole decades, each from zero to nine. */
+/** The value of a Unicode decimal digit: such digits form contiguous runs from zero to nine. */
 function digitValue(char: string): number {
   const codePoint = char.codePointAt(0) ?? 0;
   let zero = codePoint;

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { Example } from '@nautil/contracts';
 import { canonicalJson, sha256Of, writeFileAtomic } from '@nautil/store';
-import { lengthStatistics, type LengthStatistics } from './length-statistics.js';
+import { type LengthStatistics, lengthStatistics } from './length-statistics.js';
 import { cacheVersion, rowsPerBlock, writeBlock, writeFooter, writeHeader, writeTail } from './token-cache-format.js';
 import { tokenizeChunk, type TokenizedChunk } from './tokenize-chunk.js';
-import { TokenizerPool } from './tokenizer-pool.js';
 import type { Tokenizer } from './tokenizer.js';
+import { TokenizerPool } from './tokenizer-pool.js';
 
 export interface TokenCacheOptions {
   examples: AsyncIterable<Example>;

@@ -1,8 +1,8 @@
-import { expect, test } from '@jest/globals';
 import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
 import { withFolder } from '@nautil/testing';
 import { TokenizerError } from './errors.js';
-import { loadTokenizer, type LoadedTokenizer, type TokenizerOptions } from './load-tokenizer.js';
+import { type LoadedTokenizer, loadTokenizer, type TokenizerOptions } from './load-tokenizer.js';
 import { createTokenizer } from './tokenizer.js';
 
 const tokens = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', '[E1]', 'fine', 'film', '##s', '.', '__proto__', '1'];

@@ -1,9 +1,10 @@
 import type { JsonObject } from '@nautil/contracts';
-import { decideCasing, type Casing } from './casing.js';
+import { type Casing, decideCasing } from './casing.js';
 import { TokenizerError } from './errors.js';
-import { mergesFromVocabulary, parseMerges, type Merge } from './merges.js';
-import { byteLevelJson, wordPieceJson, type SpecialTokenNames } from './pipeline-json.js';
+import { type Merge, mergesFromVocabulary, parseMerges } from './merges.js';
+import { byteLevelJson, type SpecialTokenNames, wordPieceJson } from './pipeline-json.js';
 import { configuredSpecialTokens, edgesOf, readSpecialTokens, requireInVocabulary } from './special-token-roles.js';
+import { createTokenizer, type Tokenizer } from './tokenizer.js';
 import type { PipelineStep, TokenizerJson, TokenizerMode } from './tokenizer-definition.js';
 import {
   existing,
@@ -15,7 +16,6 @@ import {
   supported,
   tokenizerJsonOf,
 } from './tokenizer-files.js';
-import { createTokenizer, type Tokenizer } from './tokenizer.js';
 
 export interface TokenizerOptions {
   /** Folder in Hugging Face's layout: tokenizer.json, vocab.txt, or vocab.json with merges.txt; and tokenizer_config.json. */

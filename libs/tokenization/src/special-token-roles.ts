@@ -64,7 +64,7 @@ export function readSpecialTokens(tokens: Record<string, string> | null | undefi
  * new token.
  */
 export function requireInVocabulary(requested: Record<string, string> | null | undefined, json: TokenizerJson): void {
-  for (const content of Object.values(readSpecialTokens(requested))) {
+  for (const content of Object.values<string>({ ...readSpecialTokens(requested) })) {
     const id = idOf(json, content);
     if (id === undefined) {
       throw new TokenizerError(`special_tokens: ${JSON.stringify(content)} is not in the vocabulary`, {

@@ -3,15 +3,15 @@ import { crc32 } from 'node:zlib';
 import { CorruptCache } from './errors.js';
 import {
   aligned,
+  type Block,
   blockOf,
+  type CacheFooter,
+  type CacheHeader,
   footerBytes,
   headerBytes,
   readFooter,
   readHeader,
   rowsPerBlock,
-  type Block,
-  type CacheFooter,
-  type CacheHeader,
 } from './token-cache-format.js';
 
 /** The tokenised examples of a file, on disk. Memory holds the lengths and a bounded number of blocks. Rows start at 0. */
@@ -50,7 +50,7 @@ const maxHeldBytes = 32 << 20;
  *
  * @throws CorruptCache when the file is truncated, altered, of another version, or (with `key`) was built from other input
  */
-export async function openTokenCache(path: string, o: { key?: string } = {}): Promise<TokenCache> {
+export function openTokenCache(path: string, o: { key?: string } = {}): TokenCache {
   let file: number;
   try {
     file = openSync(path, 'r');

@@ -1,7 +1,7 @@
-import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
 import type { Example } from '@nautil/contracts';
 import { splitWords } from '@nautil/python-format';
 import { goldenPath, goldenSetWith, readGoldenJson, withFolder } from '@nautil/testing';
@@ -306,7 +306,7 @@ async function withCache(
       yield* examples;
     }
     await buildTokenCache({ examples: each(), out, tokenizer, maxLength, key: '00'.repeat(32) });
-    const cache = await openTokenCache(out);
+    const cache = openTokenCache(out);
     use(cache);
     cache.close();
   });

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { createTokenizer } from './tokenizer.js';
 import { tokenizeChunk } from './tokenize-chunk.js';
+import { createTokenizer } from './tokenizer.js';
 import type { WorkerInput } from './tokenizer-pool.js';
 
 const { definition, maxLength } = workerData as WorkerInput;

@@ -1,7 +1,7 @@
 import { ByteLevelPreTokenizer, Tokenizer as Pipeline } from '@huggingface/tokenizers';
 import { splitWords } from '@nautil/python-format';
 import { canonicalJson, sha256Of } from '@nautil/store';
-import { normalizeForBert, type BertNormalizerOptions } from './bert-normalizer.js';
+import { type BertNormalizerOptions, normalizeForBert } from './bert-normalizer.js';
 import { slowBertWords } from './slow-bert-words.js';
 import { SpecialTokens } from './special-tokens.js';
 import type { PipelineStep, TokenizerDefinition, TokenizerMode } from './tokenizer-definition.js';

@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { link } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { loadConfig, type Config } from '@nautil/config';
 import type { TrainEvent } from '@nautil/contracts';
-import { CannotResume, ExperimentFolder, placeExperiment, readEvents } from '@nautil/nemo';
+import { ExperimentFolder, readEvents } from '@nautil/nemo';
 import { packageRoot } from '@nautil/store';
 import { goldenPath } from '@nautil/testing';
 import { trainClassifier } from '@nautil/training';
@@ -23,76 +23,6 @@ async function expManager(...overrides: string[]): Promise<Config['exp_manager']
   const { config } = await loadConfig({ overrides: overrides.map((one) => `exp_manager.${one}`) });
   return config.exp_manager;
 }
-
-const place = async (overrides: string[], now = new Date(2026, 0, 31, 9, 5, 7)) => {
-  const placed = await placeExperiment({ manager: await expManager(...overrides), cwd, now });
-  return { ...placed, folder: relative(cwd, placed.folder) };
-};
-
-describe('the folder of a run', () => {
-  test('is named by the time, in nemo_experiments where one stands', async () => {
-    expect((await place([])).folder).toBe('nemo_experiments/TextClassification/2026-01-31_09-05-07');
-    // NeMo would mix the files of two runs that start in one second.
-    expect((await place([])).folder).toBe('nemo_experiments/TextClassification/2026-01-31_09-05-07_1');
-  });
-
-  test('is version_0, version_1, … without the time, each for one run, also when they start at once', async () => {
-    const options = ['use_datetime_version=false', 'exp_dir=runs', 'name=mine'];
-    mkdirSync(join(cwd, 'runs/mine/version_3'), { recursive: true });
-    const folders = await Promise.all(Array.from({ length: 8 }, () => place(options)));
-    expect(folders.map(({ folder }) => folder).sort()).toEqual(
-      [10, 11, 4, 5, 6, 7, 8, 9].map((n) => `runs/mine/version_${n}`),
-    );
-  });
-
-  test('is what explicit_log_dir or version say', async () => {
-    const { folder, warnings } = await place(['explicit_log_dir=here', 'exp_dir=runs']);
-    expect(folder).toBe('here');
-    expect(warnings).toEqual([expect.stringContaining('exp_dir and version are not looked at')]);
-    expect((await place(['exp_dir=runs', 'version=v7'])).folder).toBe('runs/TextClassification/v7');
-  });
-
-  test('is no other run’s, also when trials of a sweep name the same one at once', async () => {
-    const places = await Promise.all(Array.from({ length: 4 }, () => place(['explicit_log_dir=shared'])));
-    expect(places.map((at) => at.folder).sort()).toEqual(['shared', 'shared_1', 'shared_2', 'shared_3']);
-    expect(places.flatMap((at) => at.warnings).join('\n')).toMatch(/shared is another run's: files go to .*shared_1/);
-  });
-});
-
-describe('resume_if_exists', () => {
-  const resume = ['exp_dir=runs', 'resume_if_exists=true'];
-  const folder = 'runs/TextClassification';
-  const checkpoints = (): string => join(cwd, folder, 'checkpoints');
-
-  test('refuses when there is nothing, unless it may start anew', async () => {
-    await expect(place(resume)).rejects.toBeInstanceOf(CannotResume);
-    const started = await place([...resume, 'resume_ignore_no_checkpoint=true']);
-    expect(started).toMatchObject({ folder, warnings: [expect.stringContaining('training starts anew')] });
-    expect(started.resumeFrom).toBeUndefined();
-  });
-
-  test('takes the last checkpoint, and moves the files of the start before', async () => {
-    mkdirSync(checkpoints(), { recursive: true });
-    writeFileSync(join(checkpoints(), 'a--val_loss=0.5000-epoch=1-last.ckpt'), '');
-    for (const run of [0, 1]) {
-      writeFileSync(join(cwd, folder, 'cmd-args.log'), `start ${run}`);
-      const { resumeFrom } = await place(resume);
-      expect(resumeFrom).toBe(join(checkpoints(), 'a--val_loss=0.5000-epoch=1-last.ckpt'));
-      expect(readFileSync(join(cwd, folder, `run_${run}/cmd-args.log`), 'utf8')).toBe(`start ${run}`);
-    }
-    expect(readdirSync(join(cwd, folder)).sort()).toEqual(['checkpoints', 'run_0', 'run_1']);
-  });
-
-  test('refuses several last ones by name, and a run that has ended unless it may go past the end', async () => {
-    mkdirSync(checkpoints(), { recursive: true });
-    for (const name of ['a-last.ckpt', 'b-last.ckpt']) writeFileSync(join(checkpoints(), name), '');
-    await expect(place(resume)).rejects.toThrow('several last checkpoints: a-last.ckpt, b-last.ckpt');
-    writeFileSync(join(checkpoints(), 'a-end.ckpt'), '');
-    await expect(place(resume)).rejects.toThrow('has ended');
-    const { resumeFrom } = await place([...resume, 'resume_past_end=true']);
-    expect(resumeFrom).toBe(join(checkpoints(), 'a-end.ckpt'));
-  });
-});
 
 describe('what a run leaves', () => {
   let run: TinyRun;

@@ -75,7 +75,7 @@ async function evaluateOn(
   encoder: EncoderConfig,
   { job, on, afterBatch }: EvaluateWeightsOptions & Required<Pick<EvaluateWeightsOptions, 'on'>>,
 ): Promise<Evaluation> {
-  const cache = await openTokenCache(on.cache);
+  const cache = openTokenCache(on.cache);
   try {
     const batches = batchesOf(cache, {
       dataset: on.dataset,

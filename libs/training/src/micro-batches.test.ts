@@ -22,7 +22,7 @@ async function stepWith(split: number, clip: number) {
   });
   await graph.load(initial.read);
   await initial.close();
-  const cache = await openTokenCache(trainCache);
+  const cache = openTokenCache(trainCache);
   const batches = batchesOf(cache, {
     dataset: config.model.train_ds,
     limit: 1,

@@ -98,7 +98,7 @@ test('an evaluation whose batches do not fit gives the same report in parts', as
   const head = { numClasses: job.numClasses, numOutputLayers: job.config.model.classifier_head.num_output_layers };
   const initial = await openInitialClassifier(job.encoder, head, 1);
   const graph = new ClassifierGraph({ encoder: initial.encoder, ...head, precision: job.config.trainer.precision });
-  const cache = await openTokenCache(job.trainCache);
+  const cache = openTokenCache(job.trainCache);
   try {
     await graph.load(initial.read);
     const { model, trainer, nautil } = job.config;

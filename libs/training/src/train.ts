@@ -85,8 +85,8 @@ async function openRun(job: TrainJob): Promise<Run> {
   const head = { numClasses: job.numClasses, numOutputLayers: model.classifier_head.num_output_layers };
   const initial = await openInitialClassifier(job.encoder, head, nautil.seed);
   const maxPositions = maxLength(initial.encoder);
-  const trainCache = await openTokenCache(job.trainCache);
-  const validationCache = job.validationCache === undefined ? undefined : await openTokenCache(job.validationCache);
+  const trainCache = openTokenCache(job.trainCache);
+  const validationCache = job.validationCache === undefined ? undefined : openTokenCache(job.validationCache);
   const train = batchesOf(trainCache, {
     dataset: model.train_ds,
     limit: trainer.limit_train_batches,

@@ -6,7 +6,7 @@ import {
   ExperimentLog,
   logSplit,
   logStartOfRun,
-  placeExperiment,
+  createLogDir,
   type TokenizedSplit,
 } from '@nautil/nemo';
 import type { Evaluation } from '@nautil/training';
@@ -30,7 +30,7 @@ export async function beginExperiment(o: {
   echo?: Echo | undefined;
 }): Promise<{ logDir: string; resumeFrom?: string; warnings: string[] }> {
   const { config, tree } = o;
-  const { folder, resumeFrom, warnings } = await placeExperiment({ manager: config.exp_manager, cwd: o.cwd });
+  const { folder, resumeFrom, warnings } = await createLogDir({ manager: config.exp_manager, cwd: o.cwd });
   const experiment = await ExperimentFolder.open({ folder, manager: config.exp_manager, echo: o.echo });
   const nautil = { tokenization: { mode: config.nautil.tokenization.mode } };
   await experiment.begin({ command: o.command, model: tree['model'] as JsonObject, nautil, cwd: o.cwd });

@@ -1,8 +1,8 @@
-import { expect, test } from '@jest/globals';
-import { packageRoot } from '@nautil/store';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { packageRoot } from '@nautil/store';
 import { withFolder } from '@nautil/testing';
 
 const program = join(packageRoot(), 'libs/datasets/src/bin/import.ts');

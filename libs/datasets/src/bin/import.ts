@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { exitCodeOf, formatError, UsageError } from '@nautil/contracts';
-import { datasetNames, importDataset, type DatasetName, type ImportedDataset } from '../import/import-dataset.js';
+import { type DatasetName, datasetNames, importDataset, type ImportedDataset } from '../import/import-dataset.js';
 
 const usage = `Converts a dataset's original files to NeMo's format: one example per line, text, tab, label (a whole number).
 
@@ -21,7 +21,10 @@ const hint = '--help lists the options';
 
 async function run(args: string[]): Promise<void> {
   const { values } = parse(args);
-  if (values.help) return console.log(usage);
+  if (values.help) {
+    process.stdout.write(`${usage}\n`);
+    return;
+  }
   const { dataset_name: name, source_data_dir: source, target_data_dir: target } = values;
   if (!isDatasetName(name)) {
     throw new UsageError(
@@ -39,7 +42,7 @@ async function run(args: string[]): Promise<void> {
     doLowerCase: values.do_lower_case ?? false,
     nemoCompatible: values.nemo_compatible ?? false,
   });
-  console.log(values.json ? JSON.stringify(imported, null, 2) : describe(imported));
+  process.stdout.write(`${values.json ? JSON.stringify(imported, null, 2) : describe(imported)}\n`);
 }
 
 function parse(args: string[]) {
@@ -80,6 +83,6 @@ function describe({ train, dev, test, labels, counts, notes }: ImportedDataset):
 }
 
 run(process.argv.slice(2)).catch((error: unknown) => {
-  console.error(formatError(error, process.env.DEBUG === '1'));
+  process.stderr.write(`${formatError(error, process.env.DEBUG === '1')}\n`);
   process.exitCode = exitCodeOf(error);
 });

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { DataError } from '../data-error.js';
 import { parsePythonInt } from '@nautil/python-format';
+import { DataError } from '../data-error.js';
 import { readLines } from '../read-lines.js';
 import type { Converter, ConvertOptions, Row } from './conversion.js';
 import { exists, folderWith } from './source-files.js';

@@ -1,12 +1,15 @@
-import { expect, test } from '@jest/globals';
 import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
 import { withFolder } from '@nautil/testing';
 import { findNemoFiles } from './find-nemo-files.js';
 
-const found = (files: string[]) =>
+const found = (files: string[]): Promise<Record<string, string>> =>
   withFolder(Object.fromEntries(files.map((file) => [file, 'a\t0\n'])), async (folder) =>
     Object.fromEntries(
-      Object.entries(await findNemoFiles(folder)).map(([split, path]) => [split, path.slice(folder.length + 1)]),
+      (Object.entries(await findNemoFiles(folder)) as [string, string][]).map(([split, path]) => [
+        split,
+        path.slice(folder.length + 1),
+      ]),
     ),
   );
 

@@ -1,6 +1,6 @@
-import { describe, expect, test } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
 import { withFolder } from '@nautil/testing';
 import { DataError } from '../data-error.js';
 import { importDataset, type ImportedDataset, type ImportOptions } from './import-dataset.js';

@@ -1,8 +1,8 @@
-import { writeFileAtomic } from '@nautil/store';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DataError } from '../data-error.js';
 import { splitWords } from '@nautil/python-format';
+import { writeFileAtomic } from '@nautil/store';
+import { DataError } from '../data-error.js';
 import type { Converter, Row, Split } from './conversion.js';
 import { convertChemprot } from './convert-chemprot.js';
 import { convertImdb } from './convert-imdb.js';

@@ -1,13 +1,13 @@
 import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { experimentName, type Config } from '@nautil/config';
+import { type Config, experimentName } from '@nautil/config';
 import { defineError } from '@nautil/contracts';
 import { localTime } from './experiment-log.js';
 import { recordedLast } from './kept-checkpoints.js';
 
-/** Where a run's files go, and what it goes on from. */
-export interface ExperimentPlace {
-  /** Absolute; it exists. */
+/** The log folder of a run, and the checkpoint that it resumes from. */
+export interface LogDir {
+  /** Absolute path of the created folder. */
   folder: string;
 
   /** The checkpoint that `resume_if_exists` found. */
@@ -15,21 +15,17 @@ export interface ExperimentPlace {
   warnings: string[];
 }
 
-/** `resume_if_exists` is set, and the folder does not say what to go on from. */
+/** `resume_if_exists` is set, but the folder has no single checkpoint to resume from. */
 export class CannotResume extends defineError('CannotResume', 'config') {}
 
 /**
- * Finds and makes the folder of a run as NeMo's exp_manager does: `exp_dir/name/version`. Call it once a run and keep the
- * folder: the next call gives the next version.
+ * Creates the log folder of a run as NeMo's exp_manager does: `exp_dir/name/version`. Every call creates another version, so
+ * call it once per run.
  *
- * @param o.cwd - where relative paths start, and `nemo_experiments` is made when there is no `exp_dir`.
+ * @param o.cwd - base of relative paths; without `exp_dir`, `nemo_experiments` is created in it
  * @throws CannotResume
  */
-export async function placeExperiment(o: {
-  manager: Config['exp_manager'];
-  cwd: string;
-  now?: Date;
-}): Promise<ExperimentPlace> {
+export async function createLogDir(o: { manager: Config['exp_manager']; cwd: string; now?: Date }): Promise<LogDir> {
   const { manager } = o;
   const warnings: string[] = [];
   const wanted = await folderOf(manager, o.cwd, o.now ?? new Date(), warnings);
@@ -40,19 +36,19 @@ export async function placeExperiment(o: {
   return { folder: wanted, warnings, ...(resumeFrom === undefined ? {} : { resumeFrom }) };
 }
 
-/** The folder, or one beside it when another run has it: what two runs leave in one folder is of neither. */
+/** Claims the folder, or a numbered sibling when another run has claimed it, so that two runs never mix their files. */
 async function claim(wanted: string, warnings: string[]): Promise<string> {
   for (let number = 0; ; number++) {
     const folder = number === 0 ? wanted : `${wanted}_${number}`;
     await mkdir(folder, { recursive: true });
     try {
-      // The first file that a run leaves; trials of a sweep may come at the same moment.
+      // Creating this file exclusively is the claim; trials of a sweep may race for it.
       await writeFile(join(folder, 'cmd-args.log'), '', { flag: 'wx' });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       continue;
     }
-    if (number > 0) warnings.push(`${wanted} is another run's: files go to ${folder}`);
+    if (number > 0) warnings.push(`${wanted} belongs to another run; this run uses ${folder}`);
     return folder;
   }
 }
@@ -62,17 +58,17 @@ async function folderOf(manager: Config['exp_manager'], cwd: string, now: Date, 
   const version = manager.version === null ? null : String(manager.version);
   if (explicit_log_dir) {
     const folder = resolve(cwd, explicit_log_dir);
-    if (exp_dir || version) warnings.push('exp_manager.explicit_log_dir is set: exp_dir and version are not looked at');
+    if (exp_dir || version) warnings.push('exp_manager.explicit_log_dir is set, so exp_dir and version have no effect');
     return folder;
   }
   const runs = resolve(cwd, exp_dir ?? 'nemo_experiments', experimentName(manager));
   if (version) return join(runs, version);
-  if (manager.resume_if_exists) return runs; // the next start must find it
+  if (manager.resume_if_exists) return runs; // without a version, so that the next start finds the same folder
   const time = localTime(now).replace(' ', '_').replaceAll(':', '-');
   return claimVersion(runs, (use_datetime_version ?? true) ? time : undefined);
 }
 
-/** Makes the folder of a version that nobody has, also when several runs start at once. */
+/** Creates the folder of an unused version; concurrent runs get different versions. */
 async function claimVersion(runs: string, time: string | undefined): Promise<string> {
   await mkdir(runs, { recursive: true });
   for (let number = time === undefined ? await nextVersion(runs) : 0; ; number++) {
@@ -87,7 +83,7 @@ async function claimVersion(runs: string, time: string | undefined): Promise<str
   }
 }
 
-/** One more than the highest, so that a version that was deleted in between is not used again. */
+/** One above the highest number, so that the number of a deleted version is not reused. */
 async function nextVersion(runs: string): Promise<number> {
   const numbers = (await readdir(runs)).map((name) => Number(/^version_(\d+)$/.exec(name)?.[1] ?? -1));
   return Math.max(-1, ...numbers) + 1;
@@ -104,32 +100,32 @@ async function checkpointToResume(
   );
   const ended = files.filter((file) => file.endsWith('end.ckpt'));
   const last = files.filter((file) => file.endsWith('last.ckpt'));
-  if (ended.length > 0 && !manager.resume_past_end) {
-    throw new CannotResume(`${join(checkpoints, ended[0]!)} is the checkpoint of a run that has ended`, {
-      hint: 'set exp_manager.resume_past_end=true to go on with it',
+  if (ended[0] !== undefined && !manager.resume_past_end) {
+    throw new CannotResume(`${join(checkpoints, ended[0])} is the checkpoint of a run that has ended`, {
+      hint: 'set exp_manager.resume_past_end=true to continue it',
     });
   }
   const found = ended.length > 0 ? ended : last;
   if (found.length === 0) {
     if (!manager.resume_ignore_no_checkpoint) {
-      throw new CannotResume(`there is no checkpoint to go on from in ${checkpoints}`, {
-        hint: 'set exp_manager.resume_ignore_no_checkpoint=true to start anew when there is none',
+      throw new CannotResume(`there is no checkpoint to resume from in ${checkpoints}`, {
+        hint: 'set exp_manager.resume_ignore_no_checkpoint=true to start a new training in that case',
       });
     }
-    warnings.push(`there is no checkpoint in ${checkpoints}: training starts anew`);
+    warnings.push(`there is no checkpoint in ${checkpoints}: training starts from the beginning`);
     return undefined;
   }
   const recorded = await recordedLast(checkpoints);
   const chosen = found.length === 1 ? found[0] : found.find((file) => file === recorded);
   if (chosen === undefined) {
-    throw new CannotResume(`${checkpoints} holds several last checkpoints: ${found.sort().join(', ')}`, {
-      hint: 'move all but one of them away',
+    throw new CannotResume(`${checkpoints} has several last checkpoints: ${found.sort().join(', ')}`, {
+      hint: 'move all but one of them to another folder',
     });
   }
   return join(checkpoints, chosen);
 }
 
-/** The logs of the start before go to `run_0`, `run_1`, …; folders stay. */
+/** Moves the files of the previous start into `run_0`, `run_1`, …; folders stay. */
 async function moveOldFiles(folder: string): Promise<void> {
   const entries = await readdir(folder, { withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile());
