@@ -4,6 +4,8 @@ export { canonicalJson, fileRef, sha256File, sha256Of } from './digest.js';
 export { explainWriteError, formatBytes, freeBytesAt } from './disk-full.js';
 export { homeId } from './home-id.js';
 export { fileRefsIn, stageOutput } from './stage-output.js';
+export { jsonParser, jsonValidator, type JsonParser } from './json-parser.js';
+export { Semaphore } from './semaphore.js';
 export { Store } from './store.js';
 export { withLock } from './with-lock.js';
 export { defaultFolder, isCheckout, nautilHome, packageRoot } from './package-root.js';

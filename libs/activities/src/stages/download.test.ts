@@ -336,7 +336,7 @@ describe('data of the hub', () => {
     );
     hub.stop();
     const gone = await errorOf(downloadAndConvert([localEncoder(), 'nautil.data.source=org/gone']));
-    expect(gone.message).toContain(`the hub at ${hub.url} can't be reached`);
+    expect(gone.message).toContain(`the hub at ${hub.url} cannot be reached`);
     expect(gone.hint).toContain('datasets--org--gone');
   });
 });
@@ -455,7 +455,7 @@ describe('encoder', () => {
     hub.stop();
     const gone = await errorOf(encoderOf([named('org/bert')]));
     expect(gone.message).toContain(
-      `model.language_model.pretrained_model_name: org/bert is not on this machine, and the hub at ${hub.url} can't be reached`,
+      `model.language_model.pretrained_model_name: org/bert is not on this machine, and the hub at ${hub.url} cannot be reached`,
     );
     expect(gone.hint).toContain(join(home, 'nautil', 'models', 'org/bert'));
     expect(gone.hint).toContain(join(home, 'huggingface', 'hub', 'models--org--bert'));

@@ -1,97 +1,118 @@
-import { defineError, type FileRef } from '@nautil/contracts';
+import { NautilError, type FileRef } from '@nautil/contracts';
+import { Type } from '@sinclair/typebox';
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileRef, sha256Of } from '../digest.js';
 import { explainWriteError, formatBytes } from '../disk-full.js';
+import { withIdleTimeout } from '../http/idle-timeout.js';
 import { networkFetch, type Fetch } from '../http/network-fetch.js';
-import { DownloadFailed, persistently, refusal, requireHttp, Silence, type RequestOptions } from './request.js';
+import { RetryableError } from '../http/retryable-error.js';
+import { withRetries } from '../http/with-retries.js';
+import { jsonParser } from '../json-parser.js';
 import { withLock } from '../with-lock.js';
-import { nautilHome } from '../package-root.js';
+import { nautilHome } from '../workspace-root.js';
 import { syncFolder, writeFileAtomic } from '../write-file-atomic.js';
+import {
+  downloadFailure,
+  DownloadFailed,
+  idleTimeoutOf,
+  requireHttp,
+  responseFailure,
+  type DownloadRequest,
+} from './download-request.js';
 
-/** A download whose content is not what was promised; nothing of it was kept. */
-export class ChecksumMismatch extends defineError('ChecksumMismatch', 'data') {}
+/** A downloaded file does not have the expected content; nothing of it was kept. */
+export class ChecksumMismatch extends NautilError {
+  override readonly name = 'ChecksumMismatch';
+  readonly kind = 'data';
+}
 
-export interface FetchOptions extends RequestOptions {
-  /** The file to make. */
+export interface FetchOptions extends DownloadRequest {
+  /** The file to write. */
   to: string;
 
-  /** Lower-case hex. Without it the file is as good as the connection. */
+  /** Lower-case hex. Without it, the content is not verified. */
   sha256?: string | undefined;
 
   /** Another check of the whole file: resolves to what is wrong with it, or to undefined. */
-  verify?: (path: string) => Promise<string | undefined>;
+  verify?: ((path: string) => Promise<string | undefined>) | undefined;
 
-  /** Default: none. */
-  maxBytes?: number;
+  /** Default: no limit. */
+  maxBytes?: number | undefined;
 
-  onProgress?: (doneBytes: number, totalBytes: number | undefined) => void;
+  onProgress?: ((doneBytes: number, totalBytes: number | undefined) => void) | undefined;
+
+  /** State folder that holds the locks; default nautilHome(). */
+  home?: string | undefined;
 }
 
 /**
- * Downloads a file whole or not at all. What was cut off lies in `<to>.incomplete` and is gone on with, also by another process, if
- * the server still has the same file (If-Range). A file that is there already with the right digest is not asked for
- * again. Of two downloads of one file at once, one works and the other waits for it.
+ * Downloads a file completely or not at all. An interrupted download leaves `<to>.incomplete`, from which the next one
+ * resumes, also in another process, as long as the server still has the same file (If-Range). A file that already has the
+ * right digest is not downloaded again. When two calls download the same file at once, one works and the other waits.
  *
  * @example
  * await fetchFile({ url: 'https://example.org/reviews.tar.gz', to: 'reviews.tar.gz', sha256: '9f86d0…' });
  * @throws DownloadFailed, ChecksumMismatch, DiskFull
  */
 export async function fetchFile(options: FetchOptions): Promise<FileRef> {
+  const { url, home = nautilHome(), signal } = options;
   const to = resolve(options.to);
-  requireHttp(options.url);
-  const begin = Date.now();
+  requireHttp(url);
+  const startedMs = Date.now();
   return withLock(
-    join(nautilHome(), 'locks', 'downloads', sha256Of(to).slice(0, 32)),
-    async () => (await existing(to, options, begin)) ?? (await download({ ...options, to })),
-    { timeoutMs: Infinity, signal: options.signal },
+    join(home, 'locks', 'downloads', sha256Of(to).slice(0, 32)),
+    async () => (await existing(to, options, startedMs)) ?? (await download({ ...options, to })),
+    { timeoutMs: Infinity, signal },
   );
 }
 
-/** The file when it needs no download: its digest is right, or somebody else brought it while we waited for the lock. */
-async function existing(to: string, { sha256 }: FetchOptions, begin: number): Promise<FileRef | undefined> {
-  const there = await stat(to).catch(() => undefined);
-  if (!there || (sha256 === undefined && there.mtimeMs < begin)) return undefined;
+/** The file, when it needs no download: its digest is right, or another process fetched it while we waited for the lock. */
+async function existing(to: string, { sha256 }: FetchOptions, startedMs: number): Promise<FileRef | undefined> {
+  const found = await stat(to).catch(() => undefined);
+  if (!found || (sha256 === undefined && found.mtimeMs < startedMs)) return undefined;
   const ref = await fileRef(to);
   return sha256 === undefined || ref.sha256 === sha256 ? ref : undefined;
 }
 
-/** What is known of the file on the server, kept beside the incomplete one. */
-interface Origin {
-  url: string;
+/** What we know about the file on the server; stored beside the incomplete file. */
+const parseOrigin = jsonParser(
+  Type.Object({
+    url: Type.String(),
 
-  /** A strong ETag, or the time of the last change: what If-Range takes. */
-  validator?: string;
+    /** A strong ETag, or the time of the last change: the value for If-Range. */
+    validator: Type.Optional(Type.String()),
 
-  totalBytes?: number;
-}
+    totalBytes: Type.Optional(Type.Number()),
+  }),
+);
 
 async function download(options: FetchOptions): Promise<FileRef> {
-  const { url, to, sha256 } = options;
+  const { url, to, sha256, attempts } = options;
   const incomplete = `${to}.incomplete`;
   const fetch = options.fetch ?? (await networkFetch());
   await mkdir(dirname(to), { recursive: true });
-  await persistently(
-    options,
-    {
-      done: () => sizeOf(incomplete),
-      explain: async (error) =>
-        explainWriteError(error, to, `what came (${formatBytes(await sizeOf(incomplete))}) is kept`),
-      kept: (bytes) => `${formatBytes(bytes)} came and are kept; the next try goes on from there`,
-    },
-    () => attempt(incomplete, fetch, options),
-  );
+  try {
+    await withRetries(() => downloadOnce(incomplete, fetch, options), {
+      ...options,
+      progress: () => sizeOf(incomplete),
+    });
+  } catch (error) {
+    const kept = formatBytes(await sizeOf(incomplete));
+    const failure = downloadFailure(error, url, attempts, `${kept} are kept; the next attempt resumes from there`);
+    throw await explainWriteError(failure, to, `the first ${kept} are kept`);
+  }
 
   const ref = await fileRef(incomplete);
   const wrong =
     sha256 !== undefined && ref.sha256 !== sha256
-      ? `its SHA-256 is ${ref.sha256}, and ${sha256} was expected`
+      ? `its SHA-256 is ${ref.sha256}, expected ${sha256}`
       : await options.verify?.(incomplete);
   await rm(originFile(incomplete), { force: true });
   if (wrong !== undefined) {
     await rm(incomplete);
     throw new ChecksumMismatch(`${url}: ${wrong}`, {
-      hint: 'the file on the server has changed, or something between changed it; nothing was kept',
+      hint: 'the file has changed on the server or on the way; nothing was kept',
     });
   }
   await rename(incomplete, to);
@@ -101,18 +122,17 @@ async function download(options: FetchOptions): Promise<FileRef> {
 
 const originFile = (incomplete: string): string => `${incomplete}.json`;
 
-/** One request; returns when the incomplete file is whole. */
-async function attempt(incomplete: string, fetch: Fetch, options: FetchOptions): Promise<void> {
+/** Makes one request; returns when the incomplete file holds the whole content. */
+async function downloadOnce(incomplete: string, fetch: Fetch, options: FetchOptions): Promise<void> {
   const { url, maxBytes, onProgress } = options;
   const origin = await readOrigin(incomplete);
   const have = origin?.url === url && origin.validator !== undefined ? await sizeOf(incomplete) : 0;
 
-  const idle = new Silence(options);
-  try {
+  await withIdleTimeout(idleTimeoutOf(options), async (idle) => {
     const response = await fetch(url, {
       headers: {
         ...options.headers,
-        'accept-encoding': 'identity', // counted bytes must be the file's
+        'accept-encoding': 'identity', // the bytes that we count must be those of the file
         ...(have > 0 ? { range: `bytes=${have}-`, 'if-range': origin?.validator ?? '' } : {}),
       },
       signal: idle.signal,
@@ -121,17 +141,19 @@ async function attempt(incomplete: string, fetch: Fetch, options: FetchOptions):
       await response.body?.cancel();
       if (have === origin?.totalBytes) return;
       await rm(incomplete, { force: true });
-      throw new Error('the server has fewer bytes than came before; starting over');
+      throw new RetryableError('the file on the server is shorter than the part that was downloaded; starting over');
     }
-    if (!response.ok || !response.body) throw await refusal(url, response);
-
-    const continued = response.status === 206 && rangeStart(response) === have;
-    if (response.status === 206 && !continued) {
+    if (!response.ok || !response.body) {
+      await response.body?.cancel();
+      throw responseFailure(url, response);
+    }
+    const resumed = response.status === 206 && rangeStart(response) === have;
+    if (response.status === 206 && !resumed) {
       await response.body.cancel();
       await rm(incomplete, { force: true });
-      throw new Error('the server answered with another range than was asked for; starting over');
+      throw new RetryableError('the server sent another range than the requested one; starting over');
     }
-    const start = continued ? have : 0;
+    const start = resumed ? have : 0;
     const totalBytes = totalOf(response, start);
     if (maxBytes !== undefined && (totalBytes ?? 0) > maxBytes) throw tooLarge(url, maxBytes);
     await writeFileAtomic(
@@ -139,12 +161,12 @@ async function attempt(incomplete: string, fetch: Fetch, options: FetchOptions):
       JSON.stringify({ url, validator: validatorOf(response), totalBytes }),
     );
 
-    const file = await open(incomplete, continued ? 'a' : 'w');
+    const file = await open(incomplete, resumed ? 'a' : 'w');
     let done = start;
     try {
       onProgress?.(done, totalBytes);
       for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-        idle.heard();
+        idle.restart();
         if (maxBytes !== undefined && done + chunk.length > maxBytes) throw tooLarge(url, maxBytes);
         await file.writeFile(chunk);
         done += chunk.length;
@@ -154,23 +176,20 @@ async function attempt(incomplete: string, fetch: Fetch, options: FetchOptions):
     } finally {
       await file.close();
     }
-    if (totalBytes !== undefined && done !== totalBytes)
-      throw new Error(`the connection ended after ${done} of ${totalBytes} bytes`);
-  } catch (error) {
-    throw idle.reason ?? error;
-  } finally {
-    idle.end();
-  }
+    if (totalBytes !== undefined && done !== totalBytes) {
+      throw new RetryableError(`the connection ended after ${done} of ${totalBytes} bytes`);
+    }
+  });
 }
 
 const tooLarge = (url: string, maxBytes: number): DownloadFailed =>
-  new DownloadFailed(`${url} is larger than the ${formatBytes(maxBytes)} that were allowed`, { retryable: false });
+  new DownloadFailed(`${url} is larger than the allowed ${formatBytes(maxBytes)}`, { retryable: false });
 
 function totalOf(response: Response, start: number): number | undefined {
   const range = /\/(\d+)$/.exec(response.headers.get('content-range') ?? '');
   if (range) return Number(range[1]);
   const length = response.headers.get('content-length');
-  // A server that compresses although it was asked not to counts other bytes than we do.
+  // Some servers compress although we forbid it; then Content-Length counts other bytes than we do.
   const encoded = (response.headers.get('content-encoding') ?? 'identity') !== 'identity';
   return length === null || encoded ? undefined : start + Number(length);
 }
@@ -184,11 +203,11 @@ function validatorOf(response: Response): string | undefined {
   return response.headers.get('last-modified') ?? undefined;
 }
 
-async function readOrigin(incomplete: string): Promise<Origin | undefined> {
+async function readOrigin(incomplete: string): Promise<ReturnType<typeof parseOrigin> | undefined> {
   try {
-    return JSON.parse(await readFile(originFile(incomplete), 'utf8')) as Origin;
+    return parseOrigin(await readFile(originFile(incomplete), 'utf8'), originFile(incomplete));
   } catch {
-    return undefined;
+    return undefined; // missing or damaged: the download starts over
   }
 }
 

@@ -1,44 +1,63 @@
 import type { ListFileEntry } from '@huggingface/hub';
-import type { NautilError } from '@nautil/contracts';
-import { defineError } from '@nautil/contracts';
+import { NautilError, type NautilErrorOptions } from '@nautil/contracts';
+import { Type } from '@sinclair/typebox';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, readFile, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { fetchFile } from './fetch-file.js';
+import { isNativeError } from 'node:util/types';
+import { withIdleTimeout } from '../http/idle-timeout.js';
+import { networkFetch } from '../http/network-fetch.js';
+import { RetryableError } from '../http/retryable-error.js';
+import { withRetries } from '../http/with-retries.js';
 import { hubCacheFolder, hubHome, hubRepositoryFolder, type HubRepository } from '../hub-cache.js';
-import { networkFetch, type Fetch } from '../http/network-fetch.js';
-import { DownloadFailed, persistently, reasonOf, type RequestOptions } from './request.js';
+import { jsonValidator } from '../json-parser.js';
 import { writeFileAtomic } from '../write-file-atomic.js';
+import { DownloadFailed, idleTimeoutOf, type DownloadRequest } from './download-request.js';
+import { fetchFile } from './fetch-file.js';
 
-/**
- * The hub was not contacted or did not answer: the files may still be in the cache. It is retryable when the hub answered with
- * a temporary failure; a hub that cannot be reached is for the user to look into.
- */
-export class HubUnavailable extends defineError('HubUnavailable', 'environment') {}
+/** The hub could not be used: offline mode is set, it cannot be reached, or it failed. The cache may still have the files. */
+export class HubUnavailable extends NautilError {
+  override readonly name = 'HubUnavailable';
+  readonly kind = 'environment';
 
-/** The hub has no such repository or file, or does not show it to who asks. */
-export class HubRefused extends defineError('HubRefused', 'config') {}
+  /** True when the hub responds but fails, which may pass soon; a hub that cannot be reached needs the user. */
+  override readonly retryable: boolean;
 
-export interface HubFetchOptions extends Pick<RequestOptions, 'attempts' | 'backoffMs' | 'idleTimeoutMs' | 'signal'> {
+  constructor(message: string, { retryable = false, ...options }: NautilErrorOptions & { retryable?: boolean }) {
+    super(message, options);
+    this.retryable = retryable;
+  }
+}
+
+/** The hub has no such repository or file, or does not show it to this user. */
+export class HubRefused extends NautilError {
+  override readonly name = 'HubRefused';
+  readonly kind = 'config';
+}
+
+export interface HubFetchOptions extends Pick<DownloadRequest, 'attempts' | 'backoffMs' | 'idleTimeoutMs' | 'signal'> {
   repository: HubRepository;
 
-  /** Names those of the repository's files that are wanted, in the order in which they are fetched. */
+  /** Chooses files of the repository, in the order in which they are fetched. */
   choose: (paths: readonly string[]) => readonly string[];
 
-  /** Called with each file when it is there; what it throws ends the download. */
-  onFile?: (path: string, file: string) => Promise<void>;
-  onProgress?: (doneBytes: number, totalBytes: number) => void;
+  /** Called when each file has arrived; an error that it throws ends the download. */
+  onFile?: ((path: string, file: string) => Promise<void>) | undefined;
+  onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 
   /** Default: hubCacheFolder(). */
-  cache?: string;
+  cache?: string | undefined;
+
+  /** State folder that holds the locks of the downloads; default nautilHome(). */
+  home?: string | undefined;
 }
 
 export interface HubSnapshot {
-  /** Holds the files under the names that they have in the repository. */
+  /** Holds the files under their names in the repository. */
   folder: string;
 
-  /** The commit that `main` was at. */
+  /** The commit to which `main` pointed. */
   revision: string;
 
   /** Bytes that were not in the cache. */
@@ -46,10 +65,10 @@ export interface HubSnapshot {
 }
 
 /**
- * Brings files of a repository into Hugging Face's cache, in the layout that its own libraries read: `blobs/HASH`, named by
- * content, with `snapshots/COMMIT/PATH` and `refs/main` pointing at them. Each file is resumed where it was cut off and
- * compared with the hash that the hub lists; `refs/main` is written last, so that it never names a half of what was chosen.
- * HF_ENDPOINT, HF_TOKEN (or the token of who logged in) and HF_HUB_OFFLINE mean what they mean there.
+ * Downloads files of a repository into Hugging Face's cache, in the layout that its own libraries read: `blobs/HASH`, named
+ * by content, with `snapshots/COMMIT/PATH` and `refs/main` pointing at them. Each file resumes where it was interrupted and
+ * is compared with the hash that the hub lists. `refs/main` is written last, so that it never names an incomplete snapshot.
+ * HF_ENDPOINT, HF_TOKEN (or the token of the logged-in user) and HF_HUB_OFFLINE mean what they mean in those libraries.
  *
  * @throws HubUnavailable, HubRefused, DownloadFailed, ChecksumMismatch, DiskFull
  */
@@ -73,14 +92,14 @@ export async function fetchFromHub(options: HubFetchOptions): Promise<HubSnapsho
     doneBytes += file.size;
     onProgress?.(doneBytes, totalBytes);
     const place = join(folder, file.path);
-    await pointTo(blob, place);
+    await linkToBlob(blob, place);
     await onFile?.(file.path, place);
   }
   if (chosen.length > 0) await writeFileAtomic(join(root, 'refs', 'main'), revision);
   return { folder, revision, fetchedBytes };
 }
 
-/** The hub that HF_ENDPOINT names, else Hugging Face's own. */
+/** The hub that HF_ENDPOINT names, or Hugging Face's own. */
 export function hubEndpoint(): string {
   return (process.env['HF_ENDPOINT'] || 'https://huggingface.co').replace(/\/+$/, '');
 }
@@ -88,47 +107,63 @@ export function hubEndpoint(): string {
 const isOffline = (): boolean =>
   /^(?:1|on|yes|true)$/i.test(process.env['HF_HUB_OFFLINE'] || process.env['TRANSFORMERS_OFFLINE'] || '');
 
-/** A repository of the hub, asked for with the rights of whose token there is. */
-async function connect(repository: HubRepository, request: Omit<RequestOptions, 'url'>) {
+const validateEntry = jsonValidator(
+  Type.Object({
+    type: Type.String(),
+    path: Type.String(),
+    size: Type.Number(),
+    oid: Type.Optional(Type.String()),
+    lfs: Type.Optional(Type.Object({ oid: Type.String(), size: Type.Number() })),
+  }),
+);
+
+/** Connects to one repository of the hub, with the user's token if there is one. */
+async function connect(
+  repository: HubRepository,
+  request: Omit<DownloadRequest, 'url'> & { home?: string | undefined },
+) {
   const { type, name } = repository;
   const endpoint = hubEndpoint();
   if (isOffline()) {
-    throw new HubUnavailable(`the hub at ${endpoint} was not asked for the ${type} ${name}: HF_HUB_OFFLINE is set`, {
-      hint: `unset HF_HUB_OFFLINE, or bring the ${type} into the cache, ${hubCacheFolder()}`,
+    throw new HubUnavailable(`the ${type} ${name} was not fetched from the hub at ${endpoint}: HF_HUB_OFFLINE is set`, {
+      hint: `unset HF_HUB_OFFLINE, or put the ${type} into the cache, ${hubCacheFolder()}`,
     });
   }
   const api = await import('@huggingface/hub');
   const network = await networkFetch();
-  const token = await tokenOf();
+  const token = await findToken();
   const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
-  // The library has no time-out, no proxy and no second try, and takes tokens of one form only.
-  const apiFetch = ((url: string) => {
-    const limit = AbortSignal.timeout(request.idleTimeoutMs ?? 30_000);
-    const signal = request.signal ? AbortSignal.any([request.signal, limit]) : limit;
-    const isHub = new URL(url).origin === new URL(endpoint).origin;
-    return network(url, { headers: { accept: 'application/json', ...(isHub ? headers : {}) }, signal });
-  }) satisfies Fetch as unknown as typeof fetch;
+  // The library has no time-out, no proxy and no retry, and it accepts only one form of token.
+  const apiFetch = ((url: string) =>
+    withIdleTimeout(idleTimeoutOf(request), async ({ signal }) => {
+      const isHub = new URL(url).origin === new URL(endpoint).origin;
+      const response = await network(url, {
+        headers: { accept: 'application/json', ...(isHub ? headers : {}) },
+        signal,
+      });
+      const { status, headers: responseHeaders } = response;
+      return new Response(await response.arrayBuffer(), { status, headers: responseHeaders });
+    })) as unknown as typeof fetch;
 
-  const ask = async <T>(work: () => Promise<T>): Promise<T> => {
-    const options = { attempts: 3, ...request, url: endpoint };
-    const once = async (): Promise<T> => {
+  const callApi = async <T>(call: () => Promise<T>): Promise<T> => {
+    const attempt = async (): Promise<T> => {
       try {
-        return await work();
+        return await call();
       } catch (error) {
-        if (error instanceof api.HubApiError) throw answered(error.statusCode);
+        if (error instanceof api.HubApiError) throw statusFailure(error.statusCode);
+        if (isNativeError(error) && error.name === 'SyntaxError') throw notAHub(endpoint, 'a text that is not JSON');
         throw error;
       }
     };
     try {
-      return await persistently(options, { done: () => Promise.resolve(0) }, once);
+      return await withRetries(attempt, { attempts: 3, ...request });
     } catch (error) {
-      if (!(error instanceof DownloadFailed)) throw error;
-      const problem =
-        error.status === undefined ? `can't be reached (${reasonOf(error.cause)})` : `answers ${error.status}`;
+      if (!(error instanceof RetryableError)) throw error;
+      const problem = error.status === undefined ? `cannot be reached (${error.message})` : `answers ${error.status}`;
       throw new HubUnavailable(`the hub at ${endpoint} ${problem}: the ${type} ${name} was not fetched`, {
         hint: [
-          `is the network up, and the proxy set (HTTPS_PROXY)? HF_ENDPOINT names another hub`,
-          `without network: bring the ${type} into the cache, ${hubCacheFolder()}, or name a folder that holds it`,
+          `check the network and the proxy (HTTPS_PROXY); HF_ENDPOINT selects another hub`,
+          `without a network, put the ${type} into the cache, ${hubCacheFolder()}, or name a folder that holds it`,
         ].join('\n'),
         retryable: error.status !== undefined,
         cause: error,
@@ -136,18 +171,18 @@ async function connect(repository: HubRepository, request: Omit<RequestOptions, 
     }
   };
 
-  const answered = (status: number): NautilError => {
+  const statusFailure = (status: number): RetryableError | HubRefused => {
     if (status === 408 || status === 429 || status >= 500) {
-      return new DownloadFailed(`${endpoint}: the server answered ${status}`, { retryable: true, status });
+      return new RetryableError(`${endpoint}: the server answered ${status}`, { status });
     }
     const page = `${endpoint}/${type === 'dataset' ? 'datasets/' : ''}${name}`;
-    // The hub answers 401 for what isn't there, too: it doesn't tell strangers which names exist.
+    // The hub also answers 401 when the repository does not exist, so that names of private ones do not leak.
     return new HubRefused(`the hub at ${endpoint} has no ${type} ${name}, or does not show it (${status})`, {
       hint: [
         'check the name: most have an owner, as in google-bert/bert-base-uncased',
         token === undefined
           ? `if it is private or gated, accept its conditions at ${page} and set HF_TOKEN`
-          : `if it is private or gated, is the token that is set allowed to read ${page}?`,
+          : `if it is private or gated, check that your token may read ${page}`,
       ].join('\n'),
     });
   };
@@ -155,13 +190,14 @@ async function connect(repository: HubRepository, request: Omit<RequestOptions, 
   return {
     /** The commit of `main`, and its files by path. */
     list: () =>
-      ask(async () => {
-        const asked = { name, hubUrl: endpoint, revision: 'main', additionalFields: ['sha' as const], fetch: apiFetch };
-        const { sha } = await (type === 'model' ? api.modelInfo(asked) : api.datasetInfo(asked));
+      callApi(async () => {
+        const query = { name, hubUrl: endpoint, revision: 'main', additionalFields: ['sha' as const], fetch: apiFetch };
+        const { sha } = await (type === 'model' ? api.modelInfo(query) : api.datasetInfo(query));
         if (!/^[0-9a-f]{40}$/.test(sha)) throw notAHub(endpoint, `the revision ${JSON.stringify(sha)}`);
         const files = new Map<string, ListFileEntry>();
         const listing = { repo: { type, name }, hubUrl: endpoint, revision: sha, recursive: true, fetch: apiFetch };
         for await (const entry of api.listFiles(listing)) {
+          validateEntry(entry, `${endpoint}: the listing of ${name}`);
           if (entry.type !== 'file') continue;
           if (!isPlainPath(entry.path)) throw notAHub(endpoint, `the path ${JSON.stringify(entry.path)}`);
           files.set(entry.path, entry);
@@ -183,22 +219,22 @@ async function connect(repository: HubRepository, request: Omit<RequestOptions, 
         });
       } catch (error) {
         const { status } = error instanceof DownloadFailed ? error : {};
-        throw status === 401 || status === 403 || status === 404 ? answered(status) : error;
+        throw status === 401 || status === 403 || status === 404 ? statusFailure(status) : error;
       }
     },
   };
 }
 
 const notAHub = (endpoint: string, what: string): HubRefused =>
-  new HubRefused(`${endpoint} answers with ${what}: this is no Hugging Face hub, or one that must not be trusted`, {
+  new HubRefused(`${endpoint} answers with ${what}: it is not a Hugging Face hub, or must not be trusted`, {
     hint: 'check HF_ENDPOINT',
   });
 
-/** Names of a listing become names on this disk. */
+/** Whether a path of a listing is safe to use as a path on this disk. */
 const isPlainPath = (path: string): boolean =>
   path.split('/').every((part) => part !== '' && part !== '.' && part !== '..') && !/[\\\0]|^[A-Za-z]:/.test(path);
 
-/** SHA-256 of what lies in large-file storage, else git's hash. */
+/** The SHA-256 of a file in large-file storage, git's hash of any other. */
 function hashOf({ path, lfs, oid }: ListFileEntry): string {
   const hash = lfs?.oid ?? oid ?? '';
   if (!(lfs ? /^[0-9a-f]{64}$/ : /^[0-9a-f]{40}$/).test(hash)) throw notAHub(hubEndpoint(), `no hash of ${path}`);
@@ -208,22 +244,22 @@ function hashOf({ path, lfs, oid }: ListFileEntry): string {
 /** Git's hash of a file is SHA-1 over its size and content. */
 async function gitHashProblem(path: string, { oid, size }: ListFileEntry): Promise<string | undefined> {
   const found = await sizeOf(path);
-  if (found !== size) return `it has ${found} bytes, and ${size} were expected`;
+  if (found !== size) return `it has ${found} bytes, expected ${size}`;
   const hash = createHash('sha1').update(`blob ${size}\0`);
   for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
   const sum = hash.digest('hex');
-  return sum === oid ? undefined : `its git hash is ${sum}, and ${oid} was expected`;
+  return sum === oid ? undefined : `its git hash is ${sum}, expected ${oid}`;
 }
 
-/** The token as Hugging Face's libraries find it. */
-async function tokenOf(): Promise<string | undefined> {
+/** Finds the token where Hugging Face's libraries look for it. */
+async function findToken(): Promise<string | undefined> {
   const { HF_TOKEN: token, HF_TOKEN_PATH: path } = process.env;
   const found = token || (await readFile(path || join(hubHome(), 'token'), 'utf8').catch(() => ''));
   return found.trim() || undefined;
 }
 
-/** Puts a name for a blob into a snapshot; relative, so that the cache can be moved. */
-async function pointTo(blob: string, place: string): Promise<void> {
+/** Links a path of a snapshot to a blob, with a relative link so that the cache can be moved. */
+async function linkToBlob(blob: string, place: string): Promise<void> {
   await mkdir(dirname(place), { recursive: true });
   if ((await sizeOf(place)) === (await sizeOf(blob))) return;
   await rm(place, { force: true });

@@ -1,4 +1,4 @@
-/** The part of `fetch` that is used here, so that a program can bring its own. */
+/** The part of `fetch` that Nautil uses, so that a caller can bring its own. */
 export type Fetch = (
   url: string,
   options?: {
@@ -10,10 +10,12 @@ export type Fetch = (
   },
 ) => Promise<Response>;
 
-/** `fetch` through the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name, which Node's own ignores. */
+/** `fetch` through the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name; Node's own fetch ignores them. */
 export async function networkFetch(): Promise<Fetch> {
-  const named = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'].some((name) => process.env[name]);
-  if (!named) return (url, options) => fetch(url, options as RequestInit);
+  const proxyVariables = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
+  if (!proxyVariables.some((name) => process.env[name])) {
+    return (url, options) => fetch(url, options as RequestInit);
+  }
   const undici = await import('undici');
   const dispatcher = new undici.EnvHttpProxyAgent();
   return (url, options) => undici.fetch(url, { ...options, dispatcher }) as unknown as Promise<Response>;
