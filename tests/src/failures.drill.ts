@@ -10,6 +10,7 @@ import {
   type TextClassificationResult,
 } from '@nautil/contracts';
 import { MlflowClient, type Run } from '@nautil/mlflow';
+import { metricHistory } from '@nautil/mlflow/testing/read-server';
 import { CancelledFailure, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { keptSteps, nautil, onlyRunOf, runFolderOf, short, tell } from './testing/drill.js';
 import { LocalStack, tinyRun, trainFile, until } from './testing/local-stack.js';
@@ -203,7 +204,7 @@ test('resumed from train, a run trains again from the start, beside what it had,
 
   expect(await resume()).toMatchObject({ nemo: { sha256: undisturbed.nemo.sha256 } });
   expect(await statesOf()).toMatchObject({ train: 'reused' });
-  const rows = await mlflow.getMetricHistory((await mlflowRunOf('undisturbed')).info.runId, 'train/loss');
+  const rows = await metricHistory(mlflow, (await mlflowRunOf('undisturbed')).info.runId, 'train/loss');
   expect(rows.map(({ step }) => step).sort((a, b) => a - b)).toEqual(first.map(({ step }) => step));
   tell(`resumed from train: ${second.length} steps again, one interruption, ${short(undisturbed.nemo.sha256)}`);
 });
@@ -214,7 +215,7 @@ test('another configuration makes again what it changes, and its MLflow run has 
   expect(result.scores!.split).toBe('test');
   expect(result.mlflowRunId).not.toBe(undisturbed.mlflowRunId);
   const [was, is] = await Promise.all(
-    [undisturbed, result].map(({ mlflowRunId }) => mlflow.getMetricHistory(mlflowRunId!, 'train/loss')),
+    [undisturbed, result].map(({ mlflowRunId }) => metricHistory(mlflow, mlflowRunId!, 'train/loss')),
   );
   expect(is).toEqual(was);
 

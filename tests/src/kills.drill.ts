@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { defaultTaskQueue, stageNames, type TextClassificationResult } from '@nautil/contracts';
 import { MlflowClient } from '@nautil/mlflow';
+import { metricHistory } from '@nautil/mlflow/testing/read-server';
 import type { WorkflowHandle } from '@temporalio/client';
 import { onlyRunOf, runFolderOf, short, tell } from './testing/drill.js';
 import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
@@ -136,7 +137,7 @@ async function outcomeOf(id: string, { nemo, report }: TextClassificationResult)
   const { info } = await onlyRunOf(mlflow, id);
   const rows: Outcome['rows'] = {};
   for (const key of ['train/loss', 'val/loss', 'val/f1_macro']) {
-    const history = await mlflow.getMetricHistory(info.runId, key);
+    const history = await metricHistory(mlflow, info.runId, key);
     rows[key] = history.map(({ step, value }): [number, number] => [step, value]).sort(([a], [b]) => a - b);
   }
   return { nemo: nemo.sha256, report, rows, status: info.status };

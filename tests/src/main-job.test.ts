@@ -12,7 +12,8 @@ import {
   type Progress,
   type TextClassificationResult,
 } from '@nautil/contracts';
-import { MlflowClient } from '@nautil/mlflow';
+import { getRun, MlflowClient } from '@nautil/mlflow';
+import { metricHistory } from '@nautil/mlflow/testing/read-server';
 import { nautilHome } from '@nautil/store';
 import { Classifier } from '@nautil/training';
 import { WorkflowFailedError } from '@temporalio/client';
@@ -107,7 +108,7 @@ describe('a run', () => {
 
   test('is in MLflow once, finished, with each epoch’s scores and each step’s loss in one row', async () => {
     const mlflowClient = new MlflowClient({ trackingUri: stack.mlflowUri });
-    const run = await mlflowClient.getRun(result.mlflowRunId!);
+    const run = await getRun(mlflowClient, result.mlflowRunId!);
     expect(run?.info.status).toBe('FINISHED');
     const evaluations = (await readFile(result.evaluations!.path, 'utf8'))
       .trim()
@@ -116,9 +117,9 @@ describe('a run', () => {
     const expected = evaluations
       .filter(({ split }) => split === 'val')
       .map(({ step, report }) => [step, report.macro.f1]);
-    const rows = await mlflowClient.getMetricHistory(result.mlflowRunId!, 'val/f1_macro');
+    const rows = await metricHistory(mlflowClient, result.mlflowRunId!, 'val/f1_macro');
     expect(rows.map(({ step, value }) => [step, value])).toEqual(expected);
-    const losses = await mlflowClient.getMetricHistory(result.mlflowRunId!, 'train/loss');
+    const losses = await metricHistory(mlflowClient, result.mlflowRunId!, 'train/loss');
     expect(new Set(losses.map(({ step }) => step)).size).toBe(losses.length);
   });
 

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultTaskQueue, type TextClassificationResult } from '@nautil/contracts';
-import { findJournals, MlflowClient } from '@nautil/mlflow';
+import { getExperimentByName, searchRuns, findJournals, MlflowClient } from '@nautil/mlflow';
+import { metricHistory } from '@nautil/mlflow/testing/read-server';
 import type { ChildProcess } from 'node:child_process';
 import { LocalStack, tinyRun } from './testing/local-stack.js';
 
@@ -57,13 +58,13 @@ test(`${runs} runs queued at once all end, each once in MLflow, with bounded mem
   expect(longest).toBeLessThan(150);
 
   const mlflow = new MlflowClient({ trackingUri: stack.mlflowUri });
-  const [{ experimentId }] = [(await mlflow.getExperimentByName('TextClassification'))!];
-  const found = await mlflow.searchRuns({ experimentIds: [experimentId], limit: 1000 });
+  const [{ experimentId }] = [(await getExperimentByName(mlflow, 'TextClassification'))!];
+  const found = await searchRuns(mlflow, { experimentIds: [experimentId], limit: 1000 });
   expect(found.map(({ info }) => info.runName).sort()).toEqual(handles.map(({ workflowId }) => workflowId).sort());
   expect(new Set(found.map(({ info }) => info.status))).toEqual(new Set(['FINISHED']));
   for (const { mlflowRunId } of results) {
-    expect((await mlflow.getMetricHistory(mlflowRunId!, 'train/loss')).map(({ step }) => step)).toEqual([1]);
-    expect(await mlflow.getMetricHistory(mlflowRunId!, 'val/f1_macro')).toHaveLength(1);
+    expect((await metricHistory(mlflow, mlflowRunId!, 'train/loss')).map(({ step }) => step)).toEqual([1]);
+    expect(await metricHistory(mlflow, mlflowRunId!, 'val/f1_macro')).toHaveLength(1);
   }
   expect((await findJournals(join(stack.home, 'runs'))).map(({ unsent }) => unsent)).toEqual(results.map(() => 0));
 

@@ -3,8 +3,10 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { defaultTaskQueue, progressQuery, type Progress, type TextClassificationResult } from '@nautil/contracts';
 import { MlflowClient } from '@nautil/mlflow';
-import { SlowProxy } from '@nautil/mlflow/testing';
-import { freePort, isPortFree, startMlflowServer, type ServerHandle } from '@nautil/stack';
+import { metricHistory, artifactPaths } from '@nautil/mlflow/testing/read-server';
+import { SlowProxy } from '@nautil/mlflow/testing/slow-proxy';
+import { freePort, isPortFree } from '@nautil/store/process';
+import { startMlflowServer, type ServerHandle } from '@nautil/stack';
 import { packageRoot } from '@nautil/store';
 import type { WorkflowHandle } from '@temporalio/client';
 import { keptSteps, nautil, onlyRunOf, runFolderOf, short, tell } from './testing/drill.js';
@@ -51,11 +53,11 @@ async function expectWhole(handle: WorkflowHandle): Promise<void> {
   const mlflow = new MlflowClient({ trackingUri: address() });
   const { info } = await onlyRunOf(mlflow, handle.workflowId);
   expect(info.status).toBe('FINISHED');
-  const rows = await mlflow.getMetricHistory(info.runId, 'train/loss');
+  const rows = await metricHistory(mlflow, info.runId, 'train/loss');
   const kept = await keptSteps(await runFolderOf(stack, handle));
   const byStep = rows.sort((a, b) => a.step - b.step).map(({ step, value, timestampMs }) => [step, value, timestampMs]);
   expect(byStep).toEqual(kept.map(({ step, loss, timestampMs }) => [step, loss, timestampMs]));
-  const artifacts = (await mlflow.listArtifacts(info.runId)).map(({ path }) => path);
+  const artifacts = await artifactPaths(mlflow, info.runId);
   expect(artifacts).toEqual(expect.arrayContaining(['config', 'model', 'report']));
 }
 

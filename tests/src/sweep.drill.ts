@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { ChildProcess } from 'node:child_process';
 import { progressQuery, type SweepProgress, type SweepResult } from '@nautil/contracts';
-import { MlflowClient } from '@nautil/mlflow';
+import { searchRuns, getRun, MlflowClient } from '@nautil/mlflow';
+import { artifactPaths } from '@nautil/mlflow/testing/read-server';
 import { nautil, tell } from './testing/drill.js';
 import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
 
@@ -54,15 +55,15 @@ test('a sweep that is killed and resumed redoes no finished trial, and its runs 
   expect(new Set(result.rows.map(({ nemo }) => nemo)).size).toBe(6);
 
   const mlflow = new MlflowClient({ trackingUri: stack.mlflowUri });
-  const parent = await mlflow.getRun(result.mlflowRunId!);
+  const parent = await getRun(mlflow, result.mlflowRunId!);
   expect(parent?.info.status).toBe('FINISHED');
-  const runs = await mlflow.searchRuns({
+  const runs = await searchRuns(mlflow, {
     experimentIds: [parent!.info.experimentId],
     filter: `tags.\`mlflow.parentRunId\` = '${result.mlflowRunId}'`,
   });
   expect(runs.map(({ info }) => info.status)).toEqual(Array(6).fill('FINISHED'));
   expect(runs.map(({ info }) => info.runName).sort()).toEqual(result.rows.map(({ workflowId }) => workflowId).sort());
-  expect((await mlflow.listArtifacts(result.mlflowRunId!)).map(({ path }) => path)).toContain('trials.csv');
+  expect(await artifactPaths(mlflow, result.mlflowRunId!)).toContain('trials.csv');
   const table = result.rows.map(({ number, state, objective }) => `${number} ${state} ${objective!.toFixed(3)}`);
   tell(`sweep killed after trial ${finished.number} of 6, resumed by 2 workers: ${table.join(', ')}`);
 }, 480_000);

@@ -10,7 +10,8 @@ import {
   type TextClassificationResult,
   type TrainingProgress,
 } from '@nautil/contracts';
-import { MlflowClient } from '@nautil/mlflow';
+import { getRun, MlflowClient } from '@nautil/mlflow';
+import { metricHistory } from '@nautil/mlflow/testing/read-server';
 import { defaultPayloadConverter, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
 
@@ -45,10 +46,10 @@ const stepOf = async (handle: WorkflowHandle): Promise<number> =>
 /** Each step's loss once and all of them: what a run that is lost or done twice would not have. */
 async function expectWholeInMlflow({ mlflowRunId }: TextClassificationResult): Promise<number> {
   const mlflow = new MlflowClient({ trackingUri: stack.mlflowUri });
-  expect((await mlflow.getRun(mlflowRunId!))?.info.status).toBe('FINISHED');
-  const steps = (await mlflow.getMetricHistory(mlflowRunId!, 'train/loss')).map(({ step }) => step);
+  expect((await getRun(mlflow, mlflowRunId!))?.info.status).toBe('FINISHED');
+  const steps = (await metricHistory(mlflow, mlflowRunId!, 'train/loss')).map(({ step }) => step);
   expect(new Set(steps).size).toBe(steps.length);
-  const evaluations = await mlflow.getMetricHistory(mlflowRunId!, 'val/f1_macro');
+  const evaluations = await metricHistory(mlflow, mlflowRunId!, 'val/f1_macro');
   expect(evaluations).toHaveLength(epochs);
   return steps.length;
 }

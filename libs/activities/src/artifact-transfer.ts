@@ -2,7 +2,7 @@ import { copyFile, mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { encoderFilesIn } from '@nautil/formats';
 import type { CachedInputs, EncoderFiles, FileRef, ResolvedRun } from '@nautil/contracts';
-import { fileRef, fileRefsIn, nautilHome, stageOutput, Store, type ArtifactStore } from '@nautil/store';
+import { type ArtifactStore, fileRef, fileRefsIn, runFolder, stageOutput, Store } from '@nautil/store';
 import { FilesNotShared } from './errors.js';
 import type { WorkerContext } from './route-run.js';
 
@@ -47,7 +47,7 @@ export class ArtifactTransfer {
     });
     if (!away) return here;
     const { workflowId, runKey } = here.run;
-    const folder = new Store(nautilHome()).folder('runs', `${workflowId}/${runKey}`);
+    const folder = runFolder(workflowId, runKey);
     await mkdir(folder, { recursive: true });
     const run = { ...here.run, folder, logDir: join(folder, 'experiment') };
     return { ...here, run, ...(await withEncoder(here)) };

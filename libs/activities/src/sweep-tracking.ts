@@ -2,7 +2,7 @@ import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SweepOutcome, TrackedSweep, Tracking, TrialRow } from '@nautil/contracts';
 import { openTracker, type Tracker } from '@nautil/mlflow';
-import { nautilHome, Store, writeFileAtomic } from '@nautil/store';
+import { runFolder, writeFileAtomic } from '@nautil/store';
 import { patienceMs } from './tracking.js';
 
 /** How long closing waits for a server that is slow; the journal keeps the rest. */
@@ -42,7 +42,7 @@ async function tracking(
   trackingUri: string,
   log: (tracker: Tracker, folder: string) => Promise<void>,
 ): Promise<Tracking> {
-  const folder = new Store(nautilHome()).folder('runs', `${sweep.sweepId}/sweep`);
+  const folder = runFolder(sweep.sweepId, 'sweep');
   await mkdir(folder, { recursive: true });
   const tracker = await openTracker({
     trackingUri,

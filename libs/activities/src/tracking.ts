@@ -13,7 +13,14 @@ import type {
   TrainRequest,
 } from '@nautil/contracts';
 import { formatReport } from '@nautil/metrics';
-import { flattenParams, MlflowClient, openTracker, trackTraining, type TrackerOptions } from '@nautil/mlflow';
+import {
+  flattenParams,
+  MlflowClient,
+  openTracker,
+  registerModel,
+  trackTraining,
+  type TrackerOptions,
+} from '@nautil/mlflow';
 import type { TrackingTask } from '@nautil/trainer-process';
 import { configOf } from './stages/run-settings.js';
 
@@ -121,7 +128,7 @@ type UntimedEvaluation = Omit<EpochEvaluated, 'timestampMs'>;
 /** A version of the registered model for each run; a registry that refuses is no reason to fail a run that is done. */
 async function register({ trackingUri, ...version }: Registration): Promise<void> {
   try {
-    await new MlflowClient({ trackingUri }).registry.registerModel(version);
+    await registerModel(new MlflowClient({ trackingUri }), version);
   } catch (error) {
     console.warn(notRegistered(version.name, (error as Error).message));
   }

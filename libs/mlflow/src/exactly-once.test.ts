@@ -4,10 +4,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Metric, Run } from './entities.js';
-import { MlflowClient } from './mlflow-client.js';
-import { syncJournal } from './sync-journal.js';
+import { getExperimentByName } from './client/get-experiment-by-name.js';
+import { getRun } from './client/get-run.js';
+import type { Metric } from './client/metric.js';
+import { MlflowClient } from './client/mlflow-client.js';
+import type { Run } from './client/run.js';
+import { searchRuns } from './client/search-runs.js';
+import { syncJournal } from './journal/sync-journal.js';
 import { MlflowServer } from './testing/mlflow-server.js';
+import { artifactPaths, metricHistory } from './testing/read-server.js';
 import { SlowProxy } from './testing/slow-proxy.js';
 import { openTracker, type Tracker, type TrackerOptions } from './tracker.js';
 
@@ -59,22 +64,21 @@ const losses = (count: number): Metric[] =>
     timestampMs: 5000 + i,
   }));
 
-const rowsOf = async (runId: string): Promise<Metric[]> =>
-  (await client.getMetricHistory(runId, 'train/loss')).sort((a, b) => a.step - b.step);
+const rowsOf = (runId: string): Promise<Metric[]> => metricHistory(client, runId, 'train/loss');
 
 /** Every run of an experiment that was not deleted. */
 async function runsOf(experiment: string): Promise<Run[]> {
-  const found = await client.getExperimentByName(experiment);
-  return found ? client.searchRuns({ experimentIds: [found.experimentId] }) : [];
+  const found = await getExperimentByName(client, experiment);
+  return found ? searchRuns(client, { experimentIds: [found.experimentId] }) : [];
 }
 
-describe('killed -9 after the server did it, before the journal could be marked', () => {
+describe('killed with SIGKILL after the server has processed a request, before the position is written', () => {
   test.each([
-    ['creating the experiment', 'experiments/create'],
-    ['creating the run', 'runs/create'],
-    ['a batch of rows', 'runs/log-batch'],
+    ['the creation of the experiment', 'experiments/create'],
+    ['the creation of the run', 'runs/create'],
+    ['a batch of metrics', 'runs/log-batch'],
     ['an artifact', 'PUT '],
-    ['the end', 'runs/update'],
+    ['the end of the run', 'runs/update'],
   ])('%s', async (_, lastRequest) => {
     const program = fileURLToPath(new URL('./testing/log-and-die.ts', import.meta.url));
     const args = [journal(), server.trackingUri, `exactly once ${number}`, lastRequest];
@@ -87,18 +91,18 @@ describe('killed -9 after the server did it, before the journal could be marked'
 
     const { runId, refusals } = await syncJournal(journal(), client);
     expect(refusals).toBe(0);
-    const run = (await client.getRun(runId!))!;
+    const run = (await getRun(client, runId!))!;
     expect(run.info.status).toBe('FINISHED');
     expect(run.params).toEqual({ lr: '0.0001', epochs: '3' });
     expect(await rowsOf(runId!)).toEqual(losses(50));
-    expect((await client.listArtifacts(runId!)).map(({ path }) => path)).toEqual(['report.txt']);
+    expect(await artifactPaths(client, runId!)).toEqual(['report.txt']);
     expect((await runsOf(`exactly once ${number}`)).map(({ info }) => info.runId)).toEqual([runId]);
     expect(await syncJournal(journal(), client)).toMatchObject({ runId, sentBytes: 0 });
   });
 });
 
 describe('a slow server', () => {
-  test('gets at most two requests at once, does not hold the logging up, and everything once', async () => {
+  test('gets at most two requests at a time, does not delay the logging, and receives everything once', async () => {
     proxy = await SlowProxy.start(server.trackingUri, 60);
     const slow = new MlflowClient({ trackingUri: proxy.address });
     const trackers = await Promise.all(
@@ -109,7 +113,7 @@ describe('a slow server', () => {
       for (const row of losses(400)) tracker.metrics([row]);
       tracker.text('report.txt', 'once');
     }
-    expect(proxy.answered).toBe(before); // logging returned without any answer
+    expect(proxy.answered).toBe(before); // logging returned before any response
     const finished = await Promise.all(trackers.map((tracker) => tracker.finish('FINISHED')));
     await Promise.all(trackers.map((tracker) => tracker.close()));
     expect(finished).toEqual([true, true, true, true]);
@@ -120,11 +124,11 @@ describe('a slow server', () => {
   });
 
   test.each([
-    ['answers after the client has given up', { delayMs: 1500 }],
-    ['hangs up after it has done its work', { hangUp: true }],
-  ])('%s: what was done twice is there once', async (_, fate) => {
+    ['responds after the client has given up', { delayMs: 1500 }],
+    ['closes the connection after it has processed the request', { hangUp: true }],
+  ])('that %s has each record once, although requests are repeated', async (_, fate) => {
     proxy = await SlowProxy.start(server.trackingUri, 0);
-    // Every tenth step the server does the next request, and this side does not hear of it.
+    // Every tenth step, the server processes the next request but its response does not arrive.
     const impatient = new MlflowClient({ trackingUri: proxy.address, timeoutMs: 700, attempts: 1 });
     const tracker = await open({ client: impatient });
     await tracker.flush();
@@ -148,11 +152,11 @@ describe('a slow server', () => {
     expect(warnings[0]).toContain(proxy.address);
   });
 
-  test('whose answer to the creation is lost does not get a second run', async () => {
+  test('whose response to the creation of a run is lost does not get a second run', async () => {
     proxy = await SlowProxy.start(server.trackingUri, 0);
-    // Opening asks for the experiment and creates it, looks for the run and creates it.
-    const asked = { hangUp: false };
-    proxy.next.push(asked, { hangUp: true }, asked, asked, { hangUp: true });
+    // Opening looks for the experiment and creates it, then looks for the run and creates it.
+    const undisturbed = { hangUp: false };
+    proxy.next.push(undisturbed, { hangUp: true }, undisturbed, undisturbed, { hangUp: true });
     const tracker = await open({ client: new MlflowClient({ trackingUri: proxy.address }) });
     expect(proxy.next).toEqual([]);
     tracker.metrics(losses(3));
@@ -164,18 +168,18 @@ describe('a slow server', () => {
   });
 });
 
-test.each(['FAILED', 'KILLED'] as const)('a run that ended as %s says why', async (status) => {
+test.each(['FAILED', 'KILLED'] as const)('a run that ended as %s has the reason as its description', async (status) => {
   const tracker = await open();
   tracker.metrics(losses(1));
   await tracker.finish(status, 'the loss is NaN at step 1\nlines 3, 7 and 9 of train.tsv');
   await tracker.close();
-  const run = (await client.getRun(tracker.runId!))!;
+  const run = (await getRun(client, tracker.runId!))!;
   expect(run.info.status).toBe(status);
   expect(run.info.endTime).toBeGreaterThan(0);
   expect(run.tags['mlflow.note.content']).toBe('the loss is NaN at step 1\nlines 3, 7 and 9 of train.tsv');
 });
 
-test("a sweep's runs stand under its own, and are found by it", async () => {
+test('the runs of the trials of a sweep are children of its own run', async () => {
   const parent = await open({ runKey: 'sweep' });
   const children = await Promise.all(
     [1, 2].map((n) => open({ workflowId: `child ${n}`, parentRunId: parent.runId, journal: `${journal()}.${n}` })),
@@ -184,8 +188,8 @@ test("a sweep's runs stand under its own, and are found by it", async () => {
     await run.finish('FINISHED');
     await run.close();
   }
-  const found = await client.searchRuns({
-    experimentIds: [(await client.getRun(parent.runId!))!.info.experimentId],
+  const found = await searchRuns(client, {
+    experimentIds: [(await getRun(client, parent.runId!))!.info.experimentId],
     filter: `tags.mlflow.parentRunId = '${parent.runId}'`,
   });
   expect(found.map(({ info }) => info.runId).sort()).toEqual(children.map(({ runId }) => runId).sort());

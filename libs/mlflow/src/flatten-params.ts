@@ -1,15 +1,15 @@
 import { mlflowKey, paramValue } from './names.js';
 
 /**
- * Every leaf of a configuration under its dotted path, as MLflow's params: `{ model: { optim: { lr: 1e-4 } } }` gives
- * `{ 'model.optim.lr': '0.0001' }`. Lists and empty sections are leaves, as JSON.
+ * Converts a configuration to MLflow's params, one for each leaf under its dotted path: `{ model: { optim: { lr: 1e-4 } } }`
+ * becomes `{ 'model.optim.lr': '0.0001' }`. Lists and empty sections count as leaves and are written as JSON.
  */
 export function flattenParams(tree: object): Record<string, string> {
   const params: Record<string, string> = {};
-  const visit = (at: unknown, path: string): void => {
-    const inside = isSection(at) ? Object.entries(at) : [];
-    for (const [key, value] of inside) visit(value, path === '' ? key : `${path}.${key}`);
-    if (inside.length === 0 && path !== '') params[mlflowKey(path)] = paramValue(at);
+  const visit = (node: unknown, path: string): void => {
+    const children = isSection(node) ? Object.entries(node) : [];
+    for (const [key, child] of children) visit(child, path === '' ? key : `${path}.${key}`);
+    if (children.length === 0 && path !== '') params[mlflowKey(path)] = paramValue(node);
   };
   visit(tree, '');
   return params;

@@ -1,9 +1,12 @@
-export type { Artifact, Experiment, Metric, ModelVersion, RegisteredModel, Run, RunStatus } from './entities.js';
-export { MlflowAddressInvalid, MlflowError, MlflowUnavailable } from './errors.js';
+export { MlflowError } from './client/errors.js';
+export { getExperimentByName } from './client/get-experiment-by-name.js';
+export { getRun } from './client/get-run.js';
+export { MlflowClient } from './client/mlflow-client.js';
+export { registerModel } from './client/register-model.js';
+export type { Run } from './client/run.js';
+export { searchRuns } from './client/search-runs.js';
 export { flattenParams } from './flatten-params.js';
-export { MlflowClient, type Batch } from './mlflow-client.js';
-export { findJournals, summarizeJournal, type JournalSummary } from './summarize-journal.js';
-export { NotAJournal, syncJournal, type SyncedJournal } from './sync-journal.js';
+export { findJournals, type JournalSummary } from './journal/summarize-journal.js';
+export { syncJournal, type SyncedJournal } from './journal/sync-journal.js';
 export { trackTraining } from './track-training.js';
 export { openTracker, type Tracker, type TrackerOptions } from './tracker.js';
-export { compareRunsUrl, experimentUrl, modelVersionUrl, runUrl } from './ui-address.js';

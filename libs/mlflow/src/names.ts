@@ -5,8 +5,8 @@ const longestParam = 6000;
 const longestTag = 8000;
 
 /**
- * A key that MLflow accepts: letters and digits of any script, `_ - . : /` and the space; other characters become `_`.
- * Parts between slashes that a path would swallow (empty, `.`, `..`) become `_`, too.
+ * Turns a text into a key that MLflow accepts: letters and digits of any script, `_ - . : /` and the space. Other characters
+ * become `_`, and so do parts between slashes that have a meaning in paths (empty, `.`, `..`).
  */
 export function mlflowKey(text: string): string {
   const parts = text.replace(/[^\p{L}\p{N}_\-.: /]/gu, '_').split('/');
@@ -14,17 +14,17 @@ export function mlflowKey(text: string): string {
   return shorten(key, longestKey);
 }
 
-/** A param's value as MLflow keeps it: text as it is, null as `null`, anything with an inside as JSON. */
+/** A param's value as text: strings unchanged, everything else as JSON. */
 export function paramValue(value: unknown): string {
   return shorten(typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value)), longestParam);
 }
 
-/** A tag's value within MLflow's limit. */
+/** Shortens the value of a tag to MLflow's limit. */
 export const tagValue = (value: string): string => shorten(value, longestTag);
 
 /**
- * What is too long keeps its beginning, its length and a digest of the whole: values that differ stay different, and the
- * same value is shortened the same way each time, as write-once params demand.
+ * Cuts a text that is too long and appends its length and a digest of the whole. Different values stay different, and the
+ * same value is always shortened in the same way, which write-once params require.
  */
 function shorten(given: string, limit: number): string {
   const text = given.replace(loneSurrogate, '\uFFFD');
@@ -34,5 +34,5 @@ function shorten(given: string, limit: number): string {
   return text.slice(0, limit - note.length).replace(loneSurrogate, '') + note;
 }
 
-/** Half a character: the server's database cannot hold one. */
+/** Half of a surrogate pair, which the server's database cannot store. */
 const loneSurrogate = /\p{Cs}/gu;

@@ -3,14 +3,15 @@ import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
+import { environment } from './environment.js';
 
 const run = promisify(execFile);
 
 /**
- * The tags from which MLflow's UI shows who ran what, from which code.
+ * The tags that tell MLflow's UI who ran which program, from which commit.
  *
- * @param folder a git checkout, or an installed package, whose package.json records the commit that it was built from; where
- *   neither gives a commit, the tag is left out
+ * @param folder a git checkout, or an installed package, whose package.json records the commit that it was built from;
+ *   otherwise the commit is left out
  */
 export async function sourceTags(folder: string): Promise<Record<string, string>> {
   const git = async (...args: string[]): Promise<string> =>
@@ -28,7 +29,7 @@ export async function sourceTags(folder: string): Promise<Record<string, string>
   }
 }
 
-/** The commit in a built package's package.json; a checkout's has none. */
+/** The commit in the package.json of a built package; that of a checkout has none. */
 async function recordedCommit(folder: string): Promise<string | undefined> {
   const text = await readFile(join(folder, 'package.json'), 'utf8').catch(() => '');
   return /"gitHead": "([0-9a-f]{40})"/.exec(text)?.[1];
@@ -38,6 +39,6 @@ function userName(): string {
   try {
     return userInfo().username;
   } catch {
-    return process.env['USER'] ?? 'unknown'; // a container's user id may have no entry in its passwd
+    return environment().loginName ?? 'unknown'; // in a container, /etc/passwd may lack the user
   }
 }

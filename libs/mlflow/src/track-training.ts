@@ -1,11 +1,12 @@
 import type { ClassificationReport, EpochEvaluated, Scores, TrainEvent, TrainStepped } from '@nautil/contracts';
-import type { Metric } from './entities.js';
+import type { Metric } from './client/metric.js';
 import { mlflowKey } from './names.js';
 import type { Tracker } from './tracker.js';
 
 /**
- * Tells a tracker what training says. Scores are fractions. Steps go to `train/…`, evaluations to `val/…` or `test/…`
- * with one `…/class/<name>/…` per class, at the step and with the time of the event, so that the same event is the same row.
+ * Logs an event of the training. Steps become metrics under `train/…`, evaluations under `val/…` or `test/…` with
+ * `…/class/<name>/…` for each class; scores are fractions. Rows have the step and the time of the event, so that logging an
+ * event twice leaves one row.
  */
 export function trackTraining(tracker: Pick<Tracker, 'metrics' | 'tags'>, event: TrainEvent): void {
   switch (event.type) {
@@ -32,12 +33,12 @@ export function trackTraining(tracker: Pick<Tracker, 'metrics' | 'tags'>, event:
     case 'warning':
       return tracker.tags({ 'nautil.warning': event.message });
     case 'checkpoint':
-      return; // of the machine that trains; its log has them
+      return; // concerns the machine that trains, whose log has it
   }
 }
 
-const rows = (at: { step: number; timestampMs: number }, values: Record<string, number>): Metric[] =>
-  Object.entries(values).map(([key, value]) => ({ key, value, step: at.step, timestampMs: at.timestampMs }));
+const rows = ({ step, timestampMs }: { step: number; timestampMs: number }, values: Record<string, number>): Metric[] =>
+  Object.entries(values).map(([key, value]) => ({ key, value, step, timestampMs }));
 
 const stepMetrics = (event: TrainStepped): Record<string, number> => ({
   'train/loss': event.loss,
@@ -58,12 +59,12 @@ function evaluationMetrics({ split, epoch, loss, report }: EpochEvaluated): Reco
   for (const score of scores) {
     for (const mode of ['micro', 'macro', 'weighted'] as const)
       values[`${split}/${score}_${mode}`] = report[mode][score];
-    report.classes.forEach((of, i) => (values[`${split}/class/${keys[i]}/${score}`] = of[score]));
+    report.classes.forEach((scores, i) => (values[`${split}/class/${keys[i]}/${score}`] = scores[score]));
   }
   return values;
 }
 
-/** The name of each class as a part of a metric's key; its id where it has none, and beside it where two would collide. */
+/** Each class as a part of a metric's key: its name, or its id when it has none; both when two names would collide. */
 function classKeys({ classes }: ClassificationReport): string[] {
   const names = classes.map(({ labelId, labelName }) => mlflowKey((labelName || String(labelId)).replaceAll('/', '_')));
   const isTaken = (name: string): boolean =>

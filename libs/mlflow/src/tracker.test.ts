@@ -7,11 +7,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { Metric } from './entities.js';
-import { MlflowUnavailable } from './errors.js';
-import { MlflowClient } from './mlflow-client.js';
-import { syncJournal } from './sync-journal.js';
+import { deleteRun } from './client/delete-run.js';
+import { MlflowUnavailable } from './client/errors.js';
+import { getExperimentByName } from './client/get-experiment-by-name.js';
+import { getRun } from './client/get-run.js';
+import type { Metric } from './client/metric.js';
+import { MlflowClient } from './client/mlflow-client.js';
+import { searchRuns } from './client/search-runs.js';
+import { syncJournal } from './journal/sync-journal.js';
 import { MlflowServer } from './testing/mlflow-server.js';
+import { artifactPaths, experimentTags, metricHistory } from './testing/read-server.js';
 import { openTracker, type Tracker, type TrackerOptions } from './tracker.js';
 
 let server: MlflowServer;
@@ -55,16 +60,14 @@ const loss = (step: number, timestampMs = 1000 + step): Metric => ({
   timestampMs,
 });
 const steps = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
-const bySteps = (rows: Metric[]): Metric[] => rows.sort((a, b) => a.step - b.step || a.timestampMs - b.timestampMs);
-const lossRows = async (runId: string): Promise<Metric[]> =>
-  bySteps(await client.getMetricHistory(runId, 'train/loss'));
+const lossRows = (runId: string): Promise<Metric[]> => metricHistory(client, runId, 'train/loss');
 const runsOf = async (experiment: string): Promise<string[]> => {
-  const found = await client.getExperimentByName(experiment);
-  const runs = found ? await client.searchRuns({ experimentIds: [found.experimentId] }) : [];
+  const found = await getExperimentByName(client, experiment);
+  const runs = found ? await searchRuns(client, { experimentIds: [found.experimentId] }) : [];
   return runs.map(({ info }) => info.runId);
 };
 
-test('a run has what was logged, the source it came from, and an end', async () => {
+test('a run has what was logged, the commit of the code, and an end', async () => {
   const tracker = await open({ runName: 'a name', tags: { 'nautil.data_digest': 'abc' } });
   tracker.params({ 'model.optim.lr': 1e-4, 'trainer.gpus': [0, 1], nothing: null, 'odd key(!)': 'x' });
   tracker.metrics([loss(1), { key: 'val/f1_macro', value: NaN, step: 1, timestampMs: 5 }]);
@@ -74,11 +77,11 @@ test('a run has what was logged, the source it came from, and an end', async () 
   expect(await tracker.finish('FINISHED')).toBe(true);
   await tracker.close();
 
-  const run = await client.getRun(tracker.runId!);
+  const run = await getRun(client, tracker.runId!);
   expect(tracker.runUrl).toBe(
     `${server.trackingUri}/#/experiments/${run!.info.experimentId}/runs/${run!.info.runId}?workflowType=machine_learning`,
   );
-  expect((await client.getExperiment(run!.info.experimentId)).tags).toMatchObject({
+  expect(await experimentTags(client, run!.info.experimentId)).toMatchObject({
     'mlflow.experimentKind': 'custom_model_development',
   });
   expect(run!.info).toMatchObject({ runName: 'a name', status: 'FINISHED' });
@@ -95,17 +98,17 @@ test('a run has what was logged, the source it came from, and an end', async () 
     'mlflow.source.git.commit': expect.stringMatching(/^[0-9a-f]{40}$/),
   });
   expect(await lossRows(tracker.runId!)).toEqual([loss(1)]);
-  expect((await client.listArtifacts(tracker.runId!)).map(({ path }) => path)).toEqual(['config', 'model.nemo']);
+  expect(await artifactPaths(client, tracker.runId!)).toEqual(['config/', 'model.nemo']);
   expect(warnings).toEqual([]);
 });
 
-test('a run that is opened again goes on, repeated steps leave one row, another key gets a new run', async () => {
+test('a run that is reopened continues, repeated steps leave one row, another key gets a new run', async () => {
   const first = await open();
   first.params({ lr: 1 });
   first.metrics(steps(1, 30).map((step) => loss(step)));
   await first.finish('FAILED', 'step 31: out of memory');
   await first.close();
-  expect((await client.getRun(first.runId!))?.tags).toMatchObject({
+  expect((await getRun(client, first.runId!))?.tags).toMatchObject({
     'nautil.failure': 'step 31: out of memory',
     'mlflow.note.content': 'step 31: out of memory',
   });
@@ -116,7 +119,7 @@ test('a run that is opened again goes on, repeated steps leave one row, another 
   // The resumed run repeats the steps after its checkpoint, at another time of day.
   for (const step of steps(21, 40)) again.metrics([loss(step, step > 30 ? 1000 + step : 900_000 + step)]);
   await again.flush();
-  const running = await client.getRun(first.runId!);
+  const running = await getRun(client, first.runId!);
   expect(running?.info.status).toBe('RUNNING');
   expect(running?.tags).not.toHaveProperty('nautil.failure');
   await again.finish('FINISHED');
@@ -129,10 +132,10 @@ test('a run that is opened again goes on, repeated steps leave one row, another 
   await other.finish('FINISHED');
   await other.close();
   expect(other.runId).not.toBe(first.runId);
-  expect((await client.getRun(other.runId!))?.params).toEqual({ lr: '2' });
+  expect((await getRun(client, other.runId!))?.params).toEqual({ lr: '2' });
 });
 
-test('two processes with journals of their own add to one run', async () => {
+test('two processes with separate journals add to the same run', async () => {
   const training = await open();
   training.metrics([loss(1)]);
   await training.flush();
@@ -144,7 +147,7 @@ test('two processes with journals of their own add to one run', async () => {
   expect(await lossRows(training.runId!)).toHaveLength(1);
 });
 
-test('a crash between the sending and its acknowledgement doubles nothing', async () => {
+test('a crash between sending and writing the position duplicates nothing', async () => {
   const tracker = await open();
   tracker.params({ a: 1 });
   await tracker.flush();
@@ -161,11 +164,11 @@ test('a crash between the sending and its acknowledgement doubles nothing', asyn
   expect(await syncJournal(journal(), client)).toMatchObject({ sentBytes: 0 });
 
   expect(await lossRows(tracker.runId!)).toEqual(steps(1, 2500).map((step) => loss(step)));
-  expect((await client.getRun(tracker.runId!))?.info.status).toBe('FINISHED');
+  expect((await getRun(client, tracker.runId!))?.info.status).toBe('FINISHED');
   expect(await runsOf('tracker')).toEqual([...new Set(await runsOf('tracker'))]);
 });
 
-test('one value that MLflow refuses is reported, and its neighbours arrive', async () => {
+test('a value that MLflow refuses is reported, and its neighbours arrive', async () => {
   const tracker = await open();
   tracker.params({ lr: '1e-4', kept: 'yes' });
   await tracker.flush();
@@ -175,32 +178,32 @@ test('one value that MLflow refuses is reported, and its neighbours arrive', asy
   tracker.text('#odd', '');
   await tracker.finish('FINISHED');
   await tracker.close();
-  const run = await client.getRun(tracker.runId!);
+  const run = await getRun(client, tracker.runId!);
   expect(run?.params).toEqual({ lr: '1e-4', kept: 'yes', new1: '1', new2: '2' });
   expect(run?.info.status).toBe('FINISHED');
   expect(await lossRows(tracker.runId!)).toEqual([loss(1)]);
   expect(warnings).toHaveLength(3);
   expect(warnings[0]).toContain("{'key': 'lr', 'old_value': '1e-4', 'new_value': '2e-5'}");
-  expect(warnings[1]).toContain('gone.nemo is gone');
+  expect(warnings[1]).toContain('gone.nemo does not exist any more');
   expect(warnings[2]).toContain('"#odd" is not a plain relative path');
 });
 
-test('when somebody deleted the run, a new one is told everything', async () => {
+test('when a user has deleted the run, everything is sent to a new one', async () => {
   const tracker = await open();
   tracker.params({ lr: 1 });
   tracker.metrics(steps(1, 5).map((step) => loss(step)));
   await tracker.flush();
   const { runId } = tracker;
-  await client.deleteRun(runId!);
+  await deleteRun(client, runId!);
   tracker.metrics([loss(6)]);
   await tracker.finish('FINISHED');
   await tracker.close();
   expect(tracker.runId).not.toBe(runId);
   expect(await lossRows(tracker.runId!)).toEqual(steps(1, 6).map((step) => loss(step)));
-  expect((await client.getRun(tracker.runId!))?.params).toEqual({ lr: '1' });
+  expect((await getRun(client, tracker.runId!))?.params).toEqual({ lr: '1' });
 });
 
-test('a process killed -9 while it logs loses and doubles nothing', async () => {
+test('a process killed with SIGKILL while it logs loses and duplicates nothing', async () => {
   const program = fileURLToPath(new URL('./testing/log-until-killed.ts', import.meta.url));
   let last = 0;
   for (const atStep of [40, 300]) {
@@ -223,7 +226,7 @@ test('a process killed -9 while it logs loses and doubles nothing', async () => 
   expect(logged).toEqual(steps(1, logged.length));
 });
 
-test('the server killed -9 in the middle and started again: one warning, nothing lost, nothing doubled', async () => {
+test('a server that is killed and restarted during a run causes one warning; nothing is lost or duplicated', async () => {
   const tracker = await open({ client: new MlflowClient({ trackingUri: server.trackingUri, attempts: 1 }) });
   let step = 0;
   const train = async (count: number): Promise<void> => {
@@ -249,13 +252,13 @@ test('the server killed -9 in the middle and started again: one warning, nothing
   expect(warnings).toHaveLength(1);
 }, 180_000);
 
-test('a server that is away when a run ends is waited for', async () => {
+test('finish waits for a server that is away when the run ends', async () => {
   const tracker = await open();
   await server.kill();
   const restarted = sleep(1500).then(() => server.restart());
   expect(await tracker.finish('FINISHED', undefined, { patienceMs: 60_000 })).toBe(true);
   await restarted;
-  expect((await client.getRun(tracker.runId!))?.info.status).toBe('FINISHED');
+  expect((await getRun(client, tracker.runId!))?.info.status).toBe('FINISHED');
   await tracker.close();
 }, 90_000);
 
@@ -264,13 +267,13 @@ describe('without a server', () => {
   let trackingUri: string;
 
   beforeAll(async () => {
-    hung = createServer((socket) => socket.on('error', () => undefined)); // takes everything, answers nothing
+    hung = createServer((socket) => socket.on('error', () => undefined)); // accepts connections and never responds
     await new Promise<void>((resolve) => hung.listen(0, '127.0.0.1', resolve));
     trackingUri = `http://127.0.0.1:${(hung.address() as AddressInfo).port}`;
   });
   afterAll(() => void hung.close());
 
-  test('one that hangs holds nobody up, and the journal is sent to one that answers', async () => {
+  test('a server that hangs delays nothing, and the journal can be sent to another server', async () => {
     const started = performance.now();
     const tracker = await open({ client: undefined, trackingUri, connectTimeoutMs: 300 });
     expect(tracker.runId).toBeUndefined();
@@ -284,17 +287,17 @@ describe('without a server', () => {
 
     const synced = await syncJournal(journal(), client);
     expect(await lossRows(synced.runId!)).toEqual(steps(1, 2000).map((step) => loss(step)));
-    expect((await client.getRun(synced.runId!))?.info.status).toBe('FINISHED');
+    expect((await getRun(client, synced.runId!))?.info.status).toBe('FINISHED');
   });
 
-  test('syncing says that the server is down, and what is no journal', async () => {
+  test('syncing reports a server that is down, and a file that is not a journal', async () => {
     const down = new MlflowClient({ trackingUri: await MlflowServer.freeAddress(), attempts: 2 });
     const tracker = await open({ client: down });
     await tracker.close();
     expect(warnings).toEqual([expect.stringContaining('ECONNREFUSED')]);
     await expect(syncJournal(journal(), down)).rejects.toBeInstanceOf(MlflowUnavailable);
     writeFileSync(join(folder, 'other.txt'), 'text\n');
-    await expect(syncJournal(join(folder, 'other.txt'), client)).rejects.toThrow('is no journal of a run');
+    await expect(syncJournal(join(folder, 'other.txt'), client)).rejects.toThrow('is not the journal of a run');
     expect(readFileSync(join(folder, 'other.txt'), 'utf8')).toBe('text\n');
   });
 });

@@ -2,63 +2,62 @@ import { packageRoot } from '@nautil/store';
 import { createHash } from 'node:crypto';
 import { basename, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Metric, RunStatus } from './entities.js';
-import { Journal, readJournal, readJournalId } from './journal.js';
-import type { JournalRecord } from './journal-record.js';
-import { JournalSender } from './journal-sender.js';
-import { MlflowClient } from './mlflow-client.js';
+import type { Metric } from './client/metric.js';
+import { MlflowClient } from './client/mlflow-client.js';
+import { Journal, readJournal, readJournalId } from './journal/journal.js';
+import type { JournalRecord, RunEnded } from './journal/journal-record.js';
+import { JournalSender } from './journal/journal-sender.js';
 import { mlflowKey, paramValue, tagValue } from './names.js';
 import { sourceTags } from './source-tags.js';
-import { runUrl } from './ui-address.js';
+import { runUrl } from './run-url.js';
 
 export interface TrackerOptions {
   /** The server, or its address; default env MLFLOW_TRACKING_URI. */
   client?: MlflowClient | undefined;
-  trackingUri?: string;
+  trackingUri?: string | undefined;
 
-  /** Name of the experiment; made when there is none. */
+  /** Name of the experiment, which is created when it does not exist. */
   experiment: string;
 
-  /** Shown in the UI; default the workflow id, else the name of the journal. */
-  runName?: string;
+  /** Shown in the UI; default: the workflow id, or else the name of the journal. */
+  runName?: string | undefined;
 
   /**
-   * What the MLflow run is one of: of a workflow, its id and the key of the run among those of that id. The same pair goes
-   * on with the same MLflow run, also from another process or machine; another key gets a new run, since params are
-   * write-once. Without them the journal is the identity.
+   * Identity of the run: the same (workflowId, runKey) reopens the same MLflow run, also from another process or machine. A
+   * new key gets a new run, since params are write-once. Without both, the journal is the identity.
    */
-  workflowId?: string;
-  runKey?: string;
+  workflowId?: string | undefined;
+  runKey?: string | undefined;
 
-  /** The MLflow run that this one is shown under, as those of a sweep are. */
+  /** The MLflow run below which the UI shows this one; the trials of a sweep have one. */
   parentRunId?: string | undefined;
 
-  tags?: Record<string, string>;
+  tags?: Record<string, string> | undefined;
 
-  /** The file that everything is written to first. Keep it beside the checkpoints: a resumed run goes on with it. */
+  /** The write-ahead log. Keep it beside the checkpoints: a resumed run continues it. */
   journal: string;
 
-  /** Told once when the server does not answer, and of each record that it refuses. Default console.warn. */
-  warn?: (message: string) => void;
+  /** Called once when the server does not respond, and for each record that it refuses. Default console.warn. */
+  warn?: ((message: string) => void) | undefined;
 
   /** How long opening may wait for the server; default 5,000. */
-  connectTimeoutMs?: number;
+  connectTimeoutMs?: number | undefined;
 }
 
-/** How long records are gathered before they are sent. */
+/** How long records are collected before they are sent together. */
 const lingerMs = 500;
 
-/** At most this much of the journal is lost with the machine's power; nothing is lost with the process. */
+/** A power cut loses at most this much of the journal; the end of the process loses nothing. */
 const syncEveryMs = 1000;
 
 const longestWaitMs = 30_000;
 
-/** Between two times that the end of a run is tried to be sent. */
-const askAgainMs = 1000;
+/** Delay between two attempts to send the end of a run. */
+const finishRetryMs = 1000;
 
 /**
- * Opens the tracking of a run. Never fails because of the server: without one there is a warning, and the journal is sent
- * when it answers again, or by {@link syncJournal}.
+ * Starts to track a run. It never fails because of the server: when the server does not respond, it warns, and the journal is
+ * sent later, when the server responds again or by {@link syncJournal}.
  *
  * @example
  * const tracker = await openTracker({ trackingUri, experiment: 'TextClassification', journal: 'run/mlflow.jsonl' });
@@ -67,7 +66,7 @@ const askAgainMs = 1000;
  * await tracker.finish('FINISHED');
  * await tracker.close();
  *
- * @throws MlflowAddressInvalid when the address is not one of a server
+ * @throws MlflowAddressInvalid when the address is not that of a server
  */
 export async function openTracker(o: TrackerOptions): Promise<Tracker> {
   const client = o.client ?? new MlflowClient({ trackingUri: o.trackingUri });
@@ -100,7 +99,10 @@ export async function openTracker(o: TrackerOptions): Promise<Tracker> {
   return tracker;
 }
 
-/** One MLflow run. The logging methods return at once and never throw: they write to the journal, which is sent behind them. */
+/**
+ * One MLflow run. The logging methods return at once and never throw: they append to the journal, which is sent in the
+ * background.
+ */
 export class Tracker {
   readonly #trackingUri: string;
   readonly #journal: Journal;
@@ -124,7 +126,7 @@ export class Tracker {
     closing: AbortController;
     warn: (message: string) => void;
 
-    /** Of each metric, the highest step that the journal has from before. */
+    /** For each metric, the highest step that the journal held when it was opened. */
     logged: ReadonlyMap<string, number>;
   }) {
     this.#trackingUri = o.trackingUri;
@@ -135,15 +137,16 @@ export class Tracker {
     this.#logged = o.logged;
   }
 
-  /** Undefined until the server has answered for the first time. */
+  /** Undefined until the server has responded for the first time. */
   get runId(): string | undefined {
     return this.#sender.runId;
   }
 
-  /** The run's page in MLflow's UI; undefined as long as {@link runId} is. */
+  /** The run's page in MLflow's UI; undefined while {@link runId} is. */
   get runUrl(): string | undefined {
     const { runId, experimentId } = this.#sender;
-    return runId && experimentId ? runUrl(this.#trackingUri, experimentId, runId) : undefined;
+    if (runId === undefined || experimentId === undefined) return undefined;
+    return runUrl(this.#trackingUri, experimentId, runId);
   }
 
   /** @internal */
@@ -151,15 +154,15 @@ export class Tracker {
     this.#append({ type: 'open', ...o, tags: cleanTags(o.tags), timestampMs: Date.now() });
   }
 
-  /** Write-once: a param that the run has with another value keeps it, with a warning. See `flattenParams`. */
+  /** Params are write-once: a param that already has another value keeps it, with a warning. See `flattenParams`. */
   params(params: Readonly<Record<string, unknown>>): void {
     const entries = Object.entries(params).map(([key, value]) => [mlflowKey(key), paramValue(value)]);
     this.#append({ type: 'params', params: Object.fromEntries(entries) });
   }
 
   /**
-   * Logs rows. A step at or below one that the journal had for the metric when it was opened is a repetition of what was
-   * done before the resume, and is passed over: its values are the same, but its new timestamp would make a second row.
+   * Logs rows. A row is skipped when the journal already had that step, or a later one, for its metric when it was opened:
+   * a resumed run repeats such steps. The values would be the same, but the new timestamp would create a second row.
    */
   metrics(rows: readonly Metric[]): void {
     const fresh = rows.filter(({ key, step }) => step > (this.#logged.get(mlflowKey(key)) ?? -Infinity));
@@ -179,55 +182,56 @@ export class Tracker {
     this.#append({ type: 'tags', tags: cleanTags(tags) });
   }
 
-  /** Stores a file, by default under its name. It must stay where it is until it has been sent: see {@link flush}. */
+  /** Stores a file, by default under its name. The file must stay in place until it has been sent: see {@link flush}. */
   artifact(file: string, path = basename(file)): void {
     this.#append({ type: 'artifact', file: resolve(file), path });
   }
 
-  /** Stores a text. It is kept in the journal: for reports, configurations and pictures, not for models. */
+  /** Stores a text. The journal holds its content, so use it for reports, configurations and pictures, not for models. */
   text(path: string, content: string): void {
     this.#append({ type: 'text', path, content });
   }
 
   /**
-   * Brings the journal to the disk, and what it holds by now to the server.
+   * Writes the journal to disk and sends everything that it holds by now.
    *
-   * @returns false when the server did not answer within the time (default 30,000 ms); the journal is kept and sent later
+   * @returns false when the server did not respond in time (default 30,000 ms); the journal is kept and sent later
    */
   async flush({ timeoutMs = 30_000 }: { timeoutMs?: number } = {}): Promise<boolean> {
     await this.#journal.sync().catch((error: unknown) => this.#warnOnce('journal', error));
     const deadline = Date.now() + timeoutMs;
-    // What is being sent at this moment may have begun before the newest records came.
+    // A transfer that is already under way may have started before the newest records were appended.
     if (this.#sending && !(await within(deadline - Date.now(), this.#sending))) return false;
     return within(deadline - Date.now(), this.#send());
   }
 
   /**
-   * Closes the run in MLflow, and flushes. A message says why it failed: it is shown as the run's description.
+   * Ends the run in MLflow, and flushes. A message that explains a failure is shown as the run's description.
    *
-   * @param o.patienceMs - how long a server that is away, and has answered this run before, is asked again; default not
-   * @returns false when part of the run is in the journal alone
+   * @param o.patienceMs - how long to retry when the server is away, provided that it has responded to this run before;
+   *   default 0
+   * @returns false when a part of the run is only in the journal
    */
   async finish(
-    status: Exclude<RunStatus, 'RUNNING' | 'SCHEDULED'>,
+    status: RunEnded['status'],
     message?: string,
     { patienceMs = 0, ...o }: { timeoutMs?: number; patienceMs?: number } = {},
   ): Promise<boolean> {
     const why = message === undefined ? {} : { message: tagValue(message) };
     this.#append({ type: 'end', status, timestampMs: Date.now(), ...why });
-    const begun = Date.now();
+    const startedMs = Date.now();
     let arrived = await this.flush(o);
-    while (!arrived && this.runId !== undefined && Date.now() - begun < patienceMs) {
-      await sleep(askAgainMs);
+    while (!arrived && this.runId !== undefined && Date.now() - startedMs < patienceMs) {
+      await sleep(finishRetryMs);
       arrived = await this.flush(o);
     }
     if (!arrived) {
-      this.#warn(`part of the run is only in ${this.#journal.path} so far; \`nautil runs sync\` sends it to MLflow`);
+      this.#warn(`a part of the run is only in ${this.#journal.path} so far; \`nautil runs sync\` sends it to MLflow`);
     }
     return arrived;
   }
 
-  /** Stops sending and closes the journal. What was not sent stays in it. */
+  /** Stops sending and closes the journal. Pending records stay in it. */
   async close(): Promise<void> {
     clearTimeout(this.#sendTimer);
     clearTimeout(this.#syncTimer);
@@ -242,7 +246,7 @@ export class Tracker {
     try {
       this.#journal.append(record);
     } catch (error) {
-      this.#warnOnce('journal', error); // a full disk: training has its own way to find out
+      this.#warnOnce('journal', error); // for example a full disk, which the training notices by itself
       return;
     }
     this.#syncTimer ??= setTimeout(() => {
@@ -260,7 +264,7 @@ export class Tracker {
     }, delayMs).unref();
   }
 
-  /** One attempt to send all there is; true when it succeeded. Never two at once. */
+  /** Sends all pending records, never twice at a time; true when it succeeded. */
   #send(): Promise<boolean> {
     this.#sending ??= this.#attempt().finally(() => (this.#sending = undefined));
     return this.#sending;
@@ -286,8 +290,8 @@ export class Tracker {
     const { message } = error as Error;
     this.#warn(
       about === 'server'
-        ? `${message}; the run goes on and is tracked in ${this.#journal.path} meanwhile`
-        : `the journal ${this.#journal.path} cannot be written: ${message}; the run goes on and is not tracked`,
+        ? `${message}; the run continues, and ${this.#journal.path} records it in the meantime`
+        : `the journal ${this.#journal.path} cannot be written: ${message}; the run continues without being tracked`,
     );
   }
 }
@@ -295,21 +299,21 @@ export class Tracker {
 const cleanTags = (tags: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.entries(tags).map(([key, value]) => [mlflowKey(key), tagValue(value)]));
 
-/** A digest: ids may hold quotes, and MLflow's filter language cannot escape them. */
+/** A digest, because ids may contain quotes, which MLflow's filter language cannot escape. */
 function keyOf({ workflowId = '', runKey }: TrackerOptions, journalId: string): string {
   const identity = JSON.stringify([workflowId, runKey ?? journalId]);
   return createHash('sha256').update(identity).digest('hex').slice(0, 32);
 }
 
-/** The highest step of each metric that a journal holds for a run. */
+/** The highest step of each metric that a journal holds for the run with the given key. */
 async function loggedSteps(path: string, key: string): Promise<Map<string, number>> {
   const highest = new Map<string, number>();
   let offset = 0;
   for (;;) {
-    const { records, end } = await readJournal(path, offset, 4 * 1024 * 1024);
+    const { entries, end } = await readJournal(path, offset, 4 * 1024 * 1024);
     if (end === offset) return highest;
     offset = end;
-    for (const { record } of records) {
+    for (const { record } of entries) {
       if (record.type === 'open' && record.key !== key) highest.clear();
       if (record.type !== 'metrics') continue;
       for (const [metric, , step] of record.rows) {
@@ -319,7 +323,7 @@ async function loggedSteps(path: string, key: string): Promise<Map<string, numbe
   }
 }
 
-/** False when the promise takes longer. */
+/** Waits for a promise; false when it takes longer than the given time. */
 async function within(milliseconds: number, promise: Promise<boolean>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<boolean>((resolve) => (timer = setTimeout(resolve, Math.max(0, milliseconds), false)));

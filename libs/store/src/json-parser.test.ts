@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { Type } from '@sinclair/typebox';
 import { jsonParser } from './json-parser.js';
 

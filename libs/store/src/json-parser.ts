@@ -1,12 +1,9 @@
-import { NautilError } from '@nautil/contracts';
+import { defineError } from '@nautil/contracts';
 import type { Static, TSchema } from '@sinclair/typebox';
 import { Ajv, type ValidateFunction } from 'ajv';
 
 /** A record on disk, or a response of a server, is not the JSON that its reader expects. */
-export class InvalidJson extends NautilError {
-  override readonly name = 'InvalidJson';
-  readonly kind = 'data';
-}
+export class InvalidJson extends defineError('InvalidJson', 'data') {}
 
 /** Checks a value against a schema and returns it; `source` names the file (and line) or the request in the message. */
 export type JsonValidator<T> = (value: unknown, source: string) => T;

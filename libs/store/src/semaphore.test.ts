@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { Semaphore } from './semaphore.js';
 
 test('permits are handed on in the order in which callers asked', async () => {

@@ -3,30 +3,28 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { chmod, link, mkdir, open, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { sha256Of } from './digest.js';
 import { explainWriteError } from './disk-full.js';
 import { withLock } from './with-lock.js';
 import { nautilHome } from './package-root.js';
 import { removeAbandoned, syncFolder, temporaryBeside } from './write-file-atomic.js';
 
 /**
- * Files found by the SHA-256 of their content, under one folder:
+ * Content-addressed storage: one folder with files that are found by the SHA-256 of their content.
  *
- *     objects/ab/abcd…        a file's bytes, read-only
- *     names/abcd…/model.nemo  the same file (a hard link) under a name that people and programs know
- *     stages/train/KEY/       what a stage made, found by the hash of its inputs: see stageOutput
- *     runs/ID/                folders of runs
+ *     objects/ab/abcd…        the bytes of a file, read-only
+ *     names/abcd…/model.nemo  the same file (a hard link) under a readable name
+ *     stages/train/KEY/       the output of a stage, found by the hash of its inputs: see stageOutput
  */
 export class Store {
   /** Absolute path of the store's folder. */
   readonly root: string;
 
-  /** @param root default `store` in the state folder, see nautilHome */
+  /** @param root default: `store` in the state folder, see nautilHome */
   constructor(root: string = join(nautilHome(), 'store')) {
     this.root = resolve(root);
   }
 
-  /** Where an object's bytes are, or would be. */
+  /** The path of an object, whether it exists or not. */
   pathOf(sha256: string): string {
     if (!/^[0-9a-f]{64}$/.test(sha256)) throw new TypeError(`${sha256} is not a lower-case hex SHA-256`);
     return join(this.root, 'objects', sha256.slice(0, 2), sha256);
@@ -37,10 +35,10 @@ export class Store {
   }
 
   /**
-   * Keeps a copy of a file (by path) or of bytes. Putting the same content twice writes it once. With a name, the reference's path
-   * ends in that name.
+   * Stores a copy of a file (given by its path) or of bytes. Storing the same content twice writes it once. With a name, the
+   * path of the reference ends in that name.
    *
-   * @throws DiskFull with nothing kept.
+   * @throws DiskFull; then nothing was stored
    */
   async put(source: string | Uint8Array, name?: string): Promise<FileRef> {
     if (name !== undefined && (name !== basename(name) || name.startsWith('.') || name === '')) {
@@ -50,13 +48,14 @@ export class Store {
   }
 
   /**
-   * Does the work while no object is placed or removed: what `put` returns is there, also when a garbage collection runs.
+   * Holds the lock under which objects are placed and removed, so that a garbage collection cannot remove an object that
+   * `put` or `find` is about to return.
    */
   whilePlacing<T>(work: () => Promise<T>): Promise<T> {
     return withLock(join(this.root, 'locks', 'objects'), work);
   }
 
-  /** A file that is kept, under a name as in `put`; undefined when it is not. */
+  /** Finds a stored file, under a name as in `put`; undefined when it is not stored. */
   find({ sha256, sizeBytes }: Pick<FileRef, 'sha256' | 'sizeBytes'>, name?: string): Promise<FileRef | undefined> {
     return this.whilePlacing(async () => {
       if ((await sizeOf(this.pathOf(sha256))) !== sizeBytes) return undefined;
@@ -103,7 +102,7 @@ export class Store {
     const path = this.pathOf(o.sha256);
     if ((await sizeOf(path)) === o.sizeBytes) {
       const now = new Date();
-      await utimes(path, now, now); // garbage collection goes by last use
+      await utimes(path, now, now); // garbage collection removes by the time of last use
     } else {
       await mkdir(dirname(path), { recursive: true });
       await chmod(temporary, 0o444);
@@ -118,17 +117,6 @@ export class Store {
     });
     return named;
   }
-
-  /** The folder of one thing of a kind (`runs`, a workflow id), whatever characters the key holds. It is not created. */
-  folder(kind: string, key: string): string {
-    return join(this.root, kind, folderName(key));
-  }
-}
-
-/** A key as one folder name: itself when it is plain, else a readable part and a hash that tells keys apart. */
-function folderName(key: string): string {
-  if (/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$/.test(key)) return key;
-  return `${key.replace(/[^A-Za-z0-9_-]+/g, '-').slice(0, 60)}~${sha256Of(key).slice(0, 12)}`;
 }
 
 async function sizeOf(path: string): Promise<number | undefined> {

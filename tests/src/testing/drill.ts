@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { progressQuery, type Progress, type TrainEvent, type TrainStepped } from '@nautil/contracts';
-import type { MlflowClient, Run } from '@nautil/mlflow';
-import { Store, packageRoot } from '@nautil/store';
+import { getExperimentByName, searchRuns, type MlflowClient, type Run } from '@nautil/mlflow';
+import { packageRoot, runFolder } from '@nautil/store';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { LocalStack } from './local-stack.js';
 
@@ -46,7 +46,7 @@ export function nautil(
 /** Where a run keeps its checkpoints and its journal. */
 export async function runFolderOf({ home }: Pick<LocalStack, 'home'>, handle: WorkflowHandle): Promise<string> {
   const { runKey } = await handle.query<Progress>(progressQuery);
-  return new Store(home).folder('runs', `${handle.workflowId}/${runKey}`);
+  return runFolder(handle.workflowId, runKey, home);
 }
 
 /** The steps that a training has kept, in order. */
@@ -61,9 +61,9 @@ export async function keptSteps(runFolder: string, training = 'training'): Promi
 
 /** The MLflow run of a workflow; throws when there is none, or more than one. */
 export async function onlyRunOf(mlflow: MlflowClient, workflowId: string): Promise<Run> {
-  const experiment = await mlflow.getExperimentByName('TextClassification');
+  const experiment = await getExperimentByName(mlflow, 'TextClassification');
   const filter = `tags.\`nautil.workflow_id\` = '${workflowId}'`;
-  const runs = experiment ? await mlflow.searchRuns({ experimentIds: [experiment.experimentId], filter }) : [];
+  const runs = experiment ? await searchRuns(mlflow, { experimentIds: [experiment.experimentId], filter }) : [];
   const [run] = runs;
   if (run === undefined || runs.length > 1) throw new Error(`${workflowId} has ${runs.length} runs in MLflow, not one`);
   return run;

@@ -3,8 +3,17 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MlflowClient, openTracker, type JournalSummary, type SyncedJournal } from '@nautil/mlflow';
-import { freePort, startMlflowServer, type ServerHandle } from '@nautil/stack';
+import {
+  getExperimentByName,
+  searchRuns,
+  MlflowClient,
+  openTracker,
+  type JournalSummary,
+  type SyncedJournal,
+} from '@nautil/mlflow';
+import { metricHistory, deleteExperiment } from '@nautil/mlflow/testing/read-server';
+import { freePort } from '@nautil/store/process';
+import { startMlflowServer, type ServerHandle } from '@nautil/stack';
 import { packageRoot } from '@nautil/store';
 
 const home = mkdtempSync(join(tmpdir(), 'nautil-runs-'));
@@ -98,22 +107,22 @@ test('once the server is there everything is sent, once', async () => {
   expect(again.stdout).toBe('nothing to send: MLflow has all of 2 runs\n');
 
   const client = new MlflowClient({ trackingUri: server.address });
-  const { experimentId } = (await client.getExperimentByName('runs'))!;
-  const runs = await client.searchRuns({ experimentIds: [experimentId], orderBy: ['attributes.run_name ASC'] });
+  const { experimentId } = (await getExperimentByName(client, 'runs'))!;
+  const runs = await searchRuns(client, { experimentIds: [experimentId], orderBy: ['attributes.run_name ASC'] });
   expect(runs.map(({ info }) => [info.runName, info.status])).toEqual([
     ['first', 'FINISHED'],
     ['second', 'KILLED'],
   ]);
   for (const [i, steps] of [3, 5].entries()) {
-    const rows = await client.getMetricHistory(runs[i]!.info.runId, 'train/loss');
+    const rows = await metricHistory(client, runs[i]!.info.runId, 'train/loss');
     expect(rows.map(({ step }) => step).sort()).toEqual(Array.from({ length: steps }, (_, at) => at + 1));
   }
 }, 120_000);
 
 test('a deleted experiment holds up its own run alone, and the exit code says that something is left', async () => {
   const client = new MlflowClient({ trackingUri: server!.address });
-  const { experimentId } = (await client.getExperimentByName('runs'))!;
-  await client.deleteExperiment(experimentId);
+  const { experimentId } = (await getExperimentByName(client, 'runs'))!;
+  await deleteExperiment(client, experimentId);
   await track('third', 1, 'FINISHED');
   const { stdout, stderr, exitCode } = await nautil(server!.address, 'runs', 'sync');
   expect(stdout).toBe('');

@@ -40,15 +40,17 @@ interface SyncFlags {
 
 async function listRuns({ json }: { json?: boolean }): Promise<void> {
   const { findJournals } = await import('@nautil/mlflow');
-  const summaries = await findJournals(await runsFolder());
+  const { runsFolder } = await import('@nautil/store');
+  const summaries = await findJournals(runsFolder());
   if (json) return console.log(JSON.stringify(summaries, null, 2));
-  if (summaries.length === 0) return console.log(`no runs in ${await runsFolder()}`);
+  if (summaries.length === 0) return console.log(`no runs in ${runsFolder()}`);
   for (const summary of summaries) console.log(formatSummary(summary));
 }
 
 async function syncRuns(folders: string[], flags: SyncFlags): Promise<void> {
   const { findJournals } = await import('@nautil/mlflow');
-  const searched = folders.length > 0 ? folders : [await runsFolder()];
+  const { runsFolder } = await import('@nautil/store');
+  const searched = folders.length > 0 ? folders : [runsFolder()];
   const found = (await Promise.all(searched.map(findJournals))).flat();
   const waiting = found.filter(({ unsent }) => unsent > 0);
   if (flags.dryRun) return showWaiting(waiting, flags);
@@ -109,9 +111,3 @@ function formatSummary(summary: JournalSummary): string {
 const nameOf = ({ runName, journal }: JournalSummary): string => runName ?? journal;
 const recordsOf = (count: number): string => `${count} ${plural(count, 'record')}`;
 const plural = (count: number, noun: string): string => (count === 1 ? noun : `${noun}s`);
-
-async function runsFolder(): Promise<string> {
-  const { nautilHome } = await import('@nautil/store');
-  const { join } = await import('node:path');
-  return join(nautilHome(), 'runs');
-}

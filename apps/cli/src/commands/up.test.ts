@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '@nautil/stack';
+import { freePort } from '@nautil/store/process';
 import { nautilHome, packageRoot } from '@nautil/store';
 
 // The likeliest mistakes with `up`, `status`, `down` and `doctor`, made with the program itself.

@@ -17,10 +17,9 @@ import {
   defaultFolder,
   fileRef,
   isHubName,
-  nautilHome,
   packageRoot,
+  runFolder,
   sha256Of,
-  Store,
   writeFileAtomic,
 } from '@nautil/store';
 import { EnvironmentInvalid, RunFolderMissing } from '../errors.js';
@@ -64,7 +63,7 @@ export async function resolveRun(
     place?: (request: RunRequest) => Promise<Place>;
   } = {},
 ): Promise<ResolvedRun> {
-  const folder = new Store(nautilHome()).folder('runs', `${request.workflowId}/${request.runKey}`);
+  const folder = runFolder(request.workflowId, request.runKey);
   const file = join(folder, 'run.json');
   const known = await readFile(file, 'utf8').catch(() => undefined);
   const place = await (o.place ?? here)(request);

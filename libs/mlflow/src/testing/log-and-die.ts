@@ -1,17 +1,17 @@
-import { MlflowClient } from '../mlflow-client.js';
+import { MlflowClient } from '../client/mlflow-client.js';
 import { openTracker } from '../tracker.js';
 
 /**
- * A program for tests: tracks a short run, and dies by kill -9 at the moment when the server has done a request and before
- * this side can note it.
+ * A program for tests: tracks a short run and kills itself with SIGKILL after the server has processed a certain request
+ * and before the position in the journal is written.
  */
 const [journal, trackingUri, experiment, lastRequest] = process.argv.slice(2);
 const client = new MlflowClient({
   trackingUri: trackingUri!,
   fetch: async (url, init) => {
-    const answer = await fetch(url, init);
+    const response = await fetch(url, init);
     if (`${init?.method ?? 'GET'} ${String(url)}`.includes(lastRequest!)) process.kill(process.pid, 'SIGKILL');
-    return answer;
+    return response;
   },
 });
 const tracker = await openTracker({
@@ -20,7 +20,7 @@ const tracker = await openTracker({
   experiment: experiment!,
   workflowId: 'killed',
   runKey: '1',
-  connectTimeoutMs: 0, // the journal has the whole run before the first answer comes
+  connectTimeoutMs: 0, // so that the journal has the whole run before the first response
 });
 tracker.params({ lr: 1e-4, epochs: 3 });
 const rows = Array.from({ length: 50 }, (_, i) => ({

@@ -1,6 +1,6 @@
 import { openTracker } from '../tracker.js';
 
-/** A program for tests: logs a step every few milliseconds, saying which, until it is killed. */
+/** A program for tests: logs a step every few milliseconds and prints its number, until it is killed. */
 const [journal, trackingUri] = process.argv.slice(2);
 const tracker = await openTracker({
   trackingUri: trackingUri!,

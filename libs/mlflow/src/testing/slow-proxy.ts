@@ -2,9 +2,9 @@ import { createServer, request, type IncomingMessage, type Server, type ServerRe
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Stands before a server and holds its answers back; counts how many requests wait at the same time. */
+/** A proxy that delays the responses of a server and counts how many requests wait at the same time. */
 export class SlowProxy {
-  /** What happens to the next requests, one each; then `delayMs` holds for all. The server has done them either way. */
+  /** What happens to the next requests, one entry each; later ones get `delayMs`. The server processes all of them. */
   readonly next: { delayMs?: number; hangUp?: boolean }[] = [];
   delayMs: number;
   mostAtOnce = 0;
@@ -16,7 +16,7 @@ export class SlowProxy {
   private constructor(target: string, delayMs: number) {
     this.#target = new URL(target);
     this.delayMs = delayMs;
-    this.#server = createServer((asked, answer) => void this.#pass(asked, answer));
+    this.#server = createServer((incoming, response) => void this.#forward(incoming, response));
   }
 
   static async start(target: string, delayMs: number): Promise<SlowProxy> {
@@ -34,25 +34,25 @@ export class SlowProxy {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  async #pass(asked: IncomingMessage, answer: ServerResponse): Promise<void> {
+  async #forward(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     this.mostAtOnce = Math.max(this.mostAtOnce, ++this.#atOnce);
     const { delayMs = this.delayMs, hangUp } = this.next.shift() ?? {};
     try {
       const { hostname, port } = this.#target;
-      const headers = { ...asked.headers, host: this.#target.host };
-      const passed = request({ hostname, port, path: asked.url, method: asked.method, headers });
-      asked.pipe(passed);
-      const done = await new Promise<IncomingMessage>((resolve, reject) => {
-        passed.once('response', resolve);
-        passed.once('error', reject);
+      const headers = { ...incoming.headers, host: this.#target.host };
+      const forwarded = request({ hostname, port, path: incoming.url, method: incoming.method, headers });
+      incoming.pipe(forwarded);
+      const upstream = await new Promise<IncomingMessage>((resolve, reject) => {
+        forwarded.once('response', resolve);
+        forwarded.once('error', reject);
       });
       await sleep(delayMs);
-      if (hangUp) return void answer.destroy();
-      answer.writeHead(done.statusCode ?? 502, done.headers);
-      done.pipe(answer);
+      if (hangUp) return void response.destroy();
+      response.writeHead(upstream.statusCode ?? 502, upstream.headers);
+      upstream.pipe(response);
       this.answered++;
     } catch {
-      answer.destroy();
+      response.destroy();
     } finally {
       this.#atOnce--;
     }

@@ -1,4 +1,4 @@
-import { NautilError } from '@nautil/contracts';
+import { defineError } from '@nautil/contracts';
 import { classifyResponse } from '../http/classify-response.js';
 import { networkFetch, type Fetch } from '../http/network-fetch.js';
 import { RetryableError } from '../http/retryable-error.js';
@@ -6,9 +6,7 @@ import { withIdleTimeout } from '../http/idle-timeout.js';
 import { withRetries } from '../http/with-retries.js';
 
 /** A download that did not finish. The bytes that arrived are kept, and the next download resumes from them. */
-export class DownloadFailed extends NautilError {
-  override readonly name = 'DownloadFailed';
-  readonly kind = 'environment';
+export class DownloadFailed extends defineError('DownloadFailed', 'environment') {
   override readonly retryable: boolean;
 
   /** Status of the server's last response; undefined when it did not respond. */

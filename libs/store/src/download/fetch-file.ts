@@ -1,4 +1,4 @@
-import { NautilError, type FileRef } from '@nautil/contracts';
+import { defineError, type FileRef } from '@nautil/contracts';
 import { Type } from '@sinclair/typebox';
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -10,7 +10,7 @@ import { RetryableError } from '../http/retryable-error.js';
 import { withRetries } from '../http/with-retries.js';
 import { jsonParser } from '../json-parser.js';
 import { withLock } from '../with-lock.js';
-import { nautilHome } from '../workspace-root.js';
+import { nautilHome } from '../package-root.js';
 import { syncFolder, writeFileAtomic } from '../write-file-atomic.js';
 import {
   downloadFailure,
@@ -22,10 +22,7 @@ import {
 } from './download-request.js';
 
 /** A downloaded file does not have the expected content; nothing of it was kept. */
-export class ChecksumMismatch extends NautilError {
-  override readonly name = 'ChecksumMismatch';
-  readonly kind = 'data';
-}
+export class ChecksumMismatch extends defineError('ChecksumMismatch', 'data') {}
 
 export interface FetchOptions extends DownloadRequest {
   /** The file to write. */

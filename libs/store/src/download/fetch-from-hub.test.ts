@@ -1,3 +1,4 @@
+import { afterAll, beforeEach, expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -104,7 +105,7 @@ test.each([
 ])('a file %s whose content does not match the listed hash is refused and removed', async (_, path, message) => {
   await start({ altered: { [path]: Buffer.from(tiny[path as keyof typeof tiny]).fill('x') } });
   const error = await errorOf(fetchTiny());
-  expect(error).toMatchObject({ name: 'ChecksumMismatch', message: expect.stringMatching(message) as string });
+  expect(error).toMatchObject({ name: 'ChecksumMismatch', message: expect.stringMatching(message) });
   const root = hubRepositoryFolder(repository, cache);
   expect(existsSync(join(root, 'refs', 'main'))).toBe(false);
   expect(readdirSync(join(root, 'blobs')).length).toBeLessThan(2);
@@ -129,7 +130,7 @@ test('the error for a missing or private repository tells the user what to do', 
 
   process.env['HF_TOKEN'] = 'wrong';
   expect((await errorOf(fetchTiny())) as HubRefused).toMatchObject({
-    hint: expect.stringContaining('check that your token may read') as string,
+    hint: expect.stringContaining('check that your token may read'),
   });
 });
 

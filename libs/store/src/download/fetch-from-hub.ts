@@ -1,5 +1,5 @@
 import type { ListFileEntry } from '@huggingface/hub';
-import { NautilError, type NautilErrorOptions } from '@nautil/contracts';
+import { defineError, type NautilErrorOptions } from '@nautil/contracts';
 import { Type } from '@sinclair/typebox';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -17,10 +17,7 @@ import { DownloadFailed, idleTimeoutOf, type DownloadRequest } from './download-
 import { fetchFile } from './fetch-file.js';
 
 /** The hub could not be used: offline mode is set, it cannot be reached, or it failed. The cache may still have the files. */
-export class HubUnavailable extends NautilError {
-  override readonly name = 'HubUnavailable';
-  readonly kind = 'environment';
-
+export class HubUnavailable extends defineError('HubUnavailable', 'environment') {
   /** True when the hub responds but fails, which may pass soon; a hub that cannot be reached needs the user. */
   override readonly retryable: boolean;
 
@@ -31,10 +28,7 @@ export class HubUnavailable extends NautilError {
 }
 
 /** The hub has no such repository or file, or does not show it to this user. */
-export class HubRefused extends NautilError {
-  override readonly name = 'HubRefused';
-  readonly kind = 'config';
-}
+export class HubRefused extends defineError('HubRefused', 'config') {}
 
 export interface HubFetchOptions extends Pick<DownloadRequest, 'attempts' | 'backoffMs' | 'idleTimeoutMs' | 'signal'> {
   repository: HubRepository;

@@ -4,6 +4,7 @@ import { fenceHolder } from '../claim-fence.js';
 import { measureFolder } from './measure-folder.js';
 import { LockTimeout, withLock } from '../with-lock.js';
 import { nautilHome } from '../package-root.js';
+import { runsFolder } from '../run-folder.js';
 import { Store } from '../store.js';
 
 /** The folder of a run, as far as it is known without the libraries that made it. */
@@ -111,8 +112,8 @@ interface OldRun extends FoundRun {
 
 async function runsIn(home: string): Promise<OldRun[]> {
   const runs: OldRun[] = [];
-  for (const name of await namesIn(join(home, 'runs'))) {
-    const folder = join(home, 'runs', name);
+  for (const name of await namesIn(runsFolder(home))) {
+    const folder = join(runsFolder(home), name);
     const record = join(folder, 'run.json');
     // Written once, when the run began, and before any stage of it.
     const begun = await stat(record).catch(() => stat(folder).catch(() => undefined));

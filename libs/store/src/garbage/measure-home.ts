@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { measureFolder } from './measure-folder.js';
 import { nautilHome } from '../package-root.js';
+import { runsFolder } from '../run-folder.js';
 
 /** What one kind of thing takes of the disk. */
 export interface StoredKind {
@@ -30,7 +31,7 @@ export async function measureHome(home: string = nautilHome()): Promise<StoredKi
   await add('objects', join(home, 'store', 'objects'), { collectable: true });
   for (const stage of await namesIn(join(home, 'store', 'stages')))
     await add(`stages/${stage}`, join(home, 'store', 'stages', stage), { collectable: true, each: true });
-  await add('runs', join(home, 'runs'), { collectable: true, each: true });
+  await add('runs', runsFolder(home), { collectable: true, each: true });
   for (const name of await namesIn(home)) if (name !== 'store' && name !== 'runs') await add(name, join(home, name));
   return kinds.sort((a, b) => b.sizeBytes - a.sizeBytes);
 }

@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { classifyResponse } from './classify-response.js';
 import { withIdleTimeout } from './idle-timeout.js';
 import { networkFailure } from './network-failure.js';
@@ -68,7 +69,7 @@ test.each([200, 206, 301, 400, 401, 404, 416])('status %i is final', (status) =>
 test('a connection that was never made is known not to have been processed, a broken one is not', async () => {
   const refused: unknown = await fetch('http://127.0.0.1:10240').catch((error: unknown) => error);
   expect(networkFailure(refused)).toMatchObject({
-    message: expect.stringContaining('ECONNREFUSED') as string,
+    message: expect.stringContaining('ECONNREFUSED'),
     notProcessed: true,
   });
   const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });

@@ -1,1 +1,2 @@
+export { freePort, isPortFree } from './free-port.js';
 export { hasEnded, identityOf, pidOf, type ProcessIdentity } from './process-identity.js';

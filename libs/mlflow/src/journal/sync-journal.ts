@@ -1,25 +1,25 @@
 import { defineError } from '@nautil/contracts';
+import type { MlflowClient } from '../client/mlflow-client.js';
+import { runUrl } from '../run-url.js';
 import { readJournalId } from './journal.js';
 import { JournalSender } from './journal-sender.js';
-import type { MlflowClient } from './mlflow-client.js';
-import { runUrl } from './ui-address.js';
 
-/** A file that was given as a tracker's journal and is none. */
+/** The given file is not the journal of a tracker. */
 export class NotAJournal extends defineError('NotAJournal', 'data') {}
 
 export interface SyncedJournal {
   runId: string | undefined;
   runUrl: string | undefined;
 
-  /** Bytes that were sent now; 0 when the server had everything. */
+  /** Bytes that this call sent; 0 when the server already had everything. */
   sentBytes: number;
 
-  /** Records that the server refuses for good. */
+  /** Records that can never be sent: refused by the server, or damaged. */
   refusals: number;
 }
 
 /**
- * Sends what a journal holds and its server does not have yet, after the run or beside it.
+ * Sends the pending records of a journal, after the run has ended or while it is running.
  *
  * @throws NotAJournal, MlflowUnavailable (call it again later), MlflowError
  */
@@ -29,8 +29,8 @@ export async function syncJournal(
   o: { warn?: (message: string) => void; signal?: AbortSignal } = {},
 ): Promise<SyncedJournal> {
   if ((await readJournalId(journal)) === undefined) {
-    throw new NotAJournal(`${journal} is no journal of a run`, {
-      hint: 'a run keeps it in its folder, beside the checkpoints',
+    throw new NotAJournal(`${journal} is not the journal of a run`, {
+      hint: 'the journal is in the folder of the run, beside the checkpoints',
     });
   }
   const sender = new JournalSender({
@@ -38,14 +38,14 @@ export async function syncJournal(
     journal,
     warn: o.warn ?? console.warn,
   });
-  await sender.load();
-  const before = sender.sentBytes;
+  const { offset: before } = await sender.load();
   await sender.send();
-  const { runId, experimentId, sentBytes, refusals } = sender;
+  const { runId, experimentId, sentBytes, deadLetters } = sender;
   return {
     runId,
-    runUrl: runId && experimentId ? runUrl(client.trackingUri, experimentId, runId) : undefined,
+    runUrl:
+      runId === undefined || experimentId === undefined ? undefined : runUrl(client.trackingUri, experimentId, runId),
     sentBytes: Math.max(0, sentBytes - before),
-    refusals,
+    refusals: deadLetters,
   };
 }

@@ -2,19 +2,20 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MlflowAddressInvalid } from './errors.js';
 
-/** Where the artifacts of a run can be written: through the server, or in a folder of this machine. */
-export type ArtifactPlace = { through: 'server'; path: string } | { through: 'folder'; path: string };
+/** Where an artifact of a run can be written: through the server, or to a folder of this machine. */
+export type ArtifactLocation = { through: 'server'; path: string } | { through: 'folder'; path: string };
 
 const proxy = '/api/2.0/mlflow-artifacts/artifacts';
 
 /**
- * Finds the place behind a run's artifact address and a path under it.
+ * Combines a run's artifact address with a path below it.
  *
- * A server started without --artifacts-destination gives addresses of its own disk, which are ours only when it runs here.
+ * A server that was started without --artifacts-destination gives paths on its own disk. They can be used only when it runs
+ * on this machine.
  *
- * @throws MlflowAddressInvalid for a cloud bucket or another machine's disk, which only MLflow's server can reach
+ * @throws MlflowAddressInvalid for a cloud bucket or the disk of another machine, which only MLflow's server can reach
  */
-export function artifactPlace(artifactUri: string, path: string, trackingUri: string): ArtifactPlace {
+export function artifactLocation(artifactUri: string, path: string, trackingUri: string): ArtifactLocation {
   const parts = path.split('/').filter((part) => part !== '');
   if (parts.some((part) => part === '..' || part === '.') || /[#\\]/.test(path) || path.startsWith('/')) {
     throw new MlflowAddressInvalid(`artifact path ${JSON.stringify(path)} is not a plain relative path`, {
@@ -26,14 +27,14 @@ export function artifactPlace(artifactUri: string, path: string, trackingUri: st
     const encoded = parts.map((part) => encodeURIComponent(part));
     return { through: 'server', path: [proxy + url.pathname.replace(/\/+$/, ''), ...encoded].join('/') };
   }
-  const local = url === undefined || url.protocol === 'file:';
-  if (local && isLoopback(trackingUri)) {
+  const isLocal = url === undefined || url.protocol === 'file:';
+  if (isLocal && isLoopback(trackingUri)) {
     return { through: 'folder', path: join(url ? fileURLToPath(url) : artifactUri, ...parts) };
   }
   throw new MlflowAddressInvalid(
-    `artifacts of this run are kept at ${artifactUri}, which cannot be written from here`,
+    `the artifacts of this run are stored at ${artifactUri}, which this machine cannot write to`,
     {
-      hint: 'start the MLflow server with --artifacts-destination (not --default-artifact-root), so that it passes them on; old experiments keep their address',
+      hint: 'start the MLflow server with --artifacts-destination, not --default-artifact-root, so that it accepts uploads; existing experiments keep their old address',
     },
   );
 }

@@ -1,11 +1,11 @@
 import { defineError, type NautilErrorOptions } from '@nautil/contracts';
 
-/** MLflow understood a request and refused it. Sending it again changes nothing. */
+/** MLflow understood a request and refused it. Sending the same request again would not help. */
 export class MlflowError extends defineError('MlflowError', 'environment') {
   /** HTTP status. */
   readonly status: number;
 
-  /** MLflow's own code, such as RESOURCE_DOES_NOT_EXIST; empty when the answer was not MLflow's JSON. */
+  /** MLflow's own code, such as RESOURCE_DOES_NOT_EXIST; empty when the response was not MLflow's JSON. */
   readonly errorCode: string;
 
   /** Method and path, such as `POST runs/log-batch`. */
@@ -19,8 +19,8 @@ export class MlflowError extends defineError('MlflowError', 'environment') {
   }
 }
 
-/** MLflow could not be reached, took too long, or had no room for the request: the same request may succeed later. */
+/** MLflow could not be reached, took too long, or was overloaded: the same request may succeed later. */
 export class MlflowUnavailable extends defineError('MlflowUnavailable', 'environment', { retryable: true }) {}
 
-/** An address that this client cannot work with. */
+/** An address that this client cannot use. */
 export class MlflowAddressInvalid extends defineError('MlflowAddressInvalid', 'config') {}

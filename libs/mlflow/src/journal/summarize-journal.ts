@@ -1,10 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readAcknowledged } from './acknowledged.js';
-import type { RunStatus } from './entities.js';
+import type { RunStatus } from '../client/run.js';
 import { readJournal, readJournalId } from './journal.js';
+import { readJournalPosition } from './journal-position.js';
 
-/** What a journal tells of its run without a server. */
+/** What a journal tells about its run, without a server. */
 export interface JournalSummary {
   /** Path of the journal. */
   journal: string;
@@ -12,33 +12,33 @@ export interface JournalSummary {
   experiment?: string;
   runName?: string;
 
-  /** When the run was begun, in milliseconds since the epoch. */
+  /** When the run started, in milliseconds since the epoch. */
   startedMs?: number;
 
-  /** RUNNING as long as the journal says nothing of an end, which a run that was killed never does. */
+  /** RUNNING until the journal records an end. A run that was killed never records one. */
   status: RunStatus;
 
-  /** The run in MLflow; absent until the server has answered once. */
+  /** The run in MLflow; absent until the server has responded once. */
   runId?: string | undefined;
 
   records: number;
 
-  /** Records that the server has not acknowledged. */
+  /** Records that are pending: the server has not acknowledged them. */
   unsent: number;
 }
 
-/** Reads a journal through, and how far it was sent. */
+/** Reads a whole journal, and how far it has been sent. */
 export async function summarizeJournal(journal: string): Promise<JournalSummary> {
-  const { offset, runId } = await readAcknowledged(journal);
+  const { offset: sentBytes, runId } = await readJournalPosition(journal);
   const summary: JournalSummary = { journal, status: 'RUNNING', records: 0, unsent: 0 };
   if (runId !== undefined) summary.runId = runId;
-  for (let at = 0; ;) {
-    const { records, end } = await readJournal(journal, at, 1024 * 1024);
-    if (end === at) return summary;
-    at = end;
-    for (const { record, end } of records) {
+  for (let offset = 0; ;) {
+    const { entries, end } = await readJournal(journal, offset, 1024 * 1024);
+    if (end === offset) return summary;
+    offset = end;
+    for (const { record, end } of entries) {
       summary.records++;
-      if (end > offset) summary.unsent++;
+      if (end > sentBytes) summary.unsent++;
       if (record.type === 'end') summary.status = record.status;
       if (record.type !== 'open') continue;
       const { experiment, runName, timestampMs } = record;
@@ -48,7 +48,7 @@ export async function summarizeJournal(journal: string): Promise<JournalSummary>
   }
 }
 
-/** The journals in a folder and below it, oldest run first; none when there is no such folder. */
+/** Summarizes the journals in a folder and below it, the oldest run first; empty when the folder does not exist. */
 export async function findJournals(folder: string): Promise<JournalSummary[]> {
   const files = await readdir(folder, { recursive: true, withFileTypes: true }).catch(
     (error: NodeJS.ErrnoException) => {

@@ -1,14 +1,17 @@
-/** The part of an answer that says where the next one begins. */
-export interface WirePage {
-  next_page_token?: string;
-}
+import { Type } from '@sinclair/typebox';
+
+/** The token of the next page, as a property of a response's schema. */
+export const nextPageToken = Type.Optional(Type.String());
 
 const pageSize = 1000;
 
-/** Follows page tokens until there are no more, or `limit` items are together. */
+/** Follows page tokens until there are no more pages, or `limit` items have been collected. */
 export async function allPages<T>(
   limit: number | undefined,
-  fetchPage: (page: { max_results: number; page_token?: string }) => Promise<{ items: T[]; next?: string | undefined }>,
+  fetchPage: (page: { max_results: number; page_token?: string }) => Promise<{
+    items: readonly T[];
+    next: string | undefined;
+  }>,
 ): Promise<T[]> {
   const wanted = limit ?? Infinity;
   const all: T[] = [];

@@ -1,0 +1,161 @@
+import { jsonParser, Semaphore, type JsonParser } from '@nautil/store';
+import { RetryableError, withIdleTimeout, withRetries } from '@nautil/store/http';
+import { Type } from '@sinclair/typebox';
+import { stat } from 'node:fs/promises';
+import { MlflowError, MlflowUnavailable } from './errors.js';
+import { putFile } from './put-file.js';
+import { responseFailure, type MlflowResponse } from './response-failure.js';
+import { readTrackingAddress } from './tracking-address.js';
+
+export interface ClientOptions {
+  /** Address of the server, such as `http://127.0.0.1:5000`; default env MLFLOW_TRACKING_URI. */
+  trackingUri?: string | undefined;
+
+  /** Bearer token; default as MLflow's own clients take it from the environment. */
+  token?: string | undefined;
+
+  /** How long one attempt may take, in milliseconds; default 30,000. An upload gets a second more per megabyte. */
+  timeoutMs?: number | undefined;
+
+  /** How many times a request is sent before it fails; default 4. */
+  attempts?: number | undefined;
+
+  /** Used for all requests except uploads of files; default: the global fetch. */
+  fetch?: typeof fetch | undefined;
+
+  /** Ends all requests with the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface RequestOptions {
+  query?: Record<string, string | number | undefined>;
+
+  /** The body: JSON, a text, or the content of a local file. At most one of them. */
+  json?: unknown;
+  text?: string;
+  file?: string;
+
+  /** False for a creation, which is sent again only when the server certainly did not process it. Default true. */
+  idempotent?: boolean;
+}
+
+/**
+ * More requests at once exhaust the connection pool of MLflow's SQLite store: of 60 parallel writes 36 failed. The limit
+ * belongs to the server, so all clients of this process share it.
+ */
+const maxRequestsInFlight = 2;
+const semaphores = new Map<string, Semaphore>();
+
+/** Parses the response of a request that returns nothing. */
+export const noContent = jsonParser(Type.Object({}));
+
+/**
+ * An MLflow server. The functions beside this file (`createRun`, `logBatch`, …) each make one kind of request with it.
+ * All of them throw MlflowError when the server refuses, and MlflowUnavailable when the same call may succeed later;
+ * requests that can be repeated without harm have been retried by then.
+ *
+ * @example
+ * const client = new MlflowClient({ trackingUri: 'http://127.0.0.1:5000' });
+ * const experimentId = await createExperiment(client, 'TextClassification');
+ * const { info } = await createRun(client, { experimentId, runName: 'first' });
+ * await logBatch(client, info.runId, { params: { lr: '1e-4' } });
+ * await updateRun(client, info.runId, { status: 'FINISHED', endTime: Date.now() });
+ */
+export class MlflowClient {
+  readonly trackingUri: string;
+  readonly #options: ClientOptions;
+  readonly #headers: Record<string, string>;
+  readonly #semaphore: Semaphore;
+
+  constructor(options: ClientOptions = {}) {
+    const { trackingUri, authorization } = readTrackingAddress(options.trackingUri, options.token);
+    this.trackingUri = trackingUri;
+    this.#options = options;
+    this.#headers = authorization === undefined ? {} : { authorization };
+    this.#semaphore = semaphores.get(trackingUri) ?? new Semaphore(maxRequestsInFlight);
+    semaphores.set(trackingUri, this.#semaphore);
+  }
+
+  /** A client of the same server whose requests end when the signal aborts. */
+  until(signal: AbortSignal): MlflowClient {
+    return new MlflowClient({ ...this.#options, signal });
+  }
+
+  /** Calls an endpoint under `/api/2.0/mlflow/` and returns its parsed response. Errors as {@link send}. */
+  async call<T>(
+    method: 'GET' | 'POST',
+    endpoint: string,
+    parse: JsonParser<T>,
+    options: RequestOptions = {},
+  ): Promise<T> {
+    const { status, body } = await this.send(method, `/api/2.0/mlflow/${endpoint}`, options);
+    try {
+      return parse(body || '{}', `the response to ${method} ${endpoint}`);
+    } catch (error) {
+      throw new MlflowError(`MLflow at ${this.trackingUri}: ${(error as Error).message}`, {
+        status,
+        endpoint: `${method} ${endpoint}`,
+        hint: 'the server at this address may not be MLflow; check MLFLOW_TRACKING_URI',
+        cause: error,
+      });
+    }
+  }
+
+  /**
+   * Sends a request, with retries, and returns the successful response.
+   *
+   * @throws MlflowError when the server refuses, MlflowUnavailable when the request may succeed later
+   */
+  async send(method: string, path: string, options: RequestOptions = {}): Promise<MlflowResponse> {
+    const { attempts = 4, signal } = this.#options;
+    const endpoint = `${method} ${path.replace(/^\/api\/2\.0\/(mlflow\/)?/, '')}`;
+    const url = this.#url(path, options.query);
+    const attempt = async (): Promise<MlflowResponse> => {
+      const release = await this.#semaphore.acquire(signal);
+      try {
+        const response = await this.#exchange(method, url, options);
+        if (response.status >= 300) throw responseFailure(response, endpoint, this.trackingUri);
+        return response;
+      } finally {
+        release();
+      }
+    };
+    try {
+      return await withRetries(attempt, { attempts, backoffMs: 200, idempotent: options.idempotent, signal });
+    } catch (error) {
+      if (!(error instanceof RetryableError)) throw error;
+      throw new MlflowUnavailable(`MLflow at ${this.trackingUri}: ${endpoint} failed: ${error.message}`, {
+        hint: '`nautil status` shows whether the server is running, `nautil up` starts it',
+        cause: error.cause ?? error,
+      });
+    }
+  }
+
+  async #exchange(method: string, url: URL, { file, text, json }: RequestOptions): Promise<MlflowResponse> {
+    const { timeoutMs = 30_000, signal } = this.#options;
+    if (file !== undefined) {
+      const sizeBytes = (await stat(file)).size;
+      return withIdleTimeout({ timeoutMs: timeoutMs + sizeBytes / 1000, signal }, (idle) =>
+        putFile(url, { file, sizeBytes, headers: this.#headers, signal: idle.signal }),
+      );
+    }
+    const send = this.#options.fetch ?? fetch;
+    return withIdleTimeout({ timeoutMs, signal }, async (idle) => {
+      const response = await send(url, {
+        method,
+        headers: json === undefined ? this.#headers : { ...this.#headers, 'content-type': 'application/json' },
+        body: json === undefined ? (text ?? null) : JSON.stringify(json),
+        signal: idle.signal,
+      });
+      return { status: response.status, headers: response.headers, body: await response.text() };
+    });
+  }
+
+  #url(path: string, query: RequestOptions['query'] = {}): URL {
+    const url = new URL(this.trackingUri + path);
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.append(name, String(value));
+    }
+    return url;
+  }
+}

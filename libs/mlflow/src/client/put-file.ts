@@ -1,0 +1,43 @@
+import { createReadStream } from 'node:fs';
+import { request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { text } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
+import type { MlflowResponse } from './response-failure.js';
+
+/**
+ * Sends a file as the body of a PUT. It is streamed as fast as the network takes it, so that memory does not grow with its
+ * size.
+ *
+ * NOTE: this is the one request that does not use fetch: in Node 20, fetch reads the whole body, be it a stream or a Blob,
+ * ahead of the socket (sending 1.5 GB held 1.5 GB in memory).
+ */
+export async function putFile(
+  url: URL,
+  o: { file: string; sizeBytes: number; headers: Record<string, string>; signal: AbortSignal },
+): Promise<MlflowResponse> {
+  const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
+    method: 'PUT',
+    headers: { ...o.headers, 'content-type': 'application/octet-stream', 'content-length': o.sizeBytes },
+    signal: o.signal,
+  });
+  const response = new Promise<MlflowResponse>((resolve, reject) => {
+    request.once('error', reject);
+    request.once('response', (incoming) => {
+      const headers = new Headers();
+      for (let i = 0; i < incoming.rawHeaders.length; i += 2) {
+        headers.append(incoming.rawHeaders[i]!, incoming.rawHeaders[i + 1]!);
+      }
+      text(incoming).then((body) => resolve({ status: incoming.statusCode ?? 0, headers, body }), reject);
+    });
+  });
+  // A refusal may arrive before the whole body is sent; it says more than the broken pipe that follows.
+  const sent = pipeline(bytesOf(o.file, o.sizeBytes), request);
+  const [received, body] = await Promise.allSettled([response, sent]);
+  if (received.status === 'fulfilled') return received.value;
+  throw body.status === 'rejected' ? body.reason : received.reason;
+}
+
+/** Reads at most the announced size: a log file may grow while it is sent. */
+const bytesOf = (file: string, sizeBytes: number): Iterable<never> | NodeJS.ReadableStream =>
+  sizeBytes === 0 ? [] : createReadStream(file, { end: sizeBytes - 1 });

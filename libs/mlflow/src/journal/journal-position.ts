@@ -1,0 +1,37 @@
+import { jsonParser, writeFileAtomic } from '@nautil/store';
+import { Type, type Static } from '@sinclair/typebox';
+import { readFile } from 'node:fs/promises';
+import { readJournalId } from './journal.js';
+
+const schema = Type.Object({
+  journalId: Type.String(),
+
+  /** Bytes of the journal that the server has acknowledged; the records after them are pending. */
+  offset: Type.Number(),
+
+  runId: Type.Optional(Type.String()),
+  experimentId: Type.Optional(Type.String()),
+});
+
+/** How far a journal has been sent, and to which run. It is stored in a file beside the journal. */
+export type JournalPosition = Static<typeof schema>;
+
+const parsePosition = jsonParser(schema);
+const fileOf = (journal: string): string => `${journal}.sent`;
+
+/** The position of a journal; offset 0 when none is stored, or when the stored one belongs to an earlier journal. */
+export async function readJournalPosition(journal: string): Promise<JournalPosition> {
+  const journalId = (await readJournalId(journal)) ?? '';
+  const file = fileOf(journal);
+  try {
+    const stored = parsePosition(await readFile(file, 'utf8'), file);
+    if (stored.journalId === journalId) return stored;
+  } catch {
+    // Missing or damaged. Everything is sent again, which has no further effect.
+  }
+  return { journalId, offset: 0 };
+}
+
+export async function writeJournalPosition(journal: string, position: JournalPosition): Promise<void> {
+  await writeFileAtomic(fileOf(journal), JSON.stringify(position));
+}

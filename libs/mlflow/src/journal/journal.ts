@@ -1,0 +1,155 @@
+import { randomUUID } from 'node:crypto';
+import {
+  appendFileSync,
+  closeSync,
+  createReadStream,
+  fdatasync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+} from 'node:fs';
+import { open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+import { parseJournalLine, type JournalHeader, type JournalRecord } from './journal-record.js';
+
+/** A record, with the offset of the byte after it. */
+export interface JournalEntry {
+  record: JournalRecord;
+  end: number;
+}
+
+/** A line that is no record: torn by a crash, or edited. */
+export interface DamagedLine {
+  /** Names the file, the line and what is wrong. */
+  message: string;
+  end: number;
+}
+
+const newline = 10;
+
+/**
+ * A write-ahead log: an append-only file of JSON lines. When `append` returns, the operating system has the line: it
+ * survives kill -9 of this process at once, and a power cut after the next `sync`.
+ *
+ * Several processes may append to the same journal: each line is a single write at the end of the file.
+ */
+export class Journal {
+  readonly path: string;
+  readonly #file: number;
+
+  /** True after a write that failed half-way: the next line must not be appended to the torn one. */
+  #torn = false;
+
+  constructor(path: string) {
+    mkdirSync(dirname(path), { recursive: true });
+    this.path = path;
+    this.#file = openSync(path, 'a+');
+    const { size } = fstatSync(this.#file);
+    if (size === 0) this.#write({ type: 'journal', id: randomUUID() });
+    else this.#torn = lastByte(this.#file, size) !== newline;
+  }
+
+  append(record: JournalRecord): void {
+    this.#write(record);
+  }
+
+  /** Resolves when everything that was appended is on the disk. */
+  async sync(): Promise<void> {
+    await promisify(fdatasync)(this.#file);
+  }
+
+  close(): void {
+    closeSync(this.#file);
+  }
+
+  #write(line: JournalRecord | JournalHeader): void {
+    const text = `${this.#torn ? '\n' : ''}${JSON.stringify(line)}\n`;
+    this.#torn = true;
+    appendFileSync(this.#file, text);
+    this.#torn = false;
+  }
+}
+
+function lastByte(file: number, size: number): number | undefined {
+  const byte = Buffer.alloc(1);
+  readSync(file, byte, 0, 1, size - 1);
+  return byte[0];
+}
+
+/** The id in the first line of a journal; undefined when the file does not exist or is not a journal. */
+export async function readJournalId(path: string): Promise<string | undefined> {
+  try {
+    const { lines } = await readLines(path, 0, 1);
+    const header = parseJournalLine(lines[0]?.text ?? '', path);
+    return header.type === 'journal' ? header.id : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Reads about `maxBytes` of complete records from an offset on, and at least one record when there is one. Memory does not
+ * grow with the journal.
+ *
+ * @returns `end`: the offset at which to continue; the given offset when no complete line follows
+ */
+export async function readJournal(
+  path: string,
+  offset: number,
+  maxBytes = 256 * 1024,
+): Promise<{ entries: JournalEntry[]; damaged: DamagedLine[]; end: number }> {
+  const { lines, end } = await readLines(path, offset, maxBytes);
+  const entries: JournalEntry[] = [];
+  const damaged: DamagedLine[] = [];
+  let start = offset;
+  for (const { text, end } of lines) {
+    try {
+      const record = parseJournalLine(text, path);
+      if (record.type !== 'journal') entries.push({ record, end });
+    } catch {
+      damaged.push({ message: await describeDamage(path, start, text), end });
+    }
+    start = end;
+  }
+  return { entries, damaged, end };
+}
+
+async function describeDamage(path: string, start: number, text: string): Promise<string> {
+  let line = 1;
+  if (start > 0) {
+    for await (const chunk of createReadStream(path, { end: start - 1 })) {
+      for (const byte of chunk as Buffer) if (byte === newline) line++;
+    }
+  }
+  try {
+    parseJournalLine(text, `${path}:${line}`);
+    return '';
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+async function readLines(
+  path: string,
+  offset: number,
+  maxBytes: number,
+): Promise<{ lines: { text: string; end: number }[]; end: number }> {
+  const file = await open(path, 'r');
+  try {
+    for (let length = maxBytes; ; length *= 4) {
+      const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(length), position: offset });
+      const lines: { text: string; end: number }[] = [];
+      let from = 0;
+      for (let at = buffer.indexOf(newline); at >= 0 && at < bytesRead; at = buffer.indexOf(newline, from)) {
+        lines.push({ text: buffer.toString('utf8', from, at), end: offset + at + 1 });
+        from = at + 1;
+      }
+      // A line longer than the buffer is read again into a larger one.
+      if (lines.length > 0 || bytesRead < length) return { lines, end: offset + from };
+    }
+  } finally {
+    await file.close();
+  }
+}
