@@ -6,6 +6,7 @@ import {
   type TrainingProgress,
   type TrainRequest,
 } from '@nautil/contracts';
+import { Semaphore } from '@nautil/store';
 import { Context } from '@temporalio/activity';
 import { faultPoint, TrainingMirror } from '@nautil/training';
 import { WorkerShutdown } from './errors.js';
@@ -16,7 +17,6 @@ import { awaitTrial } from './sweep-await-trial.js';
 import { planSweep } from './sweep-plan.js';
 import { finishSweepTracking, startSweepTracking } from './sweep-tracking.js';
 import { finishTracking, startTracking, trackingOfTraining } from './tracking.js';
-import { Gate } from './gate.js';
 import { ArtifactTransfer } from './artifact-transfer.js';
 import { routeRun, type WorkerContext } from './route-run.js';
 import { train } from './train-activity.js';
@@ -40,20 +40,20 @@ const heartbeatSeconds = 2;
 export function createActivities(o: ActivityDependencies): RunActivities & SweepActivities {
   const { trackingUri, signalProgress } = o;
   const files = new ArtifactTransfer(o);
-  const device = new Gate(o.trainings);
+  const device = new Semaphore(o.trainings);
   const trainers = new Trainers();
   /** In turn on the device, with the run's files here, and what is made back where the other workers find it. */
   const onDevice =
     <R extends { run: ResolvedRun }, M>(stage: (request: R) => Promise<M>): ((request: R) => Promise<M>) =>
     async (request) => {
       const { cancellationSignal } = Context.current();
-      const leave = await beating(() => device.enter(cancellationSignal));
+      const release = await beating(() => device.acquire(cancellationSignal));
       try {
         const received = await beating(() => files.receive(request));
         const made = await stage(received);
         return await beating(() => files.send(request.run, made));
       } finally {
-        leave();
+        release();
       }
     };
   const activities: RunActivities & SweepActivities = {
