@@ -1,11 +1,8 @@
-export { NotSetUp, PortInUse, ServerFailed, ServerUnreachable } from './errors.js';
-export { installedProgram } from './installed-program.js';
-export { mlflowAnswers, mlflowVersionAt, startMlflowServer } from './mlflow-server.js';
-export { freePort, isPortFree, portHolder } from './ports.js';
-export type { ServerHandle, ServerOptions } from './server-handle.js';
-export { stackAddresses, StackSettingError, type StackAddresses, type StackSettings } from './stack-settings.js';
-export { startStack, stackStatus, stopStack } from './stack.js';
-export type { ServerStatus, StartedStack, StartOptions, WorkerSpec } from './stack.js';
-export { startProcess, type ProcessSpec, type RunningProcess } from './start-process.js';
+export { PortInUse } from './errors.js';
+export { mlflowVersionAt, startMlflowServer } from './mlflow-server.js';
+export { portHolder } from './ports.js';
+export type { ServerHandle } from './server-handle.js';
+export { startStack, stackStatus, stopStack, type ServerStatus, type WorkerSpec } from './stack.js';
+export { stackAddresses, type StackSettings } from './stack-settings.js';
 export { isTemporalServing } from './temporal-health.js';
-export { registerSearchAttributes, startTemporalServer, type TemporalOptions } from './temporal-server.js';
+export { startTemporalServer } from './temporal-server.js';

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { NotSetUp } from './errors.js';
 
-/** Path of a program of the Python environment that set-up makes: `temporal`, `mlflow`, `temporal-test-server`. */
+/** Path of a program in the Python environment that the set-up creates: `temporal`, `mlflow`, `temporal-test-server`. */
 export function installedProgram(name: string): string {
   const path = join(nautilHome(), 'python', 'bin', name);
   if (!existsSync(path)) throw new NotSetUp(`${path} is missing`, { hint: 'run `npm run setup`' });

@@ -1,13 +1,14 @@
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { installedProgram } from './installed-program.js';
-import { freePort, requirePort } from './ports.js';
+import { freePort } from '@nautil/store/process';
+import { requirePort } from './ports.js';
 import type { ServerHandle, ServerOptions } from './server-handle.js';
 import { startProcess, untilReady } from './start-process.js';
 
 /**
- * Starts MLflow's server on 127.0.0.1 with SQLite and an artifact folder inside `folder`; ready (10 to 17 s alone on two
- * cores) when it answers.
+ * Starts MLflow's server on 127.0.0.1 with its SQLite database and its artifacts inside `folder`, and resolves when it
+ * responds (after 10 to 17 s on two idle cores).
  *
  * @throws PortInUse, NotSetUp, ServerFailed with its last log lines.
  */
@@ -27,45 +28,45 @@ export async function startMlflowServer(options: ServerOptions): Promise<ServerH
     cwd: folder,
     env: {
       ...withoutMlflowSettings(),
-      MLFLOW_SERVER_ENABLE_JOB_EXECUTION: 'false', // 0.49 GB of memory in place of 1.45
+      MLFLOW_SERVER_ENABLE_JOB_EXECUTION: 'false', // uses 0.49 GB of memory instead of 1.45
       MLFLOW_DISABLE_TELEMETRY: 'true',
     },
     logFile: options.logFile ?? join(folder, 'mlflow.log'),
     outlivesParent,
   });
   await options.onStarted?.(server);
-  await untilReady(server, { isReady: () => mlflowAnswers(address), timeoutMs, signal });
+  await untilReady(server, { isReady: () => isMlflowResponding(address), timeoutMs, signal });
   return { ...server, address, uiUrl: address, ready: true };
 }
 
-/** The settings of a client (MLFLOW_TRACKING_URI and the like) mean something else to a server. */
+/** Removes the settings for clients, such as MLFLOW_TRACKING_URI, which mean something else to a server. */
 function withoutMlflowSettings(): NodeJS.ProcessEnv {
   const names = Object.keys(process.env).filter((name) => name.startsWith('MLFLOW_'));
   return Object.fromEntries(names.map((name) => [name, undefined]));
 }
 
-/** The version of the MLflow server at an address; undefined when none answers there, or it wants to know who asks first. */
+/** The version of the MLflow server at an address; undefined when none responds there, or when it requires a login. */
 export async function mlflowVersionAt(trackingUri: string, timeoutMs = 5000): Promise<string | undefined> {
-  const { status, text } = await askVersion(trackingUri, timeoutMs);
+  const { status, text } = await requestVersion(trackingUri, timeoutMs);
   return isVersion(status, text) ? text : undefined;
 }
 
 const isVersion = (status: number, text: string): boolean => status === 200 && /^\d+\.\d+[\w.]*$/.test(text);
 
-/** Whether an MLflow server answers at an address; one that refuses us (401, 403) does. */
-export async function mlflowAnswers(trackingUri: string, timeoutMs = 5000): Promise<boolean> {
-  const { status, text } = await askVersion(trackingUri, timeoutMs);
+/** Whether an MLflow server responds at an address, be it with a refusal (401, 403). */
+export async function isMlflowResponding(trackingUri: string, timeoutMs = 5000): Promise<boolean> {
+  const { status, text } = await requestVersion(trackingUri, timeoutMs);
   return status === 401 || status === 403 || isVersion(status, text);
 }
 
-/** Status 0 when nothing answers. */
-async function askVersion(trackingUri: string, timeoutMs: number): Promise<{ status: number; text: string }> {
-  // NOTE: AbortSignal.timeout lets the process end, and fetch never answers when a server closes each connection at once: a
-  // program with nothing else to do would end here, with exit code 13.
-  const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), timeoutMs);
+/** Status 0 when there is no response. */
+async function requestVersion(trackingUri: string, timeoutMs: number): Promise<{ status: number; text: string }> {
+  // NOTE: not AbortSignal.timeout, whose timer does not keep the process alive: fetch never settles when a server closes each
+  // connection at once, and a program with nothing else to do would end here with exit code 13.
+  const timeout = new AbortController();
+  const timer = setTimeout(() => timeout.abort(), timeoutMs);
   try {
-    const response = await fetch(`${trackingUri.replace(/\/$/, '')}/version`, { signal: late.signal });
+    const response = await fetch(`${trackingUri.replace(/\/$/, '')}/version`, { signal: timeout.signal });
     return { status: response.status, text: (await response.text()).trim() };
   } catch {
     return { status: 0, text: '' };

@@ -1,44 +1,13 @@
-import { randomInt } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { isPortFree } from '@nautil/store/process';
 import { PortInUse } from './errors.js';
-
-/** Below these, Linux gives out no ports by itself, neither to connections nor to servers that ask for any (ip_local_port_range). */
-const usualFirstEphemeral = 32_768;
-const firstOffered = 10_240;
-
-/**
- * A TCP port of 127.0.0.1 that nothing listens on now. It is none of those that Linux gives out by itself: servers such as
- * Temporal's ask for several of these while they start, and would take it before its own turn comes.
- */
-export async function freePort(): Promise<number> {
-  const [first = usualFirstEphemeral] = textOf('/proc/sys/net/ipv4/ip_local_port_range').split(/\s+/).map(Number);
-  const end = first > firstOffered ? first : usualFirstEphemeral;
-  for (let tries = 0; tries < 1000; tries++) {
-    const port = randomInt(firstOffered, end);
-    if (await isPortFree(port)) return port;
-  }
-  throw new PortInUse(`none of the ports ${firstOffered} to ${end - 1} of 127.0.0.1 that were tried is free`);
-}
-
-/** Whether a server could listen on the port of 127.0.0.1. */
-export function isPortFree(port: number): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE') resolve(false);
-      else reject(new PortInUse(`port ${port} on 127.0.0.1 cannot be used: ${error.message}`, { cause: error }));
-    });
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
-}
 
 export interface PortHolder {
   pid: number;
   command: string;
 }
 
-/** The process that listens on a local TCP port, as far as this user may see it. */
+/** The process that listens on a local TCP port; undefined when there is none, or when this user may not see it. */
 export function portHolder(port: number): PortHolder | undefined {
   const sockets = listeningSockets(port);
   if (sockets.size === 0) return undefined;
@@ -50,7 +19,7 @@ export function portHolder(port: number): PortHolder | undefined {
   return undefined;
 }
 
-/** The `socket:[inode]` names of sockets that listen on the port. */
+/** The names (`socket:[inode]`) of the sockets that listen on the port. */
 function listeningSockets(port: number): Set<string> {
   const listen = '0A';
   const names = new Set<string>();
@@ -65,7 +34,7 @@ function listeningSockets(port: number): Set<string> {
 
 const processIds = (): number[] => listOf('/proc').map(Number).filter(Number.isInteger);
 
-// Processes come and go while we look, and those of other users are closed to us: both read as nothing.
+// Processes come and go while we look, and those of other users cannot be read: both give an empty result.
 function listOf(folder: string): string[] {
   try {
     return readdirSync(folder);
@@ -90,15 +59,24 @@ function linkOf(file: string): string {
   }
 }
 
-/** Refuses a taken port, naming who holds it and how another is chosen. */
-export async function requirePort(port: number, server: string, choose: string): Promise<void> {
+/**
+ * Checks that a server can use a port.
+ *
+ * @throws PortInUse naming the process that holds it and the option that selects another port
+ */
+export async function requirePort(port: number, server: string, option: string): Promise<void> {
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw new PortInUse(`${port} is not a port for ${server}`, { hint: `a port is 1 to 65535: ${choose}` });
+    throw new PortInUse(`${port} is not a valid port for ${server}`, {
+      hint: `set a port from 1 to 65535 with ${option}`,
+    });
   }
-  if (await isPortFree(port)) return;
+  const isFree = await isPortFree(port).catch((error: unknown) => {
+    throw new PortInUse(`port ${port} on 127.0.0.1 cannot be used: ${(error as Error).message}`, { cause: error });
+  });
+  if (isFree) return;
   const holder = portHolder(port);
   const by = holder ? `process ${holder.pid} (${holder.command})` : 'another process';
-  throw new PortInUse(`port ${port} on 127.0.0.1, wanted for ${server}, is in use by ${by}`, {
-    hint: `choose another with ${choose}${holder ? `, or end process ${holder.pid}` : ''}`,
+  throw new PortInUse(`port ${port} on 127.0.0.1, which ${server} needs, is in use by ${by}`, {
+    hint: `choose another port with ${option}${holder ? `, or stop process ${holder.pid}` : ''}`,
   });
 }

@@ -3,19 +3,19 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * The live processes of the group that a process was started as leader of. The leader may be gone and the rest live on: a
- * kill -9 of MLflow leaves its web server on the port.
+ * The live processes of the group that a process leads. The others may outlive the leader: kill -9 of MLflow leaves its web
+ * server on the port.
  */
 export function groupMembers(leader: ProcessIdentity): number[] {
   const group = pidOf(leader);
   const now = identityOf(group);
-  if (now !== undefined && now !== leader) return []; // the id was given to a stranger, so the whole group is gone
+  if (now !== undefined && now !== leader) return []; // another process got the id, so the whole group is gone
   return readdirSync('/proc')
     .map(Number)
     .filter((pid) => Number.isInteger(pid) && groupOf(pid) === group);
 }
 
-/** Process group id; undefined for a process that has ended, waited for or not. */
+/** Process group id; undefined for a process that has ended, also as a zombie. */
 function groupOf(pid: number): number | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
@@ -36,7 +36,7 @@ export function signalGroup(leader: ProcessIdentity, signal: NodeJS.Signals): vo
   }
 }
 
-/** Ends a process group: SIGTERM, SIGKILL after the grace time. Returns when no process of it is left. */
+/** Ends a process group: SIGTERM, then SIGKILL after the grace time. Resolves when none of its processes is left. */
 export async function endGroup(leader: ProcessIdentity, graceMs = 10_000): Promise<void> {
   signalGroup(leader, 'SIGTERM');
   const deadline = Date.now() + graceMs;

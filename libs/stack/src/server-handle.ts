@@ -1,7 +1,7 @@
 import type { RunningProcess } from './start-process.js';
 
 export interface ServerOptions {
-  /** Takes the database and the log. */
+  /** Holds the database and the log. */
   folder: string;
 
   /** Default: any free port. */
@@ -9,19 +9,19 @@ export interface ServerOptions {
 
   logFile?: string;
 
-  /** How long to wait until it answers. */
+  /** How long to wait for the first response. */
   timeoutMs?: number;
 
   signal?: AbortSignal | undefined;
 
-  /** True: the server lives on when this process ends; default false: it ends with it, kill -9 included. */
+  /** True: the server outlives this process. Default false: it ends with this process, even if that is killed with kill -9. */
   outlivesParent?: boolean;
 
-  /** Called as soon as the process runs, before it is ready; waited for. */
+  /** Called and awaited as soon as the process runs, before it is ready. */
   onStarted?: (server: RunningProcess) => Promise<void>;
 }
 
-/** A server that answers. */
+/** A server that responds. */
 export interface ServerHandle extends RunningProcess {
   /** `host:port` of Temporal, the tracking URI of MLflow. */
   address: string;

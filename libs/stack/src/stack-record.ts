@@ -1,38 +1,58 @@
-import { hasEnded, pidOf, type ProcessIdentity } from '@nautil/store/process';
-import { nautilHome, writeFileAtomic } from '@nautil/store';
-import { readFileSync } from 'node:fs';
+import { hasEnded, pidOf } from '@nautil/store/process';
+import { InvalidJson, jsonParser, nautilHome, writeFileAtomic } from '@nautil/store';
+import { Type, type Static } from '@sinclair/typebox';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { endGroup, groupMembers } from './process-group.js';
 
 export const serverNames = ['temporal', 'mlflow', 'worker'] as const;
 export type ServerName = (typeof serverNames)[number];
 
-/** A process of the local stack that we started and that outlives us, as kept in `stack.json`. */
-export interface StackProcess {
-  identity: ProcessIdentity;
+const stackProcess = Type.Object({
+  identity: Type.String(),
 
   /** `host:port` of Temporal, tracking URI of MLflow, task queue of the worker. */
-  address: string;
+  address: Type.String(),
 
-  uiUrl?: string | undefined;
-  logFile: string;
+  uiUrl: Type.Optional(Type.String()),
+  logFile: Type.String(),
 
   /** ISO 8601. */
-  since: string;
-}
+  since: Type.String(),
+});
 
-export type StackRecord = Partial<Record<ServerName, StackProcess>>;
+const stackRecord = Type.Object({
+  temporal: Type.Optional(stackProcess),
+  mlflow: Type.Optional(stackProcess),
+  worker: Type.Optional(stackProcess),
+});
+
+/** A process of the local stack that we started and that outlives this program, as stored in `stack.json`. */
+export type StackProcess = Static<typeof stackProcess>;
+
+export type StackRecord = Static<typeof stackRecord>;
+
+const parseRecord = jsonParser(stackRecord);
 
 const recordFile = (): string => join(nautilHome(), 'stack.json');
 
 export const stackLock = (): string => join(nautilHome(), 'locks', 'stack');
 
-/** What was started here, ended processes included. */
+/**
+ * The processes that were started here, ended ones included; empty when nothing was ever started.
+ *
+ * @throws InvalidJson when the file is damaged: then we do not know which processes to stop
+ */
 export function readRecord(): StackRecord {
+  const file = recordFile();
+  if (!existsSync(file)) return {};
   try {
-    return JSON.parse(readFileSync(recordFile(), 'utf8')) as StackRecord;
-  } catch {
-    return {}; // never started; a torn file cannot be, since it is written atomically
+    return parseRecord(readFileSync(file, 'utf8'), file);
+  } catch (error) {
+    throw new InvalidJson((error as Error).message, {
+      hint: 'stop the servers that this record names, if any run, then delete the file',
+      cause: error,
+    });
   }
 }
 
@@ -40,13 +60,13 @@ export async function writeRecord(record: StackRecord): Promise<void> {
   await writeFileAtomic(recordFile(), `${JSON.stringify(record, null, 2)}\n`);
 }
 
-/** The process of a name when its leader lives. */
+/** The recorded process of a name, if its leader is alive. */
 export function liveProcess(record: StackRecord, name: ServerName): (StackProcess & { pid: number }) | undefined {
   const found = record[name];
   return found && !hasEnded(found.identity) ? { ...found, pid: pidOf(found.identity) } : undefined;
 }
 
-/** Ends a recorded process and what is left of its group; true when something was running. */
+/** Ends a recorded process and the rest of its group; true when any of them was running. */
 export async function endRecorded(record: StackRecord, name: ServerName): Promise<boolean> {
   const found = record[name];
   if (!found) return false;

@@ -1,7 +1,7 @@
 import { defineError } from '@nautil/contracts';
 import { liveProcess, readRecord } from './stack-record.js';
 
-/** Where the parts of the stack are, or shall be. Everything left out comes from the environment, then from the defaults. */
+/** Where the parts of the stack run. What is not set comes from the environment, then from the defaults. */
 export interface StackSettings {
   /** NAUTIL_TEMPORAL_PORT; default 7233. */
   temporalPort?: number;
@@ -12,14 +12,14 @@ export interface StackSettings {
   /** NAUTIL_MLFLOW_PORT; default 5000. */
   mlflowPort?: number;
 
-  /** NAUTIL_TEMPORAL_ADDRESS (`host:port`): a server that somebody else runs. */
+  /** NAUTIL_TEMPORAL_ADDRESS (`host:port`): a server that Nautil does not manage. */
   temporalAddress?: string;
 
-  /** MLFLOW_TRACKING_URI (http or https): a server that somebody else runs. */
+  /** MLFLOW_TRACKING_URI (http or https): a server that Nautil does not manage. */
   mlflowTrackingUri?: string;
 }
 
-/** A setting of the stack that cannot be meant. */
+/** A setting of the stack is invalid. */
 export class StackSettingError extends defineError('StackSettingError', 'usage') {}
 
 export interface ResolvedSettings {
@@ -29,7 +29,7 @@ export interface ResolvedSettings {
   temporalAddress?: string | undefined;
   mlflowTrackingUri?: string | undefined;
 
-  /** Ports that were asked for, not defaults. */
+  /** Whether the port was chosen by the user rather than being the default. */
   chosen: { temporal: boolean; mlflow: boolean };
 }
 
@@ -38,7 +38,7 @@ export function resolveSettings(settings: StackSettings): ResolvedSettings {
   const mlflowTrackingUri = settings.mlflowTrackingUri ?? (environment['MLFLOW_TRACKING_URI'] || undefined);
   if (mlflowTrackingUri !== undefined && !/^https?:\/\//.test(mlflowTrackingUri)) {
     throw new StackSettingError(`MLflow's tracking URI ${mlflowTrackingUri} is not an http or https address`, {
-      hint: 'Nautil talks to a tracking server: set MLFLOW_TRACKING_URI to its address, or unset it to start one here',
+      hint: 'Nautil needs a tracking server: set MLFLOW_TRACKING_URI to its address, or unset it to start a local server',
     });
   }
   const temporalPort = settings.temporalPort ?? portFrom('NAUTIL_TEMPORAL_PORT');
@@ -58,7 +58,9 @@ function portFrom(name: string): number | undefined {
   if (!text) return undefined;
   const port = Number(text);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw new StackSettingError(`${name}=${text} is not a port`, { hint: 'a port is a whole number from 1 to 65535' });
+    throw new StackSettingError(`${name}=${text} is not a valid port`, {
+      hint: 'a port is a whole number from 1 to 65535',
+    });
   }
   return port;
 }
@@ -67,15 +69,15 @@ export interface StackAddresses {
   /** `host:port`. */
   temporalAddress: string;
 
-  /** Undefined for a server that somebody else runs elsewhere: where its UI is, nobody said. */
+  /** Undefined for a server at another address, unless NAUTIL_TEMPORAL_UI_URL names its UI. */
   temporalUiUrl: string | undefined;
 
   mlflowTrackingUri: string;
 }
 
 /**
- * Where programs find Temporal and MLflow: what options and environment say, else what runs here, else the default ports.
- * Nothing is asked whether it answers.
+ * Where programs find Temporal and MLflow: as the options or the environment say, or else where they run on this machine, or
+ * else at the default ports. It does not check whether they respond.
  */
 export function stackAddresses(settings: StackSettings = {}): StackAddresses {
   const resolved = resolveSettings(settings);

@@ -6,18 +6,18 @@ import { join } from 'node:path';
 import { identityOf } from '@nautil/store/process';
 import { nautilHome } from '@nautil/store';
 import { groupMembers } from './process-group.js';
-import { freePort, isPortFree } from './ports.js';
+import { freePort, isPortFree } from '@nautil/store/process';
 import { readRecord } from './stack-record.js';
 import { stackAddresses } from './stack-settings.js';
 import { startStack, stackStatus, stopStack } from './stack.js';
 
-// The servers themselves, in state folders of their own.
+// These tests start the real servers, in state folders of their own.
 const python = join(nautilHome(), 'python');
 const chosenBefore = process.env['NAUTIL_HOME'];
 const root = mkdtempSync(join(tmpdir(), 'nautil-stack-'));
 const homes: string[] = [];
 
-/** Goes to another state folder, as another checkout has. */
+/** Switches to another state folder, as another checkout would use. */
 function enter(name: string): void {
   const home = join(root, name);
   if (!homes.includes(home)) {
@@ -46,16 +46,16 @@ afterAll(async () => {
 const stateOf = async (): Promise<string[]> =>
   (await stackStatus(ports)).map(({ name, state, ours }) => `${name} ${state}${ours ? ', ours' : ''}`);
 
-test('without the set-up nothing is started, and it says what to run', async () => {
+test('without the set-up nothing is started, and the error names the command to run', async () => {
   enter('not-set-up');
   await expect(startStack(ports)).rejects.toMatchObject({ name: 'NotSetUp', hint: 'run `npm run setup`' });
   expect(readRecord()).toEqual({});
   expect(await stopStack()).toEqual([]);
 });
 
-test('a port in use is told, and what was started by then is ended', async () => {
+test('a port in use is reported, and what was started by then is stopped', async () => {
   enter('in-use');
-  const server = createServer((socket) => socket.destroy()); // it listens, and is no server of ours
+  const server = createServer((socket) => socket.destroy()); // it listens, and is not MLflow
   await new Promise<void>((resolve) => server.listen(ports.mlflowPort, '127.0.0.1', resolve));
   try {
     await expect(startStack(ports)).rejects.toMatchObject({
@@ -76,9 +76,9 @@ test('the servers are started, found by the next start, and found without their 
   expect([...started].sort()).toEqual(['mlflow', 'temporal']);
   expect(await stateOf()).toEqual(['temporal running, ours', 'mlflow running, ours', 'worker stopped']);
 
-  const said: string[] = [];
-  expect((await startStack({ onProgress: (line) => said.push(line) })).started).toEqual([]);
-  expect(said.map((line) => line.split(' at ')[0]).sort()).toEqual([
+  const lines: string[] = [];
+  expect((await startStack({ onProgress: (line) => lines.push(line) })).started).toEqual([]);
+  expect(lines.map((line) => line.split(' at ')[0]).sort()).toEqual([
     'MLflow: already running',
     'Temporal: already running',
   ]);
@@ -87,20 +87,20 @@ test('the servers are started, found by the next start, and found without their 
     temporalUiUrl: `http://127.0.0.1:${ports.temporalUiPort}`,
     mlflowTrackingUri: `http://127.0.0.1:${ports.mlflowPort}`,
   });
-  await expect(startStack({ temporalPort: ports.temporalUiPort })).rejects.toThrow('already runs at');
+  await expect(startStack({ temporalPort: ports.temporalUiPort })).rejects.toThrow('is already running at');
 }, 90_000);
 
-test('another checkout uses them on the same ports, and does not stop them', async () => {
+test('another checkout uses the running servers and does not stop them', async () => {
   enter('second');
-  const said: string[] = [];
-  expect((await startStack({ ...ports, onProgress: (line) => said.push(line) })).started).toEqual([]);
-  expect(said.join('\n')).toMatch(/it is not ours[^]*it is not ours/);
+  const lines: string[] = [];
+  expect((await startStack({ ...ports, onProgress: (line) => lines.push(line) })).started).toEqual([]);
+  expect(lines.join('\n')).toMatch(/Nautil did not start it[^]*Nautil did not start it/);
   expect(await stateOf()).toEqual(['temporal running', 'mlflow running', 'worker stopped']);
   expect(await stopStack()).toEqual([]);
   expect(await stateOf()).toEqual(['temporal running', 'mlflow running', 'worker stopped']);
 });
 
-test('a server that was killed is started again where it was, and nothing else', async () => {
+test('a server that was killed is restarted on its old port, and nothing else is started', async () => {
   enter('first');
   const before = readRecord();
   process.kill((await stackStatus()).find(({ name }) => name === 'temporal')!.pid!, 'SIGKILL');
@@ -111,13 +111,13 @@ test('a server that was killed is started again where it was, and nothing else',
   expect(readRecord().temporal?.identity).not.toBe(before.temporal?.identity);
 }, 30_000);
 
-test('a worker that ends is told with its log, and the servers that were there stay', async () => {
+test('the error for a worker that ends shows its log, and the servers stay', async () => {
   const worker = { command: '/bin/sh', args: ['-c', 'echo no such module; sleep 0.5; exit 1'], taskQueue: 'nautil' };
   await expect(startStack({ worker })).rejects.toThrow(/^worker ended before it was ready[^]*no such module/);
   expect(await stateOf()).toEqual(['temporal running, ours', 'mlflow running, ours', 'worker stopped']);
 });
 
-test('down leaves nothing behind, also of a server whose leader was killed', async () => {
+test('stopStack leaves no process behind, even of a server whose leader was killed', async () => {
   const { temporal, mlflow } = readRecord();
   process.kill((await stackStatus()).find(({ name }) => name === 'mlflow')!.pid!, 'SIGKILL');
   expect((await stopStack()).sort()).toEqual(['mlflow', 'temporal']);
@@ -127,16 +127,23 @@ test('down leaves nothing behind, also of a server whose leader was killed', asy
   expect(await stateOf()).toEqual(['temporal stopped', 'mlflow stopped', 'worker stopped']);
 }, 30_000);
 
-test('the record of a stack that is gone misleads nobody', () => {
+test('the record of a stack that has ended is ignored', () => {
   enter('stale');
   const identity = identityOf(process.pid)!.replace(/\d+$/, '1');
   const server = { identity, address: '127.0.0.1:1', logFile: 'x', since: '2026-01-01T00:00:00Z' };
   writeFileSync(join(nautilHome(), 'stack.json'), JSON.stringify({ temporal: server, mlflow: server }));
   expect(stackAddresses().temporalAddress).toBe('127.0.0.1:7233');
-  // The id was given to a stranger, who is not ended.
+  // The process id belongs to another process now, which must not be stopped.
   return expect(stopStack())
     .resolves.toEqual([])
     .then(() => {
       expect(JSON.parse(readFileSync(join(nautilHome(), 'stack.json'), 'utf8'))).toEqual({});
     });
+});
+
+test('a damaged record is reported with its path and what to do', () => {
+  enter('damaged');
+  writeFileSync(join(nautilHome(), 'stack.json'), '{"temporal":{"identity":1}}');
+  expect(() => readRecord()).toThrow(/stack\.json: unexpected JSON: \/temporal/);
+  rmSync(join(nautilHome(), 'stack.json'));
 });

@@ -1,7 +1,7 @@
 import { defaultFolder, nautilHome, withLock } from '@nautil/store';
 import { join } from 'node:path';
 import { ServerUnreachable } from './errors.js';
-import { mlflowAnswers, mlflowVersionAt, startMlflowServer } from './mlflow-server.js';
+import { isMlflowResponding, mlflowVersionAt, startMlflowServer } from './mlflow-server.js';
 import { endRecorded, liveProcess, readRecord, serverNames, stackLock, writeRecord } from './stack-record.js';
 import type { ServerName, StackRecord } from './stack-record.js';
 import {
@@ -26,10 +26,10 @@ export interface WorkerSpec {
 export interface StartOptions extends StackSettings {
   worker?: WorkerSpec | undefined;
 
-  /** Called with one line at a time for people. */
+  /** Called with messages of one line for the user. */
   onProgress?: (line: string) => void;
 
-  /** Ends the start; what was started by this call is ended again. */
+  /** Aborts the start; everything that this call has started is stopped again. */
   signal?: AbortSignal;
 }
 
@@ -38,7 +38,7 @@ export interface ServerStatus {
   name: ServerName;
   state: 'running' | 'starting' | 'stopped';
 
-  /** True when we started it, and so `nautil down` ends it. */
+  /** True when Nautil started it, so that `nautil down` stops it. */
   ours: boolean;
 
   /** `host:port` of Temporal, tracking URI of MLflow, task queue of the worker. */
@@ -53,13 +53,14 @@ export interface ServerStatus {
 export interface StartedStack {
   servers: ServerStatus[];
 
-  /** The names of what this call started. */
+  /** The parts that this call started. */
   started: ServerName[];
 }
 
 /**
- * Starts what does not run yet of Temporal, MLflow and the worker, and waits until all of it answers. A server found on
- * its port, or named by address, is used as it is and never stopped. When one part fails, what this call started is ended.
+ * Starts those of Temporal, MLflow and the worker that are not running, and waits until all of them respond. A server that
+ * is found on its port, or whose address is given, is used as it is and never stopped. When one part fails, everything that
+ * this call has started is stopped.
  *
  * @throws PortInUse, ServerFailed, ServerUnreachable, NotSetUp
  */
@@ -74,9 +75,11 @@ export async function startStack(options: StartOptions = {}): Promise<StartedSta
       let written = Promise.resolve();
       const keep = (name: ServerName, address: string, uiUrl?: string) => async (running: RunningProcess) => {
         const { identity, logFile } = running;
-        record[name] = { identity, address, uiUrl, logFile, since: new Date().toISOString() };
+        const since = new Date().toISOString();
+        record[name] = { identity, address, logFile, since, ...(uiUrl === undefined ? {} : { uiUrl }) };
         started.push(name);
-        // Before it is ready, so that `down` finds it if we are killed; one after the other, or the older could come last.
+        // Recorded before it is ready, so that `nautil down` finds it if we are killed. The writes are chained: the newest
+        // record must be written last.
         written = written.then(() => writeRecord(record));
         await written;
       };
@@ -88,13 +91,13 @@ export async function startStack(options: StartOptions = {}): Promise<StartedSta
         onProgress,
         signal: signal ? AbortSignal.any([signal, failing.signal]) : failing.signal,
       };
-      const orEndBoth = (server: Promise<void>): Promise<void> =>
+      const abortBothOnFailure = (server: Promise<void>): Promise<void> =>
         server.catch((error: unknown) => failing.abort(error));
       try {
-        // Both at once. When one fails the other's start is ended and waited for, so that nothing starts after we have cleaned up.
-        await Promise.all([orEndBoth(temporalRuns(context)), orEndBoth(mlflowRuns(context))]);
+        // Both start in parallel. When one fails, we abort the other and wait for it, so that nothing starts after the clean-up.
+        await Promise.all([abortBothOnFailure(ensureTemporal(context)), abortBothOnFailure(ensureMlflow(context))]);
         failing.signal.throwIfAborted();
-        if (worker) await workerRuns(context, worker);
+        if (worker) await ensureWorker(context, worker);
       } catch (error) {
         for (const name of started.reverse()) {
           await endRecorded(record, name);
@@ -119,19 +122,19 @@ interface Context {
 
 const logOf = (name: ServerName): string => join(nautilHome(), 'logs', `${name}.log`);
 
-async function temporalRuns({ settings, record, keep, onProgress, signal }: Context): Promise<void> {
+async function ensureTemporal({ settings, record, keep, onProgress, signal }: Context): Promise<void> {
   const before = settings.chosen.temporal ? undefined : record.temporal;
   const port = portOf(before?.address) ?? settings.temporalPort;
   const uiPort = portOf(before?.uiUrl) ?? settings.temporalUiPort;
   if (settings.temporalAddress !== undefined) {
     const address = settings.temporalAddress;
     if (!(await isTemporalServing(address, 10_000))) {
-      throw new ServerUnreachable(`no Temporal server answers at ${address}`, {
-        hint: 'it was named by NAUTIL_TEMPORAL_ADDRESS or an option: start it, or leave the address out to have one started here',
+      throw new ServerUnreachable(`no Temporal server responds at ${address}`, {
+        hint: 'the address comes from NAUTIL_TEMPORAL_ADDRESS or an option: start that server, or remove the address to start one here',
       });
     }
     onProgress(`Temporal: using the server at ${address}`);
-    sayRegistered(await registerSearchAttributes(address), onProgress);
+    reportRegistered(await registerSearchAttributes(address), onProgress);
     return;
   }
   const ours = liveProcess(record, 'temporal');
@@ -140,12 +143,12 @@ async function temporalRuns({ settings, record, keep, onProgress, signal }: Cont
     onProgress(`Temporal: already running at ${ours.address}`);
     return;
   }
-  await endRecorded(record, 'temporal'); // it hangs, or a part of it outlived its leader
+  await endRecorded(record, 'temporal'); // it hangs, or some of its processes outlived their leader
   delete record.temporal;
   const address = `127.0.0.1:${port}`;
   if (await isTemporalServing(address)) {
-    onProgress(`Temporal: using the server found at ${address}; it is not ours, and will not be stopped`);
-    sayRegistered(await registerSearchAttributes(address), onProgress);
+    onProgress(`Temporal: using the server found at ${address}; Nautil did not start it and will not stop it`);
+    reportRegistered(await registerSearchAttributes(address), onProgress);
     return;
   }
   onProgress(`Temporal: starting at ${address}`);
@@ -160,28 +163,28 @@ async function temporalRuns({ settings, record, keep, onProgress, signal }: Cont
   });
 }
 
-/** A server that ended is started where it was: the worker, and whoever has its address, look for it there. */
+/** A server that has ended is restarted on its old port, where the worker and other clients look for it. */
 const portOf = (address: string | undefined): number | undefined =>
   Number(/:(\d+)$/.exec(address ?? '')?.[1]) || undefined;
 
-function sayRegistered(names: string[], onProgress: (line: string) => void): void {
+function reportRegistered(names: string[], onProgress: (line: string) => void): void {
   if (names.length > 0) onProgress(`Temporal: registered the search attributes ${names.join(', ')}`);
 }
 
 function requireSame(server: string, running: string, wanted: string): void {
   if (running === wanted) return;
-  throw new StackSettingError(`${server} already runs at ${running}, and ${wanted} was asked for`, {
-    hint: '`npx nautil down` stops it; then start it where you want it',
+  throw new StackSettingError(`${server} is already running at ${running}, not at ${wanted}`, {
+    hint: 'stop it with `npx nautil down`, then start it at the other address',
   });
 }
 
-async function mlflowRuns({ settings, record, keep, onProgress, signal }: Context): Promise<void> {
+async function ensureMlflow({ settings, record, keep, onProgress, signal }: Context): Promise<void> {
   const port = portOf(settings.chosen.mlflow ? undefined : record.mlflow?.address) ?? settings.mlflowPort;
   if (settings.mlflowTrackingUri !== undefined) {
     const address = settings.mlflowTrackingUri;
-    if (!(await mlflowAnswers(address))) {
-      throw new ServerUnreachable(`no MLflow server answers at ${address}`, {
-        hint: 'it was named by MLFLOW_TRACKING_URI or an option: start it, or leave the address out to have one started here',
+    if (!(await isMlflowResponding(address))) {
+      throw new ServerUnreachable(`no MLflow server responds at ${address}`, {
+        hint: 'the address comes from MLFLOW_TRACKING_URI or an option: start that server, or remove the address to start one here',
       });
     }
     onProgress(`MLflow: using the server at ${address}`);
@@ -198,7 +201,9 @@ async function mlflowRuns({ settings, record, keep, onProgress, signal }: Contex
   const address = `http://127.0.0.1:${port}`;
   const version = await mlflowVersionAt(address);
   if (version !== undefined) {
-    onProgress(`MLflow: using the server (${version}) found at ${address}; it is not ours, and will not be stopped`);
+    onProgress(
+      `MLflow: using the server (${version}) found at ${address}; Nautil did not start it and will not stop it`,
+    );
     return;
   }
   onProgress(`MLflow: starting at ${address} (10 to 20 s)`);
@@ -212,7 +217,10 @@ async function mlflowRuns({ settings, record, keep, onProgress, signal }: Contex
   });
 }
 
-async function workerRuns({ settings, record, keep, onProgress, signal }: Context, worker: WorkerSpec): Promise<void> {
+async function ensureWorker(
+  { settings, record, keep, onProgress, signal }: Context,
+  worker: WorkerSpec,
+): Promise<void> {
   const ours = liveProcess(record, 'worker');
   if (ours && ours.address === worker.taskQueue) {
     onProgress(`worker: already running on task queue ${worker.taskQueue}`);
@@ -241,7 +249,7 @@ async function workerRuns({ settings, record, keep, onProgress, signal }: Contex
   });
 }
 
-/** Ends what startStack started, the worker first. Servers that somebody else runs are left alone. Returns what was running. */
+/** Stops what startStack started, the worker first, and returns what was running. Other servers are left alone. */
 export async function stopStack(options: { onProgress?: (line: string) => void } = {}): Promise<ServerName[]> {
   const { onProgress = () => {} } = options;
   return withLock(stackLock(), async () => {
@@ -261,13 +269,13 @@ export async function stopStack(options: { onProgress?: (line: string) => void }
   });
 }
 
-/** What runs now, asked of the servers themselves. */
+/** What is running now, according to the servers themselves. */
 export async function stackStatus(options: StackSettings = {}): Promise<ServerStatus[]> {
   const record = readRecord();
   const addresses = stackAddresses(options);
-  const answering = {
+  const responding = {
     temporal: isTemporalServing(addresses.temporalAddress),
-    mlflow: mlflowAnswers(addresses.mlflowTrackingUri),
+    mlflow: isMlflowResponding(addresses.mlflowTrackingUri),
     worker: Promise.resolve(liveProcess(record, 'worker') !== undefined),
   };
   const known: Record<ServerName, { address: string; uiUrl?: string | undefined }> = {
@@ -279,10 +287,10 @@ export async function stackStatus(options: StackSettings = {}): Promise<ServerSt
     serverNames.map(async (name): Promise<ServerStatus> => {
       const live = liveProcess(record, name);
       const ours = live !== undefined && live.address === known[name].address;
-      const answers = await answering[name];
+      const isResponding = await responding[name];
       return {
         name,
-        state: answers ? 'running' : ours ? 'starting' : 'stopped',
+        state: isResponding ? 'running' : ours ? 'starting' : 'stopped',
         ours,
         ...known[name],
         ...(ours ? { pid: live.pid, logFile: live.logFile, since: live.since } : {}),

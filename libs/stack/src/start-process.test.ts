@@ -34,7 +34,7 @@ async function members(identity: ProcessIdentity, count: number): Promise<number
 }
 
 test.each([true, false])(
-  'stopping ends the whole group, also what ignores SIGTERM (outlivesParent: %s)',
+  'kill ends the whole group, even processes that ignore SIGTERM (outlivesParent: %s)',
   async (outlivesParent) => {
     const started = await start("(trap '' TERM; sleep 301) & sleep 302 & wait", { outlivesParent });
     expect((await members(started.identity, outlivesParent ? 3 : 5)).length).toBeGreaterThanOrEqual(3);
@@ -43,7 +43,7 @@ test.each([true, false])(
   },
 );
 
-test('what outlived its leader is found and ended', async () => {
+test('processes that outlived their leader are found and stopped', async () => {
   const started = await start('sleep 303 & sleep 304 & wait');
   await members(started.identity, 3);
   process.kill(started.pid, 'SIGKILL');
@@ -52,20 +52,20 @@ test('what outlived its leader is found and ended', async () => {
   expect(groupMembers(started.identity)).toEqual([]);
 });
 
-test('a program ends with its parent, kill -9 of the parent included', async () => {
+test('a program ends with its parent, even if the parent is killed with kill -9', async () => {
   const script = new URL('./testing/hold-child.ts', import.meta.url).pathname;
   const parent = spawn(process.execPath, ['--import', 'tsx', script, join(folder, 'held.log')], {
     env: { ...process.env, NODE_OPTIONS: '' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const [said] = (await once(parent.stdout.setEncoding('utf8'), 'data')) as [string];
-  const identity = identityOf(Number(said))!;
+  const [pid] = (await once(parent.stdout.setEncoding('utf8'), 'data')) as [string];
+  const identity = identityOf(Number(pid))!;
   expect(groupMembers(identity).length).toBeGreaterThan(0);
   parent.kill('SIGKILL');
   expect(await members(identity, 0)).toEqual([]);
 });
 
-test('a program that ends before it is ready is told with its last words', async () => {
+test('the error for a program that ends before it is ready shows its last output', async () => {
   const started = await start('echo the disk is gone >&2; sleep 0.5; exit 3');
   await expect(untilReady(started, { isReady: async () => false, timeoutMs: 10_000 })).rejects.toMatchObject({
     name: 'ServerFailed',
@@ -74,7 +74,7 @@ test('a program that ends before it is ready is told with its last words', async
   });
 });
 
-test('a program that is not ready in time is ended', async () => {
+test('a program that is not ready in time is stopped', async () => {
   const started = await start('sleep 305');
   await expect(untilReady(started, { isReady: async () => false, timeoutMs: 50 })).rejects.toThrow(
     'not ready after 0.05 s',
@@ -82,7 +82,7 @@ test('a program that is not ready in time is ended', async () => {
   expect(groupMembers(started.identity)).toEqual([]);
 });
 
-test('the log of the start before is kept', async () => {
+test('the log of the previous start is kept', async () => {
   const again = { name: 'p', command: '/bin/sh', logFile: join(folder, 'twice.log'), outlivesParent: true };
   for (const word of ['first', 'second']) {
     const started = await startProcess({ ...again, args: ['-c', `echo ${word}; sleep 306`] });
@@ -95,7 +95,7 @@ test('the log of the start before is kept', async () => {
   ]);
 });
 
-test('a program that is not there says to run the set-up', async () => {
+test('the error for a missing program names the set-up', async () => {
   await expect(
     startProcess({
       name: 'x',

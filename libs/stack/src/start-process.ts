@@ -7,7 +7,7 @@ import { NotSetUp, ServerFailed } from './errors.js';
 import { endGroup, groupMembers, signalGroup } from './process-group.js';
 
 export interface ProcessSpec {
-  /** As people know it: `MLflow`. */
+  /** For messages: `MLflow`. */
   name: string;
 
   command: string;
@@ -15,10 +15,10 @@ export interface ProcessSpec {
   cwd?: string;
   env?: NodeJS.ProcessEnv;
 
-  /** Takes stdout and stderr; what the last start left there is kept as `<file>.1`. */
+  /** Receives stdout and stderr; the log of the previous start is renamed to `<file>.1`. */
   logFile: string;
 
-  /** True: the process lives on when this one ends. False: it ends with this one, however this one ends. */
+  /** True: the process outlives this one. False: it ends with this one, even if this one is killed. */
   outlivesParent: boolean;
 }
 
@@ -32,16 +32,16 @@ export interface RunningProcess {
   logFile: string;
   stop(): Promise<void>;
 
-  /** SIGKILL to the whole group, at once. */
+  /** Sends SIGKILL to the whole group. */
   kill(): void;
 }
 
-// Runs "$@", and ends the whole group when it ends or when the pipe on stdin closes: that is when the parent is gone, kill -9
-// included. NOTE: a shell gives what it runs in the background /dev/null for stdin, so the pipe goes by number 3.
+// Runs "$@", and kills the whole group when it ends or when the pipe on stdin closes, which happens when the parent is gone,
+// even by kill -9. NOTE: a shell gives background jobs /dev/null as stdin, so the pipe is passed as file descriptor 3.
 const endWithParent =
   'exec 3<&0; { cat >/dev/null; kill -KILL 0; } <&3 & exec 3<&-; "$@" </dev/null & wait $!; kill -KILL 0';
 
-/** Starts a program as the leader of its own process group (and session: no Ctrl-C of a terminal reaches it). */
+/** Starts a program as the leader of its own process group and session, so that Ctrl-C in a terminal does not reach it. */
 export async function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
   const { name, command, args, cwd, env, logFile, outlivesParent } = spec;
   mkdirSync(dirname(logFile), { recursive: true });
@@ -65,7 +65,7 @@ export async function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
     const pid = child.pid ?? 0;
     const identity = identityOf(pid);
     if (identity === undefined) {
-      throw new ServerFailed(`${name} ended as soon as it was started${lastLines(logFile)}`, {
+      throw new ServerFailed(`${name} ended immediately${lastLines(logFile)}`, {
         hint: `its log is ${logFile}`,
       });
     }
@@ -91,7 +91,7 @@ export interface Wait {
   signal?: AbortSignal | undefined;
 }
 
-/** Waits until a started process is ready, and ends it when it is not in time. */
+/** Waits until a started process is ready, and stops it when it is not ready in time. */
 export async function untilReady(started: RunningProcess, { isReady, timeoutMs, signal }: Wait): Promise<void> {
   const begin = performance.now();
   try {
@@ -113,13 +113,13 @@ export async function untilReady(started: RunningProcess, { isReady, timeoutMs, 
   }
 }
 
-/** The end of a log, to be put after a message. */
+/** The end of a log, to append to an error message. */
 export function lastLines(logFile: string, count = 8): string {
   let lines: string[] = [];
   try {
     lines = readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-count);
   } catch {
-    // it never wrote one
+    // there is no log
   }
   return lines.join('') === ''
     ? ''

@@ -3,19 +3,19 @@ import { connect } from 'node:http2';
 const service = 'temporal.api.workflowservice.v1.WorkflowService';
 
 /**
- * Whether a Temporal server answers SERVING at an address (`host:port`, no TLS). Asked by a bare gRPC health check: loading
- * Temporal's client for it would cost every `nautil status` half a second.
+ * Whether a Temporal server at an address (`host:port`, no TLS) reports SERVING. This is a bare gRPC health check, because
+ * loading Temporal's client would add half a second to every `nautil status`.
  */
 export function isTemporalServing(address: string, timeoutMs = 2000): Promise<boolean> {
   return new Promise((resolve) => {
     const session = connect(`http://${address}`);
-    const answer = (serving: boolean): void => {
+    const settle = (isServing: boolean): void => {
       session.destroy();
-      resolve(serving);
+      resolve(isServing);
     };
-    session.setTimeout(timeoutMs, () => answer(false));
-    session.on('error', () => answer(false));
-    session.on('close', () => answer(false)); // a server that is starting may close without an error
+    session.setTimeout(timeoutMs, () => settle(false));
+    session.on('error', () => settle(false));
+    session.on('close', () => settle(false)); // a server that is starting may close the connection without an error
     const request = session.request({
       ':method': 'POST',
       ':path': '/grpc.health.v1.Health/Check',
@@ -23,11 +23,11 @@ export function isTemporalServing(address: string, timeoutMs = 2000): Promise<bo
       te: 'trailers',
     });
     const chunks: Buffer[] = [];
-    request.on('error', () => answer(false));
+    request.on('error', () => settle(false));
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     // A gRPC frame (5 bytes of header) around HealthCheckResponse { status = 1: SERVING }.
     request.on('end', () =>
-      answer(
+      settle(
         Buffer.concat(chunks)
           .subarray(5)
           .equals(Buffer.from([0x08, 0x01])),

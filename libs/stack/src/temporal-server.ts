@@ -1,11 +1,14 @@
 import { searchAttributes } from '@nautil/contracts';
+import { jsonParser } from '@nautil/store';
+import { Type } from '@sinclair/typebox';
 import { execFile } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { ServerFailed } from './errors.js';
 import { installedProgram } from './installed-program.js';
-import { freePort, requirePort } from './ports.js';
+import { freePort } from '@nautil/store/process';
+import { requirePort } from './ports.js';
 import type { ServerHandle, ServerOptions } from './server-handle.js';
 import { startProcess, untilReady } from './start-process.js';
 import { isTemporalServing } from './temporal-health.js';
@@ -19,12 +22,12 @@ export interface TemporalOptions extends ServerOptions {
   /** The SQLite file; survives kill -9. Default `temporal.db` in the folder. */
   dbFile?: string;
 
-  /** Created beside `default` when it is another. */
+  /** Created in addition to `default`. */
   namespace?: string;
 }
 
 /**
- * Starts Temporal's development server on 127.0.0.1 with Nautil's search attributes registered; ready when it serves.
+ * Starts Temporal's development server on 127.0.0.1 with Nautil's search attributes, and resolves when it serves.
  *
  * @throws PortInUse, NotSetUp, ServerFailed with its last log lines.
  */
@@ -56,46 +59,49 @@ export async function startTemporalServer(options: TemporalOptions): Promise<Ser
 }
 
 /**
- * Registers the search attributes of Nautil that a server lacks: a workflow that sets an unknown one hangs in retries.
+ * Registers those of Nautil's search attributes that a server lacks: a workflow that sets an unknown one is retried forever.
  *
  * @returns the names that were missing
  */
 export async function registerSearchAttributes(address: string, namespace = 'default'): Promise<string[]> {
   const temporal = installedProgram('temporal');
-  const at = ['--address', address, '--namespace', namespace];
+  const server = ['--address', address, '--namespace', namespace];
   try {
-    const { stdout } = await run(temporal, ['operator', 'search-attribute', 'list', ...at, '-o', 'json'], {
+    const { stdout } = await run(temporal, ['operator', 'search-attribute', 'list', ...server, '-o', 'json'], {
       timeout: 20_000,
     });
     const missing = Object.entries(searchAttributes).filter(([name]) => !stdout.includes(`"${name}"`));
     if (missing.length > 0) {
       const named = missing.flatMap(([name, type]) => ['--name', name, '--type', type]);
-      await run(temporal, ['operator', 'search-attribute', 'create', ...at, ...named], { timeout: 20_000 });
+      await run(temporal, ['operator', 'search-attribute', 'create', ...server, ...named], { timeout: 20_000 });
     }
     return missing.map(([name]) => name);
   } catch (error) {
     const message = String((error as { stderr?: string }).stderr ?? error).trim();
-    throw new ServerFailed(
-      `the search attributes of Nautil cannot be registered with Temporal at ${address}: ${message}`,
-      {
-        hint: `register them by hand: ${Object.entries(searchAttributes)
-          .map(
-            ([name, type]) =>
-              `temporal operator search-attribute create --address ${address} --name ${name} --type ${type}`,
-          )
-          .join('\n')}`,
-        cause: error,
-      },
-    );
+    throw new ServerFailed(`Nautil's search attributes cannot be registered with Temporal at ${address}: ${message}`, {
+      hint: `register them by hand: ${Object.entries(searchAttributes)
+        .map(
+          ([name, type]) =>
+            `temporal operator search-attribute create --address ${address} --name ${name} --type ${type}`,
+        )
+        .join('\n')}`,
+      cause: error,
+    });
   }
 }
 
-/** Whether a worker whose identity starts with a process id polls the task queue. */
+const parseTaskQueue = jsonParser(
+  Type.Object({
+    pollers: Type.Union([Type.Null(), Type.Array(Type.Object({ identity: Type.Optional(Type.String()) }))]),
+  }),
+);
+
+/** Whether a worker whose identity starts with the process id polls the task queue. */
 export async function isPolledBy(pid: number, taskQueue: string, address: string): Promise<boolean> {
   try {
     const args = ['task-queue', 'describe', '--task-queue', taskQueue, '--address', address, '-o', 'json'];
     const { stdout } = await run(installedProgram('temporal'), args, { timeout: 20_000 });
-    const { pollers } = JSON.parse(stdout) as { pollers: { identity?: string }[] | null };
+    const { pollers } = parseTaskQueue(stdout, 'temporal task-queue describe');
     return (pollers ?? []).some(({ identity }) => identity?.startsWith(`${pid}@`));
   } catch {
     return false;

@@ -1,6 +1,6 @@
 import { startProcess } from '../start-process.js';
 
-// Starts a program that is to end with this process, says its id, and waits to be killed.
+// Starts a program that must end with this process, prints its id, and waits to be killed.
 
 const { pid } = await startProcess({
   name: 'child',
