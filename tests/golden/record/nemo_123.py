@@ -321,7 +321,7 @@ def main() -> None:
     out, examples = (pathlib.Path(argument).resolve() for argument in sys.argv[1:])
     (out / "nemo").mkdir()
     write_text(out / "nemo/traj_train.tsv", tsv(TRAIN_LINES))
-    write_text(out / "nemo/label_ids.tsv", "\n".join(LABELS))
+    write_text(out / "nemo/label_ids.tsv", "".join(f"{label}\n" for label in LABELS))
     config = OmegaConf.load(examples / "conf/text_classification_config.yaml")
     # NeMo writes the names of its inputs into archives: with a working folder that holds them, these are no paths.
     with tempfile.TemporaryDirectory() as work:
