@@ -27,7 +27,7 @@ ${made}
 
 What \`npx nautil --help\` and the help of each command print.
 
-${await cliReference()}`,
+${cliReference()}`,
 };
 
 const stale = [];

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { setUp } from './setup/set-up.mjs';
-import { Interrupted, SetupError } from './setup/setup-error.mjs';
+import { Interrupted, SetupError } from '../libs/setup/src/setup-error.mjs';
 
 const help = `Usage: npm run setup -- [options]      (or: node tools/setup.mjs [options])
 

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 
 import { root, setUp } from './setup/set-up.mjs';
-import { Interrupted, SetupError } from './setup/setup-error.mjs';
+import { Interrupted, SetupError } from '../libs/setup/src/setup-error.mjs';
 
 const help = `Usage: npm start -- [options] [overrides...]      (or: node tools/start.mjs …)
 

@@ -1,8 +1,8 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { Interrupted, SetupError } from '../libs/setup/src/setup-error.mjs';
 import { chosenGoldenSet } from '../libs/testing/src/golden-sets.cjs';
-import { Interrupted, SetupError } from './setup/setup-error.mjs';
 import { setUp } from './setup/set-up.mjs';
 import { root, runNx } from './test/run-nx.mjs';
 

@@ -47,7 +47,7 @@ interface Ended {
 const train = (cwd: string, overrides: string[]): Promise<Ended> => trainer('train', cwd, overrides);
 
 function trainer(command: string, cwd: string, overrides: string[]): Promise<Ended> {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'apps/cli/src/trainer/main.ts', command, ...overrides], {
+  const child = spawn(process.execPath, ['apps/cli/bin/nautil.mjs', command, ...overrides], {
     cwd: packageRoot(),
     env: {
       ...process.env,

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { runProgram } from './run-program.mjs';
+import { runProgram } from '../../libs/setup/src/run-program.mjs';
 
-/** node_modules as package-lock.json has it, installed without running anybody's install script. */
+/** Installs node_modules as package-lock.json describes it, without running install scripts. */
 export function npmPackages({ root }) {
   return {
     name: 'npm packages',
@@ -11,7 +11,7 @@ export function npmPackages({ root }) {
       const installed = readPackages(join(root, 'node_modules', '.package-lock.json'));
       const wanted = readPackages(join(root, 'package-lock.json'));
       if (!installed || !wanted) return undefined;
-      // npm writes its hidden lockfile when an installation is complete, and leaves out what other platforms need.
+      // npm writes its hidden lockfile when an installation is complete, and omits packages for other platforms.
       const same = Object.entries(wanted).every(
         ([path, entry]) =>
           !path.startsWith('node_modules/') ||
@@ -23,7 +23,7 @@ export function npmPackages({ root }) {
     },
     make: async ({ signal, log }) => {
       log('npm packages: npm ci --ignore-scripts (about a minute)');
-      // The npm that called us, when one did: the one on the PATH may be another.
+      // Prefer the npm that started this program: the one on the PATH may be a different version.
       const npm = process.env.npm_execpath?.endsWith('.js') ? [process.execPath, process.env.npm_execpath] : ['npm'];
       await runProgram(npm[0], [...npm.slice(1), 'ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
         cwd: root,

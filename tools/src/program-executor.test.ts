@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type Ended, root, runProgram } from './testing/run-program.js';
 
 // `nx run trainer:train -- …` goes through the executor `@nautil/tools:program`, here with a program that prints what it got.

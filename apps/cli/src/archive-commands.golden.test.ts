@@ -1,8 +1,8 @@
-import { afterAll, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, expect, test } from '@jest/globals';
 import type { NemoDescription, NemoVerification } from '@nautil/formats';
 import { packageRoot } from '@nautil/store';
 import { goldenPath } from '@nautil/testing';
@@ -90,7 +90,7 @@ test('nautil inspect shows the configuration, the labels and the tensors of an a
   expect(stdout).toMatch(/bert_model\.encoder\.layer\.(\{0…\d+\}|0)\.attention\.self\.query\.weight/);
 
   const described = JSON.parse((await nautil('inspect', path, '--json')).stdout) as NemoDescription;
-  expect(described.labels).toHaveLength(Number((described.config['dataset'] as { num_classes: number }).num_classes));
+  expect(described.labels).toHaveLength((described.config['dataset'] as { num_classes: number }).num_classes);
 });
 
 test('nautil inspect explains a TSV, and ends with 3 when it can not be trained on', async () => {

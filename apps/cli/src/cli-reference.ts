@@ -1,10 +1,9 @@
 import type { Command } from 'commander';
 import { buildProgram } from './program.js';
 
-/** The help of every command as a page of Markdown, as wide as a page. */
-export async function cliReference(): Promise<string> {
-  const program = await buildProgram();
-  return [...withCommands(program, [])].map(({ command, name }) => section(command, name)).join('\n');
+/** The help of every command as a page of Markdown. */
+export function cliReference(): string {
+  return [...withCommands(buildProgram(), [])].map(({ command, name }) => section(command, name)).join('\n');
 }
 
 function* withCommands(command: Command, above: string[]): Generator<{ command: Command; name: string }> {
@@ -13,7 +12,7 @@ function* withCommands(command: Command, above: string[]): Generator<{ command: 
   for (const inner of command.commands) if (inner.name() !== 'help') yield* withCommands(inner, path);
 }
 
-/** What `--help` prints, with what is added before and after, and without the colours and width of this terminal. */
+/** What `--help` prints, without the colours and the width of this terminal. */
 function section(command: Command, name: string): string {
   let help = '';
   command.configureOutput({

@@ -1,36 +1,37 @@
-import {
-  mlflowVersionAt,
-  isTemporalServing,
-  portHolder,
-  stackAddresses,
-  stackStatus,
-  type StackSettings,
-} from '@nautil/stack';
-import { formatBytes, freeBytesAt, nautilHome } from '@nautil/store';
 import { execFile } from 'node:child_process';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import {
+  isTemporalServing,
+  mlflowVersionAt,
+  portHolder,
+  stackAddresses,
+  type StackSettings,
+  stackStatus,
+} from '@nautil/stack';
+import { formatBytes, freeBytesAt, nautilHome } from '@nautil/store';
 
 const run = promisify(execFile);
 
-/** One thing that `nautil doctor` looked at. */
+/** The result of one check of `nautil doctor`. */
 export interface Finding {
-  /** `warning`: works, but look at it. */
+  /** `warning`: works, but deserves attention. */
   state: 'ok' | 'warning' | 'problem';
 
   name: string;
   detail: string;
 
-  /** What to do about it. */
+  /** How to fix it. */
   remedy?: string;
 }
 
-const setUp = 'run `npm run setup`';
+const setUp = 'run `npx nautil setup`';
 
-/** Looks at everything that Nautil stands on, each part by itself: one that is broken hides no other. */
+/** Checks everything that Nautil needs. The checks are independent: one that fails hides no other. */
 export async function diagnose(settings: StackSettings): Promise<Finding[]> {
-  const checks: [string, () => Promise<Omit<Finding, 'name'>>][] = [
+  const checks: [string, () => Omit<Finding, 'name'> | Promise<Omit<Finding, 'name'>>][] = [
     ['Node.js', checkNode],
     ['platform', checkPlatform],
     ['Python environment', checkPythonEnvironment],
@@ -53,7 +54,7 @@ export async function diagnose(settings: StackSettings): Promise<Finding[]> {
   );
 }
 
-async function checkNode(): Promise<Omit<Finding, 'name'>> {
+function checkNode(): Omit<Finding, 'name'> {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const detail = `${process.versions.node} at ${process.execPath}`;
   if (major > 22 || major < 20 || (major === 20 && minor < 19)) {
@@ -62,7 +63,7 @@ async function checkNode(): Promise<Omit<Finding, 'name'>> {
   return { state: 'ok', detail };
 }
 
-async function checkPlatform(): Promise<Omit<Finding, 'name'>> {
+function checkPlatform(): Omit<Finding, 'name'> {
   const detail = `${process.platform}-${process.arch}`;
   if (detail === 'linux-x64') return { state: 'ok', detail };
   return {
@@ -82,7 +83,7 @@ async function checkPythonEnvironment(): Promise<Omit<Finding, 'name'>> {
       detail: `${(await run(python, ['-c', script])).stdout.trim()} in ${join(nautilHome(), 'python')}`,
     };
   } catch (error) {
-    return { state: 'problem', detail: `${python} does not give MLflow: ${lastLine(error)}`, remedy: setUp };
+    return { state: 'problem', detail: `${python} cannot import MLflow: ${lastLine(error)}`, remedy: setUp };
   }
 }
 
@@ -95,11 +96,11 @@ async function checkTemporalProgram(): Promise<Omit<Finding, 'name'>> {
   }
 }
 
-/** In a process of its own: a library that crashes must not end the doctor. */
+/** Loads the library in a separate process, so that a crash does not end this one. */
 async function checkTensorFlow(): Promise<Omit<Finding, 'name'>> {
-  const script = new URL('print-tensorflow-version.ts', import.meta.url).pathname;
+  const script = fileURLToPath(new URL('./print-tensorflow-version.mjs', import.meta.url));
   try {
-    const { stdout } = await run(process.execPath, ['--import', import.meta.resolve('tsx'), script]);
+    const { stdout } = await run(process.execPath, [script]);
     return { state: 'ok', detail: stdout.trim() };
   } catch (error) {
     return { state: 'problem', detail: `the library cannot be loaded: ${lastLine(error)}`, remedy: setUp };
@@ -121,7 +122,7 @@ async function checkDisk(): Promise<Omit<Finding, 'name'>> {
   return {
     state: free > 1e9 ? 'warning' : 'problem',
     detail,
-    remedy: '`npx nautil store gc --dry-run` lists what can be given back',
+    remedy: '`npx nautil store gc --dry-run` lists what can be removed',
   };
 }
 
@@ -137,18 +138,19 @@ async function checkPort(server: 'temporal' | 'mlflow', settings: StackSettings)
   const option = server === 'temporal' ? '--temporal-port' : '--mlflow-port';
   return {
     state: 'problem',
-    detail: `${address} is taken by process ${holder.pid} (${holder.command})`,
+    detail: `${address} is used by process ${holder.pid} (${holder.command})`,
     remedy: `end process ${holder.pid}, or choose another port: npx nautil up ${option} PORT`,
   };
 }
 
 async function checkWorker(settings: StackSettings): Promise<Omit<Finding, 'name'>> {
   const worker = (await stackStatus(settings)).find(({ name }) => name === 'worker');
-  if (worker?.state !== 'running') return { state: 'ok', detail: 'none of ours runs; `npx nautil up` starts one' };
+  if (worker?.state !== 'running') return { state: 'ok', detail: 'none is running; `npx nautil up` starts one' };
   return { state: 'ok', detail: `process ${worker.pid} on task queue ${worker.address}, log ${worker.logFile}` };
 }
 
 function lastLine(error: unknown): string {
-  const { stderr, message } = error as { stderr?: string; message: string };
-  return (stderr || message).trim().split('\n').at(-1) ?? '';
+  if (!(error instanceof Error)) return String(error);
+  const output = 'stderr' in error && typeof error.stderr === 'string' ? error.stderr.trim() : '';
+  return (output === '' ? error.message : output).trim().split('\n').at(-1) ?? '';
 }

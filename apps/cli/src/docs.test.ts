@@ -1,6 +1,6 @@
-import { expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { expect, test } from '@jest/globals';
 import { packageRoot } from '@nautil/store';
 
 test('docs/config.md and docs/cli.md are what the code says; `node tools/docs.mjs` writes them', async () => {

@@ -1,12 +1,13 @@
-import { expect, test } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { packageRoot } from '@nautil/store';
+import { expect, test } from '@jest/globals';
 import type { Command } from 'commander';
+import { packageRoot } from '@nautil/store';
 import { buildProgram } from './program.js';
+import { parseHydraArguments } from './trainer/hydra-arguments.js';
 
-// What people copy from the pages: every command and option that a fenced line names is there. Running them takes servers
-// and hours; the tests of tools, tests and the drills do.
+// Every command and option in a fenced block of the pages exists. Other tests and the drills run such commands, which takes
+// servers and hours.
 
 const pages = [
   'README.md',
@@ -24,7 +25,7 @@ const textOf = (page: string): string => {
   }
 };
 
-/** Lines of fenced blocks of commands, without prompt, comment and pipe. */
+/** The commands in the fenced blocks of a page, without prompts and comments; the parts of a pipe are separate. */
 function* commandsIn(page: string): Generator<string> {
   for (const [, block = ''] of textOf(page).matchAll(/^```(?:sh|text|)\n([^]*?)^```/gm))
     for (const line of block.replaceAll('\\\n', ' ').split('\n'))
@@ -40,16 +41,19 @@ const documented = (start: string): [page: string, command: string][] =>
     [...commandsIn(page)].filter((line) => line.startsWith(start)).map((line) => [page, line] as [string, string]),
   );
 
-/** Words as a shell makes them of plain words and quotes. */
+/** Splits a line into words as a shell does. */
 const words = (line: string): string[] =>
   [...line.matchAll(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g)].map(([word]) => word.replace(/['"]/g, ''));
 
 const nautil = documented('npx nautil');
 
+/** Commands whose options commander does not know. */
+const hydraCommands = ['train', 'evaluate', 'infer'];
+
 test('the pages show commands', () => expect(nautil.length).toBeGreaterThan(15));
 
-test.each(nautil)('%s: %s', async (_, line) => {
-  let command: Command = await buildProgram();
+test.each(nautil)('%s: %s', (_, line) => {
+  let command: Command = buildProgram();
   let rest = words(line).slice(2);
   for (let next = command.commands.find((one) => one.name() === rest[0]); next;) {
     command = next;
@@ -57,6 +61,7 @@ test.each(nautil)('%s: %s', async (_, line) => {
     next = command.commands.find((one) => one.name() === rest[0]);
   }
   if (rest.some((word) => ['--help', '-h'].includes(word))) return;
+  if (hydraCommands.includes(command.name())) return void parseHydraArguments(rest);
   expect({ command: command.name(), unknown: command.parseOptions(rest).unknown }).toEqual({
     command: expect.not.stringMatching(/^nautil$/),
     unknown: [],
@@ -66,7 +71,7 @@ test.each(nautil)('%s: %s', async (_, line) => {
 const targets = documented('npx nx run ');
 
 test.each(targets)('%s: %s', (_, line) => {
-  const [project = '', target = ''] = words(line)[3]!.split(':');
+  const [project = '', target = ''] = (words(line)[3] ?? '').split(':');
   const manifests = ['libs', 'apps'].flatMap((folder) =>
     readdirSync(join(packageRoot(), folder)).map((name) => join(folder, name, 'package.json')),
   );

@@ -1,25 +1,24 @@
-import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { findEncoder, openEncoder } from '@nautil/formats';
 import { encoderLayout, FirstTokenEncoder, maxLength } from '@nautil/model';
 import { loadTokenizer, type Tokenizer } from '@nautil/tokenization';
-import { inputTexts, type InputTexts } from './input-texts.js';
+import { chunksOf } from './chunks.js';
+import { type InputTexts, inputTexts } from './input-texts.js';
+import { printMessage, printResult } from './output.js';
+import { zip } from './zip.js';
 
 export interface EncodeTextsOptions extends InputTexts {
   /** Path of an encoder, or the name of one on this machine. */
   model: string;
 
-  /** Folder or model name; default: where the model lies. */
+  /** Folder or model name; default: the model's own folder. */
   tokenizer?: string;
 
-  /** In tokens; default: what the model takes. */
+  /** In tokens; default: the longest that the model takes. */
   maxLength?: number;
   batchSize: number;
 }
-
-/** Texts that are encoded at a time: memory stays flat, and a pipe gets its answers early. */
-const chunkTexts = 512;
 
 /** Writes a line of JSON for each text of the input to standard output: `text`, `input_ids`, `first_token`. */
 export async function encodeTexts(options: EncodeTextsOptions): Promise<void> {
@@ -27,18 +26,14 @@ export async function encodeTexts(options: EncodeTextsOptions): Promise<void> {
   const { encoder, notes } = await loadEncoder(path, options.batchSize);
   try {
     const found = await tokenizerFor(path, encoder.config.modelType, options);
-    for (const note of [...notes, ...found.notes]) process.stderr.write(`${note}\n`);
+    for (const note of [...notes, ...found.notes]) printMessage(note);
     const longest = Math.min(options.maxLength ?? found.maxTokens ?? Infinity, maxLength(encoder.config));
-    let texts: string[] = [];
-    const answer = async (): Promise<void> => {
-      const rows = texts.map((text) => found.tokenizer.encode(text, longest));
-      const vectors = await encoder.vectors(rows);
-      const lines = texts.map((text, i) => jsonLine(text, rows[i]!, vectors[i]!)).join('');
-      texts = [];
-      if (!process.stdout.write(lines)) await once(process.stdout, 'drain');
-    };
-    for await (const text of inputTexts(options)) if (texts.push(text) === chunkTexts) await answer();
-    if (texts.length > 0) await answer();
+    for await (const texts of chunksOf(inputTexts(options))) {
+      const rows = texts.map((text) => ({ text, ids: found.tokenizer.encode(text, longest) }));
+      const vectors = await encoder.vectors(rows.map(({ ids }) => ids));
+      const lines = [...zip(rows, vectors)].map(([{ text, ids }, vector]) => jsonLine(text, ids, vector));
+      await printResult(lines.join('\n'));
+    }
   } finally {
     encoder.close();
   }
@@ -56,32 +51,32 @@ async function loadEncoder(path: string, batchSize: number) {
 interface FoundTokenizer {
   tokenizer: Tokenizer;
 
-  /** Length that the model's own configuration cuts texts to. */
+  /** The length to which the model's own configuration truncates texts. */
   maxTokens?: number;
   notes: readonly string[];
 }
 
-/** The tokenizer that was asked for, else the one that the model was trained or lies with. */
+/** The tokenizer that the user named; else the one that the archive was trained with, or that lies beside the model. */
 async function tokenizerFor(
   path: string,
   modelType: string,
-  { model, tokenizer: asked }: EncodeTextsOptions,
+  { model, tokenizer: named }: EncodeTextsOptions,
 ): Promise<FoundTokenizer> {
   if (/\.nemo$/i.test(path)) {
     const { Classifier } = await import('@nautil/training');
-    const classifier = await Classifier.open(path, { tokenizerFolder: asked });
+    const classifier = await Classifier.open(path, { tokenizerFolder: named });
     classifier.close();
     const { tokenizer, maxTokens, notes } = classifier;
     return { tokenizer, maxTokens, notes };
   }
   const beside = statSync(path).isDirectory() ? path : dirname(path);
   const tokenizer = await loadTokenizer({
-    folder: asked === undefined ? beside : await findEncoder(asked),
-    name: asked ?? model,
+    folder: named === undefined ? beside : await findEncoder(named),
+    name: named ?? model,
     modelType,
   });
   return { tokenizer, notes: [...tokenizer.notes, ...tokenizer.warnings] };
 }
 
 const jsonLine = (text: string, ids: readonly number[], vector: Float32Array): string =>
-  `${JSON.stringify({ text, input_ids: ids, first_token: Array.from(vector) })}\n`;
+  JSON.stringify({ text, input_ids: ids, first_token: Array.from(vector) });

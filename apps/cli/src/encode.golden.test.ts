@@ -1,8 +1,8 @@
-import { afterAll, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, expect, test } from '@jest/globals';
 import { packageRoot } from '@nautil/store';
 import { goldenPath, readGoldenJson } from '@nautil/testing';
 

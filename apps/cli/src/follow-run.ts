@@ -1,3 +1,4 @@
+import { defaultPayloadConverter, type WorkflowHandle } from '@temporalio/client';
 import type {
   Progress,
   RunActivities,
@@ -6,44 +7,39 @@ import type {
   TrainHeartbeat,
   TrainingProgress,
 } from '@nautil/contracts';
-import { TrainingDisplay } from './terminal/training-display.js';
-import { defaultPayloadConverter, type WorkflowHandle } from '@temporalio/client';
-import { followWorkflow, workflowUrl, type FollowOptions } from './follow-workflow.js';
-import { showResult } from './show-result.js';
+import { type FollowOptions, followWorkflow } from './follow-workflow.js';
+import { printOutcome } from './print-outcome.js';
+import type { TrainingDisplay } from './terminal/training-display.js';
 
 const trainActivity: keyof RunActivities = 'train';
 
 /**
- * Shows a run while it goes on, then what came of it. Ctrl-C ends the showing; the run goes on.
+ * Shows the progress of a run until it ends, then its result. Ctrl-C ends the command; the run continues.
  *
- * @throws an error with the run's own type, message and hint when it failed.
+ * @throws an error with the run's own type, message and hint when it failed
  */
 export async function followRun(handle: WorkflowHandle, options: FollowOptions): Promise<void> {
-  const uiUrl = workflowUrl(options.uiUrl, handle.workflowId);
-  process.stderr.write(`run ${handle.workflowId}${uiUrl ? `\nTemporal: ${uiUrl}` : ''}\n`);
-  if (options.detach) return;
-
-  const display = new TrainingDisplay();
-  const shown = new ShownStages(display);
-  const result = await followWorkflow<Progress, TextClassificationResult>(handle, {
-    what: 'run',
-    display,
-    show: async (progress) => shown.show({ ...progress, training: await newestTraining(handle, progress) }),
+  await followWorkflow<Progress, TextClassificationResult>(handle, options, {
+    noun: 'run',
+    showProgress: (display) => {
+      const shown = new ShownStages(display);
+      return async (progress) => shown.show(progress, await newestTraining(handle, progress));
+    },
+    printResult: (result, temporalUrl) => printOutcome({ ...result, temporalUrl }),
   });
-  await showResult(result, { json: options.json ?? false, uiUrl });
 }
 
-/** Where training is by its last heartbeat, which is seconds old: the workflow itself is told less often. */
+/** The progress of training from its last heartbeat, which is only seconds old: the workflow learns of it less often. */
 async function newestTraining(handle: WorkflowHandle, { training }: Progress): Promise<TrainingProgress | undefined> {
-  // A server that does not answer is heard of elsewhere.
+  // The poll of the workflow reports an unreachable server.
   const described = await handle.describe().catch(() => undefined);
   const pending = described?.raw.pendingActivities?.find(({ activityType }) => activityType?.name === trainActivity);
   const [payload] = pending?.heartbeatDetails?.payloads ?? [];
-  const beat = payload ? defaultPayloadConverter.fromPayload<TrainHeartbeat | undefined>(payload) : undefined;
-  return beat && beat.step >= (training?.step ?? 0) ? { ...training, ...beat } : training;
+  const heartbeat = payload ? defaultPayloadConverter.fromPayload<TrainHeartbeat | undefined>(payload) : undefined;
+  return heartbeat && heartbeat.step >= (training?.step ?? 0) ? { ...training, ...heartbeat } : training;
 }
 
-/** Prints a line when a stage changes, and where training is. */
+/** Prints a line when a stage changes, and the progress of training. */
 class ShownStages {
   readonly #display: TrainingDisplay;
   readonly #states = new Map<string, StageState>();
@@ -54,7 +50,7 @@ class ShownStages {
     this.#display = display;
   }
 
-  show(progress: Progress): void {
+  show(progress: Progress, training: TrainingProgress | undefined): void {
     if (progress.mlflowUrl !== undefined && progress.mlflowUrl !== this.#mlflowUrl) {
       this.#mlflowUrl = progress.mlflowUrl;
       this.#display.line(`MLflow: ${progress.mlflowUrl}`);
@@ -67,7 +63,7 @@ class ShownStages {
       if (state === 'running') this.#display.line(`${stage} …`);
       else this.#display.line(`${stage}: ${state}${detail ? `, ${detail}` : ''}`);
     }
-    const training = this.#states.get('train') === 'running' ? progress.training : undefined;
-    if (training && training.step > 0) this.#display.show(training);
+    const trains = this.#states.get('train') === 'running';
+    if (trains && training && training.step > 0) this.#display.show(training);
   }
 }

@@ -1,43 +1,39 @@
-import type { SweepProgress, SweepResult, TrialRow, TrialState } from '@nautil/contracts';
-import { TrainingDisplay } from './terminal/training-display.js';
 import type { WorkflowHandle } from '@temporalio/client';
-import { followWorkflow, workflowUrl, type FollowOptions } from './follow-workflow.js';
+import type { SweepProgress, SweepResult, TrialRow, TrialState } from '@nautil/contracts';
+import { type FollowOptions, followWorkflow } from './follow-workflow.js';
 import { formatSweep } from './format-sweep.js';
+import { printResult } from './output.js';
+import type { TrainingDisplay } from './terminal/training-display.js';
 
 /**
- * Shows a sweep while it goes on, a line for each trial that begins or ends, then its table. Ctrl-C ends the showing; the
- * sweep goes on.
+ * Shows the progress of a sweep, one line for each trial that starts or ends, then its table. Ctrl-C ends the command; the
+ * sweep continues.
  *
- * @throws an error with the sweep's own type, message and hint when it failed.
+ * @throws an error with the sweep's own type, message and hint when it failed
  */
 export async function followSweep(handle: WorkflowHandle, options: FollowOptions): Promise<void> {
-  const uiUrl = workflowUrl(options.uiUrl, handle.workflowId);
-  process.stderr.write(`sweep ${handle.workflowId}${uiUrl ? `\nTemporal: ${uiUrl}` : ''}\n`);
-  if (options.detach) return;
-
-  const display = new TrainingDisplay();
-  const shown = new ShownTrials(display);
-  const result = await followWorkflow<SweepProgress, SweepResult>(handle, {
-    what: 'sweep',
-    display,
-    show: (progress) => shown.show(progress),
+  await followWorkflow<SweepProgress, SweepResult>(handle, options, {
+    noun: 'sweep',
+    showProgress: (display) => {
+      const shown = new ShownTrials(display);
+      return (progress) => shown.show(progress);
+    },
+    printResult: printSweep,
   });
-  if (options.json) {
-    process.stdout.write(`${JSON.stringify(result)}\n`);
-    return;
-  }
-  const lines = [`\n${formatSweep(result)}\n`];
-  if (uiUrl) lines.push(`Temporal  ${uiUrl}`);
-  if (result.mlflowUrl) lines.push(`MLflow    ${result.mlflowUrl}`);
-  if (result.best?.nemo) lines.push(`model     ${result.best.nemo}`);
-  process.stdout.write(`${lines.join('\n')}\n`);
 }
 
-/** Prints what is new about the trials. */
+async function printSweep(result: SweepResult, temporalUrl: string | undefined): Promise<void> {
+  await printResult(`\n${formatSweep(result)}\n`);
+  if (temporalUrl !== undefined) await printResult(`Temporal  ${temporalUrl}`);
+  if (result.mlflowUrl !== undefined) await printResult(`MLflow    ${result.mlflowUrl}`);
+  if (result.best?.nemo !== undefined) await printResult(`model     ${result.best.nemo}`);
+}
+
+/** Prints a line when the state of a trial changes. */
 class ShownTrials {
   readonly #display: TrainingDisplay;
   readonly #states = new Map<number, TrialState>();
-  #planned = false;
+  #isPlanShown = false;
   #mlflowUrl: string | undefined;
 
   constructor(display: TrainingDisplay) {
@@ -46,9 +42,9 @@ class ShownTrials {
 
   show(progress: SweepProgress): void {
     const { rows, notes, limit, objective, mlflowUrl } = progress;
-    if (rows.length > 0 && !this.#planned) {
-      this.#planned = true;
-      this.#display.line(`${rows.length} trials, ${limit} at a time, compared by ${objective}`);
+    if (rows.length > 0 && !this.#isPlanShown) {
+      this.#isPlanShown = true;
+      this.#display.line(`${rows.length} trials, ${limit} at a time, ranked by ${objective}`);
       for (const note of notes) this.#display.line(`note: ${note}`);
     }
     if (mlflowUrl !== undefined && mlflowUrl !== this.#mlflowUrl) {
@@ -58,13 +54,14 @@ class ShownTrials {
     for (const row of [...rows].sort((a, b) => a.number - b.number)) {
       if (row.state === 'waiting' || this.#states.get(row.number) === row.state) continue;
       this.#states.set(row.number, row.state);
-      this.#display.line(`trial ${row.number}/${rows.length}  ${row.overrides.join(' ')}  ${newsOf(row, objective)}`);
+      const news = formatState(row, objective);
+      this.#display.line(`trial ${row.number}/${rows.length}  ${row.overrides.join(' ')}  ${news}`);
     }
   }
 }
 
-function newsOf({ state, objective, failure }: TrialRow, name: string): string {
+function formatState({ state, objective, failure }: TrialRow, name: string): string {
   if (state === 'running') return '…';
-  if (failure) return `${state}: ${failure.message.split('\n')[0]}`;
+  if (failure) return `${state}: ${failure.message.split('\n', 1).join('')}`;
   return objective === undefined ? state : `${state}, ${name} ${objective.toFixed(4)}`;
 }

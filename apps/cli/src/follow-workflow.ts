@@ -1,6 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { NautilError, progressQuery, type ErrorKind } from '@nautil/contracts';
-import type { TrainingDisplay } from './terminal/training-display.js';
 import {
   ApplicationFailure,
   CancelledFailure,
@@ -8,18 +6,31 @@ import {
   WorkflowFailedError,
   type WorkflowHandle,
 } from '@temporalio/client';
+import { type ErrorKind, NautilError, progressQuery } from '@nautil/contracts';
 import { interruption } from './interruption.js';
+import { printMessage, printResult } from './output.js';
+import { TrainingDisplay } from './terminal/training-display.js';
 
-/** How a command shows a workflow that it started or found. */
+/** What the user chose about following a workflow. */
 export interface FollowOptions {
   /** Address of Temporal's UI. */
   uiUrl?: string | undefined;
 
-  /** Say where it runs, and return. */
-  detach?: boolean;
+  /** Only print where the workflow runs. */
+  detach?: true | undefined;
 
-  /** Print the result as JSON on standard output. */
-  json?: boolean;
+  /** Print the result as JSON. */
+  json?: true | undefined;
+}
+
+/** How one type of workflow is shown. */
+export interface Follower<Progress, Result> {
+  noun: 'run' | 'sweep';
+
+  /** Called once; the function that it returns shows each progress that the workflow reports. */
+  showProgress: (display: TrainingDisplay) => (progress: Progress) => void | Promise<void>;
+
+  printResult: (result: Result, temporalUrl: string | undefined) => Promise<void>;
 }
 
 /** A run or a sweep ended without a result. */
@@ -27,7 +38,7 @@ class RunFailed extends NautilError {
   override readonly name: string;
   readonly kind: ErrorKind;
 
-  constructor(o: { type: string; kind: ErrorKind; message: string; hint?: string; cause: unknown }) {
+  constructor(o: { type: string; kind: ErrorKind; message: string; hint: string; cause: unknown }) {
     super(o.message, { hint: o.hint, cause: o.cause });
     this.name = o.type;
     this.kind = o.kind;
@@ -36,57 +47,73 @@ class RunFailed extends NautilError {
 
 const pollMs = 1000;
 
-/** Polls without an answer from a worker before we say so. */
-const patience = 15;
-
-/** The page of a workflow in Temporal's UI. */
-export const workflowUrl = (uiUrl: string | undefined, workflowId: string): string | undefined =>
-  uiUrl && `${uiUrl}/namespaces/default/workflows/${encodeURIComponent(workflowId)}`;
+/** Polls without an answer from a worker before the user is warned. */
+const unansweredPolls = 15;
 
 /**
- * Asks a workflow for its progress until it has ended, and resolves to its result. Ctrl-C ends the asking; the workflow
- * goes on.
+ * Prints where a workflow runs, shows its progress until it ends, and prints its result. Ctrl-C ends the command; the workflow
+ * continues.
  *
- * @param o.what - what a reader calls it: `run` or `sweep`
  * @throws an error with the workflow's own type, message and hint when it failed
  */
 export async function followWorkflow<Progress, Result>(
   handle: WorkflowHandle,
-  o: { what: string; display: TrainingDisplay; show: (progress: Progress) => void | Promise<void> },
-): Promise<Result> {
+  { uiUrl, detach, json }: FollowOptions,
+  { noun, showProgress, printResult: printIt }: Follower<Progress, Result>,
+): Promise<void> {
   const { workflowId } = handle;
-  const ended = handle.result() as Promise<Result>;
-  let over = false;
-  ended.catch(() => undefined).finally(() => (over = true));
-  let unanswered = 0;
+  const temporalUrl = uiUrl && `${uiUrl}/namespaces/default/workflows/${encodeURIComponent(workflowId)}`;
+  printMessage(`${noun} ${workflowId}${temporalUrl ? `\nTemporal: ${temporalUrl}` : ''}`);
+  if (detach) return;
+
+  const display = new TrainingDisplay();
   const leave = (): void => {
-    o.display.close();
-    process.stderr.write(
-      `the ${o.what} goes on; follow it with \`npx nautil resume ${workflowId}\`, end it with \`temporal workflow cancel -w ${workflowId}\`\n`,
+    display.close();
+    printMessage(
+      `the ${noun} continues; follow it with \`npx nautil resume ${workflowId}\`, cancel it with \`temporal workflow cancel -w ${workflowId}\``,
     );
     process.exit(130);
   };
   interruption.addEventListener('abort', leave);
+  let result: Result;
   try {
-    while (!over) {
-      await Promise.race([sleep(pollMs), ended.catch(() => undefined)]);
-      const progress = await progressOf<Progress>(handle);
-      if (progress) await o.show(progress);
-      unanswered = progress ? 0 : unanswered + 1;
-      if (unanswered === patience)
-        o.display.warn('no worker answers: is one running? `npx nautil status` tells, `npx nautil up` starts one');
-    }
-    return await ended;
+    const show = showProgress(display);
+    await pollUntilEnd(handle, display, async () => {
+      const progress = await queryProgress<Progress>(handle);
+      if (progress !== undefined) await show(progress);
+      return progress !== undefined;
+    });
+    result = (await handle.result()) as Result;
   } catch (error) {
-    throw failureOf(error, o.what, workflowId);
+    throw toCliError(error, noun, workflowId);
   } finally {
-    o.display.close();
+    display.close();
     interruption.removeEventListener('abort', leave);
+  }
+  if (json) await printResult(JSON.stringify(result));
+  else await printIt(result, temporalUrl);
+}
+
+/** @param poll resolves to whether a worker answered */
+async function pollUntilEnd(
+  handle: WorkflowHandle,
+  display: TrainingDisplay,
+  poll: () => Promise<boolean>,
+): Promise<void> {
+  const state = { hasEnded: false };
+  const setEnded = (): void => void (state.hasEnded = true);
+  const end = handle.result().then(setEnded, setEnded);
+  let unanswered = 0;
+  while (!state.hasEnded) {
+    await Promise.race([sleep(pollMs), end]);
+    unanswered = (await poll()) ? 0 : unanswered + 1;
+    if (unanswered === unansweredPolls)
+      display.warn('no worker answers: `npx nautil status` shows whether one is running, `npx nautil up` starts one');
   }
 }
 
 /** Undefined while no worker answers. */
-async function progressOf<Progress>(handle: WorkflowHandle): Promise<Progress | undefined> {
+async function queryProgress<Progress>(handle: WorkflowHandle): Promise<Progress | undefined> {
   try {
     return await handle.query<Progress>(progressQuery);
   } catch (error) {
@@ -95,8 +122,8 @@ async function progressOf<Progress>(handle: WorkflowHandle): Promise<Progress | 
   }
 }
 
-/** The failure that the workflow ended with, as an error of this process. */
-function failureOf(error: unknown, what: string, workflowId: string): unknown {
+/** The failure of a workflow as an error of this program. */
+function toCliError(error: unknown, noun: string, workflowId: string): unknown {
   if (!(error instanceof WorkflowFailedError)) return error;
   const { cause } = error;
   if (cause instanceof CancelledFailure) {
@@ -104,18 +131,18 @@ function failureOf(error: unknown, what: string, workflowId: string): unknown {
       type: 'Cancelled',
       kind: 'interrupted',
       message: `${workflowId} was cancelled`,
-      hint: `\`npx nautil resume ${workflowId}\` goes on with it`,
+      hint: `\`npx nautil resume ${workflowId}\` continues it`,
       cause,
     });
   }
   if (!(cause instanceof ApplicationFailure)) return error;
   const details = (cause.details?.[0] ?? {}) as { kind?: ErrorKind; hint?: string };
-  const resume = `\`npx nautil resume ${workflowId}\` goes on with the ${what} when that is mended`;
+  const resume = `then \`npx nautil resume ${workflowId}\` continues the ${noun}`;
   return new RunFailed({
     type: cause.type ?? 'RunFailed',
     kind: details.kind ?? 'training',
     message: cause.message,
-    hint: details.hint ? `${details.hint}\n${resume}` : resume,
+    hint: details.hint ? `${details.hint}\n${resume}` : `fix the cause; ${resume}`,
     cause,
   });
 }

@@ -1,30 +1,30 @@
+import { stringify } from 'yaml';
 import type { JsonObject } from '@nautil/contracts';
 import type { NemoDescription } from '@nautil/formats';
-import { stringify } from 'yaml';
 
-/** A `.nemo` as people read it: what model it is, what it scored, what it was made from, and every part of it. */
-export function formatArchive(of: NemoDescription): string {
+/** The description of a `.nemo` as text: model, labels, scores, lineage, configuration, files and tensors. */
+export function formatArchive(archive: NemoDescription): string {
   return [
-    `${of.path}: ${megabytes(of.sizeBytes)}, written by ${of.writtenBy} (${of.nemoVersion ?? 'no version'})${of.compressed ? ', gzip' : ''}`,
+    `${archive.path}: ${megabytes(archive.sizeBytes)}, written by ${archive.writtenBy} (${archive.nemoVersion ?? 'no version'})${archive.compressed ? ', gzip' : ''}`,
     ...section('Model', [
-      row('encoder', encoderLine(of)),
-      ...of.encoder.notes.map((note) => row('', note)),
-      row('parameters', `${of.parameters.toLocaleString('en-US')} in ${of.tensors.length} tensors`),
-      row('tokenizer', of.tokenizer ?? 'not named'),
-      row('sha256', of.sha256),
+      row('encoder', encoderLine(archive)),
+      ...archive.encoder.notes.map((note) => row('', note)),
+      row('parameters', `${archive.parameters.toLocaleString('en-US')} in ${archive.tensors.length} tensors`),
+      row('tokenizer', archive.tokenizer ?? 'not named'),
+      row('sha256', archive.sha256),
     ]),
     ...section(
       'Labels',
-      (of.labels ?? []).map((name, id) => `  ${String(id).padStart(5)}  ${name}`),
+      (archive.labels ?? []).map((name, id) => `  ${String(id).padStart(5)}  ${name}`),
     ),
-    ...section('Metrics', rows(of.metrics)),
-    ...section('Lineage', rows(of.lineage)),
-    ...section('Configuration', indented(stringify(of.config, { lineWidth: 0 }))),
+    ...section('Metrics', rows(archive.metrics)),
+    ...section('Lineage', rows(archive.lineage)),
+    ...section('Configuration', indented(stringify(archive.config, { lineWidth: 0 }))),
     ...section(
       'Files',
-      of.members.map(({ name, sizeBytes }) => `  ${String(sizeBytes).padStart(12)}  ${name}`),
+      archive.members.map(({ name, sizeBytes }) => `  ${String(sizeBytes).padStart(12)}  ${name}`),
     ),
-    ...section('Tensors', tensorLines(of)),
+    ...section('Tensors', tensorLines(archive)),
   ].join('\n');
 }
 
@@ -48,13 +48,13 @@ const indented = (text: string) =>
 
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 
-/** The sizes under the keys that each kind of encoder has for them. */
+/** The sizes of the encoder. Kinds of encoders differ in the names of the keys. */
 function encoderLine({ encoder: { config } }: NemoDescription): string {
   if (!config) return 'unknown';
   const size = (...keys: string[]) =>
     JSON.stringify(keys.map((key) => config[key]).find((value) => value !== undefined) ?? '?');
   return [
-    String(config['model_type'] ?? 'bert'),
+    typeof config['model_type'] === 'string' ? config['model_type'] : 'bert',
     `${size('num_hidden_layers', 'n_layers')} layers`,
     `${size('hidden_size', 'dim')} wide`,
     `${size('num_attention_heads', 'n_heads')} heads`,
@@ -63,7 +63,7 @@ function encoderLine({ encoder: { config } }: NemoDescription): string {
   ].join(', ');
 }
 
-/** Tensors in the file's order, those that every layer has told once: `encoder.layer.{0…5}.output.dense.bias`. */
+/** Tensors in the file's order; those of all layers share a line: `encoder.layer.{0…5}.output.dense.bias`. */
 function tensorLines({ tensors }: NemoDescription): string[] {
   const groups = new Map<
     string,

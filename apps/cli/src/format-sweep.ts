@@ -1,10 +1,10 @@
 import type { SweepResult, TrialRow } from '@nautil/contracts';
-import { layOutTable, type Column } from '@nautil/metrics';
+import { type Column, layOutTable } from '@nautil/metrics';
 
 const left = (title: string): Column => ({ title, align: 'left' });
 const right = (title: string): Column => ({ title, align: 'right' });
 
-/** The table of a sweep for people, the best trial first: a column for each key that varies, its scores, what came of it. */
+/** The table of a sweep, the best trial first: a column for each key that varies, the scores, and the state. */
 export function formatSweep({ objective, rows }: Pick<SweepResult, 'objective' | 'rows'>): string {
   const keys = [...new Set(rows.flatMap(({ overrides }) => overrides.map(keyOf)))];
   const columns = [
@@ -18,17 +18,21 @@ export function formatSweep({ objective, rows }: Pick<SweepResult, 'objective' |
   ];
   const cells = rows.map((row) => [
     String(row.number),
-    ...keys.map((key) => valueOf(row, key)),
+    ...keys.map((key) => valueIn(row, key)),
     ...[row.objective, row.accuracy, row.f1Macro, row.loss].map((score) => score?.toFixed(4) ?? ''),
     row.failure ? `${row.state}: ${row.failure.type}` : row.state,
   ]);
   return layOutTable(columns, cells);
 }
 
-const keyOf = (override: string): string => override.split('=', 1)[0]!.replace(/^[+~]+/, '');
+const keyOf = (override: string): string =>
+  override
+    .split('=', 1)
+    .join('')
+    .replace(/^[+~]+/, '');
 
-/** A deleted key has no value. */
-function valueOf({ overrides }: TrialRow, key: string): string {
+/** The value of a key in a trial; for a deleted key the override itself. */
+function valueIn({ overrides }: TrialRow, key: string): string {
   const override = overrides.find((text) => keyOf(text) === key) ?? '';
   return override.includes('=') ? override.slice(override.indexOf('=') + 1) : override;
 }

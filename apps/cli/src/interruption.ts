@@ -1,18 +1,24 @@
-import { Interrupted } from '@nautil/contracts';
 import { getEventListeners } from 'node:events';
+import { Interrupted } from '@nautil/contracts';
 
 const controller = new AbortController();
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Aborts at the first Ctrl-C or SIGTERM. A command that has something to put in order listens to it; the others end at once. */
+/** Aborts at the first Ctrl-C or SIGTERM. A command that must clean up listens to it; without a listener the program exits at once. */
 export const interruption: AbortSignal = controller.signal;
 
-/** Makes Ctrl-C and SIGTERM end the program with exit code 130: in order at the first, at once at the second. */
+/** Makes Ctrl-C and SIGTERM end the program with exit code 130: after its clean-up the first time, at once the second time. */
 export function listenForInterruption(): void {
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(name, () => {
-      const someoneCleansUp = getEventListeners(interruption, 'abort').length > 0;
-      if (interruption.aborted || !someoneCleansUp) process.exit(130);
-      controller.abort(new Interrupted('interrupted'));
-    });
-  }
+  for (const name of signals) process.on(name, interrupt);
+}
+
+/** Leaves signals to somebody else: Temporal's runtime shuts its workers down by itself. */
+export function stopListeningForInterruption(): void {
+  for (const name of signals) process.off(name, interrupt);
+}
+
+function interrupt(): void {
+  const needsCleanUp = getEventListeners(interruption, 'abort').length > 0;
+  if (interruption.aborted || !needsCleanUp) process.exit(130);
+  controller.abort(new Interrupted('interrupted'));
 }

@@ -1,11 +1,8 @@
-import { defaultTaskQueue } from '@nautil/contracts';
+import { fileURLToPath } from 'node:url';
 import type { WorkerSpec } from '@nautil/stack';
 
-/** The worker of this checkout, which takes every role on one machine. */
-export function localWorker(taskQueue: string = defaultTaskQueue): WorkerSpec {
-  return {
-    command: process.execPath,
-    args: ['--import', import.meta.resolve('tsx'), 'apps/cli/src/worker/main.ts', '--task-queue', taskQueue],
-    taskQueue,
-  };
+/** How `nautil up` starts `nautil worker`, which takes every role on one machine. */
+export function localWorker(taskQueue: string): WorkerSpec {
+  const program = fileURLToPath(new URL('../bin/nautil.mjs', import.meta.url));
+  return { command: process.execPath, args: [program, 'worker', '--task-queue', taskQueue], taskQueue };
 }

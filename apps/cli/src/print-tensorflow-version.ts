@@ -1,4 +1,4 @@
-// A program of its own, which `nautil doctor` starts: see checkTensorFlow.
+// A program that `nautil doctor` runs: see checkTensorFlow.
 import { openTensorFlow } from '@nautil/tensorflow';
 
 try {

@@ -1,24 +1,50 @@
 import { Command } from 'commander';
-import { readdirSync } from 'node:fs';
+import { addConfig } from './commands/config.js';
+import { addDoctor } from './commands/doctor.js';
+import { addDown } from './commands/down.js';
+import { addEncode } from './commands/encode.js';
+import { addEvaluate } from './commands/evaluate.js';
+import { addImport } from './commands/import.js';
+import { addInfer } from './commands/infer.js';
+import { addInspect } from './commands/inspect.js';
+import { addPredict } from './commands/predict.js';
+import { addResume } from './commands/resume.js';
+import { addRun } from './commands/run.js';
+import { addRuns } from './commands/runs.js';
+import { addSetup } from './commands/setup.js';
+import { addStatus } from './commands/status.js';
+import { addStore } from './commands/store.js';
+import { addSweep } from './commands/sweep.js';
+import { addTrain } from './commands/train.js';
+import { addUp } from './commands/up.js';
+import { addVerify } from './commands/verify.js';
+import { addWorker } from './commands/worker.js';
+import { asTyped } from './output.js';
 
-/** What each file of `commands/` exports: it adds its command, and imports anything heavy inside the action alone. */
-export interface CommandModule {
-  register(program: Command): void;
-}
+/** Adds a command. Its file imports heavy libraries inside the action alone, so that `--help` stays fast. */
+type AddCommand = (program: Command) => void;
 
-const commandsFolder = new URL('commands/', import.meta.url);
+const commands: readonly (readonly [group: string, ...AddCommand[]])[] = [
+  ['Servers:', addSetup, addDoctor, addUp, addStatus, addDown, addWorker],
+  ['Training:', addRun, addResume, addSweep, addRuns, addTrain, addEvaluate],
+  ['Models and data:', addPredict, addInfer, addEncode, addInspect, addVerify, addImport],
+  ['Configuration and disk space:', addConfig, addStore],
+];
 
-/** The program `nautil` with every command that has a file in `commands/`. */
-export async function buildProgram(): Promise<Command> {
+/** The program `nautil` with all its commands. */
+export function buildProgram(): Command {
   const program = new Command('nautil')
-    .description('Fine-tunes and serves BERT text classifiers: durable, tracked, and in TypeScript.')
+    .description('Fine-tunes BERT text classifiers durably, with Temporal, TensorFlow and MLflow.')
     .helpCommand('help [command]', 'help for a command')
-    .showHelpAfterError('`npx nautil --help` lists the commands and options')
+    .showHelpAfterError(asTyped('`npx nautil --help` lists the commands and options'))
+    .configureOutput({
+      writeOut: (text) => void process.stdout.write(asTyped(text)),
+      writeErr: (text) => void process.stderr.write(asTyped(text)),
+    })
     .exitOverride();
-  const files = readdirSync(commandsFolder).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'));
-  for (const file of files.sort()) {
-    const { register } = (await import(new URL(file, commandsFolder).href)) as CommandModule;
-    register(program);
+  for (const [group, ...additions] of commands) {
+    program.commandsGroup(group);
+    for (const add of additions) add(program);
   }
   for (const command of program.commands)
     command.showHelpAfterError(`\`npx nautil ${command.name()} --help\` lists its options`);
@@ -27,14 +53,10 @@ export async function buildProgram(): Promise<Command> {
     `
 Examples:
   npx nautil up                       start Temporal, MLflow and a worker
-  npx nautil status                   what runs, and where
-  npx nautil <command> --help         options and examples of a command
+  npx nautil status                   show what is running, and where
+  npx nautil <command> --help         show the options and examples of a command
 
-Exit codes: 0 done, 2 usage or config, 3 data, 4 environment, 5 training failed, 130 interrupted.
+Exit codes: 0 success, 2 usage or configuration, 3 data, 4 environment, 5 training failed, 130 interrupted.
 DEBUG=1 shows the stack of an error.`,
   );
 }
-
-/** The examples at the end of a command's help. */
-export const examples = (...lines: string[]): string =>
-  `\nExamples:\n${lines.map((line) => `  npx nautil ${line}`).join('\n')}`;

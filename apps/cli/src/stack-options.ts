@@ -1,6 +1,7 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
+import { portNumber } from './option-values.js';
 
-/** The options that say where the servers are, as `up`, `status` and `doctor` take them. */
+/** The addresses of the servers, as options of `up`, `status` and `doctor`. */
 export interface StackFlags {
   temporalPort?: number;
   temporalUiPort?: number;
@@ -9,17 +10,11 @@ export interface StackFlags {
 
 export function addStackOptions(command: Command): Command {
   return command
-    .option('--temporal-port <port>', "Temporal's port (default: NAUTIL_TEMPORAL_PORT, else 7233)", parsePort)
+    .option('--temporal-port <port>', "Temporal's port (default: NAUTIL_TEMPORAL_PORT, else 7233)", portNumber)
     .option(
       '--temporal-ui-port <port>',
       "port of Temporal's UI (default: NAUTIL_TEMPORAL_UI_PORT, else 8233)",
-      parsePort,
+      portNumber,
     )
-    .option('--mlflow-port <port>', "MLflow's port (default: NAUTIL_MLFLOW_PORT, else 5000)", parsePort);
-}
-
-function parsePort(text: string): number {
-  const port = Number(text);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new InvalidArgumentError('A port is 1 to 65535.');
-  return port;
+    .option('--mlflow-port <port>', "MLflow's port (default: NAUTIL_MLFLOW_PORT, else 5000)", portNumber);
 }

@@ -1,6 +1,6 @@
 /**
- * The lines of a stream of UTF-8, each ended by \n or \r\n alone: a TAB, a lone \r, U+2028 and U+0085 are text (Node's
- * readline takes some of them for line ends). A last line without an end counts; a byte-order mark at the start does not.
+ * The lines of a UTF-8 stream. Only \n and \r\n end a line: a tab, a lone \r, U+2028 and U+0085 belong to the text, although
+ * Node's readline splits at some of them. The last line needs no line end; a byte-order mark at the start is dropped.
  */
 export async function* textLines(stream: AsyncIterable<Uint8Array | string>): AsyncGenerator<string> {
   const decoder = new TextDecoder();
@@ -8,7 +8,7 @@ export async function* textLines(stream: AsyncIterable<Uint8Array | string>): As
   for await (const chunk of stream) {
     rest += typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true });
     const lines = rest.split('\n');
-    rest = lines.pop()!;
+    rest = lines.pop() ?? '';
     for (const line of lines) yield withoutReturn(line);
   }
   rest += decoder.decode();

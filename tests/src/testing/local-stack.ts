@@ -97,7 +97,7 @@ export class LocalStack {
 
   /** Resolves when the worker takes tasks. */
   async startWorker({ args = [], env = {}, home = this.home }: WorkerOptions = {}): Promise<ChildProcess> {
-    const worker = spawn(process.execPath, ['--import', 'tsx', 'apps/cli/src/worker/main.ts', ...args], {
+    const worker = spawn(process.execPath, ['apps/cli/bin/nautil.mjs', 'worker', ...args], {
       cwd: packageRoot(),
       env: {
         ...process.env,

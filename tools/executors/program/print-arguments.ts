@@ -1,3 +1,3 @@
-// What the executor's test runs in place of a real program.
+// The program that the executor's test runs.
 console.log(JSON.stringify({ argv: process.argv.slice(2), cwd: process.cwd() }));
 process.exitCode = Number(process.env['PRINT_ARGUMENTS_EXIT_CODE'] ?? 0);

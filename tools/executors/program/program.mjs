@@ -1,20 +1,21 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 
-// Resolved here: the program runs in the folder where the command was typed, from which tsx may not be found.
+// Resolved here, because the program runs in the folder where the command was typed, from which tsx may not be found.
 const tsx = import.meta.resolve('tsx');
 
 /**
- * The executor `@nautil/tools:program`. Nx's own run-commands joins the arguments into a line for a shell, which splits
- * `'name=a b'` and runs what follows a semicolon; this one hands them over as they are.
+ * The executor `@nautil/tools:program`. Nx's own run-commands joins the arguments into one line for a shell, which splits
+ * `'name=a b'` and executes what follows a semicolon; this executor passes them on unchanged.
  *
- * Nx loads executors with `require` and wants the function as the default export.
+ * Nx loads executors with `require` and expects the function as the default export.
  *
  * @param {{ program: string, command: string[], __unparsed__: string[] }} options
  * @param {import('@nx/devkit').ExecutorContext} context
  */
 export default async function program({ program: file, command, __unparsed__: typed }, context) {
-  const child = spawn(process.execPath, ['--import', tsx, join(context.root, file), ...command, ...typed], {
+  const loader = file.endsWith('.ts') ? ['--import', tsx] : [];
+  const child = spawn(process.execPath, [...loader, join(context.root, file), ...command, ...typed], {
     cwd: process.env.INIT_CWD ?? context.cwd,
     stdio: 'inherit',
   });
@@ -25,7 +26,7 @@ export default async function program({ program: file, command, __unparsed__: ty
       child.once('error', reject);
       child.once('exit', (exitCode, signal) => resolve(signal ?? exitCode));
     });
-    // Nx turns every failure into exit code 1, so the program's own is said.
+    // Nx turns every failure into exit code 1, so the program's own exit code is printed.
     if (code !== 0) console.error(`${file} ended with ${typeof code === 'number' ? `exit code ${code}` : code}`);
     return { success: code === 0 };
   } finally {

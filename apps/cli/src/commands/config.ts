@@ -1,27 +1,27 @@
-import type { KeyExplanation, LoadedConfig, SectionExplanation } from '@nautil/config';
 import type { Command } from 'commander';
-import { examples } from '../program.js';
+import type { KeyExplanation, LoadedConfig, SectionExplanation } from '@nautil/config';
+import { valueAt } from '@nautil/contracts';
+import { addConfigOptions, type ConfigFlags, examples } from '../help.js';
+import { printJson, printMessage, printResult } from '../output.js';
 
-interface ConfigFlags {
-  configPath?: string;
-  configName?: string;
+interface ShowFlags extends ConfigFlags {
   json?: true;
 }
 
-export function register(program: Command): void {
+export function addConfig(program: Command): void {
   const config = program
     .command('config')
     .summary('show the configuration, and explain its keys')
-    .description('Shows a configuration as it is composed, and explains its keys.')
+    .description('Shows the configuration that results from files and overrides, and explains its keys.')
     .addHelpText('after', examples('config show --config-name sst2', 'config explain model.optim.lr'));
-  withConfiguration(config.command('show'))
-    .summary('the configuration of a run, composed and checked')
+  addConfigOptions(config.command('show'))
+    .summary('show the complete configuration of a run, checked')
     .description(
-      'Composes a configuration with its groups and overrides, resolves what refers to something else, checks it, and prints ' +
-        'it as YAML. Notes go to standard error. The exit code is 2 when it is refused.',
+      'Composes a configuration with its groups and overrides, resolves its interpolations, checks it, and prints it as YAML. ' +
+        'Notes go to standard error. The exit code is 2 when it is invalid.',
     )
     .argument('[overrides...]', 'Hydra-style overrides of the configuration')
-    .option('--origins', 'say where each value was written: file and line, or override')
+    .option('--origins', 'show where each value comes from: a file and line, or an override')
     .option('--json', 'print it as JSON')
     .addHelpText(
       'after',
@@ -31,10 +31,10 @@ export function register(program: Command): void {
       ),
     )
     .action(showConfig);
-  withConfiguration(config.command('explain'))
-    .summary('what a key does, what it may be, and what it is now')
+  addConfigOptions(config.command('explain'))
+    .summary('explain a key, with its default and its current value')
     .description(
-      'Explains a key: what it does, its default, what it may be, and what it is now. Without a key, lists the sections.',
+      'Explains a key: what it does, its default, the values it takes, and its current value. Without a key, lists the sections.',
     )
     .argument('[key]', 'a key (model.optim.lr) or a section (model.optim)')
     .argument('[overrides...]', 'Hydra-style overrides of the configuration')
@@ -46,23 +46,18 @@ export function register(program: Command): void {
     .action(explain);
 }
 
-const withConfiguration = (command: Command): Command =>
-  command
-    .option('--config-path <folder>', 'a folder of configurations (default: conf)')
-    .option('--config-name <name>', 'a configuration in it (default: text_classification_config)');
-
-async function showConfig(overrides: string[], flags: ConfigFlags & { origins?: true }): Promise<void> {
+async function showConfig(overrides: string[], flags: ShowFlags & { origins?: true }): Promise<void> {
   const { loadConfig } = await import('@nautil/config');
   const loaded = await loadConfig({ ...flags, overrides });
-  for (const note of loaded.notes) console.error(`note: ${note}`);
+  for (const note of loaded.notes) printMessage(`note: ${note}`);
   if (flags.origins) {
     const values = [...leavesOf(loaded.tree)].map(([key, value]) => ({ key, value, writtenAt: loaded.writtenAt(key) }));
-    if (flags.json) return console.log(JSON.stringify(values, null, 2));
-    const assignments = values.map(({ key, value }) => `${key}=${JSON.stringify(value)}`);
-    const width = Math.min(60, Math.max(...assignments.map(({ length }) => length)));
-    values.forEach(({ writtenAt }, index) => console.log(`${assignments[index]!.padEnd(width)}  ${writtenAt ?? ''}`));
-  } else if (flags.json) console.log(JSON.stringify(loaded.tree, null, 2));
-  else process.stdout.write(loaded.yaml);
+    if (flags.json) return printJson(values);
+    const rows = values.map(({ key, value, writtenAt }) => ({ text: `${key}=${JSON.stringify(value)}`, writtenAt }));
+    const width = Math.min(60, Math.max(...rows.map(({ text }) => text.length)));
+    for (const { text, writtenAt } of rows) await printResult(`${text.padEnd(width)}  ${writtenAt ?? ''}`);
+  } else if (flags.json) await printJson(loaded.tree);
+  else await printResult(loaded.yaml.trimEnd());
 }
 
 function* leavesOf(tree: LoadedConfig['tree'], prefix = ''): Generator<[string, unknown]> {
@@ -74,42 +69,37 @@ function* leavesOf(tree: LoadedConfig['tree'], prefix = ''): Generator<[string, 
   }
 }
 
-async function explain(key: string | undefined, overrides: string[], flags: ConfigFlags): Promise<void> {
+async function explain(key: string | undefined, overrides: string[], flags: ShowFlags): Promise<void> {
   const { explainKey, explainSections } = await import('@nautil/config');
   if (key === undefined) {
-    const sections = explainSections().filter(({ key }) => key !== '');
-    if (flags.json) return console.log(JSON.stringify(sections, null, 2));
-    for (const { key, description } of sections) console.log(`${key.padEnd(46)}  ${description}`);
+    const sections = explainSections().filter((section) => section.key !== '');
+    if (flags.json) return printJson(sections);
+    for (const section of sections) await printResult(`${section.key.padEnd(46)}  ${section.description}`);
     return;
   }
   const explanation = explainKey(key);
   const now = 'keys' in explanation ? undefined : await currentValue(explanation.key, overrides, flags);
-  if (flags.json) return console.log(JSON.stringify({ ...explanation, ...now }, null, 2));
+  if (flags.json) return printJson({ ...explanation, ...now });
   if (explanation.oldSpelling !== undefined) {
-    console.log(`${explanation.oldSpelling} is an old spelling: it is read as ${explanation.key}\n`);
+    await printResult(`${explanation.oldSpelling} is an old spelling: it is read as ${explanation.key}\n`);
   }
-  console.log(('keys' in explanation ? formatSection(explanation) : formatKey(explanation, now ?? {})).join('\n'));
+  const lines = 'keys' in explanation ? formatSection(explanation) : formatKey(explanation, now ?? {});
+  await printResult(lines.join('\n'));
 }
 
 interface CurrentValue {
   value?: unknown;
   writtenAt?: string | undefined;
 
-  /** Why it can't be told. */
+  /** Why the configuration is invalid. The value is unknown then. */
   refused?: string;
 }
 
 async function currentValue(key: string, overrides: string[], flags: ConfigFlags): Promise<CurrentValue> {
   const { ConfigError, loadConfig } = await import('@nautil/config');
   try {
-    const { tree, writtenAt } = await loadConfig({ ...flags, overrides });
-    const value = key
-      .split('.')
-      .reduce<unknown>(
-        (at, part) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[part] : undefined),
-        tree,
-      );
-    return { value, writtenAt: writtenAt(key) };
+    const loaded = await loadConfig({ ...flags, overrides });
+    return { value: valueAt(loaded.tree, key), writtenAt: loaded.writtenAt(key) };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return { refused: error.message };
@@ -120,9 +110,9 @@ function formatKey(explained: KeyExplanation, { value, writtenAt, refused }: Cur
   const { whenAbsent, noEffect, instead, versions } = explained;
   const now =
     refused !== undefined
-      ? `not known, since the configuration is refused: ${refused}`
+      ? `unknown, since the configuration is invalid: ${refused}`
       : writtenAt === undefined
-        ? 'not written anywhere, so that the default holds'
+        ? 'not set anywhere: the default applies'
         : `${JSON.stringify(value)}  (${writtenAt})`;
   return [
     explained.key,
@@ -139,16 +129,15 @@ function formatKey(explained: KeyExplanation, { value, writtenAt, refused }: Cur
 }
 
 function formatSection({ key, description, keys, sections }: SectionExplanation): string[] {
-  const rows = [
-    ...keys.map((one) => [one.key, one.defaultText, one.description]),
-    ...sections.map((one) => [one.key, '…', one.description]),
-  ];
-  const widths = [0, 1].map((column) => Math.min(40, Math.max(...rows.map((row) => row[column]!.length))));
+  const rows = [...keys, ...sections.map((section) => ({ ...section, defaultText: '…' }))];
+  const widthOf = (texts: string[]): number => Math.min(40, Math.max(...texts.map(({ length }) => length)));
+  const nameWidth = widthOf(rows.map((row) => row.key));
+  const defaultWidth = widthOf(rows.map((row) => row.defaultText));
   return [
     `${key}: ${description}`,
     '',
-    ...rows.map(([name, value, what]) => `  ${name!.padEnd(widths[0]!)}  ${value!.padEnd(widths[1]!)}  ${what!}`),
+    ...rows.map((row) => `  ${row.key.padEnd(nameWidth)}  ${row.defaultText.padEnd(defaultWidth)}  ${row.description}`),
     '',
-    `\`npx nautil config explain KEY\` says more of one${sections.length > 0 ? '; … is a section' : ''}.`,
+    `\`npx nautil config explain KEY\` explains one of them${sections.length > 0 ? '; … is a section' : ''}.`,
   ];
 }

@@ -1,27 +1,29 @@
 import type { Command } from 'commander';
 import { exitCodes } from '@nautil/contracts';
-import { examples } from '../program.js';
+import { examples } from '../help.js';
+import { asTyped, printJson, printResult } from '../output.js';
 import { addStackOptions, type StackFlags } from '../stack-options.js';
 
-export function register(program: Command): void {
+export function addDoctor(program: Command): void {
   addStackOptions(program.command('doctor'))
-    .summary('check everything that Nautil stands on')
+    .summary('check everything that Nautil needs')
     .description(
       'Checks Node.js, the platform, the Python environment, the TensorFlow library (by loading it), the default weights, free disk space, ' +
-        'the ports and the worker, and says what to do about each problem. The exit code is 4 when there is one.',
+        'the ports and the worker, and says how to fix each problem. The exit code is 4 when there is one.',
     )
     .option('--json', 'print the findings as JSON')
     .addHelpText('after', examples('doctor', 'doctor --json | jq \'.[] | select(.state == "problem")\''))
-    .action(async (flags: StackFlags & { json?: boolean }) => {
+    .action(async (flags: StackFlags & { json?: true }) => {
       const { default: pc } = await import('picocolors');
       const { diagnose } = await import('../diagnose.js');
       const findings = await diagnose(flags);
       const marks = { ok: pc.green('✓'), warning: pc.yellow('!'), problem: pc.red('✗') };
-      if (flags.json) console.log(JSON.stringify(findings, null, 2));
+      if (flags.json) await printJson(findings);
       else {
-        for (const { state, name, detail, remedy } of findings) {
-          console.log(`${marks[state]} ${name}: ${detail}${remedy ? `\n    ${remedy}` : ''}`);
-        }
+        for (const { state, name, detail, remedy } of findings)
+          await printResult(
+            asTyped(`${marks[state]} ${name}: ${detail}${remedy === undefined ? '' : `\n    ${remedy}`}`),
+          );
       }
       if (findings.some(({ state }) => state === 'problem')) process.exitCode = exitCodes.environment;
     });

@@ -1,21 +1,21 @@
-import { Option, type Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { EncodeTextsOptions } from '../encode-texts.js';
-import { examples } from '../program.js';
-import { wholeNumber } from '../whole-number.js';
+import { examples } from '../help.js';
+import { positiveInteger } from '../option-values.js';
 
-export function register(program: Command): void {
+export function addEncode(program: Command): void {
   program
     .command('encode')
-    .summary('give the vector that an encoder has for each text')
+    .summary('compute the vector of each text with an encoder')
     .description(
-      'Gives each text’s token ids and the last hidden state of its first token, which is what a classifier reads of it. ' +
+      'Prints each text’s token ids and the last hidden state of its first token, which is what a classifier sees of it. ' +
         'Needs no server.',
     )
     .requiredOption(
       '--model <path>',
       'an encoder: a folder, a file (safetensors, torch.save’s, Megatron-LM’s, .nemo), or the name of a model on this machine',
     )
-    .requiredOption('--input <file>', 'one text a line (ended by \\n or \\r\\n); - is standard input')
+    .requiredOption('--input <file>', 'one text per line (ended by \\n or \\r\\n); - is standard input')
     .addOption(
       new Option('--input-format <format>', 'tsv: a labelled file in NeMo’s layout')
         .choices(['text', 'tsv'])
@@ -24,9 +24,13 @@ export function register(program: Command): void {
     .addOption(
       new Option('--format <format>', 'jsonl: text, input_ids, first_token').choices(['jsonl']).default('jsonl'),
     )
-    .option('--tokenizer <folder>', 'the tokenizer’s files, where they don’t lie with the model')
-    .option('--max-length <tokens>', 'cut texts to this length; default: what the model takes', wholeNumber)
-    .option('--batch-size <rows>', 'texts computed at a time', wholeNumber, 32)
+    .option('--tokenizer <folder>', 'the folder of the tokenizer’s files, when it is not the model’s')
+    .option(
+      '--max-length <tokens>',
+      'truncate texts to this length; default: the longest that the model takes',
+      positiveInteger,
+    )
+    .option('--batch-size <rows>', 'texts per batch', positiveInteger, 32)
     .addHelpText(
       'after',
       `${examples(
@@ -35,7 +39,7 @@ export function register(program: Command): void {
         'encode --model megatron/model_optim_rng.pt --tokenizer bert-base-uncased --input reviews.txt',
       )}
 
-One line is written for each text, in order, to standard output; everything else goes to standard error.`,
+Writes one line per text, in order, to standard output; everything else goes to standard error.`,
     )
     .action(async (options: EncodeTextsOptions) => {
       const { encodeTexts } = await import('../encode-texts.js');

@@ -1,30 +1,31 @@
 import type { Command } from 'commander';
 import { exitCodes } from '@nautil/contracts';
-import { examples } from '../program.js';
-import { wholeNumber } from '../whole-number.js';
+import { examples } from '../help.js';
+import { positiveInteger } from '../option-values.js';
+import { printJson, printResult } from '../output.js';
 
 interface InspectFlags {
-  json?: boolean;
+  json?: true;
   labels?: string;
   numClasses?: number;
   tokenizer?: string;
   maxLength: number;
 }
 
-export function register(program: Command): void {
+export function addInspect(program: Command): void {
   program
     .command('inspect')
-    .summary('show what is in a .nemo archive or a data file')
+    .summary('show the content of a .nemo archive or a data file')
     .description(
-      'Shows what is in a .nemo archive (encoder, head, labels, scores, lineage, configuration, files, tensors), or in a TSV of ' +
-        'labelled texts and what is wrong with it. The exit code is 3 when the TSV can’t be trained on.',
+      'Shows the content of a .nemo archive (encoder, head, labels, scores, lineage, configuration, files, tensors), or the content ' +
+        'and the mistakes of a TSV of labelled texts. The exit code is 3 when a model can’t be trained on the TSV.',
     )
     .argument('<file>', 'a .nemo archive, of Nautil or of NeMo; any other file is read as NeMo’s TSV')
     .option('--json', 'print everything as JSON')
-    .option('--labels <file>', 'TSV: names of the classes, one a line')
-    .option('--num-classes <n>', 'TSV: labels from this number on are errors', wholeNumber)
-    .option('--tokenizer <folder>', 'TSV: also count tokens, by this tokenizer')
-    .option('--max-length <tokens>', 'TSV: the length that training cuts texts to', wholeNumber, 256)
+    .option('--labels <file>', 'TSV: names of the classes, one per line')
+    .option('--num-classes <n>', 'TSV: labels from this number on are errors', positiveInteger)
+    .option('--tokenizer <folder>', 'TSV: also count tokens, with this tokenizer')
+    .option('--max-length <tokens>', 'TSV: the length to which training truncates texts', positiveInteger, 256)
     .addHelpText('after', examples('inspect sst2.nemo', 'inspect train.tsv --tokenizer bert-base-uncased'))
     .action(async (file: string, flags: InspectFlags) => {
       if (/\.nemo$/i.test(file)) await inspectArchive(file, flags);
@@ -36,7 +37,8 @@ async function inspectArchive(file: string, { json }: InspectFlags): Promise<voi
   const { describeNemo } = await import('@nautil/formats');
   const { formatArchive } = await import('../format-archive.js');
   const description = await describeNemo(file);
-  process.stdout.write(`${json ? JSON.stringify(description, null, 2) : formatArchive(description)}\n`);
+  if (json) await printJson(description);
+  else await printResult(formatArchive(description));
 }
 
 async function inspectData(file: string, flags: InspectFlags): Promise<void> {
@@ -46,7 +48,8 @@ async function inspectData(file: string, flags: InspectFlags): Promise<void> {
     ...(flags.numClasses === undefined ? {} : { numClasses: flags.numClasses }),
     ...(flags.tokenizer === undefined ? {} : await tokenCounting(flags.tokenizer, flags.maxLength)),
   });
-  process.stdout.write(`${flags.json ? JSON.stringify(inspection, null, 2) : formatInspection(inspection)}\n`);
+  if (flags.json) await printJson(inspection);
+  else await printResult(formatInspection(inspection));
   if (!inspection.trainable) process.exitCode = exitCodes.data;
 }
 

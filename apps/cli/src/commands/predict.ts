@@ -1,9 +1,11 @@
-import { once } from 'node:events';
+import { type Command, Option } from 'commander';
 import type { Prediction } from '@nautil/training';
-import { Option, type Command } from 'commander';
+import { chunksOf } from '../chunks.js';
+import { examples } from '../help.js';
 import { inputTexts } from '../input-texts.js';
-import { examples } from '../program.js';
-import { wholeNumber } from '../whole-number.js';
+import { positiveInteger } from '../option-values.js';
+import { printMessage, printResult } from '../output.js';
+import { zip } from '../zip.js';
 
 interface PredictOptions {
   model: string;
@@ -14,15 +16,12 @@ interface PredictOptions {
   batchSize: number;
 }
 
-/** Texts that are classified at a time: memory stays flat, and a pipe gets its answers early. */
-const chunkTexts = 512;
-
-export function register(program: Command): void {
+export function addPredict(program: Command): void {
   program
     .command('predict')
     .description('Classifies texts with a .nemo archive; needs no server.')
     .requiredOption('--model <file>', 'a .nemo archive, of Nautil or of NeMo')
-    .requiredOption('--input <file>', 'one text a line (ended by \\n or \\r\\n); - is standard input')
+    .requiredOption('--input <file>', 'one text per line (ended by \\n or \\r\\n); - is standard input')
     .addOption(
       new Option('--input-format <format>', 'tsv: a labelled file in NeMo’s layout')
         .choices(['text', 'tsv'])
@@ -34,44 +33,39 @@ export function register(program: Command): void {
         .default('tsv'),
     )
     .option('--tokenizer <folder>', 'tokenizer files for an archive that lacks some (RoBERTa’s merges)')
-    .option('--batch-size <rows>', 'texts computed at a time', wholeNumber, 32)
+    .option('--batch-size <rows>', 'texts per batch', positiveInteger, 32)
     .addHelpText(
       'after',
       `${examples(
-        'predict --model sst2.nemo --input reviews.txt --format jsonl > answers.jsonl',
+        'predict --model sst2.nemo --input reviews.txt --format jsonl > predictions.jsonl',
         'predict --model sst2.nemo --input dev.tsv --input-format tsv',
         'predict --model sst2.nemo --input - < reviews.txt',
       )}
 
-One line is written for each text, in order, to standard output; everything else goes to standard error.`,
+Writes one line per text, in order, to standard output; everything else goes to standard error.`,
     )
     .action(predict);
 }
 
 async function predict(options: PredictOptions): Promise<void> {
   const { Classifier } = await import('@nautil/training');
-  const classifier = await Classifier.open(options.model, {
-    tokenizerFolder: options.tokenizer,
-    batchSize: options.batchSize,
-  });
+  const { tokenizer: tokenizerFolder, batchSize } = options;
+  const classifier = await Classifier.open(options.model, { tokenizerFolder, batchSize });
   try {
-    for (const note of classifier.notes) process.stderr.write(`${note}\n`);
-    const write = options.format === 'jsonl' ? jsonLine : tsvLine;
-    let chunk: string[] = [];
-    const answer = async (): Promise<void> => {
-      const predictions = await classifier.predict(chunk);
-      const lines = predictions.map((prediction, i) => write(chunk[i]!, prediction)).join('');
-      chunk = [];
-      if (!process.stdout.write(lines)) await once(process.stdout, 'drain');
-    };
-    for await (const text of inputTexts(options)) if (chunk.push(text) === chunkTexts) await answer();
-    if (chunk.length > 0) await answer();
+    for (const note of classifier.notes) printMessage(note);
+    const format = options.format === 'jsonl' ? jsonLine : tsvLine;
+    for await (const texts of chunksOf(inputTexts(options))) {
+      const lines = [...zip(texts, await classifier.predict(texts))].map(([text, prediction]) =>
+        format(text, prediction),
+      );
+      await printResult(lines.join('\n'));
+    }
   } finally {
     classifier.close();
   }
 }
 
 const jsonLine = (text: string, { labelId, label, scores, logits }: Prediction): string =>
-  `${JSON.stringify({ text, label_id: labelId, label, scores, logits })}\n`;
+  JSON.stringify({ text, label_id: labelId, label, scores, logits });
 
-const tsvLine = (text: string, { labelId }: Prediction): string => `${text}\t${labelId}\n`;
+const tsvLine = (text: string, { labelId }: Prediction): string => `${text}\t${labelId}`;

@@ -1,11 +1,11 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startTemporalServer, type ServerHandle } from '@nautil/stack';
-import { packageRoot } from '@nautil/store';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Client, Connection } from '@temporalio/client';
+import { type ServerHandle, startTemporalServer } from '@nautil/stack';
+import { packageRoot } from '@nautil/store';
 
 // What is refused, and what a run is started with when it is resumed: no worker is needed for that.
 
@@ -17,8 +17,8 @@ beforeAll(async () => {
   client = new Client({ connection: await Connection.connect({ address: server.address }) });
 }, 60_000);
 afterAll(async () => {
-  await client?.connection.close();
-  await server?.stop();
+  await client.connection.close();
+  await server.stop();
   rmSync(home, { recursive: true, force: true });
 });
 
@@ -34,11 +34,11 @@ function resume(...args: string[]): Promise<{ exitCode: number; stderr: string }
 
 const overrides = ['trainer.max_epochs=1', 'model.optim.lr=1e-3'];
 
-const asked = { config: 'sst2', cwd: '/where/it/was/typed', overrides };
+const started = { config: 'sst2', cwd: '/where/it/was/typed', overrides };
 
 /** A run that has ended, as one whose workers are all gone. */
 async function ended(workflowId: string, type = 'textClassification'): Promise<string> {
-  const o = { workflowId, taskQueue: 'nobody', args: [asked] };
+  const o = { workflowId, taskQueue: 'nobody', args: [started] };
   const handle = await client.workflow.start(type, o);
   await handle.terminate();
   return handle.firstExecutionRunId;
@@ -51,38 +51,38 @@ async function inputOf(workflowId: string): Promise<unknown> {
   return JSON.parse(Buffer.from(payload!.data!).toString('utf8'));
 }
 
-test('a run goes on under its key, also from a stage, and when it is resumed twice', async () => {
+test('a run continues under its key, also from a stage, and when it is resumed twice', async () => {
   const runKey = await ended('plain');
   expect(await resume('plain', '--from', 'evaluate', '--detach')).toMatchObject({ exitCode: 0 });
-  expect(await inputOf('plain')).toEqual({ ...asked, runKey, from: 'evaluate' });
+  expect(await inputOf('plain')).toEqual({ ...started, runKey, from: 'evaluate' });
   await client.workflow.getHandle('plain').terminate();
   expect(await resume('plain', '--detach')).toMatchObject({ exitCode: 0 });
-  expect(await inputOf('plain')).toEqual({ ...asked, runKey });
+  expect(await inputOf('plain')).toEqual({ ...started, runKey });
 });
 
-test('with overrides it is a new run of that name, with those after its own', async () => {
+test('with overrides it is a new run of that name, which adds them to its own', async () => {
   await ended('changed');
   expect(await resume('changed', 'model.optim.lr=1e-4', '--detach')).toMatchObject({ exitCode: 0 });
-  expect(await inputOf('changed')).toEqual({ ...asked, overrides: [...overrides, 'model.optim.lr=1e-4'] });
+  expect(await inputOf('changed')).toEqual({ ...started, overrides: [...overrides, 'model.optim.lr=1e-4'] });
 });
 
-test('a sweep is asked for the same again', async () => {
+test('a sweep starts again with the same input', async () => {
   await ended('rates', 'sweep');
   expect(await resume('rates', '--detach')).toMatchObject({ exitCode: 0 });
-  expect(await inputOf('rates')).toEqual(asked);
+  expect(await inputOf('rates')).toEqual(started);
 });
 
-test('what cannot be resumed so is refused, and says what to do', async () => {
+test('what cannot be resumed in this way is rejected, with a hint', async () => {
   await client.workflow.start('textClassification', { workflowId: 'running', taskQueue: 'nobody' });
   await ended('swept', 'sweep');
-  const refusals = [
+  const rejections = [
     [['nothing'], 'there is no run or sweep nothing', 'temporal workflow list'],
     [['running', '--from', 'train'], 'running is still running', 'temporal workflow cancel -w running'],
     [['running', 'a=1'], 'running is still running', 'temporal workflow cancel -w running'],
     [['swept', '--from', 'train'], 'swept is a sweep', 'resume one of its trials'],
-    [['swept', '--from', 'train', 'a=1'], 'one of them at a time', 'without --from'],
+    [['swept', '--from', 'train', 'a=1'], 'cannot be combined', 'without --from'],
   ] as const;
-  for (const [args, message, hint] of refusals) {
+  for (const [args, message, hint] of rejections) {
     const { exitCode, stderr } = await resume(...args);
     expect(exitCode).toBe(2);
     expect(stderr).toContain(message);

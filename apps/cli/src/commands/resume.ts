@@ -1,16 +1,17 @@
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import { type Command, Option } from 'commander';
 import {
   defaultTaskQueue,
   defineError,
-  progressQuery,
-  stageNames,
   type Progress,
+  progressQuery,
   type Stage,
+  stageNames,
   type SweepInput,
   type TextClassificationInput,
 } from '@nautil/contracts';
-import type { Client, WorkflowHandle } from '@temporalio/client';
-import { Option, type Command } from 'commander';
-import { examples } from '../program.js';
+import { examples } from '../help.js';
+import { taskQueueName } from '../option-values.js';
 
 interface ResumeOptions {
   from?: Stage;
@@ -19,20 +20,20 @@ interface ResumeOptions {
   json?: true;
 }
 
-/** There is nothing under that id that could be gone on with. */
+/** No run or sweep of that name can be resumed in this way. */
 class NotResumable extends defineError('NotResumable', 'usage') {}
 
-export function register(program: Command): void {
+export function addResume(program: Command): void {
   program
     .command('resume')
-    .summary('go on with a run or a sweep, from a stage or with another configuration')
-    .description('Goes on with a run or a sweep that failed, was cancelled or is done; follows one that still runs.')
-    .argument('<workflow-id>', 'the name of the run or sweep')
-    .argument('[overrides...]', 'overrides of a run that go after its own: what they change is made anew')
-    .addOption(
-      new Option('--from <stage>', 'make this stage of a run and those after it again').choices([...stageNames]),
+    .summary('continue a run or a sweep, from a stage or with other overrides')
+    .description(
+      'Continues a run or a sweep that failed, was cancelled or has ended; follows one that is still running.',
     )
-    .option('--task-queue <queue>', 'where workers wait', defaultTaskQueue)
+    .argument('<workflow-id>', 'the name of the run or sweep')
+    .argument('[overrides...]', 'overrides that are added to those of a run; the stages that they affect are repeated')
+    .addOption(new Option('--from <stage>', 'repeat this stage of a run and all later ones').choices([...stageNames]))
+    .option('--task-queue <queue>', 'task queue of the workers', taskQueueName, defaultTaskQueue)
     .option('--detach', 'start it and return')
     .option('--json', 'print the result as JSON')
     .addHelpText(
@@ -44,11 +45,11 @@ export function register(program: Command): void {
         'resume sweep-20261123-231500',
       )}
 
-Stages that are done are not done again, training goes on from its last checkpoint, and no finished trial of a sweep is run
-again. With overrides it is a new run under the same name, with an MLflow run of its own: it trains only if they change
-what training depends on.
+Completed stages are not repeated, training continues from its last checkpoint, and no finished trial of a sweep is run again.
+With overrides, it is a new run under the same name, with an MLflow run of its own; it trains again only if the overrides
+affect training.
 
---from is what \`temporal workflow reset\` is for elsewhere, by a stage's name in place of an event's number.`,
+--from does what \`temporal workflow reset\` does, with the name of a stage instead of an event's number.`,
     )
     .action(resume);
 }
@@ -56,8 +57,8 @@ what training depends on.
 async function resume(workflowId: string, overrides: string[], options: ResumeOptions): Promise<void> {
   const { from } = options;
   if (from && overrides.length > 0) {
-    throw new NotResumable(`--from ${from} and ${overrides.join(' ')}: one of them at a time`, {
-      hint: 'what overrides change is made anew without --from',
+    throw new NotResumable(`--from ${from} and ${overrides.join(' ')} cannot be combined`, {
+      hint: 'without --from, the stages that the overrides affect are repeated',
     });
   }
   const [{ stackAddresses }, { connectToTemporal }, { WorkflowNotFoundError }] = await Promise.all([
@@ -72,25 +73,25 @@ async function resume(workflowId: string, overrides: string[], options: ResumeOp
     const { status, type, runId } = await handle.describe().catch((error: unknown) => {
       if (!(error instanceof WorkflowNotFoundError)) throw error;
       throw new NotResumable(`there is no run or sweep ${workflowId} at ${addresses.temporalAddress}`, {
-        hint: '`temporal workflow list` shows those that there are',
+        hint: '`temporal workflow list` lists them',
       });
     });
     const isSweep = type === 'sweep';
-    const asked = from ? `--from ${from}` : overrides.join(' ');
-    if (asked && (isSweep || status.name === 'RUNNING')) {
+    const changes = from ? `--from ${from}` : overrides.join(' ');
+    if (changes && (isSweep || status.name === 'RUNNING')) {
       const why = isSweep ? 'a sweep' : 'still running';
-      throw new NotResumable(`${workflowId} is ${why}: ${asked} does nothing`, {
+      throw new NotResumable(`${workflowId} is ${why}: ${changes} has no effect`, {
         hint: isSweep
           ? 'resume one of its trials, by its own id'
-          : `end it first (\`temporal workflow cancel -w ${workflowId}\`), or follow it without ${from ? '--from' : 'overrides'}`,
+          : `cancel it first (\`temporal workflow cancel -w ${workflowId}\`), or follow it without ${from ? '--from' : 'overrides'}`,
       });
     }
     if (status.name !== 'RUNNING') {
-      const start = await startOf<TextClassificationInput & SweepInput>(client, { workflowId, runId });
-      // A sweep is asked for the same again: it finds its trials by what they vary.
+      const start = await readStart(client, { workflowId, runId });
+      // A sweep starts with the same input: it finds its trials by the values that they vary.
       const input = isSweep
         ? { ...start.input, continued: undefined }
-        : runAgain(start, { workflowId, from, overrides, home: await homeOf(client, handle) });
+        : runAgain(start, { workflowId, from, overrides, home: await findHomeQueue(client, handle) });
       await client.workflow.start(type, { workflowId, taskQueue: options.taskQueue, args: [input] });
     }
     const shown = { ...options, uiUrl: addresses.temporalUiUrl };
@@ -102,11 +103,14 @@ async function resume(workflowId: string, overrides: string[], options: ResumeOp
   }
 }
 
-/** What an execution was started with, as its history has it: no worker is needed to know. */
-async function startOf<Input extends object>(
+/** The input of a run or of a sweep. */
+type AnyInput = TextClassificationInput & Partial<SweepInput>;
+
+/** The input of an execution, read from its history, for which no worker is needed. */
+async function readStart(
   client: Client,
   execution: { workflowId: string; runId: string },
-): Promise<{ input: Input; firstRunId: string }> {
+): Promise<{ input: AnyInput; firstRunId: string }> {
   const { history } = await client.workflowService.getWorkflowExecutionHistory({
     namespace: client.options.namespace,
     execution,
@@ -115,20 +119,21 @@ async function startOf<Input extends object>(
   const { defaultPayloadConverter } = await import('@temporalio/client');
   const started = history?.events?.[0]?.workflowExecutionStartedEventAttributes;
   const [payload] = started?.input?.payloads ?? [];
-  const input = payload ? defaultPayloadConverter.fromPayload<Input>(payload) : ({} as Input);
-  return { input, firstRunId: started?.firstExecutionRunId || execution.runId };
+  const input = payload ? defaultPayloadConverter.fromPayload<AnyInput>(payload) : {};
+  const firstRunId = started?.firstExecutionRunId ?? '';
+  return { input, firstRunId: firstRunId === '' ? execution.runId : firstRunId };
 }
 
-/** Where the run's files are; without a worker to ask, the run goes on wherever one comes. */
-async function homeOf(client: Client, handle: WorkflowHandle): Promise<string | undefined> {
-  const asked = client.withDeadline(Date.now() + 10_000, () => handle.query<Progress>(progressQuery));
-  return asked.then(
+/** The task queue of the workers that have the run's files. Undefined if no worker answers: the run then continues on any of them. */
+async function findHomeQueue(client: Client, handle: WorkflowHandle): Promise<string | undefined> {
+  const query = client.withDeadline(Date.now() + 10_000, () => handle.query<Progress>(progressQuery));
+  return query.then(
     ({ home }) => home,
     () => undefined,
   );
 }
 
-/** The same run again, or with overrides a new one that finds what it has in common with it by content. */
+/** The input that repeats a run, or with overrides starts a new one, which reuses the common stages by their content. */
 function runAgain(
   { input, firstRunId }: { input: TextClassificationInput; firstRunId: string },
   {
@@ -138,12 +143,12 @@ function runAgain(
     home,
   }: { workflowId: string; from?: Stage | undefined; overrides: string[]; home?: string | undefined },
 ): TextClassificationInput {
-  const { runKey = firstRunId, ...asked } = { ...input, from: undefined, continued: undefined };
-  if (overrides.length === 0) return { ...asked, runKey, home: home ?? input.home, from };
+  const { runKey = firstRunId, ...repeated } = { ...input, from: undefined, continued: undefined };
+  if (overrides.length === 0) return { ...repeated, runKey, home: home ?? input.home, from };
   if (input.overrides === undefined && input.runKey !== undefined) {
-    throw new NotResumable(`what ${workflowId} was started with is not known any more`, {
+    throw new NotResumable(`the history of ${workflowId} no longer has its overrides`, {
       hint: `start it with all its overrides: \`nautil run --workflow-id ${workflowId} OVERRIDES\``,
     });
   }
-  return { ...asked, overrides: [...(input.overrides ?? []), ...overrides] };
+  return { ...repeated, overrides: [...(input.overrides ?? []), ...overrides] };
 }

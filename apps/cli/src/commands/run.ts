@@ -1,30 +1,28 @@
-import { defaultTaskQueue, type TextClassificationInput } from '@nautil/contracts';
 import type { Command } from 'commander';
-import { configurationFolder, whereTyped } from '../where-typed.js';
+import { defaultTaskQueue, type TextClassificationInput } from '@nautil/contracts';
+import { addConfigOptions, type ConfigFlags, examples } from '../help.js';
 import { newWorkflowId } from '../new-workflow-id.js';
-import { examples } from '../program.js';
+import { taskQueueName } from '../option-values.js';
+import { configurationFolder, workingFolder } from '../working-folder.js';
 
-interface RunOptions {
-  configPath?: string;
-  configName?: string;
+interface RunOptions extends ConfigFlags {
   workflowId?: string;
   taskQueue: string;
   detach?: true;
   json?: true;
 }
 
-export function register(program: Command): void {
-  program
+export function addRun(program: Command): void {
+  const command = program
     .command('run')
-    .description('Starts a run in Temporal and follows it to its end.')
-    .argument('[overrides...]', 'Hydra-style overrides of the configuration')
-    .option('--config-path <folder>', 'a folder of configurations (default: conf)')
-    .option('--config-name <name>', 'a configuration in it (default: text_classification_config)')
+    .description('Starts a run in Temporal and follows it until it ends.')
+    .argument('[overrides...]', 'Hydra-style overrides of the configuration');
+  addConfigOptions(command)
     .option(
       '--workflow-id <id>',
-      'the run’s name in Temporal and MLflow (default: made of the configuration and the time)',
+      'the run’s name in Temporal and MLflow (default: the configuration’s name and the time)',
     )
-    .option('--task-queue <queue>', 'where workers wait', defaultTaskQueue)
+    .option('--task-queue <queue>', 'task queue of the workers', taskQueueName, defaultTaskQueue)
     .option('--detach', 'start it and return')
     .option('--json', 'print the result as JSON')
     .addHelpText(
@@ -35,7 +33,7 @@ export function register(program: Command): void {
         'run --workflow-id reviews data=imdb nautil.data.source=aclImdb --detach',
       )}
 
-Ctrl-C ends the following, not the run: \`npx nautil resume ID\` follows it again.`,
+Ctrl-C stops following, not the run: \`npx nautil resume ID\` follows it again.`,
     )
     .action(run);
 }
@@ -49,15 +47,14 @@ async function run(overrides: string[], options: RunOptions): Promise<void> {
   const addresses = stackAddresses();
   const { client, close } = await connectToTemporal(addresses.temporalAddress);
   try {
-    const workflowId = options.workflowId ?? newWorkflowId(options.configName ?? 'text-classification');
     const input: TextClassificationInput = {
       ...(options.configName === undefined ? {} : { config: options.configName }),
       ...configurationFolder(options.configPath),
-      cwd: whereTyped(),
+      cwd: workingFolder(),
       overrides,
     };
     const handle = await client.workflow.start('textClassification', {
-      workflowId,
+      workflowId: options.workflowId ?? newWorkflowId(options.configName ?? 'text-classification'),
       taskQueue: options.taskQueue,
       args: [input],
     });

@@ -1,20 +1,20 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import {
   getExperimentByName,
-  searchRuns,
+  type JournalSummary,
   MlflowClient,
   openTracker,
-  type JournalSummary,
+  searchRuns,
   type SyncedJournal,
 } from '@nautil/mlflow';
-import { metricHistory, deleteExperiment } from '@nautil/mlflow/testing/read-server';
-import { freePort } from '@nautil/store/process';
-import { startMlflowServer, type ServerHandle } from '@nautil/stack';
+import { deleteExperiment, metricHistory } from '@nautil/mlflow/testing/read-server';
+import { type ServerHandle, startMlflowServer } from '@nautil/stack';
 import { packageRoot } from '@nautil/store';
+import { freePort } from '@nautil/store/process';
 
 const home = mkdtempSync(join(tmpdir(), 'nautil-runs-'));
 let server: ServerHandle | undefined;
@@ -104,7 +104,7 @@ test('once the server is there everything is sent, once', async () => {
   expect(sent.map(({ runName, refusals }) => [runName, refusals])).toEqual([['first', 0]]);
 
   const again = await nautil(server.address, 'runs', 'sync');
-  expect(again.stdout).toBe('nothing to send: MLflow has all of 2 runs\n');
+  expect(again.stdout).toBe('nothing to send: MLflow has all records of 2 runs\n');
 
   const client = new MlflowClient({ trackingUri: server.address });
   const { experimentId } = (await getExperimentByName(client, 'runs'))!;

@@ -1,31 +1,34 @@
 import type { Command } from 'commander';
 import type { JournalSummary, SyncedJournal } from '@nautil/mlflow';
-import { examples } from '../program.js';
+import { examples } from '../help.js';
+import { printJson, printMessage, printResult } from '../output.js';
 
-export function register(program: Command): void {
+export function addRuns(program: Command): void {
   const runs = program
     .command('runs')
-    .summary('what this machine has run, and what MLflow has not heard of yet')
+    .summary('list the runs of this machine, and send MLflow what it lacks')
     .description(
-      'Every run keeps a journal of what it tells MLflow. When the server is down, training goes on and the journal waits.',
+      'Every run keeps a journal of its MLflow records. When the server is down, training continues and the journal keeps them.',
     )
     .addHelpText('after', examples('runs list', 'runs sync'));
   runs
     .command('list')
-    .summary('the runs of this machine')
-    .description('Lists the runs whose journals are here, oldest first, with how they ended and what MLflow lacks.')
+    .summary('list the runs of this machine')
+    .description(
+      'Lists the runs that have a journal here, oldest first, with their status and the records that MLflow lacks.',
+    )
     .option('--json', 'print the runs as JSON')
     .addHelpText('after', examples('runs list', "runs list --json | jq -r '.[] | select(.unsent > 0).journal'"))
     .action(listRuns);
   runs
     .command('sync')
-    .summary('send MLflow what it has not heard of')
+    .summary('send MLflow the records that it lacks')
     .description(
-      'Sends the journals that MLflow does not have whole: each row once, however often it was tried. The exit code is 4 when ' +
-        'the server is down; what had arrived by then is not sent again.',
+      'Sends the rest of each journal that MLflow does not have completely. Each record is stored once, however often sending it was tried. ' +
+        'The exit code is 4 when the server is down; records that had arrived by then are not sent again.',
     )
-    .argument('[folders...]', 'folders to look for journals in, at any depth (default: those of all runs)')
-    .option('--dry-run', 'only say what would be sent')
+    .argument('[folders...]', 'folders in which to look for journals, at any depth (default: those of all runs)')
+    .option('--dry-run', 'only show what would be sent')
     .option('--tracking-uri <address>', "MLflow's address (default: MLFLOW_TRACKING_URI, else the local server)")
     .option('--json', 'print what was sent as JSON')
     .addHelpText('after', examples('runs sync', 'runs sync --dry-run', 'runs sync --tracking-uri http://mlflow:5000'))
@@ -33,18 +36,18 @@ export function register(program: Command): void {
 }
 
 interface SyncFlags {
-  dryRun?: boolean;
+  dryRun?: true;
   trackingUri?: string;
-  json?: boolean;
+  json?: true;
 }
 
-async function listRuns({ json }: { json?: boolean }): Promise<void> {
+async function listRuns({ json }: { json?: true }): Promise<void> {
   const { findJournals } = await import('@nautil/mlflow');
   const { runsFolder } = await import('@nautil/store');
   const summaries = await findJournals(runsFolder());
-  if (json) return console.log(JSON.stringify(summaries, null, 2));
-  if (summaries.length === 0) return console.log(`no runs in ${runsFolder()}`);
-  for (const summary of summaries) console.log(formatSummary(summary));
+  if (json) return printJson(summaries);
+  if (summaries.length === 0) return printResult(`no runs in ${runsFolder()}`);
+  for (const summary of summaries) await printResult(formatSummary(summary));
 }
 
 async function syncRuns(folders: string[], flags: SyncFlags): Promise<void> {
@@ -55,50 +58,49 @@ async function syncRuns(folders: string[], flags: SyncFlags): Promise<void> {
   const waiting = found.filter(({ unsent }) => unsent > 0);
   if (flags.dryRun) return showWaiting(waiting, flags);
   if (waiting.length === 0) {
-    console.log(
-      flags.json ? '[]' : `nothing to send: MLflow has all of ${found.length} ${plural(found.length, 'run')}`,
-    );
-    return;
+    const has = `MLflow has all records of ${found.length} ${plural(found.length, 'run')}`;
+    return printResult(flags.json ? '[]' : `nothing to send: ${has}`);
   }
   await send(waiting, flags);
 }
 
-function showWaiting(waiting: JournalSummary[], { json }: SyncFlags): void {
-  if (json) return console.log(JSON.stringify(waiting, null, 2));
-  for (const summary of waiting) console.log(formatSummary(summary));
-  console.log(`${waiting.length} ${plural(waiting.length, 'run')} would be sent`);
+async function showWaiting(waiting: JournalSummary[], { json }: SyncFlags): Promise<void> {
+  if (json) return printJson(waiting);
+  for (const summary of waiting) await printResult(formatSummary(summary));
+  await printResult(`${waiting.length} ${plural(waiting.length, 'run')} would be sent`);
 }
 
-/** Sends one journal after the other. One that the server refuses does not hold up the others; a server that is down ends it. */
+/** Sends one journal after the other. A journal that the server rejects does not stop the others; a server that is down does. */
 async function send(waiting: JournalSummary[], flags: SyncFlags): Promise<void> {
   const { MlflowClient, MlflowError, syncJournal } = await import('@nautil/mlflow');
   const { stackAddresses } = await import('@nautil/stack');
   const { exitCodeOf, formatError } = await import('@nautil/contracts');
   const { interruption } = await import('../interruption.js');
-  const trackingUri = flags.trackingUri ?? (await stackAddresses()).mlflowTrackingUri;
+  const trackingUri = flags.trackingUri ?? stackAddresses().mlflowTrackingUri;
   const client = new MlflowClient({ trackingUri });
   const sent: (JournalSummary & SyncedJournal)[] = [];
-  let refused: unknown;
+  let rejected: unknown;
   try {
     for (const summary of waiting) {
       try {
-        const synced = await syncJournal(summary.journal, client, { warn: console.error, signal: interruption });
+        const synced = await syncJournal(summary.journal, client, { warn: printMessage, signal: interruption });
         sent.push({ ...summary, ...synced, unsent: 0 });
-        if (!flags.json) console.log(`${nameOf(summary)}: ${recordsOf(summary.unsent)} sent  ${synced.runUrl ?? ''}`);
+        if (!flags.json)
+          await printResult(`${nameOf(summary)}: ${recordsOf(summary.unsent)} sent  ${synced.runUrl ?? ''}`);
       } catch (error) {
         if (!(error instanceof MlflowError)) throw error;
-        console.error(`${nameOf(summary)}: ${formatError(error)}`);
-        refused ??= error;
+        printMessage(`${nameOf(summary)}: ${formatError(error)}`);
+        rejected ??= error;
       }
     }
   } finally {
-    if (flags.json) console.log(JSON.stringify(sent, null, 2));
+    if (flags.json) await printJson(sent);
     else if (sent.length < waiting.length) {
       const left = waiting.length - sent.length;
-      console.error(`${left} of ${waiting.length} ${plural(waiting.length, 'run')} not sent to ${trackingUri}`);
+      printMessage(`${left} of ${waiting.length} ${plural(waiting.length, 'run')} not sent to ${trackingUri}`);
     }
   }
-  if (refused !== undefined) process.exitCode = exitCodeOf(refused);
+  if (rejected !== undefined) process.exitCode = exitCodeOf(rejected);
 }
 
 function formatSummary(summary: JournalSummary): string {

@@ -1,13 +1,13 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openTracker } from '@nautil/mlflow';
-import { startTemporalServer, type ServerHandle } from '@nautil/stack';
-import { Store, packageRoot } from '@nautil/store';
-import { type CollectedGarbage, type StoredKind } from '@nautil/store/garbage';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Client, Connection } from '@temporalio/client';
+import { openTracker } from '@nautil/mlflow';
+import { type ServerHandle, startTemporalServer } from '@nautil/stack';
+import { packageRoot, Store } from '@nautil/store';
+import { type CollectedGarbage, type StoredKind } from '@nautil/store/garbage';
 
 const home = mkdtempSync(join(tmpdir(), 'nautil-gc-'));
 const store = new Store(join(home, 'store'));
@@ -19,8 +19,8 @@ beforeAll(async () => {
   client = new Client({ connection: await Connection.connect({ address: temporal.address }) });
 });
 afterAll(async () => {
-  await client?.connection.close();
-  await temporal?.stop();
+  await client.connection.close();
+  await temporal.stop();
   rmSync(home, { recursive: true, force: true });
 });
 
@@ -48,7 +48,7 @@ function nautil(address: string, ...args: string[]): Promise<{ exitCode: number;
   );
 }
 
-test('gc removes old runs, but for those whose workflow is open or whose journal is not sent', async () => {
+test('gc removes old runs, except those with an open workflow or an unsent journal', async () => {
   const [ended, open, unsent] = [run('ended'), run('open'), run('unsent')];
   await client.workflow.start('anything', { workflowId: 'open', taskQueue: 'nobody', args: [] });
   const tracker = await openTracker({
@@ -79,10 +79,10 @@ test('gc removes old runs, but for those whose workflow is open or whose journal
   expect(existsSync(ended) || existsSync(object.path)).toBe(false);
   expect(kept.map(({ path }) => path).sort()).toEqual([open, unsent].sort());
   expect(kept.map(({ why }) => why).join()).toMatch(/workflow open is open/);
-  expect(kept.map(({ why }) => why).join()).toMatch(/records are not sent.*runs sync/);
+  expect(kept.map(({ why }) => why).join()).toMatch(/records have not been sent.*runs sync/);
 });
 
-test('without Temporal the folders of all runs stay, and it says so', async () => {
+test('without Temporal the folders of all runs are kept, with a warning', async () => {
   const folder = run('another');
   const { stderr, exitCode } = await nautil('127.0.0.1:9', 'store', 'gc');
   expect(stderr).toContain('the folders of all runs are kept');
@@ -90,13 +90,13 @@ test('without Temporal the folders of all runs stay, and it says so', async () =
   expect(exitCode).toBe(0);
 });
 
-test('an age that cannot be meant is refused', async () => {
+test('an age without a number is rejected', async () => {
   const { stderr, exitCode } = await nautil(temporal.address, 'store', 'gc', '--older-than', 'soon');
   expect(stderr).toContain('30d, 12h');
   expect(exitCode).toBe(2);
 });
 
-test('nautil store shows what takes the room', async () => {
+test('nautil store shows what takes disk space', async () => {
   await store.put(Buffer.alloc(5_000), 'named');
   const { stdout } = await nautil(temporal.address, 'store', '--json');
   const kinds = JSON.parse(stdout) as StoredKind[];

@@ -1,12 +1,11 @@
-import { defaultTaskQueue, objectives, type Objective, type SweepInput } from '@nautil/contracts';
-import { InvalidArgumentError, Option, type Command } from 'commander';
-import { configurationFolder, whereTyped } from '../where-typed.js';
+import { type Command, Option } from 'commander';
+import { defaultTaskQueue, type Objective, objectives, type SweepInput } from '@nautil/contracts';
+import { addConfigOptions, type ConfigFlags, examples } from '../help.js';
 import { newWorkflowId } from '../new-workflow-id.js';
-import { examples } from '../program.js';
+import { positiveInteger, taskQueueName } from '../option-values.js';
+import { configurationFolder, workingFolder } from '../working-folder.js';
 
-interface SweepFlags {
-  configPath?: string;
-  configName?: string;
+interface SweepFlags extends ConfigFlags {
   workflowId?: string;
   random?: number;
   seed?: number;
@@ -17,26 +16,31 @@ interface SweepFlags {
   json?: true;
 }
 
-export function register(program: Command): void {
-  program
+export function addSweep(program: Command): void {
+  const command = program
     .command('sweep')
-    .summary('train once for each combination of values, and rank what comes of it')
+    .summary('train once for each combination of values, and rank the results')
     .description(
       'Starts a run for each combination of the overrides that have several values (a,b, choice(a,b), range(1,4), ' +
         'interval(0,1), tag(log,interval(1e-5,1e-3))), a few at a time, follows them, and ranks them.',
     )
-    .argument('<overrides...>', 'Hydra-style overrides; those with several values are what varies')
-    .option('-m, --multirun', 'accepted as Hydra spells it; a sweep is always one')
-    .option('--config-path <folder>', 'a folder of configurations (default: conf)')
-    .option('--config-name <name>', 'a configuration in it (default: text_classification_config)')
-    .option('--workflow-id <id>', 'the sweep’s name in Temporal and MLflow (default: made of the time)')
-    .option('--limit <n>', 'trials at a time (default: 2, so that one is prepared while another trains)', wholeNumber)
-    .addOption(
-      new Option('--objective <score>', 'what trials are compared by (default: val/f1_macro)').choices([...objectives]),
+    .argument('<overrides...>', 'Hydra-style overrides; those with several values vary')
+    .option('-m, --multirun', 'accepted because Hydra has it; a sweep always runs several');
+  addConfigOptions(command)
+    .option('--workflow-id <id>', 'the sweep’s name in Temporal and MLflow (default: sweep and the time)')
+    .option(
+      '--limit <n>',
+      'trials at a time (default: 2, so that one is prepared while another trains)',
+      positiveInteger,
     )
-    .option('--random <n>', 'draw so many combinations; without it all are tried', wholeNumber)
-    .option('--seed <n>', 'seed of the draw (default: 1)', wholeNumber)
-    .option('--task-queue <queue>', 'where workers wait', defaultTaskQueue)
+    .addOption(
+      new Option('--objective <score>', 'the score that ranks the trials (default: val/f1_macro)').choices([
+        ...objectives,
+      ]),
+    )
+    .option('--random <n>', 'draw this many combinations at random (default: try all)', positiveInteger)
+    .option('--seed <n>', 'seed of the random draw (default: 1)', positiveInteger)
+    .option('--task-queue <queue>', 'task queue of the workers', taskQueueName, defaultTaskQueue)
     .option('--detach', 'start it and return')
     .option('--json', 'print the result as JSON')
     .addHelpText(
@@ -46,7 +50,7 @@ export function register(program: Command): void {
         "sweep --config-name sst2 --random 10 --seed 7 'model.optim.lr=tag(log,interval(1e-5,1e-3))' --objective val/loss",
       )}
 
-\`npx nautil resume ID\` goes on with a sweep that was killed or cancelled: no finished trial is run again.`,
+\`npx nautil resume ID\` continues a sweep that was killed or cancelled; trials that have finished are not run again.`,
     )
     .action(sweep);
 }
@@ -62,14 +66,14 @@ async function sweep(overrides: string[], flags: SweepFlags): Promise<void> {
   const { client, close } = await connectToTemporal(addresses.temporalAddress);
   try {
     const input: SweepInput = {
-      config: configName,
+      ...(configName === undefined ? {} : { config: configName }),
       ...configurationFolder(flags.configPath),
-      cwd: whereTyped(),
+      cwd: workingFolder(),
       overrides,
-      random,
-      seed,
-      limit,
-      objective,
+      ...(random === undefined ? {} : { random }),
+      ...(seed === undefined ? {} : { seed }),
+      ...(limit === undefined ? {} : { limit }),
+      ...(objective === undefined ? {} : { objective }),
     };
     const handle = await client.workflow.start('sweep', {
       workflowId: flags.workflowId ?? newWorkflowId('sweep'),
@@ -80,9 +84,4 @@ async function sweep(overrides: string[], flags: SweepFlags): Promise<void> {
   } finally {
     await close();
   }
-}
-
-function wholeNumber(text: string): number {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('a whole number from 1 is expected.');
 }

@@ -1,11 +1,11 @@
-import { afterAll, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '@nautil/store/process';
+import { afterAll, expect, test } from '@jest/globals';
 import { nautilHome, packageRoot } from '@nautil/store';
+import { freePort } from '@nautil/store/process';
 
 // The likeliest mistakes with `up`, `status`, `down` and `doctor`, made with the program itself.
 

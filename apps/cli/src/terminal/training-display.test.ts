@@ -1,5 +1,5 @@
-import { expect, test } from '@jest/globals';
 import { PassThrough } from 'node:stream';
+import { expect, test } from '@jest/globals';
 import { formatDuration, TrainingDisplay } from './training-display.js';
 
 function recorded(isTTY: boolean) {

@@ -1,8 +1,9 @@
 import { SingleBar } from 'cli-progress';
 import pc from 'picocolors';
+import { asTyped } from '../output.js';
 
-/** Where a training is, as the display shows it. */
-export interface TrainingPlace {
+/** The progress of a training, as the display shows it. */
+export interface ShownProgress {
   step: number;
   totalSteps: number;
 
@@ -13,33 +14,32 @@ export interface TrainingPlace {
   secondsLeft: number;
 }
 
-/** Seconds between two plain lines: a log file should not hold a line a step. */
+/** Seconds between two plain lines, so that a log file does not get one line per step. */
 const secondsBetweenLines = 10;
 
 /**
- * Shows a training that runs: a bar with step, loss, speed and time left on a terminal, now and then a plain line
- * elsewhere. Other lines are printed above the bar.
+ * Shows the progress of a training: on a terminal a bar with step, loss, speed and time left; elsewhere a plain line every ten
+ * seconds. Other lines are printed above the bar. Writes to standard error, because standard output belongs to results.
  */
 export class TrainingDisplay {
   readonly #stream: NodeJS.WritableStream & { isTTY?: boolean };
   #bar: SingleBar | undefined;
   #lastLineAt = -Infinity;
 
-  /** @param stream - standard error by default: standard output belongs to results. */
   constructor(stream: NodeJS.WritableStream & { isTTY?: boolean } = process.stderr) {
     this.#stream = stream;
   }
 
-  /** Shows where training is. */
-  show(place: TrainingPlace): void {
-    if (this.#stream.isTTY) this.#draw(place);
-    else this.#writeNowAndThen(place);
+  /** Shows the current progress. */
+  show(progress: ShownProgress): void {
+    if (this.#stream.isTTY) this.#draw(progress);
+    else this.#writeSometimes(progress);
   }
 
-  /** Prints a line of its own. */
+  /** Prints a separate line. */
   line(text: string): void {
     this.#removeBar();
-    this.#stream.write(`${text}\n`);
+    this.#stream.write(`${asTyped(text)}\n`);
   }
 
   /** Prints a warning. */
@@ -47,18 +47,18 @@ export class TrainingDisplay {
     this.line(`${this.#stream.isTTY ? pc.yellow('warning') : 'warning'}: ${text}`);
   }
 
-  /** Ends the bar; the display can be used again. */
+  /** Removes the bar; the display can be used again. */
   close(): void {
     this.#removeBar();
     this.#lastLineAt = -Infinity;
   }
 
-  #draw(place: TrainingPlace): void {
+  #draw(progress: ShownProgress): void {
     const payload = {
-      loss: place.loss.toFixed(4),
-      epoch: place.epoch + 1,
-      speed: place.examplesPerSecond.toFixed(0),
-      left: formatDuration(place.secondsLeft),
+      loss: progress.loss.toFixed(4),
+      epoch: progress.epoch + 1,
+      speed: progress.examplesPerSecond.toFixed(0),
+      left: formatDuration(progress.secondsLeft),
     };
     if (this.#bar === undefined) {
       this.#bar = new SingleBar({
@@ -71,20 +71,20 @@ export class TrainingDisplay {
         clearOnComplete: true,
         gracefulExit: false,
       });
-      this.#bar.start(place.totalSteps, place.step, payload);
+      this.#bar.start(progress.totalSteps, progress.step, payload);
     } else {
-      this.#bar.update(place.step, payload);
+      this.#bar.update(progress.step, payload);
     }
   }
 
-  #writeNowAndThen(place: TrainingPlace): void {
+  #writeSometimes(progress: ShownProgress): void {
     const now = performance.now() / 1000;
-    const ended = place.step >= place.totalSteps;
+    const ended = progress.step >= progress.totalSteps;
     if (now - this.#lastLineAt < secondsBetweenLines && !ended) return;
     this.#lastLineAt = now;
     this.#stream.write(
-      `epoch ${place.epoch + 1}  step ${place.step}/${place.totalSteps}  loss ${place.loss.toFixed(4)}  ` +
-        `${place.examplesPerSecond.toFixed(0)} examples/s  ${formatDuration(place.secondsLeft)} left\n`,
+      `epoch ${progress.epoch + 1}  step ${progress.step}/${progress.totalSteps}  loss ${progress.loss.toFixed(4)}  ` +
+        `${progress.examplesPerSecond.toFixed(0)} examples/s  ${formatDuration(progress.secondsLeft)} left\n`,
     );
   }
 

@@ -1,12 +1,12 @@
 import { resolve } from 'node:path';
-import { UsageError, type Example } from '@nautil/contracts';
+import { type Example, UsageError } from '@nautil/contracts';
 import { readExamples } from '@nautil/datasets';
 import { Confusion, formatReport } from '@nautil/metrics';
+import { chunksOf } from '../chunks.js';
+import { printMessage, printResult } from '../output.js';
+import { zip } from '../zip.js';
 import type { HydraArguments } from './hydra-arguments.js';
 import { openModel } from './open-model.js';
-
-/** Examples that are classified at a time: memory stays flat on any file. */
-const chunkExamples = 512;
 
 /** Prints loss, accuracy and the report of an archive (`model.nemo_path`) on a labelled file (`model.test_ds.file_path`). */
 export async function evaluateArchive(args: HydraArguments, o: { cwd: string }): Promise<void> {
@@ -21,37 +21,37 @@ export async function evaluateArchive(args: HydraArguments, o: { cwd: string }):
         hint: 'model.test_ds.file_path=test.tsv',
       });
     const file = resolve(o.cwd, file_path);
-    const confusion = new Confusion(classifier.numClasses);
+    const { numClasses } = classifier;
+    const confusion = new Confusion(numClasses);
     let loss = 0;
     let count = 0;
-    const score = async (chunk: Example[]): Promise<void> => {
-      const answers = await classifier.predict(chunk.map(({ text }) => text));
-      for (const [i, { labelId, logits }] of answers.entries()) {
-        confusion.add(chunk[i]!.label, labelId);
-        loss += crossEntropy(logits, chunk[i]!.label);
-        count += 1;
+    for await (const examples of chunksOf(wholeExamples(file, { numSamples, numClasses }))) {
+      const predictions = await classifier.predict(examples.map(({ text }) => text));
+      for (const [{ label }, { labelId, logits }] of zip(examples, predictions)) {
+        confusion.add(label, labelId);
+        loss += crossEntropy(logits, label);
       }
-    };
-    let chunk: Example[] = [];
-    for await (const line of readExamples(file, { numSamples, numClasses: classifier.numClasses })) {
-      if ('reason' in line) process.stderr.write(`${file}:${line.line}: skipped: ${line.reason}\n`);
-      else if (chunk.push(line) === chunkExamples) {
-        await score(chunk);
-        chunk = [];
-      }
+      count += examples.length;
     }
-    if (chunk.length > 0) await score(chunk);
     const report = confusion.report(classifier.labels);
-    process.stdout.write(`${formatReport(report)}\n\n`);
-    process.stdout.write(
-      `test loss ${(loss / count).toFixed(4)}, accuracy ${report.accuracy.toFixed(4)}, macro F1 ${report.macro.f1.toFixed(4)}, on ${count} examples of ${file}\nmodel     ${path}\n`,
+    const scores = `accuracy ${report.accuracy.toFixed(4)}, macro F1 ${report.macro.f1.toFixed(4)}`;
+    await printResult(
+      `${formatReport(report)}\n\ntest loss ${(loss / count).toFixed(4)}, ${scores}, on ${count} examples of ${file}\nmodel     ${path}`,
     );
   } finally {
     classifier.close();
   }
 }
 
+/** The examples of a labelled file; faulty lines are reported and skipped. */
+async function* wholeExamples(file: string, options: Parameters<typeof readExamples>[1]): AsyncGenerator<Example> {
+  for await (const line of readExamples(file, options)) {
+    if ('reason' in line) printMessage(`${file}:${line.line}: skipped: ${line.reason}`);
+    else yield line;
+  }
+}
+
 function crossEntropy(logits: readonly number[], label: number): number {
   const max = Math.max(...logits);
-  return Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - max), 0)) + max - logits[label]!;
+  return Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - max), 0)) + max - (logits[label] ?? NaN);
 }

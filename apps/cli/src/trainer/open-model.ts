@@ -1,10 +1,11 @@
 import { resolve } from 'node:path';
-import { loadConfig, type Config } from '@nautil/config';
-import { Classifier } from '@nautil/training';
+import { type Config, loadConfig } from '@nautil/config';
 import { UsageError } from '@nautil/contracts';
+import { Classifier } from '@nautil/training';
+import { printMessage } from '../output.js';
 import type { HydraArguments } from './hydra-arguments.js';
 
-/** The archive that `model.nemo_path` names, opened, with the configuration that named it. */
+/** Opens the archive that `model.nemo_path` names. */
 export async function openModel(
   args: HydraArguments,
   o: { cwd: string; batchSize: (config: Config) => number },
@@ -16,6 +17,6 @@ export async function openModel(
   const path = resolve(o.cwd, nemo_path);
   const tokenizerFolder = tokenizer.vocab_file === null ? undefined : resolve(o.cwd, tokenizer.vocab_file, '..');
   const classifier = await Classifier.open(path, { batchSize: o.batchSize(config), tokenizerFolder });
-  for (const note of [...notes, ...classifier.notes]) process.stderr.write(`note: ${note}\n`);
+  for (const note of [...notes, ...classifier.notes]) printMessage(`note: ${note}`);
   return { classifier, config, path };
 }

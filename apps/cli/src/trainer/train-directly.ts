@@ -1,22 +1,20 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { finishTracking, progressAfter, stages, startTracking, trackingOfTraining } from '@nautil/activities';
-import { canonicalJson, claimFence, sha256Of } from '@nautil/store';
+import { experimentName, loadConfig } from '@nautil/config';
 import {
-  recordOf,
-  type EpochEvaluated,
   type Evaluated,
-  type StageResult,
   type Packaged,
+  recordOf,
   type ResolvedRun,
+  type StageResult,
   type TrainHeartbeat,
 } from '@nautil/contracts';
-import { experimentName, loadConfig } from '@nautil/config';
-import { formatHistory, formatReport } from '@nautil/metrics';
 import { stackAddresses } from '@nautil/stack';
-import { TrainingDisplay } from '../terminal/training-display.js';
+import { canonicalJson, claimFence, sha256Of } from '@nautil/store';
 import { runTask, type TrainOutcome } from '@nautil/trainer-process';
-import { TrainingInterrupted, type TrainControl } from '@nautil/training';
+import { type TrainControl, TrainingInterrupted } from '@nautil/training';
+import { printOutcome } from '../print-outcome.js';
+import { TrainingDisplay } from '../terminal/training-display.js';
 import type { HydraArguments } from './hydra-arguments.js';
 
 /** A download says how far it is no more often than this. */
@@ -56,17 +54,7 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
     display.close();
   }
 
-  const out = (text: string): void => void process.stdout.write(`${text}\n`);
-  const evaluations = await evaluationsIn(evaluated.evaluations.path);
-  if (evaluations.length > 0) out(`\n${formatHistory(evaluations)}`);
-  if (evaluated.report) out(`\n${formatReport(evaluated.report)}`);
-  if (evaluated.scores) {
-    const { split, accuracy, f1Macro, examples } = evaluated.scores;
-    out(`\n${split} accuracy ${accuracy.toFixed(4)}, macro F1 ${f1Macro.toFixed(4)}, on ${examples} examples`);
-  }
-  out('');
-  if (tracking.url) out(`MLflow    ${tracking.url}`);
-  out(`model     ${packaged.nemo.path}`);
+  await printOutcome({ ...evaluated, nemo: packaged.nemo, mlflowUrl: tracking.url });
 }
 
 /**
@@ -156,9 +144,4 @@ async function runStages(
   );
   const packaged = await stage('package', () => stages.packageModel({ run, inputs, tokens, evaluated, echo: o.echo }));
   return { evaluated, packaged };
-}
-
-async function evaluationsIn(path: string): Promise<EpochEvaluated[]> {
-  const lines = (await readFile(path, 'utf8')).split('\n').filter((line) => line !== '');
-  return lines.map((line) => JSON.parse(line) as EpochEvaluated);
 }

@@ -1,29 +1,50 @@
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { Client, Connection } from '@temporalio/client';
+import { temporal } from '@temporalio/proto';
+import {
+  bundleWorkflowCode,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type WorkerOptions as TemporalWorkerOptions,
+  type WorkflowBundleOption,
+} from '@temporalio/worker';
 import { createActivities } from '@nautil/activities';
 import { gpuTaskQueue, homeTaskQueue, TemporalUnreachable, trainingSignal } from '@nautil/contracts';
 import { homeId, openArtifactStore } from '@nautil/store';
-import { Client, Connection } from '@temporalio/client';
-import { bundleWorkflowCode, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
-import type { WorkerSettings } from './worker-options.js';
+import { stopListeningForInterruption } from '../interruption.js';
+import { printMessage } from '../output.js';
 
-/** A training that is interrupted writes a checkpoint before the worker ends. */
-const graceTime = '2 minutes';
+export interface WorkerOptions {
+  /** cpu: workflows, and every stage but training and evaluation; gpu: training and evaluation; all: both. */
+  role: 'cpu' | 'gpu' | 'all';
+  taskQueue: string;
 
-/** Activities of the cpu role at a time, on each of its queues. */
-const cpuStages = 4;
+  /** Trainings and evaluations at a time; each needs a whole device. */
+  trainings: number;
+}
 
-/** Workflows that are kept ready in memory; others are replayed from their history when they go on. */
-const cachedWorkflows = 50;
+/** How long stages may take to end after a signal. A training writes a checkpoint in this time. */
+const shutdownForceTime = '2 minutes';
+
+/** Activities at a time on each queue of the cpu role. */
+const cpuActivities = 4;
+
+/** Workflows that stay in memory; others are replayed from their history when they continue. */
+const maxCachedWorkflows = 50;
 
 /**
- * Runs the workers of a role until SIGINT or SIGTERM, then lets their stages end: training hands over with a checkpoint.
+ * Runs the workers of a role until SIGINT or SIGTERM, then lets their stages end.
  *
- * Each role takes from two queues: that of everybody, and that of the workers that share this state folder, where the later
- * stages of the runs that began here are.
+ * Each role polls two queues: one that all workers share, and one of the workers that share this state folder, because the
+ * later stages of a run need the files of the earlier ones.
  */
-export async function runWorkers({ role, taskQueue, trainings }: WorkerSettings): Promise<void> {
+export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions): Promise<void> {
   const address = process.env['NAUTIL_TEMPORAL_ADDRESS'] ?? '127.0.0.1:7233';
   const trackingUri = process.env['MLFLOW_TRACKING_URI'] ?? 'http://127.0.0.1:5000';
+  stopListeningForInterruption();
   Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM'] });
   const connection = await NativeConnection.connect({ address }).catch((error: unknown) => {
     throw new TemporalUnreachable(`no Temporal server answers at ${address}`, {
@@ -33,41 +54,39 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerSettings)
   });
   const client = new Client({ connection: Connection.lazy({ address }) });
   const home = await homeId();
-  const ofHome = { cpu: homeTaskQueue(taskQueue, home), gpu: homeTaskQueue(gpuTaskQueue(taskQueue), home) };
+  const homeQueues = { cpu: homeTaskQueue(taskQueue, home), gpu: homeTaskQueue(gpuTaskQueue(taskQueue), home) };
   const activities = createActivities({
     trackingUri,
     signalProgress: (workflowId, progress) => client.workflow.getHandle(workflowId).signal(trainingSignal, progress),
     home,
     artifacts: openArtifactStore(),
-    isPolled: async (queue) => (role === 'all' && queue === ofHome.gpu) || isPolled(client, queue),
+    isPolled: async (queue) => (role === 'all' && queue === homeQueues.gpu) || isPolled(client, queue),
     trainings,
   });
-  const common: WorkerOptions = {
+  const common: TemporalWorkerOptions = {
     connection,
     taskQueue,
     activities,
-    // NOTE: the SDK's shutdownGraceTime passes before activities hear of the shutdown: training would go on for as long.
-    shutdownForceTime: graceTime,
-    // NOTE: the SDK's default lets a minute pass between heartbeats, whatever the stage says.
+    // NOTE: not shutdownGraceTime: activities learn of the shutdown only after it, so training would continue for as long.
+    shutdownForceTime,
+    // NOTE: the SDK's default throttles heartbeats to one per minute, however often a stage sends them.
     maxHeartbeatThrottleInterval: '2 seconds',
     defaultHeartbeatThrottleInterval: '2 seconds',
   };
   const workers: Worker[] = [];
   if (role !== 'gpu') {
-    const cpu = { ...common, maxConcurrentActivityTaskExecutions: cpuStages };
-    const workflowBundle = await bundleWorkflows();
-    workers.push(await Worker.create({ ...cpu, workflowBundle, maxCachedWorkflows: cachedWorkflows }));
-    workers.push(await Worker.create({ ...cpu, taskQueue: ofHome.cpu }));
+    const cpu = { ...common, maxConcurrentActivityTaskExecutions: cpuActivities };
+    const workflowBundle = await bundledWorkflows();
+    workers.push(await Worker.create({ ...cpu, workflowBundle, maxCachedWorkflows }));
+    workers.push(await Worker.create({ ...cpu, taskQueue: homeQueues.cpu }));
   }
   if (role !== 'cpu') {
-    for (const queue of [gpuTaskQueue(taskQueue), ofHome.gpu])
+    for (const queue of [gpuTaskQueue(taskQueue), homeQueues.gpu])
       workers.push(
         await Worker.create({ ...common, taskQueue: queue, maxConcurrentActivityTaskExecutions: trainings }),
       );
   }
-  process.stderr.write(
-    `worker ready: role ${role}, task queue ${taskQueue}, state folder ${home}, Temporal at ${address}\n`,
-  );
+  printMessage(`worker ready: role ${role}, task queue ${taskQueue}, state folder ${home}, Temporal at ${address}`);
   try {
     await Promise.all(workers.map((worker) => worker.run()));
   } finally {
@@ -75,22 +94,25 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerSettings)
   }
 }
 
-/** Whether a worker has asked for activities of a queue in the last minutes. */
+/** Whether a worker has polled a queue for activities in the last minutes. */
 async function isPolled(client: Client, taskQueue: string): Promise<boolean> {
   const { pollers } = await client.workflowService.describeTaskQueue({
     namespace: client.options.namespace,
     taskQueue: { name: taskQueue },
-    taskQueueType: 2, // activities
+    taskQueueType: temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
   });
-  return (pollers ?? []).length > 0;
+  return pollers.length > 0;
 }
 
-/** The workflows as one script for Temporal's sandbox; TypeScript's `.js` imports name `.ts` files. */
-function bundleWorkflows(): ReturnType<typeof bundleWorkflowCode> {
+/** The workflows as one script for Temporal's sandbox: built ahead of time in a package, made here in a checkout. */
+async function bundledWorkflows(): Promise<WorkflowBundleOption> {
+  const codePath = fileURLToPath(new URL('./workflow-bundle.js', import.meta.url));
+  if (existsSync(codePath)) return { codePath };
   return bundleWorkflowCode({
     workflowsPath: createRequire(import.meta.url).resolve('@nautil/workflows'),
     webpackConfigHook: (config) => ({
       ...config,
+      // TypeScript's `.js` imports name `.ts` files.
       resolve: { ...config.resolve, extensionAlias: { '.js': ['.ts', '.js'] } },
     }),
   });

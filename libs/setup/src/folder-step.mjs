@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-// Written into a folder when it is complete, and only then: a folder without it is the remains of an interrupted set-up.
+// Written into a folder last, when it is complete: a folder without it was left by an interrupted set-up.
 const stampName = '.nautil-setup.json';
 
-/** The content of a folder's stamp; undefined when the folder is missing or was never finished. */
+/** The content of a folder's stamp; undefined when the folder is missing or incomplete. */
 export function readStamp(folder) {
   try {
     return JSON.parse(readFileSync(join(folder, stampName), 'utf8'));
@@ -19,7 +19,7 @@ export function writeStamp(folder, stamp) {
   renameSync(join(folder, `${stampName}.tmp`), join(folder, stampName));
 }
 
-/** Puts a finished folder in its place, over what an older version left there. */
+/** Moves a finished folder into its place, replacing an older version. */
 export function moveIntoPlace(made, target) {
   mkdirSync(dirname(target), { recursive: true });
   rmSync(target, { recursive: true, force: true });
@@ -28,7 +28,7 @@ export function moveIntoPlace(made, target) {
 
 export const sha256 = (text) => createHash('sha256').update(text).digest('hex');
 
-/** Bytes in all files below a folder, as text for a progress line. */
+/** The size of all files below a folder, for a progress line. */
 export function sizeOfFolder(folder) {
   let bytes = 0;
   const add = (path) => {
@@ -38,7 +38,7 @@ export function sizeOfFolder(folder) {
         else bytes += statSync(join(path, entry.name)).size;
       }
     } catch {
-      // pip removes files while we look
+      // pip may remove files meanwhile
     }
   };
   add(folder);

@@ -3,12 +3,12 @@ import net from 'node:net';
 import { Interrupted } from './setup-error.mjs';
 
 /**
- * Does the work while no other set-up of the same folder runs; waits for one that does. The lock is a Linux abstract socket:
- * the kernel gives it back when its holder ends, however it ends, and whoever waits is connected to the holder and sees that.
+ * Runs `work` while no other process holds the lock of the same folder; waits for one that does. The lock is a Linux abstract
+ * socket: the kernel releases it when its holder ends, however that happens, and closes the connections of the waiting processes.
  */
 export async function onlyOne(folder, { signal, log }, work) {
   const address = `\0nautil-setup-${createHash('sha256').update(folder).digest('hex').slice(0, 32)}`;
-  let said = false;
+  let logged = false;
   for (;;) {
     const lock = await listen(address);
     if (lock) {
@@ -18,8 +18,8 @@ export async function onlyOne(folder, { signal, log }, work) {
         lock.close();
       }
     }
-    if (!said) log('another set-up of this checkout is running: waiting for it');
-    said = true;
+    if (!logged) log(`another set-up of ${folder} is running: waiting for it`);
+    logged = true;
     await untilClosed(address, signal);
     if (signal.aborted) throw new Interrupted();
   }

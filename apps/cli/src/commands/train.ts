@@ -1,0 +1,33 @@
+import type { Command } from 'commander';
+import { Interrupted } from '@nautil/contracts';
+import { interruption } from '../interruption.js';
+import { addHydraCommand } from '../trainer/hydra-command.js';
+
+export function addTrain(program: Command): void {
+  addHydraCommand(program, {
+    name: 'train',
+    summary: 'train in this process, without Temporal',
+    description:
+      'Runs all stages of a training in this process, without Temporal. MLflow receives the run when its server is up ' +
+      '(MLFLOW_TRACKING_URI, or the server of `nautil up`); otherwise the run’s journal keeps it for `nautil runs sync`.',
+    examples: [
+      'train model.train_ds.file_path=train.tsv model.validation_ds.file_path=dev.tsv trainer.max_epochs=2',
+      'train --config-name sst2 exp_manager.resume_if_exists=true exp_manager.resume_ignore_no_checkpoint=true',
+    ],
+    notes:
+      'Ctrl-C ends a training with a checkpoint. With exp_manager.resume_if_exists=true the same command continues from it.\n' +
+      'In a checkout, `npx nx run trainer:train -- …` does the same.',
+    run: async (args, cwd) => {
+      const { trainDirectly } = await import('../trainer/train-directly.js');
+      try {
+        await trainDirectly(args, { cwd, signal: interruption });
+      } catch (error) {
+        if (!interruption.aborted) throw error;
+        throw new Interrupted('interrupted', {
+          hint: 'the same command with exp_manager.resume_if_exists=true continues from the last checkpoint',
+          cause: error,
+        });
+      }
+    },
+  });
+}

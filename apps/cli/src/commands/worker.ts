@@ -1,0 +1,44 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { defaultTaskQueue } from '@nautil/contracts';
+import { examples } from '../help.js';
+import { taskQueueName } from '../option-values.js';
+import type { WorkerOptions } from '../worker/run-workers.js';
+
+const roles = ['cpu', 'gpu', 'all'] as const satisfies WorkerOptions['role'][];
+
+export function addWorker(program: Command): void {
+  program
+    .command('worker')
+    .summary('run a Temporal worker in this terminal')
+    .description(
+      'Runs the workflows and stages of Nautil that Temporal assigns to it, until SIGINT or SIGTERM. Its stages then end first, for up ' +
+        'to two minutes; a training writes a checkpoint. `nautil up` starts a worker in the background.',
+    )
+    .addOption(
+      new Option('--role <role>', 'cpu: everything but training and evaluation; gpu: only those; all: both')
+        .choices(roles)
+        .default('all'),
+    )
+    .option('--task-queue <queue>', 'task queue; training has its own, named after it', taskQueueName, defaultTaskQueue)
+    .option('--trainings <n>', 'trainings and evaluations at a time; each needs a whole device', trainingCount, 1)
+    .addHelpText(
+      'after',
+      `${examples('worker', 'worker --role cpu', 'worker --role gpu --trainings 2')}
+
+Environment:
+  NAUTIL_TEMPORAL_ADDRESS      Temporal's address (default 127.0.0.1:7233)
+  MLFLOW_TRACKING_URI          MLflow's address (default http://127.0.0.1:5000)
+  NAUTIL_HOME                  the state folder
+  NAUTIL_ARTIFACTS             a folder or http address that workers with other state folders use too
+  NAUTIL_HEARTBEAT_TIMEOUT_MS  how long a worker may send no heartbeat before another takes its stages (default 60000)`,
+    )
+    .action(async (options: WorkerOptions) => {
+      const { runWorkers } = await import('../worker/run-workers.js');
+      await runWorkers(options);
+    });
+}
+
+function trainingCount(text: string): number {
+  if (/^[1-9]\d{0,2}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('a whole number from 1 to 999 is expected.');
+}

@@ -1,0 +1,23 @@
+import { once } from 'node:events';
+import { isCheckout } from '@nautil/store';
+
+// Every command writes through these functions: results to standard output, everything else to standard error.
+
+/** Writes a result, and waits while whoever reads standard output is slower than we are. */
+export async function printResult(text: string): Promise<void> {
+  if (!process.stdout.write(`${text}\n`)) await once(process.stdout, 'drain');
+}
+
+/** Writes a result as JSON, for other programs. */
+export const printJson = (value: unknown): Promise<void> => printResult(JSON.stringify(value, null, 2));
+
+/** Writes a message for the person at the terminal. */
+export function printMessage(text: string): void {
+  process.stderr.write(`${asTyped(text)}\n`);
+}
+
+/**
+ * A text with the program's name as it is typed here. Help and hints are written for a checkout, where `npx nautil` runs the
+ * checkout's own program. Anywhere else npx may fetch an unrelated package of that name from the registry.
+ */
+export const asTyped = (text: string): string => (isCheckout() ? text : text.replaceAll('npx nautil', 'nautil'));

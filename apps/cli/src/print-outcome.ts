@@ -1,0 +1,31 @@
+import type { ClassificationReport, FileRef, RunScores } from '@nautil/contracts';
+import { formatHistory, formatReport } from '@nautil/metrics';
+import { printResult } from './output.js';
+import { readEvaluations } from './read-evaluations.js';
+
+/** What a run produced. */
+export interface RunOutcome {
+  nemo: FileRef;
+  evaluations?: FileRef | undefined;
+  report?: ClassificationReport | undefined;
+  scores?: RunScores | undefined;
+  temporalUrl?: string | undefined;
+  mlflowUrl?: string | undefined;
+}
+
+/** Prints the scores of a run by epoch and by class, its addresses, and the path of its archive. */
+export async function printOutcome({ nemo, evaluations, report, scores, ...urls }: RunOutcome): Promise<void> {
+  const history = evaluations === undefined ? [] : await readEvaluations(evaluations.path);
+  if (history.length > 0) await printResult(`\n${formatHistory(history)}`);
+  if (report) await printResult(`\n${formatReport(report)}`);
+  if (scores) {
+    const { split, examples, accuracy, f1Macro } = scores;
+    await printResult(
+      `\n${split} accuracy ${accuracy.toFixed(4)}, macro F1 ${f1Macro.toFixed(4)}, on ${examples} examples`,
+    );
+  }
+  await printResult('');
+  if (urls.temporalUrl !== undefined) await printResult(`Temporal  ${urls.temporalUrl}`);
+  if (urls.mlflowUrl !== undefined) await printResult(`MLflow    ${urls.mlflowUrl}`);
+  await printResult(`model     ${nemo.path}`);
+}

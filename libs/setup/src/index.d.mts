@@ -1,0 +1,44 @@
+/** One thing to install. */
+export interface SetupStep {
+  name: string;
+
+  /** Disk space that it needs while it is made. */
+  neededBytes: number;
+
+  /** What is installed, in a few words; undefined when it is missing or incomplete. */
+  done: () => string | undefined;
+  make: (context: StepContext) => Promise<void>;
+}
+
+export interface StepContext {
+  signal: AbortSignal;
+  log: (line: string) => void;
+
+  /** A temporary folder, which is removed afterwards. */
+  work: string;
+}
+
+export interface InstallOptions {
+  /** The state folder. */
+  home: string;
+  signal: AbortSignal;
+  log: (line: string) => void;
+
+  /** The Python for the virtual environment; default: NAUTIL_PYTHON, else the first suitable one on the PATH. */
+  python?: string | undefined;
+
+  /** Install the TensorFlow library with CUDA. */
+  gpu?: boolean;
+
+  /** Steps to run before the programs are installed. */
+  before?: SetupStep[];
+}
+
+/** Installs the Python environment, the TensorFlow library and the default weights, as far as they are missing. */
+export function installPrograms(options: InstallOptions): Promise<void>;
+
+/** A failure that the user can act on. */
+export class SetupError extends Error {
+  readonly hint: string;
+  readonly exitCode: number;
+}

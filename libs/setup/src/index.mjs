@@ -1,0 +1,2 @@
+export { installPrograms } from './install-programs.mjs';
+export { SetupError } from './setup-error.mjs';

@@ -1,0 +1,56 @@
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { defaultWeights } from './default-weights.mjs';
+import { onlyOne } from './only-one.mjs';
+import { checkPlatform, checkRoom } from './platform.mjs';
+import { pythonEnvironment } from './python-environment.mjs';
+import { Interrupted } from './setup-error.mjs';
+import { tensorflowGpuLibrary, tensorflowLibrary } from './tensorflow-library.mjs';
+
+/**
+ * Installs what is missing, step by step. A complete step is skipped. An interrupted one starts from scratch the next time,
+ * because a step only counts as complete when its last file is in place.
+ *
+ * @param {import('./index.d.mts').InstallOptions} options
+ */
+export async function installPrograms({ home, signal, log, python, gpu = false, before = [] }) {
+  log(`platform: ${checkPlatform()}`);
+  const place = { home, chosenPython: python ?? process.env.NAUTIL_PYTHON };
+  const programs = [pythonEnvironment, gpu ? tensorflowGpuLibrary : tensorflowLibrary, defaultWeights];
+  const steps = [...before, ...programs.map((step) => step(place))];
+  await onlyOne(home, { signal, log }, () => runSteps(steps, { home, signal, log }));
+}
+
+async function runSteps(steps, { home, signal, log }) {
+  const work = join(home, 'tmp', `setup-${process.pid}`);
+  removeRemains(join(home, 'tmp'));
+  const missing = steps.filter((step) => step.done() === undefined);
+  checkRoom(
+    home,
+    missing.reduce((sum, step) => sum + step.neededBytes, 0),
+  );
+  try {
+    for (const step of steps) {
+      if (signal.aborted) throw new Interrupted();
+      if (missing.includes(step)) {
+        mkdirSync(work, { recursive: true });
+        const started = Date.now();
+        await step.make({ signal, log, work });
+        rmSync(work, { recursive: true, force: true });
+        log(`${step.name}: ready after ${((Date.now() - started) / 1000).toFixed(0)} s`);
+      } else {
+        log(`${step.name}: ready (${step.done()})`);
+      }
+    }
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** Removes the temporary folders of set-ups that were killed. The caller holds the lock, so none of them is in use. */
+function removeRemains(folder) {
+  mkdirSync(folder, { recursive: true });
+  for (const name of readdirSync(folder)) {
+    if (name.startsWith('setup-')) rmSync(join(folder, name), { recursive: true, force: true });
+  }
+}
