@@ -180,7 +180,7 @@ test('resume_if_exists goes on from the last checkpoint, for more epochs, and sa
   const place = ['exp_manager.explicit_log_dir=again', 'exp_manager.resume_if_exists=true'];
   const without = await train(home, [...overrides, ...place, 'trainer.max_epochs=1']);
   expect(without.exitCode).toBe(2);
-  expect(without.stderr).toMatch(/no checkpoint to go on from[^]*resume_ignore_no_checkpoint=true/);
+  expect(without.stderr).toMatch(/no checkpoint to resume from[^]*resume_ignore_no_checkpoint=true/);
 
   const ignore = 'exp_manager.resume_ignore_no_checkpoint=true';
   expect(await train(home, [...overrides, ...place, ignore, 'trainer.max_epochs=1'])).toMatchObject({ exitCode: 0 });
