@@ -1,6 +1,6 @@
 #!/usr/bin/env node
+// The program in a checkout. It loads the TypeScript; a built package has the compiled program under this name.
 import { register } from 'tsx/esm/api';
 
 register();
-const { main } = await import('../src/main.ts');
-process.exitCode = await main(process.argv.slice(2));
+await import('../src/nautil.ts');

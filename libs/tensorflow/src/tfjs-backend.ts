@@ -120,6 +120,13 @@ function attrOf(type: number, value: unknown): Attr {
   return dtype;
 }
 
+/** The exports of tfjs-node.cjs. */
+interface TfjsNode {
+  tf: Tf;
+  NodeJSKernelBackend: new (binding: TracingBinding, packageName: string) => NodeBackend & KernelBackend;
+  registerAllKernels: () => void;
+}
+
 /** tfjs, connected to a binding that records into graphs. */
 export interface Tracer {
   tf: Tf;
@@ -134,16 +141,12 @@ let opened: Tracer | undefined;
 /** Loads tfjs with the tracing backend. The first call takes about 0.4 s. */
 export function tracer(): Tracer {
   if (opened) return opened;
-  // tfjs-node's modules are CommonJS and require tfjs; requiring it here too is the only way to share their engine.
   const require = createRequire(import.meta.url);
-  const tf = require('@tensorflow/tfjs') as Tf;
-  const { NodeJSKernelBackend } = require('@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js') as {
-    NodeJSKernelBackend: new (binding: TracingBinding, packageName: string) => NodeBackend & KernelBackend;
-  };
+  const { tf, NodeJSKernelBackend, registerAllKernels } = require('./tfjs-node.cjs') as TfjsNode;
   const binding = new TracingBinding();
   const backend = new NodeJSKernelBackend(binding, '@tensorflow/tfjs-node');
   tf.registerBackend(backendName, () => backend);
-  require('@tensorflow/tfjs-node-gpu/dist/register_all_kernels.js');
+  registerAllKernels();
   for (const kernel of tracedKernels(tf, backendName)) {
     tf.unregisterKernel(kernel.kernelName, backendName);
     tf.registerKernel({ ...kernel, backendName });

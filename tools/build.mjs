@@ -1,0 +1,120 @@
+// Builds dist/nautil, the npm package of the program: it runs with Node alone, outside a checkout and without tsx. Also packs it.
+//   node tools/build.mjs
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { bundleWorkflowCode } from '@temporalio/worker';
+import { build } from 'esbuild';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const dist = join(root, 'dist');
+const out = join(dist, 'nautil');
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+// The npm registry has an unrelated package named `nautil`, so the package has another name than its command.
+const packageName = 'nautil-ft';
+
+// Has an install script that downloads a native addon, which Nautil does not use.
+const bundled = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs'];
+const external = Object.keys(manifest.dependencies).filter((name) => !bundled.includes(name));
+
+rmSync(dist, { recursive: true, force: true });
+mkdirSync(join(out, 'lib'), { recursive: true });
+
+// Files that the code starts or loads by URL are entries of their own. Shared chunks lie beside them in lib, so that relative
+// URLs mean the same in a chunk as in its source.
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  metafile: true,
+  logLevel: 'warning',
+};
+const program = await build({
+  ...common,
+  entryPoints: {
+    'bin/nautil': 'apps/cli/src/nautil.ts',
+    'lib/print-tensorflow-version': 'apps/cli/src/print-tensorflow-version.ts',
+    'lib/tokenize-worker': 'libs/tokenization/src/tokenize-worker.ts',
+    'lib/trainer-child': 'libs/trainer-process/src/child.ts',
+  },
+  format: 'esm',
+  splitting: true,
+  outdir: out,
+  outExtension: { '.js': '.mjs' },
+  chunkNames: 'lib/[name]-[hash]',
+  external,
+});
+const tfjs = await build({
+  ...common,
+  entryPoints: ['libs/tensorflow/src/tfjs-node.cjs'],
+  format: 'cjs',
+  outfile: join(out, 'lib', 'tfjs-node.cjs'),
+});
+const { code } = await bundleWorkflowCode({
+  workflowsPath: createRequire(import.meta.url).resolve('@nautil/workflows'),
+  webpackConfigHook: (config) => ({
+    ...config,
+    resolve: { ...config.resolve, extensionAlias: { '.js': ['.ts', '.js'] } },
+  }),
+});
+writeFileSync(join(out, 'lib', 'workflow-bundle.js'), code);
+
+for (const folder of ['conf', 'samples']) cpSync(join(root, folder), join(out, folder), { recursive: true });
+cpSync(join(root, 'tools', 'build', 'README.md'), join(out, 'README.md'));
+for (const file of ['LICENSE', 'NOTICE', 'CHANGELOG.md'])
+  if (existsSync(join(root, file))) cpSync(join(root, file), join(out, file));
+writeFileSync(join(out, 'THIRD-PARTY-LICENSES.txt'), licencesOf([program.metafile, tfjs.metafile]));
+writeFileSync(join(out, 'package.json'), `${JSON.stringify(packageManifest(), null, 2)}\n`);
+
+const tarball = execFileSync('npm', ['pack', '--silent', '--pack-destination', dist], {
+  cwd: out,
+  encoding: 'utf8',
+}).trim();
+console.log(`${join('dist', 'nautil')} and ${join('dist', tarball)} written`);
+console.log(`install it elsewhere with: npm install ${join(dist, tarball)}`);
+
+function packageManifest() {
+  const outputs = Object.values(program.metafile.outputs);
+  const imported = new Set(
+    outputs.flatMap(({ imports }) =>
+      imports.filter((one) => one.external).flatMap(({ path }) => external.filter((name) => isWithin(path, name))),
+    ),
+  );
+  return {
+    name: packageName,
+    version: manifest.version,
+    description: manifest.description,
+    license: manifest.license,
+    type: 'module',
+    bin: { nautil: 'bin/nautil.mjs' },
+    engines: manifest.engines,
+    os: ['linux'],
+    cpu: ['x64'],
+    dependencies: Object.fromEntries([...imported].sort().map((name) => [name, manifest.dependencies[name]])),
+    // MLflow's tags name the commit that a run was made with.
+    gitHead: execFileSync('git', ['rev-parse', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim(),
+  };
+}
+
+function isWithin(path, name) {
+  return path === name || path.startsWith(`${name}/`);
+}
+
+/** The licences of the npm packages that are part of the bundles. */
+function licencesOf(metafiles) {
+  const inputs = metafiles.flatMap(({ inputs }) => Object.keys(inputs));
+  const folders = new Set(
+    inputs.map((path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]).filter(Boolean),
+  );
+  const texts = [...folders].sort().map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
+    const file = readdirSync(join(root, folder)).find((entry) => /^licen[cs]e/i.test(entry));
+    const text = file === undefined ? '' : readFileSync(join(root, folder, file), 'utf8').trim();
+    return `${name} ${version} (${license})\n\n${text}`;
+  });
+  return `Bundled in this package:\n\n${texts.join(`\n\n${'-'.repeat(80)}\n\n`)}\n`;
+}
