@@ -50,7 +50,7 @@ async function trainAndPackage(encoder: string, overrides: string[]): Promise<Pa
   const activities = createActivities({
     trackingUri: 'http://127.0.0.1:9',
     signalProgress: () => Promise.resolve(),
-    home: 'here',
+    stateFolderId: 'here',
     isPolled: () => Promise.resolve(true),
     trainings: 1,
   });

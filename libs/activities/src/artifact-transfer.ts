@@ -6,68 +6,68 @@ import { type ArtifactStore, fileRef, fileRefsIn, runFolder, stageOutput, Store 
 import { FilesNotShared } from './errors.js';
 import type { WorkerContext } from './route-run.js';
 
-/** Path of a file that lies in the artifact store, for workers that have no copy. */
-const passed = /^artifact:(.+)$/;
+/** The path of a file in the artifact store, as recorded for workers that have no copy of it. */
+const artifactPath = /^artifact:(.+)$/;
 
-type Passing = Pick<ResolvedRun, 'home' | 'queues'>;
+type RoutedRun = Pick<ResolvedRun, 'home' | 'queues'>;
 
 /**
- * Brings the files of a run to a worker with another state folder, and what it makes back. Files are named by digest all the way, so
- * that nothing depends on which worker a stage runs on. Between workers that share their files it does nothing.
+ * Copies the files of a run between workers with different state folders, through the artifact store. Files are identified by
+ * their digests, so results do not depend on the worker that runs a stage. Does nothing between workers that share their files.
  */
 export class ArtifactTransfer {
-  readonly #workplace: WorkerContext;
+  readonly #worker: WorkerContext;
   readonly #store = new Store();
 
-  constructor(workplace: WorkerContext) {
-    this.#workplace = workplace;
+  constructor(worker: WorkerContext) {
+    this.#worker = worker;
   }
 
-  /** Whether the run's own folder is elsewhere. */
-  isAway(run: Passing): boolean {
-    return run.home !== undefined && run.home !== this.#workplace.home;
+  /** True when the run's folder belongs to another state folder. */
+  isRemote(run: RoutedRun): boolean {
+    return run.home !== undefined && run.home !== this.#worker.stateFolderId;
   }
 
-  /** The store that the files of a run go through; undefined when they go through none. */
-  artifactsOf(run: Passing): ArtifactStore | undefined {
-    if (run.queues.gpuSharesFiles && !this.isAway(run)) return undefined;
-    if (!this.#workplace.artifacts) throw new FilesNotShared(run.home ?? 'unknown', this.#workplace.home);
-    return this.#workplace.artifacts;
+  /** The artifact store that transfers the files of a run; undefined when its workers share their files. */
+  storeOf(run: RoutedRun): ArtifactStore | undefined {
+    if (run.queues.gpuSharesFiles && !this.isRemote(run)) return undefined;
+    if (!this.#worker.artifacts) throw new FilesNotShared(run.home ?? 'unknown', this.#worker.stateFolderId);
+    return this.#worker.artifacts;
   }
 
-  /** What an activity is asked for, with every file on this machine. */
-  async receive<T extends { run: ResolvedRun }>(request: T): Promise<T> {
-    const artifacts = this.artifactsOf(request.run);
+  /** The request of an activity, with every file downloaded to this machine. */
+  async pull<T extends { run: ResolvedRun }>(request: T): Promise<T> {
+    const artifacts = this.storeOf(request.run);
     if (!artifacts) return request;
-    const away = this.isAway(request.run);
-    const here = await mapFiles(request, async (ref) => {
-      const name = passed.exec(ref.path)?.[1];
-      if (name === undefined && !away) return ref;
+    const remote = this.isRemote(request.run);
+    const local = await mapFiles(request, async (ref) => {
+      const name = artifactPath.exec(ref.path)?.[1];
+      if (name === undefined && !remote) return ref;
       return artifacts.bring(ref, this.#store, name ?? basename(ref.path));
     });
-    if (!away) return here;
-    const { workflowId, runKey } = here.run;
+    if (!remote) return local;
+    const { workflowId, runKey } = local.run;
     const folder = runFolder(workflowId, runKey);
     await mkdir(folder, { recursive: true });
-    const run = { ...here.run, folder, logDir: join(folder, 'experiment') };
-    return { ...here, run, ...(await withEncoder(here)) };
+    const run = { ...local.run, folder, logDir: join(folder, 'experiment') };
+    return { ...local, run, ...(await withEncoder(local)) };
   }
 
-  /** What an activity made, kept where the other workers find it. */
-  async send<T>(run: Passing, made: T): Promise<T> {
-    const artifacts = this.artifactsOf(run);
-    if (!artifacts) return made;
-    const away = this.isAway(run);
-    return mapFiles(made, async (ref) => {
-      if (passed.test(ref.path)) return ref;
+  /** The result of an activity, with every file uploaded to the artifact store. */
+  async push<T>(run: RoutedRun, result: T): Promise<T> {
+    const artifacts = this.storeOf(run);
+    if (!artifacts) return result;
+    const remote = this.isRemote(run);
+    return mapFiles(result, async (ref) => {
+      if (artifactPath.test(ref.path)) return ref;
       await artifacts.put(ref);
-      return away ? { ...ref, path: `artifact:${basename(ref.path)}` } : ref;
+      return remote ? { ...ref, path: `artifact:${basename(ref.path)}` } : ref;
     });
   }
 
-  /** Adds the files of the encoder, which lie anywhere on this machine, to what is sent. */
-  async listEncoder<T extends CachedInputs>(run: Passing, inputs: T): Promise<T> {
-    if (!this.artifactsOf(run)) return inputs;
+  /** Adds references to the files of the encoder, which may be anywhere on this machine, so that `push` uploads them. */
+  async addEncoderFiles<T extends CachedInputs>(run: RoutedRun, inputs: T): Promise<T> {
+    if (!this.storeOf(run)) return inputs;
     const files: EncoderFiles['passed'] = [];
     for (const under of ['path', 'configFile', 'lmCheckpoint'] as const) {
       const path = inputs.encoder[under];
@@ -79,7 +79,7 @@ export class ArtifactTransfer {
   }
 }
 
-/** The encoder's paths as they are on this machine. */
+/** The request with the paths of the encoder as they are on this machine. */
 async function withEncoder(request: object): Promise<{ inputs?: CachedInputs }> {
   const { inputs } = request as { inputs?: CachedInputs };
   if (!inputs) return {};
@@ -88,7 +88,7 @@ async function withEncoder(request: object): Promise<{ inputs?: CachedInputs }> 
     const own = files.filter((file) => file.under === under);
     if (own.length === 0) continue;
     const folder = await folderOf(own.map(({ file }) => file));
-    // The path named one of the files, or their folder.
+    // The original path is that of one of the files, or of their folder.
     const named = own.find(({ file }) => basename(file.path) === basename(encoder[under]!));
     encoder[under] = named ? join(folder, basename(named.file.path)) : folder;
   }
@@ -109,7 +109,7 @@ async function folderOf(files: FileRef[]): Promise<string> {
   return join(output[0]!.path, '..');
 }
 
-/** A JSON value with each file reference replaced, one after the other. */
+/** A copy of a JSON value with each file reference replaced by what `change` returns. */
 async function mapFiles<T>(value: T, change: (ref: FileRef) => Promise<FileRef>): Promise<T> {
   const changed = new Map<string, FileRef>();
   const keyOf = ({ path, sha256 }: FileRef): string => `${sha256} ${path}`;

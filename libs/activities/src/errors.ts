@@ -1,24 +1,24 @@
 import { defineError } from '@nautil/contracts';
 
-/** The data that the configuration names is nowhere. */
+/** The data in the configuration could not be found. */
 export class SourceNotFound extends defineError('SourceNotFound', 'config') {}
 
-/** A variable of the worker's environment holds what cannot be meant. */
+/** An environment variable of the worker has an invalid value. */
 export class EnvironmentInvalid extends defineError('EnvironmentInvalid', 'environment') {}
 
-/** The worker is shutting down; what was done is in a checkpoint, and another worker goes on. */
+/** The worker is shutting down. The activity is retried on another worker, and training resumes from its checkpoint. */
 export class WorkerShutdown extends defineError('WorkerShutdown', 'environment', { retryable: true }) {}
 
-/** The workers that train have another state folder than those that prepare the run, and nothing to pass files through. */
+/** The workers that train use another state folder than those that prepare the run, and there is no artifact store. */
 export class FilesNotShared extends defineError('FilesNotShared', 'environment') {
-  constructor(home: string, training?: string) {
+  constructor(stateFolderId: string, trainingStateFolderId?: string) {
     super(
-      training === undefined
-        ? `the workers that train share no files with those of state folder ${home}, which prepare this run`
-        : `this worker (state folder ${training}) trains, and cannot get the files of a run of state folder ${home}`,
+      trainingStateFolderId === undefined
+        ? `the workers that train share no files with those of state folder ${stateFolderId}, which prepare this run`
+        : `this worker (state folder ${trainingStateFolderId}) trains, and cannot get the files of a run of state folder ${stateFolderId}`,
       {
         hint: [
-          'set NAUTIL_ARTIFACTS for all workers to the same folder that they mount, or to an http address that takes PUT, such as',
+          'set NAUTIL_ARTIFACTS for all workers to the same mounted folder, or to an http address that accepts PUT, such as',
           'http://MLFLOW/api/2.0/mlflow-artifacts/artifacts/nautil; or run them with the same NAUTIL_HOME; then `npx nautil resume` the run',
         ].join('\n'),
       },
@@ -26,11 +26,11 @@ export class FilesNotShared extends defineError('FilesNotShared', 'environment')
   }
 }
 
-/** A run was asked to go on, and its folder is not where it was. */
+/** A run was resumed, but its folder no longer exists. */
 export class RunFolderMissing extends defineError('RunFolderMissing', 'environment') {
   constructor(folder: string) {
-    super(`${folder} is missing: what the run was is not known any more`, {
-      hint: 'it was removed (`nautil store gc`), or is with workers of another state folder; start the run anew with its overrides',
+    super(`${folder} is missing, and with it the configuration of the run`, {
+      hint: 'it was removed (`nautil store gc`), or belongs to workers with another state folder; start the run again with its overrides',
     });
   }
 }

@@ -1,5 +1,4 @@
 export { createActivities, type ActivityDependencies } from './create-activities.js';
-export type { WorkerContext } from './route-run.js';
 export { progressAfter } from './progress-after.js';
 export * as stages from './stages/index.js';
 export { finishTracking, startTracking, trackingOfTraining } from './tracking.js';

@@ -1,25 +1,25 @@
 import type { TrainEvent, TrainHeartbeat } from '@nautil/contracts';
 
-/** The workflow keeps those that it heard of. */
+/** The workflow keeps all warnings that it has received, so the newest are enough here. */
 const keptWarnings = 5;
 
-/** Where training is after an event; undefined before its start. */
-export function progressAfter(place: TrainHeartbeat | undefined, event: TrainEvent): TrainHeartbeat | undefined {
+/** The progress of a training after an event; undefined before training starts. */
+export function progressAfter(progress: TrainHeartbeat | undefined, event: TrainEvent): TrainHeartbeat | undefined {
   switch (event.type) {
     case 'start':
       return {
-        ...place,
+        ...progress,
         step: event.step,
         totalSteps: event.totalSteps,
         epoch: 0,
-        loss: place?.loss ?? 0,
+        loss: progress?.loss ?? 0,
         examplesPerSecond: 0,
         secondsLeft: 0,
       };
     case 'step':
       return (
-        place && {
-          ...place,
+        progress && {
+          ...progress,
           step: event.step,
           epoch: event.epoch,
           loss: event.loss,
@@ -29,8 +29,8 @@ export function progressAfter(place: TrainHeartbeat | undefined, event: TrainEve
       );
     case 'eval':
       return (
-        place && {
-          ...place,
+        progress && {
+          ...progress,
           validation: {
             epoch: event.epoch,
             loss: event.loss,
@@ -40,10 +40,10 @@ export function progressAfter(place: TrainHeartbeat | undefined, event: TrainEve
         }
       );
     case 'checkpoint':
-      return place && { ...place, checkpointStep: event.step, checkpoint: event.path };
+      return progress && { ...progress, checkpointStep: event.step, checkpoint: event.path };
     case 'warning':
-      return place && { ...place, warnings: [...(place.warnings ?? []), event.message].slice(-keptWarnings) };
+      return progress && { ...progress, warnings: [...(progress.warnings ?? []), event.message].slice(-keptWarnings) };
     default:
-      return place;
+      return progress;
   }
 }

@@ -1,53 +1,63 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout } from 'node:timers/promises';
 import { gpuTaskQueue, homeTaskQueue, type ResolvedRun, type RunRequest } from '@nautil/contracts';
 import type { ArtifactStore } from '@nautil/store';
 import { FilesNotShared } from './errors.js';
 
-/** What a worker knows of itself and of the others. */
+/** What a worker knows about itself and the other workers. */
 export interface WorkerContext {
-  /** Its state folder; see homeId. */
-  home: string;
+  /** Identifies its state folder; see `homeId` in the store. */
+  stateFolderId: string;
 
-  /** Where it passes files through to workers of other state folders. */
+  /** Transfers files to and from workers with other state folders. */
   artifacts?: ArtifactStore | undefined;
 
-  /** Whether a worker takes activities from a task queue. */
+  /** True when a worker polls the task queue for activities. */
   isPolled: (taskQueue: string) => Promise<boolean>;
 }
 
-export type Place = Pick<ResolvedRun, 'home' | 'queues' | 'notes'>;
+export type Route = Pick<ResolvedRun, 'home' | 'queues' | 'notes'>;
 
-/** Runs outside Temporal: everything happens in one process. */
-export const here = async ({ taskQueue }: RunRequest): Promise<Place> => ({
-  queues: { cpu: taskQueue, gpu: gpuTaskQueue(taskQueue), gpuSharesFiles: true },
-  notes: [],
-});
+/** The route of a run outside Temporal, where all stages run in one process. */
+export const localRouting = ({ taskQueue }: RunRequest): Promise<Route> =>
+  Promise.resolve({
+    queues: { cpu: taskQueue, gpu: gpuTaskQueue(taskQueue), gpuSharesFiles: true },
+    notes: [],
+  });
+
+export interface RoutingOptions {
+  /** How long to wait for a training worker that shares this worker's files, while only other workers train. */
+  timeoutMs?: number;
+  sleep?: (ms: number) => Promise<unknown>;
+}
+
+const pollIntervalMs = 1000;
 
 /**
- * Where the stages of a run go: to the workers that share this one's state folder, and training to those of them that have the
- * device; with an artifact store, to any worker that does.
+ * Chooses the task queues of a run. Its stages run on the workers that share this worker's state folder. Training runs on those of
+ * them that have a device, or with an artifact store on any worker that has one.
  *
- * @param patienceMs - how long one of our own that trains may take to start, while others train
- * @throws FilesNotShared when only workers train that could not get the run's files.
+ * @throws FilesNotShared when the only workers that train cannot get the run's files.
  */
 export async function routeRun(
   { taskQueue }: RunRequest,
-  { home, artifacts, isPolled }: WorkerContext,
-  patienceMs = 15_000,
-): Promise<Place> {
-  const cpu = homeTaskQueue(taskQueue, home);
+  { stateFolderId, artifacts, isPolled }: WorkerContext,
+  { timeoutMs = 15_000, sleep = setTimeout }: RoutingOptions = {},
+): Promise<Route> {
+  const cpu = homeTaskQueue(taskQueue, stateFolderId);
   const anyGpu = gpuTaskQueue(taskQueue);
-  if (artifacts) return { home, queues: { cpu, gpu: anyGpu, gpuSharesFiles: false }, notes: [] };
-  const gpu = homeTaskQueue(anyGpu, home);
-  const place = { home, queues: { cpu, gpu, gpuSharesFiles: true }, notes: [] as string[] };
-  for (let waitedMs = 0; !(await isPolled(gpu)); waitedMs += 1000) {
-    if (!(await isPolled(anyGpu))) {
-      place.notes.push(`no worker takes training from ${gpu} yet: the run waits for one before it trains`);
-      break;
-    }
-    // One of ours may be starting.
-    if (waitedMs >= patienceMs) throw new FilesNotShared(home);
-    await sleep(1000);
+  const route = (gpu: string, gpuSharesFiles: boolean, notes: string[] = []): Route => ({
+    home: stateFolderId,
+    queues: { cpu, gpu, gpuSharesFiles },
+    notes,
+  });
+  if (artifacts) return route(anyGpu, false);
+  const gpu = homeTaskQueue(anyGpu, stateFolderId);
+  for (let waitedMs = 0; !(await isPolled(gpu)); waitedMs += pollIntervalMs) {
+    if (!(await isPolled(anyGpu)))
+      return route(gpu, true, [`no worker takes training from ${gpu} yet: the run waits for one before it trains`]);
+    // A training worker with our state folder may just be starting.
+    if (waitedMs >= timeoutMs) throw new FilesNotShared(stateFolderId);
+    await sleep(pollIntervalMs);
   }
-  return place;
+  return route(gpu, true);
 }

@@ -1,16 +1,24 @@
 import { expect, test } from '@jest/globals';
 import { SignalThrottle } from './signal-throttle.js';
 
-/** How often the workflow hears of a run whose steps take so long each. */
-function heard({ epochs, steps, secondsPerStep }: { epochs: number; steps: number; secondsPerStep: number }): number {
+/** The number of signals in a run. */
+function signalCount({
+  epochs,
+  steps,
+  secondsPerStep,
+}: {
+  epochs: number;
+  steps: number;
+  secondsPerStep: number;
+}): number {
   let seconds = 0;
-  const pace = new SignalThrottle(() => seconds);
+  const throttle = new SignalThrottle(() => seconds);
   const totalSteps = epochs * steps;
   let count = 0;
   for (let step = 1; step <= totalSteps; step++) {
     seconds += secondsPerStep;
-    if (pace.isDue({ step, totalSteps }, { type: 'step' })) count++;
-    if (step % steps === 0 && pace.isDue({ step, totalSteps }, { type: 'eval' })) count++;
+    if (throttle.isDue({ step, totalSteps }, { type: 'step' })) count++;
+    if (step % steps === 0 && throttle.isDue({ step, totalSteps }, { type: 'eval' })) count++;
   }
   return count;
 }
@@ -21,15 +29,15 @@ test.each([
   ['one epoch of a week', { epochs: 1, steps: 600_000, secondsPerStep: 1 }, 100, 102],
   ['three epochs of ten seconds', { epochs: 3, steps: 100, secondsPerStep: 0.1 }, 8, 12],
   ['one epoch of four minutes', { epochs: 1, steps: 217, secondsPerStep: 1.1 }, 25, 40],
-])('of %s a workflow hears between so many times', (_run, run, least, most) => {
-  expect(heard(run)).toBeGreaterThanOrEqual(least);
-  expect(heard(run)).toBeLessThanOrEqual(most);
+])('%s: the number of signals is within its limits', (_run, run, least, most) => {
+  expect(signalCount(run)).toBeGreaterThanOrEqual(least);
+  expect(signalCount(run)).toBeLessThanOrEqual(most);
 });
 
-test('a warning is told at once', () => {
-  const pace = new SignalThrottle(() => 0);
-  const place = { step: 1, totalSteps: 1000 };
-  expect(pace.isDue(place, { type: 'step' })).toBe(true);
-  expect(pace.isDue(place, { type: 'step' })).toBe(false);
-  expect(pace.isDue(place, { type: 'warning' })).toBe(true);
+test('a warning is signalled at once', () => {
+  const throttle = new SignalThrottle(() => 0);
+  const progress = { step: 1, totalSteps: 1000 };
+  expect(throttle.isDue(progress, { type: 'step' })).toBe(true);
+  expect(throttle.isDue(progress, { type: 'step' })).toBe(false);
+  expect(throttle.isDue(progress, { type: 'warning' })).toBe(true);
 });

@@ -1,20 +1,20 @@
 import type { TrainEvent, TrainHeartbeat } from '@nautil/contracts';
 
-/** The workflow hears about so many times of a run, however long it is: each time costs four events of history. */
+/** Approximate number of signals in a run of any length. Each signal costs four events of history. */
 const signalsPerRun = 100;
 
-/** Between two times, at first and later on. Who follows a run more closely reads the heartbeats, which cost none. */
-const seconds = { least: 2, most: 10, ofElapsed: 1 / 5 };
+/** Limits of the interval between signals, which grows with the elapsed time. Heartbeats, which cost no history, are more frequent. */
+const intervalSeconds = { shortest: 2, longest: 10, fractionOfElapsed: 1 / 5 };
 
 /**
- * When the workflow should hear of progress: a hundredth of the run further, or half of that with an evaluation, but not
- * more often than every two seconds at first and every ten seconds later; and of a warning at once.
+ * Decides which progress is signalled to the workflow: every hundredth of the run, and evaluations after half of that, but not
+ * more often than every two seconds at first and every ten seconds later. Warnings are signalled at once.
  */
 export class SignalThrottle {
   readonly #now: () => number;
   #step = -Infinity;
-  #at = -Infinity;
-  #begun: number | undefined;
+  #signalledAt = -Infinity;
+  #startedAt: number | undefined;
 
   /** @param now - seconds */
   constructor(now: () => number = () => performance.now() / 1000) {
@@ -27,13 +27,14 @@ export class SignalThrottle {
   ): boolean {
     if (type === 'warning') return true;
     const now = this.#now();
-    this.#begun ??= now;
-    const between = Math.min(seconds.most, Math.max(seconds.least, (now - this.#begun) * seconds.ofElapsed));
-    // NOTE: a run may have thousands of evaluations: each of them would be a history of its own length.
-    const far = totalSteps / signalsPerRun / (type === 'eval' ? 2 : 1);
-    if (step - this.#step < far || now - this.#at < between) return false;
+    this.#startedAt ??= now;
+    const { shortest, longest, fractionOfElapsed } = intervalSeconds;
+    const interval = Math.min(longest, Math.max(shortest, (now - this.#startedAt) * fractionOfElapsed));
+    // NOTE: evaluations are limited, too, because a run may have thousands of them.
+    const steps = totalSteps / signalsPerRun / (type === 'eval' ? 2 : 1);
+    if (step - this.#step < steps || now - this.#signalledAt < interval) return false;
     this.#step = step;
-    this.#at = now;
+    this.#signalledAt = now;
     return true;
   }
 }

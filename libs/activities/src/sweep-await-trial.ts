@@ -3,18 +3,18 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import { WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import { ApplicationFailureCategory } from '@temporalio/common';
 
-/** Until it is asked again. */
-const againAfter = '2 seconds';
+/** Interval between two attempts. */
+const retryDelay = '2 seconds';
 
 /**
- * How a trial ended that an earlier execution of its sweep started. One that still runs is an attempt that failed, and is
- * asked for again: waiting here would keep the trial's own stages from the worker.
+ * The outcome of a trial that an earlier execution of its sweep started. While the trial is running, the attempt fails and is
+ * retried: an activity that waited would occupy a slot that the trial's own stages may need.
  */
 export async function awaitTrial({ workflowId }: { workflowId: string }): Promise<TrialEnd> {
   const trial = Context.current().client.workflow.getHandle(workflowId);
   try {
     const { status } = await trial.describe();
-    if (status.name === 'RUNNING') throw stillRuns(workflowId);
+    if (status.name === 'RUNNING') throw stillRunning(workflowId);
     return { completed: true, result: (await trial.result()) as TextClassificationResult };
   } catch (error) {
     if (error instanceof WorkflowFailedError || error instanceof WorkflowNotFoundError) return { completed: false };
@@ -22,10 +22,10 @@ export async function awaitTrial({ workflowId }: { workflowId: string }): Promis
   }
 }
 
-const stillRuns = (workflowId: string): ApplicationFailure =>
+const stillRunning = (workflowId: string): ApplicationFailure =>
   ApplicationFailure.create({
-    message: `trial ${workflowId} still runs; its end is waited for`,
+    message: `trial ${workflowId} is still running; polling continues until it ends`,
     type: 'TrialRuns',
-    nextRetryDelay: againAfter,
+    nextRetryDelay: retryDelay,
     category: ApplicationFailureCategory.BENIGN,
   });

@@ -1,31 +1,13 @@
-import { NautilError } from '@nautil/contracts';
+import { NautilError, type FailureDetails } from '@nautil/contracts';
 import { ApplicationFailure } from '@temporalio/activity';
 
 /**
- * An error as Temporal records it: its type is the error's name, and only what says so of itself is tried again. Anything
- * unexpected may be a crash of the machine, and is.
+ * An expected error as Temporal records it: the type is the name of the error, and it is retried only when the error is marked
+ * as retryable. An unexpected error may be caused by a failing machine; it is left as it is, which means that it is retried.
  */
-export function failureOf(error: unknown): unknown {
+export function toApplicationFailure(error: unknown): unknown {
   if (!(error instanceof NautilError)) return error;
   const { name, message, hint, kind, retryable } = error;
-  return ApplicationFailure.create({
-    message,
-    type: name,
-    nonRetryable: !retryable,
-    details: [{ kind, hint }],
-    cause: error,
-  });
-}
-
-/** The activity with its errors told to Temporal. */
-export function reportingFailures<A extends unknown[], R>(
-  activity: (...args: A) => Promise<R>,
-): (...args: A) => Promise<R> {
-  return async (...args) => {
-    try {
-      return await activity(...args);
-    } catch (error) {
-      throw failureOf(error);
-    }
-  };
+  const details: FailureDetails = { kind, hint };
+  return ApplicationFailure.create({ message, type: name, nonRetryable: !retryable, details: [details], cause: error });
 }

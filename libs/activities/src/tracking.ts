@@ -3,15 +3,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { stringifyNemoYaml } from '@nautil/formats';
-import type {
-  EpochEvaluated,
-  ResolvedRun,
-  RunOutcome,
-  Tracking,
-  TrainedModel,
-  TrainEvent,
-  TrainRequest,
-} from '@nautil/contracts';
+import type { ResolvedRun, RunOutcome, Tracking, TrainedModel, TrainRequest } from '@nautil/contracts';
+import { parseEvaluations, parseLoggedEvent } from '@nautil/contracts/schemas';
 import { formatReport } from '@nautil/metrics';
 import {
   flattenParams,
@@ -24,17 +17,17 @@ import {
 import type { TrackingTask } from '@nautil/trainer-process';
 import { configOf } from './stages/run-settings.js';
 
-/** How long closing a run waits for a server that is slow, and a second more per megabyte; the journal keeps the rest. */
+/** How long closing a run waits for a slow server, plus one second per megabyte of the archive. The journal keeps what is left. */
 const flushMs = 60_000;
 
-/** The same in the middle of a run, and for a server that has never answered. */
+/** The same during a run, and for a server that has never answered. */
 const shortFlushMs = 5_000;
 
-/** How long a server that is away when a run ends is waited for: it takes ten seconds or more to start again. */
+/** How long the end of a run waits for a server that is down, which takes ten seconds or more to restart. */
 export const patienceMs = 20_000;
 
-/** How a run is tracked: one MLflow run for each workflow id and run key, and a journal beside the checkpoints. */
-export function trackingOf(run: ResolvedRun, trackingUri: string): TrackingTask & TrackerOptions {
+/** The tracker's options for a run: one MLflow run for each workflow id and run key, and a journal beside the checkpoints. */
+function trackingOf(run: ResolvedRun, trackingUri: string): TrackingTask & TrackerOptions {
   return {
     trackingUri: run.trackingUri ?? trackingUri,
     experiment: run.experiment,
@@ -47,7 +40,7 @@ export function trackingOf(run: ResolvedRun, trackingUri: string): TrackingTask 
   };
 }
 
-/** The same from training on, when it is known what the run is made from. */
+/** The same with the digests of the data, the encoder and the tokenizer, which are known once training starts. */
 export function trackingOfTraining(
   { run, inputs, tokens }: TrainRequest,
   trackingUri: string,
@@ -74,32 +67,36 @@ export async function startTracking(run: ResolvedRun, trackingUri: string): Prom
   }
 }
 
-/** Logs a training that was found and not made: those rows that the MLflow run of this one lacks, as they were then. */
+/** Logs the events of a reused training to the MLflow run of this one, with their original timestamps. */
 export async function trackTrained({ events }: Pick<TrainedModel, 'events'>, tracking: TrackerOptions): Promise<void> {
   const tracker = await openTracker(tracking);
   try {
     for await (const line of createInterface({ input: createReadStream(events.path) }))
-      trackTraining(tracker, JSON.parse(line) as TrainEvent);
+      trackTraining(tracker, parseLoggedEvent(line, events.path));
     await tracker.flush({ timeoutMs: shortFlushMs });
   } finally {
     await tracker.close();
   }
 }
 
-/** Closes the MLflow run, with the resolved configuration, the report, its pictures and the archive when there are any. */
+/**
+ * Closes the MLflow run, with the resolved configuration and, if they exist, the report, its charts and the archive.
+ *
+ * @param o.warn - receives a message when the model could not be registered
+ */
 export async function finishTracking(
   { run, status, message, evaluated, packaged }: RunOutcome,
   trackingUri: string,
+  o: { warn: (message: string) => void },
 ): Promise<Tracking> {
   const tracking = trackingOf(run, trackingUri);
   const tracker = await openTracker(tracking);
   try {
     if (evaluated) {
-      const lines = (await readFile(evaluated.evaluations.path, 'utf8')).split('\n').filter((line) => line !== '');
-      const last = lines.at(-1) === undefined ? undefined : (JSON.parse(lines.at(-1)!) as UntimedEvaluation);
-      // The timestamp is the file's own, so that a repetition writes the same row.
-      if (last?.split === 'test')
-        trackTraining(tracker, { ...last, timestampMs: await modifiedMs(evaluated.evaluations.path) });
+      const { path } = evaluated.evaluations;
+      const last = parseEvaluations(await readFile(path, 'utf8'), path).at(-1);
+      // The timestamp of the file, so that a retry writes the same row.
+      if (last?.split === 'test') trackTraining(tracker, { ...last, timestampMs: await modifiedMs(path) });
       if (evaluated.report) tracker.text('report/report.txt', `${formatReport(evaluated.report)}\n`);
       const { reportFile, evaluations, answers, charts = [] } = evaluated;
       for (const file of [reportFile, evaluations, answers, ...charts])
@@ -114,8 +111,8 @@ export async function finishTracking(
     const { runId } = tracker;
     const name = config.nautil.mlflow.registered_model_name;
     if (name !== null && archive && runId) {
-      if (arrived) await register({ name, runId, path: archive, trackingUri: tracking.trackingUri! });
-      else console.warn(notRegistered(name, 'the archive has not arrived at MLflow yet'));
+      if (arrived) await register({ name, runId, path: archive, trackingUri: tracking.trackingUri, warn: o.warn });
+      else o.warn(notRegistered(name, 'the archive has not been uploaded to MLflow yet'));
     }
     return { runId, url: tracker.runUrl };
   } finally {
@@ -123,14 +120,12 @@ export async function finishTracking(
   }
 }
 
-type UntimedEvaluation = Omit<EpochEvaluated, 'timestampMs'>;
-
-/** A version of the registered model for each run; a registry that refuses is no reason to fail a run that is done. */
-async function register({ trackingUri, ...version }: Registration): Promise<void> {
+/** Registers a version of the model. A registry that rejects it must not fail a run that is complete. */
+async function register({ trackingUri, warn, ...version }: Registration): Promise<void> {
   try {
     await registerModel(new MlflowClient({ trackingUri }), version);
   } catch (error) {
-    console.warn(notRegistered(version.name, (error as Error).message));
+    warn(notRegistered(version.name, (error as Error).message));
   }
 }
 
@@ -139,9 +134,10 @@ interface Registration {
   runId: string;
   path: string;
   trackingUri: string;
+  warn: (message: string) => void;
 }
 
 const notRegistered = (name: string, why: string): string =>
-  `the model was not registered as ${name}: ${why}; register it in MLflow, from the artifacts of the run`;
+  `the model was not registered as ${name}: ${why}; register it in MLflow from the artifacts of the run`;
 
 const modifiedMs = async (path: string): Promise<number> => Math.trunc((await stat(path)).mtimeMs);

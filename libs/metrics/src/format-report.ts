@@ -1,6 +1,8 @@
 import type { ClassificationReport, ClassScores, EpochEvaluated, Scores } from '@nautil/contracts';
 import { type Column, cutToWidth, layOutTable } from './text-table.js';
 
+type Evaluation = Omit<EpochEvaluated, 'timestampMs'>;
+
 const left = (title: string): Column => ({ title, align: 'left' });
 const right = (title: string): Column => ({ title, align: 'right' });
 
@@ -36,20 +38,20 @@ export function formatReport(report: ClassificationReport): string {
  *
  * @param o.maxEpochs number of evaluations shown for each split; default 12
  */
-export function formatHistory(evaluations: readonly EpochEvaluated[], o: { maxEpochs?: number } = {}): string {
+export function formatHistory(evaluations: readonly Evaluation[], o: { maxEpochs?: number } = {}): string {
   const splits = [...new Set(evaluations.map(({ split }) => split))];
   return splits.map((split) => formatSplit(split, evaluations, o.maxEpochs ?? 12)).join('\n\n');
 }
 
 const splitTitles = { val: 'validation', test: 'test' } as const;
 
-function formatSplit(split: EpochEvaluated['split'], all: readonly EpochEvaluated[], maxEpochs: number): string {
+function formatSplit(split: EpochEvaluated['split'], all: readonly Evaluation[], maxEpochs: number): string {
   const evaluations = all.filter((evaluation) => evaluation.split === split);
   const best = evaluations.reduce((a, b) => (b.report.macro.f1 > a.report.macro.f1 ? b : a));
   const last = evaluations.slice(-maxEpochs);
   const shown = last.includes(best) ? last : [best, ...last.slice(1)];
   // The step column distinguishes several evaluations of one epoch (val_check_interval).
-  const epochCell = (evaluation: EpochEvaluated): string =>
+  const epochCell = (evaluation: Evaluation): string =>
     `${evaluation.epoch + 1}${evaluation === best && evaluations.length > 1 ? '*' : ' '}`;
 
   const byEpoch = layOutTable(

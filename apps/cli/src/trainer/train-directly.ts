@@ -2,12 +2,16 @@ import { join } from 'node:path';
 import { finishTracking, progressAfter, stages, startTracking, trackingOfTraining } from '@nautil/activities';
 import { experimentName, loadConfig } from '@nautil/config';
 import {
+  recordOf,
+  runPipeline,
   type Evaluated,
   type Packaged,
-  recordOf,
   type ResolvedRun,
-  type StageResult,
   type TrainHeartbeat,
+  type PipelineStages,
+  type StageResult,
+  type TrainedModel,
+  type TrainRequest,
 } from '@nautil/contracts';
 import { stackAddresses } from '@nautil/stack';
 import { canonicalJson, claimFence, sha256Of } from '@nautil/store';
@@ -29,6 +33,9 @@ const downloadLineMs = 5000;
 export async function trainDirectly(args: HydraArguments, o: { cwd: string; signal: AbortSignal }): Promise<void> {
   const display = new TrainingDisplay();
   const echo = (entry: string): void => display.line(entry);
+  const warn = (message: string): void => {
+    display.warn(message);
+  };
   const run = await resolve(args, { cwd: o.cwd, echo });
   await claimFence(run.folder); // no workflow says that the run goes on: garbage collection sees it by this
   for (const note of run.notes) display.line(`note: ${note}`);
@@ -45,10 +52,10 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
   let packaged: Packaged | undefined;
   try {
     ({ evaluated, packaged } = await runStages(run, trackingUri, { display, echo, signal: o.signal }));
-    await finishTracking({ run, status: 'FINISHED', evaluated, packaged }, trackingUri);
+    await finishTracking({ run, status: 'FINISHED', evaluated, packaged }, trackingUri, { warn });
   } catch (error) {
     const status = error instanceof TrainingInterrupted ? 'KILLED' : 'FAILED';
-    await finishTracking({ run, status, message: recordOf(error).message }, trackingUri);
+    await finishTracking({ run, status, message: recordOf(error).message }, trackingUri, { warn });
     throw error;
   } finally {
     display.close();
@@ -89,59 +96,74 @@ async function runStages(
   trackingUri: string,
   o: { display: TrainingDisplay; echo: (entry: string) => void; signal: AbortSignal },
 ): Promise<{ evaluated: Evaluated; packaged: Packaged }> {
-  const stage = async <T>(name: string, work: () => Promise<StageResult<T>>): Promise<StageResult<T>> => {
-    o.signal.throwIfAborted();
-    o.display.line(`${name} …`);
-    const made = await work();
-    o.display.line(`${name}: ${made.reused ? 'reused' : 'done'}, ${made.detail}`);
-    return made;
+  const { display, echo, signal } = o;
+  const pipeline: PipelineStages = {
+    download: (request) => stages.download(request, { signal, onProgress: throttledLine(display) }),
+    convert: (request) => stages.convert(request),
+    cache: (request) => stages.cache(request),
+    tokenize: (request) => stages.tokenize({ ...request, echo }),
+    train: (request) => trainHere(request, trackingUri, o),
+    evaluate: (request) =>
+      stages.evaluate(
+        request,
+        async (options) => {
+          const result = await runTask({ do: 'evaluate', ...options }, () => undefined);
+          if (!('answers' in result)) throw new TypeError('runTask returned a training for an evaluation');
+          return result;
+        },
+        { echo },
+      ),
+    package: (request) => stages.packageModel({ ...request, echo }),
   };
-  let told = performance.now();
-  const onProgress = (detail: string): void => {
-    if (performance.now() - told < downloadLineMs) return;
-    told = performance.now();
-    o.display.line(`download: ${detail}`);
-  };
-  const source = await stage('download', () => stages.download({ run }, { signal: o.signal, onProgress }));
-  const data = await stage('convert', () => stages.convert({ run, source }));
-  const inputs = await stage('cache', () => stages.cache({ run, source, data }));
-  const tokens = await stage('tokenize', () => stages.tokenize({ run, inputs, echo: o.echo }));
+  return runPipeline(run, pipeline, async (name, work) => {
+    signal.throwIfAborted();
+    display.line(`${name} …`);
+    const result = await work();
+    display.line(`${name}: ${result.reused ? 'reused' : 'done'}, ${result.detail}`);
+    return result;
+  });
+}
 
+/** Prints the progress of a download at intervals. */
+function throttledLine(display: TrainingDisplay): (detail: string) => void {
+  let printedAt = performance.now();
+  return (detail) => {
+    if (performance.now() - printedAt < downloadLineMs) return;
+    printedAt = performance.now();
+    display.line(`download: ${detail}`);
+  };
+}
+
+/** Trains in this process. An aborted signal interrupts training at a checkpoint. */
+async function trainHere(
+  request: TrainRequest,
+  trackingUri: string,
+  { display, echo, signal }: { display: TrainingDisplay; echo: (entry: string) => void; signal: AbortSignal },
+): Promise<StageResult<TrainedModel>> {
   const control: TrainControl = {};
-  const interrupt = (): void => void (control.stop = 'interrupt');
-  o.signal.addEventListener('abort', interrupt);
-  const request = { run, inputs, tokens, stopEarly: false };
-  const model = await stage('train', () =>
-    stages.trainModel(request, {
+  const interrupt = (): void => {
+    control.stop = 'interrupt';
+  };
+  signal.addEventListener('abort', interrupt);
+  try {
+    return await stages.trainModel(request, {
       tracking: trackingOfTraining(request, trackingUri),
       compute: async (task, record) => {
-        let place: TrainHeartbeat | undefined;
+        let progress: TrainHeartbeat | undefined;
         const outcome = await runTask(
           task,
           async (event) => {
             await record(event);
-            if (event.type === 'warning') o.display.warn(event.message);
-            place = progressAfter(place, event);
-            if (place && event.type === 'step') o.display.show(place);
+            if (event.type === 'warning') display.warn(event.message);
+            progress = progressAfter(progress, event);
+            if (progress && event.type === 'step') display.show(progress);
           },
-          { control, echo: o.echo },
+          { control, echo },
         );
         return outcome as TrainOutcome;
       },
-    }),
-  ).finally(() => o.signal.removeEventListener('abort', interrupt));
-
-  const evaluated = await stage('evaluate', () =>
-    stages.evaluate(
-      { run, inputs, tokens, model },
-      async (options) => {
-        const result = await runTask({ do: 'evaluate', ...options }, () => undefined);
-        if (!('answers' in result)) throw new TypeError('an evaluation was answered with a training');
-        return result;
-      },
-      { echo: o.echo },
-    ),
-  );
-  const packaged = await stage('package', () => stages.packageModel({ run, inputs, tokens, evaluated, echo: o.echo }));
-  return { evaluated, packaged };
+    });
+  } finally {
+    signal.removeEventListener('abort', interrupt);
+  }
 }

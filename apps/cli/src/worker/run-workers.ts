@@ -58,7 +58,7 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions):
   const activities = createActivities({
     trackingUri,
     signalProgress: (workflowId, progress) => client.workflow.getHandle(workflowId).signal(trainingSignal, progress),
-    home,
+    stateFolderId: home,
     artifacts: openArtifactStore(),
     isPolled: async (queue) => (role === 'all' && queue === homeQueues.gpu) || isPolled(client, queue),
     trainings,

@@ -244,14 +244,14 @@ describe('data', () => {
 
 test.each([
   ['cancelled', undefined, CancelledFailure, /CANCELLED/],
-  ['on a worker that shuts down', 'WORKER_SHUTDOWN', ApplicationFailure, /another one goes on with the stage/],
+  ['on a worker that shuts down', 'WORKER_SHUTDOWN', ApplicationFailure, /retried on another worker/],
 ] as const)('the activity heartbeats with how far a download is, and %s it ends', async (_, reason, type, message) => {
   const server = await serve('train.tsv', Buffer.from(tsv), { hangAfter: (answer) => (answer === 1 ? 4 : undefined) });
   const run = await runOf([localEncoder(), `nautil.data.source=${server.url}`]);
   const activities = createActivities({
     trackingUri: 'http://127.0.0.1:9',
     signalProgress: () => Promise.resolve(),
-    home: 'here',
+    stateFolderId: 'here',
     isPolled: () => Promise.resolve(true),
     trainings: 1,
   });

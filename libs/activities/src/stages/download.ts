@@ -1,6 +1,7 @@
 import type { StageResult, ResolvedRun, Source } from '@nautil/contracts';
 import { findEncoderFiles } from './encoder-files.js';
-import { allReused, type StageControl } from './fetch.js';
+import { allReused } from './fetch.js';
+import type { StageControl } from './stage-control.js';
 import { findData } from './find-data.js';
 import { requireTrainingData } from './require-training-data.js';
 import { configOf } from './run-settings.js';

@@ -3,7 +3,8 @@ import type { EncoderFiles, ResolvedRun } from '@nautil/contracts';
 import { fetchEncoder } from '@nautil/formats';
 import { encoderLayout } from '@nautil/model';
 import { isHttp } from '@nautil/store/download';
-import { allReused, amount, fetchedFile, type Fetched, type StageControl } from './fetch.js';
+import { allReused, amount, fetchedFile, type Fetched } from './fetch.js';
+import type { StageControl } from './stage-control.js';
 
 /** Provides the files of a run's encoder and tokenizer on this disk. Downloads what the configuration gives as a URL. */
 export async function findEncoderFiles(

@@ -8,34 +8,28 @@ import type {
   StageResult,
   ResolvedRun,
   RunScores,
-  SampleAnswer,
   TokenizedData,
   TrainedModel,
-  TrainEvent,
 } from '@nautil/contracts';
 import type { Config } from '@nautil/config';
-import { drawConfusionMatrix, drawLearningCurve, drawScoreCurves } from '@nautil/metrics';
+import { parseLoggedEvents, parseSampleAnswers } from '@nautil/contracts/schemas';
 import { maxLength, parseEncoderConfig } from '@nautil/model';
 import { fileRef, stageOutput, writeFileAtomic } from '@nautil/store';
-import {
-  encoderConfigOf,
-  softmax,
-  type Evaluation,
-  type EvaluateWeightsOptions,
-  type WeightsEvaluated,
-} from '@nautil/training';
-import { logAnswers, logTest, type Echo } from './experiment.js';
+import { encoderConfigOf, type Evaluation, type EvaluateWeightsOptions, type WeightsEvaluated } from '@nautil/training';
+import { logAnswers, logTest, type Echo } from '@nautil/nemo';
+import { drawCharts } from './draw-charts.js';
 import { configOf, redoOf } from './run-settings.js';
+import { sampleAnswers } from './sample-answers.js';
 import { tokenizerOf } from './tokenize.js';
 import { trainJobOf } from './train-job.js';
 
-/** Computes an evaluation, in the trainer process or in this one. */
+/** Computes an evaluation, in a trainer process or in this one. */
 export type Evaluate = (options: Omit<EvaluateWeightsOptions, 'afterBatch'>) => Promise<WeightsEvaluated>;
 
-/** More classes than this are too large a report for a payload, and for a picture. */
+/** With more classes, the report is too large for a payload and for a chart. */
 const reportedClasses = 200;
 
-/** NeMo's script cuts `infer_samples` here, whatever the training did. */
+/** NeMo's script truncates `infer_samples` to this number of tokens, whatever the length in training. */
 const longestSample = 512;
 
 interface EvaluateInputs {
@@ -45,10 +39,10 @@ interface EvaluateInputs {
   model: TrainedModel;
 }
 
-/** Of what the stage keeps: raise it when that changes, so that what older code kept is not read as new. */
-const format = 2;
+/** Version of the stored output. Raise it when the output changes, so that outputs of older code are not reused. */
+const outputVersion = 2;
 
-/** What the stage keeps. */
+/** The stored output of the stage. */
 interface Output {
   evaluation?: Evaluation;
   reportFile?: FileRef;
@@ -58,9 +52,9 @@ interface Output {
 }
 
 /**
- * Reports on the weights that will be packaged, the last ones or with `save_best_model` the best: over the test set, or
- * the validation set when there is no test set, or nothing when there is neither. `package` writes exactly the file that
- * is named here, so the report is the packaged file's. `model.infer_samples` are classified by them, too.
+ * Evaluates the weights that will be packaged (the last ones, or the best with `save_best_model`) on the test set, or else on
+ * the validation set; without either, there is no report. Also classifies `model.infer_samples`. The `package` stage writes
+ * exactly these weights, so the report describes the packaged file.
  */
 export async function evaluate(
   o: EvaluateInputs,
@@ -73,7 +67,8 @@ export async function evaluate(
   const split = o.tokens.test ? 'test' : 'val';
   const { output, reused } = await evaluationOf(o, { config, weights, split, compute });
   if (split === 'test' && output.evaluation) await logTest(o, config, output.evaluation, echo);
-  const answers = output.answers && (JSON.parse(await readFile(output.answers.path, 'utf8')) as SampleAnswer[]);
+  const answers =
+    output.answers && parseSampleAnswers(await readFile(output.answers.path, 'utf8'), output.answers.path);
   if (answers) logAnswers(o.run, answers, echo);
 
   const { evaluation, reportFile, evaluations, charts } = output;
@@ -91,7 +86,9 @@ export async function evaluate(
   }
   const { report } = evaluation;
   const step = best ? o.model.best?.step : o.model.step;
-  const onValidation = evaluationsAmong(await eventsIn(o.model.events)).findLast((past) => past.step === step);
+  const onValidation = (await loggedEvents(o.model.events))
+    .filter((event) => event.type === 'eval')
+    .findLast((past) => past.step === step);
   return {
     ...kept,
     scores: scoresOf(split, evaluation),
@@ -118,7 +115,7 @@ async function evaluationOf(
     limit,
     samples,
     events: o.model.events.sha256,
-    format,
+    format: outputVersion,
     redo: redoOf(o.run, 'evaluate'),
   };
   return stageOutput('evaluate', inputs, async ({ folder }) => {
@@ -142,10 +139,14 @@ async function evaluationOf(
       await writeFileAtomic(join(folder, name), content);
       return fileRef(join(folder, name));
     };
-    const events = await eventsIn(o.model.events);
-    // Without a test set the last validation is made again, of the file that is packaged: it takes the place of the first.
-    const past = evaluationsAmong(events).filter((event) => event.split !== split || event.step !== o.model.step);
+    const events = await loggedEvents(o.model.events);
+    // Without a test set, the last validation is repeated with the file that is packaged, and replaces the original one.
+    const past = events
+      .filter((event) => event.type === 'eval')
+      .filter((event) => event.split !== split || event.step !== o.model.step);
     const final = { type: 'eval', split, step: o.model.step, epoch: o.model.epoch } as const;
+    const { report } = evaluation ?? {};
+    const charted = report && report.classes.length <= reportedClasses ? report : undefined;
     const evaluations = evaluation ? [...past, { ...final, ...evaluation }] : past;
     return {
       ...(evaluation
@@ -153,41 +154,18 @@ async function evaluationOf(
         : {}),
       evaluations: await write('evaluations.jsonl', evaluations.map((event) => `${JSON.stringify(event)}\n`).join('')),
       charts: await Promise.all(
-        Object.entries(await chartsOf(events, evaluation)).map(([name, svg]) => write(`${name}.svg`, svg)),
+        Object.entries(await drawCharts(events, charted)).map(([name, svg]) => write(`${name}.svg`, svg)),
       ),
       ...(rows.length > 0
         ? {
             answers: await write(
               'answers.json',
-              `${JSON.stringify(answersOf(samples, answers, job.labelNames), null, 2)}\n`,
+              `${JSON.stringify(sampleAnswers(samples, answers, job.labelNames), null, 2)}\n`,
             ),
           }
         : {}),
     };
   });
-}
-
-function answersOf(texts: readonly string[], logits: number[][], labels: string[] | undefined): SampleAnswer[] {
-  return texts.map((text, i) => {
-    const scores = Array.from(softmax(Float32Array.from(logits[i]!)));
-    const score = Math.max(...scores);
-    const labelId = scores.indexOf(score);
-    return { text, labelId, label: labels?.[labelId] ?? String(labelId), score };
-  });
-}
-
-/** Pictures of the run, as SVG by name; those for which there is something to draw. */
-async function chartsOf(events: TrainEvent[], evaluation: Evaluation | undefined): Promise<Record<string, string>> {
-  const train = events.filter((event) => event.type === 'step');
-  const validation = evaluationsAmong(events);
-  const report = evaluation?.report;
-  return {
-    ...(train.length > 0 ? { 'learning-curve': await drawLearningCurve({ train, validation }) } : {}),
-    ...(validation.length > 0 ? { scores: await drawScoreCurves(validation) } : {}),
-    ...(report && report.classes.length <= reportedClasses
-      ? { 'confusion-matrix': await drawConfusionMatrix(report) }
-      : {}),
-  };
 }
 
 const scoresOf = (split: RunScores['split'], { loss, report }: Pick<EpochEvaluated, 'loss' | 'report'>): RunScores => ({
@@ -200,9 +178,4 @@ const scoresOf = (split: RunScores['split'], { loss, report }: Pick<EpochEvaluat
   f1Weighted: report.weighted.f1,
 });
 
-async function eventsIn(file: FileRef): Promise<TrainEvent[]> {
-  const lines = (await readFile(file.path, 'utf8')).split('\n').filter((line) => line !== '');
-  return lines.map((line) => JSON.parse(line) as TrainEvent);
-}
-
-const evaluationsAmong = (events: TrainEvent[]): EpochEvaluated[] => events.filter((event) => event.type === 'eval');
+const loggedEvents = async ({ path }: FileRef) => parseLoggedEvents(await readFile(path, 'utf8'), path);

@@ -4,14 +4,7 @@ import type { FileRef, ResolvedRun } from '@nautil/contracts';
 import { fetchFile, unpackArchive, versionAt } from '@nautil/store/download';
 import { fileRef, formatBytes, sha256File, stageOutput } from '@nautil/store';
 import { redoOf } from './run-settings.js';
-
-/** How a stage is stopped, and says how far it is. */
-export interface StageControl {
-  signal?: AbortSignal;
-
-  /** Called now and then during a long stage. */
-  onProgress?: (detail: string) => void;
-}
+import type { StageControl } from './stage-control.js';
 
 /** Something on this disk. */
 export interface Fetched<T> {

@@ -7,7 +7,8 @@ import { DataError, findNemoFiles, isNemoFileName } from '@nautil/datasets';
 import { cachedSnapshot, hubRepositoryFolder, isHubName, sha256File, type HubRepository } from '@nautil/store';
 import { ChecksumMismatch, fetchFromHub, HubRefused, HubUnavailable, isArchive, isHttp } from '@nautil/store/download';
 import { SourceNotFound } from '../errors.js';
-import { allReused, amount, fetchedFile, unpackedFolder, type Fetched, type StageControl } from './fetch.js';
+import { allReused, amount, fetchedFile, unpackedFolder, type Fetched } from './fetch.js';
+import type { StageControl } from './stage-control.js';
 
 type Format = Config['nautil']['data']['format'];
 

@@ -1,22 +1,23 @@
 import { createReadStream } from 'node:fs';
 import { basename, join } from 'node:path';
-import type {
-  CachedInputs,
-  Evaluated,
-  JsonObject,
-  StageResult,
-  Packaged,
-  ResolvedRun,
-  TokenizedData,
+import {
+  type CachedInputs,
+  type Evaluated,
+  type JsonObject,
+  type StageResult,
+  type Packaged,
+  type ResolvedRun,
+  type TokenizedData,
+  replaceAt,
+  withoutKeys,
 } from '@nautil/contracts';
 import { openTensors, writeNemo, type NemoArtifact } from '@nautil/formats';
 import { readLabelNames } from '@nautil/datasets';
 import { canonicalJson, sha256File, sha256Of, stageOutput, writeFileAtomic } from '@nautil/store';
 import { encoderConfigOf, type ArchiveRecord } from '@nautil/training';
 import { tokenizerNameOf } from './encoder-files.js';
-import { logArchive, type Echo } from './experiment.js';
+import { logArchive, type Echo } from '@nautil/nemo';
 import { configOf, places, redoOf } from './run-settings.js';
-import { setAt, withoutKeys } from './resolve-run.js';
 import { tokenizerOf } from './tokenize.js';
 import { trainJobOf } from './train-job.js';
 
@@ -45,10 +46,10 @@ export async function packageModel(o: {
   const labelNames = labels && (await readLabelNames(labels.path));
 
   const packaged = structuredClone(tree['model']) as JsonObject;
-  for (const key of placeKeys) setAt(packaged, key, null);
-  setAt(packaged, 'dataset.num_classes', numClasses);
-  setAt(packaged, 'language_model.pretrained_model_name', o.run.model);
-  setAt(packaged, 'tokenizer.tokenizer_name', basename(tokenizerNameOf(config.model) ?? o.run.model));
+  for (const key of placeKeys) replaceAt(packaged, key, null);
+  replaceAt(packaged, 'dataset.num_classes', numClasses);
+  replaceAt(packaged, 'language_model.pretrained_model_name', o.run.model);
+  replaceAt(packaged, 'tokenizer.tokenizer_name', basename(tokenizerNameOf(config.model) ?? o.run.model));
 
   // Equal runs give equal bytes, wherever their files lie.
   const lineage = { ...job.digests, config: sha256Of(canonicalJson(withoutKeys(tree, places))) };

@@ -2,15 +2,16 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, isAbsolute, join, resolve } from 'node:path';
 import {
+  replaceAt,
   type JsonObject,
-  type JsonValue,
+  valueAt,
   type Redo,
   type ResolvedRun,
   type RunRequest,
   stageNames,
 } from '@nautil/contracts';
 import { encoderNameOf } from './encoder-files.js';
-import { beginExperiment, type Echo } from './experiment.js';
+import { beginExperiment, type Echo } from '@nautil/nemo';
 import { experimentName, loadConfig, type Config } from '@nautil/config';
 import {
   canonicalJson,
@@ -22,8 +23,9 @@ import {
   sha256Of,
   writeFileAtomic,
 } from '@nautil/store';
+import { parseResolvedRun } from '@nautil/contracts/schemas';
 import { EnvironmentInvalid, RunFolderMissing } from '../errors.js';
-import { here, type Place } from '../route-run.js';
+import { localRouting, type Route } from '../route-run.js';
 
 /** Keys whose values are files or folders: relative ones are taken from `cwd`. */
 const pathKeys = [
@@ -44,14 +46,14 @@ const nameKeys = ['model.language_model.pretrained_model_name', 'model.tokenizer
 const withoutEffect = ['exp_manager.exp_dir', 'exp_manager.explicit_log_dir', 'model.nemo_path', 'nautil.mlflow'];
 
 /**
- * Settles what a run is: its configuration with all paths absolute, and its folder. A run that was resolved before (the
- * same workflow id and run key) keeps what was settled then.
+ * Resolves the configuration of a run, with all paths absolute, and creates the run's folder. A run that was resolved before
+ * (the same workflow id and run key) keeps its configuration.
  *
- * @param o.cwd - where relative paths start, unless the request says; the repository root without either. Data that a file of
- * the checkout's `conf` names lies in the checkout.
- * @param o.configPath - folder of the configuration, in place of the checkout's `conf`, unless the request says.
- * @param o.place - says where its stages run, anew each time: workers come and go.
- * @param o.command - what was typed, for the run's log; default: the same as `nautil run` takes it.
+ * @param o.cwd - base of relative paths if the request has none; default: the repository root. Sample data in the shipped `conf` is
+ * relative to the package.
+ * @param o.configPath - folder of the configuration if the request has none; default: the shipped `conf`
+ * @param o.route - chooses the task queues, each time the run is resolved, because workers come and go
+ * @param o.command - the command line, for the run's log; default: the equivalent `nautil run`
  */
 export async function resolveRun(
   request: RunRequest,
@@ -60,18 +62,18 @@ export async function resolveRun(
     configPath?: string | undefined;
     command?: readonly string[];
     echo?: Echo;
-    place?: (request: RunRequest) => Promise<Place>;
+    route?: (request: RunRequest) => Promise<Route>;
   } = {},
 ): Promise<ResolvedRun> {
   const folder = runFolder(request.workflowId, request.runKey);
   const file = join(folder, 'run.json');
   const known = await readFile(file, 'utf8').catch(() => undefined);
-  const place = await (o.place ?? here)(request);
+  const route = await (o.route ?? localRouting)(request);
   if (known !== undefined) {
-    const run = JSON.parse(known) as ResolvedRun;
-    const again = request.redo === undefined ? run : redoing(run, request.redo);
-    if (again !== run) await writeFileAtomic(file, JSON.stringify(again, null, 2));
-    return { ...again, ...place, notes: [...new Set([...again.notes, ...place.notes])] };
+    const run = parseResolvedRun(known, file);
+    const resumed = request.redo === undefined ? run : withRedo(run, request.redo);
+    if (resumed !== run) await writeFileAtomic(file, JSON.stringify(resumed, null, 2));
+    return { ...resumed, ...route, notes: [...new Set([...resumed.notes, ...route.notes])] };
   }
   if (request.begunBefore) throw new RunFolderMissing(folder);
 
@@ -88,7 +90,7 @@ export async function resolveRun(
     if (typeof value !== 'string' || value === '' || isAbsolute(value) || /^\w+:\/\//.test(value)) continue;
     const path = resolve(key === 'nautil.data.source' && isShipped(key) ? packageRoot() : cwd, value);
     if (nameKeys.includes(key) && isHubName(value) && !existsSync(path)) continue;
-    setAt(tree, key, path);
+    replaceAt(tree, key, path);
     resolved.push(`${key} is ${path}`);
   }
   await mkdir(folder, { recursive: true });
@@ -116,13 +118,13 @@ export async function resolveRun(
     ...(trackingUri === null ? {} : { trackingUri }),
     model: basename(encoderNameOf(config.model)),
     dataset: data.format === 'nemo' ? basename(trainFile ?? data.source ?? 'unknown') : data.format,
-    ...place,
+    ...route,
     notes: [
       ...notes,
       ...resolved,
       ...experiment.warnings,
       `logs and the best checkpoints are in ${experiment.logDir}`,
-      ...place.notes,
+      ...route.notes,
     ],
     heartbeatTimeoutMs: heartbeatTimeoutMs(),
     ...(request.parentMlflowRunId === undefined ? {} : { parentMlflowRunId: request.parentMlflowRunId }),
@@ -131,12 +133,12 @@ export async function resolveRun(
   return run;
 }
 
-/** How long a worker may be silent. Stages beat every two seconds. */
+/** How long a worker may send no heartbeat before its activity is retried. Activities send one every two seconds. */
 function heartbeatTimeoutMs(): number {
   const given = process.env['NAUTIL_HEARTBEAT_TIMEOUT_MS'] ?? '60000';
   if (/^\d{4,8}$/.test(given) && Number(given) >= 5000) return Number(given);
   throw new EnvironmentInvalid(`NAUTIL_HEARTBEAT_TIMEOUT_MS is ${JSON.stringify(given)} for this worker`, {
-    hint: 'a whole number of milliseconds from 5000 on, or leave it out for 60000; then start the worker again',
+    hint: 'set it to a whole number of milliseconds, at least 5000, or unset it for 60000; then restart the worker',
   });
 }
 
@@ -146,16 +148,16 @@ const commandOf = ({ workflowId, config, overrides = [] }: RunRequest): string[]
   ...overrides,
 ];
 
-/** Kept with the run: a training that was made again is the run's own from then on, also when a later stage fails. */
-function redoing(run: ResolvedRun, { from, token }: Redo): ResolvedRun {
-  const again = stageNames.slice(stageNames.indexOf(from)).map((stage) => [stage, token]);
-  return { ...run, redone: { ...run.redone, ...Object.fromEntries(again) } };
+/** Stored with the run, so that a repeated training stays the run's own, also after a later stage has failed. */
+function withRedo(run: ResolvedRun, { from, token }: Redo): ResolvedRun {
+  const redone = stageNames.slice(stageNames.indexOf(from)).map((stage) => [stage, token]);
+  return { ...run, redone: { ...run.redone, ...Object.fromEntries(redone) } };
 }
 
 /** Digest of everything in a resolved configuration that changes results. */
 export function configDigestOf(tree: JsonObject): string {
   const copy = structuredClone(tree);
-  for (const key of withoutEffect) setAt(copy, key, null);
+  for (const key of withoutEffect) replaceAt(copy, key, null);
   return sha256Of(canonicalJson(copy));
 }
 
@@ -166,30 +168,3 @@ export const experimentOf = ({ nautil, exp_manager }: Config): string =>
 /** Address of the MLflow server that the configuration names: Nautil's key first, then NeMo's. */
 const trackingUriOf = ({ nautil, exp_manager }: Config): string | null =>
   nautil.mlflow.tracking_uri ?? exp_manager.mlflow_logger_kwargs.tracking_uri;
-
-export function valueAt(tree: JsonObject, key: string): JsonValue | undefined {
-  return key.split('.').reduce<JsonValue | undefined>((at, part) => (isObject(at) ? at[part] : undefined), tree);
-}
-
-export function setAt(tree: JsonObject, key: string, value: JsonValue): void {
-  const parts = key.split('.');
-  const last = parts.pop()!;
-  const holder = parts.reduce<JsonValue | undefined>((at, part) => (isObject(at) ? at[part] : undefined), tree);
-  if (isObject(holder) && last in holder) holder[last] = value;
-}
-
-/** A copy without some keys, each given by its path, and without what is empty then. */
-export function withoutKeys(tree: JsonObject, keys: readonly string[]): JsonObject {
-  const copy = structuredClone(tree);
-  for (const key of keys) deleteAt(copy, key.split('.'));
-  return copy;
-}
-
-function deleteAt(tree: JsonObject, [key, ...rest]: string[]): void {
-  const value = tree[key!];
-  if (rest.length > 0 && isObject(value)) deleteAt(value, rest);
-  if (rest.length === 0 || (isObject(value) && Object.keys(value).length === 0)) delete tree[key!];
-}
-
-const isObject = (value: JsonValue | undefined): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

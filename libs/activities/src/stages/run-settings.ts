@@ -1,14 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import type { JsonObject, ResolvedRun, Stage } from '@nautil/contracts';
+import { parseConfigTree } from '@nautil/contracts/schemas';
 import { readConfig, type Config } from '@nautil/config';
 
 /** The resolved configuration of a run, read back from its file. */
 export async function configOf(run: Pick<ResolvedRun, 'config'>): Promise<{ tree: JsonObject; config: Config }> {
-  const tree = JSON.parse(await readFile(run.config.path, 'utf8')) as JsonObject;
+  const { path } = run.config;
+  const tree = parseConfigTree(await readFile(path, 'utf8'), path);
   return { tree, config: readConfig(tree) };
 }
 
-/** Part of the hash of a stage that was asked for again; absent for all others. */
+/** Token of a stage that the user requested again, which changes the hash of its inputs; undefined for all other stages. */
 export const redoOf = (run: ResolvedRun, stage: Stage): string | undefined => run.redone?.[stage];
 
 /** Keys that say where something lies or goes. What lies there counts by its digest. */

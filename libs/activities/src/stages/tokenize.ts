@@ -5,19 +5,17 @@ import { examplesOf, readExamples } from '@nautil/datasets';
 import { fileRef, stageOutput } from '@nautil/store';
 import { buildTokenCache, loadTokenizer, tokenCacheKey, type LoadedTokenizer } from '@nautil/tokenization';
 import { tokenizerNameOf } from './encoder-files.js';
-import { logRead, type Echo } from './experiment.js';
+import { logRead, type Echo } from '@nautil/nemo';
 import { configOf, redoOf } from './run-settings.js';
+import type { StageControl } from './stage-control.js';
 
-/** Of what the stage keeps: raise it when that changes, so that what older code kept is not read as new. */
-const format = 2;
+/** Version of the stored output. Raise it when the output changes, so that outputs of older code are not reused. */
+const outputVersion = 2;
 
-/** Called now and then during a long stage. */
-export type OnProgress = (detail: string) => void;
-
-/** Token caches of the run's splits. */
+/** Builds the token caches of the run's splits. */
 export async function tokenize(
   o: { run: ResolvedRun; inputs: CachedInputs; echo?: Echo },
-  onProgress: OnProgress = () => {},
+  onProgress?: StageControl['onProgress'],
 ): Promise<StageResult<TokenizedData>> {
   const { config } = await configOf(o.run);
   const tokenizer = await tokenizerOf(config, o.inputs);
@@ -32,7 +30,7 @@ export async function tokenize(
       maxLength: dataset.max_seq_length,
       numSamples: ds.num_samples,
     };
-    const made = await stageOutput('tokenize', { ...identity, format, redo }, async ({ folder }) => {
+    const made = await stageOutput('tokenize', { ...identity, format: outputVersion, redo }, async ({ folder }) => {
       const out = join(folder, `${split}.tokens`);
       const summary = await buildTokenCache({
         examples: examplesOf(readExamples(file.path, { numSamples: ds.num_samples }), () => {}),
@@ -41,7 +39,7 @@ export async function tokenize(
         maxLength: dataset.max_seq_length,
         key: tokenCacheKey(identity),
         numWorkers: ds.num_workers,
-        onProgress: (examples) => onProgress(`${split}: ${examples} examples`),
+        onProgress: (examples) => onProgress?.(`${split}: ${examples} examples`),
       });
       const { examples, tokens, truncated, lengths, samples } = summary;
       return { file: await fileRef(out), tokens, summary: { examples, truncated, lengths, samples } };
@@ -61,7 +59,7 @@ export async function tokenize(
   return { ...data, reused, detail: [`${tokens} tokens by ${tokenizer.name}`, ...tokenizer.warnings].join('; ') };
 }
 
-/** The tokenizer of a run, from the files that the encoder came with. */
+/** Loads the tokenizer of a run from the encoder's files. */
 export async function tokenizerOf(config: Config, { encoder }: CachedInputs): Promise<LoadedTokenizer> {
   const { tokenizer, dataset } = config.model;
   return loadTokenizer({

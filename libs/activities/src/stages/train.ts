@@ -1,10 +1,17 @@
 import { existsSync } from 'node:fs';
-import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import { appendFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { FileRef, StageResult, TrainedModel, TrainEvent, TrainRequest } from '@nautil/contracts';
-import { canonicalJson, explainWriteError, fileRef, sha256Of, stageOutput, writeFileAtomic } from '@nautil/store';
+import {
+  type FileRef,
+  type StageResult,
+  type TrainedModel,
+  type TrainEvent,
+  type TrainRequest,
+  withoutKeys,
+} from '@nautil/contracts';
+import { canonicalJson, fileRef, sha256Of, stageOutput } from '@nautil/store';
 import type { TrackingTask, TrainerTask, TrainOutcome } from '@nautil/trainer-process';
-import { withoutKeys } from './resolve-run.js';
+import { EventLog } from './event-log.js';
 import { configOf, places, redoOf } from './run-settings.js';
 import { trainJobOf } from './train-job.js';
 
@@ -12,23 +19,23 @@ export interface TrainModelOptions {
   tracking?: TrackingTask;
   signal?: AbortSignal;
 
-  /** Runs of one scope share a training that is equal; default: the run stays alone. */
+  /** Runs in one scope share equal trainings. By default, a run shares its training with no other run. */
   scope?: string;
 
-  /** Trains, in a process of its own or in this one, and awaits `record` of every event, in order. */
+  /** Trains, in another process or in this one, and awaits `record` for each event, in order. */
   compute: (
     task: Extract<TrainerTask, { do: 'train' }>,
     record: (event: TrainEvent) => Promise<void>,
   ) => Promise<TrainOutcome>;
 }
 
-/** An attempt that ends writes a last checkpoint within two minutes; one that takes longer is frozen, and fenced off. */
+/** An attempt that is ending writes its last checkpoint within two minutes. One that takes longer is frozen, and is fenced off. */
 const takeOverAfterMs = 180_000;
 
 /**
- * Trains from the last checkpoint of the run's folder, or from the beginning. What checkpoints hold is kept as the run's
- * events, each once; the weights are named by digest. A training that is asked for again has a folder of its own: the
- * one before stays until the run is removed.
+ * Trains from the newest checkpoint in the run's folder, or from the beginning. The events in checkpoints are appended to the
+ * run's event log, each once. A training that is repeated on request gets a new folder; the old one is kept until the run is
+ * removed.
  */
 export async function trainModel(request: TrainRequest, o: TrainModelOptions): Promise<StageResult<TrainedModel>> {
   const { run } = request;
@@ -40,7 +47,7 @@ export async function trainModel(request: TrainRequest, o: TrainModelOptions): P
   const inputs = {
     ...(await trainingInputs(request)),
     scope: o.scope ?? `${run.workflowId}/${run.runKey}`,
-    // Where somebody stopped one run is no place for another to end.
+    // A training that a user stopped early must not be reused by other runs.
     ...(stopped ? { stopped: run.runKey } : {}),
     redo,
   };
@@ -48,10 +55,9 @@ export async function trainModel(request: TrainRequest, o: TrainModelOptions): P
     'train',
     inputs,
     async () => {
-      const seen = new SeenEvents(eventsFile);
-      await seen.load();
+      const eventLog = await EventLog.open(eventsFile);
       const outcome = await o.compute({ do: 'train', job, tracking: o.tracking }, async (event) => {
-        if (event.type === 'checkpoint') await seen.append(event.events);
+        if (event.type === 'checkpoint') await eventLog.append(event.events);
       });
       return {
         lastWeights: await fileRef(outcome.lastWeights),
@@ -60,7 +66,7 @@ export async function trainModel(request: TrainRequest, o: TrainModelOptions): P
         step: outcome.step,
         epoch: outcome.epoch,
         reason: outcome.reason,
-        events: await existingFile(eventsFile),
+        events: await fileRefOrEmpty(eventsFile),
       };
     },
     { signal: o.signal, takeOverAfterMs },
@@ -68,7 +74,7 @@ export async function trainModel(request: TrainRequest, o: TrainModelOptions): P
   return { ...output, reused, detail: `${output.step} steps, ${output.reason}` };
 }
 
-/** True once somebody has asked for it, also for later attempts: the run stays ended there. */
+/** True once a user has stopped the training early. A marker file keeps this for later attempts. */
 async function isStopped(folder: string, { stopEarly }: TrainRequest): Promise<boolean> {
   const mark = join(folder, 'stopped-early');
   if (stopEarly) {
@@ -93,7 +99,7 @@ const unread = [
   'exp_manager.checkpoint_callback_params.save_best_model',
 ];
 
-/** Everything that training depends on: it is made again when one of these changes, and not when anything else does. */
+/** Everything that training depends on. It is repeated when one of these changes, and not when anything else does. */
 async function trainingInputs({ run, inputs, tokens }: TrainRequest): Promise<Record<string, unknown>> {
   const { tree } = await configOf(run);
   const { train, validation, labels, numClasses } = inputs.data;
@@ -108,50 +114,7 @@ async function trainingInputs({ run, inputs, tokens }: TrainRequest): Promise<Re
   };
 }
 
-async function existingFile(path: string): Promise<FileRef> {
+async function fileRefOrEmpty(path: string): Promise<FileRef> {
   await appendFile(path, '');
   return fileRef(path);
-}
-
-/** The logged events of a run, each once, in a file: a resumed run says again what its checkpoint holds. */
-class SeenEvents {
-  readonly #file: string;
-  readonly #keys = new Set<string>();
-
-  constructor(file: string) {
-    this.#file = file;
-  }
-
-  async load(): Promise<void> {
-    const text = await readFile(this.#file, 'utf8').catch(() => '');
-    const lines = text.split('\n').filter((line) => isJson(line));
-    // A line that a crash cut off is written anew.
-    if (text !== '' && !text.endsWith('\n'))
-      await writeFileAtomic(this.#file, lines.map((line) => `${line}\n`).join(''));
-    for (const line of lines) this.#keys.add(keyOf(JSON.parse(line) as { type: string; step: number }));
-  }
-
-  async append(events: { type: string; step: number }[]): Promise<void> {
-    const fresh = events.filter((event) => !this.#keys.has(keyOf(event)));
-    for (const event of fresh) this.#keys.add(keyOf(event));
-    if (fresh.length === 0) return;
-    const lines = fresh.map((event) => `${JSON.stringify(event)}\n`).join('');
-    try {
-      // On the disk before the next checkpoint is, which no longer holds them.
-      await appendFile(this.#file, lines, { flush: true });
-    } catch (error) {
-      throw await explainWriteError(error, this.#file);
-    }
-  }
-}
-
-const keyOf = ({ type, step }: { type: string; step: number }): string => `${type} ${step}`;
-
-function isJson(line: string): boolean {
-  try {
-    JSON.parse(line);
-    return true;
-  } catch {
-    return false;
-  }
 }

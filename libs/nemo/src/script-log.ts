@@ -1,25 +1,20 @@
 import type { Config } from '@nautil/config';
 import { stringifyNemoYaml } from '@nautil/formats';
-import type { JsonObject, ResolvedRun, SampleAnswer } from '@nautil/contracts';
-import {
-  ExperimentFolder,
-  ExperimentLog,
-  logSplit,
-  logStartOfRun,
-  createLogDir,
-  type TokenizedSplit,
-} from '@nautil/nemo';
-import type { Evaluation } from '@nautil/training';
+import type { EpochEvaluated, JsonObject, ResolvedRun, SampleAnswer } from '@nautil/contracts';
+import { ExperimentFolder } from './experiment-folder.js';
+import { ExperimentLog } from './experiment-log.js';
+import { createLogDir } from './create-log-dir.js';
+import { logSplit, logStartOfRun, type TokenizedSplit } from './start-of-run-log.js';
 
-// What NeMo's exp_manager and its script say of a run in their log. Each stage adds its part to the folder of the run.
+// What NeMo's training script and its exp_manager write about a run. Each stage adds its part to the run's log folder.
 
-/** Hears of every entry of the log. */
+/** Receives every entry of the log. */
 export type Echo = (entry: string) => void;
 
 const script = 'text_classification_with_bert';
 const rule = '='.repeat(91);
 
-/** Makes the folder, with the command line and the configuration in it. */
+/** Creates the log folder, and writes the command line and the configuration into it. */
 export async function beginExperiment(o: {
   tree: JsonObject;
   config: Config;
@@ -46,16 +41,21 @@ export async function beginExperiment(o: {
   return { logDir: folder, warnings, ...(resumeFrom === undefined ? {} : { resumeFrom }) };
 }
 
-/** Tells of a split that was read and tokenised. */
-export function logRead(run: ResolvedRun, split: TokenizedSplit, maxSeqLength: number, echo?: Echo): void {
+/** Logs that a split was read and tokenized. */
+export function logRead(
+  run: Pick<ResolvedRun, 'logDir'>,
+  split: TokenizedSplit,
+  maxSeqLength: number,
+  echo?: Echo,
+): void {
   logSplit(new ExperimentLog(run.logDir, echo), split, maxSeqLength);
 }
 
-/** Tells of the test, and draws it into TensorBoard's file. */
+/** Logs the results on the test set, and adds them to TensorBoard's event file. */
 export async function logTest(
-  { run, model }: { run: ResolvedRun; model: { step: number; epoch: number } },
+  { run, model }: { run: Pick<ResolvedRun, 'logDir'>; model: { step: number; epoch: number } },
   { exp_manager }: Config,
-  evaluation: Evaluation,
+  evaluation: Pick<EpochEvaluated, 'loss' | 'report'>,
   echo?: Echo,
 ): Promise<void> {
   const experiment = await ExperimentFolder.open({ folder: run.logDir, manager: exp_manager, echo });
@@ -71,8 +71,8 @@ export async function logTest(
   await experiment.close();
 }
 
-/** Tells what the model makes of `model.infer_samples`. */
-export function logAnswers(run: ResolvedRun, answers: readonly SampleAnswer[], echo?: Echo): void {
+/** Logs the predictions for `model.infer_samples`. */
+export function logAnswers(run: Pick<ResolvedRun, 'logDir'>, answers: readonly SampleAnswer[], echo?: Echo): void {
   const log = new ExperimentLog(run.logDir, echo);
   log.info(script, rule);
   log.info(script, 'Starting the inference on some sample queries...');
@@ -85,9 +85,9 @@ export function logAnswers(run: ResolvedRun, answers: readonly SampleAnswer[], e
   log.info(script, rule);
 }
 
-/** Tells where the archive is; resolves to where `save_nemo_on_train_end` wants another one, among the checkpoints. */
+/** Logs the path of the archive. Resolves to the path at which `save_nemo_on_train_end` requires a copy, if any. */
 export async function logArchive(
-  run: ResolvedRun,
+  run: Pick<ResolvedRun, 'logDir'>,
   { exp_manager }: Config,
   path: string,
   echo?: Echo,

@@ -1,0 +1,25 @@
+import type { Trainers } from '@nautil/trainer-process';
+import { Context } from '@temporalio/activity';
+import { WorkerShutdown } from './errors.js';
+import type { Evaluate } from './stages/index.js';
+import { isShutdown } from './with-heartbeat.js';
+
+/** Evaluates in a trainer process, which is killed when the activity is cancelled. */
+export async function evaluateInTrainer(trainers: Trainers, options: Parameters<Evaluate>[0]): ReturnType<Evaluate> {
+  const context = Context.current();
+  try {
+    const result = await trainers.run({
+      task: { do: 'evaluate', ...options },
+      onStarted: (trainer) => {
+        context.cancelled.catch(() => {
+          trainer.kill();
+        });
+      },
+    });
+    if (!('answers' in result)) throw new TypeError('the trainer process returned a training for an evaluation');
+    return result;
+  } catch (error) {
+    if (!isShutdown(context)) throw error;
+    throw new WorkerShutdown('the worker is shutting down; the evaluation is retried on another worker');
+  }
+}

@@ -1,0 +1,39 @@
+import type { TrainEvent, TrainHeartbeat } from '@nautil/contracts';
+import { progressAfter } from './progress-after.js';
+import { SignalThrottle } from './signal-throttle.js';
+
+export interface ProgressReporterOptions {
+  heartbeat: (progress: TrainHeartbeat | undefined) => void;
+
+  /** Signals the workflow, for its `progress` query. */
+  signal: (progress: TrainHeartbeat) => Promise<void>;
+}
+
+/** Follows the events of a training and reports its progress: often in heartbeats, rarely in signals to the workflow. */
+export class ProgressReporter {
+  readonly #options: ProgressReporterOptions;
+  readonly #throttle = new SignalThrottle();
+  #progress: TrainHeartbeat | undefined;
+  #signalled: TrainHeartbeat | undefined;
+
+  constructor(options: ProgressReporterOptions) {
+    this.#options = options;
+  }
+
+  onEvent(event: TrainEvent): void {
+    this.#progress = progressAfter(this.#progress, event);
+    if (this.#progress && this.#throttle.isDue(this.#progress, event)) void this.signal();
+  }
+
+  heartbeat(): void {
+    this.#options.heartbeat(this.#progress);
+  }
+
+  /** Signals the latest progress unless the workflow has it. Never rejects: a lost signal is no reason to stop training. */
+  async signal(): Promise<void> {
+    const progress = this.#progress;
+    if (!progress || progress === this.#signalled) return;
+    this.#signalled = progress;
+    await this.#options.signal(progress).catch(() => undefined);
+  }
+}
