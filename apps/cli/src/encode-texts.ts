@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { findEncoder, openEncoder } from '@nautil/formats';
-import { encoderLayout, FirstTokenEncoder, maxLength } from '@nautil/model';
+import { encoderLayout, encoderWeights, Forward, maxLength, ModelWeights, parseEncoderConfig } from '@nautil/model';
 import { loadTokenizer, type Tokenizer } from '@nautil/tokenization';
 import { chunksOf } from './chunks.js';
 import { type InputTexts, inputTexts } from './input-texts.js';
@@ -23,26 +23,38 @@ export interface EncodeTextsOptions extends InputTexts {
 /** Writes a line of JSON for each text of the input to standard output: `text`, `input_ids`, `first_token`. */
 export async function encodeTexts(options: EncodeTextsOptions): Promise<void> {
   const path = await findEncoder(options.model);
-  const { encoder, notes } = await loadEncoder(path, options.batchSize);
+  const { encoder, weights, notes } = await loadEncoder(path);
   try {
-    const found = await tokenizerFor(path, encoder.config.modelType, options);
+    const forward = new Forward(weights, { encoder });
+    const found = await tokenizerFor(path, encoder.modelType, options);
     for (const note of [...notes, ...found.notes]) printMessage(note);
-    const longest = Math.min(options.maxLength ?? found.maxTokens ?? Infinity, maxLength(encoder.config));
+    const longest = Math.min(options.maxLength ?? found.maxTokens ?? Infinity, maxLength(encoder));
     for await (const texts of chunksOf(inputTexts(options))) {
       const rows = texts.map((text) => ({ text, ids: found.tokenizer.encode(text, longest) }));
-      const vectors = await encoder.vectors(rows.map(({ ids }) => ids));
+      const vectors = await forward.runRows(
+        rows.map(({ ids }) => ids),
+        { padId: encoder.padTokenId, batchSize: options.batchSize },
+      );
       const lines = [...zip(rows, vectors)].map(([{ text, ids }, vector]) => jsonLine(text, ids, vector));
       await printResult(lines.join('\n'));
     }
   } finally {
-    encoder.close();
+    weights.close();
   }
 }
 
-async function loadEncoder(path: string, batchSize: number) {
+async function loadEncoder(path: string) {
   const opened = await openEncoder({ path, layout: encoderLayout });
+  const { config, tensors, notes } = opened;
+  const encoder = parseEncoderConfig(config, path);
+  const weights = new ModelWeights({ specs: encoderWeights(encoder) });
   try {
-    return { encoder: await FirstTokenEncoder.load(opened, { source: path, batchSize }), notes: opened.notes };
+    const inFile = new Set(tensors.names());
+    await weights.load(async (name) => (inFile.has(name) ? tensors.readFloat32(name) : undefined));
+    return { encoder, weights, notes };
+  } catch (error) {
+    weights.close();
+    throw error;
   } finally {
     await opened.close();
   }

@@ -15,7 +15,7 @@ const tanhGelu: Activation = (x) => {
 
 const silu: Activation = (x) => x.mul(x.sigmoid());
 
-/** By the names that Hugging Face's configurations use (transformers/activations.py). */
+/** By the names in Hugging Face's configurations (transformers/activations.py). */
 const activations: Readonly<Record<string, Activation>> = {
   gelu,
   gelu_python: gelu,
@@ -36,5 +36,5 @@ const activations: Readonly<Record<string, Activation>> = {
 
 export const activationNames: readonly string[] = Object.keys(activations);
 
-/** The activation of that name, which `parseEncoderConfig` has checked. */
+/** The activation of that name. `parseEncoderConfig` has checked that it exists. */
 export const activationOf = (name: string): Activation => activations[name]!;

@@ -5,11 +5,11 @@ import { headLayerName, poolerName } from './weights.js';
 export interface ClassifyOptions {
   /** `model.classifier_head.num_output_layers`: linear layers, with relu between them. */
   numOutputLayers: number;
-  /** Dropout of what the encoder gives, `model.classifier_head.fc_dropout`; without it none is active. */
+  /** Dropout of the encoder's output, `model.classifier_head.fc_dropout`; absent: none. */
   dropout?: (DropoutDraw & { rate: number }) | undefined;
 }
 
-/** Beyond the sites of any encoder. */
+/** Higher than the sites of any encoder. */
 const headSite = 1 << 16;
 
 /**
@@ -28,7 +28,7 @@ export function classify(weights: Weights, first: Tensor, o: ClassifyOptions): T
   return x;
 }
 
-/** Hugging Face's pooled output of the first tokens, which NeMo's classifier does not use: [B, H] of [B, H]. */
+/** Hugging Face's pooled output, [B, H], of the first tokens, [B, H]. NeMo's classifier does not use it. */
 export function pool(weights: Weights, first: Tensor): Tensor {
   return linear(first, weights[`${poolerName}.weight`]!, weights[`${poolerName}.bias`]!).tanh();
 }

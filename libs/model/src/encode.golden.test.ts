@@ -6,13 +6,15 @@ import { join } from 'node:path';
 import { openEncoder, openTensors, readEncoderConfig } from '@nautil/formats';
 import { Graph, hostTensor, Session, trace, type Output } from '@nautil/tensorflow';
 import { goldenPath, readGoldenJson, testIf } from '@nautil/testing';
+import { pool } from './classify.js';
+import { encode } from './encode.js';
 import {
-  encode,
   encoderLayout,
-  FirstTokenEncoder,
+  encoderWeights,
+  Forward,
   maxLength,
+  ModelWeights,
   parseEncoderConfig,
-  pool,
   type EncoderConfig,
 } from './index.js';
 
@@ -177,20 +179,25 @@ describe.each(Object.entries(parity.models))('%s', (name, truth) => {
 });
 
 test.each(Object.entries(parity.models))(
-  'rows of any lengths in batches get their vectors in order: %s',
+  'rows of any lengths are computed in batches, and their vectors are returned in order: %s',
   async (name, { rows }) => {
     const opened = await openEncoder({ path: goldenPath(name), layout: encoderLayout });
-    const encoder = await FirstTokenEncoder.load(opened, { source: name, batchSize: 3 });
+    const encoder = parseEncoderConfig(opened.config, name);
+    const weights = new ModelWeights({ specs: encoderWeights(encoder) });
+    const inFile = new Set(opened.tensors.names());
+    await weights.load(async (weight) => (inFile.has(weight) ? opened.tensors.readFloat32(weight) : undefined));
     await opened.close();
+    const forward = new Forward(weights, { encoder });
+    const vectorsOf = (ids: number[][]) => forward.runRows(ids, { padId: encoder.padTokenId, batchSize: 3 });
     try {
-      const vectors = await encoder.vectors(rows.map((row) => row.input_ids));
+      const vectors = await vectorsOf(rows.map((row) => row.input_ids));
       for (const [i, { first_token }] of rows.entries())
         expect(largestDifference([...vectors[i]!], first_token)).toBeLessThan(tolerance);
-      expect(await encoder.vectors([])).toEqual([]);
-      const tooLong = Array<number>(maxLength(encoder.config) + 1).fill(rows[0]!.input_ids[0]!);
-      await expect(encoder.vectors([tooLong])).rejects.toThrow(/tokens: this \S+ has positions for \d+/);
+      expect(await vectorsOf([])).toEqual([]);
+      const tooLong = Array<number>(maxLength(encoder) + 1).fill(rows[0]!.input_ids[0]!);
+      await expect(vectorsOf([tooLong])).rejects.toThrow(/tokens: this \S+ has positions for \d+/);
     } finally {
-      encoder.close();
+      weights.close();
     }
   },
 );

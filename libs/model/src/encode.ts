@@ -13,7 +13,7 @@ import { maxLength, type EncoderConfig } from './encoder-config.js';
 import { InputTooLong } from './errors.js';
 import { embeddingNames, finalNorm, layerNames, type LayerNames } from './weights.js';
 
-/** Traced tensors by the names that `encoderWeights` and `headWeights` give. */
+/** Traced tensors, by the names in `encoderWeights` and `headWeights`. */
 export type Weights = Readonly<Record<string, Tensor>>;
 
 export interface EncoderInput {
@@ -21,31 +21,31 @@ export interface EncoderInput {
   ids: Tensor;
   /** int32 [B, T]: 1 for a token, 0 for padding. */
   mask: Tensor;
-  /** int32 [B, T]: segments; default: all 0. */
+  /** int32 [B, T]: segment ids; default: all 0. */
   types?: Tensor | undefined;
 }
 
 export interface EncodeOptions {
-  /** With it the configuration's dropouts are active; without, none is. */
+  /** Enables the dropouts of the configuration. */
   dropout?: DropoutDraw | undefined;
-  /** Compute the last layer for the first token alone, which is all that a classifier reads. Default false. */
+  /** Computes the last layer for the first token only, which is all that a classifier reads. Default false. */
   firstTokenOnly?: boolean;
-  /** What matmuls read. Default float32. */
+  /** Type of the inputs of matmuls. Default float32. */
   precision?: Precision;
-  /** Called with [B, T, H]: the embeddings as layer 0, then what each layer leaves ([B, 1, H] for the last with `firstTokenOnly`). */
+  /** Receives the embeddings as layer 0, then each layer's output, [B, T, H]; with `firstTokenOnly`, the last is [B, 1, H]. */
   onHidden?: (layer: number, hidden: Tensor) => void;
-  /** Called with each layer's probabilities, from 0: [B, A, T, T] ([B, A, 1, T] for the last with `firstTokenOnly`). */
+  /** Receives each layer's probabilities, from layer 0, [B, A, T, T]; with `firstTokenOnly`, the last are [B, A, 1, T]. */
   onAttention?: (layer: number, probabilities: Tensor) => void;
 }
 
-/** Where a layer's dropouts draw from; the embeddings' is site 0. They don't move when `firstTokenOnly` changes. */
+/** Sites of a layer's dropouts; site 0 is the embeddings'. They do not depend on `firstTokenOnly`. */
 const sites = { attention: 1, attentionOutput: 2, output: 3, perLayer: 3 };
 
-// float32's lowest value, as transformers masks: a row that is all padding gets even probabilities, where -Infinity would give NaN.
+// float32's lowest value, as in transformers. A row that is all padding gets uniform probabilities; -Infinity would give NaN.
 const lowest = -3.4028234663852886e38;
 
 /**
- * The hidden states that an encoder gives: [B, T, H], or [B, H] with `firstTokenOnly`. For use inside `trace`.
+ * The last hidden states of an encoder: [B, T, H], or [B, H] with `firstTokenOnly`. For use inside `trace`.
  *
  * @example
  * const first = encode(config, weights, { ids, mask }, { firstTokenOnly: true });
@@ -75,9 +75,9 @@ export function encode(config: EncoderConfig, weights: Weights, input: EncoderIn
 
   const maskBias = tf.sub(1, input.mask.toFloat()).mul(lowest).reshape([B, 1, 1, T]);
 
-  /** What a layer's attention adds to `x`: [B·length, H], where `length` is 1 when only the first token asks. */
-  const attend = (layer: number, names: LayerNames, x: Tensor, asking: Tensor, length: number): Tensor => {
-    const query = heads(project(names.query, asking).mul(1 / Math.sqrt(D)), length);
+  /** The attention output that is added to `x`: [B·length, H]. `length` is the number of queries per row, 1 or T. */
+  const attend = (layer: number, names: LayerNames, x: Tensor, querying: Tensor, length: number): Tensor => {
+    const query = heads(project(names.query, querying).mul(1 / Math.sqrt(D)), length);
     const scores = matMul(query, heads(project(names.key, x), T), false, true).add(maskBias); // [B, A, length, T]
     const probabilities = tf.softmax(scores);
     o.onAttention?.(layer, probabilities);
@@ -87,7 +87,7 @@ export function encode(config: EncoderConfig, weights: Weights, input: EncoderIn
       .transpose([0, 2, 1, 3])
       .reshape([B * length, H]);
     const output = project(names.attentionOutput, context);
-    // DistilBERT alone has no dropout here.
+    // Only DistilBERT has no dropout here.
     return family === 'distilbert' ? output : drop(site + sites.attentionOutput, config.hiddenDropout, output);
   };
   const feedForward = (layer: number, names: LayerNames, x: Tensor): Tensor =>
@@ -106,13 +106,13 @@ export function encode(config: EncoderConfig, weights: Weights, input: EncoderIn
     const onlyFirst = o.firstTokenOnly === true && layer === numLayers - 1;
     const length = onlyFirst ? 1 : T;
     const source = preNorm ? norm(names.attentionNorm, x) : x;
-    const kept = onlyFirst ? firstOf(x) : x;
-    const asking = onlyFirst ? firstOf(source) : source;
+    const residual = onlyFirst ? firstOf(x) : x;
+    const querying = onlyFirst ? firstOf(source) : source;
     if (preNorm) {
-      x = kept.add(attend(layer, names, source, asking, length));
+      x = residual.add(attend(layer, names, source, querying, length));
       x = x.add(feedForward(layer, names, norm(names.outputNorm, x)));
     } else {
-      x = norm(names.attentionNorm, kept.add(attend(layer, names, source, asking, length)));
+      x = norm(names.attentionNorm, residual.add(attend(layer, names, source, querying, length)));
       x = norm(names.outputNorm, x.add(feedForward(layer, names, x)));
     }
     if (preNorm && layer === numLayers - 1) x = norm(finalNorm, x);
@@ -126,14 +126,14 @@ function embed(config: EncoderConfig, weights: Weights, { ids, types }: EncoderI
   const tf = tfjs();
   const { hiddenSize: H, padTokenId } = config;
   const [B, T] = ids.shape as [number, number];
-  const look = (name: string, at: Tensor) => tf.gather(weights[name]!, at.reshape([B * T])); // [B·T, H]
+  const embedding = (name: string, indices: Tensor) => tf.gather(weights[name]!, indices.reshape([B * T])); // [B·T, H]
   const segments = config.typeVocabSize > 0;
-  let x = look(embeddingNames.words, ids);
-  if (types && segments) x = x.add(look(embeddingNames.types, types));
+  let x = embedding(embeddingNames.words, ids);
+  if (types && segments) x = x.add(embedding(embeddingNames.types, types));
   if (config.family === 'roberta') {
-    // Its positions count what is not the padding token's id (not what the mask keeps), from that id + 1 on.
+    // RoBERTa counts the tokens whose id is not the padding token's, whatever the mask, starting at that id + 1.
     const real = ids.notEqual(tf.scalar(padTokenId, 'int32')).toInt();
-    x = x.add(look(embeddingNames.positions, tf.cumsum(real, 1).mul(real).add(tf.scalar(padTokenId, 'int32'))));
+    x = x.add(embedding(embeddingNames.positions, tf.cumsum(real, 1).mul(real).add(tf.scalar(padTokenId, 'int32'))));
     return types || !segments ? x : x.add(tf.slice(weights[embeddingNames.types]!, [0, 0], [1, H]));
   }
   let positions = tf.slice(weights[embeddingNames.positions]!, [0, 0], [T, H]);

@@ -1,42 +1,42 @@
 import { activationNames } from './activation.js';
 import { UnsupportedEncoder } from './errors.js';
 
-/** How an encoder computes; several of Hugging Face's model types share one. */
+/** The computation of an encoder. Several of Hugging Face's model types share one. */
 export type EncoderFamily = 'bert' | 'roberta' | 'distilbert' | 'megatron-bert';
 
-/** A Hugging Face config.json as far as it decides the numbers. */
+/** The part of a Hugging Face config.json that determines an encoder's numbers. */
 export interface EncoderConfig {
   readonly family: EncoderFamily;
-  /** HF's `model_type`, e.g. `xlm-roberta`, which is of the family `roberta`. */
+  /** Hugging Face's `model_type`, for example `xlm-roberta` of the family `roberta`. */
   readonly modelType: string;
   readonly vocabSize: number;
   readonly hiddenSize: number;
   readonly numLayers: number;
   readonly numHeads: number;
   readonly intermediateSize: number;
-  /** HF's name of the activation between the two halves of the feed-forward. */
+  /** Hugging Face's name of the feed-forward's activation. */
   readonly activation: string;
   readonly maxPositions: number;
-  /** 0 where the encoder has no segments. */
+  /** 0 when the encoder has no segments. */
   readonly typeVocabSize: number;
   readonly layerNormEps: number;
-  /** Of the embeddings and of what each half of a layer adds. */
+  /** Dropout rate of the embeddings and of the output of each half of a layer. */
   readonly hiddenDropout: number;
-  /** Of the attention's probabilities. */
+  /** Dropout rate of the attention probabilities. */
   readonly attentionDropout: number;
   readonly padTokenId: number;
   /** Standard deviation of new weights. */
   readonly initializerRange: number;
 }
 
-/** The longest row, in tokens, that the encoder has positions for. */
+/** The longest input, in tokens, that the encoder has positions for. */
 export function maxLength(config: EncoderConfig): number {
   return config.family === 'roberta' ? config.maxPositions - config.padTokenId - 1 : config.maxPositions;
 }
 
 interface ModelType {
   family: EncoderFamily;
-  /** transformers' default of each key, which a config.json may leave out. */
+  /** transformers' defaults for keys that a config.json leaves out. */
   defaults: Readonly<Record<string, unknown>>;
 }
 
@@ -76,7 +76,7 @@ const modelTypes: Readonly<Record<string, ModelType>> = {
   },
 };
 
-/** DistilBERT's own names of the keys. */
+/** DistilBERT's names of the keys. */
 const distilbertKeys: Readonly<Record<string, string>> = {
   hidden_size: 'dim',
   num_hidden_layers: 'n_layers',
@@ -87,14 +87,14 @@ const distilbertKeys: Readonly<Record<string, string>> = {
   attention_probs_dropout_prob: 'attention_dropout',
 };
 
-const hint = `these model types work: ${Object.keys(modelTypes).join(', ')}`;
+const hint = `supported model types: ${Object.keys(modelTypes).join(', ')}`;
 
 /**
- * Reads a Hugging Face config.json; keys that it lacks have transformers' defaults. Throws `UnsupportedEncoder` for another
- * architecture and for settings that would change the numbers and aren't computed here.
+ * Reads a Hugging Face config.json. Missing keys get transformers' defaults. Throws `UnsupportedEncoder` for other
+ * architectures, and for settings that change the numbers in ways that are not implemented.
  *
- * @param json - the parsed file; a Google-style bert_config.json without `model_type` is BERT's.
- * @param source - where it comes from, for messages.
+ * @param json - the parsed file. Google's bert_config.json, which has no `model_type`, is read as BERT's.
+ * @param source - the file's name, for error messages.
  */
 export function parseEncoderConfig(json: unknown, source: string): EncoderConfig {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
@@ -112,7 +112,7 @@ export function parseEncoderConfig(json: unknown, source: string): EncoderConfig
     throw new UnsupportedEncoder(`${source}: ${what}`, { hint });
   }
   const { family, defaults } = known;
-  refuseUnusual(given, source);
+  rejectUnusual(given, source);
 
   const keyOf = (key: string) => (family === 'distilbert' ? (distilbertKeys[key] ?? key) : key);
   const valueOf = (key: string) => given[keyOf(key)] ?? defaults[key];
@@ -146,7 +146,7 @@ export function parseEncoderConfig(json: unknown, source: string): EncoderConfig
     activation: activation as string,
     maxPositions: count('max_position_embeddings'),
     typeVocabSize: family === 'distilbert' ? 0 : count('type_vocab_size'),
-    // transformers builds DistilBERT's norms with this one whatever its configuration says.
+    // transformers ignores DistilBERT's configured epsilon and uses this one.
     layerNormEps: family === 'distilbert' ? 1e-12 : positive('layer_norm_eps'),
     hiddenDropout: rate('hidden_dropout_prob'),
     attentionDropout: rate('attention_probs_dropout_prob'),
@@ -157,8 +157,8 @@ export function parseEncoderConfig(json: unknown, source: string): EncoderConfig
   return config;
 }
 
-/** Settings that change what is computed, and the only value of each that is computed here. */
-function refuseUnusual(given: Readonly<Record<string, unknown>>, source: string): void {
+/** Rejects settings that would change the computation to one that is not implemented. */
+function rejectUnusual(given: Readonly<Record<string, unknown>>, source: string): void {
   const usual: Readonly<Record<string, unknown>> = {
     position_embedding_type: 'absolute',
     is_decoder: false,

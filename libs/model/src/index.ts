@@ -1,7 +1,5 @@
-export { classify, pool, type ClassifyOptions } from './classify.js';
-export { encode, type EncodeOptions, type EncoderInput, type Weights } from './encode.js';
-export { maxLength, parseEncoderConfig, type EncoderConfig, type EncoderFamily } from './encoder-config.js';
-export { InputTooLong, UnsupportedEncoder } from './errors.js';
-export { FirstTokenEncoder, type FirstTokenEncoderOptions } from './first-token-encoder.js';
+export { maxLength, parseEncoderConfig, type EncoderConfig } from './encoder-config.js';
+export { Forward, traceForward, type DropoutNodes, type ModelShape } from './forward.js';
 export { initialWeight } from './initial-weight.js';
-export { encoderLayout, encoderWeights, headWeights, type WeightSpec } from './weights.js';
+export { memoized, ModelWeights, type NamedArray } from './model-weights.js';
+export { classifierWeights, encoderLayout, encoderPrefix, encoderWeights } from './weights.js';

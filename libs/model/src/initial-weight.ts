@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import type { WeightSpec } from './weights.js';
 
 /**
- * The first value of a weight that no file gives. It follows from the seed and the weight's name, so that neither the order of the
- * weights nor the presence of others changes it.
+ * The initial value of a weight that is not loaded from a file. It is a function of the seed and the weight's name, so it depends
+ * neither on the order of the weights nor on other weights.
  */
 export function initialWeight(spec: WeightSpec, seed: number): Float32Array {
   const values = new Float32Array(spec.shape.reduce((size, dim) => size * dim, 1));
@@ -11,7 +11,7 @@ export function initialWeight(spec: WeightSpec, seed: number): Float32Array {
   if (spec.init === 'zeros') return values;
   const uniform = generator(`${seed}/${spec.name}`);
   for (let i = 0; i < values.length; i += 2) {
-    // Box and Muller: two independent normal values of two uniform ones; 1 - u is never 0.
+    // Box–Muller: two independent normal values from two uniform ones. 1 - u is never 0.
     const radius = spec.std * Math.sqrt(-2 * Math.log(1 - uniform()));
     const angle = 2 * Math.PI * uniform();
     values[i] = radius * Math.cos(angle);
@@ -24,7 +24,7 @@ export function initialWeight(spec: WeightSpec, seed: number): Float32Array {
   return values;
 }
 
-/** xoshiro128** (https://prng.di.unimi.it/), started from a hash of the key: 32 bits at a time, as numbers in [0, 1). */
+/** xoshiro128** (https://prng.di.unimi.it/), seeded with a hash of the key. Returns 32 random bits as a number in [0, 1). */
 function generator(key: string): () => number {
   const hash = createHash('sha256').update(key).digest();
   let [a, b, c, d] = [0, 4, 8, 12].map((at) => hash.readInt32LE(at)) as [number, number, number, number];

@@ -9,7 +9,10 @@
  */
 import { parseArgs } from 'node:util';
 import { Graph, hostTensor, openTensorFlow, Session, trace, type Feed, type Output } from '@nautil/tensorflow';
-import { classify, encode, encoderWeights, headWeights, initialWeight, parseEncoderConfig } from './index.js';
+import { classify } from './classify.js';
+import { encode } from './encode.js';
+import { encoderWeights, initialWeight, parseEncoderConfig } from './index.js';
+import { headWeights } from './weights.js';
 
 const { values: o } = parseArgs({
   options: {

@@ -1,32 +1,32 @@
 import type { EncoderLayout } from '@nautil/formats';
 import { parseEncoderConfig, type EncoderConfig, type EncoderFamily } from './encoder-config.js';
 
-/** One weight of a model: its name in Hugging Face's (or NeMo's) files, and its shape as torch lays it out: [out, in]. */
+/** One weight of a model: its name in Hugging Face's or NeMo's files, and its shape in torch's layout, [out, in]. */
 export interface WeightSpec {
   readonly name: string;
   readonly shape: readonly number[];
-  /** False for a weight that is kept in files and that nothing here computes with (the pooler). */
+  /** False for a weight that is only passed on from file to file because nothing computes with it (the pooler). */
   readonly used: boolean;
-  /** How a new one starts; `normal` is N(0, std). */
+  /** Initial value of a new weight; `normal` is N(0, std). */
   readonly init: 'normal' | 'zeros' | 'ones';
   readonly std: number;
-  /** A row that starts as zeros: that of the padding token. */
+  /** Index of a row that starts as zeros: the padding token's. */
   readonly zeroRow?: number;
 }
 
-/** The names of a layer's parts, without `.weight` and `.bias`. */
+/** Names of the parts of a layer, without `.weight` and `.bias`. */
 export interface LayerNames {
   query: string;
   key: string;
   value: string;
-  /** From the heads back to the hidden size. */
+  /** The projection from the heads back to the hidden size. */
   attentionOutput: string;
-  /** After the attention, except in Megatron-BERT: before it. */
+  /** The norm after the attention; in Megatron-BERT, before it. */
   attentionNorm: string;
   /** The two halves of the feed-forward. */
   up: string;
   down: string;
-  /** After the feed-forward, except in Megatron-BERT: before it. */
+  /** The norm after the feed-forward; in Megatron-BERT, before it. */
   outputNorm: string;
 }
 
@@ -78,11 +78,11 @@ export const embeddingNames = {
   norm: 'embeddings.LayerNorm',
 };
 
-/** Megatron-BERT's last norm, of what the layers leave. */
+/** Megatron-BERT's norm after the last layer. */
 export const finalNorm = 'encoder.ln';
 export const poolerName = 'pooler.dense';
 
-/** Every weight of an encoder, named as in Hugging Face's files, in the order of the computation. */
+/** Every weight of an encoder under Hugging Face's names, in the order of the computation. */
 export function encoderWeights(config: EncoderConfig): WeightSpec[] {
   const { family, hiddenSize, intermediateSize, initializerRange: std, padTokenId } = config;
   const table = (name: string, rows: number, zeroRow?: number): WeightSpec => ({
@@ -113,7 +113,7 @@ export function encoderWeights(config: EncoderConfig): WeightSpec[] {
   };
   return [
     table(embeddingNames.words, config.vocabSize, padTokenId),
-    // RoBERTa numbers positions from the padding token's id on.
+    // RoBERTa's positions start after the padding token's id.
     table(embeddingNames.positions, config.maxPositions, family === 'roberta' ? padTokenId : undefined),
     ...(config.typeVocabSize > 0 ? [table(embeddingNames.types, config.typeVocabSize)] : []),
     ...(family === 'megatron-bert' ? [] : norm(embeddingNames.norm)),
@@ -125,15 +125,30 @@ export function encoderWeights(config: EncoderConfig): WeightSpec[] {
   ];
 }
 
-/** NeMo's name of the head's linear layer `index`, from 0; the odd numbers are its activations. */
+/** The prefix that NeMo gives to the names of the encoder's weights. */
+export const encoderPrefix = 'bert_model.';
+
+/** NeMo's name of the head's linear layer `index`, from 0. NeMo gives the odd numbers to the activations between them. */
 export const headLayerName = (index: number): string => `classifier.mlp.layer${2 * index}`;
 
-/** The weights of the classifier's head, named as in NeMo's files. */
+/** The weights of the classifier's head, under NeMo's names. */
 export function headWeights(o: { hiddenSize: number; numClasses: number; numOutputLayers: number }): WeightSpec[] {
   return Array.from({ length: o.numOutputLayers }, (_, index) => {
     const last = index === o.numOutputLayers - 1;
     return linearWeights(headLayerName(index), last ? o.numClasses : o.hiddenSize, o.hiddenSize, 0.02);
   }).flat();
+}
+
+/** All weights of a classifier under NeMo's names, the encoder's first. */
+export function classifierWeights(o: {
+  encoder: EncoderConfig;
+  numClasses: number;
+  numOutputLayers: number;
+}): WeightSpec[] {
+  return [
+    ...encoderWeights(o.encoder).map((spec) => ({ ...spec, name: encoderPrefix + spec.name })),
+    ...headWeights({ ...o, hiddenSize: o.encoder.hiddenSize }),
+  ];
 }
 
 function linearWeights(name: string, outputs: number, inputs: number, std: number): WeightSpec[] {

@@ -20,41 +20,58 @@ export interface Batch {
   tokens: number;
 }
 
-export interface AssembleOptions {
-  /** T is rounded up to a multiple of this, which reduces the number of compiled shapes. Default 1. */
-  lengthMultiple?: number;
+export interface PaddingOptions {
+  padId: number;
 
-  /** Upper bound for rounding T, the encoder's maximum length. Default: the cache's maxLength. */
-  maxLength?: number;
+  /** T is rounded up to a multiple of this: fewer shapes need fewer graphs. Default 1. */
+  lengthMultiple?: number | undefined;
 
-  /** Pads the mask with the pad id, as NeMo's collate function does: RoBERTa (pad id 1) then attends to padding. */
-  nemoPadding?: boolean;
+  /** T is not rounded up beyond this, usually the number of the encoder's positions. */
+  maxLength: number;
 
-  /** Adds padding rows up to this number of rows. */
-  padRowsTo?: number;
+  /** As NeMo's collate: the mask is padded with the pad id too, so that RoBERTa (pad id 1) attends to padding. */
+  nemoPadding?: boolean | undefined;
+
+  /** Adds padding rows up to this many. */
+  padRowsTo?: number | undefined;
 }
 
 /**
- * Assembles rows of the cache into a batch, padded to the longest row. The mask of a padding row keeps its first token, because
- * a softmax over no token would be NaN.
+ * Rows of token ids as one batch with labels 0, padded to the longest row. In a padding row, attention sees the first
+ * token: a softmax over nothing would give NaN.
  */
-export function assembleBatch(cache: TokenCache, rows: Int32Array, options: AssembleOptions = {}): Batch {
-  const { lengthMultiple = 1, maxLength = cache.maxLength, nemoPadding = false } = options;
+export function padRows(
+  rows: readonly ArrayLike<number>[],
+  { padId, lengthMultiple = 1, maxLength, nemoPadding = false, padRowsTo = 0 }: PaddingOptions,
+): Batch {
   const size = rows.length;
-  const paddedRows = Math.max(size, options.padRowsTo ?? 0);
-  const rowIds = Array.from(rows, (row) => cache.ids(row));
-  const longest = rowIds.reduce((most, ids) => Math.max(most, ids.length), 1);
+  const paddedRows = Math.max(size, padRowsTo);
+  const longest = rows.reduce((most, ids) => Math.max(most, ids.length), 1);
   const length = Math.max(longest, Math.min(Math.ceil(longest / lengthMultiple) * lengthMultiple, maxLength));
-  const ids = new Int32Array(paddedRows * length).fill(cache.padId);
-  const mask = new Int32Array(paddedRows * length).fill(nemoPadding ? cache.padId : 0);
-  const labels = new Int32Array(paddedRows);
+  const ids = new Int32Array(paddedRows * length).fill(padId);
+  const mask = new Int32Array(paddedRows * length).fill(nemoPadding ? padId : 0);
   let tokens = 0;
-  rowIds.forEach((values, row) => {
-    ids.set(values, row * length);
-    mask.fill(1, row * length, row * length + values.length);
-    labels[row] = cache.label(rows[row] ?? 0);
+  for (const [at, values] of rows.entries()) {
+    ids.set(values, at * length);
+    mask.fill(1, at * length, at * length + values.length);
     tokens += values.length;
-  });
-  for (let row = size; row < paddedRows; row++) mask[row * length] = 1;
-  return { rows, size, paddedRows, length, ids, mask, labels, tokens };
+  }
+  for (let at = size; at < paddedRows; at++) mask[at * length] = 1;
+  const labels = new Int32Array(paddedRows);
+  return { rows: Int32Array.from(rows.keys()), size, paddedRows, length, ids, mask, labels, tokens };
+}
+
+/** The padded batch of some rows of the cache, with their labels. `maxLength` defaults to the cache's. */
+export function assembleBatch(
+  cache: TokenCache,
+  rows: Int32Array,
+  options: Partial<Omit<PaddingOptions, 'padId'>> = {},
+): Batch {
+  const { padId, maxLength } = cache;
+  const batch = padRows(
+    Array.from(rows, (row) => cache.ids(row)),
+    { padId, ...options, maxLength: options.maxLength ?? maxLength },
+  );
+  for (const [at, row] of rows.entries()) batch.labels[at] = cache.label(row);
+  return { ...batch, rows };
 }

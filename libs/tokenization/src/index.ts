@@ -1,4 +1,4 @@
-export { assembleBatch, type AssembleOptions, type Batch } from './assemble-batch.js';
+export { assembleBatch, padRows, type Batch } from './assemble-batch.js';
 export { buildTokenCache, tokenCacheKey, type TokenCacheOptions, type TokenCacheSummary } from './build-token-cache.js';
 export { CorruptCache, TokenizerError } from './errors.js';
 export type { LengthStatistics } from './length-statistics.js';

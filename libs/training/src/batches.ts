@@ -1,6 +1,6 @@
 import { batchesIn, type BatchAmount, type Config } from '@nautil/config';
 import { assembleBatch, planBatches, type Batch, type BatchPlan, type TokenCache } from '@nautil/tokenization';
-import type { MicroBatch } from './classifier-graph.js';
+import type { MicroBatch } from './train-step.js';
 import { rowWeights } from './cross-entropy.js';
 
 /** Batches of one data set, by (epoch, index): nothing to skip when a run is resumed. */
@@ -82,39 +82,5 @@ export function rowsOf(batch: Batch, from: number, to: number): Batch {
     ids: batch.ids.subarray(...cells),
     mask: batch.mask.subarray(...cells),
     labels: batch.labels.subarray(from, to),
-  };
-}
-
-const lengthMultiple = 8;
-
-/**
- * Rows of token ids, each with its [CLS] and [SEP], as a batch without labels. One graph serves all full batches, and one for
- * each power of two the rest.
- *
- * @param o.batchSize - rows of a full batch; at least as many as there are rows.
- */
-export function batchOfRows(
-  rows: readonly (readonly number[])[],
-  o: { padId: number; maxPositions: number; batchSize: number },
-): Batch {
-  const longest = Math.max(...rows.map((row) => row.length));
-  const length = Math.max(longest, Math.min(Math.ceil(longest / lengthMultiple) * lengthMultiple, o.maxPositions));
-  const paddedRows = Math.min(o.batchSize, 2 ** Math.ceil(Math.log2(rows.length)));
-  const ids = new Int32Array(paddedRows * length).fill(o.padId);
-  const mask = new Int32Array(paddedRows * length);
-  for (let row = 0; row < paddedRows; row++) {
-    const values = rows[row] ?? [];
-    ids.set(values, row * length);
-    mask.fill(1, row * length, row * length + Math.max(1, values.length));
-  }
-  return {
-    rows: Int32Array.from(rows.keys()),
-    size: rows.length,
-    paddedRows,
-    length,
-    ids,
-    mask,
-    labels: new Int32Array(paddedRows),
-    tokens: rows.reduce((sum, row) => sum + row.length, 0),
   };
 }

@@ -1,8 +1,6 @@
 import { CorruptFile, type TensorSource } from '@nautil/formats';
-import { maxLength, type EncoderConfig } from '@nautil/model';
+import { classifierWeights, Forward, maxLength, ModelWeights, type EncoderConfig } from '@nautil/model';
 import type { Tokenizer } from '@nautil/tokenization';
-import { batchOfRows } from './batches.js';
-import { ClassifierGraph } from './classifier-graph.js';
 import { openClassifierSource } from './classifier-source.js';
 import { argmax, softmax } from './cross-entropy.js';
 
@@ -30,9 +28,6 @@ export interface ClassifierOptions {
   device?: string;
 }
 
-/** Texts that are sorted by length together before they are cut into batches. */
-const window = 1024;
-
 /**
  * A trained classifier, read from a `.nemo` archive of Nautil's or NeMo's, or from a checkpoint. It needs no network and no server.
  *
@@ -52,11 +47,13 @@ export class Classifier {
 
   /** What had to be decided, and by what: an inferred architecture, the tokenizer's casing, rebuilt merges. */
   readonly notes: readonly string[];
-  readonly #graph: ClassifierGraph;
+  readonly #weights: ModelWeights;
+  readonly #forward: Forward;
   readonly #batchSize: number;
 
   private constructor(o: {
-    graph: ClassifierGraph;
+    weights: ModelWeights;
+    forward: Forward;
     tokenizer: Tokenizer;
     encoder: EncoderConfig;
     numClasses: number;
@@ -65,7 +62,8 @@ export class Classifier {
     notes: string[];
     batchSize: number;
   }) {
-    this.#graph = o.graph;
+    this.#weights = o.weights;
+    this.#forward = o.forward;
     this.#batchSize = o.batchSize;
     this.tokenizer = o.tokenizer;
     this.encoder = o.encoder;
@@ -86,16 +84,17 @@ export class Classifier {
       const { tensors, encoder, tokenizer } = source;
       const head = headOf(path, tensors);
       const { intraOpThreads, device } = options;
-      const graph = new ClassifierGraph({ encoder, ...head, intraOpThreads, device });
+      const weights = new ModelWeights({ specs: classifierWeights({ encoder, ...head }), intraOpThreads, device });
       const names = new Set(tensors.names());
-      await graph.load(async (name) => {
+      await weights.load(async (name) => {
         if (names.has(name)) return tensors.readFloat32(name);
-        if (graph.weights.find((weight) => weight.name === name)?.used)
+        if (weights.specs.find((weight) => weight.name === name)?.used)
           throw new CorruptFile(path, `the weight ${name} is missing`);
         return undefined;
       });
       return new Classifier({
-        graph,
+        weights,
+        forward: new Forward(weights, { encoder, head }),
         tokenizer,
         encoder,
         numClasses: head.numClasses,
@@ -123,30 +122,14 @@ export class Classifier {
     });
   }
 
-  /** Logits of rows of token ids, each with its [CLS] and [SEP], in order. */
-  async logits(rows: readonly (readonly number[])[]): Promise<Float32Array[]> {
-    const results = new Array<Float32Array>(rows.length);
-    for (let from = 0; from < rows.length; from += window) {
-      const order = Array.from({ length: Math.min(window, rows.length - from) }, (_, i) => from + i);
-      order.sort((a, b) => rows[a]!.length - rows[b]!.length || a - b);
-      for (let at = 0; at < order.length; at += this.#batchSize) {
-        const indexes = order.slice(at, at + this.#batchSize);
-        const batch = batchOfRows(
-          indexes.map((index) => rows[index]!),
-          { padId: this.tokenizer.padId, maxPositions: maxLength(this.encoder), batchSize: this.#batchSize },
-        );
-        const logits = await this.#graph.logits(batch);
-        indexes.forEach(
-          (index, row) => (results[index] = logits.slice(row * this.numClasses, (row + 1) * this.numClasses)),
-        );
-      }
-    }
-    return results;
+  /** The logits of rows of token ids with their special tokens, in the order of the rows. */
+  logits(rows: readonly (readonly number[])[]): Promise<Float32Array[]> {
+    return this.#forward.runRows(rows, { padId: this.tokenizer.padId, batchSize: this.#batchSize });
   }
 
   /** Frees the model's memory. */
   close(): void {
-    this.#graph.close();
+    this.#weights.close();
   }
 }
 

@@ -1,7 +1,13 @@
 import type { JsonObject } from '@nautil/contracts';
 import { openEncoder, UnsupportedFile, type Encoder } from '@nautil/formats';
-import { encoderLayout, initialWeight, parseEncoderConfig, type EncoderConfig } from '@nautil/model';
-import { classifierWeights, encoderPrefix, type ClassifierShape } from './classifier-graph.js';
+import {
+  classifierWeights,
+  encoderLayout,
+  encoderPrefix,
+  initialWeight,
+  parseEncoderConfig,
+  type EncoderConfig,
+} from '@nautil/model';
 import type { EncoderSource } from './job.js';
 
 /** The architecture and the initial weights of a run. */
@@ -21,7 +27,7 @@ export interface InitialClassifier {
  */
 export async function openInitialClassifier(
   source: EncoderSource,
-  head: Omit<ClassifierShape, 'encoder'>,
+  head: { numClasses: number; numOutputLayers: number },
   seed: number,
 ): Promise<InitialClassifier> {
   const { config, pretrained } = await openSource(source);

@@ -1,9 +1,9 @@
 import type { ClassificationReport } from '@nautil/contracts';
 import { Confusion } from '@nautil/metrics';
+import type { Forward } from '@nautil/model';
 import { OutOfMemory } from '@nautil/tensorflow';
 import type { Batch } from '@nautil/tokenization';
 import { rowsOf, type BatchSource } from './batches.js';
-import type { ClassifierGraph } from './classifier-graph.js';
 import { argmax, crossEntropy } from './cross-entropy.js';
 import { BatchTooLarge } from './errors.js';
 
@@ -19,7 +19,7 @@ export interface Evaluation {
  * @param o.afterBatch - called after each batch, so that a long pass can report progress or stop by throwing.
  */
 export async function evaluate(
-  graph: Pick<ClassifierGraph, 'logits'>,
+  forward: Pick<Forward, 'run'>,
   batches: BatchSource,
   o: {
     numClasses: number;
@@ -32,7 +32,7 @@ export async function evaluate(
   let losses = 0;
   for (let index = 0; index < batches.batchesPerEpoch; index++) {
     const batch = batches.at(0, index);
-    const logits = await logitsOf(graph, batch);
+    const logits = await logitsOf(forward, batch);
     losses += crossEntropy(logits, batch.labels, batch.size, o.classWeights);
     for (let row = 0; row < batch.size; row++) {
       const scores = logits.subarray(row * o.numClasses, (row + 1) * o.numClasses);
@@ -44,16 +44,16 @@ export async function evaluate(
 }
 
 /** The logits of a batch: of its halves, where the whole does not fit into memory. [paddedRows * numClasses] */
-async function logitsOf(graph: Pick<ClassifierGraph, 'logits'>, batch: Batch): Promise<Float32Array> {
+async function logitsOf(forward: Pick<Forward, 'run'>, batch: Batch): Promise<Float32Array> {
   try {
-    return await graph.logits(batch);
+    return await forward.run(batch);
   } catch (error) {
     if (!(error instanceof OutOfMemory)) throw error;
     const { paddedRows, length } = batch;
     if (paddedRows <= 1) throw new BatchTooLarge(paddedRows, length, error);
     const half = Math.ceil(paddedRows / 2);
-    const first = await logitsOf(graph, rowsOf(batch, 0, half));
-    const second = await logitsOf(graph, rowsOf(batch, half, paddedRows));
+    const first = await logitsOf(forward, rowsOf(batch, 0, half));
+    const second = await logitsOf(forward, rowsOf(batch, half, paddedRows));
     const joined = new Float32Array(first.length + second.length);
     joined.set(first);
     joined.set(second, first.length);

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { classifierWeights, ModelWeights } from '@nautil/model';
 import { openTokenCache } from '@nautil/tokenization';
 import { batchesOf, microBatchesOf } from './batches.js';
-import { ClassifierGraph } from './classifier-graph.js';
 import { openInitialClassifier } from './encoder-source.js';
 import { openTinyRun, type TinyRun } from './testing/tiny-run.js';
+import { TrainStep } from './train-step.js';
 
 let tiny: TinyRun;
 beforeAll(async () => (tiny = await openTinyRun()));
@@ -15,12 +16,11 @@ async function stepWith(split: number, clip: number) {
   const head = { numClasses, numOutputLayers: 2 };
   const initial = await openInitialClassifier(source, head, 1);
   const encoder = { ...initial.encoder, hiddenDropout: 0.2, attentionDropout: 0.2 };
-  const graph = new ClassifierGraph({
-    encoder,
-    ...head,
-    training: { optim: { ...config.model.optim, name: 'sgd' }, clip, seed: 7, headDropout: 0.2 },
-  });
-  await graph.load(initial.read);
+  const weights = new ModelWeights({ specs: classifierWeights({ encoder, ...head }) });
+  const optim = { ...config.model.optim, name: 'sgd' } as const;
+  const step = new TrainStep(weights, { shape: { encoder, head }, numClasses, optim, clip, seed: 7, headDropout: 0.2 });
+  await weights.load(initial.read);
+  await step.loadSlots();
   await initial.close();
   const cache = openTokenCache(trainCache);
   const batches = batchesOf(cache, {
@@ -30,11 +30,11 @@ async function stepWith(split: number, clip: number) {
     maxPositions: 32,
   });
   const parts = microBatchesOf(batches.at(0, 0), { split, share: 1 });
-  const { losses, gradNorm } = await graph.trainStep(parts, { step: 0, lr: 0.1 });
-  const weights = await graph.readWeights();
-  graph.close();
+  const { losses, gradNorm } = await step.run(parts, { step: 0, lr: 0.1 });
+  const updated = await weights.readAll();
+  weights.close();
   cache.close();
-  return { parts: parts.length, loss: losses.reduce((a, b) => a + b, 0), gradNorm: gradNorm!, weights };
+  return { parts: parts.length, loss: losses.reduce((a, b) => a + b, 0), gradNorm: gradNorm!, weights: updated };
 }
 
 test.each([

@@ -2,24 +2,24 @@ import { optimizerOptions, type Config, type OptimizerName, type OptimizerOption
 import type { Graph, Output, Variable } from '@nautil/tensorflow';
 import { UnsupportedOptimizer } from './errors.js';
 
-/** What an optimizer is fed at each step: scalars by the names that its placeholders have. */
-export type StepScalars = Record<string, number>;
+/** `model.optim` without the learning rate, which the schedule alone owns. */
+export type OptimizerConfig = Omit<Config['model']['optim'], 'lr' | 'sched'>;
 
 /**
- * One optimizer with PyTorch's arithmetic, built into the graph. Nothing in it depends on the shape of a batch, so
- * one instance serves every compiled step.
+ * An optimizer with PyTorch's arithmetic, built into a graph. It does not depend on the shape of a batch, so one instance
+ * serves every compiled step.
  */
 export interface Optimizer {
-  /** State variables beside the weight itself, e.g. Adam's moments; zero at the start unless `initial` says otherwise. */
+  /** State variables of each weight, such as Adam's moments, with their initial value. */
   readonly slots: readonly { name: string; initial: number }[];
 
-  /** Names of the scalars that `scalars` gives. */
+  /** Names of the scalars that `scalars` returns, one placeholder each. */
   readonly inputs: readonly string[];
 
-  /** Values of the step's scalars; `step` counts from 1, as in the papers. */
-  scalars(step: number, lr: number): StepScalars;
+  /** The scalars of a step. Steps count from 0; t = step + 1 is the papers' count, from 1. */
+  scalars(step: number, lr: number): Record<string, number>;
 
-  /** Adds the update of one weight; `gradient` is what the backward pass (and clipping) gave. Returns nodes to run. */
+  /** Adds the update of one weight to the graph, and returns the nodes to run. `gradient` is already clipped. */
   update(o: {
     graph: Graph;
     weight: Variable;
@@ -31,7 +31,7 @@ export interface Optimizer {
 
 type Arithmetic = ReturnType<typeof arithmeticOf>;
 
-/** Element-wise expressions over graph outputs, so that an update reads like its paper. */
+/** Element-wise arithmetic on graph outputs, so that an update reads like its paper. */
 function arithmeticOf(graph: Graph) {
   const lift = (x: Output | number): Output =>
     typeof x === 'number' ? graph.constant('float32', [], Float32Array.of(x)) : x;
@@ -49,7 +49,7 @@ function arithmeticOf(graph: Graph) {
   };
 }
 
-/** torch's coupled decay: the penalty's gradient is part of the gradient. */
+/** torch's coupled weight decay: the gradient of the L2 penalty is added to the gradient. */
 const withL2 = (a: Arithmetic, gradient: Output, weight: Output, decay: number): Output =>
   decay === 0 ? gradient : a.add(gradient, a.mul(weight, decay));
 
@@ -69,17 +69,17 @@ const adam =
     inputs: ['lr', 'beta1_power', 'beta2_power', 'epsilon', 'decay'],
     scalars: (step, lr) => ({
       lr,
-      beta1_power: beta1 ** step,
-      beta2_power: beta2 ** step,
-      epsilon: eps * Math.sqrt(1 - beta2 ** step),
+      beta1_power: beta1 ** (step + 1),
+      beta2_power: beta2 ** (step + 1),
+      epsilon: eps * Math.sqrt(1 - beta2 ** (step + 1)),
       decay: lr * weightDecay,
     }),
     update({ graph, weight, slots, gradient, scalar }) {
       const a = arithmeticOf(graph);
       const { exp_avg: m, exp_avg_sq: v } = slots;
       const g = decoupled ? gradient : withL2(a, gradient, weight.read(), weightDecay);
-      // AdamW: w ← w - lr·λ·w first, then Adam's step from there (torch.optim.adamw). NOTE: not before the gradient is
-      // there, or the forward pass could read the decayed weight.
+      // AdamW: w ← w - lr·λ·w first, then Adam's step from there (torch.optim.adamw). NOTE: the control input makes the
+      // decay wait for the gradient; otherwise the forward pass could read the decayed weight.
       const decayed =
         decoupled && weightDecay !== 0
           ? [weight.assignSub(a.mul(weight.read(), scalar('decay')), { control: [gradient] })]
@@ -111,8 +111,8 @@ const sgd: Factory<'sgd'> = ({ momentum, dampening, nesterov, weight_decay: weig
   return {
     slots: momentum === 0 ? [] : [{ name: 'momentum_buffer', initial: 0 }],
     inputs: ['lr', 'keep'],
-    // torch starts the buffer with the first gradient, undamped.
-    scalars: (step, lr) => ({ lr, keep: step === 1 ? 1 : 1 - dampening }),
+    // torch initialises the buffer with the first gradient, undamped.
+    scalars: (step, lr) => ({ lr, keep: step === 0 ? 1 : 1 - dampening }),
     update({ graph, weight, slots, gradient, scalar }) {
       const a = arithmeticOf(graph);
       const g = withL2(a, gradient, weight.read(), weightDecay);
@@ -128,7 +128,7 @@ const sgd: Factory<'sgd'> = ({ momentum, dampening, nesterov, weight_decay: weig
 const adagrad: Factory<'adagrad'> = ({ lr_decay, initial_accumulator_value, weight_decay: weightDecay, eps }) => ({
   slots: [{ name: 'sum', initial: initial_accumulator_value }],
   inputs: ['lr'],
-  scalars: (step, lr) => ({ lr: lr / (1 + (step - 1) * lr_decay) }),
+  scalars: (step, lr) => ({ lr: lr / (1 + step * lr_decay) }),
   update({ graph, weight, slots, gradient, scalar }) {
     const a = arithmeticOf(graph);
     const g = withL2(a, gradient, weight.read(), weightDecay);
@@ -166,7 +166,7 @@ const adamax: Factory<'adamax'> = ({ betas: [beta1, beta2], weight_decay: weight
     { name: 'exp_inf', initial: 0 },
   ],
   inputs: ['lr'],
-  scalars: (step, lr) => ({ lr: lr / (1 - beta1 ** step) }),
+  scalars: (step, lr) => ({ lr: lr / (1 - beta1 ** (step + 1)) }),
   update({ graph, weight, slots, gradient, scalar }) {
     const a = arithmeticOf(graph);
     const g = withL2(a, gradient, weight.read(), weightDecay);
@@ -225,12 +225,12 @@ const factories = {
 export const optimizerNames: readonly string[] = Object.keys(factories);
 
 /**
- * The optimizer that `model.optim` names, with PyTorch's numbers: one parameter group, weight decay on biases and
- * LayerNorm too, as NeMo has it.
+ * The optimizer that `model.optim` names, with PyTorch's numbers. As in NeMo there is one parameter group, so weight decay
+ * applies to biases and LayerNorm too.
  *
  * @throws UnsupportedOptimizer
  */
-export function optimizerOf(optim: Config['model']['optim']): Optimizer {
+export function optimizerOf(optim: OptimizerConfig): Optimizer {
   const factory = (factories as Partial<Record<OptimizerName, (options: object) => Optimizer>>)[optim.name];
   if (factory === undefined) throw new UnsupportedOptimizer(optim.name, optimizerNames);
   return factory(optimizerOptions(optim));

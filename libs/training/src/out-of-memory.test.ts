@@ -3,10 +3,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TrainDone, TrainEvent } from '@nautil/contracts';
 import { openTensors } from '@nautil/formats';
+import { classifierWeights, Forward, ModelWeights } from '@nautil/model';
 import { OutOfMemory } from '@nautil/tensorflow';
-import { openTokenCache } from '@nautil/tokenization';
+import { openTokenCache, type Batch } from '@nautil/tokenization';
 import { batchesOf } from './batches.js';
-import { ClassifierGraph } from './classifier-graph.js';
 import { openInitialClassifier } from './encoder-source.js';
 import { BatchTooLarge, TrainingInterrupted } from './errors.js';
 import { evaluate } from './evaluate.js';
@@ -97,10 +97,12 @@ test('an evaluation whose batches do not fit gives the same report in parts', as
   const job = await tiny.job('evaluated');
   const head = { numClasses: job.numClasses, numOutputLayers: job.config.model.classifier_head.num_output_layers };
   const initial = await openInitialClassifier(job.encoder, head, 1);
-  const graph = new ClassifierGraph({ encoder: initial.encoder, ...head, precision: job.config.trainer.precision });
+  const { encoder } = initial;
+  const weights = new ModelWeights({ specs: classifierWeights({ encoder, ...head }) });
+  const forward = new Forward(weights, { encoder, head });
   const cache = openTokenCache(job.trainCache);
   try {
-    await graph.load(initial.read);
+    await weights.load(initial.read);
     const { model, trainer, nautil } = job.config;
     const batches = batchesOf(cache, {
       dataset: { ...model.validation_ds, batch_size: 7 },
@@ -108,12 +110,12 @@ test('an evaluation whose batches do not fit gives the same report in parts', as
       nautil,
       maxPositions: 32,
     });
-    const whole = await evaluate(graph, batches, job);
+    const whole = await evaluate(forward, batches, job);
     const small = await evaluate(
       {
-        logits: async (batch) => {
+        run: async (batch: Batch) => {
           if (batch.paddedRows > 2) throw new OutOfMemory('no memory', { code: 'RESOURCE_EXHAUSTED' });
-          return graph.logits(batch);
+          return forward.run(batch);
         },
       },
       batches,
@@ -122,7 +124,7 @@ test('an evaluation whose batches do not fit gives the same report in parts', as
     expect(small.report).toEqual(whole.report);
     expect(small.loss).toBeCloseTo(whole.loss, 5);
   } finally {
-    graph.close();
+    weights.close();
     cache.close();
     await initial.close();
   }

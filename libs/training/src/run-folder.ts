@@ -2,6 +2,7 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CorruptFile, openTensors, UnsupportedFile, writeSafetensors } from '@nautil/formats';
 import type { EpochEvaluated, TrainStepped } from '@nautil/contracts';
+import type { NamedArray } from '@nautil/model';
 import type { Fence } from '@nautil/store';
 import { CheckpointMismatch } from './errors.js';
 import { faultPoint } from './fault-point.js';
@@ -38,13 +39,6 @@ export interface PlateauState {
   best: number | null;
   bad: number;
   cooldown: number;
-}
-
-/** Named float32 arrays in torch's layout; optimizer slots are named `optimizer/<slot>/<weight>`. */
-export interface NamedArray {
-  name: string;
-  shape: readonly number[];
-  data: Float32Array;
 }
 
 export interface SavedState {

@@ -7,13 +7,13 @@ import { OutOfMemory } from '@nautil/tensorflow';
 import { openTokenCache, type TokenCache } from '@nautil/tokenization';
 import { batchesOf, microBatchesOf, type BatchSource } from './batches.js';
 import { chooseDevice } from './choose-device.js';
-import { ClassifierGraph } from './classifier-graph.js';
 import { openInitialClassifier, type InitialClassifier } from './encoder-source.js';
 import { BatchDidNotFit, BatchTooLarge, LossNotFinite, TrainingInterrupted, WeightsNotFinite } from './errors.js';
 import { evaluate } from './evaluate.js';
 import { evaluationPoints } from './evaluation-points.js';
 import { faultPoint } from './fault-point.js';
 import type { TrainJob } from './job.js';
+import { createTrainableModel, type TrainableModel } from './model.js';
 import { patienceAfter, plateauAfter } from './monitor.js';
 import { RunFolder, type Progress } from './run-folder.js';
 import { runLengthOf, scheduleOf, type RunLength, type Schedule } from './schedule.js';
@@ -124,7 +124,7 @@ async function openRun(job: TrainJob): Promise<Run> {
 /** One go at a run, from what is on disk to the end or to the first error. */
 class Attempt {
   readonly #run: Run;
-  readonly #graph: ClassifierGraph;
+  readonly #model: TrainableModel;
   readonly #emit: Emit;
   readonly #control: TrainControl;
   readonly #progress: Progress;
@@ -136,14 +136,14 @@ class Attempt {
 
   private constructor(
     run: Run,
-    graph: ClassifierGraph,
+    model: TrainableModel,
     emit: Emit,
     control: TrainControl,
     progress: Progress,
     checkpointPath?: string,
   ) {
     this.#run = run;
-    this.#graph = graph;
+    this.#model = model;
     this.#emit = emit;
     this.#control = control;
     this.#progress = progress;
@@ -153,38 +153,27 @@ class Attempt {
 
   static async open(run: Run, emit: Emit, control: TrainControl, forcedSplit?: number): Promise<Attempt> {
     const { job, initial, length } = run;
-    const { trainer, model, nautil } = job.config;
+    const { trainer, nautil } = job.config;
     const { name: device, warnings } = chooseDevice(trainer, nautil);
-    const graph = new ClassifierGraph({
-      encoder: initial.encoder,
-      numClasses: job.numClasses,
-      numOutputLayers: model.classifier_head.num_output_layers,
-      precision: trainer.precision,
-      intraOpThreads: nautil.intra_op_threads,
-      device,
-      training: {
-        optim: model.optim,
-        clip: trainer.gradient_clip_val ?? 0,
-        seed: nautil.seed,
-        headDropout: model.classifier_head.fc_dropout,
-      },
-    });
+    const { weights, forward, trainStep } = createTrainableModel(job, initial.encoder, device);
     const damaged: string[] = [];
     const saved =
       (await run.folder.latest((message) => damaged.push(message))) ??
       (job.resumeFrom === undefined ? undefined : await run.folder.earlier(job.resumeFrom));
     try {
       if (saved) {
-        await graph.load(saved.readWeight, saved.readSlot);
+        await weights.load(saved.readWeight);
+        await trainStep.loadSlots(saved.readSlot);
       } else {
-        await graph.load(initial.read);
+        await weights.load(initial.read);
+        await trainStep.loadSlots();
       }
     } finally {
       await saved?.close();
     }
     const progress: Progress = saved?.progress ?? { step: 0, split: 1, events: [] };
     progress.split = forcedSplit ?? progress.split;
-    const attempt = new Attempt(run, graph, emit, control, progress, saved?.path);
+    const attempt = new Attempt(run, { weights, forward, trainStep }, emit, control, progress, saved?.path);
     await emit({
       type: 'start',
       step: progress.step,
@@ -193,7 +182,7 @@ class Attempt {
       epochs: trainer.max_epochs ?? -1,
       trainExamples: run.trainCache.count,
       validationExamples: run.validationCache?.count ?? 0,
-      trainableParameters: graph.trainableParameters,
+      trainableParameters: weights.trainableParameters,
       device,
       resumedFrom: saved?.path,
     });
@@ -234,7 +223,7 @@ class Attempt {
   }
 
   close(): void {
-    this.#graph.close();
+    this.#model.weights.close();
   }
 
   /** Batches [first, last) of the epoch that optimizer step `step` (from 0) sums. */
@@ -260,7 +249,7 @@ class Attempt {
 
     const update = async () => {
       await faultPoint(`train step ${step + 1}`);
-      return this.#graph.trainStep(parts, { step, lr });
+      return this.#model.trainStep.run(parts, { step, lr });
     };
     const { losses, gradNorm } = await update().catch((error: unknown) => {
       if (!(error instanceof OutOfMemory)) throw error;
@@ -299,7 +288,7 @@ class Attempt {
     const { job, validation, folder } = this.#run;
     await faultPoint(`evaluation step ${this.#progress.step}`);
     const { exp_manager: manager } = job.config;
-    const evaluation = await evaluate(this.#graph, validation!, job);
+    const evaluation = await evaluate(this.#model.forward, validation!, job);
     const event: EpochEvaluated = {
       type: 'eval',
       split: 'val',
@@ -318,7 +307,7 @@ class Attempt {
       (this.#progress.best === undefined || improves(value, this.#progress.best.value, mode))
     ) {
       const { step } = this.#progress;
-      await folder.saveBest(step, await this.#graph.readWeights());
+      await folder.saveBest(step, await this.#model.weights.readAll());
       this.#progress.best = { monitor, value, step };
     }
     this.#reduceOnPlateau(event);
@@ -359,7 +348,7 @@ class Attempt {
   /** Writes what there is and says so; does nothing when the newest checkpoint holds it already. */
   async #checkpoint(): Promise<string> {
     if (!this.#dirty && this.#checkpointPath !== undefined) return this.#checkpointPath;
-    const tensors = [...(await this.#graph.readWeights()), ...(await this.#graph.readSlots())];
+    const tensors = [...(await this.#model.weights.readAll()), ...(await this.#model.trainStep.readSlots())];
     // The loss of the last step is that of the weights before it: an update that overflowed shows here first.
     const overflowed = tensors.find(({ data }) => !isAllFinite(data));
     if (overflowed) throw new WeightsNotFinite(overflowed.name, this.#progress.step, this.#checkpointPath);
@@ -381,7 +370,7 @@ class Attempt {
   async #finish(): Promise<TrainDone> {
     const { folder } = this.#run;
     await this.#checkpoint();
-    await folder.saveLast(await this.#graph.readWeights());
+    await folder.saveLast(await this.#model.weights.readAll());
     const { step, stopped, best } = this.#progress;
     const done: TrainDone = {
       type: 'done',

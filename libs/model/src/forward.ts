@@ -1,0 +1,144 @@
+import { hostTensor, trace, type Output, type Precision } from '@nautil/tensorflow';
+import { padRows, type Batch } from '@nautil/tokenization';
+import { classify } from './classify.js';
+import { encode } from './encode.js';
+import { maxLength, type EncoderConfig } from './encoder-config.js';
+import { memoized, type ModelWeights } from './model-weights.js';
+import { encoderPrefix } from './weights.js';
+
+export interface ModelShape {
+  encoder: EncoderConfig;
+
+  /** The classifier's head; absent: the model is an encoder alone. */
+  head?: { numOutputLayers: number };
+  precision?: Precision | undefined;
+}
+
+/** The random state of dropout in one training step, as graph nodes; see `DropoutDraw`. */
+export interface DropoutNodes {
+  seed: number;
+  step: Output;
+  rowOffset: Output;
+
+  /** Dropout between encoder and head; the encoder's rates are in its configuration. */
+  headRate: number;
+}
+
+interface Compiled {
+  ids: Output;
+  mask: Output;
+  result: Output;
+}
+
+/** Lengths are rounded up to a multiple of this, so that a few graphs serve all batches. */
+const lengthMultiple = 8;
+
+/** Rows that are sorted by length together before they are cut into batches. */
+const sortedRows = 1024;
+
+/**
+ * The forward pass of a model, without dropout. It is compiled once for each padded shape [rows, length].
+ *
+ * @example
+ * const forward = new Forward(weights, { encoder, head: { numOutputLayers: 2 } });
+ * const logits = await forward.run(batch);
+ */
+export class Forward {
+  readonly #weights: ModelWeights;
+  readonly #shape: ModelShape;
+  readonly #compiled = new Map<string, Compiled>();
+
+  constructor(weights: ModelWeights, shape: ModelShape) {
+    this.#weights = weights;
+    this.#shape = shape;
+  }
+
+  /** The logits of each row, or without a head the first token's hidden state: [paddedRows, C or H], row-major. */
+  async run(batch: Pick<Batch, 'paddedRows' | 'length' | 'ids' | 'mask'>): Promise<Float32Array> {
+    const shape = [batch.paddedRows, batch.length];
+    const { ids, mask, result } = memoized(this.#compiled, shape.join('x'), () => this.#compile(shape));
+    const [values] = await this.#weights.run({
+      feeds: [
+        [ids, hostTensor('int32', shape, batch.ids)],
+        [mask, hostTensor('int32', shape, batch.mask)],
+      ],
+      fetches: [result],
+    });
+    return values!;
+  }
+
+  /**
+   * The result for each row of token ids, in the order of the rows. Rows of similar length share a batch.
+   *
+   * @param rows - token ids with their special tokens, without padding.
+   */
+  async runRows(
+    rows: readonly (readonly number[])[],
+    o: { padId: number; batchSize: number },
+  ): Promise<Float32Array[]> {
+    const results = new Array<Float32Array>(rows.length);
+    for (let from = 0; from < rows.length; from += sortedRows) {
+      const order = Array.from({ length: Math.min(sortedRows, rows.length - from) }, (_, i) => from + i);
+      order.sort((a, b) => rows[a]!.length - rows[b]!.length || a - b);
+      for (let at = 0; at < order.length; at += o.batchSize) {
+        const indexes = order.slice(at, at + o.batchSize);
+        const batch = padRows(
+          indexes.map((index) => rows[index]!),
+          {
+            padId: o.padId,
+            lengthMultiple,
+            maxLength: maxLength(this.#shape.encoder),
+            // One graph serves all full batches, and one each power of two the rest.
+            padRowsTo: Math.min(o.batchSize, 2 ** Math.ceil(Math.log2(indexes.length))),
+          },
+        );
+        const values = await this.run(batch);
+        const width = values.length / batch.paddedRows;
+        for (const [row, index] of indexes.entries()) results[index] = values.slice(row * width, (row + 1) * width);
+      }
+    }
+    return results;
+  }
+
+  #compile(shape: readonly number[]): Compiled {
+    const weights = this.#weights;
+    return weights.onDevice(() => {
+      const ids = weights.graph.placeholder('int32', shape);
+      const mask = weights.graph.placeholder('int32', shape);
+      return { ids, mask, result: traceForward(weights, this.#shape, { ids, mask }) };
+    });
+  }
+}
+
+/** Adds the forward pass to the graph, with dropout in training. Returns logits, or first hidden states without a head. */
+export function traceForward(
+  weights: ModelWeights,
+  { encoder, head, precision = 'float32' }: ModelShape,
+  { ids, mask, dropout }: { ids: Output; mask: Output; dropout?: DropoutNodes },
+): Output {
+  const reads = weights.used.map(({ name }) => [name, weights.readOf(weights.variable(name))] as const);
+  return trace(weights.graph, ({ tensor, output }) => {
+    const tensors = Object.fromEntries(reads.map(([name, read]) => [withoutPrefix(name), tensor(read)]));
+    const draw = dropout && {
+      seed: dropout.seed,
+      step: tensor(dropout.step),
+      rowOffset: tensor(dropout.rowOffset),
+    };
+    const first = encode(
+      encoder,
+      tensors,
+      { ids: tensor(ids), mask: tensor(mask) },
+      { firstTokenOnly: true, precision, ...(draw ? { dropout: draw } : {}) },
+    );
+    if (head === undefined) return output(first);
+    return output(
+      classify(tensors, first, {
+        ...head,
+        ...(dropout && draw ? { dropout: { ...draw, rate: dropout.headRate } } : {}),
+      }),
+    );
+  });
+}
+
+const withoutPrefix = (name: string): string =>
+  name.startsWith(encoderPrefix) ? name.slice(encoderPrefix.length) : name;

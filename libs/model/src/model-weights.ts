@@ -1,0 +1,140 @@
+import { Graph, hostTensor, Session, type Feed, type Output, type Variable } from '@nautil/tensorflow';
+import type { WeightSpec } from './weights.js';
+
+/** A named float32 array in torch's layout. */
+export interface NamedArray {
+  name: string;
+  shape: readonly number[];
+  data: Float32Array;
+}
+
+export interface ModelWeightsOptions {
+  /** Every weight of the model, in file order. */
+  specs: readonly WeightSpec[];
+
+  /** TensorFlow's name, such as `/device:GPU:0`; default: TensorFlow chooses. */
+  device?: string | undefined;
+  intraOpThreads?: number | undefined;
+}
+
+/**
+ * A model's weights as variables of a TensorFlow session, together with the graph that computes on them. Weights that
+ * nothing computes with (`used: false`, the pooler) have no variable: they are only passed on from file to file.
+ */
+export class ModelWeights {
+  readonly graph = new Graph();
+
+  /** Every weight, in file order. */
+  readonly specs: readonly WeightSpec[];
+
+  /** The weights that have a variable, in file order. */
+  readonly used: readonly WeightSpec[];
+  readonly #device: string | undefined;
+  readonly #session: Session;
+  readonly #variables = new Map<string, Variable>();
+  readonly #reads = new Map<Variable, Output>();
+  readonly #assignments = new Map<Variable, { value: Output; assign: Output }>();
+  readonly #unused = new Map<string, Float32Array>();
+
+  constructor({ specs, device, intraOpThreads = 0 }: ModelWeightsOptions) {
+    this.specs = specs;
+    this.used = specs.filter((spec) => spec.used);
+    this.#device = device;
+    for (const { name, shape } of this.used) this.#variables.set(name, this.declare(name, shape));
+    this.#session = new Session(this.graph, { intraOpThreads });
+  }
+
+  /** Number of values that training changes. */
+  get trainableParameters(): number {
+    return this.used.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  }
+
+  /**
+   * Sets every weight.
+   *
+   * @param read - returns the value by name. For weights that are not used, undefined means that the file lacks it.
+   */
+  async load(read: (name: string) => Promise<Float32Array | undefined>): Promise<void> {
+    for (const spec of this.specs) {
+      const value = await read(spec.name);
+      if (!spec.used) {
+        if (value !== undefined) this.#unused.set(spec.name, value);
+      } else if (value === undefined) {
+        throw new Error(`no value for the weight ${spec.name}`);
+      } else {
+        await this.assign(this.variable(spec.name), value);
+      }
+    }
+  }
+
+  /** The current values of all weights, in file order. */
+  async readAll(): Promise<NamedArray[]> {
+    const live = await this.values([...this.#variables.values()]);
+    return this.specs.flatMap(({ name, shape }) => {
+      const data = live.get(name) ?? this.#unused.get(name);
+      return data === undefined ? [] : [{ name, shape, data }];
+    });
+  }
+
+  /** The variable of a used weight. */
+  variable(name: string): Variable {
+    const variable = this.#variables.get(name);
+    if (variable === undefined) throw new Error(`${name} is not a weight that this model computes with`);
+    return variable;
+  }
+
+  /** Adds a variable to the graph, beside the weights. */
+  declare(name: string, shape: readonly number[]): Variable {
+    return this.onDevice(() => this.graph.variable(name, shape));
+  }
+
+  /** The node that reads a variable. Every caller shares it, so that the graph does not grow with every checkpoint. */
+  readOf(variable: Variable): Output {
+    return memoized(this.#reads, variable, () => this.onDevice(() => variable.read()));
+  }
+
+  async assign(variable: Variable, data: Float32Array): Promise<void> {
+    const { value, assign } = memoized(this.#assignments, variable, () =>
+      this.onDevice(() => {
+        const placeholder = this.graph.placeholder('float32', variable.shape);
+        return { value: placeholder, assign: variable.assign(placeholder) };
+      }),
+    );
+    await this.run({ feeds: [[value, hostTensor('float32', variable.shape, data)]], targets: [assign] });
+  }
+
+  /** The current values of variables, by variable name. */
+  async values(variables: readonly Variable[]): Promise<Map<string, Float32Array>> {
+    if (variables.length === 0) return new Map();
+    const values = await this.run({ fetches: variables.map((variable) => this.readOf(variable)) });
+    return new Map(variables.map(({ name }, i) => [name, values[i]!]));
+  }
+
+  /** Runs the graph and returns the fetched float32 values. */
+  async run(o: { feeds?: Feed[]; fetches?: Output[]; targets?: Output[] }): Promise<Float32Array[]> {
+    const values = await this.#session.run(o);
+    return values.map(({ data }) => data as Float32Array);
+  }
+
+  /** Calls `build` so that the nodes it adds are placed on the model's device. */
+  onDevice<T>(build: () => T): T {
+    return this.#device === undefined ? build() : this.graph.onDevice(this.#device, build);
+  }
+
+  /** Frees the session with its variables, and the graph. */
+  close(): void {
+    this.#session.close();
+    this.graph.close();
+  }
+}
+
+/** The entry of `map` for `key`, made by `make` on first use. */
+export function memoized<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const found = map.get(key);
+  if (found !== undefined) return found;
+  const made = make();
+  map.set(key, made);
+  return made;
+}
+
+const sizeOf = (shape: readonly number[]): number => shape.reduce((size, dim) => size * dim, 1);
