@@ -103,11 +103,11 @@ test('a disk that is full in every stage that writes costs no checkpoint and no 
   let kept: { path: string; sha256: string } | undefined;
   const train = () =>
     staged.train(inputs, tokens, {
-      onEvent: async (event) => {
-        if (event.type === 'checkpoint' && kept === undefined) {
-          kept = { path: event.path, sha256: await sha256Of(event.path) };
-        }
+      onProgress: async (event) => {
         if (event.type === 'step' && kept !== undefined) await fillDisk();
+      },
+      onCommitted: async ({ path }) => {
+        kept ??= { path, sha256: await sha256Of(path) };
       },
     });
   const failure = await train().then(

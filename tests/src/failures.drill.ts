@@ -108,7 +108,8 @@ test('out of memory halves the batches, says so to everybody, and goes on with t
   expect(result.scores!.examples).toBe(undisturbed.scores!.examples);
   expect(await attemptsAtTraining(handle)).toBe(1);
 
-  const said = /does not fit into memory: going on with 2 micro-batches a batch \(the same effective batch\)/;
+  const said =
+    /does not fit into memory: training continues with 2 micro-batches per batch \(the same effective batch\)/;
   const { notes, training } = await progressOf(handle);
   expect(notes).toContainEqual(expect.stringMatching(said));
   expect(stderr + stdout).toMatch(said);

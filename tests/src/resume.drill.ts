@@ -26,10 +26,13 @@ afterAll(() => {
   rmSync(home, { recursive: true, force: true });
 });
 
+/** A live event, or a checkpoint. */
+type RunEvent = TrainEvent | { type: 'checkpoint'; step: number };
+
 interface Ended {
   /** SHA-256 of everything that a run leaves, by what it is. */
   digests: Record<string, string>;
-  events: TrainEvent[];
+  events: RunEvent[];
 }
 
 /** Runs all stages; training is killed at each of the points, in whatever order it comes by, and started again. */
@@ -38,10 +41,11 @@ async function run(name: string, overrides: string[], points: string[]): Promise
   const staged = await StagedRun.open({ home, runKey: name, overrides, faults });
   const inputs = await staged.cache();
   const tokens = await staged.tokenize(inputs);
-  const events: TrainEvent[] = [];
+  const events: RunEvent[] = [];
   const train = () =>
     staged.train(inputs, tokens, {
-      onEvent: (event) => void events.push(event),
+      onProgress: (event) => void events.push(event),
+      onCommitted: ({ step }) => void events.push({ type: 'checkpoint', step }),
       onStarted: (trainer) => void struck(trainer).then((isStruck) => isStruck && trainer.kill()),
     });
   for (let left = points.length; left > 0; left -= 1) await expect(train()).rejects.toThrow(/SIGKILL/);
@@ -95,7 +99,7 @@ async function checkpointDigest(folder: string): Promise<string> {
 }
 
 /** Every place where a run can be held, in the order of the run. */
-function pointsOf(events: TrainEvent[]): string[] {
+function pointsOf(events: RunEvent[]): string[] {
   const points: string[] = [];
   for (const event of events) {
     if (event.type === 'step') points.push(`train step ${event.step}`);

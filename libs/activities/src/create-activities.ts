@@ -1,7 +1,7 @@
 import type { ResolvedRun, RunActivities, SweepActivities, TrainingProgress, TrainRequest } from '@nautil/contracts';
 import { Semaphore } from '@nautil/store';
 import { Trainers } from '@nautil/trainer-process';
-import { faultPoint, TrainingMirror } from '@nautil/training';
+import { CheckpointReplica, faultPoint } from '@nautil/training';
 import { Context, log } from '@temporalio/activity';
 import { ArtifactTransfer } from './artifact-transfer.js';
 import { evaluateInTrainer } from './evaluate-in-trainer.js';
@@ -72,7 +72,7 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
         const { folder, workflowId, runKey } = request.run;
         const artifacts = transfer.storeOf(request.run)?.root;
         const mirror = artifacts === undefined ? undefined : { artifacts, folder, workflowId, runKey };
-        if (mirror) await withHeartbeat(() => new TrainingMirror(mirror).restore());
+        if (mirror) await withHeartbeat(() => new CheckpointReplica(mirror).pull());
         const tracking = (trained: TrainRequest) => trackingOfTraining(trained, trackingUri);
         return train(request, { signalProgress, tracking, trainers, mirror });
       }),

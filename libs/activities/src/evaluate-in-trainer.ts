@@ -8,7 +8,7 @@ import { isShutdown } from './with-heartbeat.js';
 export async function evaluateInTrainer(trainers: Trainers, options: Parameters<Evaluate>[0]): ReturnType<Evaluate> {
   const context = Context.current();
   try {
-    const result = await trainers.run({
+    return await trainers.run({
       task: { do: 'evaluate', ...options },
       onStarted: (trainer) => {
         context.cancelled.catch(() => {
@@ -16,8 +16,6 @@ export async function evaluateInTrainer(trainers: Trainers, options: Parameters<
         });
       },
     });
-    if (!('answers' in result)) throw new TypeError('the trainer process returned a training for an evaluation');
-    return result;
   } catch (error) {
     if (!isShutdown(context)) throw error;
     throw new WorkerShutdown('the worker is shutting down; the evaluation is retried on another worker');

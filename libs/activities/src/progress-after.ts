@@ -1,9 +1,9 @@
-import type { TrainEvent, TrainHeartbeat } from '@nautil/contracts';
+import type { CheckpointSaved, TrainEvent, TrainHeartbeat } from '@nautil/contracts';
 
 /** The workflow keeps all warnings that it has received, so the newest are enough here. */
 const keptWarnings = 5;
 
-/** The progress of a training after an event; undefined before training starts. */
+/** The progress of a training after a live event; undefined before training starts. */
 export function progressAfter(progress: TrainHeartbeat | undefined, event: TrainEvent): TrainHeartbeat | undefined {
   switch (event.type) {
     case 'start':
@@ -39,11 +39,17 @@ export function progressAfter(progress: TrainHeartbeat | undefined, event: Train
           },
         }
       );
-    case 'checkpoint':
-      return progress && { ...progress, checkpointStep: event.step, checkpoint: event.path };
     case 'warning':
       return progress && { ...progress, warnings: [...(progress.warnings ?? []), event.message].slice(-keptWarnings) };
     default:
       return progress;
   }
+}
+
+/** The progress of a training after a checkpoint. */
+export function progressAfterCheckpoint(
+  progress: TrainHeartbeat | undefined,
+  { step, path }: CheckpointSaved,
+): TrainHeartbeat | undefined {
+  return progress && { ...progress, checkpointStep: step, checkpoint: path };
 }

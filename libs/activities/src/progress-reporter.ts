@@ -1,5 +1,5 @@
-import type { TrainEvent, TrainHeartbeat } from '@nautil/contracts';
-import { progressAfter } from './progress-after.js';
+import type { CheckpointSaved, TrainEvent, TrainHeartbeat } from '@nautil/contracts';
+import { progressAfter, progressAfterCheckpoint } from './progress-after.js';
 import { SignalThrottle } from './signal-throttle.js';
 
 export interface ProgressReporterOptions {
@@ -20,9 +20,12 @@ export class ProgressReporter {
     this.#options = options;
   }
 
-  onEvent(event: TrainEvent): void {
-    this.#progress = progressAfter(this.#progress, event);
-    if (this.#progress && this.#throttle.isDue(this.#progress, event)) void this.signal();
+  onProgress(event: TrainEvent): void {
+    this.#update(progressAfter(this.#progress, event), event.type);
+  }
+
+  onCommitted(checkpoint: CheckpointSaved): void {
+    this.#update(progressAfterCheckpoint(this.#progress, checkpoint), 'checkpoint');
   }
 
   heartbeat(): void {
@@ -35,5 +38,10 @@ export class ProgressReporter {
     if (!progress || progress === this.#signalled) return;
     this.#signalled = progress;
     await this.#options.signal(progress).catch(() => undefined);
+  }
+
+  #update(progress: TrainHeartbeat | undefined, type: TrainEvent['type'] | 'checkpoint'): void {
+    this.#progress = progress;
+    if (progress && this.#throttle.isDue(progress, { type })) void this.signal();
   }
 }

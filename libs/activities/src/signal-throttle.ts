@@ -23,7 +23,7 @@ export class SignalThrottle {
 
   isDue(
     { step, totalSteps }: Pick<TrainHeartbeat, 'step' | 'totalSteps'>,
-    { type }: Pick<TrainEvent, 'type'>,
+    { type }: { type: TrainEvent['type'] | 'checkpoint' },
   ): boolean {
     if (type === 'warning') return true;
     const now = this.#now();

@@ -11,7 +11,7 @@ import {
   MlflowClient,
   openTracker,
   registerModel,
-  trackTraining,
+  trackCommitted,
   type TrackerOptions,
 } from '@nautil/mlflow';
 import type { TrackingTask } from '@nautil/trainer-process';
@@ -72,7 +72,7 @@ export async function trackTrained({ events }: Pick<TrainedModel, 'events'>, tra
   const tracker = await openTracker(tracking);
   try {
     for await (const line of createInterface({ input: createReadStream(events.path) }))
-      trackTraining(tracker, parseLoggedEvent(line, events.path));
+      trackCommitted(tracker, parseLoggedEvent(line, events.path));
     await tracker.flush({ timeoutMs: shortFlushMs });
   } finally {
     await tracker.close();
@@ -96,7 +96,7 @@ export async function finishTracking(
       const { path } = evaluated.evaluations;
       const last = parseEvaluations(await readFile(path, 'utf8'), path).at(-1);
       // The timestamp of the file, so that a retry writes the same row.
-      if (last?.split === 'test') trackTraining(tracker, { ...last, timestampMs: await modifiedMs(path) });
+      if (last?.split === 'test') trackCommitted(tracker, { ...last, timestampMs: await modifiedMs(path) });
       if (evaluated.report) tracker.text('report/report.txt', `${formatReport(evaluated.report)}\n`);
       const { reportFile, evaluations, answers, charts = [] } = evaluated;
       for (const file of [reportFile, evaluations, answers, ...charts])

@@ -1,15 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  type CheckpointSaved,
   RemoteError,
   type StageResult,
   type TrainedModel,
-  type TrainEvent,
+  type TrainingResult,
   type TrainingProgress,
   type TrainRequest,
 } from '@nautil/contracts';
 import type { TrackerOptions } from '@nautil/mlflow';
-import type { TrackingTask, TrainerTask, Trainers, TrainOutcome } from '@nautil/trainer-process';
-import type { MirrorPlace } from '@nautil/training';
+import type { TrackingTask, Trainers, TrainTask } from '@nautil/trainer-process';
+import type { ReplicaPlace } from '@nautil/training';
 import { CancelledFailure, Context, log } from '@temporalio/activity';
 import { WorkerShutdown } from './errors.js';
 import { ProgressReporter } from './progress-reporter.js';
@@ -24,7 +25,7 @@ export interface TrainDependencies {
   trainers: Trainers;
 
   /** Where checkpoints are replicated for workers of other state folders. */
-  mirror?: MirrorPlace | undefined;
+  mirror?: ReplicaPlace | undefined;
 }
 
 /** Interval of the heartbeats before the trainer process sends its own signs of life. */
@@ -70,17 +71,20 @@ export async function train(request: TrainRequest, o: TrainDependencies): Promis
   }
 
   async function runTraining(
-    task: Extract<TrainerTask, { do: 'train' }>,
-    record: (event: TrainEvent) => Promise<void>,
-  ): Promise<TrainOutcome> {
+    task: TrainTask,
+    record: (checkpoint: CheckpointSaved) => Promise<void>,
+  ): Promise<TrainingResult> {
     try {
-      const outcome = await o.trainers.run({
+      return await o.trainers.run({
         task: { ...task, mirror: o.mirror },
-        onEvent: (event) => {
-          progress.onEvent(event);
-          return record(event);
+        onProgress: (event) => {
+          progress.onProgress(event);
         },
-        onAlive: () => {
+        onCommitted: (checkpoint) => {
+          progress.onCommitted(checkpoint);
+          return record(checkpoint);
+        },
+        onHeartbeat: () => {
           progress.heartbeat();
         },
         onStarted: (trainer) => {
@@ -92,8 +96,6 @@ export async function train(request: TrainRequest, o: TrainDependencies): Promis
           });
         },
       });
-      if ('answers' in outcome) throw new TypeError('the trainer process returned an evaluation for a training');
-      return outcome;
     } catch (error) {
       if (!(error instanceof RemoteError) || error.name !== 'TrainingInterrupted') throw error;
       await context.cancelled.catch(() => undefined);

@@ -1,10 +1,14 @@
 import type { ClassificationReport } from './report.js';
 
 /**
- * What training says while it runs. The loop emits these and knows nothing of Temporal, MLflow or terminals;
- * subscribers heartbeat, log and draw. All values are plain JSON: events cross a process boundary.
+ * Live events of a training, emitted as they happen: for heartbeats and displays. A step or an evaluation that is emitted here
+ * may be lost in a crash and computed again; loggers use `CheckpointSaved` instead. All events are plain JSON, because they
+ * cross a process boundary.
  */
-export type TrainEvent = TrainStarted | TrainStepped | EpochEvaluated | CheckpointSaved | TrainWarning | TrainDone;
+export type TrainEvent = TrainStarted | TrainStepped | EpochEvaluated | TrainWarning | TrainDone;
+
+/** Steps and evaluations, which are logged once they are durable. */
+export type LoggedEvent = TrainStepped | EpochEvaluated;
 
 export interface TrainStarted {
   type: 'start';
@@ -20,7 +24,7 @@ export interface TrainStarted {
   trainableParameters: number;
   device: string;
 
-  /** Path of the checkpoint that the run goes on from. */
+  /** Path of the checkpoint that the run resumes from. */
   resumedFrom?: string | undefined;
 }
 
@@ -45,7 +49,7 @@ export interface TrainStepped {
   tokensPerSecond: number;
   secondsLeft: number;
 
-  /** Milliseconds since the epoch. Kept with the checkpoint, so that logging it twice writes one row. */
+  /** Milliseconds since the Unix epoch. Stored in the checkpoint, so that logging the step twice writes the same row. */
   timestampMs: number;
 }
 
@@ -66,18 +70,22 @@ export interface EpochEvaluated {
   timestampMs: number;
 }
 
+/**
+ * The durable event of a training, emitted once a checkpoint is on disk. A resumed training emits that of its newest
+ * checkpoint again, in case of a crash before it was logged: logging must be idempotent.
+ */
 export interface CheckpointSaved {
-  type: 'checkpoint';
+  /** Optimizer steps done. */
   step: number;
+
+  /** Zero-based. */
   epoch: number;
+
   path: string;
   sizeBytes: number;
 
-  /**
-   * Steps and evaluations since the checkpoint before this one, with the timestamps that they are logged with.
-   * Trackers log from here and not from `step` and `eval`: what is lost with a crash was then never logged.
-   */
-  events: (TrainStepped | EpochEvaluated)[];
+  /** Steps and evaluations since the previous checkpoint, with the timestamps to log them with. */
+  events: LoggedEvent[];
 }
 
 export interface TrainWarning {
@@ -88,18 +96,25 @@ export interface TrainWarning {
 /** Why training ended. */
 export type StopReason = 'completed' | 'early-stopped' | 'stopped';
 
-export interface TrainDone {
-  type: 'done';
+/** What a finished training leaves. */
+export interface TrainingResult {
+  /** Optimizer steps done. */
   step: number;
+
+  /** Epoch of the last step, zero-based. */
   epoch: number;
   reason: StopReason;
 
-  /** Safetensors file with the last weights. */
+  /** Path of a safetensors file with the last weights. */
   lastWeights: string;
 
-  /** Safetensors file with the weights of the best evaluation by the monitored value; absent without validation data. */
+  /** Path of a safetensors file with the weights of the best evaluation; absent without validation data. */
   bestWeights?: string;
 
   /** The monitored value and the step where it was best. */
   best?: { monitor: string; value: number; step: number };
+}
+
+export interface TrainDone extends TrainingResult {
+  type: 'done';
 }

@@ -1,22 +1,23 @@
-import { type ErrorKind, NautilError } from './errors.js';
-import type { TrainEvent } from './events.js';
+import { NautilError, type ErrorKind } from './errors.js';
+import type { CheckpointSaved, TrainEvent } from './events.js';
 
 /**
- * What a worker and the process that it forks say to one another over IPC. TensorFlow runs in the child alone: a native
- * crash costs one attempt and not the worker.
+ * The IPC messages between a worker and the trainer process that it forks. Only the child loads TensorFlow, so a native crash
+ * costs one attempt and not the worker.
  *
- * The child says `ready`, is given a task, says `alive` about once a second while its event loop turns, and answers with
- * `done` or `failed`. After `done` it waits for another task when it says so; else it ends, and the device's memory goes
- * back. After a checkpoint it waits to be `heard`: the events of one are kept before the next is written, which holds only
- * its own. When the channel closes its worker is gone: it stops by itself, with a checkpoint when it is at a task.
+ * The child sends `ready`, receives a task, sends `heartbeat` about once a second while its event loop runs, and ends the task
+ * with `done` or `failed`. After `done` it either waits for another task or exits, which releases the GPU's memory. After
+ * `committed` it waits for `ack`: a checkpoint's events must be logged before the next checkpoint is written, because that one
+ * no longer contains them. When the channel closes, the worker is gone: the child writes a checkpoint and exits.
  */
 export type ToTrainer<Task> =
-  { type: 'run'; task: Task } | { type: 'stop'; how: 'interrupt' | 'early' } | { type: 'heard'; step: number };
+  { type: 'run'; task: Task } | { type: 'stop'; how: 'interrupt' | 'early' } | { type: 'ack'; step: number };
 
 export type FromTrainer<Result> =
   | { type: 'ready' }
-  | { type: 'alive' }
-  | { type: 'event'; event: TrainEvent }
+  | { type: 'heartbeat' }
+  | { type: 'progress'; event: TrainEvent }
+  | { type: 'committed'; checkpoint: CheckpointSaved }
   | { type: 'done'; result: Result; waits: boolean }
   | { type: 'failed'; error: ErrorRecord };
 
@@ -30,7 +31,7 @@ export interface ErrorRecord {
   stack?: string | undefined;
 }
 
-/** An expected error as it is; anything else as a failed training that may be tried again. */
+/** The record of an error. An unexpected error becomes a failed training that may be retried. */
 export function recordOf(error: unknown): ErrorRecord {
   if (error instanceof NautilError) {
     const { name, kind, message, hint, retryable, stack } = error;
@@ -39,8 +40,7 @@ export function recordOf(error: unknown): ErrorRecord {
   const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
   return { name, kind: 'training', message, retryable: true, stack };
 }
-
-/** An error of another process, under its own name. */
+/** An error of another process, with its original name. */
 export class RemoteError extends NautilError {
   override readonly name: string;
   readonly kind: ErrorKind;

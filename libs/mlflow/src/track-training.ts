@@ -1,17 +1,28 @@
-import type { ClassificationReport, EpochEvaluated, Scores, TrainEvent, TrainStepped } from '@nautil/contracts';
+import type {
+  ClassificationReport,
+  EpochEvaluated,
+  LoggedEvent,
+  Scores,
+  TrainEvent,
+  TrainStepped,
+} from '@nautil/contracts';
 import type { Metric } from './client/metric.js';
 import { mlflowKey } from './names.js';
 import type { Tracker } from './tracker.js';
 
 /**
- * Logs an event of the training. Steps become metrics under `train/…`, evaluations under `val/…` or `test/…` with
- * `…/class/<name>/…` for each class; scores are fractions. Rows have the step and the time of the event, so that logging an
- * event twice leaves one row.
+ * Logs a step or an evaluation that a checkpoint has made durable: `train/…`, and `val/…` or `test/…` with one
+ * `…/class/<name>/…` per class. Scores are fractions. Logging is idempotent, because the event has the step and the timestamp.
  */
-export function trackTraining(tracker: Pick<Tracker, 'metrics' | 'tags'>, event: TrainEvent): void {
+export function trackCommitted(tracker: Pick<Tracker, 'metrics'>, event: LoggedEvent): void {
+  tracker.metrics(rows(event, event.type === 'step' ? stepMetrics(event) : evaluationMetrics(event)));
+}
+
+/** Logs a live event as tags of the run. Steps and evaluations are skipped: see `trackCommitted`. */
+export function trackProgress(tracker: Pick<Tracker, 'tags'>, event: TrainEvent): void {
   switch (event.type) {
     case 'start':
-      return tracker.tags({
+      tracker.tags({
         'nautil.device': event.device,
         'nautil.train_examples': String(event.trainExamples),
         'nautil.validation_examples': String(event.validationExamples),
@@ -19,21 +30,21 @@ export function trackTraining(tracker: Pick<Tracker, 'metrics' | 'tags'>, event:
         'nautil.total_steps': String(event.totalSteps),
         ...(event.resumedFrom === undefined ? {} : { 'nautil.resumed_from': event.resumedFrom }),
       });
-    case 'step':
-      return tracker.metrics(rows(event, stepMetrics(event)));
-    case 'eval':
-      return tracker.metrics(rows(event, evaluationMetrics(event)));
+      break;
     case 'done':
-      return tracker.tags({
+      tracker.tags({
         'nautil.stop_reason': event.reason,
         ...(event.best === undefined
           ? {}
           : { 'nautil.best': `${event.best.monitor}=${event.best.value} at step ${event.best.step}` }),
       });
+      break;
     case 'warning':
-      return tracker.tags({ 'nautil.warning': event.message });
-    case 'checkpoint':
-      return; // concerns the machine that trains, whose log has it
+      tracker.tags({ 'nautil.warning': event.message });
+      break;
+    case 'step':
+    case 'eval':
+      break;
   }
 }
 

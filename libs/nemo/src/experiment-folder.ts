@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Config, experimentName } from '@nautil/config';
-import type { CheckpointSaved, EpochEvaluated, JsonObject, TrainDone, TrainEvent } from '@nautil/contracts';
+import type { CheckpointSaved, EpochEvaluated, JsonObject, TrainEvent, TrainingResult } from '@nautil/contracts';
 import { stringifyNemoYaml, withTarget } from '@nautil/formats';
 import { monitored } from '@nautil/metrics';
 import { writeFileAtomic } from '@nautil/store';
@@ -32,7 +32,11 @@ const rule = '='.repeat(91);
  * const { folder } = await createLogDir({ manager: config.exp_manager, cwd });
  * const experiment = await ExperimentFolder.open({ folder, manager: config.exp_manager });
  * await experiment.begin({ command: process.argv.slice(1), model: tree.model, cwd });
- * await trainClassifier(job, (event) => experiment.hear(event, (path) => link(latestCheckpoint, path)));
+ * const write = (path: string) => link(latestCheckpoint, path);
+ * await trainClassifier(job, {
+ *   onProgress: (event) => experiment.onProgress(event, write),
+ *   onCommitted: (checkpoint) => experiment.onCommitted(checkpoint, write),
+ * });
  * await experiment.close();
  */
 export class ExperimentFolder {
@@ -99,53 +103,55 @@ export class ExperimentFolder {
   }
 
   /**
-   * Hears of training. What is logged comes from checkpoints, as everywhere: steps that are lost with a crash never were.
+   * Logs a live event. Steps and evaluations are logged by `onCommitted`, once they are durable.
    *
-   * @param write - puts the newest checkpoint's content at a path.
+   * @param write - writes the newest checkpoint's content to a path
    */
-  async hear(event: TrainEvent, write: WriteCheckpoint): Promise<void> {
+  async onProgress(event: TrainEvent, write: WriteCheckpoint): Promise<void> {
     switch (event.type) {
       case 'start':
         this.#length = event;
         this.log.info('text_classification_with_bert', rule);
-        {
-          this.log.info('text_classification_with_bert', 'Starting training...');
-          return;
-        }
-      case 'checkpoint':
-        return this.#checkpoint(event, write);
-      case 'eval':
-        if (event.split === 'test') this.#report(event);
-        return;
-      case 'warning': {
+        this.log.info('text_classification_with_bert', 'Starting training...');
+        break;
+      case 'warning':
         this.log.warn('training', event.message);
-        return;
-      }
+        break;
       case 'done':
-        return this.#done(event, write);
+        await this.#done(event, write);
+        break;
       case 'step':
-        return;
+      case 'eval':
+        break;
     }
   }
 
-  /** Closes TensorBoard's file. */
+  /** Logs the events of a checkpoint, and keeps the checkpoint if it belongs to an evaluation. @param write - as above */
+  async onCommitted({ step, events }: CheckpointSaved, write: WriteCheckpoint): Promise<void> {
+    for (const event of events) {
+      if (event.type === 'eval') this.report(event);
+      else if (this.#events) recordTraining(this.#events, event);
+    }
+    const evaluated = events.findLast((event) => event.type === 'eval');
+    if (evaluated?.step !== step || !this.#kept) return;
+    const value = monitored(this.#manager.checkpoint_callback_params.monitor, evaluated) ?? NaN;
+    const message = await this.#kept.save({ step, epoch: evaluated.epoch, value }, write);
+    if (message !== undefined) this.log.lightning(message);
+  }
+
+  /** Logs the report of an evaluation, and writes it to the TensorBoard file. */
+  report(event: EpochEvaluated): void {
+    if (this.#events) recordTraining(this.#events, event);
+    const report = formatNemoReport(event.report);
+    this.log.info('text_classification_model', `${event.split}_report: ${report}`);
+  }
+
+  /** Closes the TensorBoard file. */
   async close(): Promise<void> {
     await this.#events?.close();
   }
 
-  async #checkpoint({ step, events }: CheckpointSaved, write: WriteCheckpoint): Promise<void> {
-    for (const event of events) {
-      if (event.type === 'eval') this.#report(event);
-      else if (this.#events) recordTraining(this.#events, event);
-    }
-    const evaluated = events.findLast((event) => event.type === 'eval');
-    if (evaluated?.type !== 'eval' || evaluated.step !== step || !this.#kept) return;
-    const value = monitored(this.#manager.checkpoint_callback_params.monitor, evaluated) ?? NaN;
-    const said = await this.#kept.save({ step, epoch: evaluated.epoch, value }, write);
-    if (said !== undefined) this.log.lightning(said);
-  }
-
-  async #done({ step, reason }: TrainDone, write: WriteCheckpoint): Promise<void> {
+  async #done({ step, reason }: TrainingResult, write: WriteCheckpoint): Promise<void> {
     const { stepsPerEpoch, epochs } = this.#length;
     await this.#kept?.end({ step, epochsDone: Math.floor(step / stepsPerEpoch) }, write);
     const limit = step === epochs * stepsPerEpoch ? `max_epochs=${epochs}` : `max_steps=${step}`;
@@ -157,12 +163,6 @@ export class ExperimentFolder {
     this.log.lightning(why[reason]);
     this.log.info('text_classification_with_bert', 'Training finished!');
     this.log.info('text_classification_with_bert', rule);
-  }
-
-  #report(event: EpochEvaluated): void {
-    if (this.#events) recordTraining(this.#events, event);
-    const report = formatNemoReport(event.report);
-    this.log.info('text_classification_model', `${event.split}_report: ${report}`);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { TrainEvent } from '@nautil/contracts';
+import type { LoggedEvent } from '@nautil/contracts';
 import type { EventFile } from './event-file.js';
 
 /**
@@ -6,7 +6,7 @@ import type { EventFile } from './event-file.js';
  * `val_loss`, and the micro averages `val_precision`, `val_recall` and `val_f1` in percent. Adds the macro F1, which NeMo
  * does not record.
  */
-export function recordTraining(file: Pick<EventFile, 'scalar'>, event: TrainEvent): void {
+export function recordTraining(file: Pick<EventFile, 'scalar'>, event: LoggedEvent): void {
   if (event.type === 'step') {
     const { loss, lr, gradNorm, epoch, examplesPerSecond } = event;
     file.scalar('train_loss', loss, event);

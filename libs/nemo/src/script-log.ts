@@ -62,10 +62,7 @@ export async function logTest(
   experiment.log.info(script, rule);
   experiment.log.info(script, 'Starting the testing of the trained model on test set...');
   const { step, epoch } = model;
-  await experiment.hear(
-    { type: 'eval', split: 'test', step, epoch, ...evaluation, timestampMs: Date.now() },
-    async () => {},
-  );
+  experiment.report({ type: 'eval', split: 'test', step, epoch, ...evaluation, timestampMs: Date.now() });
   experiment.log.info(script, 'Testing finished!');
   experiment.log.info(script, rule);
   await experiment.close();

@@ -1,4 +1,4 @@
 import { defineError } from '@nautil/contracts';
 
-/** The trainer process ended without an answer: a native crash, or the system's out-of-memory killer. */
+/** The trainer process ended without a result, for example after a native crash or an out-of-memory kill. */
 export class TrainerCrashed extends defineError('TrainerCrashed', 'training', { retryable: true }) {}

@@ -1,78 +1,121 @@
-import { openTracker, trackTraining, type Tracker } from '@nautil/mlflow';
-import { openTensorFlow } from '@nautil/tensorflow';
+import { openTracker, trackCommitted, trackProgress, type Tracker } from '@nautil/mlflow';
 import { ExperimentFolder, linkOrCopy } from '@nautil/nemo';
-import type { TrainerResult, TrainerTask } from './trainer-task.js';
-import { evaluateWeights, TrainingMirror, trainClassifier, type Emit, type TrainControl } from '@nautil/training';
+import { openTensorFlow } from '@nautil/tensorflow';
+import {
+  evaluateWeights,
+  CheckpointReplica,
+  trainClassifier,
+  type TrainControl,
+  type TrainListener,
+} from '@nautil/training';
+import type { TrainerResult, TrainerTask, TrainTask } from './trainer-task.js';
 
 const flushMs = 5000;
 
+export interface RunTaskOptions {
+  control?: TrainControl;
+
+  /** Receives every entry of the run's log. */
+  onLogEntry?: (entry: string) => void;
+}
+
 /**
- * Does one task in this process, which loads TensorFlow for it.
+ * Runs one task in this process, which loads TensorFlow.
  *
- * @param emit - hears of every step, after MLflow's journal and the run's log folder did.
- * @param o.echo - hears of every entry of the run's log.
+ * @param listener - receives the events of a training after they are logged to MLflow's journal and the run's log folder
  */
-export async function runTask(
-  task: TrainerTask,
-  emit: Emit,
-  o: { control?: TrainControl; echo?: (entry: string) => void } = {},
-): Promise<TrainerResult> {
-  const { config, logDir } = task.job;
-  openTensorFlow({ onednn: config.nautil.onednn });
-  if (task.do === 'evaluate') return evaluateWeights(task);
-  const mirror = task.mirror && new TrainingMirror(task.mirror);
-  const tracker = task.tracking && (await openTracker(task.tracking));
+export async function runTask<Task extends TrainerTask>(
+  task: Task,
+  listener: TrainListener = {},
+  o: RunTaskOptions = {},
+): Promise<TrainerResult<Task>> {
+  openTensorFlow({ onednn: task.job.config.nautil.onednn });
+  const result = await (task.do === 'train' ? runTraining(task, listener, o) : evaluateWeights(task));
+  return result as TrainerResult<Task>;
+}
+
+async function runTraining({ job, mirror, tracking }: TrainTask, listener: TrainListener, o: RunTaskOptions) {
+  const { config, logDir } = job;
+  const tracker = tracking && (await openTracker(tracking));
   const experiment =
     logDir === undefined
       ? undefined
-      : await ExperimentFolder.open({ folder: logDir, manager: config.exp_manager, echo: o.echo });
+      : await ExperimentFolder.open({
+          folder: logDir,
+          manager: config.exp_manager,
+          ...(o.onLogEntry ? { echo: o.onLogEntry } : {}),
+        });
+  // The outermost listener runs first: a checkpoint is replicated before anything is logged from it.
+  let chain = listener;
+  if (experiment) chain = recording(experiment, chain);
+  if (tracker) chain = logging(tracker, chain);
+  if (mirror) chain = replicating(new CheckpointReplica(mirror), chain);
   try {
-    return await trainClassifier(task.job, mirrored(mirror, tracked(tracker, kept(experiment, emit))), o.control);
+    return await trainClassifier(job, chain, o.control);
   } finally {
     await experiment?.close();
-    // What a slow server has not got by then is in the journal, which is sent on when the run is closed.
+    // Rows that do not arrive in time are in the journal, which is sent when the run is closed.
     await tracker?.flush({ timeoutMs: tracker.runId === undefined ? 0 : flushMs });
     await tracker?.close();
   }
 }
 
-/** Passes a checkpoint on before anything is made of it. */
-function mirrored(mirror: TrainingMirror | undefined, emit: Emit): Emit {
-  return async (event) => {
-    if (mirror && event.type === 'checkpoint')
-      await mirror.send().catch((error: unknown) =>
-        // The next checkpoint tries again; training is not held up by what only another worker would need.
-        emit({ type: 'warning', message: `the checkpoint is kept here alone: ${(error as Error).message}` }),
-      );
-    await emit(event);
+/** Replicates each checkpoint. A failure is only a warning: the next checkpoint tries again, and only other workers need it. */
+function replicating(replica: CheckpointReplica, next: TrainListener): TrainListener {
+  return {
+    onProgress: (event) => next.onProgress?.(event),
+    async onCommitted(checkpoint) {
+      try {
+        await replica.push();
+      } catch (error) {
+        await next.onProgress?.({
+          type: 'warning',
+          message: `the checkpoint exists only on this machine: ${(error as Error).message}`,
+        });
+      }
+      await next.onCommitted?.(checkpoint);
+    },
   };
 }
 
-/**
- * Logs what a checkpoint holds, then passes the event on. Steps are not logged as they come: one that is lost with a
- * crash would be logged again, with another timestamp, and MLflow would show both.
- */
-function tracked(tracker: Tracker | undefined, emit: Emit): Emit {
-  return async (event) => {
-    if (tracker && event.type === 'checkpoint') for (const past of event.events) trackTraining(tracker, past);
-    else if (tracker && event.type !== 'step' && event.type !== 'eval') trackTraining(tracker, event);
-    await emit(event);
+/** Logs to MLflow. Steps and evaluations are logged once committed: a step that is computed again would show up twice. */
+function logging(tracker: Tracker, next: TrainListener): TrainListener {
+  return {
+    async onProgress(event) {
+      trackProgress(tracker, event);
+      await next.onProgress?.(event);
+    },
+    async onCommitted(checkpoint) {
+      for (const event of checkpoint.events) trackCommitted(tracker, event);
+      await next.onCommitted?.(checkpoint);
+    },
   };
 }
 
-/** Keeps in the log folder what NeMo's exp_manager would; a folder that can not be written to is no reason to stop. */
-function kept(experiment: ExperimentFolder | undefined, emit: Emit): Emit {
-  let folder = experiment;
+/** Keeps the files of NeMo's exp_manager. A log folder that cannot be written to does not stop training. */
+function recording(experiment: ExperimentFolder, next: TrainListener): TrainListener {
   let newest: string | undefined;
-  return async (event) => {
-    if (event.type === 'checkpoint') newest = event.path;
+  let hasFailed = false;
+  const copyNewest = (path: string) => linkOrCopy(newest!, path);
+  const record = async (write: () => Promise<void>): Promise<void> => {
+    if (hasFailed) return;
     try {
-      await folder?.hear(event, (path) => linkOrCopy(newest!, path));
+      await write();
     } catch (error) {
-      const { message } = error as Error;
-      await emit({ type: 'warning', message: `${folder!.path} is left as it is from here on: ${message}` });
-      folder = undefined;
+      hasFailed = true;
+      const message = `${experiment.path} is no longer updated: ${(error as Error).message}`;
+      await next.onProgress?.({ type: 'warning', message });
     }
-    await emit(event);
+  };
+  return {
+    async onProgress(event) {
+      await record(() => experiment.onProgress(event, copyNewest));
+      await next.onProgress?.(event);
+    },
+    async onCommitted(checkpoint) {
+      newest = checkpoint.path;
+      await record(() => experiment.onCommitted(checkpoint, copyNewest));
+      await next.onCommitted?.(checkpoint);
+    },
   };
 }

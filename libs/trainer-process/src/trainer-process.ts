@@ -1,44 +1,43 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { RemoteError, type FromTrainer, type ToTrainer, type TrainEvent } from '@nautil/contracts';
+import { RemoteError, type FromTrainer, type ToTrainer } from '@nautil/contracts';
 import { packageRoot } from '@nautil/store';
-import type { TrainerResult, TrainerTask } from './trainer-task.js';
+import type { TrainListener } from '@nautil/training';
 import { TrainerCrashed } from './errors.js';
+import type { TrainerResult, TrainerTask } from './trainer-task.js';
 
-/** A task that a trainer process is at. What is asked after its end is asked of nobody. */
+/** Handle to the running task. Calls after it ends are ignored. */
 export interface RunningTask {
   readonly pid: number;
 
   readonly isOver: boolean;
 
-  /** Asks for an end with a checkpoint. */
+  /** `interrupt`: write a checkpoint and fail with TrainingInterrupted. `early`: finish with the current weights. */
   stop(how: 'interrupt' | 'early'): void;
 
-  /** kill -9 */
+  /** Sends SIGKILL. */
   kill(): void;
 }
 
-export interface TaskOptions {
-  task: TrainerTask;
+/** The listener receives the events in order. The task fails when it throws; the trainer waits for `onCommitted`. */
+export interface TaskOptions<Task extends TrainerTask = TrainerTask> extends TrainListener {
+  task: Task;
 
-  /** Called for every event, in order. The trainer waits for what it does with a checkpoint; when it fails, the task does. */
-  onEvent?: (event: TrainEvent) => void | Promise<void>;
-
-  /** Called about once a second while the trainer's event loop turns. */
-  onAlive?: () => void;
+  /** Called about once a second while the trainer's event loop runs. */
+  onHeartbeat?: () => void;
 
   onStarted?: ((running: RunningTask) => void) | undefined;
 }
 
-/** How long an idle process may take to end before it is killed: one that somebody has frozen would never. */
+/** Time for an idle process to exit before it is killed. A stopped process (SIGSTOP) never exits by itself. */
 const endMs = 5000;
 
-/** Lines of the trainer's output that are kept for the error of a crash. */
+/** Number of lines of the trainer's output to show after a crash. */
 const keptLines = 20;
 
 /**
- * A process that does tasks, one after another. TensorFlow is loaded there alone: a native crash costs this attempt and not
- * the worker. After a task that failed, or that used a GPU, whose memory it holds, the process ends.
+ * A child process that runs tasks one after another. Only the child loads TensorFlow, so a native crash costs one attempt and
+ * not the worker. The child exits after a task that failed, and after one that used a GPU, to release its memory.
  */
 export class TrainerProcess {
   readonly #child: ChildProcess;
@@ -47,7 +46,7 @@ export class TrainerProcess {
   #isIdle = true;
   #tasks = 0;
 
-  /** @param env - beside this process's environment */
+  /** @param env - added to this process's environment */
   constructor(env?: Record<string, string>) {
     const child = fork(fileURLToPath(new URL('./trainer-child.mjs', import.meta.url)), {
       cwd: packageRoot(),
@@ -64,81 +63,99 @@ export class TrainerProcess {
       });
     }
     child.once('message', () => (this.#isReady = true));
-    // A task hears of it by itself; between two tasks nobody has to.
+    // A running task has its own listener for errors; an error between tasks needs no handling.
     child.on('error', () => undefined);
   }
 
-  /** Whether it waits for a task. */
+  /** Whether the process waits for a task. */
   get isIdle(): boolean {
     return this.#isIdle && this.#child.connected;
   }
 
-  /** Tasks that it was given. */
+  /** Number of tasks it was given. */
   get tasks(): number {
     return this.#tasks;
   }
 
   /**
-   * Does one task and resolves to its result; the process is idle then, or has ended.
+   * Runs one task. Afterwards the process is idle or has exited.
    *
-   * @throws RemoteError with the trainer's own error; TrainerCrashed when it ended without an answer.
+   * @throws RemoteError with the trainer's own error; TrainerCrashed when the process ended without a result.
    */
-  run(o: TaskOptions): Promise<TrainerResult> {
+  run<Task extends TrainerTask>(o: TaskOptions<Task>): Promise<TrainerResult<Task>> {
     const child = this.#child;
     this.#isIdle = false;
     this.#tasks += 1;
     this.#tail.length = 0;
     return new Promise((resolve, reject) => {
-      let answer: (() => void) | undefined;
-      let over = false;
-      const tell = (message: ToTrainer<TrainerTask>): void => {
-        if (!over && child.connected) child.send(message, () => undefined);
+      let settle: (() => void) | undefined;
+      let isOver = false;
+      const send = (message: ToTrainer<TrainerTask>): void => {
+        if (!isOver && child.connected) child.send(message, () => undefined);
       };
-      const give = (): void => tell({ type: 'run', task: o.task });
+      const sendTask = (): void => send({ type: 'run', task: o.task });
       const end = (): void => {
-        over = true;
-        child.off('message', hear).off('error', fail).off('close', close);
-        answer!();
+        isOver = true;
+        child.off('message', onMessage).off('error', onError).off('close', onClose);
+        settle!();
       };
-      const fail = (error: Error): void => {
-        answer = () => reject(error);
+      const onError = (error: Error): void => {
+        settle = () => reject(error);
         end();
       };
-      const close = (code: number | null, signal: NodeJS.Signals | null): void => {
-        answer ??= () => reject(this.#crash(signal ?? `exit code ${code}`));
+      const onClose = (code: number | null, signal: NodeJS.Signals | null): void => {
+        settle ??= () => reject(this.#crash(signal ?? `exit code ${code}`));
         end();
       };
-      const pass = async (event: TrainEvent): Promise<void> => {
+      /** Calls the listener. When it fails, the task fails with its error. */
+      const notify = async (listener: () => void | Promise<void>): Promise<void> => {
         try {
-          await o.onEvent?.(event);
-          if (event.type === 'checkpoint') tell({ type: 'heard', step: event.step });
+          await listener();
         } catch (error) {
-          answer = () => reject(error as Error);
+          settle = () => reject(error as Error);
           child.kill('SIGKILL');
         }
       };
-      const hear = (message: FromTrainer<TrainerResult>): void => {
-        if (message.type === 'ready') give();
-        else if (message.type === 'alive') o.onAlive?.();
-        else if (message.type === 'event') void pass(message.event);
-        else if (message.type === 'failed') answer = () => reject(new RemoteError(message.error));
-        else {
-          answer = () => resolve(message.result);
-          if (!message.waits) return;
-          this.#isIdle = true;
-          end();
+      const onMessage = (message: FromTrainer<TrainerResult<Task>>): void => {
+        switch (message.type) {
+          case 'ready':
+            sendTask();
+            break;
+          case 'heartbeat':
+            o.onHeartbeat?.();
+            break;
+          case 'progress':
+            void notify(() => o.onProgress?.(message.event));
+            break;
+          case 'committed':
+            void notify(async () => {
+              await o.onCommitted?.(message.checkpoint);
+              send({ type: 'ack', step: message.checkpoint.step });
+            });
+            break;
+          case 'failed':
+            settle = () => reject(new RemoteError(message.error));
+            break;
+          case 'done':
+            settle = () => resolve(message.result);
+            if (!message.waits) return;
+            this.#isIdle = true;
+            end();
         }
       };
-      child.on('message', hear).on('error', fail).on('close', close);
-      if (child.exitCode !== null || child.signalCode !== null) return close(child.exitCode, child.signalCode);
-      if (this.#isReady) give();
+      child.on('message', onMessage).on('error', onError).on('close', onClose);
+      if (child.exitCode !== null || child.signalCode !== null) {
+        onClose(child.exitCode, child.signalCode);
+        return;
+      }
+      if (this.#isReady) sendTask();
       o.onStarted?.({
         pid: child.pid!,
         get isOver() {
-          return over;
+          return isOver;
         },
-        stop: (how) => tell({ type: 'stop', how }),
-        kill: () => void (over || child.kill('SIGKILL')),
+        stop: (how) => send({ type: 'stop', how }),
+        kill: () => void (isOver || child.kill('SIGKILL')),
       });
     });
   }
@@ -147,37 +164,37 @@ export class TrainerProcess {
   async end(): Promise<void> {
     const child = this.#child;
     if (child.exitCode !== null || child.signalCode !== null) return;
-    // NOTE: `close` never comes after a `disconnect` of ours.
+    // NOTE: after our own `disconnect`, Node emits `exit` but never `close`.
     const ended = new Promise((resolve) => child.once('exit', resolve));
     if (child.connected) child.disconnect();
-    const late = setTimeout(() => child.kill('SIGKILL'), endMs);
+    const timeout = setTimeout(() => child.kill('SIGKILL'), endMs);
     await ended;
-    clearTimeout(late);
+    clearTimeout(timeout);
   }
 
-  /** Whether this process goes on only to wait for it. */
-  hold(held: boolean): void {
+  /** Sets whether the child keeps this process's event loop alive. */
+  keepAlive(keep: boolean): void {
     const { channel, stdout, stderr } = this.#child;
     for (const handle of [this.#child, channel, stdout, stderr] as ({ ref(): void; unref(): void } | null)[])
-      if (held) handle?.ref();
+      if (keep) handle?.ref();
       else handle?.unref();
   }
 
   #crash(how: string): TrainerCrashed {
-    return new TrainerCrashed(`the trainer process ended by ${how} without an answer`, {
+    return new TrainerCrashed(`the trainer process ended without a result: ${how}`, {
       hint: [
-        'it is tried again from the last checkpoint; SIGKILL is often the system out of memory',
+        'training is retried from the last checkpoint; SIGKILL often means that the system ran out of memory',
         ...this.#tail,
       ].join('\n'),
     });
   }
 }
 
-/** Does one task in a process of its own, which has ended when this resolves. @throws as `TrainerProcess.run` */
-export async function runTrainer({
+/** Runs one task in a new process, which has exited when this resolves. @throws as `TrainerProcess.run` */
+export async function runTrainer<Task extends TrainerTask>({
   env,
   ...o
-}: TaskOptions & { env?: Record<string, string> }): Promise<TrainerResult> {
+}: TaskOptions<Task> & { env?: Record<string, string> }): Promise<TrainerResult<Task>> {
   const trainer = new TrainerProcess(env);
   try {
     return await trainer.run(o);

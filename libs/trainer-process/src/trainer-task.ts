@@ -1,28 +1,29 @@
-import type { StopReason } from '@nautil/contracts';
-import type { EvaluateWeightsOptions, MirrorPlace, TrainJob, WeightsEvaluated } from '@nautil/training';
+import type { TrainingResult } from '@nautil/contracts';
+import type { EvaluateWeightsOptions, ReplicaPlace, TrainJob, WeightsEvaluated } from '@nautil/training';
 
-/**
- * What the trainer process is asked to do, as plain JSON (see `ToTrainer` in contracts). TensorFlow is loaded in that
- * process alone.
- */
-export type TrainerTask =
-  | {
-      do: 'train';
-      job: TrainJob;
+/** A task for a trainer process, as plain JSON. */
+export type TrainerTask = TrainTask | EvaluateTask;
 
-      /** The MLflow run that steps and evaluations are logged to; absent: none. */
-      tracking?: TrackingTask | undefined;
+export interface TrainTask {
+  do: 'train';
+  job: TrainJob;
 
-      /** Where checkpoints are kept for workers of other state folders; absent: nowhere. */
-      mirror?: MirrorPlace | undefined;
-    }
-  | ({ do: 'evaluate' } & Omit<EvaluateWeightsOptions, 'afterBatch'>);
+  /** The MLflow run that steps and evaluations are logged to; absent: none. */
+  tracking?: TrackingTask | undefined;
+
+  /** Where checkpoints are replicated for workers with another state folder; absent: nowhere. */
+  mirror?: ReplicaPlace | undefined;
+}
+
+export interface EvaluateTask extends EvaluateWeightsOptions {
+  do: 'evaluate';
+}
 
 export interface TrackingTask {
   trackingUri: string;
   experiment: string;
 
-  /** Absent while the server is down: the journal then keeps the rows for it. */
+  /** Absent while the server is down: the journal keeps the rows until it is back. */
   runId?: string;
 
   /** Journal file of the run. */
@@ -30,14 +31,6 @@ export interface TrackingTask {
   tags?: Record<string, string>;
 }
 
-export type TrainerResult = TrainOutcome | WeightsEvaluated;
-
-/** What training leaves; see `TrainDone`. */
-export interface TrainOutcome {
-  step: number;
-  epoch: number;
-  reason: StopReason;
-  lastWeights: string;
-  bestWeights?: string;
-  best?: { monitor: string; value: number; step: number };
-}
+export type TrainerResult<Task extends TrainerTask = TrainerTask> = Task extends TrainTask
+  ? TrainingResult
+  : WeightsEvaluated;

@@ -1,60 +1,60 @@
-import type { TrainerResult, TrainerTask } from './trainer-task.js';
 import { TrainerProcess, type TaskOptions } from './trainer-process.js';
+import type { TrainerResult, TrainerTask } from './trainer-task.js';
 
-/** How long a process waits for another task: a run's evaluation comes at once after its training. */
-const keptMs = 10_000;
+/** Time that an idle process is kept: the evaluation of a run follows its training at once. */
+const idleMs = 10_000;
 
-/** A process does so many tasks, so that what native code may leave behind stays small. */
-const tasksEach = 50;
+/** Number of tasks after which a process is replaced, which bounds leaks of native code. */
+const tasksPerProcess = 50;
 
 /**
- * The trainer processes of a worker. One that is done stays a moment: the next task then need not start a process and load
- * TensorFlow, which takes longer than a small evaluation.
+ * A worker's pool of trainer processes. An idle process is kept for a moment, because starting one and loading TensorFlow takes
+ * longer than a small evaluation.
  */
 export class Trainers {
   readonly #env: Record<string, string> | undefined;
-  readonly #kept = new Map<TrainerProcess, { suits: string; timer: NodeJS.Timeout }>();
+  readonly #idle = new Map<TrainerProcess, { poolKey: string; timer: NodeJS.Timeout }>();
 
-  /** @param env - of the processes, beside this one's */
+  /** @param env - environment of the processes, added to this process's own */
   constructor(env?: Record<string, string>) {
     this.#env = env;
   }
 
-  /** Does a task in a process that waits, or in a new one. @throws as `TrainerProcess.run` */
-  async run(o: TaskOptions): Promise<TrainerResult> {
-    const suits = settingOf(o.task);
-    const trainer = (await this.#take(suits)) ?? new TrainerProcess(this.#env);
+  /** Runs a task in an idle process or in a new one. @throws as `TrainerProcess.run` */
+  async run<Task extends TrainerTask>(o: TaskOptions<Task>): Promise<TrainerResult<Task>> {
+    const poolKey = poolKeyOf(o.task);
+    const trainer = (await this.#acquire(poolKey)) ?? new TrainerProcess(this.#env);
     try {
       return await trainer.run(o);
     } finally {
-      if (trainer.isIdle) this.#keep(trainer, suits);
+      if (trainer.isIdle) this.#release(trainer, poolKey);
     }
   }
 
-  /** One that suits; a process that waits and does not suit would only take memory from the new one. */
-  async #take(suits: string): Promise<TrainerProcess | undefined> {
-    for (const [trainer, kept] of this.#kept) {
-      this.#kept.delete(trainer);
-      clearTimeout(kept.timer);
-      trainer.hold(true);
-      if (kept.suits === suits && trainer.isIdle && trainer.tasks < tasksEach) return trainer;
+  /** An idle process with the same settings. Others are ended, because they would only hold memory. */
+  async #acquire(poolKey: string): Promise<TrainerProcess | undefined> {
+    for (const [trainer, idle] of this.#idle) {
+      this.#idle.delete(trainer);
+      clearTimeout(idle.timer);
+      trainer.keepAlive(true);
+      if (idle.poolKey === poolKey && trainer.isIdle && trainer.tasks < tasksPerProcess) return trainer;
       await trainer.end();
     }
     return undefined;
   }
 
-  #keep(trainer: TrainerProcess, suits: string): void {
+  #release(trainer: TrainerProcess, poolKey: string): void {
     const timer = setTimeout(() => {
-      this.#kept.delete(trainer);
+      this.#idle.delete(trainer);
       void trainer.end();
-    }, keptMs).unref();
-    this.#kept.set(trainer, { suits, timer });
-    trainer.hold(false);
+    }, idleMs).unref();
+    this.#idle.set(trainer, { poolKey, timer });
+    trainer.keepAlive(false);
   }
 }
 
-/** What TensorFlow takes from the first task of a process and keeps. */
-function settingOf({ job }: TrainerTask): string {
+/** The settings that TensorFlow takes from a process's first task and keeps. */
+function poolKeyOf({ job }: TrainerTask): string {
   const { trainer, nautil } = job.config;
   const { onednn, intra_op_threads } = nautil;
   return JSON.stringify({ onednn, intra_op_threads, accelerator: trainer.accelerator });

@@ -3,24 +3,23 @@ import { assembleBatch, planBatches, type Batch, type BatchPlan, type TokenCache
 import type { MicroBatch } from './train-step.js';
 import { rowWeights } from './cross-entropy.js';
 
-/** Batches of one data set, by (epoch, index): nothing to skip when a run is resumed. */
+/** The batches of a data set by (epoch, index), so that a resumed run has nothing to skip. */
 export interface BatchSource {
   readonly batchesPerEpoch: number;
   at(epoch: number, index: number): Batch;
 }
 
-/**
- * @param o.limit - `trainer.limit_*_batches`: a fraction is rounded down, as Lightning does.
- */
-export function batchesOf(
-  cache: TokenCache,
-  o: {
-    dataset: Pick<Config['model']['train_ds'], 'batch_size' | 'shuffle' | 'drop_last'>;
-    limit: BatchAmount;
-    nautil: Pick<Config['nautil'], 'seed' | 'batches'>;
-    maxPositions: number;
-  },
-): BatchSource {
+export interface BatchesOptions {
+  dataset: Pick<Config['model']['train_ds'], 'batch_size' | 'shuffle' | 'drop_last'>;
+
+  /** `trainer.limit_*_batches`. A fraction is rounded down, as in Lightning. */
+  limit: BatchAmount;
+  nautil: Pick<Config['nautil'], 'seed' | 'batches'>;
+  maxPositions: number;
+}
+
+/** The batches of a token cache. */
+export function batchesOf(cache: TokenCache, o: BatchesOptions): BatchSource {
   const { batch_size: batchSize, shuffle, drop_last: dropLast } = o.dataset;
   const {
     bucket_by_length: bucketByLength,
@@ -41,7 +40,7 @@ export function batchesOf(
   });
   return {
     batchesPerEpoch: plan.batchesPerEpoch,
-    // NOTE: a short batch is padded with rows that weigh nothing, so that it needs no graph of its own.
+    // NOTE: a short batch is padded with rows of loss weight 0, so that it does not need a graph of its own.
     at: (epoch, index) =>
       assembleBatch(cache, plan.rowsAt(epoch, index), {
         lengthMultiple,
@@ -53,25 +52,25 @@ export function batchesOf(
 }
 
 /**
- * The micro-batches of a batch: `split` parts of equal size, whose summed gradient is that of the whole.
+ * Cuts a batch into `count` micro-batches of equal size. The sum of their gradients is the gradient of the batch.
  *
- * @param o.share - the batch's part of the optimizer step, 1 / accumulate_grad_batches.
+ * @param o.lossScale - the batch's share of the optimizer step, 1 / accumulate_grad_batches
  */
 export function microBatchesOf(
   batch: Batch,
-  o: { split: number; share: number; classWeights?: number[] | undefined },
+  o: { count: number; lossScale: number; classWeights?: number[] | undefined },
 ): MicroBatch[] {
-  const weights = rowWeights(batch.labels, batch.size, o.classWeights, o.share);
-  const rows = Math.ceil(batch.paddedRows / o.split);
-  const parts: MicroBatch[] = [];
+  const weights = rowWeights(batch.labels, batch.size, o.classWeights, o.lossScale);
+  const rows = Math.ceil(batch.paddedRows / o.count);
+  const microBatches: MicroBatch[] = [];
   for (let from = 0; from < batch.size; from += rows) {
     const to = Math.min(from + rows, batch.paddedRows);
-    parts.push({ batch: rowsOf(batch, from, to), rowWeights: weights.subarray(from, to), rowOffset: from });
+    microBatches.push({ batch: rowsOf(batch, from, to), rowWeights: weights.subarray(from, to), rowOffset: from });
   }
-  return parts;
+  return microBatches;
 }
 
-/** Rows [from, to) of a batch, as a batch. */
+/** Rows [from, to) of a batch as a batch. */
 export function rowsOf(batch: Batch, from: number, to: number): Batch {
   const cells = [from * batch.length, to * batch.length] as const;
   return {

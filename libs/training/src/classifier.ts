@@ -2,34 +2,22 @@ import { CorruptFile, type TensorSource } from '@nautil/formats';
 import { classifierWeights, Forward, maxLength, ModelWeights, type EncoderConfig } from '@nautil/model';
 import type { Tokenizer } from '@nautil/tokenization';
 import { openClassifierSource } from './classifier-source.js';
-import { argmax, softmax } from './cross-entropy.js';
-
-/** What the model says of one text. */
-export interface Prediction {
-  labelId: number;
-
-  /** From the archive's labels; the id as text when it has none. */
-  label: string;
-
-  /** Probability of every class. [numClasses] */
-  scores: number[];
-
-  /** [numClasses] */
-  logits: number[];
-}
+import { evaluateCache, type Evaluation } from './evaluate.js';
+import { predictionsOf, type Prediction } from './prediction.js';
+import type { BatchesOptions } from './batches.js';
 
 export interface ClassifierOptions {
-  /** Folder with the tokenizer's files, for archives that lack them (RoBERTa's merges). */
+  /** Folder with the tokenizer's files, for archives without them (RoBERTa's merges). */
   tokenizerFolder?: string | undefined;
 
-  /** Rows of one batch. Default 32. */
+  /** Rows per batch. Default 32. */
   batchSize?: number;
   intraOpThreads?: number;
   device?: string;
 }
 
 /**
- * A trained classifier, read from a `.nemo` archive of Nautil's or NeMo's, or from a checkpoint. It needs no network and no server.
+ * A trained classifier, read from a `.nemo` archive of Nautil or NeMo, or from a checkpoint. It needs neither network nor server.
  *
  * @example
  * const classifier = await Classifier.open('sst2.nemo');
@@ -42,10 +30,10 @@ export class Classifier {
   readonly numClasses: number;
   readonly labels: readonly string[] | undefined;
 
-  /** Longest input in tokens; longer texts are cut. */
+  /** Maximum input length in tokens; longer texts are truncated. */
   readonly maxTokens: number;
 
-  /** What had to be decided, and by what: an inferred architecture, the tokenizer's casing, rebuilt merges. */
+  /** Assumptions made while opening: an inferred architecture, the tokenizer's casing, rebuilt merges. */
   readonly notes: readonly string[];
   readonly #weights: ModelWeights;
   readonly #forward: Forward;
@@ -74,9 +62,9 @@ export class Classifier {
   }
 
   /**
-   * Opens a `.nemo` archive, or a checkpoint (`.ckpt`) in the folder of a run.
+   * Opens a `.nemo` archive, or a checkpoint (`.ckpt`) in a run's folder.
    *
-   * @throws CorruptFile and its kin for a broken file, UnsupportedEncoder, TokenizerError, TensorFlowMissing.
+   * @throws CorruptFile and related errors for a damaged file, UnsupportedEncoder, TokenizerError, TensorFlowMissing.
    */
   static async open(path: string, options: ClassifierOptions = {}): Promise<Classifier> {
     const source = await openClassifierSource(path, options);
@@ -111,14 +99,19 @@ export class Classifier {
   /** One prediction for each text, in order. */
   async predict(texts: readonly string[]): Promise<Prediction[]> {
     const logits = await this.logits(texts.map((text) => this.tokenizer.encode(text, this.maxTokens)));
-    return logits.map((row) => {
-      const labelId = argmax(row);
-      return {
-        labelId,
-        label: this.labels?.[labelId] ?? String(labelId),
-        scores: Array.from(softmax(row)),
-        logits: Array.from(row),
-      };
+    return predictionsOf(logits, this.labels);
+  }
+
+  /** Loss and report on a token cache of this classifier's tokenizer, as training and the evaluate stage compute them. */
+  evaluate(
+    o: Omit<BatchesOptions, 'maxPositions'> & { cache: string; classWeights?: number[] | undefined },
+  ): Promise<Evaluation> {
+    const { numClasses, labels } = this;
+    return evaluateCache(this.#forward, {
+      ...o,
+      numClasses,
+      ...(labels ? { labelNames: [...labels] } : {}),
+      maxPositions: maxLength(this.encoder),
     });
   }
 
@@ -133,11 +126,10 @@ export class Classifier {
   }
 }
 
-/** The head's size, read off its weights. */
+/** The size of the head, inferred from its weights. */
 function headOf(path: string, tensors: TensorSource): { numClasses: number; numOutputLayers: number } {
   const layers = tensors.names().filter((name) => /^classifier\.mlp\.layer\d+\.weight$/.test(name));
   const last = `classifier.mlp.layer${2 * (layers.length - 1)}.weight`;
-  if (!layers.includes(last))
-    throw new CorruptFile(path, 'there is no classifier head in it (classifier.mlp.layer0.weight …)');
+  if (!layers.includes(last)) throw new CorruptFile(path, 'it has no classifier head (classifier.mlp.layer0.weight …)');
   return { numOutputLayers: layers.length, numClasses: tensors.info(last).shape[0]! };
 }

@@ -1,27 +1,27 @@
 /**
- * Loss weight of each row of a batch: with these the batch's loss is `sum(weight · nll)`, which is torch's
- * `CrossEntropyLoss(weight)` with its weighted mean. Rows past `size` are padding and weigh nothing.
+ * The loss weight of each row of a batch. With these weights the batch's loss is `sum(weight · nll)`, the weighted mean of torch's
+ * `CrossEntropyLoss(weight)`. Rows from `size` on are padding with weight 0.
  *
  * @param labels - [rows]
- * @param share - the batch's part of an optimizer step: 1 / accumulate_grad_batches.
+ * @param lossScale - the batch's share of an optimizer step, 1 / accumulate_grad_batches
  */
 export function rowWeights(
   labels: Int32Array,
   size: number,
   classWeights: number[] | undefined,
-  share = 1,
+  lossScale = 1,
 ): Float32Array {
   const weights = new Float32Array(labels.length);
   let total = 0;
   for (let row = 0; row < size; row++) total += weightOf(labels[row]!, classWeights);
-  for (let row = 0; row < size; row++) weights[row] = (weightOf(labels[row]!, classWeights) / total) * share;
+  for (let row = 0; row < size; row++) weights[row] = (weightOf(labels[row]!, classWeights) / total) * lossScale;
   return weights;
 }
 
 /**
- * Cross entropy of a batch, torch's weighted mean.
+ * The cross entropy of a batch, with torch's weighted mean.
  *
- * @param logits - [rows, classes], row-major; rows past `size` are ignored.
+ * @param logits - [rows, classes], row-major; rows from `size` on are ignored
  */
 export function crossEntropy(logits: Float32Array, labels: Int32Array, size: number, classWeights?: number[]): number {
   const classes = logits.length / labels.length;
@@ -37,13 +37,13 @@ export function crossEntropy(logits: Float32Array, labels: Int32Array, size: num
   return loss / total;
 }
 
-/** Probabilities of one row of logits. */
+/** The probabilities of one row of logits. */
 export function softmax(logits: Float32Array): Float32Array {
   const normalizer = logSumExp(logits);
   return logits.map((x) => Math.exp(x - normalizer));
 }
 
-/** Index of the largest value; the first of equals, as torch.argmax on CPU. */
+/** The index of the largest value; the first among equals, as torch.argmax on a CPU. */
 export function argmax(values: Float32Array): number {
   let best = 0;
   for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;

@@ -1,52 +1,47 @@
-import { openTensors } from '@nautil/formats';
 import type { BatchAmount, Config } from '@nautil/config';
-import { Forward, maxLength, parseEncoderConfig, type EncoderConfig } from '@nautil/model';
-import { openTokenCache } from '@nautil/tokenization';
-import { batchesOf } from './batches.js';
+import { openTensors } from '@nautil/formats';
+import { maxLength, parseEncoderConfig } from '@nautil/model';
 import { chooseDevice } from './choose-device.js';
-import { evaluate, type Evaluation } from './evaluate.js';
+import { evaluateCache, type Evaluation } from './evaluate.js';
 import { faultPoint } from './fault-point.js';
 import type { TrainJob } from './job.js';
 import { createModel } from './model.js';
 
 export interface EvaluateWeightsOptions {
-  /** The run that made the weights. */
+  /** The run that produced the weights. */
   job: Pick<TrainJob, 'config' | 'numClasses' | 'labelNames' | 'classWeights' | 'logDir'>;
 
-  /** Safetensors under NeMo's names, as training writes them. */
+  /** Path of a safetensors file under NeMo's names, as training writes it. */
   weights: string;
 
   /** Hugging Face's config.json of the encoder. */
   encoderConfig: Record<string, unknown>;
 
-  /** What to report on; absent: nothing. */
+  /** The data set to evaluate on; absent: none. */
   on?: {
-    /** Token cache of the data set. */
+    /** Path of its token cache. */
     cache: string;
     dataset: Config['model']['test_ds'];
     limit: BatchAmount;
   };
 
-  /** Texts to classify, as token ids with [CLS] and [SEP]. */
+  /** Texts to classify, as token ids with their special tokens. */
   questions: { rows: number[][]; padId: number };
-
-  /** Called with the number of batches done; throwing from it stops. */
-  afterBatch?: (done: number, total: number) => void | Promise<void>;
 }
 
 export interface WeightsEvaluated {
   evaluation?: Evaluation;
 
-  /** Logits of each question. [questions, classes] */
+  /** The logits of each question. [questions, classes] */
   answers: number[][];
 }
 
-/** Questions that are answered at a time, as in NeMo's script. */
-const questionsAtATime = 16;
+/** Questions in one batch, as in NeMo's script. */
+const questionsPerBatch = 16;
 
-/** Loss and report of a file of weights over a tokenised data set, as evaluation during training gives them, and its answers. */
+/** Loads weights from a file, evaluates them as training does, and classifies some texts. */
 export async function evaluateWeights(o: EvaluateWeightsOptions): Promise<WeightsEvaluated> {
-  const { job } = o;
+  const { job, on, questions } = o;
   const { nautil, trainer } = job.config;
   const encoder = parseEncoderConfig(o.encoderConfig, o.weights);
   const source = await openTensors(o.weights);
@@ -55,34 +50,12 @@ export async function evaluateWeights(o: EvaluateWeightsOptions): Promise<Weight
     const names = new Set(source.names());
     await weights.load(async (name) => (names.has(name) ? source.readFloat32(name) : undefined));
     await faultPoint('weights loaded');
-    const evaluation = o.on && (await evaluateOn(forward, encoder, { ...o, on: o.on }));
-    const { rows, padId } = o.questions;
-    const logits = await forward.runRows(rows, { padId, batchSize: questionsAtATime });
+    const evaluation =
+      on && (await evaluateCache(forward, { ...on, ...job, nautil, maxPositions: maxLength(encoder) }));
+    const logits = await forward.runRows(questions.rows, { padId: questions.padId, batchSize: questionsPerBatch });
     return { ...(evaluation ? { evaluation } : {}), answers: logits.map((row) => Array.from(row)) };
   } finally {
     weights.close();
     await source.close();
-  }
-}
-
-async function evaluateOn(
-  forward: Forward,
-  encoder: EncoderConfig,
-  { job, on, afterBatch }: EvaluateWeightsOptions & Required<Pick<EvaluateWeightsOptions, 'on'>>,
-): Promise<Evaluation> {
-  const cache = openTokenCache(on.cache);
-  try {
-    const batches = batchesOf(cache, {
-      dataset: on.dataset,
-      limit: on.limit,
-      nautil: job.config.nautil,
-      maxPositions: maxLength(encoder),
-    });
-    return await evaluate(forward, batches, {
-      ...job,
-      afterBatch: (done) => afterBatch?.(done, batches.batchesPerEpoch),
-    });
-  } finally {
-    cache.close();
   }
 }

@@ -2,31 +2,31 @@ import type { ClassificationReport } from '@nautil/contracts';
 import { Confusion } from '@nautil/metrics';
 import type { Forward } from '@nautil/model';
 import { OutOfMemory } from '@nautil/tensorflow';
-import type { Batch } from '@nautil/tokenization';
-import { rowsOf, type BatchSource } from './batches.js';
+import { openTokenCache, type Batch } from '@nautil/tokenization';
+import { batchesOf, rowsOf, type BatchesOptions, type BatchSource } from './batches.js';
 import { argmax, crossEntropy } from './cross-entropy.js';
 import { BatchTooLarge } from './errors.js';
 
 export interface Evaluation {
-  /** Unweighted mean of the batches' losses, NeMo's val_loss: it depends on the batch size. */
+  /** The unweighted mean of the batches' losses, NeMo's val_loss. It depends on the batch size. */
   loss: number;
   report: ClassificationReport;
 }
 
-/**
- * Loss and classification report over one pass of a data set, without dropout.
- *
- * @param o.afterBatch - called after each batch, so that a long pass can report progress or stop by throwing.
- */
+/** What an evaluation needs besides the model and the batches. */
+export interface EvaluateOptions {
+  numClasses: number;
+  labelNames?: string[] | undefined;
+
+  /** Loss weight by label id; absent: all 1. [numClasses] */
+  classWeights?: number[] | undefined;
+}
+
+/** Loss and classification report of one pass over a data set, without dropout. */
 export async function evaluate(
   forward: Pick<Forward, 'run'>,
   batches: BatchSource,
-  o: {
-    numClasses: number;
-    labelNames?: string[];
-    classWeights?: number[];
-    afterBatch?: (done: number) => void | Promise<void>;
-  },
+  o: EvaluateOptions,
 ): Promise<Evaluation> {
   const confusion = new Confusion(o.numClasses);
   let losses = 0;
@@ -38,12 +38,24 @@ export async function evaluate(
       const scores = logits.subarray(row * o.numClasses, (row + 1) * o.numClasses);
       confusion.add(batch.labels[row]!, argmax(scores));
     }
-    await o.afterBatch?.(index + 1);
   }
   return { loss: losses / batches.batchesPerEpoch, report: confusion.report(o.labelNames) };
 }
 
-/** The logits of a batch: of its halves, where the whole does not fit into memory. [paddedRows * numClasses] */
+/** Evaluates on a token cache, with the batches of a run. */
+export async function evaluateCache(
+  forward: Pick<Forward, 'run'>,
+  o: EvaluateOptions & BatchesOptions & { cache: string },
+): Promise<Evaluation> {
+  const cache = openTokenCache(o.cache);
+  try {
+    return await evaluate(forward, batchesOf(cache, o), o);
+  } finally {
+    cache.close();
+  }
+}
+
+/** The logits of a batch, [paddedRows * numClasses]. A batch that does not fit into memory is computed in halves. */
 async function logitsOf(forward: Pick<Forward, 'run'>, batch: Batch): Promise<Float32Array> {
   try {
     return await forward.run(batch);

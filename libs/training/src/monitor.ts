@@ -1,7 +1,7 @@
 import { improves } from '@nautil/metrics';
-import type { PlateauState } from './run-folder.js';
+import type { PlateauState } from './training-state.js';
 
-/** One more evaluation for early stopping (Lightning's EarlyStopping): `waited` reaches `patience` and the run ends. */
+/** The state of Lightning's EarlyStopping after an evaluation. The run ends when `waited` reaches the patience. */
 export function patienceAfter(
   before: { waited: number; best: number } | undefined,
   value: number,
@@ -11,7 +11,7 @@ export function patienceAfter(
   return { waited: before.waited + 1, best: before.best };
 }
 
-/** One more evaluation for torch's ReduceLROnPlateau; `factor` multiplies the learning rate from then on. */
+/** The state of torch's ReduceLROnPlateau after an evaluation. `factor` multiplies the learning rate of later steps. */
 export function plateauAfter(
   before: PlateauState | undefined,
   value: number,

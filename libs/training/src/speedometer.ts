@@ -1,17 +1,17 @@
-/** Speed of the last steps; pauses for evaluation and checkpoints don't count. */
+/** The speed of recent steps, without the time spent on evaluations and checkpoints. */
 export class Speedometer {
   #last = performance.now();
   #secondsPerStep: number | undefined;
 
-  /** Begins a step anew, after something that is not one. */
+  /** Restarts the clock, after work that is not part of a step. */
   restart(): void {
     this.#last = performance.now();
   }
 
   /**
-   * One more step is done.
+   * Call after each step.
    *
-   * @returns `secondsPerStep` smoothed over about twenty steps, the rates of this step alone.
+   * @returns `secondsPerStep` smoothed over about twenty steps, and the rates of this step
    */
   after(
     examples: number,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readdir, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { TrainDone, TrainEvent } from '@nautil/contracts';
+import type { CheckpointSaved, TrainEvent, TrainingResult } from '@nautil/contracts';
 import { openTensors } from '@nautil/formats';
 import { claimFence, Fenced } from '@nautil/store';
 import { CheckpointMismatch, LossNotFinite, TrainingInterrupted, WeightsNotFinite } from './errors.js';
@@ -13,25 +13,35 @@ let tiny: TinyRun;
 beforeAll(async () => (tiny = await openTinyRun()));
 afterAll(() => tiny.remove());
 
-/** Trains to the end; `interruptAt` are steps after which the run is stopped and started anew. */
-async function train(job: TrainJob, interruptAt: number[] = []): Promise<{ done: TrainDone; events: TrainEvent[] }> {
+interface Trained {
+  done: TrainingResult;
+  events: TrainEvent[];
+  checkpoints: CheckpointSaved[];
+}
+
+/** Trains to the end, and interrupts and resumes the run after each of the steps `interruptAt`. */
+async function train(job: TrainJob, interruptAt: number[] = []): Promise<Trained> {
   const events: TrainEvent[] = [];
+  const checkpoints: CheckpointSaved[] = [];
   const waiting = [...interruptAt];
   for (;;) {
     const control: TrainControl = {};
     try {
       const done = await trainClassifier(
         job,
-        (event) => {
-          events.push(event);
-          if (event.type === 'step' && event.step === waiting[0]) {
-            waiting.shift();
-            control.stop = 'interrupt';
-          }
+        {
+          onProgress: (event) => {
+            events.push(event);
+            if (event.type === 'step' && event.step === waiting[0]) {
+              waiting.shift();
+              control.stop = 'interrupt';
+            }
+          },
+          onCommitted: (checkpoint) => void checkpoints.push(checkpoint),
         },
         control,
       );
-      return { done, events };
+      return { done, events, checkpoints };
     } catch (error) {
       if (!(error instanceof TrainingInterrupted)) throw error;
     }
@@ -43,10 +53,10 @@ const lossesOf = (events: TrainEvent[]): number[] =>
   events.flatMap((event) => (event.type === 'step' ? [event.loss] : []));
 
 describe('a run', () => {
-  let whole: { done: TrainDone; events: TrainEvent[] };
+  let whole: Trained;
   beforeAll(async () => (whole = await train(await tiny.job('whole'))));
 
-  test('does the steps and evaluations that its configuration asks for, and ends completed', () => {
+  test('runs the configured steps and evaluations, and ends as completed', () => {
     expect(whole.done).toMatchObject({ step: 10, epoch: 1, reason: 'completed' });
     expect(lossesOf(whole.events)).toHaveLength(10);
     expect(whole.events.filter((event) => event.type === 'eval').map((event) => event.step)).toEqual([5, 10]);
@@ -67,17 +77,17 @@ describe('a run', () => {
   }, 180_000);
 
   test.each([
-    ['the newest checkpoint was empty', 1, 0],
-    ['the newest checkpoint was cut off', 1, 0.5],
-    ['both checkpoints were cut off', 2, 0.9],
+    ['the newest checkpoint is empty', 1, 0],
+    ['the newest checkpoint is truncated', 1, 0.5],
+    ['both checkpoints are truncated', 2, 0.9],
   ])(
-    'of which %s when the power went goes on from what is whole, says so, and ends with the same bytes',
+    'resumes from the newest undamaged checkpoint with a warning, and ends with the same bytes, when %s',
     async (name, count, share) => {
       const job = await tiny.job(name);
       const control: TrainControl = {};
       const stopAt8 = (event: TrainEvent): void =>
         void (event.type === 'step' && event.step === 8 && (control.stop = 'interrupt'));
-      await expect(trainClassifier(job, stopAt8, control)).rejects.toThrow(TrainingInterrupted);
+      await expect(trainClassifier(job, { onProgress: stopAt8 }, control)).rejects.toThrow(TrainingInterrupted);
       const folder = join(job.folder, 'checkpoints');
       const files = (await readdir(folder)).sort();
       expect(files).toHaveLength(2);
@@ -96,15 +106,15 @@ describe('a run', () => {
     },
   );
 
-  test('that crashed between its best weights and their checkpoint, and is stopped early there, has the best of before', async () => {
+  test('that crashed after writing its best weights and is then stopped early keeps the previous best weights', async () => {
     const job = await tiny.job('crashed at the best');
     const crash = (event: TrainEvent): void => {
       if (event.type === 'eval' && event.step === 10) throw new Error('power cut');
     };
-    await expect(trainClassifier(job, crash)).rejects.toThrow('power cut');
+    await expect(trainClassifier(job, { onProgress: crash })).rejects.toThrow('power cut');
     const files = async () => (await readdir(job.folder)).filter((name) => name.startsWith('best-')).sort();
     expect(await files()).toEqual(['best-00000005.safetensors', 'best-00000010.safetensors']);
-    const done = await trainClassifier(job, () => undefined, { stop: 'early' });
+    const done = await trainClassifier(job, {}, { stop: 'early' });
     expect(done).toMatchObject({ step: 9, reason: 'stopped', best: { step: 5 } });
     expect(done.bestWeights).toBe(join(job.folder, 'best-00000005.safetensors'));
     expect(await files()).toEqual(['best-00000005.safetensors']);
@@ -116,33 +126,30 @@ describe('a run', () => {
     expect(again.done).toEqual(whole.done);
   });
 
-  test('logs each step and evaluation once, with checkpoints, however often it is interrupted', async () => {
-    const { events } = await train(await tiny.job('logged'), [2, 4, 8]);
-    const logged = new Map<string, Set<number>>();
-    for (const event of events) {
-      if (event.type !== 'checkpoint') continue;
-      for (const past of event.events) {
-        const key = `${past.type} ${past.step}`;
-        logged.set(key, (logged.get(key) ?? new Set()).add(past.timestampMs));
-      }
+  test('commits each step and evaluation with one timestamp, however often it is interrupted', async () => {
+    const { checkpoints } = await train(await tiny.job('logged'), [2, 4, 8]);
+    const timestamps = new Map<string, Set<number>>();
+    for (const { type, step, timestampMs } of checkpoints.flatMap(({ events }) => events)) {
+      const key = `${type} ${step}`;
+      timestamps.set(key, (timestamps.get(key) ?? new Set()).add(timestampMs));
     }
-    expect([...logged.keys()].filter((key) => key.startsWith('step'))).toHaveLength(10);
-    expect([...logged.values()].every((timestamps) => timestamps.size === 1)).toBe(true);
+    expect([...timestamps.keys()].filter((key) => key.startsWith('step'))).toHaveLength(10);
+    expect([...timestamps].filter(([, { size }]) => size !== 1)).toEqual([]);
   });
 
-  test('of another configuration refuses the checkpoint, and names the difference', async () => {
+  test('with other digests refuses the checkpoint and names the difference', async () => {
     const other = { ...(await tiny.job('whole')), digests: { data: 'other' } };
     await expect(train(other)).rejects.toThrow(CheckpointMismatch);
     await expect(train(other)).rejects.toThrow(/data was tiny, is other/);
   });
 });
 
-test('a run that is stopped early keeps what there is, and stays ended', async () => {
+test('a run that is stopped early finishes with its current weights, and is not continued later', async () => {
   const job = await tiny.job('stopped');
   const control: TrainControl = {};
   const done = await trainClassifier(
     job,
-    (event) => void (event.type === 'step' && event.step === 2 && (control.stop = 'early')),
+    { onProgress: (event) => void (event.type === 'step' && event.step === 2 && (control.stop = 'early')) },
     control,
   );
   expect(done).toMatchObject({ step: 2, reason: 'stopped' });
@@ -155,7 +162,7 @@ test('accumulated batches make fewer, larger steps', async () => {
   expect(events.filter((event) => event.type === 'eval').map((event) => event.step)).toEqual([3, 6]);
 });
 
-test('a loss that is not a number stops the run with the step, the lines and the last checkpoint', async () => {
+test('a loss that is not finite stops the run, and the error names the step and the lines of the batch', async () => {
   const job = await tiny.job('diverges', ['model.optim.lr=1e30', 'model.optim.sched=null', 'trainer.max_epochs=4']);
   const failure = await train(job).catch((error: unknown) => error);
   expect(failure).toBeInstanceOf(LossNotFinite);
@@ -163,10 +170,14 @@ test('a loss that is not a number stops the run with the step, the lines and the
   expect((failure as LossNotFinite).hint).toMatch(/lines of the training file in that batch: \d+/);
 });
 
-test('a weight that overflows is never in a checkpoint, and the one before is named', async () => {
+test('a weight that overflows is never written to a checkpoint, and the error names the last good one', async () => {
   const job = await tiny.job('overflows', ['nautil.checkpoint_every_n_steps=1', 'model.optim.sched=null']);
   const control: TrainControl = {};
-  const first = trainClassifier(job, (event) => void (event.type === 'step' && (control.stop = 'interrupt')), control);
+  const first = trainClassifier(
+    job,
+    { onProgress: (event) => void (event.type === 'step' && (control.stop = 'interrupt')) },
+    control,
+  );
   await expect(first).rejects.toThrow(TrainingInterrupted);
   Object.assign(job.config.model.optim, { lr: 1e38, weight_decay: 1e38 });
   const failure = await train(job).catch((error: unknown) => error);
@@ -190,8 +201,8 @@ test('early stopping ends a run whose validation loss does not improve', async (
 
 test('checkpoints are rotated, and the newest holds weights and the optimizer’s state', async () => {
   const job = await tiny.job('rotated');
-  const { events } = await train(job);
-  const paths = events.flatMap((event) => (event.type === 'checkpoint' ? [event.path] : []));
+  const { checkpoints } = await train(job);
+  const paths = checkpoints.map(({ path }) => path);
   expect(paths.length).toBeGreaterThan(2);
   const left = await Promise.all(
     [...new Set(paths)].map((path) =>
@@ -207,7 +218,7 @@ test('checkpoints are rotated, and the newest holds weights and the optimizer’
   await newest.close();
 });
 
-test('an attempt that another has followed writes no checkpoint and no weights', async () => {
+test('an attempt whose fence was taken over writes no checkpoint and no weights', async () => {
   const job = await tiny.job('followed');
   const contents = async (): Promise<string[]> =>
     (await readdir(job.folder, { recursive: true })).filter((name) => name.endsWith('.safetensors')).sort();
@@ -217,7 +228,7 @@ test('an attempt that another has followed writes no checkpoint and no weights',
     await claimFence(job.folder);
     before = await contents();
   };
-  await expect(trainClassifier(job, takeOverAtStep4)).rejects.toThrow(Fenced);
+  await expect(trainClassifier(job, { onProgress: takeOverAtStep4 })).rejects.toThrow(Fenced);
   expect(before).toEqual([join('checkpoints', 'step-00000003.safetensors')]);
   expect(await contents()).toEqual(before);
 });

@@ -1,6 +1,12 @@
 import { join } from 'node:path';
 import { stages } from '@nautil/activities';
-import { runTrainer, type RunningTask, type TaskOptions } from '@nautil/trainer-process';
+import {
+  runTrainer,
+  type RunningTask,
+  type TaskOptions,
+  type TrainerResult,
+  type TrainerTask,
+} from '@nautil/trainer-process';
 import type {
   CachedInputs,
   Evaluated,
@@ -9,10 +15,11 @@ import type {
   ResolvedRun,
   TokenizedData,
   TrainedModel,
-  TrainEvent,
 } from '@nautil/contracts';
 import { nautilHome } from '@nautil/store';
-import type { TrainerResult, TrainOutcome } from '@nautil/trainer-process';
+import type { TrainListener } from '@nautil/training';
+
+type RunTask = <Task extends TrainerTask>(o: TaskOptions<Task>) => Promise<TrainerResult<Task>>;
 
 export interface StagedRunOptions {
   home: string;
@@ -23,17 +30,17 @@ export interface StagedRunOptions {
   faults?: string;
 
   /** Does a task; default: a process for each. */
-  trainer?: (o: TaskOptions) => Promise<TrainerResult>;
+  trainer?: RunTask;
 }
 
 const library = process.env['LIBTENSORFLOW'] ?? join(nautilHome(), 'tensorflow/2.21.0/libtensorflow_cc.so.2');
 
 /** The stages of one run without Temporal, each called when a drill wants it, with real trainer processes. */
 export class StagedRun {
-  readonly #trainer: (o: TaskOptions) => Promise<TrainerResult>;
+  readonly #trainer: RunTask;
   readonly #run: ResolvedRun;
 
-  private constructor(run: ResolvedRun, trainer: (o: TaskOptions) => Promise<TrainerResult>) {
+  private constructor(run: ResolvedRun, trainer: RunTask) {
     this.#run = run;
     this.#trainer = trainer;
   }
@@ -67,28 +74,26 @@ export class StagedRun {
   train(
     inputs: CachedInputs,
     tokens: TokenizedData,
-    o: { onEvent?: (event: TrainEvent) => void | Promise<void>; onStarted?: (running: RunningTask) => void } = {},
+    o: TrainListener & { onStarted?: (running: RunningTask) => void } = {},
   ): Promise<StageResult<TrainedModel>> {
     const request = { run: this.#run, inputs, tokens, stopEarly: false };
     return stages.trainModel(request, {
-      compute: async (task, record) =>
-        (await this.#trainer({
+      compute: (task, record) =>
+        this.#trainer({
           task,
-          onEvent: async (event) => {
-            await o.onEvent?.(event);
-            await record(event);
+          ...o,
+          onCommitted: async (checkpoint) => {
+            await o.onCommitted?.(checkpoint);
+            await record(checkpoint);
           },
-          onStarted: o.onStarted,
-        })) as TrainOutcome,
+        }),
     });
   }
 
   evaluate(inputs: CachedInputs, tokens: TokenizedData, model: TrainedModel): Promise<StageResult<Evaluated>> {
-    return stages.evaluate({ run: this.#run, inputs, tokens, model }, async (options) => {
-      const result = await this.#trainer({ task: { do: 'evaluate', ...options } });
-      if (!('answers' in result)) throw new TypeError('an evaluation was answered with a training');
-      return result;
-    });
+    return stages.evaluate({ run: this.#run, inputs, tokens, model }, (options) =>
+      this.#trainer({ task: { do: 'evaluate', ...options } }),
+    );
   }
 
   package(inputs: CachedInputs, tokens: TokenizedData, evaluated: Evaluated): Promise<StageResult<Packaged>> {

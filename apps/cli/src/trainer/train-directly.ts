@@ -7,6 +7,7 @@ import {
   type Evaluated,
   type Packaged,
   type ResolvedRun,
+  type TrainEvent,
   type TrainHeartbeat,
   type PipelineStages,
   type StageResult,
@@ -15,7 +16,7 @@ import {
 } from '@nautil/contracts';
 import { stackAddresses } from '@nautil/stack';
 import { canonicalJson, claimFence, sha256Of } from '@nautil/store';
-import { runTask, type TrainOutcome } from '@nautil/trainer-process';
+import { runTask } from '@nautil/trainer-process';
 import { type TrainControl, TrainingInterrupted } from '@nautil/training';
 import { printOutcome } from '../print-outcome.js';
 import { TrainingDisplay } from '../terminal/training-display.js';
@@ -103,16 +104,7 @@ async function runStages(
     cache: (request) => stages.cache(request),
     tokenize: (request) => stages.tokenize({ ...request, echo }),
     train: (request) => trainHere(request, trackingUri, o),
-    evaluate: (request) =>
-      stages.evaluate(
-        request,
-        async (options) => {
-          const result = await runTask({ do: 'evaluate', ...options }, () => undefined);
-          if (!('answers' in result)) throw new TypeError('runTask returned a training for an evaluation');
-          return result;
-        },
-        { echo },
-      ),
+    evaluate: (request) => stages.evaluate(request, (options) => runTask({ do: 'evaluate', ...options }), { echo }),
     package: (request) => stages.packageModel({ ...request, echo }),
   };
   return runPipeline(run, pipeline, async (name, work) => {
@@ -148,19 +140,14 @@ async function trainHere(
   try {
     return await stages.trainModel(request, {
       tracking: trackingOfTraining(request, trackingUri),
-      compute: async (task, record) => {
+      compute: (task, record) => {
         let progress: TrainHeartbeat | undefined;
-        const outcome = await runTask(
-          task,
-          async (event) => {
-            await record(event);
-            if (event.type === 'warning') display.warn(event.message);
-            progress = progressAfter(progress, event);
-            if (progress && event.type === 'step') display.show(progress);
-          },
-          { control, echo },
-        );
-        return outcome as TrainOutcome;
+        const onProgress = (event: TrainEvent): void => {
+          if (event.type === 'warning') display.warn(event.message);
+          progress = progressAfter(progress, event);
+          if (progress && event.type === 'step') display.show(progress);
+        };
+        return runTask(task, { onProgress, onCommitted: record }, { control, onLogEntry: echo });
       },
     });
   } finally {

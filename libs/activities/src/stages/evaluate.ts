@@ -24,7 +24,7 @@ import { tokenizerOf } from './tokenize.js';
 import { trainJobOf } from './train-job.js';
 
 /** Computes an evaluation, in a trainer process or in this one. */
-export type Evaluate = (options: Omit<EvaluateWeightsOptions, 'afterBatch'>) => Promise<WeightsEvaluated>;
+export type Evaluate = (options: EvaluateWeightsOptions) => Promise<WeightsEvaluated>;
 
 /** With more classes, the report is too large for a payload and for a chart. */
 const reportedClasses = 200;

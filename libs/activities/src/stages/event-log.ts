@@ -1,9 +1,7 @@
 import { appendFile, readFile } from 'node:fs/promises';
-import type { EpochEvaluated, TrainStepped } from '@nautil/contracts';
+import type { LoggedEvent } from '@nautil/contracts';
 import { parseLoggedEvents } from '@nautil/contracts/schemas';
 import { explainWriteError, writeFileAtomic } from '@nautil/store';
-
-type LoggedEvent = TrainStepped | EpochEvaluated;
 
 /**
  * The file of a training's steps and evaluations, as JSON lines. Appending is idempotent, because a resumed training emits the

@@ -1,5 +1,5 @@
 import type { SampleAnswer } from '@nautil/contracts';
-import { softmax } from '@nautil/training';
+import { predictionsOf } from '@nautil/training';
 
 /** The predictions for `model.infer_samples`. @param logits - one row for each text */
 export function sampleAnswers(
@@ -7,10 +7,10 @@ export function sampleAnswers(
   logits: readonly (readonly number[])[],
   labelNames: readonly string[] | undefined,
 ): SampleAnswer[] {
-  return texts.map((text, row) => {
-    const scores = Array.from(softmax(Float32Array.from(logits[row] ?? [])));
-    const score = Math.max(...scores);
-    const labelId = scores.indexOf(score);
-    return { text, labelId, label: labelNames?.[labelId] ?? String(labelId), score };
-  });
+  return predictionsOf(logits, labelNames).map(({ labelId, label, scores }, row) => ({
+    text: texts[row]!,
+    labelId,
+    label,
+    score: scores[labelId]!,
+  }));
 }

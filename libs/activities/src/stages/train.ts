@@ -2,15 +2,16 @@ import { existsSync } from 'node:fs';
 import { appendFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  type CheckpointSaved,
   type FileRef,
   type StageResult,
   type TrainedModel,
-  type TrainEvent,
+  type TrainingResult,
   type TrainRequest,
   withoutKeys,
 } from '@nautil/contracts';
 import { canonicalJson, fileRef, sha256Of, stageOutput } from '@nautil/store';
-import type { TrackingTask, TrainerTask, TrainOutcome } from '@nautil/trainer-process';
+import type { TrackingTask, TrainTask } from '@nautil/trainer-process';
 import { EventLog } from './event-log.js';
 import { configOf, places, redoOf } from './run-settings.js';
 import { trainJobOf } from './train-job.js';
@@ -22,11 +23,8 @@ export interface TrainModelOptions {
   /** Runs in one scope share equal trainings. By default, a run shares its training with no other run. */
   scope?: string;
 
-  /** Trains, in another process or in this one, and awaits `record` for each event, in order. */
-  compute: (
-    task: Extract<TrainerTask, { do: 'train' }>,
-    record: (event: TrainEvent) => Promise<void>,
-  ) => Promise<TrainOutcome>;
+  /** Trains, in another process or in this one, and awaits `record` for each committed checkpoint, in order. */
+  compute: (task: TrainTask, record: (checkpoint: CheckpointSaved) => Promise<void>) => Promise<TrainingResult>;
 }
 
 /** An attempt that is ending writes its last checkpoint within two minutes. One that takes longer is frozen, and is fenced off. */
@@ -56,9 +54,9 @@ export async function trainModel(request: TrainRequest, o: TrainModelOptions): P
     inputs,
     async () => {
       const eventLog = await EventLog.open(eventsFile);
-      const outcome = await o.compute({ do: 'train', job, tracking: o.tracking }, async (event) => {
-        if (event.type === 'checkpoint') await eventLog.append(event.events);
-      });
+      const outcome = await o.compute({ do: 'train', job, tracking: o.tracking }, ({ events }) =>
+        eventLog.append(events),
+      );
       return {
         lastWeights: await fileRef(outcome.lastWeights),
         ...(outcome.bestWeights ? { bestWeights: await fileRef(outcome.bestWeights) } : {}),

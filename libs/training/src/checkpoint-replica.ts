@@ -3,14 +3,14 @@ import { basename, dirname, join } from 'node:path';
 import type { FileRef } from '@nautil/contracts';
 import { fileRef, openArtifactStore, Store, textOfRun, type ArtifactStore } from '@nautil/store';
 
-/** What of a run's trainings is worth going on from, in a text of the artifact store. */
+/** The files needed to resume a run's trainings, as a document in the artifact store. */
 interface Snapshot {
   files: { name: string; sha256: string; sizeBytes: number }[];
 }
 
-/** Where a run's trainings are kept for workers with another state folder. */
-export interface MirrorPlace {
-  /** NAUTIL_ARTIFACTS of the worker. */
+/** Where a run's checkpoints are replicated for workers with another state folder. */
+export interface ReplicaPlace {
+  /** The worker's NAUTIL_ARTIFACTS. */
   artifacts: string;
   workflowId: string;
   runKey: string;
@@ -20,25 +20,25 @@ export interface MirrorPlace {
 }
 
 /**
- * Keeps the newest checkpoint of a training where workers with another state folder find it, so that an attempt there goes on from it.
- * What is behind costs steps and changes no byte: a late or a stale attempt that writes here does no harm.
+ * A copy of a run's newest checkpoints in the artifact store, from which a worker with another state folder can resume. A stale
+ * replica only costs recomputed steps; results are identical.
  */
-export class TrainingMirror {
+export class CheckpointReplica {
   readonly #artifacts: ArtifactStore;
   readonly #folder: string;
   readonly #name: string;
 
-  /** By name, size and time: what was sent and has not changed since. */
-  readonly #sent = new Map<string, FileRef>();
+  /** Files already pushed, by name, size and time. */
+  readonly #pushed = new Map<string, FileRef>();
 
-  constructor({ artifacts, folder, workflowId, runKey }: MirrorPlace) {
+  constructor({ artifacts, folder, workflowId, runKey }: ReplicaPlace) {
     this.#artifacts = openArtifactStore(artifacts)!;
     this.#folder = folder;
     this.#name = textOfRun(workflowId, runKey);
   }
 
-  /** Fills the folder when another worker has come further than what lies in it. */
-  async restore(): Promise<void> {
+  /** Fills the folder if the replica is ahead of it. */
+  async pull(): Promise<void> {
     const text = await this.#artifacts.readText(this.#name);
     if (text === undefined) return;
     const here = await filesIn(this.#folder);
@@ -47,7 +47,7 @@ export class TrainingMirror {
     const { files } = JSON.parse(text) as Snapshot;
     const names = files.map(({ name }) => name);
     const store = new Store();
-    // The checkpoint comes last: a folder that was filled in part is behind, and is filled again.
+    // Checkpoints come last, so that a folder that was filled only in part is still behind, and is filled again.
     for (const file of files.sort((a, b) => stepOf([a.name]) - stepOf([b.name]))) {
       if (!isBehind(file.name, names)) continue;
       const { path } = await this.#artifacts.bring(file, store, basename(file.name));
@@ -61,23 +61,23 @@ export class TrainingMirror {
   }
 
   /**
-   * Sends what is new since the last time. Call it before a checkpoint's rows are logged: an attempt that goes on elsewhere from an
-   * older one would log them again, with other timestamps.
+   * Pushes the files that are new since the last push. Call it before a checkpoint's events are logged: a worker that resumes
+   * from an older checkpoint would log them again, with other timestamps.
    *
    * @throws ArtifactsUnavailable
    */
-  async send(): Promise<void> {
+  async push(): Promise<void> {
     const pinned = join(this.#folder, `passing-${process.pid}`);
     const files: Snapshot['files'] = [];
     try {
       for (const [index, name] of (await filesIn(this.#folder)).entries()) {
         const { mtimeMs, size } = await stat(join(this.#folder, name));
         const key = `${name} ${size} ${mtimeMs}`;
-        const known = this.#sent.get(key);
+        const known = this.#pushed.get(key);
         // NOTE: files are replaced under their names: a link of our own keeps the bytes that were hashed.
         const ref = known ?? (await pin(join(this.#folder, name), join(pinned, String(index))));
         if (!known) await this.#artifacts.put(ref);
-        this.#sent.set(key, ref);
+        this.#pushed.set(key, ref);
         files.push({ name, sha256: ref.sha256, sizeBytes: ref.sizeBytes });
       }
       await this.#artifacts.writeText(this.#name, JSON.stringify({ files } satisfies Snapshot, null, 1));

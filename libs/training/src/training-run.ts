@@ -1,0 +1,84 @@
+import type { CheckpointSaved, TrainEvent } from '@nautil/contracts';
+import { maxLength } from '@nautil/model';
+import { claimFence } from '@nautil/store';
+import { openTokenCache } from '@nautil/tokenization';
+import { batchesOf, type BatchSource } from './batches.js';
+import { openInitialClassifier, type InitialClassifier } from './encoder-source.js';
+import { evaluationPoints } from './evaluation-points.js';
+import type { TrainJob } from './job.js';
+import { LearningRate } from './learning-rate.js';
+import { runLengthOf, type RunLength } from './schedule.js';
+import { TrainingCheckpoints } from './training-checkpoints.js';
+
+/** Receives the events of a training. Training waits for it, so a slow listener does not fill memory with events. */
+export interface TrainListener {
+  /** Live: as it happens. Steps and evaluations may be lost in a crash and computed again. */
+  onProgress?(event: TrainEvent): void | Promise<void>;
+
+  /** Durable: once a checkpoint is on disk. A resumed training repeats the last one. */
+  onCommitted?(checkpoint: CheckpointSaved): void | Promise<void>;
+}
+
+/** The parts of a run that do not change while it is trained. */
+export interface TrainingRun {
+  job: TrainJob;
+  checkpoints: TrainingCheckpoints;
+  initial: InitialClassifier;
+  train: BatchSource;
+  validation: BatchSource | undefined;
+  trainExamples: number;
+  validationExamples: number;
+  length: RunLength;
+  learningRate: LearningRate;
+
+  /** Numbers of batches of an epoch after which the model is evaluated. */
+  evaluationPoints: number[];
+
+  /** The line in the training file of a row of the cache. */
+  lineOf(row: number): number;
+  close(): Promise<void>;
+}
+
+/** Opens a job's data and first weights, and takes over its folder: earlier attempts can no longer write to it. */
+export async function openTrainingRun(job: TrainJob): Promise<TrainingRun> {
+  const { trainer, model, nautil } = job.config;
+  const checkpoints = new TrainingCheckpoints(job.folder, job.digests, await claimFence(job.folder));
+  const head = { numClasses: job.numClasses, numOutputLayers: model.classifier_head.num_output_layers };
+  const initial = await openInitialClassifier(job.encoder, head, nautil.seed);
+  const maxPositions = maxLength(initial.encoder);
+  const trainCache = openTokenCache(job.trainCache);
+  const validationCache = job.validationCache === undefined ? undefined : openTokenCache(job.validationCache);
+  const train = batchesOf(trainCache, {
+    dataset: model.train_ds,
+    limit: trainer.limit_train_batches,
+    nautil,
+    maxPositions,
+  });
+  const validation =
+    validationCache &&
+    batchesOf(validationCache, {
+      dataset: model.validation_ds,
+      limit: trainer.limit_val_batches,
+      nautil,
+      maxPositions,
+    });
+  const length = runLengthOf({ batchesPerEpoch: train.batchesPerEpoch, trainer });
+  return {
+    job,
+    checkpoints,
+    initial,
+    train,
+    validation,
+    trainExamples: trainCache.count,
+    validationExamples: validationCache?.count ?? 0,
+    length,
+    learningRate: new LearningRate(model.optim, length.scheduled),
+    evaluationPoints: validation ? evaluationPoints(train.batchesPerEpoch, trainer.val_check_interval) : [],
+    lineOf: (row) => trainCache.line(row),
+    async close() {
+      trainCache.close();
+      validationCache?.close();
+      await initial.close();
+    },
+  };
+}

@@ -1,0 +1,192 @@
+import type { EpochEvaluated, TrainingResult } from '@nautil/contracts';
+import { improves, monitored } from '@nautil/metrics';
+import { chooseDevice } from './choose-device.js';
+import { WeightsNotFinite } from './errors.js';
+import { evaluate } from './evaluate.js';
+import { faultPoint } from './fault-point.js';
+import { createTrainableModel, type TrainableModel } from './model.js';
+import { patienceAfter } from './monitor.js';
+import { Speedometer } from './speedometer.js';
+import type { TrainListener, TrainingRun } from './training-run.js';
+import type { TrainingState } from './training-state.js';
+
+/** The model and the state of a run while it is trained: from the newest checkpoint to the end or to the first error. */
+export class TrainingSession {
+  readonly model: TrainableModel;
+  readonly state: TrainingState;
+  readonly speed = new Speedometer();
+  readonly #run: TrainingRun;
+  readonly #listener: TrainListener;
+
+  /** The newest checkpoint, and whether it holds the current state. */
+  #checkpoint: string | undefined;
+  #isSaved: boolean;
+
+  private constructor(o: {
+    run: TrainingRun;
+    listener: TrainListener;
+    model: TrainableModel;
+    state: TrainingState;
+    checkpoint: string | undefined;
+  }) {
+    this.#run = o.run;
+    this.#listener = o.listener;
+    this.model = o.model;
+    this.state = o.state;
+    this.#checkpoint = o.checkpoint;
+    this.#isSaved = o.checkpoint !== undefined;
+  }
+
+  /**
+   * Loads the newest checkpoint, else `job.resumeFrom`, else the initial weights.
+   *
+   * @param microBatches - replaces the checkpoint's number of micro-batches per batch
+   */
+  static async open(run: TrainingRun, listener: TrainListener, microBatches?: number): Promise<TrainingSession> {
+    const { job, initial, length } = run;
+    const { name: device, warnings } = chooseDevice(job.config.trainer, job.config.nautil);
+    const model = createTrainableModel(job, initial.encoder, device);
+    const damaged: string[] = [];
+    const saved =
+      (await run.checkpoints.latest((message) => damaged.push(message))) ??
+      (job.resumeFrom === undefined ? undefined : await run.checkpoints.earlier(job.resumeFrom));
+    try {
+      await model.weights.load(saved ? saved.readWeight : initial.read);
+      await model.trainStep.loadSlots(saved?.readSlot);
+    } finally {
+      await saved?.close();
+    }
+    const state: TrainingState = saved?.state ?? { step: 0, microBatches: 1, events: [] };
+    state.microBatches = microBatches ?? state.microBatches;
+    const session = new TrainingSession({ run, listener, model, state, checkpoint: saved?.path });
+
+    await listener.onProgress?.({
+      type: 'start',
+      step: state.step,
+      totalSteps: length.total,
+      stepsPerEpoch: length.stepsPerEpoch,
+      epochs: job.config.trainer.max_epochs ?? -1,
+      trainExamples: run.trainExamples,
+      validationExamples: run.validationExamples,
+      trainableParameters: model.weights.trainableParameters,
+      device,
+      ...(saved ? { resumedFrom: saved.path } : {}),
+    });
+    // Device warnings were emitted on the first attempt. Don't repeat them after an out-of-memory retry, whose own warning must come last.
+    for (const message of [...damaged, ...(microBatches === undefined ? warnings : [])])
+      await listener.onProgress?.({ type: 'warning', message });
+    // Commit again: the previous attempt may have crashed after writing the checkpoint but before logging it.
+    if (saved) await session.#commit({ path: saved.path, sizeBytes: saved.sizeBytes });
+    return session;
+  }
+
+  /** The newest checkpoint, for error messages. */
+  get checkpointPath(): string | undefined {
+    return this.#checkpoint;
+  }
+
+  /** Records that the state has changed since the newest checkpoint. */
+  markChanged(): void {
+    this.#isSaved = false;
+  }
+
+  /** Ends the run before its last step. */
+  stop(reason: 'early-stopped' | 'stopped'): void {
+    this.state.stopped = reason;
+    this.markChanged();
+  }
+
+  /** Evaluates on the validation set. Keeps the best weights, and updates the learning rate's and early stopping's state. */
+  async evaluate(epoch: number): Promise<void> {
+    const { job, validation, checkpoints, learningRate } = this.#run;
+    const { state, model } = this;
+    await faultPoint(`evaluation step ${state.step}`);
+    const evaluation = await evaluate(model.forward, validation!, job);
+    const event: EpochEvaluated = {
+      type: 'eval',
+      split: 'val',
+      step: state.step,
+      epoch,
+      ...evaluation,
+      timestampMs: Date.now(),
+    };
+    state.events.push(event);
+    this.markChanged();
+
+    const { checkpoint_callback_params: best, ...manager } = job.config.exp_manager;
+    const value = monitored(best.monitor, event);
+    if (value !== undefined && (state.best === undefined || improves(value, state.best.value, best.mode))) {
+      await checkpoints.saveBest(state.step, await model.weights.readAll());
+      state.best = { monitor: best.monitor, value, step: state.step };
+    }
+    const plateau = learningRate.plateauAfter(state.plateau, event);
+    if (plateau !== undefined) state.plateau = plateau;
+    if (manager.create_early_stopping_callback) {
+      const stopping = manager.early_stopping_callback_params;
+      const watched = monitored(stopping.monitor, event);
+      if (watched !== undefined) {
+        state.patience = patienceAfter(state.patience, watched, stopping);
+        if (state.patience.waited >= stopping.patience) this.stop('early-stopped');
+      }
+    }
+    await this.#listener.onProgress?.(event);
+    this.speed.restart();
+  }
+
+  /** Writes a checkpoint and commits its events, unless the newest checkpoint holds the current state. Returns its path. */
+  async checkpoint(): Promise<string> {
+    if (this.#isSaved && this.#checkpoint !== undefined) return this.#checkpoint;
+    const { weights, trainStep } = this.model;
+    const tensors = [...(await weights.readAll()), ...(await trainStep.readSlots())];
+    // A step's loss is computed before its update, so an update that overflows is first visible here.
+    const overflowed = tensors.find(({ data }) => !isAllFinite(data));
+    if (overflowed) throw new WeightsNotFinite(overflowed.name, this.state.step, this.#checkpoint);
+    const saved = await this.#run.checkpoints.save(this.state, tensors);
+    this.#checkpoint = saved.path;
+    this.#isSaved = true;
+    await this.#commit(saved);
+    this.speed.restart();
+    return saved.path;
+  }
+
+  /** Writes the last checkpoint and the final weights. */
+  async finish(): Promise<TrainingResult> {
+    const { checkpoints } = this.#run;
+    await this.checkpoint();
+    await checkpoints.saveLast(await this.model.weights.readAll());
+    const { step, stopped, best } = this.state;
+    const result: TrainingResult = {
+      step,
+      epoch: this.#lastEpoch,
+      reason: stopped ?? 'completed',
+      lastWeights: checkpoints.lastWeights,
+      ...(best ? { bestWeights: checkpoints.bestWeights(best.step), best } : {}),
+    };
+    await this.#listener.onProgress?.({ type: 'done', ...result });
+    return result;
+  }
+
+  close(): void {
+    this.model.weights.close();
+  }
+
+  /** Emits the events that a checkpoint on disk has made durable. */
+  async #commit(file: { path: string; sizeBytes: number }): Promise<void> {
+    const { step, events } = this.state;
+    await faultPoint(`log step ${step}`);
+    await this.#listener.onCommitted?.({ step, epoch: this.#lastEpoch, ...file, events });
+    this.state.events = [];
+  }
+
+  /** The epoch of the last step done. */
+  get #lastEpoch(): number {
+    return Math.floor(Math.max(0, this.state.step - 1) / this.#run.length.stepsPerEpoch);
+  }
+}
+
+/** NOTE: `data.every(Number.isFinite)` is ten times slower, which is a second for the slots of a large model. */
+function isAllFinite(data: Float32Array): boolean {
+  let zero = 0;
+  for (const value of data) zero += value * 0; // NaN for a value that is not finite
+  return zero === 0;
+}

@@ -1,0 +1,79 @@
+import type { EpochEvaluated, TrainStepped } from '@nautil/contracts';
+import { CorruptFile } from '@nautil/formats';
+import { Type } from '@sinclair/typebox';
+import { Ajv } from 'ajv';
+
+/**
+ * Everything that a checkpoint holds besides tensors. Together with the weights and the optimizer's state, it determines
+ * every byte of the rest of the run.
+ */
+export interface TrainingState {
+  /** Optimizer steps done. Steps are numbered from 0, so this is also the number of the next step. */
+  step: number;
+
+  /** The best evaluation so far. */
+  best?: { monitor: string; value: number; step: number };
+
+  /** Early stopping: evaluations since the monitored value last improved by `min_delta`, and that value. */
+  patience?: { waited: number; best: number };
+
+  /** ReduceLROnPlateau. */
+  plateau?: PlateauState;
+
+  /** Number of micro-batches that each batch is cut into; more than 1 once a whole batch did not fit into memory. */
+  microBatches: number;
+
+  /** Why the run has ended, when that is not its last step. */
+  stopped?: 'early-stopped' | 'stopped';
+
+  /** Events since the previous checkpoint, to be logged once this state is on disk. */
+  events: (TrainStepped | EpochEvaluated)[];
+}
+
+export interface PlateauState {
+  factor: number;
+  best: number | null;
+  bad: number;
+  cooldown: number;
+}
+
+/** The state as JSON for a checkpoint's metadata. `microBatches` is stored as `split`, its first name. */
+export function stringifyState(state: TrainingState): string {
+  const { step, microBatches: split, events, best, plateau, patience, stopped } = state;
+  return JSON.stringify({ step, split, events, best, plateau, patience, stopped });
+}
+
+const savedState = Type.Object({
+  step: Type.Integer({ minimum: 0 }),
+  split: Type.Integer({ minimum: 1 }),
+  best: Type.Optional(Type.Object({ monitor: Type.String(), value: Type.Number(), step: Type.Integer() })),
+  patience: Type.Optional(Type.Object({ waited: Type.Integer(), best: Type.Number() })),
+  plateau: Type.Optional(
+    Type.Object({
+      factor: Type.Number(),
+      best: Type.Union([Type.Number(), Type.Null()]),
+      bad: Type.Integer(),
+      cooldown: Type.Integer(),
+    }),
+  ),
+  stopped: Type.Optional(Type.Union([Type.Literal('early-stopped'), Type.Literal('stopped')])),
+  events: Type.Array(
+    Type.Object({
+      type: Type.Union([Type.Literal('step'), Type.Literal('eval')]),
+      step: Type.Integer(),
+      timestampMs: Type.Number(),
+    }),
+  ),
+});
+
+type SavedState = Omit<TrainingState, 'microBatches'> & { split: number };
+
+const isSavedState = new Ajv().compile<SavedState>(savedState);
+
+/** Reads what `stringifyState` wrote. @throws CorruptFile */
+export function parseState(json: string | undefined, path: string): TrainingState {
+  const saved: unknown = JSON.parse(json ?? 'null');
+  if (!isSavedState(saved)) throw new CorruptFile(path, 'its metadata has no valid training state');
+  const { split, ...state } = saved;
+  return { ...state, microBatches: split };
+}
