@@ -66,7 +66,7 @@ async function failureOf(work: () => Promise<unknown>, leftBytes = 0): Promise<s
   );
   await makeRoom();
   expect(error).toMatchObject({ name: 'DiskFull', kind: 'environment', retryable: true });
-  expect(error.message).toMatch(new RegExp(`${disk}\\S*.*: no room left on the disk`));
+  expect(error.message).toMatch(new RegExp(`${disk}\\S*.*: the disk is full`));
   return error.message.replaceAll(disk, '…');
 }
 

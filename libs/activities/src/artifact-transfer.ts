@@ -43,7 +43,7 @@ export class ArtifactTransfer {
     const local = await mapFiles(request, async (ref) => {
       const name = artifactPath.exec(ref.path)?.[1];
       if (name === undefined && !remote) return ref;
-      return artifacts.bring(ref, this.#store, name ?? basename(ref.path));
+      return artifacts.get(ref, this.#store, name ?? basename(ref.path));
     });
     if (!remote) return local;
     const { workflowId, runKey } = local.run;

@@ -1,12 +1,10 @@
+import { environmentVariable } from '@nautil/store';
+
 /** The environment variables that this library reads. */
-export function environment() {
-  const { MLFLOW_TRACKING_URI, MLFLOW_TRACKING_TOKEN, MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD, USER } =
-    process.env;
-  return {
-    trackingUri: MLFLOW_TRACKING_URI,
-    token: MLFLOW_TRACKING_TOKEN,
-    user: MLFLOW_TRACKING_USERNAME,
-    password: MLFLOW_TRACKING_PASSWORD,
-    loginName: USER,
-  };
-}
+export const environment = () => ({
+  trackingUri: environmentVariable('MLFLOW_TRACKING_URI'),
+  token: environmentVariable('MLFLOW_TRACKING_TOKEN'),
+  user: environmentVariable('MLFLOW_TRACKING_USERNAME'),
+  password: environmentVariable('MLFLOW_TRACKING_PASSWORD'),
+  loginName: environmentVariable('USER'),
+});

@@ -16,7 +16,8 @@ export function mlflowKey(text: string): string {
 
 /** A param's value as text: strings unchanged, everything else as JSON. */
 export function paramValue(value: unknown): string {
-  return shorten(typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value)), longestParam);
+  if (typeof value === 'string') return shorten(value, longestParam);
+  return shorten(value === undefined ? 'undefined' : JSON.stringify(value), longestParam);
 }
 
 /** Shortens the value of a tag to MLflow's limit. */

@@ -65,9 +65,9 @@ function evaluationMetrics({ split, epoch, loss, report }: EpochEvaluated): Reco
     [`${split}/accuracy`]: report.accuracy,
     ...(split === 'val' ? { epoch } : {}),
   };
-  const scores = ['precision', 'recall', 'f1'] as const satisfies (keyof Scores)[];
+  const scoreNames = ['precision', 'recall', 'f1'] as const satisfies (keyof Scores)[];
   const keys = classKeys(report);
-  for (const score of scores) {
+  for (const score of scoreNames) {
     for (const mode of ['micro', 'macro', 'weighted'] as const)
       values[`${split}/${score}_${mode}`] = report[mode][score];
     report.classes.forEach((scores, i) => (values[`${split}/class/${keys[i]}/${score}`] = scores[score]));
@@ -77,8 +77,13 @@ function evaluationMetrics({ split, epoch, loss, report }: EpochEvaluated): Reco
 
 /** Each class as a part of a metric's key: its name, or its id when it has none; both when two names would collide. */
 function classKeys({ classes }: ClassificationReport): string[] {
-  const names = classes.map(({ labelId, labelName }) => mlflowKey((labelName || String(labelId)).replaceAll('/', '_')));
+  const names = classes.map(({ labelId, labelName }) =>
+    mlflowKey((labelName === undefined || labelName === '' ? String(labelId) : labelName).replaceAll('/', '_')),
+  );
   const isTaken = (name: string): boolean =>
     names.filter((other) => other.toLowerCase() === name.toLowerCase()).length > 1;
-  return names.map((name, i) => (isTaken(name) ? `${name}_${classes[i]!.labelId}` : name));
+  return classes.map(({ labelId }, i) => {
+    const name = names[i] ?? '';
+    return isTaken(name) ? `${name}_${labelId}` : name;
+  });
 }

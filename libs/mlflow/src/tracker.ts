@@ -1,15 +1,16 @@
-import { packageRoot } from '@nautil/store';
 import { createHash } from 'node:crypto';
 import { basename, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { packageRoot } from '@nautil/store';
 import type { Metric } from './client/metric.js';
 import { MlflowClient } from './client/mlflow-client.js';
 import { Journal, readJournal, readJournalId } from './journal/journal.js';
 import type { JournalRecord, RunEnded } from './journal/journal-record.js';
 import { JournalSender } from './journal/journal-sender.js';
 import { mlflowKey, paramValue, tagValue } from './names.js';
-import { sourceTags } from './source-tags.js';
 import { runUrl } from './run-url.js';
+import { sourceTags } from './source-tags.js';
+import { warnOnStderr } from './warn-on-stderr.js';
 
 export interface TrackerOptions {
   /** The server, or its address; default env MLFLOW_TRACKING_URI. */
@@ -37,7 +38,7 @@ export interface TrackerOptions {
   /** The write-ahead log. Keep it beside the checkpoints: a resumed run continues it. */
   journal: string;
 
-  /** Called once when the server does not respond, and for each record that it refuses. Default console.warn. */
+  /** Called once when the server does not respond, and for each record that it refuses. Default: print it to stderr. */
   warn?: ((message: string) => void) | undefined;
 
   /** How long opening may wait for the server; default 5,000. */
@@ -73,7 +74,7 @@ export async function openTracker(o: TrackerOptions): Promise<Tracker> {
   const journal = new Journal(o.journal);
   const key = keyOf(o, (await readJournalId(o.journal)) ?? '');
   const closing = new AbortController();
-  const warn = o.warn ?? console.warn;
+  const warn = o.warn ?? warnOnStderr;
   const sender = new JournalSender({ client: client.until(closing.signal), journal: o.journal, warn });
   await sender.load();
   const tracker = new Tracker({
@@ -156,7 +157,7 @@ export class Tracker {
 
   /** Params are write-once: a param that already has another value keeps it, with a warning. See `flattenParams`. */
   params(params: Readonly<Record<string, unknown>>): void {
-    const entries = Object.entries(params).map(([key, value]) => [mlflowKey(key), paramValue(value)]);
+    const entries = Object.entries(params).map(([key, value]): [string, string] => [mlflowKey(key), paramValue(value)]);
     this.#append({ type: 'params', params: Object.fromEntries(entries) });
   }
 
@@ -326,6 +327,6 @@ async function loggedSteps(path: string, key: string): Promise<Map<string, numbe
 /** Waits for a promise; false when it takes longer than the given time. */
 async function within(milliseconds: number, promise: Promise<boolean>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => (timer = setTimeout(resolve, Math.max(0, milliseconds), false)));
+  const late = new Promise<boolean>((settle) => (timer = setTimeout(settle, Math.max(0, milliseconds), false)));
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { installedProgram } from './installed-program.js';
 import { freePort } from '@nautil/store/process';
+import { installedProgram } from './installed-program.js';
 import { requirePort } from './ports.js';
 import type { ServerHandle, ServerOptions } from './server-handle.js';
 import { startProcess, untilReady } from './start-process.js';

@@ -1,5 +1,5 @@
-import { afterAll, expect, test } from '@jest/globals';
 import { createServer, type Server } from 'node:net';
+import { afterAll, expect, test } from '@jest/globals';
 import { freePort } from '@nautil/store/process';
 import { portHolder, requirePort } from './ports.js';
 

@@ -1,6 +1,6 @@
-import { identityOf, pidOf, type ProcessIdentity } from '@nautil/store/process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { identityOf, pidOf, type ProcessIdentity } from '@nautil/store/process';
 
 /**
  * The live processes of the group that a process leads. The others may outlive the leader: kill -9 of MLflow leaves its web
@@ -40,9 +40,12 @@ export function signalGroup(leader: ProcessIdentity, signal: NodeJS.Signals): vo
 export async function endGroup(leader: ProcessIdentity, graceMs = 10_000): Promise<void> {
   signalGroup(leader, 'SIGTERM');
   const deadline = Date.now() + graceMs;
-  for (let killed = false; groupMembers(leader).length > 0; await sleep(25)) {
-    if (killed || Date.now() < deadline) continue;
-    signalGroup(leader, 'SIGKILL');
-    killed = true;
+  let killed = false;
+  while (groupMembers(leader).length > 0) {
+    if (!killed && Date.now() >= deadline) {
+      signalGroup(leader, 'SIGKILL');
+      killed = true;
+    }
+    await sleep(25);
   }
 }

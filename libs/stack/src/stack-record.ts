@@ -1,8 +1,8 @@
-import { hasEnded, pidOf } from '@nautil/store/process';
-import { InvalidJson, jsonParser, nautilHome, writeFileAtomic } from '@nautil/store';
-import { Type, type Static } from '@sinclair/typebox';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Static, Type } from '@sinclair/typebox';
+import { InvalidJson, jsonParser, nautilHome, writeFileAtomic } from '@nautil/store';
+import { hasEnded, pidOf } from '@nautil/store/process';
 import { endGroup, groupMembers } from './process-group.js';
 
 export const serverNames = ['temporal', 'mlflow', 'worker'] as const;

@@ -1,4 +1,5 @@
 import { defineError } from '@nautil/contracts';
+import { environmentVariable } from '@nautil/store';
 import { liveProcess, readRecord } from './stack-record.js';
 
 /** Where the parts of the stack run. What is not set comes from the environment, then from the defaults. */
@@ -34,8 +35,7 @@ export interface ResolvedSettings {
 }
 
 export function resolveSettings(settings: StackSettings): ResolvedSettings {
-  const environment = process.env;
-  const mlflowTrackingUri = settings.mlflowTrackingUri ?? (environment['MLFLOW_TRACKING_URI'] || undefined);
+  const mlflowTrackingUri = settings.mlflowTrackingUri ?? environmentVariable('MLFLOW_TRACKING_URI');
   if (mlflowTrackingUri !== undefined && !/^https?:\/\//.test(mlflowTrackingUri)) {
     throw new StackSettingError(`MLflow's tracking URI ${mlflowTrackingUri} is not an http or https address`, {
       hint: 'Nautil needs a tracking server: set MLFLOW_TRACKING_URI to its address, or unset it to start a local server',
@@ -47,15 +47,15 @@ export function resolveSettings(settings: StackSettings): ResolvedSettings {
     temporalPort: temporalPort ?? 7233,
     temporalUiPort: settings.temporalUiPort ?? portFrom('NAUTIL_TEMPORAL_UI_PORT') ?? 8233,
     mlflowPort: mlflowPort ?? 5000,
-    temporalAddress: settings.temporalAddress ?? (environment['NAUTIL_TEMPORAL_ADDRESS'] || undefined),
+    temporalAddress: settings.temporalAddress ?? environmentVariable('NAUTIL_TEMPORAL_ADDRESS'),
     mlflowTrackingUri,
     chosen: { temporal: temporalPort !== undefined, mlflow: mlflowPort !== undefined },
   };
 }
 
 function portFrom(name: string): number | undefined {
-  const text = process.env[name];
-  if (!text) return undefined;
+  const text = environmentVariable(name);
+  if (text === undefined) return undefined;
   const port = Number(text);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
     throw new StackSettingError(`${name}=${text} is not a valid port`, {
@@ -87,7 +87,7 @@ export function stackAddresses(settings: StackSettings = {}): StackAddresses {
   const localUi = temporal?.uiUrl ?? `http://127.0.0.1:${resolved.temporalUiPort}`;
   return {
     temporalAddress: resolved.temporalAddress ?? temporal?.address ?? `127.0.0.1:${resolved.temporalPort}`,
-    temporalUiUrl: resolved.temporalAddress === undefined ? localUi : process.env['NAUTIL_TEMPORAL_UI_URL'],
+    temporalUiUrl: resolved.temporalAddress === undefined ? localUi : environmentVariable('NAUTIL_TEMPORAL_UI_URL'),
     mlflowTrackingUri: resolved.mlflowTrackingUri ?? mlflow?.address ?? `http://127.0.0.1:${resolved.mlflowPort}`,
   };
 }

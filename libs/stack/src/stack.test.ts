@@ -1,15 +1,15 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { identityOf } from '@nautil/store/process';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { nautilHome } from '@nautil/store';
-import { groupMembers } from './process-group.js';
+import { identityOf } from '@nautil/store/process';
 import { freePort, isPortFree } from '@nautil/store/process';
+import { groupMembers } from './process-group.js';
+import { stackStatus, startStack, stopStack } from './stack.js';
 import { readRecord } from './stack-record.js';
 import { stackAddresses } from './stack-settings.js';
-import { startStack, stackStatus, stopStack } from './stack.js';
 
 // These tests start the real servers, in state folders of their own.
 const python = join(nautilHome(), 'python');

@@ -1,17 +1,17 @@
-import { defaultFolder, nautilHome, withLock } from '@nautil/store';
 import { join } from 'node:path';
+import { defaultFolder, nautilHome, withLock } from '@nautil/store';
 import { ServerUnreachable } from './errors.js';
 import { isMlflowResponding, mlflowVersionAt, startMlflowServer } from './mlflow-server.js';
-import { endRecorded, liveProcess, readRecord, serverNames, stackLock, writeRecord } from './stack-record.js';
 import type { ServerName, StackRecord } from './stack-record.js';
+import { endRecorded, liveProcess, readRecord, serverNames, stackLock, writeRecord } from './stack-record.js';
 import {
+  type ResolvedSettings,
   resolveSettings,
   stackAddresses,
   StackSettingError,
-  type ResolvedSettings,
   type StackSettings,
 } from './stack-settings.js';
-import { startProcess, untilReady, type RunningProcess } from './start-process.js';
+import { type RunningProcess, startProcess, untilReady } from './start-process.js';
 import { isTemporalServing } from './temporal-health.js';
 import { isPolledBy, registerSearchAttributes, startTemporalServer } from './temporal-server.js';
 
@@ -66,7 +66,7 @@ export interface StartedStack {
  */
 export async function startStack(options: StartOptions = {}): Promise<StartedStack> {
   const settings = resolveSettings(options);
-  const { onProgress = () => {}, signal, worker } = options;
+  const { onProgress = silent, signal, worker } = options;
   return withLock(
     stackLock(),
     async () => {
@@ -101,7 +101,7 @@ export async function startStack(options: StartOptions = {}): Promise<StartedSta
       } catch (error) {
         for (const name of started.reverse()) {
           await endRecorded(record, name);
-          delete record[name];
+          Reflect.deleteProperty(record, name);
         }
         await writeRecord(record);
         throw error;
@@ -111,6 +111,8 @@ export async function startStack(options: StartOptions = {}): Promise<StartedSta
     { timeoutMs: 300_000, signal },
   );
 }
+
+const silent = (): void => undefined;
 
 interface Context {
   settings: ResolvedSettings;
@@ -222,7 +224,7 @@ async function ensureWorker(
   worker: WorkerSpec,
 ): Promise<void> {
   const ours = liveProcess(record, 'worker');
-  if (ours && ours.address === worker.taskQueue) {
+  if (ours?.address === worker.taskQueue) {
     onProgress(`worker: already running on task queue ${worker.taskQueue}`);
     return;
   }
@@ -251,7 +253,7 @@ async function ensureWorker(
 
 /** Stops what startStack started, the worker first, and returns what was running. Other servers are left alone. */
 export async function stopStack(options: { onProgress?: (line: string) => void } = {}): Promise<ServerName[]> {
-  const { onProgress = () => {} } = options;
+  const { onProgress = silent } = options;
   return withLock(stackLock(), async () => {
     const record = readRecord();
     const stopped: ServerName[] = [];
@@ -260,7 +262,7 @@ export async function stopStack(options: { onProgress?: (line: string) => void }
         stopped.push(name);
         onProgress(`${name}: stopped`);
       }
-      delete record[name];
+      Reflect.deleteProperty(record, name);
     };
     await stop('worker');
     await Promise.all([stop('temporal'), stop('mlflow')]);
@@ -286,14 +288,14 @@ export async function stackStatus(options: StackSettings = {}): Promise<ServerSt
   return Promise.all(
     serverNames.map(async (name): Promise<ServerStatus> => {
       const live = liveProcess(record, name);
-      const ours = live !== undefined && live.address === known[name].address;
+      const ours = live?.address === known[name].address ? live : undefined;
       const isResponding = await responding[name];
       return {
         name,
         state: isResponding ? 'running' : ours ? 'starting' : 'stopped',
-        ours,
+        ours: ours !== undefined,
         ...known[name],
-        ...(ours ? { pid: live.pid, logFile: live.logFile, since: live.since } : {}),
+        ...(ours ? { pid: ours.pid, logFile: ours.logFile, since: ours.since } : {}),
       };
     }),
   );

@@ -1,13 +1,13 @@
-import { afterAll, expect, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, expect, test } from '@jest/globals';
 import { identityOf, type ProcessIdentity } from '@nautil/store/process';
 import { groupMembers } from './process-group.js';
-import { startProcess, untilReady, type RunningProcess } from './start-process.js';
+import { type RunningProcess, startProcess, untilReady } from './start-process.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'nautil-process-'));
 const running: RunningProcess[] = [];

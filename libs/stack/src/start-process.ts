@@ -1,8 +1,8 @@
-import { identityOf, type ProcessIdentity } from '@nautil/store/process';
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { identityOf, type ProcessIdentity } from '@nautil/store/process';
 import { NotSetUp, ServerFailed } from './errors.js';
 import { endGroup, groupMembers, signalGroup } from './process-group.js';
 
@@ -58,7 +58,7 @@ export async function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
       stdio: [outlivesParent ? 'ignore' : 'pipe', log, log],
     });
     await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject));
-    child.on('error', () => {});
+    child.on('error', () => undefined);
     child.unref();
     (child.stdin as unknown as { unref(): void } | null)?.unref();
 

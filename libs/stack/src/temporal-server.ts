@@ -1,13 +1,13 @@
-import { searchAttributes } from '@nautil/contracts';
-import { jsonParser } from '@nautil/store';
-import { Type } from '@sinclair/typebox';
 import { execFile } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { Type } from '@sinclair/typebox';
+import { searchAttributes } from '@nautil/contracts';
+import { jsonParser } from '@nautil/store';
+import { freePort } from '@nautil/store/process';
 import { ServerFailed } from './errors.js';
 import { installedProgram } from './installed-program.js';
-import { freePort } from '@nautil/store/process';
 import { requirePort } from './ports.js';
 import type { ServerHandle, ServerOptions } from './server-handle.js';
 import { startProcess, untilReady } from './start-process.js';

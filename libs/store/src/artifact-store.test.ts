@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { openArtifactStore } from './artifact-store.js';
 import { fileRef } from './digest.js';
 import { homeId } from './home-id.js';
@@ -11,7 +11,7 @@ import { temporaryFolder } from './testing/temporary-folder.js';
 
 const root = temporaryFolder();
 
-/** A server as WebDAV and MLflow's artifacts are: PUT keeps, GET gives. */
+/** A server like WebDAV or MLflow's artifact proxy: PUT stores a file, GET returns it. */
 const kept = new Map<string, Buffer>();
 let status: number | undefined;
 let puts = 0;
@@ -43,19 +43,19 @@ describe.each([
   ['a folder', () => join(root, 'shared')],
   ['an http address', () => url],
 ])('through %s', (_kind, address) => {
-  test('a file passes whole and once, under its name', async () => {
+  test('a file is transferred once, under its name', async () => {
     const artifacts = openArtifactStore(address())!;
     const ref = await fileRef(file);
     await artifacts.put(ref);
     await artifacts.put(ref);
     const store = new Store(join(root, `there-${_kind}`));
-    const brought = await artifacts.bring(ref, store, 'weights.safetensors');
-    expect(brought).toEqual({ ...ref, path: join(store.root, 'names', ref.sha256, 'weights.safetensors') });
-    expect(readFileSync(brought.path, 'utf8')).toBe('weights');
-    expect(await artifacts.bring(ref, store, 'weights.safetensors')).toEqual(brought);
+    const copy = await artifacts.get(ref, store, 'weights.safetensors');
+    expect(copy).toEqual({ ...ref, path: join(store.root, 'names', ref.sha256, 'weights.safetensors') });
+    expect(readFileSync(copy.path, 'utf8')).toBe('weights');
+    expect(await artifacts.get(ref, store, 'weights.safetensors')).toEqual(copy);
   });
 
-  test('the newest text counts, and one that nobody wrote is absent', async () => {
+  test('the last write of a text wins, and a text that was never written is undefined', async () => {
     const artifacts = openArtifactStore(address())!;
     expect(await artifacts.readText('texts/a.json')).toBeUndefined();
     await artifacts.writeText('texts/a.json', 'first');
@@ -63,28 +63,28 @@ describe.each([
     expect(await artifacts.readText('texts/a.json')).toBe('second');
   });
 
-  test('what was never put is named', async () => {
+  test('the error for a file that was never stored names it', async () => {
     const never = { sha256: 'a'.repeat(64), sizeBytes: 1 };
-    const bringing = openArtifactStore(address())!.bring(never, new Store(join(root, 'none')), 'x.tokens');
-    await expect(bringing).rejects.toThrow(/x\.tokens|aaaa/);
+    const getting = openArtifactStore(address())!.get(never, new Store(join(root, 'none')), 'x.tokens');
+    await expect(getting).rejects.toThrow(/x\.tokens|aaaa/);
     expect(existsSync(new Store(join(root, 'none')).pathOf(never.sha256))).toBe(false);
   });
 });
 
-test('over http a file is sent once', () => {
+test('over http, a stored file is not uploaded again', () => {
   expect(puts).toBe(3); // the file, and two texts
 });
 
-test('bytes that were damaged on the way are refused', async () => {
+test('content that was damaged on the way is refused', async () => {
   const artifacts = openArtifactStore(url)!;
   const ref = await fileRef(file);
   kept.set(`/artifacts/nautil/objects/${ref.sha256.slice(0, 2)}/${ref.sha256}`, Buffer.from('WEIGHTS'));
   const store = new Store(join(root, 'damaged'));
-  await expect(artifacts.bring(ref, store, 'weights')).rejects.toMatchObject({ name: 'ChecksumMismatch' });
+  await expect(artifacts.get(ref, store, 'weights')).rejects.toMatchObject({ name: 'ChecksumMismatch' });
   expect(await store.has(ref.sha256)).toBe(false);
 });
 
-test('a server that fails or refuses is told, and whether it is worth trying again', async () => {
+test('the error for a server that fails is retryable, for one that refuses it is not', async () => {
   const artifacts = openArtifactStore(url)!;
   status = 503;
   await expect(artifacts.readText('texts/a.json')).rejects.toMatchObject({ retryable: true });
@@ -95,15 +95,15 @@ test('a server that fails or refuses is told, and whether it is worth trying aga
     hint: expect.stringContaining('PUT'),
   });
   status = undefined;
-  await expect(openArtifactStore('http://127.0.0.1:9/x')!.readText('a')).rejects.toThrow('does not answer');
+  await expect(openArtifactStore('http://127.0.0.1:9/x')!.readText('a')).rejects.toThrow('does not respond');
 });
 
-test('an address that cannot be meant is refused, and none is none', () => {
+test('an invalid address is refused, and an empty one means that there is no artifact store', () => {
   expect(openArtifactStore('')).toBeUndefined();
   expect(() => openArtifactStore('shared/folder')).toThrow(/neither an absolute folder nor an http address/);
 });
 
-test('a state folder has one id, whoever asks first, and another folder has another', async () => {
+test('a state folder has one id, even when several processes create it at once, and another folder has another id', async () => {
   const ids = await Promise.all([1, 2, 3].map(() => homeId(join(root, 'home'))));
   expect(new Set(ids).size).toBe(1);
   expect(ids[0]).toMatch(/^[0-9a-f]{12}$/);

@@ -1,46 +1,47 @@
-import { defineError, type FileRef } from '@nautil/contracts';
 import { createReadStream } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
+import { defineError, type FileRef } from '@nautil/contracts';
 import { sha256Of } from './digest.js';
 import { ChecksumMismatch, fetchFile } from './download/fetch-file.js';
+import { environmentVariable } from './environment-variable.js';
 import { networkFetch } from './http/network-fetch.js';
 import { Store } from './store.js';
 import { temporaryBeside, writeFileAtomic } from './write-file-atomic.js';
 
-/** The place that workers of several machines pass files through cannot be used. */
+/** The storage through which workers on several machines exchange files cannot be used. */
 export class ArtifactsUnavailable extends defineError('ArtifactsUnavailable', 'environment') {}
 
 /**
- * A place that workers without a common disk pass files through: found by the digest of their content, and checked by it when they
- * are taken out. Beside them lie small texts under names, of which the newest counts.
+ * Content-addressed storage that machines without a common disk share, plus a few named documents (the last write wins). The
+ * content of a file is verified when it is downloaded.
  */
 export interface ArtifactStore {
-  /** As NAUTIL_ARTIFACTS names it. */
+  /** The value of NAUTIL_ARTIFACTS. */
   readonly root: string;
 
-  /** Keeps a copy of a file; does nothing when there is one. */
+  /** Uploads a file, unless it is stored already. */
   put(file: FileRef): Promise<void>;
 
-  /** Brings a file into a local store. */
-  bring(file: Pick<FileRef, 'sha256' | 'sizeBytes'>, to: Store, name: string): Promise<FileRef>;
+  /** Downloads a file into a local store. */
+  get(file: Pick<FileRef, 'sha256' | 'sizeBytes'>, to: Store, name: string): Promise<FileRef>;
   writeText(name: string, text: string): Promise<void>;
 
-  /** Undefined when nobody wrote it. */
+  /** Undefined when it was never written. */
   readText(name: string): Promise<string | undefined>;
 }
 
 /**
- * The artifact store at a folder that all workers mount, or at an http address that takes PUT and gives what was put by GET (a WebDAV
- * folder; MLflow's `http://HOST:PORT/api/2.0/mlflow-artifacts/artifacts/nautil`). Undefined when NAUTIL_ARTIFACTS names none.
+ * Opens the artifact store in a folder that all workers mount, or at an http address that accepts PUT and GET (a WebDAV folder;
+ * MLflow's `http://HOST:PORT/api/2.0/mlflow-artifacts/artifacts/nautil`). Undefined when NAUTIL_ARTIFACTS is not set.
  */
-export function openArtifactStore(root = process.env['NAUTIL_ARTIFACTS']): ArtifactStore | undefined {
+export function openArtifactStore(root = environmentVariable('NAUTIL_ARTIFACTS')): ArtifactStore | undefined {
   if (!root) return undefined;
   if (/^https?:\/\//.test(root)) return new HttpArtifacts(root.replace(/\/+$/, ''));
   if (isAbsolute(root)) return new FolderArtifacts(root);
   throw new ArtifactsUnavailable(`NAUTIL_ARTIFACTS=${root} is neither an absolute folder nor an http address`, {
     retryable: false,
-    hint: 'name a folder that all workers mount, or a server that takes PUT, the same for all of them',
+    hint: 'set it to a folder that all workers mount, or to a server that accepts PUT; it must be the same for all of them',
   });
 }
 
@@ -59,16 +60,19 @@ class FolderArtifacts implements ArtifactStore {
     if (kept.sha256 !== sha256) throw changed(path);
   }
 
-  async bring({ sha256, sizeBytes }: FileRef, to: Store, name: string): Promise<FileRef> {
+  async get({ sha256, sizeBytes }: FileRef, to: Store, name: string): Promise<FileRef> {
     const known = await to.find({ sha256, sizeBytes }, name);
     if (known) return known;
     if (!(await this.#store.find({ sha256, sizeBytes }))) throw missing(this.root, name, sha256);
-    const brought = await to.put(this.#store.pathOf(sha256), name);
-    if (brought.sha256 === sha256) return brought;
-    await rm(this.#store.pathOf(sha256), { force: true }); // so that it is put again
-    throw new ChecksumMismatch(`${this.#store.pathOf(sha256)} (${name}) holds other bytes than were put there`, {
-      hint: 'it was removed, and comes again with the next run; check the disk',
-    });
+    const copy = await to.put(this.#store.pathOf(sha256), name);
+    if (copy.sha256 === sha256) return copy;
+    await rm(this.#store.pathOf(sha256), { force: true }); // so that the next put uploads it again
+    throw new ChecksumMismatch(
+      `${this.#store.pathOf(sha256)} (${name}) is damaged: its content does not match its digest`,
+      {
+        hint: 'it was removed, and the next run uploads it again; check the disk',
+      },
+    );
   }
 
   async writeText(name: string, text: string): Promise<void> {
@@ -89,13 +93,13 @@ class HttpArtifacts implements ArtifactStore {
 
   async put({ path, sha256, sizeBytes }: FileRef): Promise<void> {
     const url = this.#urlOf(sha256);
-    const there = await this.#ask(url);
-    await there.body?.cancel();
-    if (there.ok && Number(there.headers.get('content-length') ?? sizeBytes) === sizeBytes) return;
+    const existing = await this.#request(url);
+    await existing.body?.cancel();
+    if (existing.ok && Number(existing.headers.get('content-length') ?? sizeBytes) === sizeBytes) return;
     await this.#send(url, () => createReadStream(path, { highWaterMark: 1 << 20 }), sizeBytes);
   }
 
-  async bring({ sha256, sizeBytes }: FileRef, to: Store, name: string): Promise<FileRef> {
+  async get({ sha256, sizeBytes }: FileRef, to: Store, name: string): Promise<FileRef> {
     const known = await to.find({ sha256, sizeBytes }, name);
     if (known) return known;
     const temporary = temporaryBeside(join(to.root, 'objects', 'incoming', sha256));
@@ -113,10 +117,10 @@ class HttpArtifacts implements ArtifactStore {
   }
 
   async readText(name: string): Promise<string | undefined> {
-    const response = await this.#ask(`${this.root}/${name}`);
+    const response = await this.#request(`${this.root}/${name}`);
     if (response.ok) return response.text();
     await response.body?.cancel();
-    // A server that fails is told from one that has nothing: going on without would do work again.
+    // A server that fails may still have the text. Continuing as if it did not exist would repeat work.
     if (response.status < 500 || response.status === 501) return undefined;
     throw refused(`${this.root}/${name}`, response);
   }
@@ -125,7 +129,7 @@ class HttpArtifacts implements ArtifactStore {
     return `${this.root}/objects/${sha256.slice(0, 2)}/${sha256}`;
   }
 
-  async #ask(url: string): Promise<Response> {
+  async #request(url: string): Promise<Response> {
     const fetch = await networkFetch();
     return fetch(url, { headers: { 'accept-encoding': 'identity' } }).catch((error: unknown) => {
       throw unreachable(this.root, error);
@@ -150,27 +154,27 @@ const absent = (error: NodeJS.ErrnoException): undefined => {
 };
 
 const changed = (path: string): ArtifactsUnavailable =>
-  new ArtifactsUnavailable(`${path} changed while it was passed on`, { retryable: true });
+  new ArtifactsUnavailable(`${path} changed while it was uploaded`, { retryable: true });
 
 const missing = (root: string, name: string, sha256: string): ArtifactsUnavailable =>
   new ArtifactsUnavailable(`${name} (${sha256.slice(0, 12)}) is not in ${root}`, {
     retryable: true,
-    hint: 'all workers must name the same place in NAUTIL_ARTIFACTS',
+    hint: 'NAUTIL_ARTIFACTS must be the same for all workers',
   });
 
 const unreachable = (root: string, cause: unknown): ArtifactsUnavailable =>
-  new ArtifactsUnavailable(`the artifact store at ${root} does not answer`, {
+  new ArtifactsUnavailable(`the artifact store at ${root} does not respond`, {
     retryable: true,
-    hint: 'it is named by NAUTIL_ARTIFACTS: start it, or check the address',
+    hint: 'NAUTIL_ARTIFACTS names it: start the server, or check the address',
     cause,
   });
 
 const refused = (url: string, { status }: Response): ArtifactsUnavailable =>
   new ArtifactsUnavailable(`${url}: the server answered ${status}`, {
     retryable: status >= 500 || status === 408 || status === 429,
-    hint: 'NAUTIL_ARTIFACTS must name a server that takes PUT and gives it again by GET',
+    hint: 'NAUTIL_ARTIFACTS must name a server that accepts PUT and GET',
   });
 
-/** Name of a text of one run, whatever characters its id holds. */
+/** Name of the document of one run, whatever characters its id holds. */
 export const textOfRun = (workflowId: string, runKey: string): string =>
   `texts/${sha256Of(`${workflowId}\n${runKey}`)}.json`;

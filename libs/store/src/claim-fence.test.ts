@@ -1,11 +1,11 @@
-import { expect, test } from '@jest/globals';
 import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
 import { claimFence, Fenced } from './claim-fence.js';
 import { temporaryFolder } from './testing/temporary-folder.js';
 
 const folder = temporaryFolder();
 
-test('the newest claim of a folder holds, and every older one is told who took over', async () => {
+test('the newest claim of a folder is valid, and the error of every older one names the process that took over', async () => {
   const run = join(folder, 'run');
   const first = await claimFence(run);
   await first.check();
@@ -18,7 +18,7 @@ test('the newest claim of a folder holds, and every older one is told who took o
   await third.check();
 });
 
-test('of many claims at once exactly one holds', async () => {
+test('of many simultaneous claims exactly one is valid', async () => {
   const run = join(folder, 'contended');
   const fences = await Promise.all(Array.from({ length: 20 }, () => claimFence(run)));
   const checks = await Promise.allSettled(fences.map((fence) => fence.check()));

@@ -1,7 +1,7 @@
-import { expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
 import { canonicalJson, fileRef, sha256File, sha256Of } from './digest.js';
 import { temporaryFolder } from './testing/temporary-folder.js';
 

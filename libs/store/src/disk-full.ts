@@ -1,25 +1,25 @@
-import { defineError } from '@nautil/contracts';
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { defineError } from '@nautil/contracts';
 
-/** No room (or no quota) left on the file system of a file that was being written. */
+/** The disk, or the quota, is full while a file is written. */
 export class DiskFull extends defineError('DiskFull', 'environment', { retryable: true }) {
-  /** The file that was being written; nothing of it was kept. */
+  /** The file that was being written. */
   readonly path: string;
 
-  constructor(path: string, freeBytes: number | undefined, cause?: unknown, left = 'nothing half-written was left') {
+  constructor(path: string, freeBytes: number | undefined, cause?: unknown, left = 'no partial file was left behind') {
     const free = freeBytes === undefined ? '' : ` (${formatBytes(freeBytes)} free)`;
-    super(`${path}: no room left on the disk while writing it${free}`, {
+    super(`${path}: the disk is full${free}`, {
       hint:
         `${left}; free some space and run the same command again\n` +
-        '`npx nautil store gc --dry-run` lists what Nautil itself can give back',
+        '`npx nautil store gc --dry-run` lists what Nautil itself can delete',
       cause,
     });
     this.path = path;
   }
 }
 
-/** Bytes as people read them, in powers of 1,000: `12.3 MB`. */
+/** Formats a number of bytes for people, in powers of 1,000: `12.3 MB`. */
 export function formatBytes(bytes: number): string {
   const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
   let unit = 0;
@@ -31,7 +31,7 @@ export function formatBytes(bytes: number): string {
   return unit === 0 ? `${value} bytes` : `${value.toFixed(1)} ${units[unit]}`;
 }
 
-/** Free bytes for this user on the file system that holds (or would hold) the path; undefined when it can't be read. */
+/** Bytes that this user may still write on the file system of the path, which need not exist; undefined when unknown. */
 export async function freeBytesAt(path: string): Promise<number | undefined> {
   for (let folder = path; ; folder = dirname(folder)) {
     try {
@@ -44,9 +44,10 @@ export async function freeBytesAt(path: string): Promise<number | undefined> {
 }
 
 /**
- * A DiskFull when the error means that the disk or the quota is full, else the error itself: `throw await explainWriteError(e, path)`.
+ * Turns an error into a DiskFull when it means that the disk or the quota is full, and returns any other error unchanged. Use
+ * it as `throw await explainWriteError(error, path)`.
  *
- * @param left what is left of the write, when that is not nothing
+ * @param left describes what was kept, unless nothing was
  */
 export async function explainWriteError(error: unknown, path: string, left?: string): Promise<unknown> {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;

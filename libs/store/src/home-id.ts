@@ -6,8 +6,8 @@ import { nautilHome } from './package-root.js';
 import { temporaryBeside } from './write-file-atomic.js';
 
 /**
- * Tells one state folder from all others, on this machine and elsewhere. Processes with the same id find one another's files
- * under the same paths: a folder that two machines mount at different places has two.
+ * Identifies a state folder, on this machine and elsewhere. Processes with the same id see the same files under the same paths,
+ * so a folder that two machines mount at different paths has two ids.
  */
 export async function homeId(home: string = nautilHome()): Promise<string> {
   await mkdir(home, { recursive: true });
@@ -15,7 +15,7 @@ export async function homeId(home: string = nautilHome()): Promise<string> {
   const temporary = temporaryBeside(file);
   try {
     await writeFile(temporary, `${randomBytes(16).toString('hex')}\n`);
-    await link(temporary, file); // exactly one of several that start at once gives the id
+    await link(temporary, file); // exactly one of several processes that start at once creates the id
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   } finally {

@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { environmentVariable } from './environment-variable.js';
 
 /** A repository on the Hugging Face hub. */
 export interface HubRepository {
@@ -17,14 +18,14 @@ export function isHubName(text: string): boolean {
 
 /** Where Hugging Face's libraries keep what they downloaded: HF_HUB_CACHE, HF_HOME/hub, or ~/.cache/huggingface/hub. */
 export function hubCacheFolder(): string {
-  const { HF_HUB_CACHE: cache, HUGGINGFACE_HUB_CACHE: former } = process.env;
-  return cache || former || join(hubHome(), 'hub');
+  const cache = environmentVariable('HF_HUB_CACHE') ?? environmentVariable('HUGGINGFACE_HUB_CACHE');
+  return cache ?? join(hubHome(), 'hub');
 }
 
 /** The folder of Hugging Face's libraries, which also holds the token of who logged in. */
 export function hubHome(): string {
-  const { HF_HOME: home, XDG_CACHE_HOME: caches } = process.env;
-  return home || join(caches || join(homedir(), '.cache'), 'huggingface');
+  const caches = environmentVariable('XDG_CACHE_HOME') ?? join(homedir(), '.cache');
+  return environmentVariable('HF_HOME') ?? join(caches, 'huggingface');
 }
 
 /** Where the cache has a repository, or would have it. */

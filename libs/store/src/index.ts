@@ -2,6 +2,7 @@ export { claimFence, Fenced, type Fence } from './claim-fence.js';
 export { openArtifactStore, textOfRun, type ArtifactStore } from './artifact-store.js';
 export { canonicalJson, fileRef, sha256File, sha256Of } from './digest.js';
 export { explainWriteError, formatBytes, freeBytesAt } from './disk-full.js';
+export { environmentVariable } from './environment-variable.js';
 export { homeId } from './home-id.js';
 export { fileRefsIn, stageOutput } from './stage-output.js';
 export { InvalidJson, jsonParser, jsonValidator, type JsonParser, type JsonValidator } from './json-parser.js';

@@ -1,6 +1,6 @@
-import { defineError } from '@nautil/contracts';
 import type { Static, TSchema } from '@sinclair/typebox';
 import { Ajv, type ValidateFunction } from 'ajv';
+import { defineError } from '@nautil/contracts';
 
 /** A record on disk, or a response of a server, is not the JSON that its reader expects. */
 export class InvalidJson extends defineError('InvalidJson', 'data') {}
@@ -18,7 +18,8 @@ export function jsonValidator<S extends TSchema>(schema: S): JsonValidator<Stati
     conforms ??= ajv.compile<Static<S>>(schema);
     if (conforms(value)) return value;
     const [problem] = conforms.errors ?? [];
-    throw new InvalidJson(`${source}: unexpected JSON: ${problem?.instancePath || 'the value'} ${problem?.message}`);
+    const { instancePath = '', message = 'is invalid' } = problem ?? {};
+    throw new InvalidJson(`${source}: unexpected JSON: ${instancePath === '' ? 'the value' : instancePath} ${message}`);
   };
 }
 

@@ -23,7 +23,7 @@ async function highestNumber(folder: string): Promise<number> {
   return highest;
 }
 
-/** The claim that counts; number 0 with empty content when there is none yet. */
+/** The valid claim; number 0 with empty content when there is none yet. */
 export async function highestClaim(folder: string): Promise<Claim> {
   for (;;) {
     const number = await highestNumber(folder);
@@ -31,12 +31,12 @@ export async function highestClaim(folder: string): Promise<Claim> {
     try {
       return { number, content: await readFile(fileOf(folder, number), 'utf8') };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error; // gone: a higher one has come
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error; // removed, because a higher one exists
     }
   }
 }
 
-/** Tries to become the claim after `number`; false when another was quicker. */
+/** Tries to become the claim after `number`; false when another process was faster. */
 export async function claimAfter(folder: string, number: number, content: string): Promise<boolean> {
   const mine = fileOf(folder, number + 1);
   const temporary = temporaryBeside(mine);

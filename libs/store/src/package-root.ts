@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { environmentVariable } from './environment-variable.js';
 
 let root: string | undefined;
 
@@ -32,8 +33,8 @@ export const defaultFolder = (): string => (isCheckout() ? packageRoot() : proce
  * checkout, or for an installed package `nautil` in the user's data folder (XDG_DATA_HOME, `~/.local/share`).
  */
 export function nautilHome(): string {
-  const chosen = process.env['NAUTIL_HOME'];
-  if (chosen) return resolve(chosen);
+  const chosen = environmentVariable('NAUTIL_HOME');
+  if (chosen !== undefined) return resolve(chosen);
   if (isCheckout()) return join(packageRoot(), '.nautil');
-  return join(process.env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'nautil');
+  return join(environmentVariable('XDG_DATA_HOME') ?? join(homedir(), '.local', 'share'), 'nautil');
 }

@@ -1,8 +1,8 @@
-import { beforeEach, expect, test } from '@jest/globals';
-import type { FileRef } from '@nautil/contracts';
 import { existsSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { beforeEach, expect, test } from '@jest/globals';
+import type { FileRef } from '@nautil/contracts';
 import { fileRef } from './digest.js';
 import { stageOutput } from './stage-output.js';
 import { Store } from './store.js';
@@ -25,7 +25,7 @@ beforeEach(() => {
   made = 0;
 });
 
-test('a stage is made once for the same inputs, and again for others', async () => {
+test('an output is made once for the same inputs, and again for others', async () => {
   const first = await stageOutput('cache', { sha256: 'a', maxLength: 1 }, make, { store });
   expect(first.reused).toBe(false);
   const again = await stageOutput('cache', { maxLength: 1, sha256: 'a' }, make, { store });
@@ -37,7 +37,7 @@ test('a stage is made once for the same inputs, and again for others', async () 
   expect(made).toBe(3);
 });
 
-test('an output whose file is gone or has another size is made again', async () => {
+test('an output whose file is missing or has another size is made again', async () => {
   const { output } = await stageOutput('checked', 1, make, { store });
   truncateSync(output.file.path, 3);
   expect((await stageOutput('checked', 1, make, { store })).reused).toBe(false);
@@ -46,7 +46,7 @@ test('an output whose file is gone or has another size is made again', async () 
   expect((await stageOutput('checked', 1, make, { store })).reused).toBe(true);
 });
 
-test('of several that want the same output at once, one makes it', async () => {
+test('when several calls want the same output at once, one makes it', async () => {
   const slowly = async (o: { folder: string }): Promise<{ file: FileRef }> => {
     await sleep(50);
     return make(o);
@@ -56,7 +56,7 @@ test('of several that want the same output at once, one makes it', async () => {
   expect(outputs.filter(({ reused }) => reused)).toHaveLength(2);
 });
 
-test('what a failed attempt left is removed, or kept for a stage that goes on from there', async () => {
+test('partial files of a failed attempt are removed, or kept for a stage that resumes', async () => {
   let seen: boolean[] = [];
   const failing = async ({ folder }: { folder: string }): Promise<string> => {
     seen.push(existsSync(join(folder, 'partial')));
@@ -74,7 +74,7 @@ test('what a failed attempt left is removed, or kept for a stage that goes on fr
   expect(seen).toEqual([false, true]);
 });
 
-test('a holder that does not end is waited for, and passed over where that was asked for', async () => {
+test('a holder that does not end is waited for, or superseded after takeOverAfterMs', async () => {
   const inputs = { sha256: 'frozen' };
   const { key } = await stageOutput('train', inputs, make, { store });
   rmSync(join(store.root, 'stages/train', key, 'output.json'));

@@ -1,21 +1,23 @@
-import type { FileRef } from '@nautil/contracts';
 import { mkdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Type } from '@sinclair/typebox';
+import type { FileRef } from '@nautil/contracts';
 import { canonicalJson, sha256Of } from './digest.js';
 import { explainWriteError } from './disk-full.js';
+import { InvalidJson, jsonParser } from './json-parser.js';
 import { Store } from './store.js';
-import { LockTimeout, withLock, type LockOptions } from './with-lock.js';
+import { type LockOptions, LockTimeout, withLock } from './with-lock.js';
 import { writeFileAtomic } from './write-file-atomic.js';
 
 export interface StageOptions extends LockOptions {
   store?: Store;
 
-  /** Leaves in the folder what an attempt that was killed had made, for a stage that goes on from there; default false. */
+  /** Keeps the partial files of a killed attempt in the folder, for a stage that can resume from them. Default false. */
   keepPartial?: boolean;
 
   /**
-   * A holder that is alive and does not end, such as one on a frozen machine, is waited for so long and then passed over. Only
-   * for a `make` that fences what it writes; default: it is waited for.
+   * How long to wait for another process that makes the same output. After that we make it ourselves, as when the machine of
+   * that process is frozen. Safe only if `make` fences its writes. Default: wait without limit.
    */
   takeOverAfterMs?: number;
 }
@@ -23,7 +25,7 @@ export interface StageOptions extends LockOptions {
 export interface StageOutput<T> {
   output: T;
 
-  /** True when it had been made before. */
+  /** True when the output existed already. */
   reused: boolean;
 
   /** Hex digest of the stage and its inputs. */
@@ -31,9 +33,9 @@ export interface StageOutput<T> {
 }
 
 /**
- * Gives the output of a stage, making it only when it was never made from these inputs. `make` writes its files into `folder` and
- * returns JSON; file references in it are checked (there, same size) before it is reused. Of several processes that want
- * the same output at once, one makes it and the others wait for it.
+ * Returns the output of a stage, and runs `make` only if there is no output for these inputs yet. `make` writes its files into
+ * `folder` and returns JSON. Before an output is reused, each file reference in it is checked: the file must exist with the
+ * same size. When several processes want the same output at once, one makes it and the others wait.
  *
  * @example
  * const { output, reused } = await stageOutput('tokenize', { tsv: tsv.sha256, tokenizer: digest, maxLength }, async ({ folder }) =>
@@ -52,12 +54,13 @@ export async function stageOutput<T>(
   const record = join(place, 'output.json');
   const folder = join(place, 'files');
 
-  const found = await readOutput<T>(record);
-  if (found) return { output: found.output, reused: true, key };
+  // The type of a found output is that of make, which wrote it for the same stage and inputs.
+  const found = await readOutput(record);
+  if (found) return { output: found.output as T, reused: true, key };
 
   const makeOnce = async (): Promise<StageOutput<T>> => {
-    const madeMeanwhile = await readOutput<T>(record);
-    if (madeMeanwhile) return { output: madeMeanwhile.output, reused: true, key };
+    const madeMeanwhile = await readOutput(record);
+    if (madeMeanwhile) return { output: madeMeanwhile.output as T, reused: true, key };
     await rm(record, { force: true });
     if (!keepPartial) await rm(folder, { recursive: true, force: true });
     try {
@@ -76,30 +79,33 @@ export async function stageOutput<T>(
   });
 }
 
-async function readOutput<T>(record: string): Promise<{ output: T } | undefined> {
-  let parsed: { output: T };
+const parseRecord = jsonParser(Type.Object({ output: Type.Unknown() }));
+
+async function readOutput(record: string): Promise<{ output: unknown } | undefined> {
+  let parsed: { output: unknown };
   try {
-    parsed = JSON.parse(await readFile(record, 'utf8')) as { output: T };
+    parsed = parseRecord(await readFile(record, 'utf8'), record);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT' || error instanceof SyntaxError) return undefined;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' || error instanceof InvalidJson) return undefined;
     throw error;
   }
   for (const ref of fileRefsIn(parsed.output)) {
-    const there = await stat(ref.path).catch(() => undefined);
-    if (there?.size !== ref.sizeBytes) return undefined;
+    const found = await stat(ref.path).catch(() => undefined);
+    if (found?.size !== ref.sizeBytes) return undefined;
   }
   try {
     const now = new Date();
-    await utimes(record, now, now); // garbage collection goes by last use
+    await utimes(record, now, now); // garbage collection removes by the time of last use
   } catch (error) {
-    // NOTE: the record goes before its files do, so a garbage collection that began meanwhile is noticed here and waited for.
+    // NOTE: a garbage collection removes the record before the files, so one that started in the meantime is noticed here; the
+    // caller then waits for its lock.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
   return parsed;
 }
 
-/** Every file reference inside a JSON value. */
+/** Finds every file reference inside a JSON value. */
 export function* fileRefsIn(value: unknown): Generator<FileRef> {
   if (typeof value !== 'object' || value === null) return;
   const { path, sha256, sizeBytes } = value as Partial<FileRef>;

@@ -1,6 +1,6 @@
-import { expect, test } from '@jest/globals';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
 import { sha256Of } from './digest.js';
 import { Store } from './store.js';
 import { temporaryFolder } from './testing/temporary-folder.js';

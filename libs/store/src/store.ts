@@ -1,11 +1,11 @@
-import type { FileRef } from '@nautil/contracts';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { chmod, link, mkdir, open, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import type { FileRef } from '@nautil/contracts';
 import { explainWriteError } from './disk-full.js';
-import { withLock } from './with-lock.js';
 import { nautilHome } from './package-root.js';
+import { withLock } from './with-lock.js';
 import { removeAbandoned, syncFolder, temporaryBeside } from './write-file-atomic.js';
 
 /**
@@ -112,8 +112,8 @@ export class Store {
     if (name === undefined) return path;
     const named = join(this.root, 'names', o.sha256, name);
     await mkdir(dirname(named), { recursive: true });
-    await link(path, named).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
+    await link(path, named).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     });
     return named;
   }

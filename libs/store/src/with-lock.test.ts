@@ -1,7 +1,7 @@
-import { expect, test } from '@jest/globals';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from '@jest/globals';
 import { startProgram } from './testing/start-program.js';
 import { temporaryFolder } from './testing/temporary-folder.js';
 import { LockTimeout, withLock } from './with-lock.js';
@@ -31,7 +31,7 @@ test('only one of several calls in one process is inside a lock at a time', asyn
   expect(most).toBe(1);
 });
 
-test('a live holder is waited for and named, and the lock of a killed one is free at once', async () => {
+test('the time-out names the live holder, and the lock of a killed process is free at once', async () => {
   const lock = join(folder, 'held');
   const holder = startProgram('hold-lock.ts', lock);
   await holder.said('holding');
@@ -46,7 +46,7 @@ test('a live holder is waited for and named, and the lock of a killed one is fre
   await expect(withLock(lock, async () => 'in', { timeoutMs: 100 })).resolves.toBe('in');
 });
 
-test('a lock is given back when the work fails', async () => {
+test('a lock is released when the work fails', async () => {
   const lock = join(folder, 'failed');
   const fails = async (): Promise<void> => {
     throw new Error('no');
@@ -55,7 +55,7 @@ test('a lock is given back when the work fails', async () => {
   await expect(withLock(lock, async () => 'in', { timeoutMs: 100 })).resolves.toBe('in');
 });
 
-test('waiting ends with the signal', async () => {
+test('an abort ends the waiting', async () => {
   const lock = join(folder, 'aborted');
   const controller = new AbortController();
   await withLock(lock, async () => {

@@ -1,35 +1,35 @@
-import { defineError } from '@nautil/contracts';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { claimAfter, highestClaim, openClaims } from './numbered-claims.js';
-import { hasEnded, pidOf, thisProcess, type ProcessIdentity } from './process/process-identity.js';
-import { writeFileAtomic } from './write-file-atomic.js';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Static, Type } from '@sinclair/typebox';
+import { defineError } from '@nautil/contracts';
+import { jsonParser } from './json-parser.js';
+import { claimAfter, highestClaim, openClaims } from './numbered-claims.js';
+import { hasEnded, pidOf, thisProcess } from './process/process-identity.js';
+import { writeFileAtomic } from './write-file-atomic.js';
 
-/** Another live process held a lock for longer than the caller would wait. */
+/** Another live process held a lock for longer than the caller was willing to wait. */
 export class LockTimeout extends defineError('LockTimeout', 'environment', { retryable: true }) {}
 
 export interface LockOptions {
-  /** How long to wait for a live holder; default 60,000. Infinity waits for good. */
+  /** How long to wait for a live holder; default 60,000. Infinity waits without limit. */
   timeoutMs?: number;
 
-  /** Ends the waiting; work that has begun is not touched. */
+  /** Ends the waiting. It does not stop work that has started. */
   signal?: AbortSignal | undefined;
 }
 
-/** Empty content is a lock that was given back. */
-interface Holder {
-  process: ProcessIdentity;
-  command: string;
-  since: string;
-}
+/** The content of a claim; a released lock has empty content. */
+const holder = Type.Object({ process: Type.String(), command: Type.String(), since: Type.String() });
+type Holder = Static<typeof holder>;
+const parseHolder = jsonParser(holder);
 
 /**
- * Does the work while no other process (and no other call in this one) is inside a lock of the same path. A holder that was
- * killed is noticed by process id and start time and loses the lock at once. The path becomes a small folder that stays.
+ * Does the work under a lock that excludes other processes and other calls in this process. The lock of a killed process is
+ * free at once: its id and start time show that it has ended. The path becomes a small folder that stays.
  *
- * NOTE: not re-entrant: taking a lock inside itself waits for the time-out.
+ * NOTE: the lock is not re-entrant. Taking it again inside the work waits until the time-out.
  *
- * @throws LockTimeout naming the holder.
+ * @throws LockTimeout naming the holder
  */
 export async function withLock<T>(path: string, work: () => Promise<T>, options: LockOptions = {}): Promise<T> {
   const number = await takeLock(path, options);
@@ -51,16 +51,16 @@ async function takeLock(path: string, { timeoutMs = 60_000, signal }: LockOption
   for (let waitMs = 5; ; waitMs = Math.min(waitMs * 1.5, 200)) {
     signal?.throwIfAborted();
     const claim = await highestClaim(path);
-    const holder = parseHolder(claim.content);
-    if (!holder || hasEnded(holder.process)) {
+    const current = holderOf(claim.content, path);
+    if (!current || hasEnded(current.process)) {
       if (await claimAfter(path, claim.number, JSON.stringify(me))) return claim.number + 1;
       continue;
     }
     if (performance.now() - started > timeoutMs) {
       throw new LockTimeout(
-        `${path}: locked since ${holder.since} by process ${pidOf(holder.process)} (${holder.command}); gave up after ${timeoutMs / 1000} s`,
+        `${path}: locked since ${current.since} by process ${pidOf(current.process)} (${current.command}); gave up after ${timeoutMs / 1000} s`,
         {
-          hint: `wait for process ${pidOf(holder.process)} to finish, or end it; the lock of an ended process is free at once`,
+          hint: `wait for process ${pidOf(current.process)} to finish, or stop it; the lock is free as soon as it has ended`,
         },
       );
     }
@@ -68,12 +68,10 @@ async function takeLock(path: string, { timeoutMs = 60_000, signal }: LockOption
   }
 }
 
-function parseHolder(content: string): Holder | undefined {
+function holderOf(content: string, path: string): Holder | undefined {
   try {
-    const holder = JSON.parse(content) as Partial<Holder> | null;
-    if (typeof holder?.process !== 'string') return undefined;
-    return { process: holder.process, command: holder.command ?? '', since: holder.since ?? '' };
+    return parseHolder(content, path);
   } catch {
-    return undefined; // given back
+    return undefined; // released
   }
 }

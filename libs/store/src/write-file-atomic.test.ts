@@ -1,6 +1,6 @@
-import { expect, test } from '@jest/globals';
 import { openSync, readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
 import { DiskFull } from './disk-full.js';
 import { startProgram } from './testing/start-program.js';
 import { temporaryFolder } from './testing/temporary-folder.js';
@@ -30,7 +30,7 @@ test('a write that fails leaves the old content and no temporary file', async ()
   expect(readdirSync(join(folder, 'failing'))).toEqual(['file']);
 });
 
-test('what is not confirmed once it is on the disk is never seen', async () => {
+test('content that is not confirmed is never seen by readers', async () => {
   const path = join(folder, 'unconfirmed', 'file');
   await writeFileAtomic(path, 'old');
   const seen: string[] = [];
@@ -44,7 +44,7 @@ test('what is not confirmed once it is on the disk is never seen', async () => {
   expect(readdirSync(join(folder, 'unconfirmed'))).toEqual(['file']);
 });
 
-test('a full disk is said with the file, the free space and what to do, and leaves the old content', async () => {
+test('the error for a full disk names the file and the free space; the old content stays', async () => {
   const path = join(folder, 'full', 'file');
   await writeFileAtomic(path, 'old');
   const full = openSync('/dev/full', 'w');
@@ -55,21 +55,19 @@ test('a full disk is said with the file, the free space and what to do, and leav
   const error: unknown = await writeFileAtomic(path, untilFull()).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(DiskFull);
   expect(error).toMatchObject({ path, kind: 'environment', retryable: true });
-  expect((error as DiskFull).message).toMatch(
-    /no room left on the disk while writing it \([\d.]+ [kMGT]?B free\)|bytes free/,
-  );
+  expect((error as DiskFull).message).toMatch(/the disk is full \([\d.]+ [kMGT]?B free\)|bytes free/);
   expect((error as DiskFull).hint).toContain('store gc --dry-run');
   expect(readFileSync(path, 'utf8')).toBe('old');
   expect(readdirSync(join(folder, 'full'))).toEqual(['file']);
 });
 
-test('a writer that is killed leaves the old content, and its temporary file goes with the next write to the folder', async () => {
+test('a killed writer leaves the old content, and the next write to the folder removes its temporary file', async () => {
   const path = join(folder, 'killed', 'file');
   await writeFileAtomic(path, 'old');
   const writer = startProgram('write-slowly.ts', path);
   await writer.said('half');
   await writeFileAtomic(join(folder, 'killed', 'other'), 'x');
-  expect(readdirSync(join(folder, 'killed'))).toHaveLength(3); // that of a living writer is left alone
+  expect(readdirSync(join(folder, 'killed'))).toHaveLength(3); // the temporary file of a live writer stays
   writer.child.kill('SIGKILL');
   await writer.ended;
   expect(readFileSync(path, 'utf8')).toBe('old');

@@ -4,20 +4,20 @@ import { basename, dirname, join } from 'node:path';
 import { explainWriteError } from './disk-full.js';
 import { hasEnded, thisProcess } from './process/process-identity.js';
 
-/** What a file can be written from; of an iterable, one chunk is held at a time. */
+/** Content to write. Of an iterable, only one chunk at a time is in memory. */
 export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 export interface WriteOptions {
-  /** Called when the content is on disk, right before readers see it; what it throws leaves the old content in place. */
+  /** Called when the content is on disk, just before readers see it. If it throws, the old content stays in place. */
   confirm?: () => Promise<void>;
 }
 
 /**
- * Writes a file whole or not at all, creating the folders above it: readers see the old content or the new, never a part,
- * also after a crash or a power cut. The temporary file lies beside it and is removed when anything fails; those of
- * processes that were killed are removed by the next write to the folder.
+ * Writes a file completely or not at all, and creates the folders above it: readers see the old or the new content, never a
+ * part of it, even after a crash or a power cut. The content is first written to a temporary file beside it, which is removed
+ * on failure; temporary files of killed processes are removed by the next write to the folder.
  *
- * @throws DiskFull when there is no room; the old content is intact.
+ * @throws DiskFull; then the old content is intact
  */
 export async function writeFileAtomic(
   path: string,
@@ -45,20 +45,20 @@ export async function writeFileAtomic(
   }
 }
 
-/** A name for a temporary file in the folder of `path`, which tells whose it is. */
+/** A name for a temporary file in the folder of `path`; it contains the identity of this process. */
 export function temporaryBeside(path: string): string {
   return join(dirname(path), `.${basename(path).slice(0, 120)}.${thisProcess}.${randomBytes(4).toString('hex')}.tmp`);
 }
 
 const temporaryName = /^\..*\.([0-9a-f]+-\d+-\d+)\.[0-9a-f]{8}\.tmp$/;
 
-/** Whether a file name is that of a temporary file whose writer is gone. */
+/** Whether a file name is that of a temporary file whose writer has ended. */
 export function isAbandoned(name: string): boolean {
   const writer = temporaryName.exec(name)?.[1];
   return writer !== undefined && hasEnded(writer);
 }
 
-/** Removes temporary files of processes that were killed while they wrote to the folder. */
+/** Removes the temporary files of processes that were killed while writing to the folder. */
 export async function removeAbandoned(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (isAbandoned(name)) await rm(join(folder, name), { force: true, recursive: true });

@@ -50,7 +50,7 @@ export class CheckpointReplica {
     // Checkpoints come last, so that a folder that was filled only in part is still behind, and is filled again.
     for (const file of files.sort((a, b) => stepOf([a.name]) - stepOf([b.name]))) {
       if (!isBehind(file.name, names)) continue;
-      const { path } = await this.#artifacts.bring(file, store, basename(file.name));
+      const { path } = await this.#artifacts.get(file, store, basename(file.name));
       const target = join(this.#folder, file.name);
       const temporary = join(dirname(target), `.brought-${basename(target)}`);
       await mkdir(dirname(target), { recursive: true });

@@ -201,7 +201,7 @@ describe('data', () => {
 
   test.each([
     ['an address that is not there', 404, 'check the address'],
-    ['an address that wants to know who asks', 401, 'the server wants to know who asks'],
+    ['an address that wants to know who asks', 401, 'the server requires a login'],
   ])('%s is told', async (_, status, hint) => {
     const server = await serve('train.tsv', Buffer.from(tsv), { status: () => status });
     const error = await errorOf(downloadAndConvert([localEncoder(), `nautil.data.source=${server.url}`]));

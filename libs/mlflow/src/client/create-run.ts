@@ -1,8 +1,8 @@
-import { jsonParser } from '@nautil/store';
 import { Type } from '@sinclair/typebox';
+import { jsonParser } from '@nautil/store';
 import type { MlflowClient } from './mlflow-client.js';
 import { toPairs } from './pairs.js';
-import { fromWireRun, wireRun, type Run } from './run.js';
+import { fromWireRun, type Run, wireRun } from './run.js';
 
 const parseResponse = jsonParser(Type.Object({ run: wireRun }));
 

@@ -1,4 +1,4 @@
-import { noContent, type MlflowClient } from './mlflow-client.js';
+import { type MlflowClient, noContent } from './mlflow-client.js';
 
 /** Marks a run as deleted; MLflow keeps its data until its garbage collection. */
 export async function deleteRun(client: MlflowClient, runId: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { noContent, type MlflowClient } from './mlflow-client.js';
+import { type MlflowClient, noContent } from './mlflow-client.js';
 import { undefinedIfMissing } from './undefined-if-missing.js';
 
 /** Removes a tag of a run; does nothing when the run has no such tag. */

@@ -1,5 +1,5 @@
-import { jsonParser } from '@nautil/store';
 import { Type } from '@sinclair/typebox';
+import { jsonParser } from '@nautil/store';
 import type { MlflowClient } from './mlflow-client.js';
 import { undefinedIfMissing } from './undefined-if-missing.js';
 

@@ -1,7 +1,7 @@
-import { jsonParser } from '@nautil/store';
 import { Type } from '@sinclair/typebox';
+import { jsonParser } from '@nautil/store';
 import type { MlflowClient } from './mlflow-client.js';
-import { fromWireRun, wireRun, type Run } from './run.js';
+import { fromWireRun, type Run, wireRun } from './run.js';
 import { undefinedIfMissing } from './undefined-if-missing.js';
 
 const parseResponse = jsonParser(Type.Object({ run: wireRun }));

@@ -1,6 +1,6 @@
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { artifactLocation, type ArtifactLocation } from './artifact-location.js';
+import { type ArtifactLocation, artifactLocation } from './artifact-location.js';
 import { MlflowError } from './errors.js';
 import { getRun } from './get-run.js';
 import type { MlflowClient } from './mlflow-client.js';

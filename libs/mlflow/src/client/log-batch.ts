@@ -1,5 +1,5 @@
-import { toWireMetric, type Metric } from './metric.js';
-import { noContent, type MlflowClient } from './mlflow-client.js';
+import { type Metric, toWireMetric } from './metric.js';
+import { type MlflowClient, noContent } from './mlflow-client.js';
 import { toPairs } from './pairs.js';
 
 /** Metrics, params and tags that are logged together. */

@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { artifactBytes, artifactPaths, experimentTags, metricHistory, modelVersions } from '../testing/read-server.js';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { MlflowServer } from '../testing/mlflow-server.js';
+import { artifactBytes, artifactPaths, experimentTags, metricHistory, modelVersions } from '../testing/read-server.js';
 import { artifactLocation } from './artifact-location.js';
 import { createExperiment } from './create-experiment.js';
 import { createRun } from './create-run.js';

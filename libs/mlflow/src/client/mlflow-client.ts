@@ -1,10 +1,10 @@
-import { jsonParser, Semaphore, type JsonParser } from '@nautil/store';
-import { RetryableError, withIdleTimeout, withRetries } from '@nautil/store/http';
-import { Type } from '@sinclair/typebox';
 import { stat } from 'node:fs/promises';
+import { Type } from '@sinclair/typebox';
+import { type JsonParser, jsonParser, Semaphore } from '@nautil/store';
+import { RetryableError, withIdleTimeout, withRetries } from '@nautil/store/http';
 import { MlflowError, MlflowUnavailable } from './errors.js';
 import { putFile } from './put-file.js';
-import { responseFailure, type MlflowResponse } from './response-failure.js';
+import { type MlflowResponse, responseFailure } from './response-failure.js';
 import { readTrackingAddress } from './tracking-address.js';
 
 export interface ClientOptions {

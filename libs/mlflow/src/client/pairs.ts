@@ -1,4 +1,4 @@
-import { Type, type Static } from '@sinclair/typebox';
+import { type Static, Type } from '@sinclair/typebox';
 
 /** MLflow's maps are lists of pairs; it leaves out empty lists. */
 export const pairList = Type.Optional(Type.Array(Type.Object({ key: Type.String(), value: Type.String() })));

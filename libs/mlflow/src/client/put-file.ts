@@ -25,8 +25,8 @@ export async function putFile(
     request.once('error', reject);
     request.once('response', (incoming) => {
       const headers = new Headers();
-      for (let i = 0; i < incoming.rawHeaders.length; i += 2) {
-        headers.append(incoming.rawHeaders[i]!, incoming.rawHeaders[i + 1]!);
+      for (const [name, values = []] of Object.entries(incoming.headersDistinct)) {
+        for (const value of values) headers.append(name, value);
       }
       text(incoming).then((body) => resolve({ status: incoming.statusCode ?? 0, headers, body }), reject);
     });

@@ -1,8 +1,8 @@
+import { type Static, Type } from '@sinclair/typebox';
 import { jsonParser } from '@nautil/store';
-import { Type, type Static } from '@sinclair/typebox';
 import { allPages, nextPageToken } from './all-pages.js';
 import { MlflowError } from './errors.js';
-import { noContent, type MlflowClient } from './mlflow-client.js';
+import { type MlflowClient, noContent } from './mlflow-client.js';
 import { fromPairs, pairList, toPairs } from './pairs.js';
 
 /** MLflow resolves `runs:/…` and stores only the result, so the original address is kept in this tag. */

@@ -1,6 +1,6 @@
+import { Type } from '@sinclair/typebox';
 import { jsonParser } from '@nautil/store';
 import { classifyResponse, RetryableError } from '@nautil/store/http';
-import { Type } from '@sinclair/typebox';
 import { MlflowError } from './errors.js';
 
 /** A response whose body has been read. */

@@ -1,5 +1,5 @@
-import { Type, type Static } from '@sinclair/typebox';
-import { fromWireMetric, wireInteger, wireMetric, type Metric } from './metric.js';
+import { type Static, Type } from '@sinclair/typebox';
+import { fromWireMetric, type Metric, wireInteger, wireMetric } from './metric.js';
 import { fromPairs, pairList } from './pairs.js';
 
 export type RunStatus = 'RUNNING' | 'SCHEDULED' | 'FINISHED' | 'FAILED' | 'KILLED';

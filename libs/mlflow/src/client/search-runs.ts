@@ -1,8 +1,8 @@
-import { jsonParser } from '@nautil/store';
 import { Type } from '@sinclair/typebox';
+import { jsonParser } from '@nautil/store';
 import { allPages, nextPageToken } from './all-pages.js';
 import type { MlflowClient } from './mlflow-client.js';
-import { fromWireRun, wireRun, type Run } from './run.js';
+import { fromWireRun, type Run, wireRun } from './run.js';
 
 const parseResponse = jsonParser(
   Type.Object({ runs: Type.Optional(Type.Array(wireRun)), next_page_token: nextPageToken }),

@@ -18,7 +18,7 @@ export interface TrackingAddress {
  */
 export function readTrackingAddress(given?: string, token?: string): TrackingAddress {
   const defaults = environment();
-  const text = given || defaults.trackingUri;
+  const text = given ?? defaults.trackingUri;
   if (!text) {
     throw new MlflowAddressInvalid('the address of the MLflow server is not set', {
       hint: 'set MLFLOW_TRACKING_URI; `nautil up` starts a server and prints its address',
@@ -30,14 +30,11 @@ export function readTrackingAddress(given?: string, token?: string): TrackingAdd
       hint: 'Nautil tracks runs on a server; `nautil up` starts one and prints its address',
     });
   }
-  const user = decodeURIComponent(url.username) || defaults.user;
-  const password = decodeURIComponent(url.password) || defaults.password;
-  const bearer = token || (url.username ? undefined : defaults.token);
-  const authorization = bearer
-    ? `Bearer ${bearer}`
-    : user
-      ? `Basic ${Buffer.from(`${user}:${password ?? ''}`).toString('base64')}`
-      : undefined;
+  const user = url.username === '' ? defaults.user : decodeURIComponent(url.username);
+  const password = url.password === '' ? defaults.password : decodeURIComponent(url.password);
+  const bearer = token ?? (url.username === '' ? defaults.token : undefined);
+  const basic = user === undefined ? undefined : `Basic ${Buffer.from(`${user}:${password ?? ''}`).toString('base64')}`;
+  const authorization = bearer === undefined ? basic : `Bearer ${bearer}`;
   url.username = url.password = url.search = url.hash = '';
   return { trackingUri: url.href.replace(/\/+$/, ''), ...(authorization === undefined ? {} : { authorization }) };
 }

@@ -1,4 +1,4 @@
-import { noContent, type MlflowClient } from './mlflow-client.js';
+import { type MlflowClient, noContent } from './mlflow-client.js';
 import type { RunStatus } from './run.js';
 
 /** Sets the status of a run and, when it has ended, the time. */

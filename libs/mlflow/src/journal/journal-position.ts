@@ -1,6 +1,6 @@
-import { jsonParser, writeFileAtomic } from '@nautil/store';
-import { Type, type Static } from '@sinclair/typebox';
 import { readFile } from 'node:fs/promises';
+import { type Static, Type } from '@sinclair/typebox';
+import { jsonParser, writeFileAtomic } from '@nautil/store';
 import { readJournalId } from './journal.js';
 
 const schema = Type.Object({

@@ -1,5 +1,5 @@
-import { InvalidJson, jsonParser, jsonValidator, type JsonValidator } from '@nautil/store';
-import { Type, type Static } from '@sinclair/typebox';
+import { type Static, Type } from '@sinclair/typebox';
+import { InvalidJson, jsonParser, type JsonValidator, jsonValidator } from '@nautil/store';
 
 const strings = Type.Record(Type.String(), Type.String());
 

@@ -6,16 +6,16 @@ import { deleteTag } from '../client/delete-tag.js';
 import { MlflowAddressInvalid, MlflowError } from '../client/errors.js';
 import { getExperimentByName } from '../client/get-experiment-by-name.js';
 import { getRun } from '../client/get-run.js';
-import { logArtifact, type ArtifactContent } from '../client/log-artifact.js';
-import { batchLimits, logBatch, type Batch } from '../client/log-batch.js';
+import { type ArtifactContent, logArtifact } from '../client/log-artifact.js';
+import { type Batch, batchLimits, logBatch } from '../client/log-batch.js';
 import type { Metric } from '../client/metric.js';
 import type { MlflowClient } from '../client/mlflow-client.js';
 import type { Run } from '../client/run.js';
 import { searchRuns } from '../client/search-runs.js';
 import { updateRun } from '../client/update-run.js';
-import { readJournal, type JournalEntry } from './journal.js';
-import { readJournalPosition, writeJournalPosition, type JournalPosition } from './journal-position.js';
-import { runKeyTag, type JournalRecord, type RunEnded, type RunOpened } from './journal-record.js';
+import { type JournalEntry, readJournal } from './journal.js';
+import { type JournalPosition, readJournalPosition, writeJournalPosition } from './journal-position.js';
+import { type JournalRecord, type RunEnded, runKeyTag, type RunOpened } from './journal-record.js';
 
 const descriptionTag = 'mlflow.note.content';
 const failureTag = 'nautil.failure';
@@ -238,10 +238,9 @@ type Group = { end: number } & (
 function nextGroup(entries: readonly JournalEntry[]): Group | undefined {
   const first = entries[0];
   if (!first) return undefined;
-  const { record, end } = first;
-  if (record.type === 'open') return { type: 'open', record, end };
-  if (record.type === 'artifact' || record.type === 'text' || record.type === 'end') {
-    return { type: 'single', record, end };
+  if (first.record.type === 'open') return { type: 'open', record: first.record, end: first.end };
+  if (first.record.type === 'artifact' || first.record.type === 'text' || first.record.type === 'end') {
+    return { type: 'single', record: first.record, end: first.end };
   }
   const metrics: Metric[] = [];
   const tags: Record<string, string> = {};

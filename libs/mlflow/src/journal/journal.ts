@@ -12,7 +12,7 @@ import {
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
-import { parseJournalLine, type JournalHeader, type JournalRecord } from './journal-record.js';
+import { type JournalHeader, type JournalRecord, parseJournalLine } from './journal-record.js';
 
 /** A record, with the offset of the byte after it. */
 export interface JournalEntry {
@@ -100,7 +100,7 @@ export async function readJournal(
   offset: number,
   maxBytes = 256 * 1024,
 ): Promise<{ entries: JournalEntry[]; damaged: DamagedLine[]; end: number }> {
-  const { lines, end } = await readLines(path, offset, maxBytes);
+  const { lines, end: readEnd } = await readLines(path, offset, maxBytes);
   const entries: JournalEntry[] = [];
   const damaged: DamagedLine[] = [];
   let start = offset;
@@ -113,7 +113,7 @@ export async function readJournal(
     }
     start = end;
   }
-  return { entries, damaged, end };
+  return { entries, damaged, end: readEnd };
 }
 
 async function describeDamage(path: string, start: number, text: string): Promise<string> {

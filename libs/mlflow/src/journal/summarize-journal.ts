@@ -33,9 +33,9 @@ export async function summarizeJournal(journal: string): Promise<JournalSummary>
   const summary: JournalSummary = { journal, status: 'RUNNING', records: 0, unsent: 0 };
   if (runId !== undefined) summary.runId = runId;
   for (let offset = 0; ;) {
-    const { entries, end } = await readJournal(journal, offset, 1024 * 1024);
-    if (end === offset) return summary;
-    offset = end;
+    const { entries, end: readEnd } = await readJournal(journal, offset, 1024 * 1024);
+    if (readEnd === offset) return summary;
+    offset = readEnd;
     for (const { record, end } of entries) {
       summary.records++;
       if (end > sentBytes) summary.unsent++;
@@ -50,12 +50,10 @@ export async function summarizeJournal(journal: string): Promise<JournalSummary>
 
 /** Summarizes the journals in a folder and below it, the oldest run first; empty when the folder does not exist. */
 export async function findJournals(folder: string): Promise<JournalSummary[]> {
-  const files = await readdir(folder, { recursive: true, withFileTypes: true }).catch(
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return [];
-      throw error;
-    },
-  );
+  const files = await readdir(folder, { recursive: true, withFileTypes: true }).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  });
   const summaries: JournalSummary[] = [];
   for (const file of files) {
     const path = join(file.parentPath, file.name);

@@ -1,6 +1,7 @@
 import { defineError } from '@nautil/contracts';
 import type { MlflowClient } from '../client/mlflow-client.js';
 import { runUrl } from '../run-url.js';
+import { warnOnStderr } from '../warn-on-stderr.js';
 import { readJournalId } from './journal.js';
 import { JournalSender } from './journal-sender.js';
 
@@ -36,7 +37,7 @@ export async function syncJournal(
   const sender = new JournalSender({
     client: o.signal ? client.until(o.signal) : client,
     journal,
-    warn: o.warn ?? console.warn,
+    warn: o.warn ?? warnOnStderr,
   });
   const { offset: before } = await sender.load();
   await sender.send();

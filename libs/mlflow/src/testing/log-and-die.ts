@@ -10,7 +10,8 @@ const client = new MlflowClient({
   trackingUri: trackingUri!,
   fetch: async (url, init) => {
     const response = await fetch(url, init);
-    if (`${init?.method ?? 'GET'} ${String(url)}`.includes(lastRequest!)) process.kill(process.pid, 'SIGKILL');
+    if (`${init?.method ?? 'GET'} ${url instanceof Request ? url.url : url.toString()}`.includes(lastRequest!))
+      process.kill(process.pid, 'SIGKILL');
     return response;
   },
 });

@@ -1,11 +1,11 @@
-import { nautilHome } from '@nautil/store';
-import { freePort } from '@nautil/store/process';
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { nautilHome } from '@nautil/store';
+import { freePort } from '@nautil/store/process';
 
 /**
  * A real MLflow server for tests, on a free port, with its data in a temporary folder that `remove` deletes. It can be

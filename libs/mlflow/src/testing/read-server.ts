@@ -1,8 +1,8 @@
-import { jsonParser } from '@nautil/store';
 import { Type } from '@sinclair/typebox';
+import { jsonParser } from '@nautil/store';
 import { allPages, nextPageToken } from '../client/all-pages.js';
-import { fromWireMetric, wireMetric, type Metric } from '../client/metric.js';
-import { noContent, type MlflowClient } from '../client/mlflow-client.js';
+import { fromWireMetric, type Metric, wireMetric } from '../client/metric.js';
+import { type MlflowClient, noContent } from '../client/mlflow-client.js';
 
 // What tests observe on an MLflow server and the product never reads.
 

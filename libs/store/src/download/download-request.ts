@@ -1,8 +1,8 @@
 import { defineError } from '@nautil/contracts';
 import { classifyResponse } from '../http/classify-response.js';
-import { networkFetch, type Fetch } from '../http/network-fetch.js';
-import { RetryableError } from '../http/retryable-error.js';
 import { withIdleTimeout } from '../http/idle-timeout.js';
+import { type Fetch, networkFetch } from '../http/network-fetch.js';
+import { RetryableError } from '../http/retryable-error.js';
 import { withRetries } from '../http/with-retries.js';
 
 /** A download that did not finish. The bytes that arrived are kept, and the next download resumes from them. */

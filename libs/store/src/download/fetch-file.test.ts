@@ -1,15 +1,15 @@
-import { expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
 import { sha256Of } from '../digest.js';
-import { ChecksumMismatch, fetchFile, type FetchOptions } from './fetch-file.js';
-import { DownloadFailed } from './download-request.js';
 import { startFileServer } from '../testing/file-server.js';
 import { startProgram } from '../testing/start-program.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
+import { DownloadFailed } from './download-request.js';
+import { ChecksumMismatch, fetchFile, type FetchOptions } from './fetch-file.js';
 
 const folder = temporaryFolder();
 const content = randomBytes(300_000);

@@ -1,24 +1,24 @@
-import { defineError, type FileRef } from '@nautil/contracts';
-import { Type } from '@sinclair/typebox';
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { Type } from '@sinclair/typebox';
+import { defineError, type FileRef } from '@nautil/contracts';
 import { fileRef, sha256Of } from '../digest.js';
 import { explainWriteError, formatBytes } from '../disk-full.js';
 import { withIdleTimeout } from '../http/idle-timeout.js';
-import { networkFetch, type Fetch } from '../http/network-fetch.js';
+import { type Fetch, networkFetch } from '../http/network-fetch.js';
 import { RetryableError } from '../http/retryable-error.js';
 import { withRetries } from '../http/with-retries.js';
 import { jsonParser } from '../json-parser.js';
-import { withLock } from '../with-lock.js';
 import { nautilHome } from '../package-root.js';
+import { withLock } from '../with-lock.js';
 import { syncFolder, writeFileAtomic } from '../write-file-atomic.js';
 import {
-  downloadFailure,
   DownloadFailed,
+  downloadFailure,
+  type DownloadRequest,
   idleTimeoutOf,
   requireHttp,
   responseFailure,
-  type DownloadRequest,
 } from './download-request.js';
 
 /** A downloaded file does not have the expected content; nothing of it was kept. */

@@ -1,13 +1,13 @@
-import { afterAll, beforeEach, expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { fetchFromHub, HubRefused, HubUnavailable, type HubFetchOptions } from './fetch-from-hub.js';
+import { afterAll, beforeEach, expect, test } from '@jest/globals';
 import { cachedSnapshot, hubRepositoryFolder, isHubName } from '../hub-cache.js';
-import { startHubServer, type HubContent, type HubServer } from '../testing/hub-server.js';
+import { type HubContent, type HubServer, startHubServer } from '../testing/hub-server.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
+import { fetchFromHub, type HubFetchOptions, HubRefused, HubUnavailable } from './fetch-from-hub.js';
 
 const folder = temporaryFolder();
 const weights = randomBytes(300_000);
@@ -93,8 +93,8 @@ test('an interrupted download is resumed by the next, and refs/main is written w
   const kept = statSync(join(root, 'blobs', incomplete)).size;
   expect(kept).toBeGreaterThan(0);
 
-  const { folder } = await fetchTiny();
-  expect(readFileSync(join(folder, 'model.safetensors'))).toEqual(weights);
+  const snapshot = await fetchTiny();
+  expect(readFileSync(join(snapshot.folder, 'model.safetensors'))).toEqual(weights);
   expect(server.requests.at(-1)?.range).toBe(`bytes=${kept}-`);
   expect(readdirSync(join(root, 'blobs')).filter((name) => name.includes('incomplete'))).toEqual([]);
 });

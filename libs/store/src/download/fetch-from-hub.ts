@@ -1,19 +1,20 @@
-import type { ListFileEntry } from '@huggingface/hub';
-import { defineError, type NautilErrorOptions } from '@nautil/contracts';
-import { Type } from '@sinclair/typebox';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, readFile, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { isNativeError } from 'node:util/types';
+import type { ListFileEntry } from '@huggingface/hub';
+import { Type } from '@sinclair/typebox';
+import { defineError, type NautilErrorOptions } from '@nautil/contracts';
+import { environmentVariable } from '../environment-variable.js';
 import { withIdleTimeout } from '../http/idle-timeout.js';
 import { networkFetch } from '../http/network-fetch.js';
 import { RetryableError } from '../http/retryable-error.js';
 import { withRetries } from '../http/with-retries.js';
-import { hubCacheFolder, hubHome, hubRepositoryFolder, type HubRepository } from '../hub-cache.js';
+import { hubCacheFolder, hubHome, type HubRepository, hubRepositoryFolder } from '../hub-cache.js';
 import { jsonValidator } from '../json-parser.js';
 import { writeFileAtomic } from '../write-file-atomic.js';
-import { DownloadFailed, idleTimeoutOf, type DownloadRequest } from './download-request.js';
+import { DownloadFailed, type DownloadRequest, idleTimeoutOf } from './download-request.js';
 import { fetchFile } from './fetch-file.js';
 
 /** The hub could not be used: offline mode is set, it cannot be reached, or it failed. The cache may still have the files. */
@@ -73,7 +74,7 @@ export async function fetchFromHub(options: HubFetchOptions): Promise<HubSnapsho
   const root = hubRepositoryFolder(repository, cache);
   const folder = join(root, 'snapshots', revision);
 
-  const chosen = choose([...files.keys()]).map((path) => files.get(path)!);
+  const chosen = choose([...files.keys()]).flatMap((path) => files.get(path) ?? []);
   const totalBytes = chosen.reduce((sum, { size }) => sum + size, 0);
   let doneBytes = 0;
   let fetchedBytes = 0;
@@ -95,11 +96,13 @@ export async function fetchFromHub(options: HubFetchOptions): Promise<HubSnapsho
 
 /** The hub that HF_ENDPOINT names, or Hugging Face's own. */
 export function hubEndpoint(): string {
-  return (process.env['HF_ENDPOINT'] || 'https://huggingface.co').replace(/\/+$/, '');
+  return (environmentVariable('HF_ENDPOINT') ?? 'https://huggingface.co').replace(/\/+$/, '');
 }
 
 const isOffline = (): boolean =>
-  /^(?:1|on|yes|true)$/i.test(process.env['HF_HUB_OFFLINE'] || process.env['TRANSFORMERS_OFFLINE'] || '');
+  /^(?:1|on|yes|true)$/i.test(
+    environmentVariable('HF_HUB_OFFLINE') ?? environmentVariable('TRANSFORMERS_OFFLINE') ?? '',
+  );
 
 const validateEntry = jsonValidator(
   Type.Object({
@@ -208,7 +211,9 @@ async function connect(
           url,
           to,
           headers,
-          ...(file.lfs ? { sha256: file.lfs.oid } : { verify: (path) => gitHashProblem(path, file) }),
+          ...(file.lfs
+            ? { sha256: file.lfs.oid }
+            : { verify: (downloaded: string) => gitHashProblem(downloaded, file) }),
           onProgress,
         });
       } catch (error) {
@@ -247,9 +252,10 @@ async function gitHashProblem(path: string, { oid, size }: ListFileEntry): Promi
 
 /** Finds the token where Hugging Face's libraries look for it. */
 async function findToken(): Promise<string | undefined> {
-  const { HF_TOKEN: token, HF_TOKEN_PATH: path } = process.env;
-  const found = token || (await readFile(path || join(hubHome(), 'token'), 'utf8').catch(() => ''));
-  return found.trim() || undefined;
+  const file = environmentVariable('HF_TOKEN_PATH') ?? join(hubHome(), 'token');
+  const found = environmentVariable('HF_TOKEN') ?? (await readFile(file, 'utf8').catch(() => ''));
+  const token = found.trim();
+  return token === '' ? undefined : token;
 }
 
 /** Links a path of a snapshot to a blob, with a relative link so that the cache can be moved. */
@@ -257,8 +263,8 @@ async function linkToBlob(blob: string, place: string): Promise<void> {
   await mkdir(dirname(place), { recursive: true });
   if ((await sizeOf(place)) === (await sizeOf(blob))) return;
   await rm(place, { force: true });
-  await symlink(relative(dirname(place), blob), place).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EEXIST') throw error; // another process was faster
+  await symlink(relative(dirname(place), blob), place).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // another process was faster
   });
 }
 

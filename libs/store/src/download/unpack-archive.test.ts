@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
 import {
   createWriteStream,
   existsSync,
@@ -8,11 +8,11 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { gzipSync } from 'node:zlib';
-import { pack, type Header } from 'tar-stream';
+import { expect, test } from '@jest/globals';
+import { type Header, pack } from 'tar-stream';
 import { temporaryFolder } from '../testing/temporary-folder.js';
 import { BadArchive, unpackArchive, type UnpackOptions } from './unpack-archive.js';
 
@@ -84,7 +84,7 @@ test.each([
   expect(readFileSync(join(to, 'empty'), 'utf8')).toBe('');
 });
 
-test('a gz of one file becomes that file', async () => {
+test('a gz file becomes the single file that it holds', async () => {
   const path = newPath('.tsv');
   writeFileSync(path, 'text\t1\n'.repeat(1000));
   const archive = gzip(path);
@@ -129,16 +129,16 @@ test('a decompression bomb is refused before it fills the disk', async () => {
   expect(await refused(await writeTar(...three), { maxFiles: 2 })).toContain('more than 2 files');
 });
 
-test('a name that is given twice is refused', async () => {
+test('a duplicate name is refused', async () => {
   expect(await refused(await writeTar({ name: 'a', content: '1' }, { name: './a', content: '2' }))).toContain(
-    'in it twice',
+    'contains ./a twice',
   );
   expect(await refused(await writeTar({ name: 'a', content: '1' }, { name: 'a/b', content: '2' }))).toContain(
     'as a file and as a folder',
   );
 });
 
-test('an archive that is cut off or changed is refused', async () => {
+test('an incomplete or modified archive is refused', async () => {
   const tar = await writeTar({ name: 'a', content: 'x'.repeat(5000) });
   const cut = newPath('.tar');
   writeFileSync(cut, readFileSync(tar).subarray(0, 3000));
@@ -152,21 +152,21 @@ test('an archive that is cut off or changed is refused', async () => {
   zip[zip.indexOf('long')] = 0x4c;
   const changed = newPath('.zip');
   writeFileSync(changed, zip);
-  expect(await refused(changed)).toContain('a is broken: its checksum is wrong');
+  expect(await refused(changed)).toContain('a is damaged: its checksum is wrong');
 
   const text = newPath('.zip');
   writeFileSync(text, 'not an archive');
   expect(await refused(text)).toContain('is not a tar, zip or gzip file');
 });
 
-test('a folder that is there is not written into, nor through a link', async () => {
+test('an existing folder is not written to, not even through a link', async () => {
   const archive = await writeTar(...three);
   const full = newPath('');
   mkdirSync(full);
   writeFileSync(join(full, 'mine'), 'x');
-  await expect(unpackArchive({ archive, to: full })).rejects.toThrow('is there already');
+  await expect(unpackArchive({ archive, to: full })).rejects.toThrow('already exists');
   const link = newPath('');
   symlinkSync(full, link);
-  await expect(unpackArchive({ archive, to: link })).rejects.toThrow('is there already');
+  await expect(unpackArchive({ archive, to: link })).rejects.toThrow('already exists');
   expect(readdirSync(full)).toEqual(['mine']);
 });

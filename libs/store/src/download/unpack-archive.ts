@@ -1,4 +1,3 @@
-import { defineError, NautilError } from '@nautil/contracts';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -7,21 +6,25 @@ import { pipeline } from 'node:stream/promises';
 import { isNativeError } from 'node:util/types';
 import { crc32, createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
-import { openPromise, type Entry } from 'yauzl';
+import { type Entry, openPromise } from 'yauzl';
+import { defineError, NautilError } from '@nautil/contracts';
 import { explainWriteError, formatBytes } from '../disk-full.js';
 import { syncFolder, temporaryBeside } from '../write-file-atomic.js';
 
-/** An archive that is broken, or would write where or what it must not; nothing of it was kept. */
+/** An archive is damaged or unsafe; nothing of it was kept. */
 export class BadArchive extends defineError('BadArchive', 'data') {}
 
 export interface UnpackOptions {
-  /** A tar, tar.gz, zip or gz file; its content decides, not its name. */
+  /** A tar, tar.gz, zip or gz file, recognized by its content rather than its name. */
   archive: string;
 
-  /** The folder to make. It must not be there yet. */
+  /** The folder to create. It must not exist yet. */
   to: string;
 
-  /** All files together; default 200 times the archive and 100 MB more, which text stays far below and a bomb exceeds. */
+  /**
+   * Limit for all files together; default 200 times the size of the archive plus 100 MB. Text stays far below that, a
+   * decompression bomb exceeds it.
+   */
   maxBytes?: number;
 
   /** Default 1,000,000. */
@@ -31,8 +34,8 @@ export interface UnpackOptions {
 }
 
 /**
- * Unpacks an archive into a new folder, whole or not at all. Refuses names that lead out of the folder, links, devices,
- * names given twice, and more bytes or files than allowed. A gz that holds no tar becomes one file without `.gz`.
+ * Unpacks an archive into a new folder, completely or not at all. It refuses paths outside the folder, links, devices, duplicate
+ * names, and more bytes or files than allowed. A gz file that holds no tar becomes one file, without the ending `.gz`.
  *
  * @returns the files' paths inside `to`, sorted by code unit
  * @throws BadArchive, DiskFull
@@ -49,14 +52,17 @@ export async function unpackArchive(options: UnpackOptions): Promise<string[]> {
     await mkdir(temporary, { recursive: true });
     const kind = await kindOf(archive);
     if (kind === undefined) {
-      throw new BadArchive(`${archive} is not a tar, zip or gzip file`, { hint: 'give a folder, or unpack it first' });
+      throw new BadArchive(`${archive} is not a tar, zip or gzip file`, {
+        hint: 'pass a folder, or unpack the file first',
+      });
     }
     if (kind === 'zip') await unpackZip(archive, files, signal);
     else if (kind === 'tar') await unpackTar(archive, createReadStream(archive), files, signal);
     else if (await holdsTar(archive)) await unpackTar(archive, gunzip(archive), files, signal);
     else await files.write(basename(archive).replace(/\.gz$/i, '') || 'content', gunzip(archive), signal);
-    await rename(temporary, to).catch((error: NodeJS.ErrnoException) => {
-      throw error.code === 'ENOTEMPTY' || error.code === 'ENOTDIR' ? new BadArchive(`${to} is there already`) : error;
+    await rename(temporary, to).catch((error: unknown) => {
+      const code = codeOf(error);
+      throw code === 'ENOTEMPTY' || code === 'ENOTDIR' ? new BadArchive(`${to} already exists`) : error;
     });
     await syncFolder(dirname(to));
     return files.names.sort();
@@ -66,7 +72,7 @@ export async function unpackArchive(options: UnpackOptions): Promise<string[]> {
     const explained = await explainWriteError(error, to);
     if (explained !== error || !isContentError(error)) throw explained;
     throw new BadArchive(`${archive} cannot be unpacked: ${(error as Error).message}`, {
-      hint: 'it is broken, cut off or malicious: get it again and compare its checksum',
+      hint: 'it is damaged, incomplete or malicious: download it again and compare its checksum',
       cause: error,
     });
   } finally {
@@ -74,10 +80,12 @@ export async function unpackArchive(options: UnpackOptions): Promise<string[]> {
   }
 }
 
-/** Errors of zlib, tar-stream and yauzl tell of the content; those of the file system have a system call. */
+const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
+
+/** Errors of zlib, tar-stream and yauzl concern the content; those of the file system name a system call. */
 const isContentError = (error: unknown): boolean => isNativeError(error) && !('syscall' in error);
 
-/** Whether a file is one that `unpackArchive` unpacks, or has the name of an archive, which it then says is none. */
+/** Whether `unpackArchive` should handle a file: it is an archive, or its name says so, and the error then explains why not. */
 export async function isArchive(file: string): Promise<boolean> {
   return /\.(?:tar|tgz|zip|gz|bz2|xz|7z|rar|zst)$/i.test(file) || (await kindOf(file)) !== undefined;
 }
@@ -111,14 +119,14 @@ async function holdsTar(archive: string): Promise<boolean> {
 /** The content of a gzip file. */
 function gunzip(archive: string): Readable {
   const content = createGunzip();
-  pipeline(createReadStream(archive), content).catch(() => {}); // whoever reads the content gets the error
+  pipeline(createReadStream(archive), content).catch(() => undefined); // the reader of the content gets the error
   return content;
 }
 
 async function unpackTar(archive: string, content: Readable, files: NewFiles, signal?: AbortSignal): Promise<void> {
   const entries = extract();
   const reading = pipeline(content, entries, { signal });
-  reading.catch(() => {}); // the loop below throws the same
+  reading.catch(() => undefined); // the loop below throws the same error
   for await (const entry of entries) {
     const { name, type } = entry.header;
     if (type === 'directory') await files.makeFolder(name);
@@ -143,7 +151,7 @@ async function unpackZip(archive: string, files: NewFiles, signal?: AbortSignal)
       if (fileName.endsWith('/')) await files.makeFolder(fileName);
       else {
         const sum = await files.write(fileName, await zip.openReadStreamPromise(entry), signal);
-        if (sum !== entry.crc32) throw new BadArchive(`${archive}: ${fileName} is broken: its checksum is wrong`);
+        if (sum !== entry.crc32) throw new BadArchive(`${archive}: ${fileName} is damaged: its checksum is wrong`);
       }
     }
   } finally {
@@ -153,7 +161,7 @@ async function unpackZip(archive: string, files: NewFiles, signal?: AbortSignal)
 
 const isZipLink = (entry: Entry): boolean => ((entry.externalFileAttributes >>> 16) & 0o170000) === 0o120000;
 
-/** The files that come out of one archive, with what it may not do. */
+/** Writes the files of one archive, and enforces the limits. */
 class NewFiles {
   readonly names: string[] = [];
   readonly #archive: string;
@@ -174,12 +182,12 @@ class NewFiles {
     await this.#make(this.#pathOf(name), name);
   }
 
-  /** Writes one file and gives the CRC-32 of its content. */
+  /** Writes one file and returns the CRC-32 of its content. */
   async write(name: string, content: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<number> {
     const path = this.#pathOf(name);
     await this.#make(dirname(path), name);
-    const file = await open(path, 'wx').catch((error: NodeJS.ErrnoException) => {
-      throw error.code === 'EEXIST' ? new BadArchive(`${this.#archive}: ${name} is in it twice`) : error;
+    const file = await open(path, 'wx').catch((error: unknown) => {
+      throw codeOf(error) === 'EEXIST' ? new BadArchive(`${this.#archive} contains ${name} twice`) : error;
     });
     let sum = 0;
     try {
@@ -189,7 +197,7 @@ class NewFiles {
         if (this.#bytes > this.#maxBytes) {
           throw new BadArchive(
             `${this.#archive} unpacks to more than ${formatBytes(this.#maxBytes)}: it may be a decompression bomb`,
-            { hint: 'if it is what you expect, unpack it yourself and give the folder' },
+            { hint: 'if you trust it, unpack it yourself and pass the folder' },
           );
         }
         sum = crc32(chunk, sum);
@@ -203,9 +211,9 @@ class NewFiles {
   }
 
   async #make(folder: string, name: string): Promise<void> {
-    await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
-      const taken = error.code === 'EEXIST' || error.code === 'ENOTDIR';
-      throw taken ? new BadArchive(`${this.#archive}: ${name} is in it as a file and as a folder`) : error;
+    await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+      const taken = codeOf(error) === 'EEXIST' || codeOf(error) === 'ENOTDIR';
+      throw taken ? new BadArchive(`${this.#archive} contains ${name} as a file and as a folder`) : error;
     });
   }
 
@@ -218,7 +226,7 @@ class NewFiles {
     const unsafe = name.startsWith('/') || name.includes('\0') || /^[A-Za-z]:/.test(name) || parts.includes('..');
     if (unsafe) {
       throw new BadArchive(`${this.#archive}: ${JSON.stringify(name)} would be written outside its folder`, {
-        hint: 'the archive is malicious or made by a careless program; do not use it',
+        hint: 'the archive is malicious, or a faulty program made it; do not use it',
       });
     }
     return join(this.#folder, ...parts.filter((part) => part !== '' && part !== '.'));

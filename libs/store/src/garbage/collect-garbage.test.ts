@@ -1,14 +1,14 @@
-import { beforeEach, expect, test } from '@jest/globals';
-import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { beforeEach, expect, test } from '@jest/globals';
 import { claimFence } from '../claim-fence.js';
-import { collectGarbage, type GarbageOptions } from './collect-garbage.js';
 import { fileRef } from '../digest.js';
 import { stageOutput } from '../stage-output.js';
 import { Store } from '../store.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
 import { writeFileAtomic } from '../write-file-atomic.js';
+import { collectGarbage, type GarbageOptions } from './collect-garbage.js';
 
 const root = temporaryFolder();
 const day = 24 * 3600 * 1000;
@@ -23,7 +23,7 @@ beforeEach(() => {
 const collect = (o: Partial<GarbageOptions> = {}) =>
   collectGarbage({ home, usedBeforeMs: Date.now() - 30 * day, reasonToKeep: async () => undefined, ...o });
 
-/** Gives everything below a path another age. */
+/** Sets the age of everything below a path. */
 function age(path: string, days: number): void {
   const time = new Date(Date.now() - days * day);
   if (statSync(path).isDirectory()) for (const name of readdirSync(path)) age(join(path, name), days);
@@ -51,7 +51,7 @@ function run(name: string, days: number): string {
   return folder;
 }
 
-test('what was not used for so long is removed, with its size, and is made again when it is wanted', async () => {
+test('unused outputs and objects are removed, with their sizes, and made again when they are needed', async () => {
   const { output: old } = await output('old', 'four');
   age(join(store.root, 'stages'), 31);
   await output('young');
@@ -75,7 +75,7 @@ test('what was not used for so long is removed, with its size, and is made again
   expect(readFileSync((await store.put(Buffer.from('old object'), 'train.tsv')).path, 'utf8')).toBe('old object');
 });
 
-test('using it makes it young again', async () => {
+test('using an output or object makes it recent again', async () => {
   await output('used');
   const object = await store.put(Buffer.from('used'), 'name');
   age(store.root, 31);
@@ -85,7 +85,7 @@ test('using it makes it young again', async () => {
   expect(existsSync(object.path)).toBe(true);
 });
 
-test('an old run goes without its model; one that is needed stays, with all that was used since it began', async () => {
+test('of an old run only the model is kept; an open run is kept with everything that was used since it started', async () => {
   await output('before');
   age(join(store.root, 'stages'), 90);
   await output('during');
@@ -107,7 +107,7 @@ test('an old run goes without its model; one that is needed stays, with all that
   expect(existsSync(ended)).toBe(false);
 });
 
-test('a run that only waits to be sent keeps its folder, and nothing else', async () => {
+test('a run that only waits to be sent keeps its folder but not the outputs of its stages', async () => {
   await output('used by it');
   age(join(store.root, 'stages'), 40);
   const folder = run('unsent', 50);
@@ -118,26 +118,26 @@ test('a run that only waits to be sent keeps its folder, and nothing else', asyn
   expect(readdirSync(folder)).toContain('training');
 });
 
-test('a folder that a running process has claimed stays, however old', async () => {
+test('a folder that a running process has claimed is kept, however old it is', async () => {
   const folder = run('claimed', 50);
   await claimFence(join(folder, 'training'));
   age(folder, 50);
   const { removed, kept } = await collect();
   expect(removed).toEqual([]);
-  expect(kept).toEqual([{ path: folder, why: `process ${process.pid} works in it` }]);
+  expect(kept).toEqual([{ path: folder, why: `process ${process.pid} is using it` }]);
 });
 
-test('a run that somebody goes on with during the collection stays', async () => {
+test('a run that is resumed during the collection is kept', async () => {
   const folder = run('resumed', 50);
-  let asked = 0;
+  let calls = 0;
   const { removed } = await collect({
-    reasonToKeep: async () => (asked++ === 0 ? undefined : { why: 'open', needsStages: true }),
+    reasonToKeep: async () => (calls++ === 0 ? undefined : { why: 'open', needsStages: true }),
   });
-  expect([asked, removed]).toEqual([2, []]);
+  expect([calls, removed]).toEqual([2, []]);
   expect(readdirSync(folder)).toContain('training');
 });
 
-test('a stage that is being made is left alone', async () => {
+test('a stage whose output is being made is left alone', async () => {
   let release = () => {};
   const released = new Promise<void>((resolve) => (release = resolve));
   const making = stageOutput(
@@ -157,11 +157,11 @@ test('a stage that is being made is left alone', async () => {
   expect(existsSync((await making).output.path)).toBe(true);
 });
 
-test('of collections that race with stages and objects, none takes what has just been given', async () => {
-  let going = true;
+test('a collection that races with stages and objects never removes what was just returned', async () => {
+  const collection = new AbortController();
   const collecting = (async () => {
     let count = 0;
-    while (going) count += (await collect({ usedBeforeMs: Date.now() - 10_000 })).removed.length;
+    while (!collection.signal.aborted) count += (await collect({ usedBeforeMs: Date.now() - 10_000 })).removed.length;
     return count;
   })();
   let [made, reused] = [0, 0];
@@ -177,7 +177,7 @@ test('of collections that race with stages and objects, none takes what has just
       await sleep(Math.random() * 8);
     }
   } finally {
-    going = false;
+    collection.abort();
   }
   expect(await collecting).toBeGreaterThan(20);
   expect(Math.min(made, reused)).toBeGreaterThan(5);

@@ -1,13 +1,15 @@
 import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Type } from '@sinclair/typebox';
 import { fenceHolder } from '../claim-fence.js';
-import { measureFolder } from './measure-folder.js';
-import { LockTimeout, withLock } from '../with-lock.js';
+import { jsonParser } from '../json-parser.js';
 import { nautilHome } from '../package-root.js';
 import { runsFolder } from '../run-folder.js';
 import { Store } from '../store.js';
+import { LockTimeout, withLock } from '../with-lock.js';
+import { measureFolder } from './measure-folder.js';
 
-/** The folder of a run, as far as it is known without the libraries that made it. */
+/** The folder of a run, as far as this library can read it. */
 export interface FoundRun {
   folder: string;
 
@@ -15,11 +17,11 @@ export interface FoundRun {
   workflowId?: string;
 }
 
-/** Why a run stays although nobody has touched it for long. */
+/** Why an old run is kept. */
 export interface ReasonToKeep {
   why: string;
 
-  /** Whether it may still read what stages made for it; a run that only waits to be sent to MLflow doesn't. */
+  /** Whether it may still read the outputs of its stages. A run that only waits to be sent to MLflow does not. */
   needsStages: boolean;
 }
 
@@ -27,16 +29,16 @@ export interface GarbageOptions {
   /** State folder; see nautilHome. */
   home?: string;
 
-  /** What was used after this moment stays, in milliseconds since the epoch. */
+  /** Everything that was used after this moment is kept; milliseconds since the epoch. */
   usedBeforeMs: number;
 
-  /** Asked about each run that is old enough, and again right before it is removed. */
+  /** Called for each run that is old enough, and again just before it is removed. */
   reasonToKeep: (run: FoundRun) => Promise<ReasonToKeep | undefined>;
 
-  /** Also the `model.nemo` in the folders of old runs; default: they stay. */
+  /** Also removes the `model.nemo` in the folders of old runs; default false. */
   models?: boolean | undefined;
 
-  /** Removes nothing; says what would be. */
+  /** Removes nothing, and returns what would be removed. */
   dryRun?: boolean;
   signal?: AbortSignal;
 }
@@ -52,18 +54,18 @@ export interface Garbage {
 export interface CollectedGarbage {
   removed: Garbage[];
 
-  /** Old runs that stay, and why. */
+  /** Old runs that are kept, and why. */
   kept: { path: string; why: string }[];
 
-  /** Nothing that was used since this moment was removed: the oldest run that is kept may need it. */
+  /** Nothing that was used after this moment was removed, because the oldest run that is kept may need it. */
   usedBefore: Date;
 }
 
 /**
- * Removes what no run needs: outputs of stages, objects, and the folders of runs that ended. Everything goes by last use; what
- * an open run has used is younger than that run, so nothing younger than the oldest run that stays is removed.
+ * Removes outputs of stages, objects, and the folders of ended runs when they have not been used for long. An open run has used
+ * its files after it started, so nothing is removed that was used after the start of the oldest run that is kept.
  *
- * It may run beside workers: the output of a stage, once found, is there, or is made again.
+ * It is safe while workers run: an output that a stage has found stays, or is made again.
  */
 export async function collectGarbage(options: GarbageOptions): Promise<CollectedGarbage> {
   const { home = nautilHome(), usedBeforeMs, dryRun = false, signal } = options;
@@ -93,7 +95,7 @@ export async function collectGarbage(options: GarbageOptions): Promise<Collected
     signal?.throwIfAborted();
     const rest = await removableIn(run.folder, options.models ?? false);
     if (rest.length === 0) continue;
-    if (!dryRun && (await reasonOf(run, options)) !== undefined) continue; // somebody has gone on with it meanwhile
+    if (!dryRun && (await reasonOf(run, options)) !== undefined) continue; // the run was resumed in the meantime
     let sizeBytes = 0;
     for (const path of rest) {
       sizeBytes += (await measureFolder(path, counted)).sizeBytes;
@@ -115,18 +117,21 @@ async function runsIn(home: string): Promise<OldRun[]> {
   for (const name of await namesIn(runsFolder(home))) {
     const folder = join(runsFolder(home), name);
     const record = join(folder, 'run.json');
-    // Written once, when the run began, and before any stage of it.
-    const begun = await stat(record).catch(() => stat(folder).catch(() => undefined));
-    if (!begun) continue;
+    // run.json is written once, when the run starts, before any of its stages.
+    const started = await stat(record).catch(() => stat(folder).catch(() => undefined));
+    if (!started) continue;
     const { newestMs } = await measureFolder(folder);
-    runs.push({ folder, startedMs: begun.mtimeMs, newestMs: newestMs || begun.mtimeMs, ...(await idIn(record)) });
+    runs.push({ folder, startedMs: started.mtimeMs, newestMs: newestMs || started.mtimeMs, ...(await idIn(record)) });
   }
   return runs;
 }
 
+const parseRun = jsonParser(Type.Object({ workflowId: Type.String() }));
+
 async function idIn(record: string): Promise<{ workflowId?: string }> {
   try {
-    return { workflowId: (JSON.parse(await readFile(record, 'utf8')) as { workflowId: string }).workflowId };
+    const { workflowId } = parseRun(await readFile(record, 'utf8'), record);
+    return { workflowId };
   } catch {
     return {};
   }
@@ -141,7 +146,7 @@ async function reasonOf(
   if ((await measureFolder(run.folder)).newestMs >= usedBeforeMs) return { why: recent, needsStages: true };
   for (const name of ['.', ...(await namesIn(run.folder))]) {
     const pid = await fenceHolder(join(run.folder, name));
-    if (pid !== undefined) return { why: `process ${pid} works in it`, needsStages: true };
+    if (pid !== undefined) return { why: `process ${pid} is using it`, needsStages: true };
   }
   return reasonToKeep(run);
 }
@@ -155,11 +160,11 @@ interface Candidate {
   kind: string;
   path: string;
 
-  /** What its removal gives back. */
+  /** The file or folder whose size is freed. */
   measured: string;
   lastUsedMs(): Promise<number>;
 
-  /** Removes it unless it was used since, or is in use. */
+  /** Removes it, unless it was used after `before` or is in use. */
   remove(before: number): Promise<boolean>;
 }
 
@@ -167,46 +172,46 @@ async function* candidatesIn(store: Store): AsyncGenerator<Candidate> {
   const stages = join(store.root, 'stages');
   for (const stage of await namesIn(stages))
     for (const key of await namesIn(join(stages, stage))) {
-      const place = join(stages, stage, key);
-      // The lock of a place stays: who waits for it must find it.
-      if ((await namesIn(place)).every((name) => name === 'lock')) continue;
-      yield stageCandidate(`stages/${stage}`, place);
+      const folder = join(stages, stage, key);
+      // The lock stays, because other processes may be waiting for it.
+      if ((await namesIn(folder)).every((name) => name === 'lock')) continue;
+      yield stageCandidate(`stages/${stage}`, folder);
     }
   const objects = join(store.root, 'objects');
   for (const prefix of await namesIn(objects)) {
-    if (prefix === 'incoming') continue; // half-written ones go with the next that is put
+    if (prefix === 'incoming') continue; // the next put removes abandoned files there
     for (const sha256 of await namesIn(join(objects, prefix))) yield objectCandidate(store, sha256);
   }
 }
 
-function stageCandidate(kind: string, place: string): Candidate {
-  const record = join(place, 'output.json');
-  const going = join(place, 'output.json.removed');
-  const files = join(place, 'files');
+function stageCandidate(kind: string, folder: string): Candidate {
+  const record = join(folder, 'output.json');
+  const removing = join(folder, 'output.json.removed');
+  const files = join(folder, 'files');
   const lastUsedMs = async (): Promise<number> =>
-    (await mtimeOf(record)) ?? Math.max((await measureFolder(place)).newestMs, (await mtimeOf(place)) ?? 0);
+    (await mtimeOf(record)) ?? Math.max((await measureFolder(folder)).newestMs, (await mtimeOf(folder)) ?? 0);
   const remove = async (before: number): Promise<boolean> => {
     if ((await lastUsedMs()) >= before) return false;
-    // NOTE: readers take no lock. They touch the record after having read it: either the touch comes before it is renamed, and
-    // is seen here, or it fails, and the reader waits for the lock.
-    const hadRecord = await rename(record, going).then(
+    // NOTE: readers take no lock. They touch the record after reading it. Either they touch it before we rename it, and we see
+    // that below, or the touch fails and the reader waits for the lock.
+    const hadRecord = await rename(record, removing).then(
       () => true,
       () => false,
     );
-    if (hadRecord && ((await mtimeOf(going)) ?? 0) >= before) {
-      await rename(going, record);
+    if (hadRecord && ((await mtimeOf(removing)) ?? 0) >= before) {
+      await rename(removing, record);
       return false;
     }
     await rm(files, { recursive: true, force: true });
-    await rm(going, { force: true });
+    await rm(removing, { force: true });
     return true;
   };
   return {
     kind,
-    path: place,
-    measured: place,
+    path: folder,
+    measured: folder,
     lastUsedMs,
-    remove: (before) => whenFree(() => withLock(join(place, 'lock'), () => remove(before), { timeoutMs: 0 })),
+    remove: (before) => whenFree(() => withLock(join(folder, 'lock'), () => remove(before), { timeoutMs: 0 })),
   };
 }
 
@@ -228,7 +233,7 @@ function objectCandidate(store: Store, sha256: string): Candidate {
   };
 }
 
-/** False when somebody else is at work there. */
+/** False when another process holds the lock. */
 async function whenFree(removal: () => Promise<boolean>): Promise<boolean> {
   try {
     return await removal();

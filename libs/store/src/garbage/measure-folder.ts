@@ -5,14 +5,14 @@ export interface Measure {
   files: number;
   sizeBytes: number;
 
-  /** When anything in it was changed last, in milliseconds since the epoch; 0 when there is nothing. */
+  /** When anything in it last changed, in milliseconds since the epoch; 0 when there is nothing. */
   newestMs: number;
 }
 
 /**
- * Adds up a file or a folder; 0 files when it is not there. What comes and goes meanwhile is counted or not.
+ * Measures a file or a folder; 0 files when it does not exist. Files that appear or disappear meanwhile may be counted or not.
  *
- * @param counted - inodes that were counted already: a file under two names takes its room once.
+ * @param counted - inodes that were counted already, because a file with two names uses its space once
  */
 export async function measureFolder(path: string, counted = new Set<string>()): Promise<Measure> {
   const total: Measure = { files: 0, sizeBytes: 0, newestMs: 0 };

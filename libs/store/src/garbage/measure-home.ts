@@ -1,24 +1,24 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { measureFolder } from './measure-folder.js';
 import { nautilHome } from '../package-root.js';
 import { runsFolder } from '../run-folder.js';
+import { measureFolder } from './measure-folder.js';
 
-/** What one kind of thing takes of the disk. */
+/** Disk usage of one kind of data. */
 export interface StoredKind {
   /** `objects`, `stages/tokenize`, `runs`, `models`, … */
   kind: string;
   path: string;
 
-  /** Objects, stage outputs or runs; files of what is not counted otherwise. */
+  /** Number of objects, stage outputs or runs; for other kinds, of files. */
   count: number;
   sizeBytes: number;
 
-  /** True for what a garbage collection may remove, in time. */
+  /** True when a garbage collection may remove it. */
   collectable: boolean;
 }
 
-/** What the state folder holds, by kind, the largest first. */
+/** Disk usage of the state folder by kind, the largest first. */
 export async function measureHome(home: string = nautilHome()): Promise<StoredKind[]> {
   const kinds: StoredKind[] = [];
   const counted = new Set<string>();

@@ -40,6 +40,8 @@ const neverConnected = new Set([
 
 /** NOTE: the AggregateError of a host that has an IPv4 and an IPv6 address has a code and no message. */
 function deepestReason(chain: readonly SystemError[]): string {
-  const reasons = chain.map(({ message, code }) => message || code || '').filter((reason) => reason !== '');
+  const reasons = chain
+    .map(({ message, code = '' }) => (message === '' ? code : message))
+    .filter((reason) => reason !== '');
   return reasons.at(-1) ?? 'the connection failed';
 }

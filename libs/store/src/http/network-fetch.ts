@@ -1,3 +1,5 @@
+import { environmentVariable } from '../environment-variable.js';
+
 /** The part of `fetch` that Nautil uses, so that a caller can bring its own. */
 export type Fetch = (
   url: string,
@@ -13,10 +15,14 @@ export type Fetch = (
 /** `fetch` through the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name; Node's own fetch ignores them. */
 export async function networkFetch(): Promise<Fetch> {
   const proxyVariables = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
-  if (!proxyVariables.some((name) => process.env[name])) {
-    return (url, options) => fetch(url, options as RequestInit);
+  if (!proxyVariables.some((name) => environmentVariable(name) !== undefined)) {
+    return (url, options) => fetch(url, options);
   }
   const undici = await import('undici');
   const dispatcher = new undici.EnvHttpProxyAgent();
-  return (url, options) => undici.fetch(url, { ...options, dispatcher }) as unknown as Promise<Response>;
+  return async (url, options) => {
+    // undici's Response and Node's have the same interface and are different classes.
+    const response: unknown = await undici.fetch(url, { ...options, dispatcher });
+    return response as Response;
+  };
 }

@@ -95,7 +95,7 @@ test('a silent server and an aborting caller end a request with their own reason
     message: 'the server sent nothing for 0.1 s',
   });
   const signal = AbortSignal.abort(new Error('cancelled'));
-  const request = ({ signal }: { signal: AbortSignal }): Promise<void> =>
-    signal.aborted ? Promise.reject(new Error('aborted')) : Promise.resolve();
+  const request = (idle: { signal: AbortSignal }): Promise<void> =>
+    idle.signal.aborted ? Promise.reject(new Error('aborted')) : Promise.resolve();
   await expect(withIdleTimeout({ timeoutMs: 1000, signal }, request)).rejects.toThrow('cancelled');
 });

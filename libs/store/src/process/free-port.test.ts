@@ -1,6 +1,6 @@
-import { afterAll, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
+import { afterAll, expect, test } from '@jest/globals';
 import { freePort, isPortFree } from './free-port.js';
 
 const servers: Server[] = [];

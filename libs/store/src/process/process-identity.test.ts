@@ -1,15 +1,15 @@
-import { expect, test } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
+import { expect, test } from '@jest/globals';
 import { hasEnded, identityOf, pidOf, thisProcess } from './process-identity.js';
 
-test('this process runs, and one that was waited for has ended', () => {
+test('this process is running, and a child that has exited has ended', () => {
   expect(hasEnded(thisProcess)).toBe(false);
   expect(identityOf(process.pid)).toBe(thisProcess);
   expect(pidOf(thisProcess)).toBe(process.pid);
   expect(identityOf(spawnSync('true').pid)).toBeUndefined();
 });
 
-test('a process whose id was given to another has ended', () => {
+test('a process whose id was reused has ended', () => {
   expect(hasEnded(thisProcess.replace(/\d+$/, '1'))).toBe(true);
 });
 
@@ -21,7 +21,7 @@ const elsewhere = (start: number, length: number): string =>
 test.each([
   ['of another host', 0, 10, false],
   ['of another container', 16, 6, false],
-  ['from before this machine was started again', 10, 6, true],
+  ['from before a reboot of this machine', 10, 6, true],
 ])('a process %s has ended: %s', (_which, start, length, ended) => {
   expect(hasEnded(elsewhere(start, length))).toBe(ended);
 });

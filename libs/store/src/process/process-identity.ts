@@ -3,9 +3,9 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
 /**
- * One process for good, unlike its id, which the system gives out again: `<machine>-<pid>-<start>`, safe in a file name.
- * `machine` tells the host, the boot and the pid namespace, so that a container that shares a folder with another never
- * takes the other's processes for dead, and nobody waits for those that the power took.
+ * Identifies one process forever, unlike its id, which the system reuses: `<machine>-<pid>-<start>`, safe in a file name.
+ * `machine` encodes the host, the boot and the pid namespace. Thus containers that share a folder do not take each other's
+ * processes for dead, and processes from before a reboot count as ended.
  */
 export type ProcessIdentity = string;
 
@@ -13,7 +13,7 @@ const textOf = (read: () => string): string => {
   try {
     return read().trim();
   } catch {
-    return ''; // not Linux: there is no /proc, and the host's name has to do
+    return ''; // not Linux: there is no /proc, so the host name must suffice
   }
 };
 
@@ -22,7 +22,7 @@ const digestOf = (text: string, length: number): string =>
 
 const bootId = textOf(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8'));
 
-/** The same after each boot; without an id of the machine's own, a name that other machines may have too has to do. */
+/** The same after each boot. Without a machine id, the boot id must suffice. */
 const hostId = textOf(() => readFileSync('/etc/machine-id', 'utf8')) || bootId;
 const host = digestOf(`${hostId}\n${hostname()}`, 10);
 const boot = digestOf(bootId, 6);
@@ -34,21 +34,21 @@ const machine =
     6,
   );
 
-/** Start of a process in clock ticks since boot; '0' where the system doesn't tell, undefined when it has ended. */
+/** Start of a process in clock ticks since boot; '0' where the system does not provide it, undefined when it has ended. */
 function startOf(pid: number): string | undefined {
   let stat: string;
   try {
     stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
   } catch {
-    return process.platform !== 'linux' && answersSignals(pid) ? '0' : undefined;
+    return process.platform !== 'linux' && acceptsSignals(pid) ? '0' : undefined;
   }
-  // The second field is the program's name in parentheses and may hold anything, so count from its end.
+  // The second field is the name of the program in parentheses and may contain anything, so count from its end.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const zombie = fields[0] === 'Z' || fields[0] === 'X';
   return zombie ? undefined : fields[19];
 }
 
-function answersSignals(pid: number): boolean {
+function acceptsSignals(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
@@ -70,8 +70,8 @@ export const thisProcess: ProcessIdentity = `${machine}-${process.pid}-${startOf
 export const pidOf = (identity: ProcessIdentity): number => Number(identity.split('-')[1]);
 
 /**
- * Whether the process has certainly ended: it is not there any more, or this machine was started again since. A process of
- * another machine or container can't be seen from here and counts as running.
+ * Whether a process has certainly ended: it does not exist any more, or this machine was rebooted. A process on another machine
+ * or in another container cannot be seen from here and counts as running.
  */
 export function hasEnded(identity: ProcessIdentity): boolean {
   const [itsMachine = ''] = identity.split('-');

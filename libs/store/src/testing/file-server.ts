@@ -1,6 +1,6 @@
-import { afterAll } from '@jest/globals';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { afterAll } from '@jest/globals';
 
 export interface Request {
   range: string | undefined;
@@ -10,7 +10,7 @@ export interface Request {
 export interface FileServer {
   url: string;
 
-  /** What was asked so far. */
+  /** All requests so far. */
   requests: Request[];
 }
 
@@ -19,13 +19,13 @@ export interface Behaviour {
   etag?: string | null;
   lastModified?: string;
 
-  /** Cuts the connection of the n-th answer (from 0) after so many bytes of its body. */
+  /** Closes the connection of the n-th response (from 0) after this many bytes of its body. */
   cutAfter?: (answer: number) => number | undefined;
 
-  /** Stops sending in the n-th answer after so many bytes, and keeps the connection. */
+  /** Stops the n-th response after this many bytes, and keeps the connection open. */
   hangAfter?: (answer: number) => number | undefined;
 
-  /** Another status in place of the n-th answer. */
+  /** Another status for the n-th response. */
   status?: (answer: number) => number | undefined;
 
   ignoreRange?: boolean;
@@ -34,7 +34,7 @@ export interface Behaviour {
 
 const running: { server: Server; sockets: Set<Socket> }[] = [];
 
-// Here, not in startFileServer: tests start their servers inside tests, where Jest takes no hooks.
+// Not in startFileServer, because Jest allows no hooks inside tests, where servers are started.
 afterAll(() => {
   for (const { server, sockets } of running) {
     server.close();
@@ -42,7 +42,7 @@ afterAll(() => {
   }
 });
 
-/** A real HTTP server of one file, with the faults that servers and lines have; closed after the tests. */
+/** A real HTTP server that serves one file with the given faults. It is closed after the tests. */
 export async function startFileServer(behaviour: Behaviour): Promise<FileServer> {
   const requests: Request[] = [];
   const sockets = new Set<Socket>();

@@ -1,4 +1,4 @@
-// Takes a lock, says so, and keeps it until it is killed.
+// Takes a lock, prints `holding`, and holds it until the process is killed.
 import { withLock } from '../with-lock.js';
 
 await withLock(process.argv[2] ?? '', async () => {

@@ -1,28 +1,28 @@
-import { afterAll } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { afterAll } from '@jest/globals';
 
 export interface HubContent {
   /** Files of each repository: `models/OWNER/NAME` or `datasets/OWNER/NAME`. */
   repositories: Record<string, Record<string, string | Buffer>>;
 
-  /** Files of these names are kept in large-file storage, to which the server redirects; default: weights and archives. */
+  /** Files of these names are in large-file storage, to which the server redirects; default: weights and archives. */
   isLarge?: (path: string) => boolean;
 
-  /** Repositories that are shown only to who brings this token. */
+  /** When set, repositories are visible only with this token. */
   token?: string;
 
-  /** What is sent in place of a file's content; its listed hash stays. */
+  /** Content that is sent in place of a file's own; the listed hash stays the same. */
   altered?: Record<string, Buffer>;
 
-  /** Cuts the connection of the n-th answer with a file (from 0) after so many bytes. */
+  /** Closes the connection of the n-th response with a file (from 0) after this many bytes. */
   cutAfter?: (answer: number, path: string) => number | undefined;
 
-  /** Another status in place of the n-th answer of the API (from 0). */
+  /** Another status for the n-th response of the API (from 0). */
   apiStatus?: (answer: number) => number | undefined;
 
-  /** A path that the listing has besides. */
+  /** An additional path in the listing. */
   extraPath?: string;
 }
 
@@ -36,10 +36,10 @@ export interface HubServer {
   /** For HF_ENDPOINT. */
   url: string;
 
-  /** All that was asked so far. */
+  /** All requests so far. */
   requests: HubRequest[];
 
-  /** Ends it before the end of the tests: the hub can't be reached any more. */
+  /** Stops the server before the end of the tests, so that the hub cannot be reached. */
   stop: () => void;
 }
 
@@ -131,7 +131,7 @@ export async function startHubServer(content: HubContent): Promise<HubServer> {
 const sha256 = (body: Buffer): string => createHash('sha256').update(body).digest('hex');
 const gitHash = (body: Buffer): string => createHash('sha1').update(`blob ${body.length}\0`).update(body).digest('hex');
 
-/** A commit's name follows from its content. */
+/** The id of a commit depends on its content. */
 const revisionOf = (files: Record<string, string | Buffer>): string =>
   createHash('sha1')
     .update(

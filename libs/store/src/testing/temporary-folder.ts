@@ -1,7 +1,7 @@
-import { afterAll } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from '@jest/globals';
 
 /** A folder for the tests of one file, removed after them. */
 export function temporaryFolder(): string {

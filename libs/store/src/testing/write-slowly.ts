@@ -1,4 +1,4 @@
-// Starts to write a file, says so when half of it is on disk, and waits to be killed.
+// Starts to write a file, prints `half` when half of it is on disk, and waits to be killed.
 import { writeFileAtomic } from '../write-file-atomic.js';
 
 await writeFileAtomic(

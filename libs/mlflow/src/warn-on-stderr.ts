@@ -1,0 +1,4 @@
+/** The default for callers that do not handle warnings themselves. */
+export const warnOnStderr = (message: string): void => {
+  process.stderr.write(`${message}\n`);
+};
