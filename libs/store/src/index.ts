@@ -12,4 +12,3 @@ export { Store } from './store.js';
 export { withLock } from './with-lock.js';
 export { defaultFolder, isCheckout, nautilHome, packageRoot } from './package-root.js';
 export { writeFileAtomic, type WriteOptions } from './write-file-atomic.js';
-export { cachedSnapshot, hubCacheFolder, hubRepositoryFolder, isHubName, type HubRepository } from './hub-cache.js';

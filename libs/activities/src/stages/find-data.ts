@@ -4,8 +4,19 @@ import { basename, join, resolve } from 'node:path';
 import type { ResolvedRun, Source } from '@nautil/contracts';
 import type { Config } from '@nautil/config';
 import { DataError, findNemoFiles, isNemoFileName } from '@nautil/datasets';
-import { cachedSnapshot, hubRepositoryFolder, isHubName, sha256File, type HubRepository } from '@nautil/store';
-import { ChecksumMismatch, fetchFromHub, HubRefused, HubUnavailable, isArchive, isHttp } from '@nautil/store/download';
+import { sha256File } from '@nautil/store';
+import {
+  cachedSnapshot,
+  ChecksumMismatch,
+  fetchFromHub,
+  HubRefused,
+  type HubRepository,
+  hubRepositoryFolder,
+  HubUnavailable,
+  isArchive,
+  isHttp,
+  isHubName,
+} from '@nautil/store/download';
 import { SourceNotFound } from '../errors.js';
 import { allReused, amount, fetchedFile, unpackedFolder, type Fetched } from './fetch.js';
 import type { StageControl } from './stage-control.js';

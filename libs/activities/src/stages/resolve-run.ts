@@ -17,12 +17,12 @@ import {
   canonicalJson,
   defaultFolder,
   fileRef,
-  isHubName,
   packageRoot,
   runFolder,
   sha256Of,
   writeFileAtomic,
 } from '@nautil/store';
+import { isHubName } from '@nautil/store/download';
 import { parseResolvedRun } from '@nautil/contracts/schemas';
 import { EnvironmentInvalid, RunFolderMissing } from '../errors.js';
 import { localRouting, type Route } from '../route-run.js';

@@ -1,6 +1,5 @@
 import { isJsonObject, type EncoderFiles, type JsonObject } from '@nautil/contracts';
-import { isHubName } from '@nautil/store';
-import { fetchFromHub, HubRefused, HubUnavailable } from '@nautil/store/download';
+import { fetchFromHub, HubRefused, HubUnavailable, isHubName } from '@nautil/store/download';
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { FileUnavailable, ModelNotFound, UnsupportedFile } from '../errors.js';

@@ -1,4 +1,5 @@
-import { cachedSnapshot, hubCacheFolder, hubRepositoryFolder, isHubName, nautilHome } from '@nautil/store';
+import { nautilHome } from '@nautil/store';
+import { cachedSnapshot, hubCacheFolder, hubRepositoryFolder, isHubName } from '@nautil/store/download';
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -11,7 +11,7 @@ import { withIdleTimeout } from '../http/idle-timeout.js';
 import { networkFetch } from '../http/network-fetch.js';
 import { RetryableError } from '../http/retryable-error.js';
 import { withRetries } from '../http/with-retries.js';
-import { hubCacheFolder, hubHome, type HubRepository, hubRepositoryFolder } from '../hub-cache.js';
+import { hubCacheFolder, hubHome, type HubRepository, hubRepositoryFolder } from './hub-cache.js';
 import { jsonValidator } from '../json-parser.js';
 import { writeFileAtomic } from '../write-file-atomic.js';
 import { DownloadFailed, type DownloadRequest, idleTimeoutOf } from './download-request.js';

@@ -1,4 +1,5 @@
 export { isHttp, versionAt } from './download-request.js';
 export { ChecksumMismatch, fetchFile } from './fetch-file.js';
-export { fetchFromHub, hubEndpoint, HubRefused, HubUnavailable } from './fetch-from-hub.js';
+export { fetchFromHub, HubRefused, HubUnavailable } from './fetch-from-hub.js';
 export { isArchive, unpackArchive } from './unpack-archive.js';
+export { cachedSnapshot, hubCacheFolder, hubRepositoryFolder, isHubName, type HubRepository } from './hub-cache.js';

@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { environmentVariable } from './environment-variable.js';
+import { environmentVariable } from '../environment-variable.js';
 
 /** A repository on the Hugging Face hub. */
 export interface HubRepository {
@@ -11,31 +11,31 @@ export interface HubRepository {
   name: string;
 }
 
-/** Whether a string can be the name of a repository; one can never lead out of the folder that names are looked up in. */
+/** Whether a string is a valid name of a repository. Such a name is safe to use as a path below a folder. */
 export function isHubName(text: string): boolean {
   return /^(?!-)\w[\w.-]*(?:\/\w[\w.-]*)?$/.test(text) && !text.includes('..') && text.length <= 96;
 }
 
-/** Where Hugging Face's libraries keep what they downloaded: HF_HUB_CACHE, HF_HOME/hub, or ~/.cache/huggingface/hub. */
+/** The cache of Hugging Face's libraries: HF_HUB_CACHE, HF_HOME/hub, or ~/.cache/huggingface/hub. */
 export function hubCacheFolder(): string {
   const cache = environmentVariable('HF_HUB_CACHE') ?? environmentVariable('HUGGINGFACE_HUB_CACHE');
   return cache ?? join(hubHome(), 'hub');
 }
 
-/** The folder of Hugging Face's libraries, which also holds the token of who logged in. */
+/** The folder of Hugging Face's libraries, which also holds the token of the logged-in user. */
 export function hubHome(): string {
   const caches = environmentVariable('XDG_CACHE_HOME') ?? join(homedir(), '.cache');
   return environmentVariable('HF_HOME') ?? join(caches, 'huggingface');
 }
 
-/** Where the cache has a repository, or would have it. */
+/** The folder of a repository in the cache, whether it exists or not. */
 export function hubRepositoryFolder({ type, name }: HubRepository, cache: string = hubCacheFolder()): string {
   return join(cache, `${type}s--${name.replace('/', '--')}`);
 }
 
 /**
- * The folder of a repository's content in the cache: the revision that refs/main names, else the only one; undefined when
- * neither says which.
+ * The folder of a cached snapshot of a repository: the revision that refs/main names, or else the only one; undefined when
+ * neither exists.
  */
 export async function cachedSnapshot(repositoryFolder: string): Promise<string | undefined> {
   const snapshots = join(repositoryFolder, 'snapshots');
