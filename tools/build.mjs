@@ -1,15 +1,17 @@
 // Builds dist/nautil, the npm package of the program: it runs with Node alone, outside a checkout and without tsx. Also packs it.
-//   node tools/build.mjs
+//   node tools/build.mjs [--out FOLDER]      (default: dist)
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { bundleWorkflowCode } from '@temporalio/worker';
 import { build } from 'esbuild';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-const dist = join(root, 'dist');
+const { values } = parseArgs({ options: { out: { type: 'string', default: join(root, 'dist') } } });
+const dist = resolve(values.out);
 const out = join(dist, 'nautil');
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
@@ -20,7 +22,7 @@ const packageName = 'nautil-ft';
 const bundled = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs'];
 const external = Object.keys(manifest.dependencies).filter((name) => !bundled.includes(name));
 
-rmSync(dist, { recursive: true, force: true });
+rmSync(out, { recursive: true, force: true });
 mkdirSync(join(out, 'lib'), { recursive: true });
 
 // Files that the code starts or loads by URL are entries of their own. Shared chunks lie beside them in lib, so that relative
@@ -74,8 +76,7 @@ const tarball = execFileSync('npm', ['pack', '--silent', '--pack-destination', d
   cwd: out,
   encoding: 'utf8',
 }).trim();
-console.log(`${join('dist', 'nautil')} and ${join('dist', tarball)} written`);
-console.log(`install it elsewhere with: npm install ${join(dist, tarball)}`);
+console.log(`${out} and ${join(dist, tarball)} written\nto install it elsewhere: npm install ${join(dist, tarball)}`);
 
 function packageManifest() {
   const outputs = Object.values(program.metafile.outputs);

@@ -7,26 +7,27 @@ function recorded(isTTY: boolean) {
   return { stream, text: () => String(stream.read() ?? '') };
 }
 
-const place = { step: 1, totalSteps: 3, epoch: 0, loss: 0.69314, examplesPerSecond: 81.6, secondsLeft: 125 };
+const progress = { step: 1, totalSteps: 3, epoch: 0, loss: 0.69314, examplesPerSecond: 81.6, secondsLeft: 125 };
 
-test('away from a terminal it writes the first and the last step, and not one line a step', () => {
+test('without a terminal it writes the first and the last step once, and not one line per step', () => {
   const { stream, text } = recorded(false);
   const display = new TrainingDisplay(stream);
-  display.show(place);
-  display.show({ ...place, step: 2 });
-  display.show({ ...place, step: 3, secondsLeft: 0 });
+  display.show(progress);
+  display.show({ ...progress, step: 2 });
+  display.show({ ...progress, step: 3, secondsLeft: 0 });
+  display.show({ ...progress, step: 3, secondsLeft: 0 });
   expect(text()).toBe(
     'epoch 1  step 1/3  loss 0.6931  82 examples/s  2 min 05 s left\nepoch 1  step 3/3  loss 0.6931  82 examples/s  0 s left\n',
   );
 });
 
-test('a line printed away from a terminal is that line and nothing else', () => {
+test('without a terminal a printed line is that line and nothing else', () => {
   const { stream, text } = recorded(false);
   new TrainingDisplay(stream).warn('the disk is nearly full');
   expect(text()).toBe('warning: the disk is nearly full\n');
 });
 
-test('durations are read at a glance', () => {
+test('durations are formatted with at most two units', () => {
   expect([0, 59.4, 61, 3599, 7500].map(formatDuration)).toEqual([
     '0 s',
     '59 s',

@@ -25,6 +25,7 @@ export class TrainingDisplay {
   readonly #stream: NodeJS.WritableStream & { isTTY?: boolean };
   #bar: SingleBar | undefined;
   #lastLineAt = -Infinity;
+  #lastStep: number | undefined;
 
   constructor(stream: NodeJS.WritableStream & { isTTY?: boolean } = process.stderr) {
     this.#stream = stream;
@@ -51,6 +52,7 @@ export class TrainingDisplay {
   close(): void {
     this.#removeBar();
     this.#lastLineAt = -Infinity;
+    this.#lastStep = undefined;
   }
 
   #draw(progress: ShownProgress): void {
@@ -79,9 +81,10 @@ export class TrainingDisplay {
 
   #writeSometimes(progress: ShownProgress): void {
     const now = performance.now() / 1000;
-    const ended = progress.step >= progress.totalSteps;
-    if (now - this.#lastLineAt < secondsBetweenLines && !ended) return;
+    const isLast = progress.step >= progress.totalSteps;
+    if (progress.step === this.#lastStep || (now - this.#lastLineAt < secondsBetweenLines && !isLast)) return;
     this.#lastLineAt = now;
+    this.#lastStep = progress.step;
     this.#stream.write(
       `epoch ${progress.epoch + 1}  step ${progress.step}/${progress.totalSteps}  loss ${progress.loss.toFixed(4)}  ` +
         `${progress.examplesPerSecond.toFixed(0)} examples/s  ${formatDuration(progress.secondsLeft)} left\n`,

@@ -2,16 +2,16 @@ import { join } from 'node:path';
 import { finishTracking, progressAfter, stages, startTracking, trackingOfTraining } from '@nautil/activities';
 import { experimentName, loadConfig } from '@nautil/config';
 import {
-  recordOf,
-  runPipeline,
   type Evaluated,
   type Packaged,
-  type ResolvedRun,
-  type TrainEvent,
-  type TrainHeartbeat,
   type PipelineStages,
+  recordOf,
+  type ResolvedRun,
+  runPipeline,
   type StageResult,
   type TrainedModel,
+  type TrainEvent,
+  type TrainHeartbeat,
   type TrainRequest,
 } from '@nautil/contracts';
 import { stackAddresses } from '@nautil/stack';
