@@ -24,10 +24,6 @@ const notYetStrict = [
   'libs/activities',
   'libs/config',
   'libs/formats',
-  'libs/model',
-  'libs/tensorflow',
-  'libs/trainer-process',
-  'libs/training',
   'tests',
   'workflows',
 ];

@@ -1,4 +1,4 @@
-import { gelu, tfjs, type Tensor } from '@nautil/tensorflow';
+import { gelu, type Tensor, tfjs } from '@nautil/tensorflow';
 
 type Activation = (x: Tensor) => Tensor;
 

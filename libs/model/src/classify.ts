@@ -1,4 +1,4 @@
-import { dropout, linear, type DropoutDraw, type Tensor } from '@nautil/tensorflow';
+import { dropout, type DropoutDraw, linear, type Tensor } from '@nautil/tensorflow';
 import type { Weights } from './encode.js';
 import { headLayerName, poolerName } from './weights.js';
 

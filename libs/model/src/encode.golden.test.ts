@@ -1,21 +1,21 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { JsonObject } from '@nautil/contracts';
 import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { JsonObject } from '@nautil/contracts';
 import { openEncoder, openTensors, readEncoderConfig } from '@nautil/formats';
-import { Graph, hostTensor, Session, trace, type Output } from '@nautil/tensorflow';
+import { Graph, hostTensor, type Output, Session, trace } from '@nautil/tensorflow';
 import { goldenPath, readGoldenJson, testIf } from '@nautil/testing';
 import { pool } from './classify.js';
 import { encode } from './encode.js';
 import {
+  type EncoderConfig,
   encoderLayout,
   encoderWeights,
   Forward,
   maxLength,
   ModelWeights,
   parseEncoderConfig,
-  type EncoderConfig,
 } from './index.js';
 
 const tolerance = 1e-4;
@@ -63,13 +63,13 @@ async function runEncoder(path: string, changes: JsonObject = {}) {
       const at = compiled.get(key) ?? compile(graph, config, reads, shape, rows.types !== undefined);
       compiled.set(key, at);
       const values = await session.run({
-        feeds: [rows.ids, rows.mask, ...(rows.types ? [rows.types] : [])].map((values, i) => [
+        feeds: [rows.ids, rows.mask, ...(rows.types ? [rows.types] : [])].map((input, i) => [
           at.inputs[i]!,
-          hostTensor('int32', shape, Int32Array.from(values.flat())),
+          hostTensor('int32', shape, Int32Array.from(input.flat())),
         ]),
         fetches: [at.firstOnly, ...at.pooled, ...at.hidden, ...at.attention],
       });
-      const [firstOnly, ...rest] = values.map(({ shape, data }) => nest(shape, data as Float32Array));
+      const [firstOnly, ...rest] = values.map((value) => nest(value.shape, value.data as Float32Array));
       const pooled = rest.splice(0, at.pooled.length)[0];
       return { firstOnly, pooled, hidden: rest.splice(0, at.hidden.length), attention: rest } as Encoded;
     },
@@ -122,7 +122,7 @@ interface ParityRow {
   input_ids: number[];
   token_type_ids: number[];
   first_token: number[];
-  last_token: number[];
+  last_token?: number[];
   pooled?: number[];
 }
 

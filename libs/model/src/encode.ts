@@ -1,17 +1,17 @@
 import {
   dropout,
+  type DropoutDraw,
   layerNorm,
   linear,
   matMulIn,
-  tfjs,
-  type DropoutDraw,
   type Precision,
   type Tensor,
+  tfjs,
 } from '@nautil/tensorflow';
 import { activationOf } from './activation.js';
-import { maxLength, type EncoderConfig } from './encoder-config.js';
+import { type EncoderConfig, maxLength } from './encoder-config.js';
 import { InputTooLong } from './errors.js';
-import { embeddingNames, finalNorm, layerNames, type LayerNames } from './weights.js';
+import { embeddingNames, finalNorm, type LayerNames, layerNames } from './weights.js';
 
 /** Traced tensors, by the names in `encoderWeights` and `headWeights`. */
 export type Weights = Readonly<Record<string, Tensor>>;

@@ -115,12 +115,12 @@ export function parseEncoderConfig(json: unknown, source: string): EncoderConfig
   rejectUnusual(given, source);
 
   const keyOf = (key: string) => (family === 'distilbert' ? (distilbertKeys[key] ?? key) : key);
-  const valueOf = (key: string) => given[keyOf(key)] ?? defaults[key];
+  const valueAt = (key: string) => given[keyOf(key)] ?? defaults[key];
   const refuse = (key: string, wanted: string): never => {
-    throw new UnsupportedEncoder(`${source}: ${keyOf(key)} is ${JSON.stringify(valueOf(key))} and must be ${wanted}`);
+    throw new UnsupportedEncoder(`${source}: ${keyOf(key)} is ${JSON.stringify(valueAt(key))} and must be ${wanted}`);
   };
   const number = (key: string, wanted: string, valid: (value: number) => boolean): number => {
-    const value = valueOf(key);
+    const value = valueAt(key);
     return typeof value === 'number' && valid(value) ? value : refuse(key, wanted);
   };
   const count = (key: string, least = 1) =>
@@ -131,7 +131,7 @@ export function parseEncoderConfig(json: unknown, source: string): EncoderConfig
   const hiddenSize = count('hidden_size');
   const numHeads = count('num_attention_heads');
   if (hiddenSize % numHeads !== 0) refuse('hidden_size', `a multiple of ${keyOf('num_attention_heads')} (${numHeads})`);
-  const activation = valueOf('hidden_act');
+  const activation = valueAt('hidden_act');
   if (typeof activation !== 'string' || !activationNames.includes(activation)) {
     refuse('hidden_act', `one of ${activationNames.join(', ')}`);
   }

@@ -1,8 +1,8 @@
-import { hostTensor, trace, type Output, type Precision } from '@nautil/tensorflow';
-import { padRows, type Batch } from '@nautil/tokenization';
+import { hostTensor, type Output, type Precision, trace } from '@nautil/tensorflow';
+import { type Batch, padRows } from '@nautil/tokenization';
 import { classify } from './classify.js';
 import { encode } from './encode.js';
-import { maxLength, type EncoderConfig } from './encoder-config.js';
+import { type EncoderConfig, maxLength } from './encoder-config.js';
 import { memoized, type ModelWeights } from './model-weights.js';
 import { encoderPrefix } from './weights.js';
 

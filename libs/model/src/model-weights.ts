@@ -1,4 +1,4 @@
-import { Graph, hostTensor, Session, type Feed, type Output, type Variable } from '@nautil/tensorflow';
+import { type Feed, Graph, hostTensor, type Output, Session, type Variable } from '@nautil/tensorflow';
 import type { WeightSpec } from './weights.js';
 
 /** A named float32 array in torch's layout. */

@@ -8,7 +8,7 @@
  * machine that others use too, the least is what repeats.
  */
 import { parseArgs } from 'node:util';
-import { Graph, hostTensor, openTensorFlow, Session, trace, type Feed, type Output } from '@nautil/tensorflow';
+import { type Feed, Graph, hostTensor, openTensorFlow, type Output, Session, trace } from '@nautil/tensorflow';
 import { classify } from './classify.js';
 import { encode } from './encode.js';
 import { encoderWeights, initialWeight, parseEncoderConfig } from './index.js';
@@ -113,12 +113,14 @@ function compile(rows: number, length: number): Step {
   });
 }
 
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+
 const lengths = o.lengths.split(',').map(Number);
 const rows = Number(o.rows);
 const random = initialWeight({ name: 'ids', shape: [1 << 16], used: true, init: 'normal', std: 1 }, 1);
 const started = performance.now();
 const compiled = lengths.map((length) => compile(rows, length));
-console.log(
+print(
   `TensorFlow ${library.version}, oneDNN ${library.onednn ? 'on' : 'off'}; ${graph.nodeCount} nodes for ${lengths.length} lengths, ` +
     `traced in ${Math.round(performance.now() - started)} ms`,
 );
@@ -152,10 +154,8 @@ for (let step = 1; step <= Number(o.steps); step++) {
   }
 }
 for (const [i, length] of lengths.entries()) {
-  console.log(
-    `${rows} x ${length}: ${Math.round(Math.min(...wall[i]!))} ms, ${Math.round(Math.min(...cpu[i]!))} ms of CPU`,
-  );
+  print(`${rows} x ${length}: ${Math.round(Math.min(...wall[i]!))} ms, ${Math.round(Math.min(...cpu[i]!))} ms of CPU`);
 }
-console.log(`last loss ${last.toFixed(6)}`);
+print(`last loss ${last.toFixed(6)}`);
 session.close();
 graph.close();

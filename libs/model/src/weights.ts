@@ -1,5 +1,5 @@
 import type { EncoderLayout } from '@nautil/formats';
-import { parseEncoderConfig, type EncoderConfig, type EncoderFamily } from './encoder-config.js';
+import { type EncoderConfig, type EncoderFamily, parseEncoderConfig } from './encoder-config.js';
 
 /** One weight of a model: its name in Hugging Face's or NeMo's files, and its shape in torch's layout, [out, in]. */
 export interface WeightSpec {

@@ -1,9 +1,9 @@
 import { TensorFlowError } from './errors.js';
-import { dtypeCodes, type DType, type HostTensor } from './host-tensor.js';
+import { type DType, dtypeCodes, type HostTensor } from './host-tensor.js';
 import { withStatus } from './library.js';
 import type { Native, Pointer } from './native.js';
 import { toNative } from './native-tensor.js';
-import { unknownAttr, type OpDefinition } from './op-definition.js';
+import { type OpDefinition, unknownAttr } from './op-definition.js';
 
 /** An attribute's value. The op's definition decides its kind: `'float32'` is a string or a type, for example. */
 export type Attr = boolean | number | bigint | string | HostTensor | readonly number[] | readonly string[];

@@ -1,4 +1,4 @@
-import { defineError, NautilError, type ErrorKind, type NautilErrorOptions } from '@nautil/contracts';
+import { defineError, type ErrorKind, NautilError, type NautilErrorOptions } from '@nautil/contracts';
 
 /** libtensorflow is not installed or cannot be loaded. */
 export class TensorFlowMissing extends defineError('TensorFlowMissing', 'environment') {}

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { Graph, hostTensor, Session, TensorFlowError, type Output } from './index.js';
+import { Graph, hostTensor, type Output, Session, TensorFlowError } from './index.js';
 
 let graph: Graph;
 let session: Session;
@@ -13,7 +13,7 @@ afterEach(() => {
 });
 
 const floats = (shape: number[], ...values: number[]) => hostTensor('float32', shape, Float32Array.from(values));
-const valueOf = async (output: Output) =>
+const fetchOne = async (output: Output) =>
   Array.from((await session.run({ fetches: [output] }))[0]!.data as Float32Array);
 
 test('nodes have the requested attributes, and the shapes and types that follow', async () => {
@@ -23,14 +23,14 @@ test('nodes have the requested attributes, and the shapes and types that follow'
   expect(graph.shapeOf(product)).toEqual([2, 2]);
   expect(graph.typeOf(product)).toBe('float32');
   expect(graph.describe(product)).toBe('product float32[2,2]');
-  expect(await valueOf(product)).toEqual([1, 2, 4, 5]);
+  expect(await fetchOne(product)).toEqual([1, 2, 4, 5]);
 });
 
 test('an op with several outputs returns all of them, and a list input takes an array', async () => {
   const x = graph.constant('float32', [4], [3, 1, 4, 1]);
   const [values, indices] = graph.ops('TopKV2', [x, graph.constant('int32', [], [2])], { sorted: true });
   const both = graph.op('Pack', [[values!, graph.op('Cast', [indices!], { DstT: 'float32' })]]);
-  expect(await valueOf(both)).toEqual([4, 3, 2, 0]);
+  expect(await fetchOne(both)).toEqual([4, 3, 2, 0]);
 });
 
 test('small equal constants share a node, unless they are on different devices', () => {
@@ -64,7 +64,7 @@ test('unknown ops, unknown attributes and wrong numbers of inputs are refused wi
 test('a node that is refused for its attributes leaves the graph usable', async () => {
   const a = graph.constant('float32', [1, 1], [2]);
   expect(() => graph.op('MatMul', [a, a], { nothing: true })).toThrow(TensorFlowError);
-  expect(await valueOf(graph.op('MatMul', [a, a]))).toEqual([4]);
+  expect(await fetchOne(graph.op('MatMul', [a, a]))).toEqual([4]);
 });
 
 test('variables keep their value between runs, and control inputs run first', async () => {
@@ -74,7 +74,7 @@ test('variables keep their value between runs, and control inputs run first', as
   const ones = graph.constant('float32', [2], [1, 1]);
   await session.run({ targets: [variable.assignAdd(ones)] });
   const subtract = variable.assignSub(graph.constant('float32', [2], [10, 10]));
-  expect(await valueOf(variable.read({ control: [subtract] }))).toEqual([-8, -7]);
+  expect(await fetchOne(variable.read({ control: [subtract] }))).toEqual([-8, -7]);
   const other = new Session(graph);
   await expect(other.run({ fetches: [variable.read()] })).rejects.toThrow(/v/);
   other.close();
@@ -100,7 +100,7 @@ describe('gradients', () => {
   test('are those of the sum of the output', async () => {
     const x = graph.constant('float32', [3], [1, 2, 3]);
     const [dx] = graph.gradients(graph.op('Square', [x]), [x]);
-    expect(await valueOf(dx!)).toEqual([2, 4, 6]);
+    expect(await fetchOne(dx!)).toEqual([2, 4, 6]);
   });
 
   test('with respect to an unrelated input, or through an op without a gradient, are refused', () => {

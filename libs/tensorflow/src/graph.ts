@@ -1,6 +1,6 @@
-import { setAttrs, type Attrs } from './attrs.js';
+import { type Attrs, setAttrs } from './attrs.js';
 import { TensorFlowError } from './errors.js';
-import { describe, hostArray, hostTensor, type DType, type HostData } from './host-tensor.js';
+import { describe, type DType, hostArray, type HostData, hostTensor } from './host-tensor.js';
 import { nativeApi, withStatus } from './library.js';
 import type { Native, Output, Pointer } from './native.js';
 import { opDefinition, type OpOptions } from './op-definition.js';

@@ -6,11 +6,11 @@ import {
   layerNorm,
   linear,
   matMulIn,
+  type Output,
   Session,
+  type Tensor,
   tfjs,
   trace,
-  type Output,
-  type Tensor,
 } from './index.js';
 import { castTo } from './precision.js';
 

@@ -1,6 +1,6 @@
+import { matMulIn, type Precision } from './precision.js';
 import type { Tensor } from './tfjs-types.js';
 import { currentTrace } from './trace.js';
-import { matMulIn, type Precision } from './precision.js';
 
 /**
  * x·Wᵀ + b, as torch's nn.Linear.

@@ -1,9 +1,9 @@
-import { expect, test } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { expect, test } from '@jest/globals';
 import { openTensorFlow, TensorFlowError } from './index.js';
 
 const index = fileURLToPath(new URL('./index.ts', import.meta.url));

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { nautilHome } from '@nautil/store';
-import { TensorFlowError, TensorFlowMissing, tensorFlowError } from './errors.js';
+import { TensorFlowError, tensorFlowError, TensorFlowMissing } from './errors.js';
 import { loadNative, type Native, type Pointer } from './native.js';
 
 export interface TensorFlowOptions {

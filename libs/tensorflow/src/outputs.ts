@@ -1,4 +1,4 @@
-import { dtypeOf, type DType } from './host-tensor.js';
+import { type DType, dtypeOf } from './host-tensor.js';
 import { withStatus } from './library.js';
 import type { Native, Output, Pointer } from './native.js';
 

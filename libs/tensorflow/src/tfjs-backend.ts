@@ -1,14 +1,14 @@
 import { createRequire } from 'node:module';
 import type { KernelBackend } from '@tensorflow/tfjs';
+import type { Attr } from './attrs.js';
 import { TensorFlowError } from './errors.js';
 import type { Graph } from './graph.js';
-import { dtypeCodes, dtypeOf, type DType } from './host-tensor.js';
+import { type DType, dtypeCodes, dtypeOf } from './host-tensor.js';
 import { nativeApi } from './library.js';
 import type { Output } from './native.js';
 import { opDefinition } from './op-definition.js';
-import type { Attr } from './attrs.js';
-import { tracedKernels } from './traced-kernels.js';
 import type { KernelAttr, NodeBackend, TensorMetadata, Tf } from './tfjs-types.js';
+import { tracedKernels } from './traced-kernels.js';
 
 // The numbers that tfjs-node's kernels read from their binding: TF_DataType and TF_AttrType.
 const constants = {
@@ -53,7 +53,7 @@ export class TracingBinding {
     // TensorFlow infers these attributes from the inputs. tfjs would get them wrong: it presents bfloat16 as float32.
     const given = attrs
       .filter(({ name }) => !inferred.has(name))
-      .map(({ name, type, value }) => [name, attrOf(type, value)] as const);
+      .map((attr) => [attr.name, attrOf(attr.type, attr.value)] as const);
     const inputs: (Output | Output[])[] = ids.map((id) => this.outputOf(graph, id));
     // tfjs-node passes lists flat: ConcatV2 gets its values, then its axis.
     if (listInput >= 0) {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { Graph, hostTensor, Session, tfjs, trace, type Output, type Tensor } from './index.js';
+import { Graph, hostTensor, type Output, Session, type Tensor, tfjs, trace } from './index.js';
 import { currentTrace } from './trace.js';
 
 let graph: Graph;
@@ -13,7 +13,7 @@ afterEach(() => {
   graph.close();
 });
 
-const valueOf = async (output: Output) =>
+const fetchOne = async (output: Output) =>
   Array.from((await session.run({ fetches: [output] }))[0]!.data as Float32Array);
 const constant = (shape: number[], ...values: number[]) => graph.constant('float32', shape, values);
 
@@ -53,7 +53,7 @@ test('traces of different graphs can be nested', async () => {
     );
     return [output(tf.square(x)), inner];
   });
-  expect(await valueOf(mine)).toEqual([9]);
+  expect(await fetchOne(mine)).toEqual([9]);
   const [value] = await otherSession.run({ fetches: [theirs] });
   expect(value!.data[0]).toBe(25);
   otherSession.close();
@@ -82,7 +82,7 @@ test.each<[string, (a: Tensor, b: Tensor) => Tensor, number[], number[]]>([
   const loss = trace(graph, ({ tensor, output }) => output(product(tensor(a), tensor(b)).square().sum()));
   const gradients = graph.gradients(loss, [a, b]);
   const values = [aShape, bShape].map((shape, i) =>
-    Float32Array.from({ length: size(shape) }, (_, k) => Math.sin(k + 5 * i)),
+    Float32Array.from({ length: size(shape) }, (__, k) => Math.sin(k + 5 * i)),
   );
   const run = (fetches: Output[]) =>
     session.run({

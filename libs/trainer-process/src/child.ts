@@ -1,5 +1,5 @@
-import { recordOf, type CheckpointSaved, type FromTrainer, type ToTrainer } from '@nautil/contracts';
-import { usesGpu, type TrainControl } from '@nautil/training';
+import { type CheckpointSaved, type FromTrainer, recordOf, type ToTrainer } from '@nautil/contracts';
+import { type TrainControl, usesGpu } from '@nautil/training';
 import { runTask } from './run-task.js';
 import type { TrainerResult, TrainerTask } from './trainer-task.js';
 

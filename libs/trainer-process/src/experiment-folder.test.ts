@@ -1,10 +1,10 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { link } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { loadConfig, type Config } from '@nautil/config';
-import type { TrainEvent } from '@nautil/contracts';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { type Config, loadConfig } from '@nautil/config';
+import type { JsonObject, TrainEvent } from '@nautil/contracts';
 import { ExperimentFolder, readEvents } from '@nautil/nemo';
 import { packageRoot } from '@nautil/store';
 import { goldenPath } from '@nautil/testing';
@@ -128,8 +128,8 @@ test('cmd-args.log and hparams.yaml are NeMo’s, to the letter but for the fold
   // PyYAML goes on in a further line, with neither dash nor colon, after 80 columns.
   const hparams = recorded('hparams.yaml').replace(/\n +(?=[^-\s:][^:\n]*\n)/g, ' ');
   const { parse } = await import('yaml');
-  const { target, nemo_version, ...model } = (parse(hparams) as { cfg: Record<string, never> }).cfg;
-  expect([target, nemo_version].every((value) => value !== undefined)).toBe(true);
+  const { target, nemo_version, ...model } = (parse(hparams) as { cfg: JsonObject }).cfg;
+  expect([target, nemo_version]).toEqual([expect.any(String), expect.any(String)]);
   await experiment.begin({ command, model, cwd });
   expect(readFileSync(join(cwd, 'cmd-args.log'), 'utf8')).toBe(recorded('cmd-args.log'));
   expect(readFileSync(join(cwd, 'hparams.yaml'), 'utf8')).toBe(hparams);

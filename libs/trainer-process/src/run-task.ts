@@ -1,9 +1,9 @@
-import { openTracker, trackCommitted, trackProgress, type Tracker } from '@nautil/mlflow';
+import { openTracker, trackCommitted, type Tracker, trackProgress } from '@nautil/mlflow';
 import { ExperimentFolder, linkOrCopy } from '@nautil/nemo';
 import { openTensorFlow } from '@nautil/tensorflow';
 import {
-  evaluateWeights,
   CheckpointReplica,
+  evaluateWeights,
   trainClassifier,
   type TrainControl,
   type TrainListener,
@@ -94,9 +94,9 @@ function logging(tracker: Tracker, next: TrainListener): TrainListener {
 
 /** Keeps the files of NeMo's exp_manager. A log folder that cannot be written to does not stop training. */
 function recording(experiment: ExperimentFolder, next: TrainListener): TrainListener {
-  let newest: string | undefined;
+  let newest = '';
   let hasFailed = false;
-  const copyNewest = (path: string) => linkOrCopy(newest!, path);
+  const copyNewest = (path: string) => linkOrCopy(newest, path);
   const record = async (write: () => Promise<void>): Promise<void> => {
     if (hasFailed) return;
     try {

@@ -1,6 +1,6 @@
-import { fork, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { RemoteError, type FromTrainer, type ToTrainer } from '@nautil/contracts';
+import { type FromTrainer, RemoteError, type ToTrainer } from '@nautil/contracts';
 import { packageRoot } from '@nautil/store';
 import type { TrainListener } from '@nautil/training';
 import { TrainerCrashed } from './errors.js';
@@ -56,8 +56,8 @@ export class TrainerProcess {
       serialization: 'json',
     });
     this.#child = child;
-    for (const stream of [child.stdout!, child.stderr!]) {
-      stream.setEncoding('utf8').on('data', (text: string) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
         this.#tail.push(...text.split('\n').filter((line) => line.trim() !== ''));
         this.#tail.splice(0, this.#tail.length - keptLines);
       });
@@ -97,7 +97,7 @@ export class TrainerProcess {
       const end = (): void => {
         isOver = true;
         child.off('message', onMessage).off('error', onError).off('close', onClose);
-        settle!();
+        settle?.();
       };
       const onError = (error: Error): void => {
         settle = () => reject(error);
@@ -112,7 +112,7 @@ export class TrainerProcess {
         try {
           await listener();
         } catch (error) {
-          settle = () => reject(error as Error);
+          settle = () => reject(error instanceof Error ? error : new Error(String(error)));
           child.kill('SIGKILL');
         }
       };
@@ -150,12 +150,14 @@ export class TrainerProcess {
       }
       if (this.#isReady) sendTask();
       o.onStarted?.({
-        pid: child.pid!,
+        pid: child.pid ?? -1,
         get isOver() {
           return isOver;
         },
         stop: (how) => send({ type: 'stop', how }),
-        kill: () => void (isOver || child.kill('SIGKILL')),
+        kill: () => {
+          if (!isOver) child.kill('SIGKILL');
+        },
       });
     });
   }

@@ -1,4 +1,4 @@
-import { TrainerProcess, type TaskOptions } from './trainer-process.js';
+import { type TaskOptions, TrainerProcess } from './trainer-process.js';
 import type { TrainerResult, TrainerTask } from './trainer-task.js';
 
 /** Time that an idle process is kept: the evaluation of a run follows its training at once. */

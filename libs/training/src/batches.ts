@@ -1,7 +1,7 @@
-import { batchesIn, type BatchAmount, type Config } from '@nautil/config';
-import { assembleBatch, planBatches, type Batch, type BatchPlan, type TokenCache } from '@nautil/tokenization';
-import type { MicroBatch } from './train-step.js';
+import { type BatchAmount, batchesIn, type Config } from '@nautil/config';
+import { assembleBatch, type Batch, type BatchPlan, planBatches, type TokenCache } from '@nautil/tokenization';
 import { rowWeights } from './cross-entropy.js';
+import type { MicroBatch } from './train-step.js';
 
 /** The batches of a data set by (epoch, index), so that a resumed run has nothing to skip. */
 export interface BatchSource {

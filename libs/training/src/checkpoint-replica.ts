@@ -1,7 +1,7 @@
 import { chmod, copyFile, link, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { FileRef } from '@nautil/contracts';
-import { fileRef, openArtifactStore, Store, textOfRun, type ArtifactStore } from '@nautil/store';
+import { type ArtifactStore, fileRef, openArtifactStore, Store, textOfRun } from '@nautil/store';
 
 /** The files needed to resume a run's trainings, as a document in the artifact store. */
 interface Snapshot {

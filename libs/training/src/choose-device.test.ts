@@ -1,16 +1,16 @@
-import { chooseDevice, parseDevices } from './choose-device.js';
 import { expect, test } from '@jest/globals';
+import { chooseDevice, parseDevices } from './choose-device.js';
 
-// The library of the tests has no CUDA, so there is a processor and nothing else.
+// The tests' TensorFlow has no CUDA, so the CPU is the only device.
 const threads = { intra_op_threads: 0 };
 
-test('the processor is taken without a word when it is asked for, or when nothing is', () => {
+test('the CPU is chosen without a warning when it is requested, and with accelerator=auto', () => {
   for (const accelerator of ['cpu', 'auto'] as const) {
     expect(chooseDevice({ accelerator, devices: 1 }, threads)).toEqual({ name: '/device:CPU:0', warnings: [] });
   }
 });
 
-test('a GPU that is asked for and not there is said, and the processor taken', () => {
+test('a missing GPU is reported with a warning, and the CPU is chosen', () => {
   expect(chooseDevice({ accelerator: 'gpu', devices: [1] }, threads)).toEqual({
     name: '/device:CPU:0',
     warnings: ['TensorFlow finds no GPU: training on the processor'],
@@ -22,6 +22,6 @@ test.each<[string | number[], number | number[]]>([
   ['2', 2],
   ['0,2', [0, 2]],
   [[1], [1]],
-])('devices %j are read as Lightning reads them', (written, devices) => {
+])('devices %j are parsed as in Lightning', (written, devices) => {
   expect(parseDevices(written)).toEqual(devices);
 });

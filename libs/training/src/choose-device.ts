@@ -2,16 +2,16 @@ import type { Config } from '@nautil/config';
 import { Graph, Session } from '@nautil/tensorflow';
 
 export interface ChosenDevice {
-  /** TensorFlow's name, e.g. `/device:GPU:1`. */
+  /** TensorFlow's name, such as `/device:GPU:1`. */
   name: string;
 
-  /** What the configuration asked for and does not get. */
+  /** The requests of the configuration that cannot be met. */
   warnings: string[];
 }
 
 /**
- * Where a run computes: on the GPU that `trainer.devices` names first, or on the processor where TensorFlow finds none. The
- * accelerator of NeMo's defaults is gpu, so a machine without one is no error.
+ * The device of a run: the first GPU in `trainer.devices`, or the CPU if TensorFlow finds no GPU. That is not an error, because
+ * NeMo's default accelerator is gpu.
  */
 export function chooseDevice(
   { accelerator, devices }: Pick<Config['trainer'], 'accelerator' | 'devices'>,
@@ -21,8 +21,8 @@ export function chooseDevice(
   if (accelerator === 'cpu') return { name: cpu, warnings: [] };
   const gpus = countGpus(intra_op_threads);
   if (gpus === 0) {
-    const asked = accelerator === 'gpu' || accelerator === 'cuda';
-    return { name: cpu, warnings: asked ? ['TensorFlow finds no GPU: training on the processor'] : [] };
+    const isRequested = accelerator === 'gpu' || accelerator === 'cuda';
+    return { name: cpu, warnings: isRequested ? ['TensorFlow finds no GPU: training on the processor'] : [] };
   }
   const wantedDevices = parseDevices(devices);
   const [wanted = 0, ...others] = Array.isArray(wantedDevices) ? wantedDevices : [0];
@@ -39,18 +39,18 @@ export function chooseDevice(
   };
 }
 
-/** Lightning's spellings: 2, [0, 1], '2' (a count), '0,1' (indexes), and auto for all there are, which is written -1 too. */
+/** Lightning's notations: 2 or '2' (a count), [0, 1] or '0,1' (indexes), and -1 or auto (all devices). */
 export function parseDevices(devices: Config['trainer']['devices']): number | number[] {
   if (typeof devices !== 'string') return devices;
   if (devices === 'auto') return -1;
   return devices.includes(',') ? devices.split(',').map(Number) : Number(devices);
 }
 
-/** Whether a run computes on a GPU, whose memory its process then holds until it ends. */
+/** Whether a run uses a GPU. Its process then holds the GPU's memory until it exits. */
 export const usesGpu = ({ trainer, nautil }: Pick<Config, 'trainer' | 'nautil'>): boolean =>
   chooseDevice(trainer, nautil).name.includes('GPU');
 
-/** NOTE: the first session of a process decides about the threads of all. */
+/** NOTE: the first session of a process sets the number of threads for all sessions. */
 function countGpus(intraOpThreads: number): number {
   const graph = new Graph();
   const session = new Session(graph, { intraOpThreads });

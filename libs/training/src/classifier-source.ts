@@ -1,22 +1,22 @@
-import type { JsonObject } from '@nautil/contracts';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { JsonObject } from '@nautil/contracts';
 import {
   CorruptFile,
   FileUnavailable,
   findEncoder,
+  type NemoArchive,
   openTensors,
   parseNemoYaml,
   readNemo,
-  type NemoArchive,
   type TensorSource,
 } from '@nautil/formats';
-import { parseEncoderConfig, type EncoderConfig } from '@nautil/model';
+import { type EncoderConfig, parseEncoderConfig } from '@nautil/model';
 import {
   createTokenizer,
-  loadTokenizer,
   type LoadedTokenizer,
+  loadTokenizer,
   type Tokenizer,
   type TokenizerDefinition,
 } from '@nautil/tokenization';

@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readdirSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { goldenPath, readGoldenJson } from '@nautil/testing';
 import { Classifier } from './classifier.js';
 

@@ -1,10 +1,10 @@
 import { CorruptFile, type TensorSource } from '@nautil/formats';
-import { classifierWeights, Forward, maxLength, ModelWeights, type EncoderConfig } from '@nautil/model';
+import { classifierWeights, type EncoderConfig, Forward, maxLength, ModelWeights } from '@nautil/model';
 import type { Tokenizer } from '@nautil/tokenization';
+import type { BatchesOptions } from './batches.js';
 import { openClassifierSource } from './classifier-source.js';
 import { evaluateCache, type Evaluation } from './evaluate.js';
-import { predictionsOf, type Prediction } from './prediction.js';
-import type { BatchesOptions } from './batches.js';
+import { type Prediction, predictionsOf } from './prediction.js';
 
 export interface ClassifierOptions {
   /** Folder with the tokenizer's files, for archives without them (RoBERTa's merges). */

@@ -1,7 +1,7 @@
-import { afterAll, expect, test } from '@jest/globals';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, expect, test } from '@jest/globals';
 import { openTensors, writeSafetensors } from '@nautil/formats';
 import { goldenPath, readGoldenJson } from '@nautil/testing';
 import { encoderConfigOf, openInitialClassifier } from './encoder-source.js';

@@ -1,12 +1,12 @@
 import type { JsonObject } from '@nautil/contracts';
-import { openEncoder, UnsupportedFile, type Encoder } from '@nautil/formats';
+import { type Encoder, openEncoder, UnsupportedFile } from '@nautil/formats';
 import {
   classifierWeights,
+  type EncoderConfig,
   encoderLayout,
   encoderPrefix,
   initialWeight,
   parseEncoderConfig,
-  type EncoderConfig,
 } from '@nautil/model';
 import type { EncoderSource } from './job.js';
 
@@ -15,7 +15,7 @@ export interface InitialClassifier {
   encoder: EncoderConfig;
 
   /** Reads a weight by NeMo's name. */
-  read(this: void, name: string): Promise<Float32Array>;
+  readonly read: (name: string) => Promise<Float32Array>;
   close(): Promise<void>;
 }
 

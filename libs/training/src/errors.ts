@@ -1,24 +1,24 @@
 import { defineError } from '@nautil/contracts';
 
-/** `model.optim.sched.name` names a scheduler that Nautil lacks. */
+/** `model.optim.sched.name` names a scheduler that is not implemented. */
 export class UnsupportedScheduler extends defineError('UnsupportedScheduler', 'config') {
   constructor(scheduler: string, known: readonly string[]) {
-    super(`model.optim.sched.name: ${scheduler} is not a scheduler that Nautil has`, {
+    super(`model.optim.sched.name: ${scheduler} is not a supported scheduler`, {
       hint: `use one of ${known.join(', ')}`,
     });
   }
 }
 
-/** `model.optim.name` names an optimizer that Nautil lacks. */
+/** `model.optim.name` names an optimizer that is not implemented. */
 export class UnsupportedOptimizer extends defineError('UnsupportedOptimizer', 'config') {
   constructor(optimizer: string, known: readonly string[]) {
-    super(`model.optim.name: ${optimizer} is not an optimizer that Nautil has`, {
+    super(`model.optim.name: ${optimizer} is not a supported optimizer`, {
       hint: `use one of ${known.join(', ')}`,
     });
   }
 }
 
-/** The loss became NaN or infinite. Nothing after the last checkpoint can be trusted. */
+/** The loss is NaN or infinite. No step after the last checkpoint can be trusted. */
 export class LossNotFinite extends defineError('LossNotFinite', 'training') {
   constructor(o: { step: number; loss: number; lines: number[]; lr: number; checkpoint: string | undefined }) {
     super(`the loss is ${o.loss} at step ${o.step}`, {
@@ -31,7 +31,7 @@ export class LossNotFinite extends defineError('LossNotFinite', 'training') {
   }
 }
 
-/** An update made a weight, or what the optimizer keeps of it, NaN or infinite. No checkpoint ever holds such a value. */
+/** An update made a weight or a value of the optimizer's state NaN or infinite. Checkpoints never contain such values. */
 export class WeightsNotFinite extends defineError('WeightsNotFinite', 'training') {
   constructor(tensor: string, step: number, checkpoint: string | undefined) {
     super(`${tensor} is not finite after step ${step}`, {
@@ -52,38 +52,24 @@ export class CheckpointMismatch extends defineError('CheckpointMismatch', 'confi
   }
 }
 
-/** The run was asked to stop before its end; a checkpoint holds everything done so far. */
+/** The training was interrupted. A checkpoint contains all steps done so far. */
 export class TrainingInterrupted extends defineError('TrainingInterrupted', 'interrupted', { retryable: true }) {
   readonly checkpoint: string;
 
   constructor(step: number, checkpoint: string) {
-    super(`stopped at step ${step}; ${checkpoint} holds everything done so far`, {
-      hint: 'run the same command again to go on from there',
+    super(`training stopped at step ${step}; ${checkpoint} contains all steps done so far`, {
+      hint: 'run the same command again to resume from there',
     });
     this.checkpoint = checkpoint;
   }
 }
 
-/** A training batch does not fit into memory, not even one row at a time. */
+/** A training batch does not fit into memory, even one row at a time. */
 export class BatchTooLarge extends defineError('BatchTooLarge', 'environment') {
   constructor(rows: number, length: number, cause: unknown) {
     super(`${rows} row(s) of ${length} tokens do not fit into memory`, {
       hint: 'lower model.dataset.max_seq_length, or use a smaller model or a larger device',
       cause,
     });
-  }
-}
-
-/** Internal: TensorFlow ran out of memory in a step; caught by the loop, which cuts its batches smaller. */
-export class BatchDidNotFit extends Error {
-  readonly rows: number;
-  readonly length: number;
-  readonly split: number;
-
-  constructor(rows: number, length: number, split: number, cause: unknown) {
-    super(`${rows} × ${length} tokens`, { cause });
-    this.rows = rows;
-    this.length = length;
-    this.split = split;
   }
 }

@@ -2,8 +2,8 @@ import type { ClassificationReport } from '@nautil/contracts';
 import { Confusion } from '@nautil/metrics';
 import type { Forward } from '@nautil/model';
 import { OutOfMemory } from '@nautil/tensorflow';
-import { openTokenCache, type Batch } from '@nautil/tokenization';
-import { batchesOf, rowsOf, type BatchesOptions, type BatchSource } from './batches.js';
+import { type Batch, openTokenCache } from '@nautil/tokenization';
+import { batchesOf, type BatchesOptions, type BatchSource, rowsOf } from './batches.js';
 import { argmax, crossEntropy } from './cross-entropy.js';
 import { BatchTooLarge } from './errors.js';
 

@@ -1,46 +1,46 @@
 import type { Config } from '@nautil/config';
 
 /**
- * Everything that a training run needs, as plain JSON: it is handed to a child process. Files are named by absolute
- * path; two equal jobs give equal bytes.
+ * Everything that a training needs, as plain JSON, so that it can be sent to a child process. Paths are absolute. Equal jobs
+ * produce equal bytes.
  */
 export interface TrainJob {
   config: Config;
 
-  /** Folder of this run: `checkpoints/` and the weights go here. */
+  /** Folder of this training, for `checkpoints/` and the weights. */
   folder: string;
 
-  /** Token caches, made by `buildTokenCache`. */
+  /** Paths of token caches, see `buildTokenCache`. */
   trainCache: string;
   validationCache?: string;
 
   encoder: EncoderSource;
   numClasses: number;
 
-  /** Names by label id, when there is a labels file. */
+  /** Names by label id, if there is a labels file. */
   labelNames?: string[];
 
   /** Loss weight by label id; absent: all 1. [numClasses] */
   classWeights?: number[];
 
-  /** Where NeMo's exp_manager would leave its files; absent: nowhere. */
+  /** Folder for the files of NeMo's exp_manager; absent: none are written. */
   logDir?: string;
 
-  /** A checkpoint of an earlier run of the same data and model, to start from when this run has none of its own. */
+  /** A checkpoint of an earlier run of the same data and model, to start from while this run has none of its own. */
   resumeFrom?: string;
 
-  /** Digests of what the numbers depend on; a checkpoint with others is refused. */
+  /** Digests of everything that the numbers depend on. A checkpoint with other digests is rejected. */
   digests: Record<string, string>;
 }
 
-/** Where the encoder's architecture and first weights come from. */
+/** The source of the encoder's architecture and initial weights. */
 export interface EncoderSource {
   /** Hugging Face folder or checkpoint file; absent: random initialisation from `config`. */
   path?: string | undefined;
 
-  /** Hugging Face `config.json` content; absent: read beside the weights. */
+  /** Hugging Face `config.json` content; absent: read from the folder of the weights. */
   config?: Record<string, unknown> | undefined;
 
-  /** NeMo's `lm_checkpoint`: weights loaded over those of `path`. */
+  /** NeMo's `lm_checkpoint`: weights that replace those of `path`. */
   lmCheckpoint?: string | undefined;
 }

@@ -1,8 +1,8 @@
-import { optimizerOptions, type Config } from '@nautil/config';
+import { type Config, optimizerOptions } from '@nautil/config';
 import type { EpochEvaluated } from '@nautil/contracts';
 import { monitored } from '@nautil/metrics';
 import { plateauAfter } from './monitor.js';
-import { scheduleOf, type Schedule } from './schedule.js';
+import { type Schedule, scheduleOf } from './schedule.js';
 import type { PlateauState } from './training-state.js';
 
 /** The learning rate of a run: the schedule, times the factor of ReduceLROnPlateau. */

@@ -1,4 +1,4 @@
-import { classifierWeights, Forward, ModelWeights, type EncoderConfig, type ModelShape } from '@nautil/model';
+import { classifierWeights, type EncoderConfig, Forward, type ModelShape, ModelWeights } from '@nautil/model';
 import type { TrainJob } from './job.js';
 import { TrainStep } from './train-step.js';
 

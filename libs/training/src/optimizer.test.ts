@@ -1,5 +1,5 @@
-import { expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
+import { expect, test } from '@jest/globals';
 import { loadConfig } from '@nautil/config';
 import { Graph, hostTensor, Session } from '@nautil/tensorflow';
 import { optimizerNames, optimizerOf } from './optimizer.js';

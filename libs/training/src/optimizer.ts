@@ -1,4 +1,4 @@
-import { optimizerOptions, type Config, type OptimizerName, type OptimizerOptions } from '@nautil/config';
+import { type Config, type OptimizerName, type OptimizerOptions, optimizerOptions } from '@nautil/config';
 import type { Graph, Output, Variable } from '@nautil/tensorflow';
 import { UnsupportedOptimizer } from './errors.js';
 

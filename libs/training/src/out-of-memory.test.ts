@@ -1,11 +1,11 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { CheckpointSaved, TrainEvent, TrainingResult } from '@nautil/contracts';
 import { openTensors } from '@nautil/formats';
 import { classifierWeights, Forward, ModelWeights } from '@nautil/model';
 import { OutOfMemory } from '@nautil/tensorflow';
-import { openTokenCache, type Batch } from '@nautil/tokenization';
+import { type Batch, openTokenCache } from '@nautil/tokenization';
 import { batchesOf } from './batches.js';
 import { openInitialClassifier } from './encoder-source.js';
 import { BatchTooLarge, TrainingInterrupted } from './errors.js';

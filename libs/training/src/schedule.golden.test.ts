@@ -7,8 +7,16 @@ function optim(lr: number, name: string, args: object): Config['model']['optim']
   return { name: 'adam', lr, sched: { name, ...args } };
 }
 
-type LrCase = { max_steps: number; base_lr: number; args: Record<string, unknown>; lr_by_step: number[] };
-type MaxStepsCase = { args: Record<string, number | boolean>; max_steps: number };
+interface LrCase {
+  max_steps: number;
+  base_lr: number;
+  args: Record<string, unknown>;
+  lr_by_step: number[];
+}
+interface MaxStepsCase {
+  args: Record<string, number | boolean>;
+  max_steps: number;
+}
 const { compute_max_steps: maxStepsCases, ...lrCases } = readGoldenJson('nemo-files/lr_golden.json') as Record<
   string,
   unknown

@@ -1,7 +1,7 @@
-import { optimizerOptions, type Config } from '@nautil/config';
+import { type Config, optimizerOptions } from '@nautil/config';
 import { UnsupportedScheduler } from './errors.js';
 
-/** The learning rate of optimizer step `step`; the first step is 0. A pure function, so that a resumed run needs no state. */
+/** The learning rate of a step; the first step is 0. A pure function, so that a resumed run needs no state. */
 export type Schedule = (step: number) => number;
 
 interface Terms {
@@ -11,18 +11,18 @@ interface Terms {
   warmup: number;
   max: number;
 
-  /** First step after the held plateau, counted from 0; equals `warmup` without one. */
+  /** The first step after the peak is held, counted from 0; without a hold, `warmup`. */
   hold: number;
-  number(key: string, fallback: number): number;
-  flag(key: string): boolean;
+  readonly number: (key: string, fallback: number) => number;
+  readonly flag: (key: string) => boolean;
 }
 
 type Anneal = (step: number, terms: Terms) => number;
 
-/** Steps before this one rise linearly, so that the first is not zero (NeMo's WarmupPolicy). */
+/** The linear rise during warmup, which does not start at zero (NeMo's WarmupPolicy). */
 const warmingUp = (step: number, { lr, warmup }: Terms): number => (lr * (step + 1)) / (warmup + 1);
 
-/** NeMo's WarmupPolicy: rise for `warmup` steps, then `anneal`, then `min_lr` past the last step. */
+/** NeMo's WarmupPolicy: a rise for `warmup` steps, then `anneal`, then `min_lr` after the last step. */
 const afterWarmup =
   (anneal: Anneal): Anneal =>
   (step, terms) => {
@@ -31,7 +31,7 @@ const afterWarmup =
     return anneal(step, terms);
   };
 
-/** NeMo's WarmupHoldPolicy: the peak is held until step `hold`. */
+/** NeMo's WarmupHoldPolicy: the rate stays at its peak until step `hold`. */
 const afterHold =
   (anneal: Anneal): Anneal =>
   (step, terms) => {
@@ -48,7 +48,7 @@ function polynomial(step: number, decaySteps: number, { lr, minLr, number, flag 
   return (lr - minLr) * (1 - done) ** number('power', 1) + minLr;
 }
 
-/** Cosine with a floor that is kept for `constant_steps` at the end (NeMo's WarmupAnnealHoldPolicy). */
+/** A cosine that ends with `constant_steps` at its minimum (NeMo's WarmupAnnealHoldPolicy). */
 function cosine(step: number, terms: Terms): number {
   const { lr, minLr, warmup, max } = terms;
   const constant = terms.number('constant_steps', 0);
@@ -115,7 +115,7 @@ const annealings: Readonly<Record<string, Anneal>> = {
   CyclicLR: cyclic,
 };
 
-// NeMo's SquareAnnealing alone has a floor by default.
+// Only NeMo's SquareAnnealing has a minimum by default.
 const defaultMinLr = (name: string): number => (name === 'SquareAnnealing' ? 1e-5 : 0);
 
 /** Names that `model.optim.sched.name` may have; ReduceLROnPlateau is not a function of the step (see PlateauSchedule). */
@@ -125,7 +125,7 @@ export const schedulerNames: readonly string[] = [...Object.keys(annealings), 'R
  * The learning-rate schedule of a run.
  *
  * @param optim - `model.optim`; without a `sched` section the rate is constant.
- * @param maxSteps - optimizer steps of the whole run; the annealings reach their floor there.
+ * @param maxSteps - optimizer steps of the whole run, after which the annealings reach their minimum
  * @throws UnsupportedScheduler for a name that is not in `schedulerNames`.
  */
 export function scheduleOf(optim: Config['model']['optim'], maxSteps: number): Schedule {
@@ -153,19 +153,19 @@ export function scheduleOf(optim: Config['model']['optim'], maxSteps: number): S
   return (step) => anneal(step, terms);
 }
 
-/** How long a run is, in optimizer steps. */
+/** The length of a run in optimizer steps. */
 export interface RunLength {
   stepsPerEpoch: number;
 
-  /** Steps that are run: the smaller of `max_steps` and what `max_epochs` gives. */
+  /** The smaller of `max_steps` and the steps in `max_epochs`. */
   total: number;
 
-  /** Where the schedule ends: NeMo takes `max_steps` when it is set, even when the epochs end earlier. */
+  /** The length of the schedule. NeMo uses `max_steps` if it is set, even when the epochs end earlier. */
   scheduled: number;
 }
 
 /**
- * Optimizer steps of a whole run, as NeMo counts them (compute_max_steps): the last group of an epoch may be short.
+ * The length of a run as NeMo counts it (compute_max_steps). The last step of an epoch may have fewer batches.
  *
  * @param o.batchesPerEpoch - after `limit_train_batches`.
  */

@@ -1,7 +1,7 @@
-import { memoized, traceForward, type ModelShape, type ModelWeights, type NamedArray } from '@nautil/model';
-import { hostTensor, trace, type Feed, type Output, type Variable } from '@nautil/tensorflow';
+import { memoized, type ModelShape, type ModelWeights, type NamedArray, traceForward } from '@nautil/model';
+import { type Feed, hostTensor, type Output, trace, type Variable } from '@nautil/tensorflow';
 import type { Batch } from '@nautil/tokenization';
-import { optimizerOf, type Optimizer, type OptimizerConfig } from './optimizer.js';
+import { type Optimizer, type OptimizerConfig, optimizerOf } from './optimizer.js';
 
 export interface TrainStepOptions {
   shape: ModelShape;

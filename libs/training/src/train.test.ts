@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readdir, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { CheckpointSaved, TrainEvent, TrainingResult } from '@nautil/contracts';
 import { openTensors } from '@nautil/formats';
 import { claimFence, Fenced } from '@nautil/store';
@@ -85,8 +85,9 @@ describe('a run', () => {
     async (name, count, share) => {
       const job = await tiny.job(name);
       const control: TrainControl = {};
-      const stopAt8 = (event: TrainEvent): void =>
-        void (event.type === 'step' && event.step === 8 && (control.stop = 'interrupt'));
+      const stopAt8 = (event: TrainEvent): void => {
+        if (event.type === 'step' && event.step === 8) control.stop = 'interrupt';
+      };
       await expect(trainClassifier(job, { onProgress: stopAt8 }, control)).rejects.toThrow(TrainingInterrupted);
       const folder = join(job.folder, 'checkpoints');
       const files = (await readdir(folder)).sort();
@@ -149,7 +150,11 @@ test('a run that is stopped early finishes with its current weights, and is not 
   const control: TrainControl = {};
   const done = await trainClassifier(
     job,
-    { onProgress: (event) => void (event.type === 'step' && event.step === 2 && (control.stop = 'early')) },
+    {
+      onProgress: (event) => {
+        if (event.type === 'step' && event.step === 2) control.stop = 'early';
+      },
+    },
     control,
   );
   expect(done).toMatchObject({ step: 2, reason: 'stopped' });
@@ -175,7 +180,11 @@ test('a weight that overflows is never written to a checkpoint, and the error na
   const control: TrainControl = {};
   const first = trainClassifier(
     job,
-    { onProgress: (event) => void (event.type === 'step' && (control.stop = 'interrupt')) },
+    {
+      onProgress: (event) => {
+        if (event.type === 'step') control.stop = 'interrupt';
+      },
+    },
     control,
   );
   await expect(first).rejects.toThrow(TrainingInterrupted);

@@ -4,7 +4,7 @@ import { LossNotFinite, TrainingInterrupted } from './errors.js';
 import { faultPoint } from './fault-point.js';
 import type { TrainJob } from './job.js';
 import { reportingOutOfMemory, retryOutOfMemory } from './retry-out-of-memory.js';
-import { openTrainingRun, type TrainListener, type TrainingRun } from './training-run.js';
+import { openTrainingRun, type TrainingRun, type TrainListener } from './training-run.js';
 import { TrainingSession } from './training-session.js';
 
 /** What the caller requests of a running training, which reads it between steps. */

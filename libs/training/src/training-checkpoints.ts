@@ -15,10 +15,10 @@ export interface SavedTraining {
   state: TrainingState;
 
   /** Reads a weight by NeMo's name; undefined for a weight that the run never had. */
-  readWeight(name: string): Promise<Float32Array | undefined>;
+  readonly readWeight: (name: string) => Promise<Float32Array | undefined>;
 
   /** Reads optimizer state by `optimizer/<slot>/<weight>`. */
-  readSlot(name: string): Promise<Float32Array>;
+  readonly readSlot: (name: string) => Promise<Float32Array>;
   close(): Promise<void>;
 }
 
@@ -57,7 +57,7 @@ export class TrainingCheckpoints {
    *
    * @param onDamaged - receives a message about each damaged checkpoint.
    */
-  async latest(onDamaged: (message: string) => void = () => {}): Promise<SavedTraining | undefined> {
+  async latest(onDamaged?: (message: string) => void): Promise<SavedTraining | undefined> {
     for (const { path } of (await this.#checkpoints()).reverse()) {
       try {
         return await this.#open(path, []);
@@ -65,7 +65,7 @@ export class TrainingCheckpoints {
         if (!(error instanceof CorruptFile || error instanceof UnsupportedFile)) throw error;
         // After a power cut a disk may hold a truncated newest file. Delete it, or it would shadow later checkpoints.
         await rm(path, { force: true });
-        onDamaged(`${error.message}; it was removed, and training resumes from the checkpoint before it`);
+        onDamaged?.(`${error.message}; it was removed, and training resumes from the checkpoint before it`);
       }
     }
     return undefined;

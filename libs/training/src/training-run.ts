@@ -3,11 +3,11 @@ import { maxLength } from '@nautil/model';
 import { claimFence } from '@nautil/store';
 import { openTokenCache } from '@nautil/tokenization';
 import { batchesOf, type BatchSource } from './batches.js';
-import { openInitialClassifier, type InitialClassifier } from './encoder-source.js';
+import { type InitialClassifier, openInitialClassifier } from './encoder-source.js';
 import { evaluationPoints } from './evaluation-points.js';
 import type { TrainJob } from './job.js';
 import { LearningRate } from './learning-rate.js';
-import { runLengthOf, type RunLength } from './schedule.js';
+import { type RunLength, runLengthOf } from './schedule.js';
 import { TrainingCheckpoints } from './training-checkpoints.js';
 
 /** Receives the events of a training. Training waits for it, so a slow listener does not fill memory with events. */

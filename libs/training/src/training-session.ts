@@ -7,7 +7,7 @@ import { faultPoint } from './fault-point.js';
 import { createTrainableModel, type TrainableModel } from './model.js';
 import { patienceAfter } from './monitor.js';
 import { Speedometer } from './speedometer.js';
-import type { TrainListener, TrainingRun } from './training-run.js';
+import type { TrainingRun, TrainListener } from './training-run.js';
 import type { TrainingState } from './training-state.js';
 
 /** The model and the state of a run while it is trained: from the newest checkpoint to the end or to the first error. */

@@ -1,7 +1,7 @@
-import type { EpochEvaluated, TrainStepped } from '@nautil/contracts';
-import { CorruptFile } from '@nautil/formats';
 import { Type } from '@sinclair/typebox';
 import { Ajv } from 'ajv';
+import type { EpochEvaluated, TrainStepped } from '@nautil/contracts';
+import { CorruptFile } from '@nautil/formats';
 
 /**
  * Everything that a checkpoint holds besides tensors. Together with the weights and the optimizer's state, it determines

@@ -1,13 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { existsSync, readdirSync } from 'node:fs';
-import { openTensors } from '@nautil/formats';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Config } from '@nautil/config';
+import { openTensors } from '@nautil/formats';
 import { classifierWeights, Forward, ModelWeights, parseEncoderConfig } from '@nautil/model';
 import { goldenPath, readGoldenJson, testIf } from '@nautil/testing';
 import type { Batch } from '@nautil/tokenization';
 import { rowWeights } from './cross-entropy.js';
 import { scheduleOf } from './schedule.js';
-import { TrainStep, type MicroBatch } from './train-step.js';
+import { type MicroBatch, TrainStep } from './train-step.js';
 
 interface Variant {
   cfg: {
