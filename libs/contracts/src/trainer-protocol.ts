@@ -1,4 +1,4 @@
-import { NautilError, type ErrorKind } from './errors.js';
+import { type ErrorKind, NautilError } from './errors.js';
 import type { CheckpointSaved, TrainEvent } from './events.js';
 
 /**

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
-import { InvalidJson, jsonParser, nautilHome, writeFileAtomic } from '@nautil/store';
+import { InvalidJson, jsonParser } from '@nautil/contracts/schemas';
+import { nautilHome, writeFileAtomic } from '@nautil/store';
 import { hasEnded, pidOf } from '@nautil/store/process';
 import { endGroup, groupMembers } from './process-group.js';
 

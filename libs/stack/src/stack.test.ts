@@ -144,6 +144,6 @@ test('the record of a stack that has ended is ignored', () => {
 test('a damaged record is reported with its path and what to do', () => {
   enter('damaged');
   writeFileSync(join(nautilHome(), 'stack.json'), '{"temporal":{"identity":1}}');
-  expect(() => readRecord()).toThrow(/stack\.json: unexpected JSON: \/temporal/);
+  expect(() => readRecord()).toThrow(/stack\.json is invalid: value\/temporal/);
   rmSync(join(nautilHome(), 'stack.json'));
 });

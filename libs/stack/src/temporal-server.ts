@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Type } from '@sinclair/typebox';
 import { searchAttributes } from '@nautil/contracts';
-import { jsonParser } from '@nautil/store';
+import { jsonParser } from '@nautil/contracts/schemas';
 import { freePort } from '@nautil/store/process';
 import { ServerFailed } from './errors.js';
 import { installedProgram } from './installed-program.js';

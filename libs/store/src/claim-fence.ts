@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { defineError } from '@nautil/contracts';
-import { jsonParser } from './json-parser.js';
+import { jsonParser } from '@nautil/contracts/schemas';
 import { claimAfter, highestClaim, openClaims } from './numbered-claims.js';
 import { identityOf, pidOf, thisProcess } from './process/process-identity.js';
 

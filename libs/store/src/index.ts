@@ -5,7 +5,6 @@ export { explainWriteError, formatBytes, freeBytesAt } from './disk-full.js';
 export { environmentVariable } from './environment-variable.js';
 export { homeId } from './home-id.js';
 export { fileRefsIn, stageOutput } from './stage-output.js';
-export { InvalidJson, jsonParser, jsonValidator, type JsonParser, type JsonValidator } from './json-parser.js';
 export { runFolder, runsFolder } from './run-folder.js';
 export { Semaphore } from './semaphore.js';
 export { Store } from './store.js';

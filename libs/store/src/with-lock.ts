@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Static, Type } from '@sinclair/typebox';
 import { defineError } from '@nautil/contracts';
-import { jsonParser } from './json-parser.js';
+import { jsonParser } from '@nautil/contracts/schemas';
 import { claimAfter, highestClaim, openClaims } from './numbered-claims.js';
 import { hasEnded, pidOf, thisProcess } from './process/process-identity.js';
 import { writeFileAtomic } from './write-file-atomic.js';

@@ -7,4 +7,11 @@ export {
   parseSampleAnswers,
   type StoredEvaluation,
 } from './parse-run-files.js';
-export { InvalidJson, jsonLinesParser, jsonParser } from './json-parser.js';
+export {
+  InvalidJson,
+  jsonLinesParser,
+  jsonParser,
+  jsonValidator,
+  type JsonParser,
+  type JsonValidator,
+} from './json-parser.js';

@@ -1,26 +1,45 @@
 import type { Static, TSchema } from '@sinclair/typebox';
-import { Ajv } from 'ajv';
+import { Ajv, type ValidateFunction } from 'ajv';
 import { defineError } from '../errors.js';
 
 /** A JSON text that is malformed, or does not match its schema. */
 export class InvalidJson extends defineError('InvalidJson', 'data') {}
 
+/** Checks a value against a schema and returns it. `source` names the file (and line) or the request in errors. */
+export type JsonValidator<T> = (value: unknown, source: string) => T;
+
+/** Parses a JSON text and validates the value. */
+export type JsonParser<T> = (text: string, source: string) => T;
+
+// Unknown properties are accepted: a newer version may have written the record, and servers add fields.
 const ajv = new Ajv({ allowUnionTypes: true });
 
-/** A parser for JSON texts that match the schema. `source` names the text in errors. @throws InvalidJson */
-export function jsonParser<T extends TSchema>(schema: T): (text: string, source: string) => Static<T> {
-  const matches = ajv.compile<Static<T>>(schema);
-  return (text, source) => {
-    const value = parse(text, source);
+/** Creates the validator of a schema, which is compiled at the first use. The validator throws InvalidJson. */
+export function jsonValidator<S extends TSchema>(schema: S): JsonValidator<Static<S>> {
+  let matches: ValidateFunction<Static<S>> | undefined;
+  return (value, source) => {
+    matches ??= ajv.compile<Static<S>>(schema);
     if (matches(value)) return value;
     throw new InvalidJson(`${source} is invalid: ${ajv.errorsText(matches.errors, { dataVar: 'value' })}`, {
-      hint: 'the file was altered, or written by another version of Nautil',
+      hint: 'it was altered, or written by another version of the program',
     });
   };
 }
 
+/**
+ * Creates a parser that validates what it parses. The parser throws InvalidJson.
+ *
+ * @example
+ * const parseRecord = jsonParser(Type.Object({ workflowId: Type.String() }));
+ * const { workflowId } = parseRecord(await readFile(path, 'utf8'), path);
+ */
+export function jsonParser<S extends TSchema>(schema: S): JsonParser<Static<S>> {
+  const validate = jsonValidator(schema);
+  return (text, source) => validate(parse(text, source), source);
+}
+
 /** The same for JSON lines, of which empty lines are ignored. */
-export function jsonLinesParser<T extends TSchema>(schema: T): (text: string, source: string) => Static<T>[] {
+export function jsonLinesParser<S extends TSchema>(schema: S): (text: string, source: string) => Static<S>[] {
   const parseLine = jsonParser(schema);
   return (text, source) =>
     text.split('\n').flatMap((line, index) => (line === '' ? [] : [parseLine(line, `${source}:${index + 1}`)]));

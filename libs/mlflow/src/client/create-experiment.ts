@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox';
-import { jsonParser } from '@nautil/store';
+import { jsonParser } from '@nautil/contracts/schemas';
 import type { MlflowClient } from './mlflow-client.js';
 import { toPairs } from './pairs.js';
 

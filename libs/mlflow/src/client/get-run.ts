@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox';
-import { jsonParser } from '@nautil/store';
+import { jsonParser } from '@nautil/contracts/schemas';
 import type { MlflowClient } from './mlflow-client.js';
 import { fromWireRun, type Run, wireRun } from './run.js';
 import { undefinedIfMissing } from './undefined-if-missing.js';

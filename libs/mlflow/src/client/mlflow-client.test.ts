@@ -201,7 +201,7 @@ test('the error for a server that is not MLflow says so', async () => {
   });
   await expect(getRun(other, '1')).rejects.toMatchObject({
     name: 'MlflowError',
-    message: expect.stringContaining('the response to GET runs/get: invalid JSON'),
+    message: expect.stringContaining('the response to GET runs/get is not JSON'),
     hint: expect.stringContaining('MLFLOW_TRACKING_URI'),
   });
 });

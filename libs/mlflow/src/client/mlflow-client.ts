@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { Type } from '@sinclair/typebox';
-import { type JsonParser, jsonParser, Semaphore } from '@nautil/store';
+import { type JsonParser, jsonParser } from '@nautil/contracts/schemas';
+import { Semaphore } from '@nautil/store';
 import { RetryableError, withIdleTimeout, withRetries } from '@nautil/store/http';
 import { MlflowError, MlflowUnavailable } from './errors.js';
 import { putFile } from './put-file.js';

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { jsonParser } from '@nautil/store';
+import { jsonParser } from '@nautil/contracts/schemas';
 import { allPages, nextPageToken } from './all-pages.js';
 import { MlflowError } from './errors.js';
 import { type MlflowClient, noContent } from './mlflow-client.js';

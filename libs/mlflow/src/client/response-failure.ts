@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox';
-import { jsonParser } from '@nautil/store';
+import { jsonParser } from '@nautil/contracts/schemas';
 import { classifyResponse, RetryableError } from '@nautil/store/http';
 import { MlflowError } from './errors.js';
 

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type Static, Type } from '@sinclair/typebox';
-import { jsonParser, writeFileAtomic } from '@nautil/store';
+import { jsonParser } from '@nautil/contracts/schemas';
+import { writeFileAtomic } from '@nautil/store';
 import { readJournalId } from './journal.js';
 
 const schema = Type.Object({

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { InvalidJson, jsonParser, type JsonValidator, jsonValidator } from '@nautil/store';
+import { InvalidJson, jsonParser, type JsonValidator, jsonValidator } from '@nautil/contracts/schemas';
 
 const strings = Type.Record(Type.String(), Type.String());
 

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox';
-import { jsonParser } from '@nautil/store';
+import { jsonParser } from '@nautil/contracts/schemas';
 import { allPages, nextPageToken } from '../client/all-pages.js';
 import { fromWireMetric, type Metric, wireMetric } from '../client/metric.js';
 import { type MlflowClient, noContent } from '../client/mlflow-client.js';

@@ -4,10 +4,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from '@jest/globals';
-import { cachedSnapshot, hubRepositoryFolder, isHubName } from './hub-cache.js';
 import { type HubContent, type HubServer, startHubServer } from '../testing/hub-server.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
 import { fetchFromHub, type HubFetchOptions, HubRefused, HubUnavailable } from './fetch-from-hub.js';
+import { cachedSnapshot, hubRepositoryFolder, isHubName } from './hub-cache.js';
 
 const folder = temporaryFolder();
 const weights = randomBytes(300_000);

@@ -6,16 +6,16 @@ import { isNativeError } from 'node:util/types';
 import type { ListFileEntry } from '@huggingface/hub';
 import { Type } from '@sinclair/typebox';
 import { defineError, type NautilErrorOptions } from '@nautil/contracts';
+import { jsonValidator } from '@nautil/contracts/schemas';
 import { environmentVariable } from '../environment-variable.js';
 import { withIdleTimeout } from '../http/idle-timeout.js';
 import { networkFetch } from '../http/network-fetch.js';
 import { RetryableError } from '../http/retryable-error.js';
 import { withRetries } from '../http/with-retries.js';
-import { hubCacheFolder, hubHome, type HubRepository, hubRepositoryFolder } from './hub-cache.js';
-import { jsonValidator } from '../json-parser.js';
 import { writeFileAtomic } from '../write-file-atomic.js';
 import { DownloadFailed, type DownloadRequest, idleTimeoutOf } from './download-request.js';
 import { fetchFile } from './fetch-file.js';
+import { hubCacheFolder, hubHome, type HubRepository, hubRepositoryFolder } from './hub-cache.js';
 
 /** The hub could not be used: offline mode is set, it cannot be reached, or it failed. The cache may still have the files. */
 export class HubUnavailable extends defineError('HubUnavailable', 'environment') {

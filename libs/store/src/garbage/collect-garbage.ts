@@ -1,8 +1,8 @@
 import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Type } from '@sinclair/typebox';
+import { jsonParser } from '@nautil/contracts/schemas';
 import { fenceHolder } from '../claim-fence.js';
-import { jsonParser } from '../json-parser.js';
 import { nautilHome } from '../package-root.js';
 import { runsFolder } from '../run-folder.js';
 import { Store } from '../store.js';

@@ -9,11 +9,11 @@ test('a valid text is parsed, with properties that the schema does not know', ()
 });
 
 test.each([
-  ['{"id":"a",', /^run\.json:3: invalid JSON: /],
-  ['{"id":1,"rows":[]}', /^run\.json:3: unexpected JSON: \/id must be string$/],
-  ['{"id":"a","rows":[1,"2"]}', /^run\.json:3: unexpected JSON: \/rows\/1 must be number$/],
-  ['{"id":"a"}', /^run\.json:3: unexpected JSON: the value must have required property 'rows'$/],
-  ['null', /^run\.json:3: unexpected JSON: the value must be object$/],
+  ['{"id":"a",', /^run\.json:3 is not JSON: /],
+  ['{"id":1,"rows":[]}', /^run\.json:3 is invalid: value\/id must be string$/],
+  ['{"id":"a","rows":[1,"2"]}', /^run\.json:3 is invalid: value\/rows\/1 must be number$/],
+  ['{"id":"a"}', /^run\.json:3 is invalid: value must have required property 'rows'$/],
+  ['null', /^run\.json:3 is invalid: value must be object$/],
 ])('%s is reported with its source and what is wrong', (text, message) => {
   expect(() => parse(text, 'run.json:3')).toThrow(message);
 });
