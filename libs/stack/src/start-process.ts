@@ -114,7 +114,7 @@ export async function untilReady(started: RunningProcess, { isReady, timeoutMs, 
 }
 
 /** The end of a log, to append to an error message. */
-export function lastLines(logFile: string, count = 8): string {
+function lastLines(logFile: string, count = 8): string {
   let lines: string[] = [];
   try {
     lines = readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-count);

@@ -10,7 +10,7 @@ import { Store } from './store.js';
 import { temporaryBeside, writeFileAtomic } from './write-file-atomic.js';
 
 /** The storage through which workers on several machines exchange files cannot be used. */
-export class ArtifactsUnavailable extends defineError('ArtifactsUnavailable', 'environment') {}
+class ArtifactsUnavailable extends defineError('ArtifactsUnavailable', 'environment') {}
 
 /**
  * Content-addressed storage that machines without a common disk share, plus a few named documents (the last write wins). The

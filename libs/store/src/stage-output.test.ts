@@ -79,7 +79,7 @@ test('a holder that does not end is waited for, or superseded after takeOverAfte
   const { key } = await stageOutput('train', inputs, make, { store });
   rmSync(join(store.root, 'stages/train', key, 'output.json'));
   const holder = startProgram('hold-lock.ts', join(store.root, 'stages/train', key, 'lock'));
-  await holder.said('holding');
+  await holder.printed('holding');
   holder.child.kill('SIGSTOP');
   await expect(stageOutput('train', inputs, make, { store, timeoutMs: 100 })).rejects.toThrow(LockTimeout);
   await expect(stageOutput('train', inputs, make, { store, takeOverAfterMs: 100 })).resolves.toMatchObject({

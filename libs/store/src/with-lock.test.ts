@@ -34,7 +34,7 @@ test('only one of several calls in one process is inside a lock at a time', asyn
 test('the time-out names the live holder, and the lock of a killed process is free at once', async () => {
   const lock = join(folder, 'held');
   const holder = startProgram('hold-lock.ts', lock);
-  await holder.said('holding');
+  await holder.printed('holding');
 
   const error: unknown = await withLock(lock, async () => 'in', { timeoutMs: 100 }).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(LockTimeout);

@@ -65,7 +65,7 @@ test('a killed writer leaves the old content, and the next write to the folder r
   const path = join(folder, 'killed', 'file');
   await writeFileAtomic(path, 'old');
   const writer = startProgram('write-slowly.ts', path);
-  await writer.said('half');
+  await writer.printed('half');
   await writeFileAtomic(join(folder, 'killed', 'other'), 'x');
   expect(readdirSync(join(folder, 'killed'))).toHaveLength(3); // the temporary file of a live writer stays
   writer.child.kill('SIGKILL');

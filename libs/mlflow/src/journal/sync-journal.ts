@@ -6,7 +6,7 @@ import { readJournalId } from './journal.js';
 import { JournalSender } from './journal-sender.js';
 
 /** The given file is not the journal of a tracker. */
-export class NotAJournal extends defineError('NotAJournal', 'data') {}
+class NotAJournal extends defineError('NotAJournal', 'data') {}
 
 export interface SyncedJournal {
   runId: string | undefined;

@@ -176,14 +176,14 @@ test('an aborted download is resumed by the next one', async () => {
 });
 
 test('the proxy from the environment is used', async () => {
-  const asked: string[] = [];
+  const requested: string[] = [];
   const proxy = createServer((request, response) => {
-    asked.push(request.url ?? '');
+    requested.push(request.url ?? '');
     response.end(content);
   });
   // undici requests a tunnel from the proxy, also for http
   proxy.on('connect', (request, socket) => {
-    asked.push(request.url ?? '');
+    requested.push(request.url ?? '');
     socket.write('HTTP/1.1 200 OK\r\n\r\n');
     socket.once('data', () => socket.end(`HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc`));
   });
@@ -192,8 +192,8 @@ test('the proxy from the environment is used', async () => {
   const to = newPath();
   const program = startProgram('download.ts', 'http://files.invalid/file', to, '', `http://127.0.0.1:${port}`);
   expect((await program.ended).code).toBe(0);
-  expect(asked).toHaveLength(1);
-  expect(asked[0]).toContain('files.invalid');
+  expect(requested).toHaveLength(1);
+  expect(requested[0]).toContain('files.invalid');
   expect(existsSync(to)).toBe(true);
   proxy.close();
   proxy.closeAllConnections();

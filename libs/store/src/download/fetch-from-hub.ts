@@ -95,7 +95,7 @@ export async function fetchFromHub(options: HubFetchOptions): Promise<HubSnapsho
 }
 
 /** The hub that HF_ENDPOINT names, or Hugging Face's own. */
-export function hubEndpoint(): string {
+function hubEndpoint(): string {
   return (environmentVariable('HF_ENDPOINT') ?? 'https://huggingface.co').replace(/\/+$/, '');
 }
 

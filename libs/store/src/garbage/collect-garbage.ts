@@ -10,7 +10,7 @@ import { LockTimeout, withLock } from '../with-lock.js';
 import { measureFolder } from './measure-folder.js';
 
 /** The folder of a run, as far as this library can read it. */
-export interface FoundRun {
+interface FoundRun {
   folder: string;
 
   /** Absent for the folder of a sweep. */
@@ -18,7 +18,7 @@ export interface FoundRun {
 }
 
 /** Why an old run is kept. */
-export interface ReasonToKeep {
+interface ReasonToKeep {
   why: string;
 
   /** Whether it may still read the outputs of its stages. A run that only waits to be sent to MLflow does not. */
@@ -43,7 +43,7 @@ export interface GarbageOptions {
   signal?: AbortSignal;
 }
 
-export interface Garbage {
+interface Garbage {
   /** `objects`, `stages/tokenize`, `runs`. */
   kind: string;
   path: string;

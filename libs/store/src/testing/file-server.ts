@@ -47,7 +47,7 @@ export async function startFileServer(behaviour: Behaviour): Promise<FileServer>
   const requests: Request[] = [];
   const sockets = new Set<Socket>();
   const server = createServer((request, response) =>
-    answer(request, response, requests.push(asked(request)) - 1, behaviour),
+    answer(request, response, requests.push(requestOf(request)) - 1, behaviour),
   );
   server.on('connection', (socket) => sockets.add(socket));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -55,7 +55,7 @@ export async function startFileServer(behaviour: Behaviour): Promise<FileServer>
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/file`, requests };
 }
 
-const asked = ({ headers }: IncomingMessage): Request => ({
+const requestOf = ({ headers }: IncomingMessage): Request => ({
   range: headers.range,
   ifRange: headers['if-range'] as string | undefined,
 });
@@ -67,7 +67,7 @@ function answer(request: IncomingMessage, response: ServerResponse, number: numb
     response.writeHead(other).end('no');
     return;
   }
-  const { range, ifRange } = asked(request);
+  const { range, ifRange } = requestOf(request);
   const start = Number(/^bytes=(\d+)-$/.exec(range ?? '')?.[1] ?? 0);
   const partial = start > 0 && !ignoreRange && (ifRange === etag || ifRange === lastModified);
   if (partial && start >= content.length) {

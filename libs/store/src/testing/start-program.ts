@@ -9,7 +9,7 @@ export interface StartedProgram {
   child: ChildProcess;
 
   /** Resolves when the program has printed the text. */
-  said(text: string): Promise<void>;
+  printed(text: string): Promise<void>;
 
   /** Resolves to what it printed when it has ended. */
   ended: Promise<{ code: number | null; output: string }>;
@@ -24,7 +24,7 @@ export function startProgram(file: string, ...args: string[]): StartedProgram {
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
   return {
     child,
-    said: async (text) => {
+    printed: async (text) => {
       while (!output.includes(text)) await once(child.stdout, 'data');
     },
     ended: once(child, 'close').then(([code]) => ({ code: code as number | null, output })),
