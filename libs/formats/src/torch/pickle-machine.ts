@@ -1,6 +1,6 @@
 import { CorruptFile, UnsafePickle, UnsupportedFile } from '../errors.js';
 
-/** What a pickle can make here: plain data, and what the allow-list's classes make of plain data. */
+/** The values that a pickle can produce here: plain data, and what the allow-listed classes make of plain data. */
 export type PickleValue =
   | null
   | boolean
@@ -16,7 +16,7 @@ export type PickleValue =
   | PickleRecord
   | PickleObject;
 
-/** A Python tuple; lists are arrays. */
+/** A Python tuple. Python lists are arrays. */
 export class PickleTuple {
   readonly items: readonly PickleValue[];
 
@@ -25,12 +25,12 @@ export class PickleTuple {
   }
 }
 
-/** An object of a class that is known to be harmless data: its name and what was in it. No code of the class is run. */
+/** An object of a class that is known to be harmless data: the class name and the arguments. The class's code never runs. */
 export class PickleRecord {
   readonly className: string;
   readonly args: readonly PickleValue[];
 
-  /** The object's attributes, or whatever its class stores in their place. */
+  /** The object's attributes, or whatever its class stores instead. */
   state: PickleValue = null;
 
   constructor(className: string, args: readonly PickleValue[]) {
@@ -39,12 +39,12 @@ export class PickleRecord {
   }
 }
 
-/** The base of values that only an owner of an allow-list makes, such as tensors. */
+/** Base class of values that only the owner of an allow-list creates, such as tensors. */
 export abstract class PickleObject {
   abstract readonly kind: string;
 }
 
-/** A class or function on the allow-list; `make` is what a call of it gives. */
+/** An allow-listed class or function. `make` returns the result of calling it. */
 export class PickleClass {
   readonly name: string;
   readonly make: (args: readonly PickleValue[]) => PickleValue;
@@ -56,363 +56,321 @@ export class PickleClass {
 }
 
 export interface PickleOptions {
-  /** The file, for messages. */
+  /** The file, for error messages. */
   name: string;
 
-  /** The allow-list: undefined for everything that isn't on it. */
+  /** The allow-list. Returns undefined for everything that is not on it. */
   findClass(module: string, name: string): PickleClass | PickleRecord | undefined;
 
-  /** What a persistent id stands for: torch's storages. */
+  /** Resolves a persistent id; torch uses them for storages. */
   load(id: PickleValue): PickleValue;
 }
 
-/** More bytes are needed; caught by who can give them. */
+/** The pickle continues after the given bytes. The caller may retry with more of them. */
 export class PickleCutOff extends Error {}
 
-class Mark {}
-type StackItem = PickleValue | Mark;
-
-const longestInteger = 256;
-
-// Some thirty instructions make a tensor, so this is a checkpoint of 30,000; each can make an empty dict of 200 bytes.
-const mostInstructions = 1_000_000;
-
 /**
- * Runs one pickle and returns its value and where it ends. A pickle is a program for a stack machine that may import
- * and call anything; this machine can only make plain data and call what `findClass` returns. Every instruction adds at
- * most its own operands, and there may be a million, which bounds work and memory. (The value can still be a graph
- * whose paths are many more than its parts: whoever walks it must count.)
- *
- * Instructions are those of protocols 2 to 5 (Python's Lib/pickletools.py describes them).
+ * Runs one pickle and returns its value and where it ends. A pickle is a program for a stack machine that may import and
+ * call anything; this machine can only create plain data and call what `findClass` returns. The number of instructions is
+ * bounded, and each adds at most its own operands, which bounds time and memory. (The value may still be a graph with far
+ * more paths than nodes, so code that walks it must count its steps.)
  */
 export function runPickle(bytes: Uint8Array, o: PickleOptions): { value: PickleValue; end: number } {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const stack: StackItem[] = [];
-  const memo = new Map<number, PickleValue>();
-  let at = 0;
+  return new PickleMachine(bytes, o).run();
+}
 
-  const corrupt = (problem: string) => new CorruptFile(o.name, `the pickle ${problem} (before byte ${at})`);
-  const take = (count: number): number => {
-    if (count > bytes.length - at) throw new PickleCutOff(`${count} bytes are wanted at byte ${at} of ${bytes.length}`);
-    at += count;
-    return at - count;
-  };
-  const long64 = (): number => {
-    const value = view.getBigUint64(take(8), true);
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw corrupt(`has a string of ${value} bytes`);
+const maxIntegerBytes = 256;
+
+// One tensor takes about thirty instructions, so this allows for 30,000 tensors. An instruction can allocate 200 bytes (an
+// empty dict).
+const maxInstructions = 1_000_000;
+
+const stopOpcode = 0x2e;
+
+/** Marks a position on the stack. */
+class Mark {}
+
+class PickleMachine {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #options: PickleOptions;
+  readonly #stack: (PickleValue | Mark)[] = [];
+  readonly #memo = new Map<number, PickleValue>();
+  #at = 0;
+
+  constructor(bytes: Uint8Array, options: PickleOptions) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#options = options;
+  }
+
+  run(): { value: PickleValue; end: number } {
+    for (let count = 0; count <= maxInstructions; count += 1) {
+      const opcode = this.u8();
+      if (opcode === stopOpcode) {
+        const value = this.pop();
+        if (this.#stack.length > 0) throw this.corrupt('ends with values left over');
+        return { value, end: this.#at };
+      }
+      const instruction = opcodes[opcode];
+      if (instruction === undefined) {
+        const hex = `0x${opcode.toString(16).padStart(2, '0')}`;
+        throw this.corrupt(`has the instruction ${hex}, which no checkpoint needs`);
+      }
+      instruction[1](this);
+    }
+    throw this.corrupt(`has more than ${maxInstructions} instructions`);
+  }
+
+  corrupt(problem: string): CorruptFile {
+    return new CorruptFile(this.#options.name, `the pickle ${problem} (before byte ${this.#at})`);
+  }
+
+  // Operands.
+
+  /** Skips bytes and returns where they start. */
+  skip(count: number): number {
+    if (count > this.#bytes.length - this.#at) {
+      throw new PickleCutOff(`${count} bytes are needed at byte ${this.#at} of ${this.#bytes.length}`);
+    }
+    this.#at += count;
+    return this.#at - count;
+  }
+
+  u8 = (): number => this.#view.getUint8(this.skip(1));
+  u16 = (): number => this.#view.getUint16(this.skip(2), true);
+  u32 = (): number => this.#view.getUint32(this.skip(4), true);
+  i32 = (): number => this.#view.getInt32(this.skip(4), true);
+
+  /** The only big-endian operand. */
+  f64 = (): number => this.#view.getFloat64(this.skip(8), false);
+
+  u64(): number {
+    const value = this.#view.getBigUint64(this.skip(8), true);
+    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw this.corrupt(`has a string of ${value} bytes`);
     return Number(value);
-  };
-  const u8 = () => view.getUint8(take(1));
-  const u16 = () => view.getUint16(take(2), true);
-  const u32 = () => view.getUint32(take(4), true);
-  const raw = (count: number) => bytes.slice(take(count), at);
-  const utf8 = (count: number) => Buffer.from(bytes.buffer, bytes.byteOffset + take(count), count).toString('utf8');
-  const latin1 = (count: number) => Buffer.from(bytes.buffer, bytes.byteOffset + take(count), count).toString('latin1');
-  const line = () => {
-    const end = bytes.indexOf(0x0a, at);
-    if (end < 0) throw new PickleCutOff(`a line at byte ${at} does not end`);
-    const text = utf8(end - at);
-    at += 1;
-    return text;
-  };
-  const integer = (count: number): number | bigint => {
-    if (count > longestInteger) throw corrupt(`has an integer of ${count} bytes`);
+  }
+
+  /** A little-endian two's complement integer. */
+  integer(count: number): number | bigint {
+    if (count > maxIntegerBytes) throw this.corrupt(`has an integer of ${count} bytes`);
     let value = 0n;
-    for (const byte of raw(count).reverse()) value = (value << 8n) | BigInt(byte);
+    for (const byte of this.raw(count).reverse()) value = (value << 8n) | BigInt(byte);
     const signed = BigInt.asIntN(count * 8, value);
     return Number.isSafeInteger(Number(signed)) ? Number(signed) : signed;
-  };
+  }
 
-  const push = (value: PickleValue) => void stack.push(value);
-  const popAny = (): StackItem => {
-    const value = stack.pop();
-    if (value === undefined) throw corrupt('takes from an empty stack');
+  raw = (count: number): Uint8Array => new Uint8Array(this.#bytes.subarray(this.skip(count), this.#at));
+  utf8 = (count: number): string => this.#text(count, 'utf8');
+  latin1 = (count: number): string => this.#text(count, 'latin1');
+
+  #text(count: number, encoding: 'utf8' | 'latin1'): string {
+    const start = this.#bytes.byteOffset + this.skip(count);
+    return Buffer.from(this.#bytes.buffer, start, count).toString(encoding);
+  }
+
+  line(): string {
+    const end = this.#bytes.indexOf(0x0a, this.#at);
+    if (end < 0) throw new PickleCutOff(`a line at byte ${this.#at} does not end`);
+    const text = this.utf8(end - this.#at);
+    this.#at += 1;
+    return text;
+  }
+
+  requireProtocol(protocol: number): void {
+    if (protocol >= 2 && protocol <= 5) return;
+    throw new UnsupportedFile(this.#options.name, `the pickle is of protocol ${protocol}, not 2 to 5`);
+  }
+
+  // The stack.
+
+  push(value: PickleValue): void {
+    this.#stack.push(value);
+  }
+
+  pushMark(): void {
+    this.#stack.push(new Mark());
+  }
+
+  discard(): PickleValue | Mark {
+    const value = this.#stack.pop();
+    if (value === undefined) throw this.corrupt('takes from an empty stack');
     return value;
-  };
-  const pop = (): PickleValue => {
-    const value = popAny();
-    if (value instanceof Mark) throw corrupt('takes a mark for a value');
+  }
+
+  pop(): PickleValue {
+    const value = this.discard();
+    if (value instanceof Mark) throw this.corrupt('takes a mark for a value');
     return value;
-  };
-  const top = (): PickleValue => {
-    const value = pop();
-    push(value);
+  }
+
+  top(): PickleValue {
+    const value = this.pop();
+    this.push(value);
     return value;
-  };
-  const popToMark = (): PickleValue[] => {
-    const mark = stack.findLastIndex((item) => item instanceof Mark);
-    if (mark < 0) throw corrupt('has no mark where it needs one');
-    const items = stack.splice(mark + 1) as PickleValue[];
-    stack.pop();
+  }
+
+  popToMark(): PickleValue[] {
+    const mark = this.#stack.findLastIndex((item) => item instanceof Mark);
+    if (mark < 0) throw this.corrupt('has no mark where it needs one');
+    // No item after the last mark is a mark.
+    const items = this.#stack.splice(mark + 1) as PickleValue[];
+    this.#stack.pop();
     return items;
-  };
-  const popTuple = (count: number) => {
-    const items: PickleValue[] = [];
-    for (let index = 0; index < count; index += 1) items.unshift(pop());
-    push(new PickleTuple(items));
-  };
-  const setItems = (target: PickleValue, items: PickleValue[]) => {
-    if (!(target instanceof Map)) throw corrupt('sets items of something that is not a dict');
-    if (items.length % 2 !== 0) throw corrupt('sets an item without a value');
+  }
+
+  /** The top values, the deepest first. */
+  popValues(count: number): PickleValue[] {
+    const values: PickleValue[] = [];
+    for (let index = 0; index < count; index += 1) values.unshift(this.pop());
+    return values;
+  }
+
+  popPair(): [PickleValue, PickleValue] {
+    const second = this.pop();
+    return [this.pop(), second];
+  }
+
+  // Collections.
+
+  pushDict(items: readonly PickleValue[]): void {
+    this.push(new Map());
+    this.setItems(items);
+  }
+
+  setItems(items: readonly PickleValue[]): void {
+    const target = this.top();
+    if (!(target instanceof Map)) throw this.corrupt('sets items of something that is not a dict');
+    if (items.length % 2 !== 0) throw this.corrupt('sets an item without a value');
     for (let index = 0; index < items.length; index += 2) target.set(items[index] ?? null, items[index + 1] ?? null);
-  };
-  const append = (target: PickleValue, items: PickleValue[]) => {
-    if (!Array.isArray(target)) throw corrupt('appends to something that is not a list');
+  }
+
+  append(items: readonly PickleValue[]): void {
+    const target = this.top();
+    if (!Array.isArray(target)) throw this.corrupt('appends to something that is not a list');
     for (const item of items) target.push(item);
-  };
-  const addItems = (target: PickleValue, items: PickleValue[]) => {
-    if (!(target instanceof Set)) throw corrupt('adds to something that is not a set');
+  }
+
+  addItems(items: readonly PickleValue[]): void {
+    const target = this.top();
+    if (!(target instanceof Set)) throw this.corrupt('adds to something that is not a set');
     for (const item of items) target.add(item);
-  };
-  const recall = (index: number) => {
-    const value = memo.get(index);
-    if (value === undefined) throw corrupt(`recalls entry ${index} of its memo, which is empty`);
-    push(value);
-  };
-  const pushClass = (module: string, name: string) => {
-    const found = o.findClass(module, name);
+  }
+
+  // The memo.
+
+  memoize(index = this.#memo.size): void {
+    this.#memo.set(index, this.top());
+  }
+
+  recall(index: number): void {
+    const value = this.#memo.get(index);
+    if (value === undefined) throw this.corrupt(`recalls entry ${index} of its memo, which is empty`);
+    this.push(value);
+  }
+
+  // Classes and objects.
+
+  pushClass(module: PickleValue, name: PickleValue): void {
+    if (typeof module !== 'string' || typeof name !== 'string') {
+      throw this.corrupt('names a class by something else than strings');
+    }
+    const found = this.#options.findClass(module, name);
     if (!found) {
-      throw new UnsafePickle(
-        o.name,
-        `the pickle wants ${module}.${name} (byte ${at}), which is not on the list of what a checkpoint needs`,
-        {
-          hint: 'nothing was executed; if the file comes from someone you trust, save its state_dict alone, or as safetensors',
-        },
-      );
+      const problem = `the pickle tries to import ${module}.${name} (byte ${this.#at}), which is not on the allow-list`;
+      throw new UnsafePickle(this.#options.name, problem, {
+        hint: 'nothing was executed; if you trust the author of the file, save only its state_dict, or use safetensors',
+      });
     }
-    push(found);
-  };
-  const call = (callee: PickleValue, args: readonly PickleValue[]) => {
-    if (!(callee instanceof PickleClass))
-      throw new UnsafePickle(o.name, `the pickle calls something that is no class (byte ${at})`);
-    push(callee.make(args));
-  };
-  const tupleItems = (value: PickleValue): readonly PickleValue[] => {
-    if (!(value instanceof PickleTuple)) throw corrupt('calls with arguments that are not a tuple');
-    return value.items;
-  };
-  const build = (target: PickleValue, state: PickleValue) => {
-    // Attributes of an OrderedDict (its _metadata) and of tensors say nothing about the weights.
+    this.push(found);
+  }
+
+  /** Calls the class under the arguments on the stack. */
+  call(): void {
+    const args = this.pop();
+    if (!(args instanceof PickleTuple)) throw this.corrupt('calls with arguments that are not a tuple');
+    const callee = this.pop();
+    if (!(callee instanceof PickleClass)) {
+      throw new UnsafePickle(this.#options.name, `the pickle calls something that is not a class (byte ${this.#at})`);
+    }
+    this.push(callee.make(args.items));
+  }
+
+  /** Sets the state of the object under the state on the stack. */
+  build(): void {
+    const state = this.pop();
+    const target = this.top();
+    // The attributes of an OrderedDict (its _metadata) and of a tensor do not affect the weights.
     if (target instanceof Map || target instanceof PickleObject) return;
-    if (!(target instanceof PickleRecord)) throw corrupt('sets the state of plain data');
+    if (!(target instanceof PickleRecord)) throw this.corrupt('sets the state of plain data');
     target.state = state;
-  };
+  }
 
-  for (let count = 0; ; count += 1) {
-    if (count > mostInstructions) throw corrupt(`has more than ${mostInstructions} instructions`);
-    const instruction = u8();
-    switch (instruction) {
-      case 0x80: {
-        // PROTO
-        const protocol = u8();
-        if (protocol < 2 || protocol > 5)
-          throw new UnsupportedFile(o.name, `the pickle is of protocol ${protocol}, not 2 to 5`);
-        break;
-      }
-      case 0x95: // FRAME: a hint for buffering
-        take(8);
-        break;
-      case 0x2e: {
-        // STOP
-        const value = pop();
-        if (stack.length > 0) throw corrupt('ends with values left over');
-        return { value, end: at };
-      }
-
-      case 0x4e:
-        push(null);
-        break; // NONE
-      case 0x88:
-        push(true);
-        break; // NEWTRUE
-      case 0x89:
-        push(false);
-        break; // NEWFALSE
-      case 0x4b:
-        push(u8());
-        break; // BININT1
-      case 0x4d:
-        push(u16());
-        break; // BININT2
-      case 0x4a:
-        push(view.getInt32(take(4), true));
-        break; // BININT
-      case 0x8a:
-        push(integer(u8()));
-        break; // LONG1
-      case 0x8b:
-        push(integer(u32()));
-        break; // LONG4
-      case 0x47:
-        push(view.getFloat64(take(8), false));
-        break; // BINFLOAT
-      case 0x8c:
-        push(utf8(u8()));
-        break; // SHORT_BINUNICODE
-      case 0x58:
-        push(utf8(u32()));
-        break; // BINUNICODE
-      case 0x8d:
-        push(utf8(long64()));
-        break; // BINUNICODE8
-      case 0x55:
-        push(latin1(u8()));
-        break; // SHORT_BINSTRING: Python 2's str
-      case 0x54:
-        push(latin1(u32()));
-        break; // BINSTRING
-      case 0x43:
-        push(raw(u8()));
-        break; // SHORT_BINBYTES
-      case 0x42:
-        push(raw(u32()));
-        break; // BINBYTES
-      case 0x8e: // BINBYTES8
-      case 0x96:
-        push(raw(long64()));
-        break; // BYTEARRAY8
-
-      case 0x28:
-        stack.push(new Mark());
-        break; // MARK
-      case 0x30:
-        popAny();
-        break; // POP
-      case 0x31:
-        popToMark();
-        break; // POP_MARK
-      case 0x32:
-        push(top());
-        break; // DUP
-      case 0x5d:
-        push([]);
-        break; // EMPTY_LIST
-      case 0x6c:
-        push(popToMark());
-        break; // LIST
-      case 0x7d:
-        push(new Map());
-        break; // EMPTY_DICT
-      case 0x64: {
-        // DICT
-        const items = popToMark();
-        push(new Map());
-        setItems(top(), items);
-        break;
-      }
-      case 0x8f:
-        push(new Set());
-        break; // EMPTY_SET
-      case 0x91:
-        push(new Set(popToMark()));
-        break; // FROZENSET
-      case 0x29:
-        push(new PickleTuple([]));
-        break; // EMPTY_TUPLE
-      case 0x74:
-        push(new PickleTuple(popToMark()));
-        break; // TUPLE
-      case 0x85:
-        popTuple(1);
-        break;
-      case 0x86:
-        popTuple(2);
-        break;
-      case 0x87:
-        popTuple(3);
-        break;
-
-      case 0x61: {
-        // APPEND
-        const item = pop();
-        append(top(), [item]);
-        break;
-      }
-      case 0x65: {
-        // APPENDS
-        const items = popToMark();
-        append(top(), items);
-        break;
-      }
-      case 0x73: {
-        // SETITEM
-        const value = pop();
-        const key = pop();
-        setItems(top(), [key, value]);
-        break;
-      }
-      case 0x75: {
-        // SETITEMS
-        const items = popToMark();
-        setItems(top(), items);
-        break;
-      }
-      case 0x90: {
-        // ADDITEMS
-        const items = popToMark();
-        addItems(top(), items);
-        break;
-      }
-
-      case 0x71:
-        memo.set(u8(), top());
-        break; // BINPUT
-      case 0x72:
-        memo.set(u32(), top());
-        break; // LONG_BINPUT
-      case 0x94:
-        memo.set(memo.size, top());
-        break; // MEMOIZE
-      case 0x68:
-        recall(u8());
-        break; // BINGET
-      case 0x6a:
-        recall(u32());
-        break; // LONG_BINGET
-
-      case 0x63: {
-        // GLOBAL
-        const module = line();
-        pushClass(module, line());
-        break;
-      }
-      case 0x93: {
-        // STACK_GLOBAL
-        const name = pop();
-        const module = pop();
-        if (typeof module !== 'string' || typeof name !== 'string')
-          throw corrupt('names a class by something else than strings');
-        pushClass(module, name);
-        break;
-      }
-      case 0x52: // REDUCE
-      case 0x81: {
-        // NEWOBJ
-        const args = tupleItems(pop());
-        call(pop(), args);
-        break;
-      }
-      case 0x92: {
-        // NEWOBJ_EX
-        pop(); // Keyword arguments: no class on any list here has some that matter.
-        const args = tupleItems(pop());
-        call(pop(), args);
-        break;
-      }
-      case 0x62: {
-        // BUILD
-        const state = pop();
-        build(top(), state);
-        break;
-      }
-      case 0x51:
-        push(o.load(pop()));
-        break; // BINPERSID
-
-      default: {
-        const hex = `0x${instruction.toString(16).padStart(2, '0')}`;
-        throw corrupt(`has the instruction ${hex}, which no checkpoint needs`);
-      }
-    }
+  pushPersistent(): void {
+    this.push(this.#options.load(this.pop()));
   }
 }
+
+type Instruction = (machine: PickleMachine) => void;
+
+/** The instructions of protocols 2 to 5 that checkpoints use; Python's Lib/pickletools.py describes all. STOP is in `run`. */
+const opcodes: Readonly<Record<number, readonly [name: string, run: Instruction]>> = {
+  0x80: ['PROTO', (m) => m.requireProtocol(m.u8())],
+  0x95: ['FRAME', (m) => m.skip(8)], // A hint for buffering.
+
+  0x4e: ['NONE', (m) => m.push(null)],
+  0x88: ['NEWTRUE', (m) => m.push(true)],
+  0x89: ['NEWFALSE', (m) => m.push(false)],
+  0x4b: ['BININT1', (m) => m.push(m.u8())],
+  0x4d: ['BININT2', (m) => m.push(m.u16())],
+  0x4a: ['BININT', (m) => m.push(m.i32())],
+  0x8a: ['LONG1', (m) => m.push(m.integer(m.u8()))],
+  0x8b: ['LONG4', (m) => m.push(m.integer(m.u32()))],
+  0x47: ['BINFLOAT', (m) => m.push(m.f64())],
+
+  0x8c: ['SHORT_BINUNICODE', (m) => m.push(m.utf8(m.u8()))],
+  0x58: ['BINUNICODE', (m) => m.push(m.utf8(m.u32()))],
+  0x8d: ['BINUNICODE8', (m) => m.push(m.utf8(m.u64()))],
+  0x55: ['SHORT_BINSTRING', (m) => m.push(m.latin1(m.u8()))], // Python 2's str.
+  0x54: ['BINSTRING', (m) => m.push(m.latin1(m.u32()))],
+  0x43: ['SHORT_BINBYTES', (m) => m.push(m.raw(m.u8()))],
+  0x42: ['BINBYTES', (m) => m.push(m.raw(m.u32()))],
+  0x8e: ['BINBYTES8', (m) => m.push(m.raw(m.u64()))],
+  0x96: ['BYTEARRAY8', (m) => m.push(m.raw(m.u64()))],
+
+  0x28: ['MARK', (m) => m.pushMark()],
+  0x30: ['POP', (m) => m.discard()],
+  0x31: ['POP_MARK', (m) => m.popToMark()],
+  0x32: ['DUP', (m) => m.push(m.top())],
+
+  0x5d: ['EMPTY_LIST', (m) => m.push([])],
+  0x6c: ['LIST', (m) => m.push(m.popToMark())],
+  0x61: ['APPEND', (m) => m.append([m.pop()])],
+  0x65: ['APPENDS', (m) => m.append(m.popToMark())],
+  0x7d: ['EMPTY_DICT', (m) => m.push(new Map())],
+  0x64: ['DICT', (m) => m.pushDict(m.popToMark())],
+  0x73: ['SETITEM', (m) => m.setItems(m.popPair())],
+  0x75: ['SETITEMS', (m) => m.setItems(m.popToMark())],
+  0x8f: ['EMPTY_SET', (m) => m.push(new Set())],
+  0x90: ['ADDITEMS', (m) => m.addItems(m.popToMark())],
+  0x91: ['FROZENSET', (m) => m.push(new Set(m.popToMark()))],
+  0x29: ['EMPTY_TUPLE', (m) => m.push(new PickleTuple([]))],
+  0x74: ['TUPLE', (m) => m.push(new PickleTuple(m.popToMark()))],
+  0x85: ['TUPLE1', (m) => m.push(new PickleTuple(m.popValues(1)))],
+  0x86: ['TUPLE2', (m) => m.push(new PickleTuple(m.popValues(2)))],
+  0x87: ['TUPLE3', (m) => m.push(new PickleTuple(m.popValues(3)))],
+
+  0x71: ['BINPUT', (m) => m.memoize(m.u8())],
+  0x72: ['LONG_BINPUT', (m) => m.memoize(m.u32())],
+  0x94: ['MEMOIZE', (m) => m.memoize()],
+  0x68: ['BINGET', (m) => m.recall(m.u8())],
+  0x6a: ['LONG_BINGET', (m) => m.recall(m.u32())],
+
+  0x63: ['GLOBAL', (m) => m.pushClass(m.line(), m.line())],
+  0x93: ['STACK_GLOBAL', (m) => m.pushClass(...m.popPair())],
+  0x52: ['REDUCE', (m) => m.call()],
+  0x81: ['NEWOBJ', (m) => m.call()],
+  0x92: ['NEWOBJ_EX', (m) => (m.pop(), m.call())], // No allow-listed class has keyword arguments that matter.
+  0x62: ['BUILD', (m) => m.build()],
+  0x51: ['BINPERSID', (m) => m.pushPersistent()],
+};
