@@ -20,8 +20,12 @@ import {
   type Tokenizer,
   type TokenizerDefinition,
 } from '@nautil/tokenization';
-import type { ClassifierOptions } from './classifier.js';
 import { encoderConfigOf } from './encoder-source.js';
+
+export interface ClassifierSourceOptions {
+  /** Folder with the tokenizer's files, for archives without them (RoBERTa's merges). */
+  tokenizerFolder?: string | undefined;
+}
 
 /** Everything that a classifier is made from, wherever it was found. */
 export interface ClassifierSource {
@@ -56,11 +60,11 @@ export interface ArchiveRecord {
 }
 
 /** Opens a `.nemo` archive, or a checkpoint of ours (`.ckpt`, `.safetensors`) beside the `hparams.yaml` of its run. */
-export function openClassifierSource(path: string, options: ClassifierOptions): Promise<ClassifierSource> {
+export function openClassifierSource(path: string, options: ClassifierSourceOptions): Promise<ClassifierSource> {
   return /\.(?:ckpt|safetensors)$/.test(path) ? checkpointSource(path) : archiveSource(path, options);
 }
 
-async function archiveSource(path: string, options: ClassifierOptions): Promise<ClassifierSource> {
+async function archiveSource(path: string, options: ClassifierSourceOptions): Promise<ClassifierSource> {
   const archive = await readNemo(path);
   try {
     const record = archive.record as ArchiveRecord | undefined;
@@ -126,7 +130,7 @@ async function tokenizerOf(
   archive: NemoArchive,
   record: ArchiveRecord | undefined,
   encoder: EncoderConfig,
-  { tokenizerFolder }: ClassifierOptions,
+  { tokenizerFolder }: ClassifierSourceOptions,
 ): Promise<{ tokenizer: Tokenizer; notes: string[] }> {
   if (record) return { tokenizer: createTokenizer(record.tokenizer), notes: [] };
   const vocabulary = await archive.artifact('tokenizer.vocab_file');

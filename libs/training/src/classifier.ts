@@ -2,14 +2,11 @@ import { CorruptFile, type TensorSource } from '@nautil/formats';
 import { classifierWeights, type EncoderConfig, Forward, maxLength, ModelWeights } from '@nautil/model';
 import type { Tokenizer } from '@nautil/tokenization';
 import type { BatchesOptions } from './batches.js';
-import { openClassifierSource } from './classifier-source.js';
+import { type ClassifierSourceOptions, openClassifierSource } from './classifier-source.js';
 import { evaluateCache, type Evaluation } from './evaluate.js';
 import { type Prediction, predictionsOf } from './prediction.js';
 
-export interface ClassifierOptions {
-  /** Folder with the tokenizer's files, for archives without them (RoBERTa's merges). */
-  tokenizerFolder?: string | undefined;
-
+export interface ClassifierOptions extends ClassifierSourceOptions {
   /** Rows per batch. Default 32. */
   batchSize?: number;
   intraOpThreads?: number;

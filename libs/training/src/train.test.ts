@@ -241,3 +241,10 @@ test('an attempt whose fence was taken over writes no checkpoint and no weights'
   expect(before).toEqual([join('checkpoints', 'step-00000003.safetensors')]);
   expect(await contents()).toEqual(before);
 });
+
+test('sgd without momentum has no optimizer state, and can be checkpointed and resumed', async () => {
+  const options = ['model.optim.name=sgd', 'model.optim.lr=0.1'];
+  const { done } = await train(await tiny.job('sgd', options));
+  const resumed = await train(await tiny.job('sgd resumed', options), [4]);
+  expect(await bytesOf(resumed.done.lastWeights)).toEqual(await bytesOf(done.lastWeights));
+});
