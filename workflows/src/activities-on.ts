@@ -1,10 +1,10 @@
-import type { ResolvedRun, RunActivities, SweepActivities } from '@nautil/contracts';
 import {
   ActivityCancellationType,
-  proxyActivities,
   type ActivityInterfaceFor,
   type ActivityOptions,
+  proxyActivities,
 } from '@temporalio/workflow';
+import type { ResolvedRun, RunActivities, SweepActivities } from '@nautil/contracts';
 import { retryPolicies, type RetryPolicy } from './retry-policies.js';
 
 /** Programming errors, which no retry cures. All other errors state themselves whether a retry may help. */

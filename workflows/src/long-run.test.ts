@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { ResolvedRun, RunRequest, TrainRequest } from '@nautil/contracts';
 import { Context } from '@temporalio/activity';
-import { TestStack } from '../test/test-stack.js';
+import type { ResolvedRun, RunRequest, TrainRequest } from '@nautil/contracts';
 import { stubActivities } from '../test/stub-activities.js';
+import { TestStack } from '../test/test-stack.js';
 import { until } from '../test/until.js';
 import { pause, resume, runProgress, stopEarly, trainingProgress } from './messages.js';
 
@@ -65,7 +65,7 @@ test('a run with a long history continues in a new execution, from its checkpoin
 test.each([
   ['paused and then resumed', [pause, resume], false],
   ['stopped early', [stopEarly], true],
-])('a run that is %s keeps that state in a new execution', async (_case, requests, stopEarly) => {
+])('a run that is %s keeps that state in a new execution', async (_case, requests, isStopped) => {
   const seen: TrainRequest[] = [];
   const stubs = stubActivities().activities;
   const train = async (request: TrainRequest) => {
@@ -90,7 +90,7 @@ test.each([
     expect(await executionsOf(handle.workflowId)).toHaveLength(1);
   }
   await handle.result();
-  expect(seen.map((request) => request.stopEarly)).toEqual([false, stopEarly]);
+  expect(seen.map((request) => request.stopEarly)).toEqual([false, isStopped]);
   // The server's list of executions is updated a moment later.
   await until(async () => (await executionsOf(handle.workflowId)).length === 2);
 });

@@ -1,15 +1,15 @@
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import {
+  type ControlAnswer,
   pauseRequest,
+  type Progress,
   progressQuery,
   resumeRequest,
   stopEarlyRequest,
-  trainingSignal,
-  type ControlAnswer,
-  type Progress,
   type SweepProgress,
   type TrainingProgress,
+  trainingSignal,
 } from '@nautil/contracts';
-import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 
 export const runProgress = defineQuery<Progress>(progressQuery);
 export const sweepProgress = defineQuery<SweepProgress>(progressQuery);

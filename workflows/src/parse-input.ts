@@ -1,16 +1,17 @@
+import { ApplicationFailure } from '@temporalio/workflow';
 import {
-  objectives,
-  stageNames,
   type ContinuedRun,
   type ContinuedSweep,
   type FailureDetails,
+  objectives,
+  stageNames,
   type SweepInput,
   type TextClassificationInput,
 } from '@nautil/contracts';
-import { ApplicationFailure } from '@temporalio/workflow';
 
 type Parser = (value: unknown, key: string) => unknown;
 
+// `continued` is written by workflows only, so it is not checked.
 const runParsers = {
   config: text,
   overrides: texts,
@@ -20,7 +21,7 @@ const runParsers = {
   parentMlflowRunId: text,
   configPath: text,
   cwd: text,
-  continued: unchecked<ContinuedRun>,
+  continued: (value: unknown): ContinuedRun => value as ContinuedRun,
 } satisfies Record<keyof TextClassificationInput, Parser>;
 
 const sweepParsers = {
@@ -32,7 +33,7 @@ const sweepParsers = {
   objective: oneOf(objectives),
   configPath: text,
   cwd: text,
-  continued: unchecked<ContinuedSweep>,
+  continued: (value: unknown): ContinuedSweep => value as ContinuedSweep,
 } satisfies Record<keyof SweepInput, Parser>;
 
 /** Validates what the user typed after `--input`. An invalid input fails the workflow at once, with the part that is wrong. */
@@ -98,12 +99,7 @@ function oneOf<T extends string>(values: readonly T[]): (value: unknown, key: st
   };
 }
 
-/** For values that only a workflow writes. */
-function unchecked<T>(value: unknown): T {
-  return value as T;
-}
-
-const describe = (value: unknown): string => (JSON.stringify(value) ?? 'undefined').slice(0, 80);
+const describe = (value: unknown): string => JSON.stringify(value).slice(0, 80);
 
 function refuse(message: string, example?: string): ApplicationFailure {
   const details: FailureDetails = { kind: 'usage', hint: example ? `start it with --input '${example}'` : undefined };

@@ -1,8 +1,8 @@
-import { beforeAll, expect, test } from '@jest/globals';
-import { readFile, readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DeterminismViolationError } from '@temporalio/workflow';
+import { beforeAll, expect, test } from '@jest/globals';
 import { DefaultLogger, Runtime, Worker, type WorkflowBundle } from '@temporalio/worker';
+import { DeterminismViolationError } from '@temporalio/workflow';
 import { bundleWorkflows, historiesFolder } from '../test/test-stack.js';
 
 // A run that an older version of this code started must be able to end with this version. When a test here fails, guard the

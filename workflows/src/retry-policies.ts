@@ -1,10 +1,13 @@
-import type { ActivityOptions } from '@temporalio/workflow';
-
 /** How long one attempt at an activity may take, and how many attempts there are. */
 export interface RetryPolicy {
-  startToCloseTimeout: NonNullable<ActivityOptions['startToCloseTimeout']>;
+  /** Milliseconds. */
+  startToCloseTimeout: number;
   maximumAttempts: number;
 }
+
+const minutes = 60_000;
+const hours = 60 * minutes;
+const days = 24 * hours;
 
 /**
  * The time-outs are generous on purpose: heartbeats detect a dead worker, and waiting in a task queue has no time-out.
@@ -12,13 +15,13 @@ export interface RetryPolicy {
  */
 export const retryPolicies = {
   /** Configuration and tracking. */
-  short: { startToCloseTimeout: '5 minutes', maximumAttempts: 10 },
+  short: { startToCloseTimeout: 5 * minutes, maximumAttempts: 10 },
 
   /** Stages that transfer or process a whole data set. */
-  long: { startToCloseTimeout: '12 hours', maximumAttempts: 10 },
+  long: { startToCloseTimeout: 12 * hours, maximumAttempts: 10 },
 
-  training: { startToCloseTimeout: '60 days', maximumAttempts: 25 },
+  training: { startToCloseTimeout: 60 * days, maximumAttempts: 25 },
 
   /** Polling: each attempt is short, and their number is unlimited. */
-  poll: { startToCloseTimeout: '1 minute', maximumAttempts: Infinity },
+  poll: { startToCloseTimeout: 1 * minutes, maximumAttempts: Infinity },
 } satisfies Record<string, RetryPolicy>;

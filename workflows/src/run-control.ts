@@ -1,10 +1,4 @@
-import {
-  type ContinuedRun,
-  type ControlAnswer,
-  type Stage,
-  type StageResult,
-  type TrainedModel,
-} from '@nautil/contracts';
+import type { SignalDefinition, UpdateDefinition } from '@temporalio/common';
 import {
   ActivityFailure,
   ApplicationFailure,
@@ -16,7 +10,13 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { SignalDefinition, UpdateDefinition } from '@temporalio/common';
+import {
+  type ContinuedRun,
+  type ControlAnswer,
+  type Stage,
+  type StageResult,
+  type TrainedModel,
+} from '@nautil/contracts';
 import { pause, resume, stopEarly, trainingProgress } from './messages.js';
 import type { RunProgress } from './run-progress.js';
 
@@ -27,7 +27,7 @@ export interface RunControlOptions {
   continued?: ContinuedRun | undefined;
 
   /** Continues the run in a new execution. */
-  continueAsNew(state: Pick<ContinuedRun, 'stopEarly'>): Promise<never>;
+  continueAsNew: (state: Pick<ContinuedRun, 'stopEarly'>) => Promise<never>;
 }
 
 /**
@@ -41,11 +41,8 @@ export class RunControl {
   #paused = false;
   #stopEarly: boolean;
 
-  /** The training attempt that is running. */
-  #attempt: CancellationScope | undefined;
-
-  /** True after we have cancelled the attempt, which distinguishes a pause from a cancelled workflow. */
-  #interrupted = false;
+  /** The training attempt that is running. `interrupted` distinguishes a pause from a cancelled workflow. */
+  #attempt: { scope: CancellationScope; interrupted: boolean } | undefined;
 
   constructor({ progress, continued, continueAsNew }: RunControlOptions) {
     this.#progress = progress;
@@ -74,15 +71,17 @@ export class RunControl {
   }
 
   /** Repeats training, which pauses and the end of an execution interrupt, until it completes or `stopEarly` ends it. */
-  async trainToEnd(attempt: (stopEarly: boolean) => Promise<StageResult<TrainedModel>>) {
+  async trainToEnd(
+    train: (stopEarly: boolean) => Promise<StageResult<TrainedModel>>,
+  ): Promise<StageResult<TrainedModel>> {
     for (;;) {
       const stepBefore = this.#progress.checkpointStep;
-      this.#attempt = new CancellationScope();
-      this.#interrupted = false;
+      const attempt = { scope: new CancellationScope(), interrupted: false };
+      this.#attempt = attempt;
       try {
-        return await this.#attempt.run(() => attempt(this.#stopEarly));
+        return await attempt.scope.run(() => train(this.#stopEarly));
       } catch (error) {
-        const wasInterrupted = this.#interrupted && isCancellation(error);
+        const wasInterrupted = attempt.interrupted && isCancellation(error);
         if (!wasInterrupted && !this.#hasAdvanced(stepBefore, error)) throw error;
       } finally {
         this.#attempt = undefined;
@@ -167,8 +166,8 @@ export class RunControl {
 
   #interrupt(): void {
     if (this.#attempt === undefined) return;
-    this.#interrupted = true;
-    this.#attempt.cancel();
+    this.#attempt.interrupted = true;
+    this.#attempt.scope.cancel();
   }
 
   #isHistoryLong(): boolean {

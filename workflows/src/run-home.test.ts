@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { RunRequest } from '@nautil/contracts';
 import { Context } from '@temporalio/activity';
-import { TestStack } from '../test/test-stack.js';
+import type { RunRequest } from '@nautil/contracts';
 import { stubActivities } from '../test/stub-activities.js';
+import { TestStack } from '../test/test-stack.js';
 import { runProgress } from './messages.js';
 
 let stack: TestStack;

@@ -1,12 +1,12 @@
+import { type ApplicationFailure, setHandler } from '@temporalio/workflow';
 import {
-  stageNames,
   type Progress,
   type Stage,
+  stageNames,
   type StageState,
   type TextClassificationResult,
   type TrainingProgress,
 } from '@nautil/contracts';
-import { setHandler, type ApplicationFailure } from '@temporalio/workflow';
 import { runProgress } from './messages.js';
 
 /** The state of a run, which answers the `progress` query, also after the run has ended. */

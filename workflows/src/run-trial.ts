@@ -1,6 +1,6 @@
-import type { SweepActivities, TextClassificationInput, TextClassificationResult, TrialRow } from '@nautil/contracts';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { ChildWorkflowCancellationType, ParentClosePolicy, startChild } from '@temporalio/workflow';
+import type { SweepActivities, TextClassificationInput, TextClassificationResult, TrialRow } from '@nautil/contracts';
 import type { textClassification } from './text-classification.js';
 
 /** The result of a trial. `reused`: an earlier execution of the sweep had completed it. */

@@ -1,3 +1,4 @@
+import { type ApplicationFailure, CancellationScope, isCancellation, log, setHandler } from '@temporalio/workflow';
 import {
   type Objective,
   type SweepInput,
@@ -8,7 +9,6 @@ import {
   type Tracking,
   type TrialRow,
 } from '@nautil/contracts';
-import { CancellationScope, isCancellation, log, setHandler, type ApplicationFailure } from '@temporalio/workflow';
 import { sweepProgress } from './messages.js';
 import { isBetter, objectiveOf } from './objective.js';
 import type { TrialOutcome } from './run-trial.js';

@@ -1,12 +1,12 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SweepOutcome, SweepProgress, SweepResult } from '@nautil/contracts';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Context } from '@temporalio/activity';
-import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { WorkflowHandle } from '@temporalio/client';
-import { TestStack } from '../test/test-stack.js';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import type { SweepOutcome, SweepProgress, SweepResult } from '@nautil/contracts';
 import { stubSweep } from '../test/stub-sweep.js';
+import { TestStack } from '../test/test-stack.js';
 import { failureOfRun, until } from '../test/until.js';
 import { sweepProgress } from './messages.js';
 

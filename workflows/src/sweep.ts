@@ -1,11 +1,3 @@
-import type {
-  FailureDetails,
-  SweepInput,
-  SweepResult,
-  TextClassificationInput,
-  TrackedSweep,
-  TrialRow,
-} from '@nautil/contracts';
 import {
   ApplicationFailure,
   CancellationScope,
@@ -15,6 +7,14 @@ import {
   log,
   workflowInfo,
 } from '@temporalio/workflow';
+import type {
+  FailureDetails,
+  SweepInput,
+  SweepResult,
+  TextClassificationInput,
+  TrackedSweep,
+  TrialRow,
+} from '@nautil/contracts';
 import { sweepActivitiesOn } from './activities-on.js';
 import { parseSweepInput } from './parse-input.js';
 import { runTrial } from './run-trial.js';
@@ -108,8 +108,8 @@ function trialInput(request: SweepInput, table: SweepTable, row: TrialRow): Text
 }
 
 function everyTrialFailed(table: SweepTable): ApplicationFailure {
-  const { failure, number } = table.rows.find((row) => row.failure) ?? table.rows[0]!;
-  const message = `none of ${table.rows.length} trials was completed${failure ? `; trial ${number}: ${failure.message}` : ''}`;
+  const failed = table.rows.find((row) => row.failure);
+  const message = `none of ${table.rows.length} trials was completed${failed?.failure ? `; trial ${failed.number}: ${failed.failure.message}` : ''}`;
   const details: FailureDetails = {
     kind: 'training',
     hint: 'each trial is a workflow of its own, which shows why it failed',

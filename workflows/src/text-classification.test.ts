@@ -1,22 +1,22 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Context } from '@temporalio/activity';
+import { type WorkflowHandle, WorkflowUpdateFailedError } from '@temporalio/client';
+import { ApplicationFailure, CancelledFailure, type UpdateDefinition } from '@temporalio/common';
 import {
-  stageNames,
   type ControlAnswer,
   type Progress,
   type ResolvedRun,
+  stageNames,
   type TextClassificationResult,
   type Tracking,
   type TrainRequest,
 } from '@nautil/contracts';
-import { Context } from '@temporalio/activity';
-import { WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
-import { ApplicationFailure, CancelledFailure, type UpdateDefinition } from '@temporalio/common';
-import { bundleWorkflows, TestStack } from '../test/test-stack.js';
-import { pause, resume, runProgress, stopEarly, trainingProgress } from './messages.js';
 import { stubActivities } from '../test/stub-activities.js';
+import { bundleWorkflows, TestStack } from '../test/test-stack.js';
 import { failureOfRun, until } from '../test/until.js';
+import { pause, resume, runProgress, stopEarly, trainingProgress } from './messages.js';
 
 let stack: TestStack;
 beforeAll(async () => {
@@ -117,12 +117,16 @@ test('the progress query shows the states of the stages and the notes, during th
 test('search attributes hold experiment, model, data set and macro F1', async () => {
   const handle = await stack.startWorkflow({ activities: stubActivities().activities });
   await handle.result();
-  await until(async () => 'NautilF1' in (await handle.describe()).searchAttributes);
-  expect((await handle.describe()).searchAttributes).toMatchObject({
-    NautilExperiment: ['TextClassification'],
-    NautilModel: ['all-MiniLM-L6-v2'],
-    NautilDataset: ['sst-2'],
-    NautilF1: [0.855],
+  const attributesOf = async (): Promise<Record<string, unknown>> => {
+    const { typedSearchAttributes } = await handle.describe();
+    return Object.fromEntries(typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]));
+  };
+  await until(async () => 'NautilF1' in (await attributesOf()));
+  expect(await attributesOf()).toMatchObject({
+    NautilExperiment: 'TextClassification',
+    NautilModel: 'all-MiniLM-L6-v2',
+    NautilDataset: 'sst-2',
+    NautilF1: 0.855,
   });
 });
 
@@ -262,7 +266,7 @@ test('a pause interrupts training, and a resume continues it', async () => {
   await handle.signal(resume.signal);
   await handle.result();
   await stack.recordHistory('paused', handle);
-  expect(requests.map((request) => request.stopEarly)).toEqual([false, false]);
+  expect(requests.map(({ stopEarly: isStopped }) => isStopped)).toEqual([false, false]);
 });
 
 test('a pause before training takes effect after the current stage', async () => {
@@ -293,7 +297,7 @@ test('stopEarly ends training at its checkpoint, which is packaged', async () =>
   await handle.signal(stopEarly.signal);
   await handle.result();
   await stack.recordHistory('stopped-early', handle);
-  expect(requests.map((request) => request.stopEarly)).toEqual([false, true]);
+  expect(requests.map(({ stopEarly: isStopped }) => isStopped)).toEqual([false, true]);
   expect(calls.map(([name]) => name)).toContain('package');
 });
 
@@ -394,7 +398,7 @@ test('updates say what comes of them, and refuse what makes no sense', async () 
   expect(await request(stopEarly.update)).toMatchObject({ paused: false });
   await handle.result();
   await stack.recordHistory('updates', handle);
-  expect(requests.map((request) => request.stopEarly)).toEqual([false, true]);
+  expect(requests.map(({ stopEarly: isStopped }) => isStopped)).toEqual([false, true]);
 });
 
 test('a signal that has no effect leaves a note', async () => {

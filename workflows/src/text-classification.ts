@@ -1,12 +1,4 @@
-import {
-  runPipeline,
-  type Evaluated,
-  type ResolvedRun,
-  type TextClassificationInput,
-  type TextClassificationResult,
-  type Tracking,
-} from '@nautil/contracts';
-import { SearchAttributeType, defineSearchAttributeKey } from '@temporalio/common';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import {
   ActivityFailure,
   CancellationScope,
@@ -19,6 +11,14 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
+import {
+  type Evaluated,
+  type ResolvedRun,
+  runPipeline,
+  type TextClassificationInput,
+  type TextClassificationResult,
+  type Tracking,
+} from '@nautil/contracts';
 import { activitiesOn } from './activities-on.js';
 import { parseInput } from './parse-input.js';
 import { RunControl } from './run-control.js';
@@ -101,9 +101,9 @@ async function runStages(
       ...cpu,
       train: (request) => control.trainToEnd((stopEarly) => gpu.train({ ...request, stopEarly })),
       evaluate: async (request) => {
-        const evaluated = await gpu.evaluate(request);
+        const result = await gpu.evaluate(request);
         // No `patched()` needed: in old histories gpuSharesFiles is always true.
-        return run.queues.gpuSharesFiles ? evaluated : cpu.bringHome({ run, evaluated });
+        return run.queues.gpuSharesFiles ? result : cpu.bringHome({ run, evaluated: result });
       },
     },
     (stage, work) => control.stage(stage, work),

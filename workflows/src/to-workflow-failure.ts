@@ -1,5 +1,5 @@
-import type { FailureDetails, Stage } from '@nautil/contracts';
 import { ActivityFailure, ApplicationFailure, TemporalFailure, TimeoutFailure } from '@temporalio/workflow';
+import type { FailureDetails, Stage } from '@nautil/contracts';
 
 /**
  * The failure that a workflow ends with: that of its activity, with the same type and details, so that `temporal workflow
@@ -45,5 +45,5 @@ export function rootFailure(error: unknown): { type: string; message: string } {
   while (failure instanceof TemporalFailure && !(failure instanceof ApplicationFailure) && failure.cause)
     failure = failure.cause;
   const { message, name } = failure instanceof Error ? failure : new Error(String(failure));
-  return { type: (failure instanceof ApplicationFailure && failure.type) || name, message };
+  return { type: (failure instanceof ApplicationFailure ? failure.type : undefined) ?? name, message };
 }

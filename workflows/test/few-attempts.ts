@@ -1,9 +1,11 @@
-import type { RetryPolicy, retryPolicies as realPolicies } from '../src/retry-policies.js';
+import type { retryPolicies as realPolicies, RetryPolicy } from '../src/retry-policies.js';
+
+const startToCloseTimeout = 3_600_000;
 
 /** Takes the place of `retry-policies.ts` in tests that use up all attempts. */
 export const retryPolicies = {
-  short: { startToCloseTimeout: '5 minutes', maximumAttempts: 1 },
-  long: { startToCloseTimeout: '12 hours', maximumAttempts: 10 },
-  training: { startToCloseTimeout: '60 days', maximumAttempts: 3 },
-  poll: { startToCloseTimeout: '1 minute', maximumAttempts: Infinity },
+  short: { startToCloseTimeout, maximumAttempts: 1 },
+  long: { startToCloseTimeout, maximumAttempts: 10 },
+  training: { startToCloseTimeout, maximumAttempts: 3 },
+  poll: { startToCloseTimeout, maximumAttempts: Infinity },
 } satisfies Record<keyof typeof realPolicies, RetryPolicy>;

@@ -1,5 +1,5 @@
-import type { RunActivities, RunRequest, RunScores, SweepActivities, TrialEnd } from '@nautil/contracts';
 import { Context } from '@temporalio/activity';
+import type { RunActivities, RunRequest, RunScores, SweepActivities } from '@nautil/contracts';
 import { stubActivities } from './stub-activities.js';
 
 /** The learning rate in a trial's overrides: the value that varies. */
@@ -67,7 +67,7 @@ export function stubSweep(o: {
     awaitTrial: async ({ workflowId }) => {
       const handle = Context.current().client.workflow.getHandle(workflowId);
       return handle.result().then(
-        (result) => ({ completed: true, result }) as TrialEnd,
+        (result) => ({ completed: true, result }),
         () => ({ completed: false }),
       );
     },

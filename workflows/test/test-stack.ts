@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Context } from '@temporalio/activity';
 import type { Client, WorkflowHandle } from '@temporalio/client';
-import { SearchAttributeType, defineSearchAttributeKey } from '@temporalio/common';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime, Worker, bundleWorkflowCode, type WorkflowBundle } from '@temporalio/worker';
+import { bundleWorkflowCode, DefaultLogger, Runtime, Worker, type WorkflowBundle } from '@temporalio/worker';
 
 const workflowsFolder = fileURLToPath(new URL('..', import.meta.url));
 
@@ -45,7 +45,7 @@ export const bundleWorkflows = ({ edits = [], replacements = {} }: BundleOptions
       );
       return {
         ...config,
-        resolve: { ...config.resolve, alias: { ...config.resolve?.alias, ...alias } },
+        resolve: { ...config.resolve, alias: Object.assign({}, config.resolve?.alias, alias) },
         module: { ...config.module, rules: [...(config.module?.rules ?? []), ...rules] },
       };
     },

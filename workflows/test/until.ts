@@ -5,9 +5,11 @@ const timeoutMs = 20_000;
 
 /** Polls the condition until it holds. */
 export async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
-  for (const begun = Date.now(); !(await condition()); await sleep(20)) {
+  const begun = Date.now();
+  while (!(await condition())) {
     if (Date.now() - begun > timeoutMs)
       throw new Error(`the condition did not hold within ${timeoutMs} ms: ${condition.toString()}`);
+    await sleep(20);
   }
 }
 

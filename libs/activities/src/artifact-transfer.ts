@@ -1,7 +1,7 @@
 import { copyFile, mkdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { encoderFilesIn } from '@nautil/formats';
+import { basename, dirname, join } from 'node:path';
 import type { CachedInputs, EncoderFiles, FileRef, ResolvedRun } from '@nautil/contracts';
+import { encoderFilesIn } from '@nautil/formats';
 import { type ArtifactStore, fileRef, fileRefsIn, runFolder, stageOutput, Store } from '@nautil/store';
 import { FilesNotShared } from './errors.js';
 import type { WorkerContext } from './route-run.js';
@@ -86,10 +86,11 @@ async function withEncoder(request: object): Promise<{ inputs?: CachedInputs }> 
   const { passed: files = [], ...encoder } = inputs.encoder;
   for (const under of ['path', 'configFile', 'lmCheckpoint'] as const) {
     const own = files.filter((file) => file.under === under);
-    if (own.length === 0) continue;
+    const path = encoder[under];
+    if (own.length === 0 || path === undefined) continue;
     const folder = await folderOf(own.map(({ file }) => file));
     // The original path is that of one of the files, or of their folder.
-    const named = own.find(({ file }) => basename(file.path) === basename(encoder[under]!));
+    const named = own.find(({ file }) => basename(file.path) === basename(path));
     encoder[under] = named ? join(folder, basename(named.file.path)) : folder;
   }
   return { inputs: { ...inputs, encoder } };
@@ -106,7 +107,9 @@ async function folderOf(files: FileRef[]): Promise<string> {
       }),
     ),
   );
-  return join(output[0]!.path, '..');
+  const [first] = output;
+  if (first === undefined) throw new TypeError('an encoder without files');
+  return dirname(first.path);
 }
 
 /** A copy of a JSON value with each file reference replaced by what `change` returns. */

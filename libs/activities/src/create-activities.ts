@@ -1,11 +1,10 @@
+import { Context, log } from '@temporalio/activity';
 import type { ResolvedRun, RunActivities, SweepActivities, TrainingProgress, TrainRequest } from '@nautil/contracts';
 import { Semaphore } from '@nautil/store';
 import { Trainers } from '@nautil/trainer-process';
 import { CheckpointReplica, faultPoint } from '@nautil/training';
-import { Context, log } from '@temporalio/activity';
 import { ArtifactTransfer } from './artifact-transfer.js';
 import { evaluateInTrainer } from './evaluate-in-trainer.js';
-
 import { routeRun, type WorkerContext } from './route-run.js';
 import { cache, convert, download, evaluate, packageModel, resolveRun, tokenize } from './stages/index.js';
 import type { StageControl } from './stages/stage-control.js';
@@ -56,7 +55,7 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
       return transfer.push(run, run);
     }),
     startTracking: activity((run) => startTracking(run, trackingUri)),
-    finishTracking: activity((outcome) => finishTracking(outcome, trackingUri, { warn: (text) => log.warn(text) })),
+    finishTracking: activity((outcome) => finishTracking(outcome, trackingUri, { warn })),
     download: activity((request, control) => download(request, control)),
     convert: activity((request) => convert(request)),
     cache: activity(async (request) => {
@@ -90,6 +89,10 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
     awaitTrial: reportingFailures(awaitTrial),
   };
 }
+
+const warn = (message: string): void => {
+  log.warn(message);
+};
 
 /** An activity that sends heartbeats while it runs. */
 function activity<Request, Result>(

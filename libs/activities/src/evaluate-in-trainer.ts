@@ -1,5 +1,5 @@
-import type { Trainers } from '@nautil/trainer-process';
 import { Context } from '@temporalio/activity';
+import type { Trainers } from '@nautil/trainer-process';
 import { WorkerShutdown } from './errors.js';
 import type { Evaluate } from './stages/index.js';
 import { isShutdown } from './with-heartbeat.js';

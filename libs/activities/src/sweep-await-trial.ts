@@ -1,7 +1,7 @@
-import type { TextClassificationResult, TrialEnd } from '@nautil/contracts';
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import { ApplicationFailureCategory } from '@temporalio/common';
+import type { TextClassificationResult, TrialEnd } from '@nautil/contracts';
 
 /** Interval between two attempts. */
 const retryDelay = '2 seconds';

@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { maxTrials, type SweepPlan, type SweepRequest } from '@nautil/contracts';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { ConfigError } from '@nautil/config';
+import { maxTrials, type SweepPlan, type SweepRequest } from '@nautil/contracts';
 import { planSweep, SweepRefused } from './sweep-plan.js';
 
 let cwd: string;

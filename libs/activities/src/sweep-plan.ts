@@ -1,5 +1,5 @@
-import { maxTrials, defineError, type SweepPlan, type SweepRequest, type SweepTrial } from '@nautil/contracts';
-import { ConfigError, gridOf, loadConfig, parseSweep, sampleOf, type Config, type Sweep } from '@nautil/config';
+import { type Config, ConfigError, gridOf, loadConfig, parseSweep, sampleOf, type Sweep } from '@nautil/config';
+import { defineError, maxTrials, type SweepPlan, type SweepRequest, type SweepTrial } from '@nautil/contracts';
 import { defaultFolder } from '@nautil/store';
 import { configDigestOf, experimentOf } from './stages/resolve-run.js';
 

@@ -5,30 +5,30 @@ import { openTracker, type Tracker } from '@nautil/mlflow';
 import { runFolder, writeFileAtomic } from '@nautil/store';
 import { patienceMs } from './tracking.js';
 
-/** How long closing waits for a server that is slow; the journal keeps the rest. */
+/** How long closing waits for a slow server. The journal keeps what is left. */
 const flushMs = 60_000;
 
-/** Creates or finds the MLflow run that the runs of the trials are nested in. */
+/** Creates or finds the parent of the trials' MLflow runs. */
 export async function startSweepTracking(sweep: TrackedSweep, trackingUri: string): Promise<Tracking> {
   return tracking(sweep, trackingUri, async (tracker) => {
-    // NOTE: tags, not params: a sweep that is started again may vary more, and params are write-once.
+    // NOTE: tags instead of params, which are write-once, because a restarted sweep may vary more values.
     tracker.tags(tagsOf(sweep));
     await tracker.flush({ timeoutMs: 10_000 });
   });
 }
 
-/** Closes it, with the table as an artifact and the best score under the objective's own key. */
+/** Closes the parent run, with the table as an artifact and the best score under the key of the objective. */
 export async function finishSweepTracking(outcome: SweepOutcome, trackingUri: string): Promise<Tracking> {
   return tracking(outcome, trackingUri, async (tracker, folder) => {
     const { objective, rows, status, message } = outcome;
     const table = join(folder, 'trials.csv');
     const content = csvOf(outcome);
-    // A repetition leaves the file as it is: its time is that of the metric, which is then the same row.
+    // A retry does not rewrite the file, whose modification time is the metric's timestamp, so that it logs the same row.
     if ((await readFile(table, 'utf8').catch(() => undefined)) !== content) await writeFileAtomic(table, content);
     const [best] = rows;
     if (best?.objective !== undefined) {
       const { mtimeMs } = await stat(table);
-      const step = rows.filter(({ objective }) => objective !== undefined).length;
+      const step = rows.filter((row) => row.objective !== undefined).length;
       tracker.metrics([{ key: objective, value: best.objective, step, timestampMs: Math.trunc(mtimeMs) }]);
       tracker.tags({ 'nautil.sweep.best': best.overrides.join(' ') });
     }
@@ -65,7 +65,7 @@ const tagsOf = ({ objective, fixed, trials }: TrackedSweep): Record<string, stri
   'nautil.sweep.fixed': fixed.join(' '),
 });
 
-/** One line a trial; MLflow's UI shows it as a table. */
+/** One line per trial; MLflow's UI shows the file as a table. */
 function csvOf({ objective, rows }: Pick<SweepOutcome, 'objective' | 'rows'>): string {
   const columns: [string, (row: TrialRow) => string | number | undefined][] = [
     ['trial', ({ number }) => number],

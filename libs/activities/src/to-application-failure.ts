@@ -1,5 +1,5 @@
-import { NautilError, type FailureDetails } from '@nautil/contracts';
 import { ApplicationFailure } from '@temporalio/activity';
+import { type FailureDetails, NautilError } from '@nautil/contracts';
 
 /**
  * An expected error as Temporal records it: the type is the name of the error, and it is retried only when the error is marked

@@ -2,9 +2,9 @@ import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { stringifyNemoYaml } from '@nautil/formats';
 import type { ResolvedRun, RunOutcome, Tracking, TrainedModel, TrainRequest } from '@nautil/contracts';
 import { parseEvaluations, parseLoggedEvent } from '@nautil/contracts/schemas';
+import { stringifyNemoYaml } from '@nautil/formats';
 import { formatReport } from '@nautil/metrics';
 import {
   flattenParams,

@@ -1,17 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CancelledFailure, Context, log } from '@temporalio/activity';
 import {
   type CheckpointSaved,
   RemoteError,
   type StageResult,
   type TrainedModel,
-  type TrainingResult,
   type TrainingProgress,
+  type TrainingResult,
   type TrainRequest,
 } from '@nautil/contracts';
 import type { TrackerOptions } from '@nautil/mlflow';
 import type { TrackingTask, Trainers, TrainTask } from '@nautil/trainer-process';
 import type { ReplicaPlace } from '@nautil/training';
-import { CancelledFailure, Context, log } from '@temporalio/activity';
 import { WorkerShutdown } from './errors.js';
 import { ProgressReporter } from './progress-reporter.js';
 import { trainModel } from './stages/train.js';

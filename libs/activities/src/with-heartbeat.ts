@@ -1,5 +1,5 @@
-import { NautilError } from '@nautil/contracts';
 import { Context } from '@temporalio/activity';
+import { NautilError } from '@nautil/contracts';
 import { WorkerShutdown } from './errors.js';
 import type { StageControl } from './stages/stage-control.js';
 

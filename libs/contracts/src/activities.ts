@@ -8,34 +8,34 @@ import type { FileRef, RunScores, Stage, TrainingProgress } from './workflow.js'
  */
 export interface RunActivities {
   /** Reads the configuration and settles what the run is. */
-  resolveRun(request: RunRequest): Promise<ResolvedRun>;
+  resolveRun: (request: RunRequest) => Promise<ResolvedRun>;
 
   /** Creates or finds the MLflow run, and logs parameters and tags. Never fails because MLflow is down. */
-  startTracking(run: ResolvedRun): Promise<Tracking>;
+  startTracking: (run: ResolvedRun) => Promise<Tracking>;
 
   /** Closes the MLflow run, with its artifacts when there are any. Never fails because MLflow is down. */
-  finishTracking(outcome: RunOutcome): Promise<Tracking>;
+  finishTracking: (outcome: RunOutcome) => Promise<Tracking>;
 
-  download(o: { run: ResolvedRun }): Promise<StageResult<Source>>;
-  convert(o: { run: ResolvedRun; source: Source }): Promise<StageResult<LabelledData>>;
-  cache(o: { run: ResolvedRun; source: Source; data: LabelledData }): Promise<StageResult<CachedInputs>>;
-  tokenize(o: { run: ResolvedRun; inputs: CachedInputs }): Promise<StageResult<TokenizedData>>;
-  train(o: TrainRequest): Promise<StageResult<TrainedModel>>;
-  evaluate(o: {
+  download: (o: { run: ResolvedRun }) => Promise<StageResult<Source>>;
+  convert: (o: { run: ResolvedRun; source: Source }) => Promise<StageResult<LabelledData>>;
+  cache: (o: { run: ResolvedRun; source: Source; data: LabelledData }) => Promise<StageResult<CachedInputs>>;
+  tokenize: (o: { run: ResolvedRun; inputs: CachedInputs }) => Promise<StageResult<TokenizedData>>;
+  train: (o: TrainRequest) => Promise<StageResult<TrainedModel>>;
+  evaluate: (o: {
     run: ResolvedRun;
     inputs: CachedInputs;
     tokens: TokenizedData;
     model: TrainedModel;
-  }): Promise<StageResult<Evaluated>>;
-  package(o: {
+  }) => Promise<StageResult<Evaluated>>;
+  package: (o: {
     run: ResolvedRun;
     inputs: CachedInputs;
     tokens: TokenizedData;
     evaluated: Evaluated;
-  }): Promise<StageResult<Packaged>>;
+  }) => Promise<StageResult<Packaged>>;
 
   /** Brings what a worker of another state folder made to this one; asked only where training shares no files. */
-  bringHome(o: { run: ResolvedRun; evaluated: StageResult<Evaluated> }): Promise<StageResult<Evaluated>>;
+  bringHome: (o: { run: ResolvedRun; evaluated: StageResult<Evaluated> }) => Promise<StageResult<Evaluated>>;
 }
 
 /** A stage's output, and how it came about. */

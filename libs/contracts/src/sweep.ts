@@ -121,16 +121,16 @@ export interface ContinuedSweep {
 /** What the `sweep` workflow asks of workers. */
 export interface SweepActivities {
   /** Reads what varies, lists or draws the combinations, and checks the configuration of each before anything runs. */
-  planSweep(request: SweepRequest): Promise<SweepPlan>;
+  planSweep: (request: SweepRequest) => Promise<SweepPlan>;
 
   /** Creates or finds the MLflow run that those of the trials are nested in. Never fails because MLflow is down. */
-  startSweepTracking(sweep: TrackedSweep): Promise<Tracking>;
+  startSweepTracking: (sweep: TrackedSweep) => Promise<Tracking>;
 
   /** Closes it, with the table. Never fails because MLflow is down. */
-  finishSweepTracking(outcome: SweepOutcome): Promise<Tracking>;
+  finishSweepTracking: (outcome: SweepOutcome) => Promise<Tracking>;
 
   /** How a trial that was started earlier ended. Fails while it runs, so that it is asked again. */
-  awaitTrial(o: { workflowId: string }): Promise<TrialEnd>;
+  awaitTrial: (o: { workflowId: string }) => Promise<TrialEnd>;
 }
 
 export interface SweepRequest extends Pick<

@@ -1,29 +1,33 @@
 import { basename } from 'node:path';
-import { listEncoderFiles } from '@nautil/formats';
 import type {
   CachedInputs,
   EncoderFiles,
   FileRef,
   LabelledData,
-  StageResult,
   ResolvedRun,
   Source,
+  StageResult,
 } from '@nautil/contracts';
+import { listEncoderFiles } from '@nautil/formats';
 import { sha256Of, Store } from '@nautil/store';
 import { treeDigest } from './tree-digest.js';
 
-/** Keeps the data in the content-addressed store, where nothing outside can change it, and takes the encoder's digest. */
+/** Copies the data into the content-addressed store, where no other program changes it, and computes the encoder's digest. */
 export async function cache(o: {
   run: ResolvedRun;
   source: Source;
   data: LabelledData;
 }): Promise<StageResult<CachedInputs>> {
   const store = new Store();
-  const keep = async (ref: FileRef | undefined): Promise<FileRef | undefined> =>
-    ref && store.put(ref.path, basename(ref.path));
+  const keep = ({ path }: FileRef): Promise<FileRef> => store.put(path, basename(path));
   const { train, validation, test, labels, ...rest } = o.data;
-  const kept = { validation: await keep(validation), test: await keep(test), labels: await keep(labels) };
-  const data: LabelledData = { ...rest, train: (await keep(train))!, ...kept };
+  const data: LabelledData = {
+    ...rest,
+    train: await keep(train),
+    validation: validation && (await keep(validation)),
+    test: test && (await keep(test)),
+    labels: labels && (await keep(labels)),
+  };
   const encoderDigest = await encoderDigestOf(o.source.encoder);
   return {
     data,
@@ -34,7 +38,7 @@ export async function cache(o: {
   };
 }
 
-/** Of weights, architecture and tokenizer: the files that a run reads. */
+/** Digest of the files that a run reads: weights, architecture and tokenizer. */
 async function encoderDigestOf(encoder: EncoderFiles): Promise<string> {
   const digests: string[] = [];
   for (const file of await listEncoderFiles(encoder)) digests.push(`${basename(file)} ${await treeDigest(file)}`);

@@ -1,8 +1,8 @@
-import type { FileRef, LabelledData, StageResult, ResolvedRun, Source } from '@nautil/contracts';
-import { DataError, importDataset, labelCounts, type LabelCounts } from '@nautil/datasets';
+import type { LabelledData, ResolvedRun, Source, StageResult } from '@nautil/contracts';
+import { DataError, importDataset, type LabelCounts, labelCounts } from '@nautil/datasets';
 import { fileRef, sha256Of, stageOutput } from '@nautil/store';
-import { treeDigest } from './tree-digest.js';
 import { configOf, redoOf } from './run-settings.js';
+import { treeDigest } from './tree-digest.js';
 
 type Split = 'train' | 'validation' | 'test';
 
@@ -42,7 +42,7 @@ export async function convert({
             .filter((entry): entry is [string, string] => entry[1] !== undefined)
             .map(async ([split, path]) => [split, await fileRef(path)] as const),
         ),
-      ) as Partial<Record<Split | 'labels', FileRef>>;
+      );
     });
     reused = made.reused;
     files = Object.fromEntries(Object.entries(made.output).map(([split, ref]) => [split, ref.path]));

@@ -1,16 +1,16 @@
-import { afterAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import type { LabelledData, StageResult, ResolvedRun, Source } from '@nautil/contracts';
-import { sha256Of } from '@nautil/store';
-import { startFileServer } from '@nautil/store/testing/file-server';
-import { startHubServer, type HubContent } from '@nautil/store/testing/hub-server';
+import { afterAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/activity';
 import { ActivityCancellationDetails } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { pack, type Header } from 'tar-stream';
+import { type Header, pack } from 'tar-stream';
+import type { LabelledData, ResolvedRun, Source, StageResult } from '@nautil/contracts';
+import { sha256Of } from '@nautil/store';
+import { startFileServer } from '@nautil/store/testing/file-server';
+import { type HubContent, startHubServer } from '@nautil/store/testing/hub-server';
 import { createActivities } from '../create-activities.js';
 import { cache } from './cache.js';
 import { convert } from './convert.js';
@@ -255,15 +255,18 @@ test.each([
     isPolled: () => Promise.resolve(true),
     trainings: 1,
   });
-  const environment = new MockActivityEnvironment();
+  const activityEnvironment = new MockActivityEnvironment();
   const details = reason && new ActivityCancellationDetails({ workerShutdown: true });
-  environment.on('heartbeat', (detail: unknown) => {
-    if (detail === `train.tsv: 4 bytes of ${tsv.length} bytes`) environment.cancel(reason, details);
+  activityEnvironment.on('heartbeat', (detail: unknown) => {
+    if (detail === `train.tsv: 4 bytes of ${tsv.length} bytes`) activityEnvironment.cancel(reason, details);
   });
-  const error = await errorOf(environment.run(activities.download, { run }));
+  const error = await errorOf(activityEnvironment.run(activities.download, { run }));
   expect(error).toBeInstanceOf(type);
   expect(error.message).toMatch(message);
-  const { data } = (await new MockActivityEnvironment().run(activities.download, { run })) as Source;
+  const { data } = await new MockActivityEnvironment().run<[{ run: ResolvedRun }], Source, typeof activities.download>(
+    activities.download,
+    { run },
+  );
   expect(readFileSync(data.train!, 'utf8')).toBe(tsv);
   expect(server.requests.at(-1)?.range).toBe('bytes=4-');
 });
@@ -399,12 +402,12 @@ describe('encoder', () => {
     const { run, source, encoder } = await encoderOf([named('org/large')]);
     expect(readdirSync(encoder.path!)).toEqual(expect.arrayContaining(Object.keys(shards)));
     expect(readdirSync(encoder.path!)).not.toContain('pytorch_model.bin');
-    const data = await convert({ run, source });
-    const { encoderDigest } = await cache({ run, source, data });
+    const converted = await convert({ run, source });
+    const { encoderDigest } = await cache({ run, source, data: converted });
     const shard = join(encoder.path!, 'model-00002-of-00002.safetensors');
     rmSync(shard);
     writeFileSync(shard, '3');
-    expect((await cache({ run, source, data })).encoderDigest).not.toBe(encoderDigest);
+    expect((await cache({ run, source, data: converted })).encoderDigest).not.toBe(encoderDigest);
   });
 
   test('a snapshot of the cache that lacks the weights is completed', async () => {
@@ -486,9 +489,9 @@ describe('encoder', () => {
     const weights = join(filesIn('weights', { 'weights.bin': 'w' }), 'weights.bin');
     const { encoder } = await encoderOf([named('org/bert'), `model.language_model.lm_checkpoint=${weights}`]);
     expect(readdirSync(encoder.path!).sort()).toEqual(['config.json', 'tokenizer_config.json', 'vocab.txt']);
-    const folder = filesIn('trained', { 'config.json': bert, 'pytorch_model.bin': 'w', 'vocab.txt': vocabulary });
-    const alone = await encoderOf([named('org/nowhere'), `model.language_model.lm_checkpoint=${folder}`]);
-    expect(alone.encoder).toEqual({ name: 'org/nowhere', lmCheckpoint: folder, tokenizerFolder: folder });
+    const trained = filesIn('trained', { 'config.json': bert, 'pytorch_model.bin': 'w', 'vocab.txt': vocabulary });
+    const alone = await encoderOf([named('org/nowhere'), `model.language_model.lm_checkpoint=${trained}`]);
+    expect(alone.encoder).toEqual({ name: 'org/nowhere', lmCheckpoint: trained, tokenizerFolder: trained });
     const missing = await errorOf(encoderOf([named('org/bert'), `model.language_model.lm_checkpoint=${weights}x`]));
     expect(missing.message).toBe(`model.language_model.lm_checkpoint: there is no ${weights}x`);
   });

@@ -1,10 +1,10 @@
-import type { StageResult, ResolvedRun, Source } from '@nautil/contracts';
+import type { ResolvedRun, Source, StageResult } from '@nautil/contracts';
 import { findEncoderFiles } from './encoder-files.js';
 import { allReused } from './fetch.js';
-import type { StageControl } from './stage-control.js';
 import { findData } from './find-data.js';
 import { requireTrainingData } from './require-training-data.js';
 import { configOf } from './run-settings.js';
+import type { StageControl } from './stage-control.js';
 
 /**
  * Brings the raw data and the encoder of a run onto this machine, where they are not there yet: from http(s) addresses and

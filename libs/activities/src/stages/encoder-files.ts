@@ -3,7 +3,7 @@ import type { EncoderFiles, ResolvedRun } from '@nautil/contracts';
 import { fetchEncoder } from '@nautil/formats';
 import { encoderLayout } from '@nautil/model';
 import { isHttp } from '@nautil/store/download';
-import { allReused, amount, fetchedFile, type Fetched } from './fetch.js';
+import { allReused, amount, type Fetched, fetchedFile } from './fetch.js';
 import type { StageControl } from './stage-control.js';
 
 /** Provides the files of a run's encoder and tokenizer on this disk. Downloads what the configuration gives as a URL. */
@@ -28,7 +28,7 @@ export async function findEncoderFiles(
     vocabFile: await localPath(model.tokenizer.vocab_file),
     layout: encoderLayout,
     signal: control.signal,
-    onProgress: (model, done, total) => control.onProgress?.(`${model}: ${amount(done, total)}`),
+    onProgress: (name, done, total) => control.onProgress?.(`${name}: ${amount(done, total)}`),
   });
   return { made: encoder.files, reused: allReused(...reused, encoder.reused) };
 }

@@ -1,22 +1,22 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Config } from '@nautil/config';
 import type {
   CachedInputs,
   EpochEvaluated,
   Evaluated,
   FileRef,
-  StageResult,
   ResolvedRun,
   RunScores,
+  StageResult,
   TokenizedData,
   TrainedModel,
 } from '@nautil/contracts';
-import type { Config } from '@nautil/config';
 import { parseLoggedEvents, parseSampleAnswers } from '@nautil/contracts/schemas';
 import { maxLength, parseEncoderConfig } from '@nautil/model';
+import { type Echo, logAnswers, logTest } from '@nautil/nemo';
 import { fileRef, stageOutput, writeFileAtomic } from '@nautil/store';
-import { encoderConfigOf, type Evaluation, type EvaluateWeightsOptions, type WeightsEvaluated } from '@nautil/training';
-import { logAnswers, logTest, type Echo } from '@nautil/nemo';
+import { encoderConfigOf, type EvaluateWeightsOptions, type Evaluation, type WeightsEvaluated } from '@nautil/training';
 import { drawCharts } from './draw-charts.js';
 import { configOf, redoOf } from './run-settings.js';
 import { sampleAnswers } from './sample-answers.js';
@@ -62,8 +62,8 @@ export async function evaluate(
   { echo }: { echo?: Echo } = {},
 ): Promise<StageResult<Evaluated>> {
   const { config } = await configOf(o.run);
-  const best = config.exp_manager.checkpoint_callback_params.save_best_model && o.model.bestWeights !== undefined;
-  const weights = best ? o.model.bestWeights! : o.model.lastWeights;
+  const bestWeights = config.exp_manager.checkpoint_callback_params.save_best_model ? o.model.bestWeights : undefined;
+  const weights = bestWeights ?? o.model.lastWeights;
   const split = o.tokens.test ? 'test' : 'val';
   const { output, reused } = await evaluationOf(o, { config, weights, split, compute });
   if (split === 'test' && output.evaluation) await logTest(o, config, output.evaluation, echo);
@@ -72,7 +72,7 @@ export async function evaluate(
   if (answers) logAnswers(o.run, answers, echo);
 
   const { evaluation, reportFile, evaluations, charts } = output;
-  const picked = best ? 'best' : 'last';
+  const picked = bestWeights ? 'best' : 'last';
   const kept = {
     weights,
     picked,
@@ -85,7 +85,7 @@ export async function evaluate(
     return { ...kept, detail: `nothing to evaluate on: set model.test_ds.file_path or model.validation_ds.file_path` };
   }
   const { report } = evaluation;
-  const step = best ? o.model.best?.step : o.model.step;
+  const step = bestWeights ? o.model.best?.step : o.model.step;
   const onValidation = (await loggedEvents(o.model.events))
     .filter((event) => event.type === 'eval')
     .findLast((past) => past.step === step);

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FileRef, ResolvedRun } from '@nautil/contracts';
-import { fetchFile, unpackArchive, versionAt } from '@nautil/store/download';
 import { fileRef, formatBytes, sha256File, stageOutput } from '@nautil/store';
+import { fetchFile, unpackArchive, versionAt } from '@nautil/store/download';
 import { redoOf } from './run-settings.js';
 import type { StageControl } from './stage-control.js';
 

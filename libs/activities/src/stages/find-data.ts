@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import type { ResolvedRun, Source } from '@nautil/contracts';
 import type { Config } from '@nautil/config';
+import type { ResolvedRun, Source } from '@nautil/contracts';
 import { DataError, findNemoFiles, isNemoFileName } from '@nautil/datasets';
 import { sha256File } from '@nautil/store';
 import {
@@ -18,7 +18,7 @@ import {
   isHubName,
 } from '@nautil/store/download';
 import { SourceNotFound } from '../errors.js';
-import { allReused, amount, fetchedFile, unpackedFolder, type Fetched } from './fetch.js';
+import { allReused, amount, type Fetched, fetchedFile, unpackedFolder } from './fetch.js';
 import type { StageControl } from './stage-control.js';
 
 type Format = Config['nautil']['data']['format'];

@@ -4,19 +4,19 @@ import {
   type CachedInputs,
   type Evaluated,
   type JsonObject,
-  type StageResult,
   type Packaged,
-  type ResolvedRun,
-  type TokenizedData,
   replaceAt,
+  type ResolvedRun,
+  type StageResult,
+  type TokenizedData,
   withoutKeys,
 } from '@nautil/contracts';
-import { openTensors, writeNemo, type NemoArtifact } from '@nautil/formats';
 import { readLabelNames } from '@nautil/datasets';
+import { type NemoArtifact, openTensors, writeNemo } from '@nautil/formats';
+import { type Echo, logArchive } from '@nautil/nemo';
 import { canonicalJson, sha256File, sha256Of, stageOutput, writeFileAtomic } from '@nautil/store';
-import { encoderConfigOf, type ArchiveRecord } from '@nautil/training';
+import { type ArchiveRecord, encoderConfigOf } from '@nautil/training';
 import { tokenizerNameOf } from './encoder-files.js';
-import { logArchive, type Echo } from '@nautil/nemo';
 import { configOf, places, redoOf } from './run-settings.js';
 import { tokenizerOf } from './tokenize.js';
 import { trainJobOf } from './train-job.js';

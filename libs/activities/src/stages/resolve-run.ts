@@ -1,18 +1,19 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, isAbsolute, join, resolve } from 'node:path';
+import { type Config, experimentName, loadConfig } from '@nautil/config';
 import {
-  replaceAt,
   type JsonObject,
-  valueAt,
   type Redo,
+  replaceAt,
   type ResolvedRun,
   type RunRequest,
+  type Stage,
   stageNames,
+  valueAt,
 } from '@nautil/contracts';
-import { encoderNameOf } from './encoder-files.js';
+import { parseResolvedRun } from '@nautil/contracts/schemas';
 import { beginExperiment, type Echo } from '@nautil/nemo';
-import { experimentName, loadConfig, type Config } from '@nautil/config';
 import {
   canonicalJson,
   defaultFolder,
@@ -23,9 +24,9 @@ import {
   writeFileAtomic,
 } from '@nautil/store';
 import { isHubName } from '@nautil/store/download';
-import { parseResolvedRun } from '@nautil/contracts/schemas';
 import { EnvironmentInvalid, RunFolderMissing } from '../errors.js';
 import { localRouting, type Route } from '../route-run.js';
+import { encoderNameOf } from './encoder-files.js';
 
 /** Keys whose values are files or folders: relative ones are taken from `cwd`. */
 const pathKeys = [
@@ -78,17 +79,18 @@ export async function resolveRun(
   if (request.begunBefore) throw new RunFolderMissing(folder);
 
   const cwd = request.cwd ?? o.cwd ?? defaultFolder();
-  const { tree, config, notes, isShipped } = await loadConfig({
+  const loaded = await loadConfig({
     configName: request.config,
     configPath: request.configPath ?? o.configPath,
     overrides: request.overrides,
     cwd,
   });
+  const { tree, config, notes } = loaded;
   const resolved: string[] = [];
   for (const key of [...pathKeys, ...nameKeys]) {
     const value = valueAt(tree, key);
     if (typeof value !== 'string' || value === '' || isAbsolute(value) || /^\w+:\/\//.test(value)) continue;
-    const path = resolve(key === 'nautil.data.source' && isShipped(key) ? packageRoot() : cwd, value);
+    const path = resolve(key === 'nautil.data.source' && loaded.isShipped(key) ? packageRoot() : cwd, value);
     if (nameKeys.includes(key) && isHubName(value) && !existsSync(path)) continue;
     replaceAt(tree, key, path);
     resolved.push(`${key} is ${path}`);
@@ -150,7 +152,7 @@ const commandOf = ({ workflowId, config, overrides = [] }: RunRequest): string[]
 
 /** Stored with the run, so that a repeated training stays the run's own, also after a later stage has failed. */
 function withRedo(run: ResolvedRun, { from, token }: Redo): ResolvedRun {
-  const redone = stageNames.slice(stageNames.indexOf(from)).map((stage) => [stage, token]);
+  const redone = stageNames.slice(stageNames.indexOf(from)).map((stage): [Stage, string] => [stage, token]);
   return { ...run, redone: { ...run.redone, ...Object.fromEntries(redone) } };
 }
 

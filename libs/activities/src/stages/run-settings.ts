@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { type Config, readConfig } from '@nautil/config';
 import type { JsonObject, ResolvedRun, Stage } from '@nautil/contracts';
 import { parseConfigTree } from '@nautil/contracts/schemas';
-import { readConfig, type Config } from '@nautil/config';
 
 /** The resolved configuration of a run, read back from its file. */
 export async function configOf(run: Pick<ResolvedRun, 'config'>): Promise<{ tree: JsonObject; config: Config }> {

@@ -7,10 +7,11 @@ export function sampleAnswers(
   logits: readonly (readonly number[])[],
   labelNames: readonly string[] | undefined,
 ): SampleAnswer[] {
-  return predictionsOf(logits, labelNames).map(({ labelId, label, scores }, row) => ({
-    text: texts[row]!,
-    labelId,
-    label,
-    score: scores[labelId]!,
-  }));
+  const predictions = predictionsOf(logits, labelNames);
+  return texts.map((text, row) => {
+    const prediction = predictions[row];
+    if (prediction === undefined) throw new RangeError(`there are no logits for text ${row}`);
+    const { labelId, label, scores } = prediction;
+    return { text, labelId, label, score: Math.max(...scores) };
+  });
 }

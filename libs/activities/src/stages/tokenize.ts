@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import type { CachedInputs, FileRef, StageResult, ResolvedRun, TokenCacheRef, TokenizedData } from '@nautil/contracts';
 import type { Config } from '@nautil/config';
+import type { CachedInputs, FileRef, ResolvedRun, StageResult, TokenCacheRef, TokenizedData } from '@nautil/contracts';
 import { examplesOf, readExamples } from '@nautil/datasets';
+import { type Echo, logRead } from '@nautil/nemo';
 import { fileRef, stageOutput } from '@nautil/store';
-import { buildTokenCache, loadTokenizer, tokenCacheKey, type LoadedTokenizer } from '@nautil/tokenization';
+import { buildTokenCache, type LoadedTokenizer, loadTokenizer, tokenCacheKey } from '@nautil/tokenization';
 import { tokenizerNameOf } from './encoder-files.js';
-import { logRead, type Echo } from '@nautil/nemo';
 import { configOf, redoOf } from './run-settings.js';
 import type { StageControl } from './stage-control.js';
 
@@ -33,7 +33,7 @@ export async function tokenize(
     const made = await stageOutput('tokenize', { ...identity, format: outputVersion, redo }, async ({ folder }) => {
       const out = join(folder, `${split}.tokens`);
       const summary = await buildTokenCache({
-        examples: examplesOf(readExamples(file.path, { numSamples: ds.num_samples }), () => {}),
+        examples: examplesOf(readExamples(file.path, { numSamples: ds.num_samples }), () => undefined),
         out,
         tokenizer,
         maxLength: dataset.max_seq_length,
@@ -41,8 +41,8 @@ export async function tokenize(
         numWorkers: ds.num_workers,
         onProgress: (examples) => onProgress?.(`${split}: ${examples} examples`),
       });
-      const { examples, tokens, truncated, lengths, samples } = summary;
-      return { file: await fileRef(out), tokens, summary: { examples, truncated, lengths, samples } };
+      const { examples, truncated, lengths, samples } = summary;
+      return { file: await fileRef(out), tokens: summary.tokens, summary: { examples, truncated, lengths, samples } };
     });
     reused &&= made.reused;
     tokens += made.output.tokens;

@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { StageResult, TrainedModel, TrainRequest } from '@nautil/contracts';
 import { goldenPath } from '@nautil/testing';
 import { cache, convert, download, resolveRun, tokenize, trainModel } from './index.js';
