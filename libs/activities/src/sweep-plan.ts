@@ -1,7 +1,8 @@
 import { type Config, ConfigError, gridOf, loadConfig, parseSweep, sampleOf, type Sweep } from '@nautil/config';
 import { defineError, maxTrials, type SweepPlan, type SweepRequest, type SweepTrial } from '@nautil/contracts';
 import { defaultFolder } from '@nautil/store';
-import { configDigestOf, experimentOf } from './stages/resolve-run.js';
+import { experimentOf } from './stages/resolve-run.js';
+import { resultDigestOf } from './stages/run-settings.js';
 
 /** A sweep that was asked for cannot be run as it stands. */
 export class SweepRefused extends defineError('SweepRefused', 'usage') {}
@@ -29,13 +30,13 @@ export async function planSweep(request: SweepRequest, o: { cwd?: string } = {})
   const trials = new Map<string, SweepTrial>();
   let experiment = '';
   for (const overrides of combinations) {
-    const { tree, config } = await explaining(
+    const { config } = await explaining(
       overrides,
       loadConfig({ configName, configPath, overrides: [...fixed, ...overrides], cwd }),
     );
     if (trials.size === 0) refuseObjective(request, config);
     experiment ||= experimentOf(config);
-    const digest = configDigestOf(tree);
+    const digest = resultDigestOf(config, { paths: true });
     if (trials.has(digest)) continue;
     const workflowId = `${sweepId}-${readable(overrides)}-${digest.slice(0, 8)}`;
     trials.set(digest, { number: trials.size + 1, workflowId, overrides });

@@ -1,17 +1,17 @@
 import { ConfigError } from './config-error.js';
 import {
   cloneNode,
+  type ConfigNode,
   emptyMap,
+  type ListNode,
+  type MapNode,
   mergeInto,
+  type OverrideOrigin,
   parsePath,
   put,
   scalar,
   select,
   toPlain,
-  type ConfigNode,
-  type ListNode,
-  type MapNode,
-  type OverrideOrigin,
 } from './config-node.js';
 import { isSweep, type Override, type OverrideValue } from './parse-override.js';
 
@@ -66,7 +66,7 @@ function setAt(
     const next: ConfigNode | undefined = select(at, [key]);
     if (next?.kind === 'map' || next?.kind === 'list') {
       at = next;
-    } else if (next && !(next.kind === 'scalar' && next.value === null)) {
+    } else if (next?.value != null) {
       throw fail(`${path.slice(0, depth + 1).join('.')} is a value, it has no key ${path[depth + 1] ?? ''}`);
     } else {
       if (at.kind === 'list') throw fail(`${path.slice(0, depth).join('.')} has no item ${key}`);

@@ -1,7 +1,7 @@
 import { ConfigError, type Problem } from './config-error.js';
-import { emptyMap, mergeInto, parsePath, put, type MapNode, type OverrideOrigin, type Origin } from './config-node.js';
+import { emptyMap, type MapNode, mergeInto, type Origin, type OverrideOrigin, parsePath, put } from './config-node.js';
 import type { ConfigSearchPath } from './config-search-path.js';
-import { parseDefaultsList, type DefaultEntry, type GroupEntry } from './defaults-list.js';
+import { type DefaultEntry, type GroupEntry, parseDefaultsList } from './defaults-list.js';
 import { nearest } from './nearest.js';
 import { isSweep, type Override } from './parse-override.js';
 

@@ -1,5 +1,6 @@
+import type { JsonValue } from '@nautil/contracts';
 import { ConfigError } from './config-error.js';
-import { toPlain, type ConfigNode, type Origin } from './config-node.js';
+import { type ConfigNode, type Origin, toPlain } from './config-node.js';
 
 /** One entry of a `defaults:` list. */
 export type DefaultEntry =
@@ -65,7 +66,7 @@ function parseEntry(node: ConfigNode): DefaultEntry {
   if (unknown !== undefined)
     throw problem(origin, `${unknown} is not a word of the defaults list`, 'optional and override are');
   const plain = toPlain(value);
-  const options = plain === null ? null : Array.isArray(plain) ? plain.map(String) : [String(plain)];
+  const options = plain === null ? null : (Array.isArray(plain) ? plain : [plain]).map(optionName);
   for (const option of options ?? []) refuseInterpolation(option, value.origin);
   const [optional, override] = [words.includes('optional'), words.includes('override')];
   return { kind: 'group', group: name, package: target, options, optional, override, origin };
@@ -87,3 +88,6 @@ function refuseInterpolation(text: string, origin: Origin): void {
 function problem(origin: Origin, message: string, hint: string): ConfigError {
   return new ConfigError([{ origin, message, hint: [hint] }]);
 }
+
+/** Options are file names; YAML may read one as a number. */
+const optionName = (value: JsonValue): string => (typeof value === 'string' ? value : JSON.stringify(value));

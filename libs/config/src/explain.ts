@@ -1,11 +1,12 @@
 import type { JsonValue } from '@nautil/contracts';
+import { pythonFloat } from '@nautil/python-format';
 import { ConfigError } from './config-error.js';
 import { missing } from './config-node.js';
 import { nearest } from './nearest.js';
 import { currentSpelling } from './old-spellings.js';
-import { pythonFloat } from '@nautil/python-format';
 import { configSchema } from './schema/config-schema.js';
-import { describeType, leaves, schemaAt, sections, type SchemaNode } from './schema/lookup.js';
+import type { Affects } from './schema/key.js';
+import { describeType, leaves, schemaAt, type SchemaNode, sections } from './schema/lookup.js';
 
 /** What the schema says of a key. */
 export interface KeyExplanation {
@@ -29,6 +30,9 @@ export interface KeyExplanation {
 
   /** How versions of NeMo and Lightning differ. */
   versions?: string;
+
+  /** The first part of a run that the key can change; `nothing` when it changes no result. */
+  affects: Affects;
 
   /** Why it changes nothing here. */
   noEffect?: string;
@@ -88,12 +92,13 @@ function explainLeaf(key: string, node: SchemaNode): KeyExplanation {
     key,
     description: node.description ?? '',
     accepts: describeType(node),
+    affects: node.affects ?? 'nothing',
     default: node.default ?? null,
     defaultText: asWritten(node.default ?? null, node.fraction),
     ...(node.whenAbsent === undefined || node.default === missing ? {} : { whenAbsent: node.whenAbsent }),
     ...(node.versions === undefined ? {} : { versions: node.versions }),
     ...(node.noEffect === undefined ? {} : { noEffect: node.noEffect }),
-    ...(node.lacking === undefined ? {} : { instead: node.lacking.instead }),
+    ...(node.unsupported === undefined ? {} : { instead: node.unsupported.instead }),
   };
 }
 

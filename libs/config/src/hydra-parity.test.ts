@@ -1,11 +1,11 @@
-import { describe, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
 import { applyOverride } from './apply-override.js';
 import { compose } from './compose.js';
-import { scalar, type ConfigNode, type MapNode, type Origin } from './config-node.js';
+import { type ConfigNode, type MapNode, type Origin, scalar } from './config-node.js';
 import { ConfigSearchPath } from './config-search-path.js';
-import { isSweep, parseOverride, type OverrideValue, type SweepSpec } from './parse-override.js';
+import { isSweep, type OverrideValue, parseOverride, type SweepSpec } from './parse-override.js';
 import { resolvePlainScalar } from './plain-scalar.js';
 import { printYaml } from './print-yaml.js';
 import { resolveInterpolations } from './resolve-interpolations.js';

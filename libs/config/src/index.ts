@@ -1,10 +1,12 @@
-export { ConfigError, type Problem } from './config-error.js';
-export { explainKey, explainSections, type KeyExplanation, type SectionExplanation } from './explain.js';
-export { loadConfig, type LoadedConfig, type LoadOptions } from './load-config.js';
-export { configReference } from './reference.js';
 export { batchesIn, type BatchAmount } from './batch-amount.js';
+export { ConfigError } from './config-error.js';
 export { experimentName } from './experiment-name.js';
+export { explainKey, explainSections, type KeyExplanation, type SectionExplanation } from './explain.js';
+export { keysAffecting, keysThat } from './keys-that.js';
+export { loadConfig, type LoadedConfig } from './load-config.js';
 export { readConfig } from './read-config.js';
+export { configReference } from './reference.js';
 export type { Config } from './schema/config-schema.js';
 export { optimizerOptions, type OptimizerName, type OptimizerOptions } from './schema/optimizers.js';
+export type { ScheduleName } from './schema/schedules.js';
 export { gridOf, parseSweep, sampleOf, type Sweep } from './sweep.js';

@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { formatError } from '@nautil/contracts';
 import { ConfigError } from './config-error.js';
 import { loadConfig, type LoadOptions } from './load-config.js';
@@ -84,7 +84,7 @@ describe('the likeliest mistakes, word for word', () => {
       'an optimizer of NeMo’s that is not here',
       ['~model.optim.betas', 'model.optim.name=novograd'],
       `override 2: model.optim.name is novograd; it can be adam, adamw, sgd, adadelta, adamax, adagrad or rmsprop
-  rprop, novograd and adafactor are the ones of NeMo that are not here: adamw does in their place
+  Nautil lacks rprop, novograd and adafactor of NeMo's optimizers: use adamw
   \`nautil config explain model.optim.name\` says what it does`,
     ],
     [
@@ -110,7 +110,7 @@ describe('the likeliest mistakes, word for word', () => {
       'a logger that is not there',
       ['exp_manager.create_wandb_logger=true'],
       `override 1: exp_manager.create_wandb_logger is true; it can be false or null
-  runs are tracked in MLflow: nautil.mlflow.tracking_uri
+  Nautil tracks runs in MLflow: nautil.mlflow.tracking_uri
   \`nautil config explain exp_manager.create_wandb_logger\` says what it does`,
     ],
     [
@@ -136,7 +136,7 @@ describe('the likeliest mistakes, word for word', () => {
       'what a group leaves open',
       ['data=imdb'],
       `conf/data/imdb.yaml:10: nautil.data.source must be given
-  add nautil.data.source=VALUE: A folder, a file, an archive (tar, zip, gz), the http(s) address of a file or an archive, or a data set of the Hugging Face hub (owner/name)`,
+  add nautil.data.source=VALUE: A folder, a file, an archive (tar, zip, gz), the http(s) address of a file or an archive, or a data set on the Hugging Face hub (owner/name)`,
     ],
     [
       'no room for a token',
@@ -207,8 +207,8 @@ describe('what changes nothing', () => {
   test('is accepted with a note that says why', async () => {
     const { notes } = await load('trainer.benchmark=true', 'model.train_ds.pin_memory=true');
     expect(notes).toEqual([
-      'override 1: trainer.benchmark has no effect: there is no Lightning here',
-      'override 2: model.train_ds.pin_memory has no effect: batches are small beside the model; TensorFlow copies them itself',
+      'override 1: trainer.benchmark has no effect: Nautil does not use Lightning',
+      'override 2: model.train_ds.pin_memory has no effect: batches are small compared with the model; TensorFlow copies them itself',
     ]);
   });
 

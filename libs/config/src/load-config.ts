@@ -1,16 +1,16 @@
-import { isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
 import { resolve } from 'node:path';
+import { isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
 import { applyOverride } from './apply-override.js';
 import { compose } from './compose.js';
 import { ConfigError, failOn, type Problem } from './config-error.js';
-import { isShipped, select, showOrigin, toPlain, type ConfigNode, type MapNode, type Origin } from './config-node.js';
+import { type ConfigNode, isShipped, type MapNode, type Origin, select, showOrigin, toPlain } from './config-node.js';
 import { ConfigSearchPath, shippedFolder } from './config-search-path.js';
 import { modernise } from './old-spellings.js';
-import { parseOverride, type Override } from './parse-override.js';
+import { type Override, parseOverride } from './parse-override.js';
 import { printYaml } from './print-yaml.js';
 import { readConfig } from './read-config.js';
 import { resolveInterpolations } from './resolve-interpolations.js';
-import { configSchema, type Config } from './schema/config-schema.js';
+import { type Config, configSchema } from './schema/config-schema.js';
 import { schemaAt } from './schema/lookup.js';
 import { validate } from './validate.js';
 

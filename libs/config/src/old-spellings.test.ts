@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { loadConfig } from './load-config.js';
 
 const load = (...overrides: string[]) => loadConfig({ overrides });
@@ -72,7 +72,8 @@ test.each<[string, string, unknown]>([
   const { tree, notes } = await load(override);
   const found = key.split('.').reduce<unknown>((at, part) => (at as Record<string, unknown>)[part], tree);
   expect(found).toEqual(value);
-  expect(notes).toEqual([expect.stringContaining(`${key}`.split('.').slice(0, 2).join('.'))]);
+  const renamed = notes.filter((note) => !note.includes('has no effect'));
+  expect(renamed).toEqual([expect.stringContaining(key.split('.').slice(0, 2).join('.'))]);
 });
 
 test.each([

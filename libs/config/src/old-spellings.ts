@@ -1,16 +1,16 @@
 import {
+  type ConfigNode,
   emptyMap,
   isLater,
   isShipped,
+  type ListNode,
+  type MapNode,
+  type Origin,
   put,
   scalar,
   select,
   showOrigin,
   toPlain,
-  type ConfigNode,
-  type ListNode,
-  type MapNode,
-  type Origin,
 } from './config-node.js';
 
 /** Keys that were renamed or moved: what NeMo's documentation, its files of 0.11 to 1.6 and Lightning 1.x write. Sections before their keys. */

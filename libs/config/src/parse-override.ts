@@ -1,5 +1,5 @@
 import { ConfigError } from './config-error.js';
-import { tokenize, tokenizeValue, type Token, type TokenType } from './override-lexer.js';
+import { type Token, tokenize, tokenizeValue, type TokenType } from './override-lexer.js';
 
 /** A value as written on a command line. `quoted` and `isFloat` keep what the bare value can't tell. */
 export type OverrideValue =
@@ -71,7 +71,10 @@ const absentFunctions: Readonly<Record<string, string>> = {
   extend_list: 'write the whole list',
 };
 
-type Argument = { name: string | undefined; value: OverrideValue | SweepSpec };
+interface Argument {
+  name: string | undefined;
+  value: OverrideValue | SweepSpec;
+}
 
 class OverrideParser {
   private at = 0;
@@ -102,13 +105,13 @@ class OverrideParser {
         `write key=value, or ~${key || 'key'} to remove a key`,
       ]);
     }
-    const value = this.peek().type === 'end' ? text('', false) : this.value();
+    const value = this.peek().type === 'end' ? textValue('', false) : this.value();
     if (this.peek().type !== 'end') throw this.unexpected(quotingHint);
     return { ...base, value };
   }
 
   bareValue(): OverrideValue {
-    const value = this.peek().type === 'end' ? text('', false) : this.value();
+    const value = this.peek().type === 'end' ? textValue('', false) : this.value();
     if (this.peek().type !== 'end') throw this.unexpected(quotingHint);
     if (isSweep(value))
       throw this.error('several values where one is wanted', ['quote the text if the comma belongs to it']);
@@ -146,7 +149,7 @@ class OverrideParser {
     const token = this.peek();
     if (token.type === 'quoted') {
       this.at++;
-      return text(unquote(token.text), true);
+      return textValue(unquote(token.text), true);
     }
     if (token.type === '[') return this.list();
     if (token.type === '{') return this.map();
@@ -189,7 +192,7 @@ class OverrideParser {
     if (tokens[0]?.type === 'space') tokens = tokens.slice(1);
     if (tokens.at(-1)?.type === 'space') tokens = tokens.slice(0, -1);
     const [only] = tokens;
-    if (tokens.length > 1 || !only) return text(tokens.map(unescapeToken).join(''), false);
+    if (tokens.length > 1 || !only) return textValue(tokens.map(unescapeToken).join(''), false);
     const lower = only.text.toLowerCase();
     if (only.type === 'null') return { kind: 'scalar', value: null, isFloat: false, quoted: false };
     if (only.type === 'bool') return { kind: 'scalar', value: lower === 'true', isFloat: false, quoted: false };
@@ -201,7 +204,7 @@ class OverrideParser {
         quoted: false,
       };
     }
-    return text(unescapeToken(only), false);
+    return textValue(unescapeToken(only), false);
   }
 
   private call(): OverrideValue | SweepSpec {
@@ -258,9 +261,9 @@ class OverrideParser {
 
   private range(callArguments: Argument[], start: number): SweepSpec {
     const given = this.numbers('range', callArguments, ['start', 'stop', 'step'], start);
-    const from = given['stop'] === undefined ? 0 : given['start'];
-    const stop = given['stop'] ?? given['start'];
-    const step = given['step'] ?? 1;
+    const from = given.stop === undefined ? 0 : given.start;
+    const stop = given.stop ?? given.start;
+    const step = given.step ?? 1;
     if (from === undefined || stop === undefined) {
       throw this.error('range() takes a stop, or a start and a stop', ['write range(start, stop, step)'], start);
     }
@@ -337,7 +340,7 @@ class OverrideParser {
 
 const quotingHint = `quote text that holds commas, brackets or quotes: 'key="a, b"'`;
 
-function text(value: string, quoted: boolean): OverrideValue {
+function textValue(value: string, quoted: boolean): OverrideValue {
   return { kind: 'scalar', value, isFloat: false, quoted };
 }
 

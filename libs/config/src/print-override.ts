@@ -1,5 +1,5 @@
-import { parseOverrideValue, type Override, type OverrideValue } from './parse-override.js';
 import { pythonFloat } from '@nautil/python-format';
+import { type Override, type OverrideValue, parseOverrideValue } from './parse-override.js';
 import { isSweep } from './parse-override.js';
 
 /** The text that parses to this override. Sweeps print as choice(), range() and interval(). */

@@ -1,7 +1,7 @@
 import type { JsonValue } from '@nautil/contracts';
-import { scalar, type ConfigNode, type Origin, type ScalarNode } from './config-node.js';
-import { resolvePlainScalar } from './plain-scalar.js';
 import { pythonFloat } from '@nautil/python-format';
+import { type ConfigNode, type Origin, scalar, type ScalarNode } from './config-node.js';
+import { resolvePlainScalar } from './plain-scalar.js';
 
 const bestWidth = 80;
 const breaks = /[\n\u0085\u2028\u2029]/u;

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { loadConfig } from './load-config.js';
 import { batchesIn } from './batch-amount.js';
+import { loadConfig } from './load-config.js';
 import { readConfig } from './read-config.js';
 import { optimizerOptions } from './schema/optimizers.js';
 

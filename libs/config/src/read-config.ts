@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject } from '@nautil/contracts';
 import { missing } from './config-node.js';
-import { configSchema, type Config } from './schema/config-schema.js';
+import { type Config, configSchema } from './schema/config-schema.js';
 import { fillDefaults } from './schema/lookup.js';
 
 /**

@@ -1,15 +1,15 @@
 import { readFile } from 'node:fs/promises';
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type Pair } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
 import { ConfigError } from './config-error.js';
 import {
   cloneNode,
-  emptyMap,
-  put,
-  scalar,
   type ConfigNode,
+  emptyMap,
   type FileOrigin,
   type MapNode,
   type Origin,
+  put,
+  scalar,
 } from './config-node.js';
 import { resolvePlainScalar } from './plain-scalar.js';
 
@@ -63,7 +63,7 @@ export function parseYaml(source: string, shownAs: string, shipped = false): Yam
       };
     }
     if (!isScalar(node)) throw new ConfigError([{ origin, message: 'not a value that a configuration can hold' }]);
-    const written = String(node.value ?? '');
+    const written = typeof node.value === 'string' ? node.value : ''; // the failsafe schema has only strings
     if (node.type !== 'PLAIN') return scalar(written, origin);
     const { value, isFloat } = resolvePlainScalar(written);
     return scalar(value, origin, isFloat);

@@ -7,15 +7,15 @@ export function configReference(): string {
     const heading = `## \`${key === '' ? 'at the top' : key}\``;
     const rows = keys.map((one) => {
       const name = one.key.slice(key === '' ? 0 : key.length + 1);
-      return `| ${[`\`${name}\``, `\`${one.defaultText}\``, one.accepts, remarksOn(one)].map(cell).join(' | ')} |`;
+      return `| ${[`\`${name}\``, `\`${one.defaultText}\``, one.accepts, one.affects, remarksOn(one)].map(cell).join(' | ')} |`;
     });
     return [
       heading,
       '',
       description,
       '',
-      '| key | default | values | what it does |',
-      '| - | - | - | - |',
+      '| key | default | values | affects | what it does |',
+      '| - | - | - | - | - |',
       ...rows,
       '',
     ].join('\n');

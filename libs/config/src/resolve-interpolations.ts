@@ -1,17 +1,17 @@
+import { pythonFloat } from '@nautil/python-format';
 import { ConfigError } from './config-error.js';
 import {
   cloneNode,
-  missing,
-  scalar,
-  select,
   type ConfigNode,
   type MapNode,
+  missing,
   type Origin,
+  scalar,
   type ScalarNode,
+  select,
 } from './config-node.js';
 import { nearest } from './nearest.js';
-import { parseOverrideValue, type OverrideValue } from './parse-override.js';
-import { pythonFloat } from '@nautil/python-format';
+import { type OverrideValue, parseOverrideValue } from './parse-override.js';
 
 type Segment = { kind: 'text'; text: string } | { kind: 'reference'; body: Segment[] };
 
@@ -168,7 +168,7 @@ function parseSegments(text: string, origin: Origin): Segment[] {
         at++;
         return segments;
       } else {
-        literal += text[at];
+        literal += text[at] ?? '';
         at++;
       }
     }

@@ -1,5 +1,5 @@
 import { ConfigError } from './config-error.js';
-import { isSweep, parseOverride, type OverrideValue, type SweepSpec } from './parse-override.js';
+import { isSweep, type OverrideValue, parseOverride, type SweepSpec } from './parse-override.js';
 import { printOverride } from './print-override.js';
 
 /** One thing that a sweep varies. */

@@ -1,22 +1,23 @@
-import type { JsonValue } from '@nautil/contracts';
 import { Ajv, type ErrorObject } from 'ajv';
+import type { JsonValue } from '@nautil/contracts';
 import type { Problem } from './config-error.js';
 import {
+  type ConfigNode,
   isShipped,
+  type MapNode,
   missing,
+  type Origin,
   select,
   showOrigin,
   toPlain,
   walk,
-  type ConfigNode,
-  type MapNode,
-  type Origin,
 } from './config-node.js';
 import { nearest } from './nearest.js';
 import { configSchema } from './schema/config-schema.js';
-import { keyNoteWords, type KeyNotes } from './schema/key.js';
+import { type KeyNotes, ownKeywords } from './schema/key.js';
 import { describeType, leaves, schemaAt, type SchemaNode } from './schema/lookup.js';
-import { optimizers, scheduleNeeds, schedules, type Optimizer } from './schema/optimizers.js';
+import { type OptimizerName, optimizers } from './schema/optimizers.js';
+import { scheduleKeys } from './schema/schedules.js';
 
 /** What is wrong with a composed and resolved configuration, and what its reader should know. */
 export interface Validation {
@@ -25,10 +26,10 @@ export interface Validation {
 }
 
 const ajv = new Ajv({ allErrors: true, allowUnionTypes: true, strictTuples: false, verbose: true });
-for (const keyword of keyNoteWords) if (keyword !== 'lacking') ajv.addKeyword(keyword);
+for (const keyword of ownKeywords) if (keyword !== 'unsupported') ajv.addKeyword(keyword);
 ajv.addKeyword({
-  keyword: 'lacking',
-  validate: ({ accepted }: NonNullable<KeyNotes['lacking']>, value: JsonValue) =>
+  keyword: 'unsupported',
+  validate: ({ accepted }: NonNullable<KeyNotes['unsupported']>, value: JsonValue) =>
     accepted.some((one) => same(one, value)),
 });
 const conforms = ajv.compile(configSchema);
@@ -56,7 +57,7 @@ function schemaProblems(root: MapNode): Problem[] {
   for (const error of conforms.errors ?? []) {
     const problem = error.keyword === 'additionalProperties' ? unknownKey(root, error) : wrongValue(root, error);
     const key = problem.key ?? '';
-    if (!found.has(key) || error.keyword === 'lacking') found.set(key, problem);
+    if (!found.has(key) || error.keyword === 'unsupported') found.set(key, problem);
   }
   return [...found.values()];
 }
@@ -98,12 +99,13 @@ function wrongValue(root: MapNode, error: ErrorObject): Problem {
   const at = select(root, path);
   const value = at ? toPlain(at) : null;
   const wanted = node.properties ? 'a section with keys of its own' : describeType(node);
-  const { accepted, instead } = node.lacking ?? {};
-  // A name that NeMo has and we lack is no slip of the finger.
+  const { accepted, instead } = node.unsupported ?? {};
+  // A name that NeMo has and Nautil lacks is not a typing mistake.
   const isName = typeof value === 'string' && !words(node).includes(value);
   const near = isName ? nearest(value, accepted ? accepted.map(String) : words(node)) : undefined;
-  const isLacking = accepted !== undefined && !accepted.some((one) => same(one, value));
-  const hint = near === undefined ? (isLacking ? [instead!] : []) : [`did you mean ${near}?`];
+  const isUnsupported = accepted !== undefined && !accepted.some((one) => same(one, value));
+  const advice = isUnsupported && instead !== undefined ? [instead] : [];
+  const hint = near === undefined ? advice : [`did you mean ${near}?`];
   return {
     origin: at?.origin,
     key,
@@ -170,10 +172,8 @@ function optimProblems(root: MapNode): Problem[] {
   if (optim?.kind !== 'map') return [];
   const problems: Problem[] = [];
   const name = textOf(optim.entries.get('name')) ?? 'adam';
-  const taken: Optimizer | undefined = Object.hasOwn(optimizers, name)
-    ? optimizers[name as keyof typeof optimizers]
-    : undefined;
-  if (taken) problems.push(...strangers(optim, 'model.optim', name, [...Object.keys(taken), 'name', 'sched']));
+  const options = Object.hasOwn(optimizers, name) ? optimizers[name as OptimizerName] : undefined;
+  if (options) problems.push(...foreignKeys(optim, 'model.optim', name, [...Object.keys(options), 'name', 'sched']));
   const lr = optim.entries.get('lr');
   if (lr?.kind === 'scalar' && lr.value === null && name !== 'adafactor') {
     problems.push({
@@ -185,11 +185,11 @@ function optimProblems(root: MapNode): Problem[] {
   const sched = optim.entries.get('sched');
   if (sched?.kind !== 'map') return problems;
   const schedule = textOf(sched.entries.get('name')) ?? 'WarmupAnnealing';
-  const allowed = Object.hasOwn(schedules, schedule) ? schedules[schedule] : undefined;
-  if (!allowed) return problems;
-  const always = ['name', 'last_epoch', 'monitor', 'reduce_on_plateau', 'max_steps'];
-  problems.push(...strangers(sched, 'model.optim.sched', schedule, [...allowed, ...always]));
-  for (const needed of scheduleNeeds[schedule] ?? []) {
+  const keys = scheduleKeys(schedule);
+  if (!keys) return problems;
+  const common = ['name', 'last_epoch', 'monitor', 'reduce_on_plateau', 'max_steps'];
+  problems.push(...foreignKeys(sched, 'model.optim.sched', schedule, [...keys.takes, ...common]));
+  for (const needed of keys.needs ?? []) {
     if (isGiven(sched.entries.get(needed))) continue;
     const key = `model.optim.sched.${needed}`;
     problems.push({ origin: sched.entries.get('name')?.origin, key, message: `${schedule} needs ${key}` });
@@ -207,12 +207,15 @@ function optimProblems(root: MapNode): Problem[] {
   return problems;
 }
 
-/** Keys that somebody wrote and the chosen one does not take. What comes with Nautil or is null says nothing. */
-function strangers(section: MapNode, place: string, name: string, taken: readonly string[]): Problem[] {
+/**
+ * Keys that the user set and that the chosen optimizer or schedule does not take. Keys of the shipped configuration and null
+ * values are ignored.
+ */
+function foreignKeys(section: MapNode, place: string, name: string, taken: readonly string[]): Problem[] {
   const problems: Problem[] = [];
   for (const [key, node] of section.entries) {
     const known = schemaAt(configSchema, [...place.split('.'), key]);
-    if (!known || known.noEffect !== undefined || known.lacking) continue;
+    if (!known || known.noEffect !== undefined || known.unsupported) continue;
     if (taken.includes(key) || isShipped(node.origin) || (node.kind === 'scalar' && node.value === null)) continue;
     problems.push({
       origin: section.keyOrigins.get(key) ?? node.origin,

@@ -39,16 +39,3 @@ export function replaceAt(tree: JsonObject, path: string, value: JsonValue): voi
   const inner = tree[key];
   if (isJsonObject(inner)) replaceAt(inner, rest.join('.'), value);
 }
-
-/** A copy of the tree without the values at the given paths, and without the objects that become empty. */
-export function withoutKeys(tree: JsonObject, paths: readonly string[]): JsonObject {
-  const copy = structuredClone(tree);
-  for (const path of paths) deleteAt(copy, path.split('.'));
-  return copy;
-}
-
-function deleteAt(tree: JsonObject, [key = '', ...rest]: string[]): void {
-  const value = tree[key];
-  if (rest.length > 0 && isJsonObject(value)) deleteAt(value, rest);
-  if (rest.length === 0 || (isJsonObject(value) && Object.keys(value).length === 0)) Reflect.deleteProperty(tree, key);
-}

@@ -1,5 +1,5 @@
 export { Confusion } from './confusion.js';
-export { improves, monitored, monitorNames } from './monitored.js';
+export { improves, monitored } from './monitored.js';
 export { formatHistory, formatReport } from './format-report.js';
 export { drawConfusionMatrix } from './confusion-matrix.js';
 export { drawLearningCurve, type LossPoint } from './learning-curve.js';

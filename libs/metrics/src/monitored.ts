@@ -27,17 +27,6 @@ export function monitored(monitor: string, evaluated: EpochEvaluated): number | 
   }
 }
 
-/** The monitors that `monitored` computes, for error messages. */
-export const monitorNames = [
-  'val_loss',
-  'val_precision',
-  'val_recall',
-  'val_f1',
-  'val_f1_macro',
-  'val_f1_weighted',
-  'val_accuracy',
-];
-
 /** Whether `value` is better than `best` by more than `minDelta`. */
 export const improves = (value: number, best: number, mode: 'min' | 'max', minDelta = 0): boolean =>
   mode === 'min' ? value < best - minDelta : value > best + minDelta;

@@ -1,23 +1,5 @@
 import { defineError } from '@nautil/contracts';
 
-/** `model.optim.sched.name` names a scheduler that is not implemented. */
-export class UnsupportedScheduler extends defineError('UnsupportedScheduler', 'config') {
-  constructor(scheduler: string, known: readonly string[]) {
-    super(`model.optim.sched.name: ${scheduler} is not a supported scheduler`, {
-      hint: `use one of ${known.join(', ')}`,
-    });
-  }
-}
-
-/** `model.optim.name` names an optimizer that is not implemented. */
-export class UnsupportedOptimizer extends defineError('UnsupportedOptimizer', 'config') {
-  constructor(optimizer: string, known: readonly string[]) {
-    super(`model.optim.name: ${optimizer} is not a supported optimizer`, {
-      hint: `use one of ${known.join(', ')}`,
-    });
-  }
-}
-
 /** The loss is NaN or infinite. No step after the last checkpoint can be trusted. */
 export class LossNotFinite extends defineError('LossNotFinite', 'training') {
   constructor(o: { step: number; loss: number; lines: number[]; lr: number; checkpoint: string | undefined }) {

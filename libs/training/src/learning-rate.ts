@@ -34,7 +34,7 @@ export class LearningRate {
       threshold: sched.threshold ?? 1e-4,
       relative: sched.threshold_mode !== 'abs',
       cooldown: sched.cooldown ?? 0,
-      floor: (sched.min_lr ?? 0) / (optimizerOptions(this.#optim).lr ?? 0),
+      floor: (sched.min_lr ?? 0) / optimizerOptions(this.#optim).lr,
     });
   }
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { loadConfig } from '@nautil/config';
 import { Graph, hostTensor, Session } from '@nautil/tensorflow';
-import { optimizerNames, optimizerOf } from './optimizer.js';
+import { optimizerOf } from './optimizer.js';
 
 interface Recorded {
   weight: number[];
@@ -63,16 +63,10 @@ test.each(recorded.cases.map((kase) => [JSON.stringify(kase.optim), kase] as con
   },
 );
 
-test('every optimizer was recorded', () => {
-  expect(new Set(recorded.cases.map(({ optim }) => optim.name))).toEqual(new Set(optimizerNames));
-});
-
 test.each(['rprop', 'novograd', 'adafactor'])(
-  '%s is refused before anything is done, with the names that are accepted',
+  '%s is rejected when the configuration is loaded, with the accepted names',
   async (name) => {
     const loaded = loadConfig({ overrides: ['~model.optim.betas', `model.optim.name=${name}`] });
-    await expect(loaded).rejects.toThrow(
-      new RegExp(`model\\.optim\\.name is ${name}; it can be ${optimizerNames[0]}, `),
-    );
+    await expect(loaded).rejects.toThrow(new RegExp(`model\\.optim\\.name is ${name}; it can be adam, `));
   },
 );

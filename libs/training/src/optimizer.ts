@@ -1,6 +1,5 @@
 import { type Config, type OptimizerName, type OptimizerOptions, optimizerOptions } from '@nautil/config';
 import type { Graph, Output, Variable } from '@nautil/tensorflow';
-import { UnsupportedOptimizer } from './errors.js';
 
 /** `model.optim` without the learning rate, which the schedule alone owns. */
 export type OptimizerConfig = Omit<Config['model']['optim'], 'lr' | 'sched'>;
@@ -211,7 +210,7 @@ const rmsprop: Factory<'rmsprop'> = ({ alpha, momentum, centered, weight_decay: 
   };
 };
 
-const factories = {
+const factories: { readonly [N in OptimizerName]: Factory<N> } = {
   adam: adam(false),
   adamw: adam(true),
   sgd,
@@ -219,19 +218,14 @@ const factories = {
   adadelta,
   adamax,
   rmsprop,
-} satisfies { [N in OptimizerName]?: Factory<N> };
-
-/** Names that `model.optim.name` may have. */
-export const optimizerNames: readonly string[] = Object.keys(factories);
+};
 
 /**
  * The optimizer that `model.optim` names, with PyTorch's numbers. As in NeMo there is one parameter group, so weight decay
  * applies to biases and LayerNorm too.
- *
- * @throws UnsupportedOptimizer
  */
 export function optimizerOf(optim: OptimizerConfig): Optimizer {
-  const factory = (factories as Partial<Record<OptimizerName, (options: object) => Optimizer>>)[optim.name];
-  if (factory === undefined) throw new UnsupportedOptimizer(optim.name, optimizerNames);
+  // Each factory takes the options of its own optimizer, which TypeScript cannot relate across the union of names.
+  const factory = factories[optim.name] as (options: object) => Optimizer;
   return factory(optimizerOptions(optim));
 }

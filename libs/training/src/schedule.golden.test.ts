@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals';
-import type { Config } from '@nautil/config';
+import type { Config, ScheduleName } from '@nautil/config';
 import { readGoldenJson } from '@nautil/testing';
 import { runLengthOf, scheduleOf } from './schedule.js';
 
-function optim(lr: number, name: string, args: object): Config['model']['optim'] {
+function optim(lr: number, name: ScheduleName, args: object): Config['model']['optim'] {
   return { name: 'adam', lr, sched: { name, ...args } };
 }
 
@@ -26,7 +26,7 @@ const schedulers = Object.entries(lrCases as Record<string, LrCase>);
 test.each(schedulers)(
   '%s gives NeMo’s learning rate at every step',
   (name, { max_steps, base_lr, args, lr_by_step }) => {
-    const schedule = scheduleOf(optim(base_lr, name.replace(/_.*/, ''), args), max_steps);
+    const schedule = scheduleOf(optim(base_lr, name.replace(/_.*/, '') as ScheduleName, args), max_steps);
     lr_by_step.forEach((lr, step) => expect(schedule(step)).toBeCloseTo(lr, 12));
   },
 );

@@ -1,5 +1,4 @@
-import { type Config, optimizerOptions } from '@nautil/config';
-import { UnsupportedScheduler } from './errors.js';
+import { type Config, optimizerOptions, type ScheduleName } from '@nautil/config';
 
 /** The learning rate of a step; the first step is 0. A pure function, so that a resumed run needs no state. */
 export type Schedule = (step: number) => number;
@@ -75,7 +74,7 @@ function cyclic(step: number, { lr, number }: Terms): number {
 }
 
 // Formulas: NeMo 1.23, core/optim/lr_scheduler.py; the last three: torch.optim.lr_scheduler.
-const annealings: Readonly<Record<string, Anneal>> = {
+const annealings: Readonly<Record<Exclude<ScheduleName, 'ReduceLROnPlateau'>, Anneal>> = {
   WarmupAnnealing: afterWarmup(
     (step, { lr, minLr, warmup, max }) => minLr + (1 - (step - warmup) / (max - warmup)) * (lr - minLr),
   ),
@@ -118,22 +117,18 @@ const annealings: Readonly<Record<string, Anneal>> = {
 // Only NeMo's SquareAnnealing has a minimum by default.
 const defaultMinLr = (name: string): number => (name === 'SquareAnnealing' ? 1e-5 : 0);
 
-/** Names that `model.optim.sched.name` may have; ReduceLROnPlateau is not a function of the step (see PlateauSchedule). */
-export const schedulerNames: readonly string[] = [...Object.keys(annealings), 'ReduceLROnPlateau'];
-
 /**
  * The learning-rate schedule of a run.
  *
  * @param optim - `model.optim`; without a `sched` section the rate is constant.
  * @param maxSteps - optimizer steps of the whole run, after which the annealings reach their minimum
- * @throws UnsupportedScheduler for a name that is not in `schedulerNames`.
  */
 export function scheduleOf(optim: Config['model']['optim'], maxSteps: number): Schedule {
   const { sched } = optim;
-  const lr = optimizerOptions(optim).lr ?? 0;
+  const lr = optimizerOptions(optim).lr;
+  // ReduceLROnPlateau depends on evaluations, not on the step: see PlateauSchedule.
   if (sched === null || sched.name === 'ReduceLROnPlateau') return () => lr;
   const anneal = annealings[sched.name];
-  if (anneal === undefined) throw new UnsupportedScheduler(sched.name, schedulerNames);
   const number = (key: string, fallback: number): number => {
     const value = sched[key as keyof typeof sched];
     return typeof value === 'number' ? value : fallback;

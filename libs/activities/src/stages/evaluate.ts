@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Config } from '@nautil/config';
+import { type Config, keysAffecting } from '@nautil/config';
 import type {
   CachedInputs,
   EpochEvaluated,
@@ -40,7 +40,7 @@ interface EvaluateInputs {
 }
 
 /** Version of the stored output. Raise it when the output changes, so that outputs of older code are not reused. */
-const outputVersion = 2;
+const outputVersion = 3;
 
 /** The stored output of the stage. */
 interface Output {
@@ -111,9 +111,9 @@ async function evaluationOf(
     weights: weights.sha256,
     split,
     cache: cache?.file.sha256,
-    batch: dataset.batch_size,
-    limit,
-    samples,
+    config: keysAffecting(['training', 'evaluation'], config, { paths: false }),
+    labels: o.inputs.data.labels?.sha256,
+    tokenizer: o.tokens.tokenizerDigest,
     events: o.model.events.sha256,
     format: outputVersion,
     redo: redoOf(o.run, 'evaluate'),

@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { basename, join } from 'node:path';
+import { keysThat } from '@nautil/config';
 import {
   type CachedInputs,
   type Evaluated,
@@ -9,26 +10,21 @@ import {
   type ResolvedRun,
   type StageResult,
   type TokenizedData,
-  withoutKeys,
 } from '@nautil/contracts';
 import { readLabelNames } from '@nautil/datasets';
 import { type NemoArtifact, openTensors, writeNemo } from '@nautil/formats';
 import { type Echo, logArchive } from '@nautil/nemo';
-import { canonicalJson, sha256File, sha256Of, stageOutput, writeFileAtomic } from '@nautil/store';
+import { sha256File, stageOutput, writeFileAtomic } from '@nautil/store';
 import { type ArchiveRecord, encoderConfigOf } from '@nautil/training';
 import { tokenizerNameOf } from './encoder-files.js';
-import { configOf, places, redoOf } from './run-settings.js';
+import { configOf, redoOf, resultDigestOf } from './run-settings.js';
 import { tokenizerOf } from './tokenize.js';
 import { trainJobOf } from './train-job.js';
 
-/** Keys of the configuration that name places on this machine: an archive has none of them. */
-const placeKeys = [
-  'train_ds.file_path',
-  'validation_ds.file_path',
-  'test_ds.file_path',
-  'nemo_path',
-  'language_model.lm_checkpoint',
-];
+/** Keys of `model` that hold paths of this machine. An archive has none of them; its own artifacts replace some. */
+const pathKeys = keysThat(({ path }) => path === 'input' || path === 'output')
+  .filter((key) => key.startsWith('model.'))
+  .map((key) => key.slice('model.'.length));
 
 /** Writes the `.nemo` of the weights that were evaluated, to `model.nemo_path`: whole or not at all. */
 export async function packageModel(o: {
@@ -46,13 +42,13 @@ export async function packageModel(o: {
   const labelNames = labels && (await readLabelNames(labels.path));
 
   const packaged = structuredClone(tree['model']) as JsonObject;
-  for (const key of placeKeys) replaceAt(packaged, key, null);
+  for (const key of pathKeys) replaceAt(packaged, key, null);
   replaceAt(packaged, 'dataset.num_classes', numClasses);
   replaceAt(packaged, 'language_model.pretrained_model_name', o.run.model);
   replaceAt(packaged, 'tokenizer.tokenizer_name', basename(tokenizerNameOf(config.model) ?? o.run.model));
 
   // Equal runs give equal bytes, wherever their files lie.
-  const lineage = { ...job.digests, config: sha256Of(canonicalJson(withoutKeys(tree, places))) };
+  const lineage = { ...job.digests, config: resultDigestOf(config, { paths: false }) };
   const record: ArchiveRecord = {
     version: 1,
     tokenizer: tokenizer.definition,

@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, isAbsolute, join, resolve } from 'node:path';
-import { type Config, experimentName, loadConfig } from '@nautil/config';
+import { type Config, experimentName, keysThat, loadConfig } from '@nautil/config';
 import {
-  type JsonObject,
   type Redo,
   replaceAt,
   type ResolvedRun,
@@ -14,37 +13,16 @@ import {
 } from '@nautil/contracts';
 import { parseResolvedRun } from '@nautil/contracts/schemas';
 import { beginExperiment, type Echo } from '@nautil/nemo';
-import {
-  canonicalJson,
-  defaultFolder,
-  fileRef,
-  packageRoot,
-  runFolder,
-  sha256Of,
-  writeFileAtomic,
-} from '@nautil/store';
+import { defaultFolder, fileRef, packageRoot, runFolder, writeFileAtomic } from '@nautil/store';
 import { isHubName } from '@nautil/store/download';
 import { EnvironmentInvalid, RunFolderMissing } from '../errors.js';
 import { localRouting, type Route } from '../route-run.js';
 import { encoderNameOf } from './encoder-files.js';
+import { resultDigestOf } from './run-settings.js';
 
-/** Keys whose values are files or folders: relative ones are taken from `cwd`. */
-const pathKeys = [
-  'model.nemo_path',
-  'model.train_ds.file_path',
-  'model.validation_ds.file_path',
-  'model.test_ds.file_path',
-  'model.tokenizer.vocab_file',
-  'model.language_model.lm_checkpoint',
-  'model.language_model.config_file',
-  'model.class_labels.class_labels_file',
-];
-
-/** The same, or names of models and data sets where nothing lies at that path. */
-const nameKeys = ['model.language_model.pretrained_model_name', 'model.tokenizer.tokenizer_name', 'nautil.data.source'];
-
-/** Keys that say where things go or are logged; results don't depend on them. */
-const withoutEffect = ['exp_manager.exp_dir', 'exp_manager.explicit_log_dir', 'model.nemo_path', 'nautil.mlflow'];
+/** Keys whose values are paths, and those whose values may be names of models and datasets instead. */
+const pathKeys = keysThat(({ path }) => path === 'input' || path === 'output');
+const nameKeys = keysThat(({ path }) => path === 'name');
 
 /**
  * Resolves the configuration of a run, with all paths absolute, and creates the run's folder. A run that was resolved before
@@ -115,7 +93,7 @@ export async function resolveRun(
     logDir: experiment.logDir,
     ...(experiment.resumeFrom === undefined ? {} : { resumeFrom: experiment.resumeFrom }),
     config: await fileRef(configFile),
-    configDigest: configDigestOf(tree),
+    configDigest: resultDigestOf(config, { paths: true }),
     experiment: experimentOf(config),
     ...(trackingUri === null ? {} : { trackingUri }),
     model: basename(encoderNameOf(config.model)),
@@ -154,13 +132,6 @@ const commandOf = ({ workflowId, config, overrides = [] }: RunRequest): string[]
 function withRedo(run: ResolvedRun, { from, token }: Redo): ResolvedRun {
   const redone = stageNames.slice(stageNames.indexOf(from)).map((stage): [Stage, string] => [stage, token]);
   return { ...run, redone: { ...run.redone, ...Object.fromEntries(redone) } };
-}
-
-/** Digest of everything in a resolved configuration that changes results. */
-export function configDigestOf(tree: JsonObject): string {
-  const copy = structuredClone(tree);
-  for (const key of withoutEffect) replaceAt(copy, key, null);
-  return sha256Of(canonicalJson(copy));
 }
 
 /** Name of the MLflow experiment that a run is part of. */

@@ -77,6 +77,11 @@ test.each([
   ['trainer.limit_test_batches', '3'],
   ['model.infer_samples', '[a]'],
   ['exp_manager.checkpoint_callback_params.save_best_model', 'true'],
+  ['exp_manager.checkpoint_callback_params.save_top_k', '1'],
+  ['exp_manager.name', 'another'],
+  ['model.train_ds.num_workers', '1'],
+  ['trainer.devices', '2'],
+  ['trainer.enable_progress_bar', 'false'],
 ])('a later run of the same name with another %s finds it too', async (key, value) => {
   const made = await train({ runKey: 'first' });
   const later = await train({
@@ -93,6 +98,7 @@ test.each([
   'trainer.precision=bf16',
   'model.train_ds.num_samples=3',
   'model.dataset.max_seq_length=8',
+  'trainer.log_every_n_steps=2',
 ])('%s is another training', async (override) => {
   expect((await train({ runKey: override, more: [override] })).reused).toBe(false);
 });

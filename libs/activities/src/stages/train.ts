@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { appendFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { keysAffecting } from '@nautil/config';
 import {
   type CheckpointSaved,
   type FileRef,
@@ -8,12 +9,11 @@ import {
   type TrainedModel,
   type TrainingResult,
   type TrainRequest,
-  withoutKeys,
 } from '@nautil/contracts';
 import { canonicalJson, fileRef, sha256Of, stageOutput } from '@nautil/store';
 import type { TrackingTask, TrainTask } from '@nautil/trainer-process';
 import { EventLog } from './event-log.js';
-import { configOf, places, redoOf } from './run-settings.js';
+import { configOf, redoOf } from './run-settings.js';
 import { trainJobOf } from './train-job.js';
 
 export interface TrainModelOptions {
@@ -82,27 +82,15 @@ async function isStopped(folder: string, { stopEarly }: TrainRequest): Promise<b
   return existsSync(mark);
 }
 
-/** What training does not read, or reads as the content whose digest stands beside it. */
-const unread = [
-  ...places,
-  'model.test_ds',
-  'model.infer_samples',
-  'model.train_ds.num_workers',
-  'model.train_ds.pin_memory',
-  'model.validation_ds.num_workers',
-  'model.validation_ds.pin_memory',
-  'model.dataset.num_classes',
-  'model.dataset.use_cache',
-  'trainer.limit_test_batches',
-  'exp_manager.checkpoint_callback_params.save_best_model',
-];
-
-/** Everything that training depends on. It is repeated when one of these changes, and not when anything else does. */
+/**
+ * Everything that training depends on. It is repeated when one of these changes, and not when anything else does. Digests of
+ * content cover the keys that affect only the inputs.
+ */
 async function trainingInputs({ run, inputs, tokens }: TrainRequest): Promise<Record<string, unknown>> {
-  const { tree } = await configOf(run);
+  const { config } = await configOf(run);
   const { train, validation, labels, numClasses } = inputs.data;
   return {
-    config: sha256Of(canonicalJson(withoutKeys(tree, unread))),
+    config: sha256Of(canonicalJson(keysAffecting(['training'], config, { paths: false }))),
     train: train.sha256,
     validation: validation?.sha256,
     labels: labels?.sha256,

@@ -1,231 +1,233 @@
-import type { JsonValue } from '@nautil/contracts';
 import { Type } from '@sinclair/typebox';
-import { anything, key, nullable, oneOf, section } from './key.js';
+import { ignored, ignoredKeys, key, nullable, oneOf, onlyOff, section } from './key.js';
 
-/** What a run can be judged by: the names that NeMo logs. */
+/** The values that can decide which checkpoint is the best: the names that NeMo logs. */
 export const monitors = ['val_loss', 'val_f1', 'val_precision', 'val_recall'] as const;
 
-const off = (what: string, instead: string) =>
-  key(anything, {
-    description: what,
-    default: false,
-    affectsResult: false,
-    lacking: { accepted: [false, null], instead },
-  });
-const only = (what: string, accepted: JsonValue[], instead: string) =>
-  key(anything, {
-    description: what,
-    default: accepted[0] ?? null,
-    affectsResult: false,
-    lacking: { accepted, instead },
-  });
-const ignored = (what: string, value: JsonValue, why: string) =>
-  key(anything, { description: what, default: value, affectsResult: false, noEffect: why });
+const monitor = (description: string) =>
+  key(oneOf(...monitors), { description, affects: 'training', default: 'val_loss' });
+const mode = key(oneOf('min', 'max'), {
+  description: 'Whether a lower (min) or a higher (max) value is better.',
+  affects: 'training',
+  default: 'min',
+});
+const noLogger = (service: string) => onlyOff(`Logs to ${service}.`, [false, null], mlflowInstead);
 
-const mlflowInstead = 'runs are tracked in MLflow: nautil.mlflow.tracking_uri';
+const mlflowInstead = 'Nautil tracks runs in MLflow: nautil.mlflow.tracking_uri';
+const inLogFolder = 'set exp_manager.explicit_log_dir: checkpoints are in its folder checkpoints';
+const nameStart = 'set exp_manager.name, with which the names begin';
+const checkpointEvery = 'set nautil.checkpoint_every_n_steps';
+const onEachDevice = 'the whole model is on one device';
+const noAverage = 'Nautil does not average weights';
+const oneProcess = 'one process logs';
 
 /** `exp_manager`: NeMo's manager of folders, loggers and checkpoints. */
 export const expManagerSchema = section("Folders, loggers and checkpoints: NeMo's exp_manager.", {
   exp_dir: key(nullable(Type.String()), {
-    description: 'Folder that the folders of runs are made in. null: nemo_experiments where you stand.',
+    description: 'Folder that holds the log folders of runs. null: nemo_experiments in the working folder.',
+    affects: 'nothing',
     default: null,
     path: 'output',
-    affectsResult: false,
     versions: 'root_dir before 1.0.',
   }),
   explicit_log_dir: key(nullable(Type.String()), {
-    description: 'The folder itself, in place of exp_dir/name/version.',
+    description: 'The log folder of the run, in place of exp_dir/name/version.',
+    affects: 'nothing',
     default: null,
     path: 'output',
-    affectsResult: false,
   }),
   name: key(nullable(Type.String()), {
     description: 'Name of the experiment: of its folder, its checkpoints and its experiment in MLflow.',
+    affects: 'nothing',
     default: 'TextClassification',
     whenAbsent: 'default',
-    affectsResult: false,
   }),
   version: key(nullable(Type.Union([Type.String(), Type.Integer()])), {
-    description: 'Name of the folder of one run. null: the time, or version_N.',
+    description: 'Name of the log folder of one run. null: the time, or version_N.',
+    affects: 'nothing',
     default: null,
-    affectsResult: false,
   }),
   use_datetime_version: key(nullable(Type.Boolean()), {
-    description: 'Names the folder by the time (2026-01-31_12-00-00); false: version_0, version_1, ….',
+    description: 'Names the log folder by the time (2026-01-31_12-00-00). false: version_0, version_1, ….',
+    affects: 'nothing',
     default: true,
-    affectsResult: false,
   }),
   resume_if_exists: key(Type.Boolean(), {
-    description: 'Goes on from the last checkpoint in the folder.',
+    description:
+      'Resumes from the last checkpoint in the log folder. The result is that of a training that was never interrupted.',
+    affects: 'nothing',
     default: false,
-    affectsResult: false,
   }),
   resume_past_end: key(Type.Boolean(), {
-    description: 'Goes on although the checkpoint is that of a finished run.',
+    description: 'Resumes even when the checkpoint belongs to a finished run.',
+    affects: 'nothing',
     default: false,
-    affectsResult: false,
   }),
   resume_ignore_no_checkpoint: key(Type.Boolean(), {
-    description: 'Starts anew when resume_if_exists finds nothing, where it would fail.',
+    description: 'Starts a new training when resume_if_exists finds no checkpoint, in place of failing.',
+    affects: 'nothing',
     default: false,
-    affectsResult: false,
   }),
-  resume_from_checkpoint: only(
-    'A checkpoint file to go on from.',
+  resume_from_checkpoint: onlyOff(
+    'A checkpoint file to resume from.',
     [null],
     'set exp_manager.resume_if_exists=true and explicit_log_dir to its folder',
   ),
   create_tensorboard_logger: key(Type.Boolean(), {
-    description: 'Writes TensorBoard event files.',
+    description: 'Writes TensorBoard event files to the log folder.',
+    affects: 'nothing',
     default: true,
-    affectsResult: false,
   }),
-  summary_writer_kwargs: ignored('Options of the TensorBoard writer.', null, 'event files are written as they come'),
   create_checkpoint_callback: key(Type.Boolean(), {
-    description: 'Writes checkpoints at the ends of epochs, best and last, and the .nemo.',
+    description: 'Keeps the best checkpoints, the last one and the .nemo file in the log folder.',
+    affects: 'nothing',
     default: true,
-    affectsResult: false,
   }),
   checkpoint_callback_params: section('Which checkpoints are kept.', {
-    monitor: key(oneOf(...monitors), { description: 'What the best is judged by.', default: 'val_loss' }),
-    mode: key(oneOf('min', 'max'), { description: 'Whether less or more of it is better.', default: 'min' }),
+    monitor: monitor('The value that decides which checkpoint is the best.'),
+    mode,
     save_top_k: key(Type.Integer({ minimum: -1 }), {
-      description: 'How many of the best are kept. -1: all.',
+      description: 'How many of the best checkpoints are kept. -1: all.',
+      affects: 'nothing',
       default: 3,
-      affectsResult: false,
     }),
     save_last: key(nullable(Type.Boolean()), {
-      description: 'Keeps the last one too.',
+      description: 'Keeps the last checkpoint too.',
+      affects: 'nothing',
       default: true,
-      affectsResult: false,
     }),
     every_n_epochs: key(nullable(Type.Integer({ minimum: 0 })), {
-      description: 'Epochs between two of them.',
+      description: 'Epochs between two checkpoints that may be among the best.',
+      affects: 'nothing',
       default: 1,
-      affectsResult: false,
     }),
     save_best_model: key(Type.Boolean(), {
-      description: 'Packages the best weights into the .nemo, not the last.',
+      description: 'Evaluates and packages the best weights in place of the last.',
+      affects: 'evaluation',
       default: false,
     }),
-    always_save_nemo: only(
-      'Writes the .nemo at every checkpoint.',
+    always_save_nemo: onlyOff(
+      'Writes the .nemo file at every checkpoint.',
       [false, null],
-      'leave it false: the .nemo is written when training ends, and a checkpoint does in its place',
+      'leave it false: the .nemo file is written when training ends, and commands read a checkpoint in its place',
     ),
     save_nemo_on_train_end: key(Type.Boolean(), {
-      description: 'Writes the .nemo when training ends.',
+      description: 'Writes the .nemo file to the log folder too.',
+      affects: 'nothing',
       default: true,
-      affectsResult: false,
     }),
     postfix: key(Type.String(), {
-      description: 'Ending of the name of the .nemo.',
+      description: 'Ending of the name of the .nemo file in the log folder.',
+      affects: 'nothing',
       default: '.nemo',
-      affectsResult: false,
     }),
-    verbose: ignored('Says when one is written.', true, 'checkpoints are always said'),
-    auto_insert_metric_name: ignored(
-      'Puts the name of the metric into that of the file.',
-      true,
-      'names are those of NeMo',
-    ),
-    dirpath: only(
-      'Folder of the checkpoints.',
-      [null],
-      'set exp_manager.explicit_log_dir; they are in its folder checkpoints',
-    ),
-    filepath: only(
-      'Path of the checkpoints.',
-      [null],
-      'set exp_manager.explicit_log_dir; they are in its folder checkpoints',
-    ),
-    filename: only('Pattern of their names.', [null], 'set exp_manager.name, with which the names begin'),
-    prefix: only('Start of their names.', [null], 'set exp_manager.name, with which the names begin'),
-    save_weights_only: only(
-      'Leaves out the state of the optimizer.',
+    dirpath: onlyOff('Folder of the checkpoints.', [null], inLogFolder),
+    filepath: onlyOff('Path of the checkpoints.', [null], inLogFolder),
+    filename: onlyOff('Pattern of the names of checkpoints.', [null], nameStart),
+    prefix: onlyOff('Start of the names of checkpoints.', [null], nameStart),
+    save_weights_only: onlyOff(
+      'Omits the state of the optimizer from checkpoints.',
       [false, null],
-      'leave it false: without that state a run can not go on',
+      'leave it false: a run cannot resume without that state',
     ),
-    every_n_train_steps: only('Steps between two of them.', [null, 0], 'set nautil.checkpoint_every_n_steps'),
-    train_time_interval: only('Time between two of them.', [null], 'set nautil.checkpoint_every_n_steps'),
-    save_on_train_epoch_end: ignored('Writes before validation.', false, 'a checkpoint follows each evaluation'),
-    model_parallel_size: only('Parts of a model that is divided.', [null, 1], 'the model is whole on every device'),
+    every_n_train_steps: onlyOff('Steps between two checkpoints.', [null, 0], checkpointEvery),
+    train_time_interval: onlyOff('Time between two checkpoints.', [null], checkpointEvery),
+    model_parallel_size: onlyOff('Number of parts that the model is divided into.', [null, 1], onEachDevice),
+    ...ignoredKeys("An option of Lightning's checkpoints.", {
+      verbose: [true, 'Nautil logs every checkpoint'],
+      auto_insert_metric_name: [true, "checkpoints have NeMo's names"],
+      save_on_train_epoch_end: [false, 'a checkpoint follows each evaluation'],
+    }),
   }),
   create_early_stopping_callback: key(Type.Boolean(), {
-    description: 'Ends training when the monitored value gets no better.',
+    description: 'Ends training when the monitored value stops improving.',
+    affects: 'training',
     default: false,
     versions: 'Since 1.9.',
   }),
   early_stopping_callback_params: section('When training ends early.', {
-    monitor: key(oneOf(...monitors), { description: 'What is looked at.', default: 'val_loss' }),
-    mode: key(oneOf('min', 'max'), { description: 'Whether less or more of it is better.', default: 'min' }),
-    min_delta: key(Type.Number({ minimum: 0 }), { description: 'What counts as better.', default: 0.001 }),
-    patience: key(Type.Integer({ minimum: 0 }), { description: 'Evaluations without anything better.', default: 10 }),
-    verbose: ignored('Says what it sees.', true, 'it always does'),
-    strict: ignored('Fails when the value is not there.', true, 'it always does'),
-    check_finite: ignored('Ends when the value is not a number.', true, 'it always does'),
-    stopping_threshold: only('Value at which to end.', [null], 'set trainer.max_epochs'),
-    divergence_threshold: only('Value at which to give up.', [null], 'set trainer.max_epochs'),
-    check_on_train_epoch_end: only(
-      'Looks before validation.',
+    monitor: monitor('The monitored value.'),
+    mode,
+    min_delta: key(Type.Number({ minimum: 0 }), {
+      description: 'The smallest change that counts as an improvement.',
+      affects: 'training',
+      default: 0.001,
+    }),
+    patience: key(Type.Integer({ minimum: 0 }), {
+      description: 'Evaluations without an improvement after which training ends.',
+      affects: 'training',
+      default: 10,
+    }),
+    stopping_threshold: onlyOff('Value at which training ends.', [null], 'set trainer.max_epochs'),
+    divergence_threshold: onlyOff('Value at which training is given up.', [null], 'set trainer.max_epochs'),
+    check_on_train_epoch_end: onlyOff(
+      'Checks before validation.',
       [null, false],
-      'leave it out: it looks after each evaluation',
+      'leave it out: Nautil checks after each evaluation',
     ),
-    log_rank_zero_only: ignored('Who says it.', false, 'one process does'),
+    ...ignoredKeys("An option of Lightning's early stopping.", {
+      verbose: [true, 'Nautil logs every evaluation'],
+      strict: [true, 'each evaluation has every value that can be monitored'],
+      check_finite: [true, 'a loss that is not finite always ends training'],
+      log_rank_zero_only: [false, oneProcess],
+    }),
   }),
-  create_mlflow_logger: ignored('Tracks the run in MLflow.', false, 'runs are always tracked in MLflow'),
+  create_mlflow_logger: ignored('Tracks the run in MLflow.', false, 'Nautil always tracks runs in MLflow'),
   mlflow_logger_kwargs: section('Where the run is tracked.', {
     experiment_name: key(nullable(Type.String()), {
-      description: 'Name of the experiment; nautil.mlflow.experiment goes before it.',
+      description: 'Name of the experiment in MLflow. nautil.mlflow.experiment takes precedence.',
+      affects: 'nothing',
       default: null,
-      affectsResult: false,
     }),
     tracking_uri: key(nullable(Type.String()), {
-      description: 'Address of the server; nautil.mlflow.tracking_uri goes before it.',
+      description: 'Address of the MLflow server. nautil.mlflow.tracking_uri takes precedence.',
+      affects: 'nothing',
       default: null,
-      affectsResult: false,
     }),
-    tags: ignored('Tags of the run.', null, 'runs are tagged with workflow, commit and data'),
-    save_dir: ignored('Folder of runs.', './mlruns', mlflowInstead),
-    prefix: ignored('Start of the names of metrics.', '', 'names are train/loss, val/f1_macro, …'),
-    artifact_location: ignored('Where artifacts go.', null, "the server's own place is used"),
-    run_id: ignored('A run to go on with.', null, 'a workflow goes on with its own run'),
-    log_model: ignored('Logs checkpoints.', false, 'the .nemo is logged'),
+    ...ignoredKeys("An option of Lightning's MLflow logger.", {
+      tags: [null, 'Nautil tags runs with the workflow, the model, the data set and digests'],
+      save_dir: ['./mlruns', mlflowInstead],
+      prefix: ['', 'metrics are named train/loss, val/f1_macro, …'],
+      artifact_location: [null, 'the MLflow server chooses the location'],
+      run_id: [null, 'a workflow that resumes reopens its own MLflow run'],
+      log_model: [false, 'Nautil logs the .nemo file'],
+    }),
   }),
-  create_wandb_logger: off('Logs to Weights & Biases.', mlflowInstead),
-  wandb_logger_kwargs: ignored('Options of Weights & Biases.', null, mlflowInstead),
-  create_dllogger_logger: off('Logs to DLLogger.', mlflowInstead),
-  dllogger_logger_kwargs: ignored('Options of DLLogger.', null, mlflowInstead),
-  create_clearml_logger: off('Logs to ClearML.', mlflowInstead),
-  clearml_logger_kwargs: ignored('Options of ClearML.', null, mlflowInstead),
-  create_neptune_logger: off('Logs to Neptune.', mlflowInstead),
-  neptune_logger_kwargs: ignored('Options of Neptune.', null, mlflowInstead),
-  ema: section('Moving average of the weights.', {
-    enable: off('Averages the weights while they are trained.', 'leave it false: weights are not averaged here'),
-    decay: ignored('Decay of the average.', 0.999, 'weights are not averaged here'),
-    apply_ema_every_n_steps: ignored('Steps between two averages.', 1, 'weights are not averaged here'),
-    every_n_steps: ignored('Steps between two averages.', 1, 'weights are not averaged here'),
-    start_step: ignored('Step to start at.', 0, 'weights are not averaged here'),
-    cpu_offload: ignored('Keeps the average in main memory.', false, 'weights are not averaged here'),
-    evaluate_ema_weights_instead: ignored('Validates the average.', false, 'weights are not averaged here'),
-    validate_original_weights: ignored('Validates the weights themselves.', false, 'weights are not averaged here'),
+  create_wandb_logger: noLogger('Weights & Biases'),
+  create_dllogger_logger: noLogger('DLLogger'),
+  create_clearml_logger: noLogger('ClearML'),
+  create_neptune_logger: noLogger('Neptune'),
+  ema: section('A moving average of the weights.', {
+    enable: onlyOff('Averages the weights during training.', [false, null], `leave it false: ${noAverage}`),
+    ...ignoredKeys('An option of the average.', {
+      decay: [0.999, noAverage],
+      apply_ema_every_n_steps: [1, noAverage],
+      every_n_steps: [1, noAverage],
+      start_step: [0, noAverage],
+      cpu_offload: [false, noAverage],
+      evaluate_ema_weights_instead: [false, noAverage],
+      validate_original_weights: [false, noAverage],
+    }),
   }),
-  max_time_per_run: only(
+  max_time_per_run: onlyOff(
     'Time after which training ends.',
     [null],
-    'set trainer.max_steps; a run can be stopped and goes on later',
+    'set trainer.max_steps; a run can also be stopped and resumed later',
   ),
-  create_preemption_callback: ignored(
-    'Saves before the machine is taken away.',
-    true,
-    'SIGTERM always leaves a checkpoint',
-  ),
-  files_to_copy: ignored('Files to keep with the run.', null, 'the configuration and the report are kept'),
-  log_step_timing: ignored('Logs the time of a step.', true, 'throughput is always logged'),
-  step_timing_kwargs: ignored('Options of the timing.', null, 'throughput is always logged'),
-  log_local_rank_0_only: ignored('Who logs.', false, 'one process logs'),
-  log_global_rank_0_only: ignored('Who logs.', false, 'one process logs'),
-  disable_validation_on_resume: ignored('No validation right after resuming.', true, 'a run goes on where it was'),
-  model_parallel_size: only('Parts of a model that is divided.', [null, 1], 'the model is whole on every device'),
-  seconds_to_sleep: ignored('Waiting of other ranks.', 5, 'nobody waits by the clock'),
+  model_parallel_size: onlyOff('Number of parts that the model is divided into.', [null, 1], onEachDevice),
+  ...ignoredKeys("An option of NeMo's exp_manager.", {
+    summary_writer_kwargs: [null, 'Nautil writes the event files itself'],
+    wandb_logger_kwargs: [null, mlflowInstead],
+    dllogger_logger_kwargs: [null, mlflowInstead],
+    clearml_logger_kwargs: [null, mlflowInstead],
+    neptune_logger_kwargs: [null, mlflowInstead],
+    create_preemption_callback: [true, 'SIGTERM always makes training write a checkpoint'],
+    files_to_copy: [null, 'Nautil keeps the configuration and the report'],
+    log_step_timing: [true, 'Nautil always logs the throughput'],
+    step_timing_kwargs: [null, 'Nautil always logs the throughput'],
+    log_local_rank_0_only: [false, oneProcess],
+    log_global_rank_0_only: [false, oneProcess],
+    disable_validation_on_resume: [true, 'a resumed run continues where it stopped'],
+    seconds_to_sleep: [5, 'there are no other processes to wait for'],
+  }),
 });

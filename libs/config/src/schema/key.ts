@@ -1,47 +1,95 @@
+import {
+  type TNull,
+  type TObject,
+  type TProperties,
+  type TSchema,
+  type TUnion,
+  type TUnsafe,
+  Type,
+} from '@sinclair/typebox';
 import type { JsonValue } from '@nautil/contracts';
-import { Type, type TNull, type TObject, type TProperties, type TSchema, type TUnion } from '@sinclair/typebox';
 
-/** What the schema says of a key beside its type. JSON Schema's own words, and ours. */
+/**
+ * The first part of a run that a key can change:
+ *
+ * - `inputs`: which texts, labels, tokenizer and encoder a run reads. Stages compare these by digests of their content.
+ * - `training`: the trained weights, or the losses and scores that a training logs.
+ * - `evaluation`: the report on the trained weights, or which weights are reported on and packaged.
+ * - `package`: only what the `.nemo` file records.
+ * - `nothing`: no result. At most the place or the display of results, or the time they take.
+ */
+export type Affects = 'inputs' | 'training' | 'evaluation' | 'package' | 'nothing';
+
+/** What the schema states about a key besides its type: JSON Schema's annotations, and Nautil's own. */
 export interface KeyNotes {
-  /** What it does: sentences. */
+  /** What the key does, in full sentences. */
   description: string;
 
-  /** The value in NeMo 1.23's text_classification_config.yaml, or in ours for keys that NeMo hasn't. */
+  affects: Affects;
+
+  /** The value in NeMo 1.23's text_classification_config.yaml, or in Nautil's for keys that NeMo lacks. */
   default?: JsonValue;
 
-  /** What NeMo's code takes when a file leaves the key out, where that isn't `default`. */
+  /** The value that NeMo's code uses when a file leaves the key out, where it differs from `default`. */
   whenAbsent?: JsonValue;
 
   /** How versions of NeMo or Lightning differ. */
   versions?: string;
 
   /**
-   * Whether the value belongs to the digest. `content`: only whether it is given, since the bytes it points at are digested on
-   * their own. `name`: the last part of a path. Default true.
+   * The value is a path, and a relative one is resolved: `input` and `output` always; `name` only when such a file or folder
+   * exists, since it may be the name of a model or a data set instead.
    */
-  affectsResult?: boolean | 'content' | 'name';
-
-  /** Relative paths are resolved: `input` and `output` always, `name` only when such a folder or file exists. */
   path?: 'input' | 'output' | 'name';
 
-  /** Why the key changes nothing here: it is accepted, and said so when its value isn't the default. */
+  /** Why the key changes nothing here. Nautil accepts it, and prints a note when its value differs from the default. */
   noEffect?: string;
 
-  /** The only values that can be had, and what to do instead of the others. */
-  lacking?: { accepted: readonly JsonValue[]; instead: string };
+  /** The only values that Nautil accepts, and what to do instead of using another. */
+  unsupported?: { accepted: readonly JsonValue[]; instead: string };
 
-  /** 1.0 is all of it and 1 is one batch: how the number is written decides. */
+  /** 1.0 means all and 1 means one batch: the way the number is written decides. */
   fraction?: boolean;
 }
 
-/** Names of our keywords, which ajv must be told of. */
-export const keyNoteWords = [
-  'whenAbsent', 'versions', 'affectsResult', 'path', 'noEffect', 'lacking', 'fraction',
+/** Nautil's own keywords, which ajv must know. */
+export const ownKeywords = [
+  'affects', 'whenAbsent', 'versions', 'path', 'noEffect', 'unsupported', 'fraction',
 ] as const satisfies readonly (keyof KeyNotes)[]; // prettier-ignore
 
-/** A leaf of the schema with its notes. */
+/** A key of the configuration. */
 export function key<T extends TSchema>(schema: T, notes: KeyNotes): T {
   return { ...schema, ...notes };
+}
+
+/** A key that stays absent when a file leaves it out, because its default depends on other keys. */
+export function optional<T extends TSchema>(schema: T, notes: KeyNotes) {
+  return Type.Optional(key(schema, notes));
+}
+
+/** A key that Nautil accepts and never reads. */
+export function ignored(description: string, usual: JsonValue, noEffect: string, affects: Affects = 'nothing') {
+  return key(anything, { description, affects, default: usual, noEffect });
+}
+
+/** Keys that Nautil accepts and never reads: the default of each, and why it has no effect. */
+export function ignoredKeys<const K extends string>(
+  description: string,
+  table: Readonly<Record<K, readonly [usual: JsonValue, noEffect: string]>>,
+): Record<K, TUnsafe<JsonValue>> {
+  const rows = Object.entries(table) as [K, readonly [JsonValue, string]][];
+  const keys = rows.map(([name, [usual, noEffect]]) => [name, ignored(description, usual, noEffect)] as const);
+  return Object.fromEntries(keys) as Record<K, TUnsafe<JsonValue>>;
+}
+
+/** A key that may only have values that switch it off, the first of which is the default. */
+export function onlyOff(
+  description: string,
+  accepted: readonly JsonValue[],
+  instead: string,
+  affects: Affects = 'nothing',
+) {
+  return key(anything, { description, affects, default: accepted[0] ?? null, unsupported: { accepted, instead } });
 }
 
 /** `T | null`. */
@@ -54,17 +102,12 @@ export function oneOf<const W extends string>(...words: readonly W[]): TSchema &
   return Type.Unsafe<W>({ type: 'string', enum: [...words] });
 }
 
-/** Anything at all: for keys that are read nowhere. */
+/** Any value: for keys that nothing reads. */
 export const anything = Type.Unsafe<JsonValue>({});
 
-/** A key that stays absent when a file leaves it out: its default depends on other keys. */
-export function optional<T extends TSchema>(schema: T, notes: KeyNotes) {
-  return Type.Optional(key(schema, notes));
-}
-
 /**
- * A section with a fixed set of keys. In the type they are all there, since missing ones are filled in before anybody reads them;
- * in the schema none is required, since a file may leave any of them out.
+ * A section with a fixed set of keys. The type has every key that is not optional, since `fillDefaults` adds the absent ones
+ * before any code reads them; the schema requires none, since a file may leave any of them out.
  */
 export function section<P extends TProperties>(description: string, properties: P): TObject<P> {
   const { required: _, ...schema } = Type.Object(properties, { description, additionalProperties: false });

@@ -1,5 +1,5 @@
+import { type TSchema, TypeGuard } from '@sinclair/typebox';
 import { isJsonObject, type JsonValue } from '@nautil/contracts';
-import { TypeGuard, type TSchema } from '@sinclair/typebox';
 import type { KeyNotes } from './key.js';
 
 /** A node of the schema as plain JSON Schema with our notes. */
@@ -21,7 +21,7 @@ export interface SchemaNode extends Partial<KeyNotes> {
 
 /** The schema node at a path; undefined for a key that is not in it. Free maps end the search. */
 export function schemaAt(root: TSchema | SchemaNode, path: readonly string[]): SchemaNode | undefined {
-  let at: SchemaNode | undefined = root as SchemaNode;
+  let at: SchemaNode | undefined = root;
   for (const part of path) at = at?.properties && Object.hasOwn(at.properties, part) ? at.properties[part] : undefined;
   return at;
 }
@@ -32,7 +32,7 @@ export function* leaves(
   path: string[] = [],
 ): Generator<{ path: string[]; node: SchemaNode }> {
   const { properties } = node as SchemaNode;
-  if (!properties) yield { path, node: node as SchemaNode };
+  if (!properties) yield { path, node: node };
   else for (const [name, child] of Object.entries(properties)) yield* leaves(child, [...path, name]);
 }
 
@@ -43,13 +43,13 @@ export function* sections(
 ): Generator<{ path: string[]; node: SchemaNode }> {
   const { properties } = node as SchemaNode;
   if (!properties) return;
-  yield { path, node: node as SchemaNode };
+  yield { path, node: node };
   for (const [name, child] of Object.entries(properties)) yield* sections(child, [...path, name]);
 }
 
 /** What a value of this key may be, in words: `a whole number, 1 or more`. */
 export function describeType(node: SchemaNode): string {
-  if (node.lacking) return alternatives(node.lacking.accepted.map(shownWord));
+  if (node.unsupported) return alternatives(node.unsupported.accepted.map(shownWord));
   if (node.anyOf) return alternatives(node.anyOf.map(describeType));
   if (node.enum) return alternatives(node.enum.map(shownWord));
   const types = Array.isArray(node.type) ? node.type : [node.type];

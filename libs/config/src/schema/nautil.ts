@@ -1,80 +1,93 @@
 import { Type } from '@sinclair/typebox';
 import { key, nullable, oneOf, section } from './key.js';
 
-/** `nautil`: what NeMo has no key for. */
+/** `nautil`: keys that NeMo does not have. */
 export const nautilSchema = section("Nautil's own keys.", {
   seed: key(Type.Integer({ minimum: 0, maximum: 4294967295 }), {
-    description: 'Fixes the first weights of the head, the order of examples, and dropout: equal seeds, equal results.',
+    description:
+      'Determines the initial weights of the head, the order of the examples, and dropout. Equal seeds give equal results.',
+    affects: 'training',
     default: 42,
   }),
   checkpoint_every_n_steps: key(Type.Integer({ minimum: 0 }), {
-    description: 'Optimizer steps between checkpoints that a killed run goes on from. 0: at the ends of epochs only.',
+    description:
+      'Optimizer steps between the checkpoints from which an interrupted run resumes. 0: only at each evaluation and at the end.',
+    affects: 'nothing',
     default: 100,
-    affectsResult: false,
   }),
-  data: section('Where the data comes from, before it is TSV.', {
+  data: section('The source of the data, when it is not given as TSV files.', {
     format: key(oneOf('nemo', 'sst-2', 'chemprot', 'imdb', 'thucnews'), {
       description:
-        'nemo: TSV files, of model.*_ds.file_path or by their names in source. Else the converter that makes them out of source.',
+        "nemo: TSV files in NeMo's format, given by model.*_ds.file_path or found by their names in source. Any other value names the converter that turns source into such files.",
+      affects: 'inputs',
       default: 'nemo',
     }),
     source: key(nullable(Type.String()), {
       description:
-        'A folder, a file, an archive (tar, zip, gz), the http(s) address of a file or an archive, or a data set of the Hugging Face hub (owner/name).',
+        'A folder, a file, an archive (tar, zip, gz), the http(s) address of a file or an archive, or a data set on the Hugging Face hub (owner/name).',
+      affects: 'inputs',
       default: null,
-      path: 'input',
-      affectsResult: 'content',
+      path: 'name',
     }),
     sha256: key(nullable(Type.String({ pattern: '^[0-9a-f]{64}$' })), {
-      description: 'What the file of source must hash to. A file that was fetched with it is never asked for again.',
+      description:
+        'The SHA-256 that the file of source must have. A file that was downloaded with this digest is never downloaded again.',
+      affects: 'nothing',
       default: null,
-      affectsResult: false,
     }),
   }),
   tokenization: section('How text becomes tokens.', {
     mode: key(oneOf('standard', 'nemo'), {
-      description: "standard: the tokenizer's own way. nemo: word by word, as NeMo does, which differs for RoBERTa.",
+      description:
+        'standard: the tokenizer splits the whole text. nemo: it splits word by word, as NeMo does, which gives other tokens for RoBERTa.',
+      affects: 'training',
       default: 'standard',
     }),
   }),
   batches: section('How examples become batches.', {
     bucket_by_length: key(Type.Boolean(), {
-      description: 'Puts examples of like length together, so that little is padded.',
+      description: 'Puts examples of similar length into one batch, which reduces padding.',
+      affects: 'training',
       default: true,
     }),
     length_multiple: key(Type.Integer({ minimum: 1, maximum: 512 }), {
-      description: 'Batches are padded to a multiple of this: fewer shapes to compile.',
+      description: 'Pads batches to a multiple of this length, so that TensorFlow compiles fewer shapes.',
+      affects: 'training',
       default: 8,
     }),
     nemo_padding: key(Type.Boolean(), {
-      description: "NeMo's batches for RoBERTa, in which padding is attended to.",
+      description: 'Builds batches for RoBERTa as NeMo does: the model attends to padding.',
+      affects: 'training',
       default: false,
     }),
   }),
-  mlflow: section('Tracking.', {
+  mlflow: section('Tracking in MLflow.', {
     tracking_uri: key(nullable(Type.String()), {
-      description: 'Address of the MLflow server. null: MLFLOW_TRACKING_URI, else the local one.',
+      description:
+        'Address of the MLflow server. null: that of exp_manager.mlflow_logger_kwargs, else MLFLOW_TRACKING_URI, else the local server.',
+      affects: 'nothing',
       default: null,
-      affectsResult: false,
     }),
     experiment: key(nullable(Type.String()), {
-      description: 'Name of the experiment. null: exp_manager.name.',
+      description:
+        'Name of the experiment in MLflow. null: that of exp_manager.mlflow_logger_kwargs, else exp_manager.name.',
+      affects: 'nothing',
       default: null,
-      affectsResult: false,
     }),
     registered_model_name: key(nullable(Type.String()), {
-      description: 'Registers the packaged model under this name. null: no.',
+      description: 'Registers the packaged model in MLflow under this name. null: does not register it.',
+      affects: 'nothing',
       default: null,
-      affectsResult: false,
     }),
   }),
   intra_op_threads: key(Type.Integer({ minimum: 0 }), {
-    description: 'Threads of one TensorFlow operation. 0: one for each core.',
+    description: 'Threads that TensorFlow uses for one operation. 0: one per core. Sums may round differently.',
+    affects: 'training',
     default: 0,
-    affectsResult: false,
   }),
   onednn: key(Type.Boolean(), {
-    description: "Uses oneDNN's kernels on CPUs: faster, rounds differently.",
+    description: "Uses oneDNN's kernels on CPUs, which are faster and round differently.",
+    affects: 'training',
     default: true,
   }),
 });

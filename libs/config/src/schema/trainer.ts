@@ -1,20 +1,23 @@
 import { Type } from '@sinclair/typebox';
 import type { BatchAmount } from '../batch-amount.js';
-import { anything, key, nullable, oneOf, section } from './key.js';
+import { type Affects, ignored, ignoredKeys, key, nullable, oneOf, onlyOff, section } from './key.js';
 
-const noLightning = 'there is no Lightning here';
-const onlyOff = (instead: string, ...more: (string | number | boolean | null)[]) => ({
-  accepted: [null, false, ...more],
-  instead,
-});
 const batchAmount = (limits: object) => Type.Unsafe<BatchAmount>(nullable(Type.Number(limits)));
-const batches = (split: string) =>
+const limit = (split: string, affects: Affects) =>
   key(batchAmount({ minimum: 0 }), {
-    description: `How much of the ${split} data to use: a fraction of it when written with a dot (1.0 is all, 0.5 half), a number of batches when written without (1 is one batch).`,
+    description: `How much of the ${split} data to use. A number with a dot is a fraction (1.0 is all, 0.5 is half); a number without one is a number of batches (1 is one batch). null: all.`,
+    affects,
     default: 1.0,
     fraction: true,
-    versions: "Lightning's key; not in NeMo's file.",
+    versions: "Lightning's key; NeMo's file does not have it.",
   });
+
+const bar = 'Nautil shows a progress bar on a terminal and prints lines elsewhere';
+const noLightning = 'Nautil does not use Lightning';
+const folder = 'exp_manager.exp_dir determines the folder';
+const onePython = 'leave it out: Nautil does not run Python code';
+const patience = 'raise exp_manager.early_stopping_callback_params.patience';
+const oneDevice = 'one device trains a run';
 
 /** `trainer`: PyTorch Lightning's names and meanings. */
 export const trainerSchema = section("The training loop: PyTorch Lightning's keys, as NeMo passes them on.", {
@@ -26,72 +29,74 @@ export const trainerSchema = section("The training loop: PyTorch Lightning's key
     ]),
     {
       description:
-        'How many devices train together, or the list of their indexes ([0,1]). -1 is all there are. On a CPU it is the number of replicas.',
+        'The GPU that trains: the first index of a list ([1]), else GPU 0. One device trains a run: when the value asks for several, Nautil warns and trains on one of them. On a CPU the value is not used.',
+      affects: 'nothing',
       default: 1,
       whenAbsent: 'auto',
       versions: 'gpus in 1.0–1.6.',
     },
   ),
-  num_nodes: key(Type.Integer({ minimum: 1 }), { description: 'How many machines train together.', default: 1 }),
+  num_nodes: key(Type.Integer({ minimum: 1 }), {
+    description: 'How many machines train together.',
+    affects: 'nothing',
+    default: 1,
+    noEffect: 'one machine trains a run',
+  }),
   max_epochs: key(nullable(Type.Integer({ minimum: -1 })), {
     description: 'Passes over the training data. -1 or null: no limit, so that max_steps must be given.',
+    affects: 'training',
     default: 100,
     whenAbsent: 1000,
   }),
   max_steps: key(nullable(Type.Integer({ minimum: -1 })), {
-    description: 'Optimizer steps after which training ends, whatever max_epochs says. -1 or null: no limit.',
+    description: 'Optimizer steps after which training ends, even if max_epochs is not reached. -1 or null: no limit.',
+    affects: 'training',
     default: -1,
     versions: 'null until 1.8, -1 since 1.9: both mean no limit.',
   }),
   accumulate_grad_batches: key(Type.Integer({ minimum: 1 }), {
-    description: 'Batches whose gradients are added up before each optimizer step.',
+    description: 'Number of batches whose gradients are summed before each optimizer step.',
+    affects: 'training',
     default: 1,
   }),
   gradient_clip_val: key(nullable(Type.Number({ minimum: 0 })), {
-    description: 'Gradients are scaled down to this global norm. 0 or null: off.',
+    description: 'Scales gradients down to this global norm. 0 or null: off.',
+    affects: 'training',
     default: 0.0,
   }),
   precision: key(
     Type.Unsafe<32 | '32' | '32-true' | 'bf16' | 'bf16-mixed'>({
       enum: [
-        32,
-        '32',
-        '32-true',
-        'bf16',
-        'bf16-mixed',
-        16,
-        '16',
-        '16-mixed',
-        '16-true',
-        'bf16-true',
-        64,
-        '64',
-        '64-true',
+        32, '32', '32-true', 'bf16', 'bf16-mixed', 16, '16', '16-mixed', '16-true', 'bf16-true', 64, '64', '64-true',
       ],
-    }),
+    }), // prettier-ignore
     {
       description:
-        'Number format of matrix multiplications: 32 (float32), or bf16 (bfloat16 inputs with float32 weights and sums, as bf16-mixed). 16 and 16-mixed are read as bf16-mixed.',
+        'Number format of matrix multiplications: 32 (float32), or bf16-mixed (bfloat16 inputs with float32 weights and sums; bf16 is the same). 16 and 16-mixed are read as bf16-mixed.',
+      affects: 'training',
       default: 32,
-      lacking: {
+      unsupported: {
         accepted: [32, '32', '32-true', 'bf16', 'bf16-mixed'],
         instead: 'write bf16-mixed for 16-bit training, or 32',
       },
     },
   ),
   accelerator: key(nullable(oneOf('cpu', 'gpu', 'cuda', 'auto', 'tpu', 'ipu', 'hpu', 'mps')), {
-    description: 'What to train on. auto takes a GPU when there is one. cuda is gpu.',
+    description:
+      'The kind of device that trains. gpu (or cuda): a GPU, or the CPU with a warning when there is none. auto: the same without the warning.',
+    affects: 'training',
     default: 'gpu',
     whenAbsent: 'auto',
     versions: '1.0–1.6 wrote the strategy here (accelerator: ddp).',
-    lacking: { accepted: ['cpu', 'gpu', 'cuda', 'auto', null], instead: 'write cpu, gpu or auto' },
+    unsupported: { accepted: ['cpu', 'gpu', 'cuda', 'auto', null], instead: 'write cpu, gpu or auto' },
   }),
   strategy: key(nullable(Type.String()), {
-    description: 'How several devices share the work. Here each has a copy of the model and gradients are summed, which is ddp.',
+    description: 'How several devices share the work.',
+    affects: 'nothing',
     default: 'auto',
-    versions: "Lightning's key; not in NeMo's file.",
-    affectsResult: false,
-    lacking: {
+    versions: "Lightning's key; NeMo's file does not have it.",
+    noEffect: oneDevice,
+    unsupported: {
       accepted: [
         null, 'auto', 'ddp', 'ddp_spawn', 'ddp_fork', 'ddp_notebook', 'dp', 'single_device',
         'ddp_find_unused_parameters_false', 'ddp_find_unused_parameters_true',
@@ -100,301 +105,130 @@ export const trainerSchema = section("The training loop: PyTorch Lightning's key
     },
   }), // prettier-ignore
   log_every_n_steps: key(nullable(Type.Integer({ minimum: 0 })), {
-    description: 'Steps between two logged values of train_loss and lr. 0 or null: never.',
+    description:
+      'Steps between two logged values of train_loss and lr. 0 or null: never. Only a new training can log other steps, so that a change trains again.',
+    affects: 'training',
     default: 1,
     whenAbsent: 50,
-    affectsResult: false,
   }),
   val_check_interval: key(batchAmount({ exclusiveMinimum: 0 }), {
     description:
-      'When to validate: a fraction of an epoch when written with a dot (0.25 is four times an epoch, 1.0 at its end), a number of batches when written without.',
+      'When to validate. A number with a dot is a fraction of an epoch (0.25 is four times per epoch, 1.0 is at its end); a number without one is a number of batches.',
+    affects: 'training',
     default: 1.0,
     fraction: true,
   }),
   check_val_every_n_epoch: key(nullable(Type.Integer({ minimum: 1 })), {
     description: 'Epochs between two validations.',
+    affects: 'nothing',
     default: 1,
-    versions: "Lightning's key; not in NeMo's file.",
-    lacking: { accepted: [1], instead: 'validation runs in every epoch; val_check_interval says how often' },
+    versions: "Lightning's key; NeMo's file does not have it.",
+    unsupported: { accepted: [1], instead: 'every epoch is validated; val_check_interval sets how often within it' },
   }),
   num_sanity_val_steps: key(Type.Integer({ minimum: -1 }), {
-    description: 'Validation batches that are tried before training, so that a fault in them shows at once. -1: all.',
+    description: 'Validation batches that Lightning evaluates before training to find faults early.',
+    affects: 'nothing',
     default: 0,
     whenAbsent: 2,
-    affectsResult: false,
+    noEffect: 'Nautil checks every line of the data before training instead',
   }),
   enable_checkpointing: key(Type.Boolean(), {
-    description: "Lightning's own checkpoints. exp_manager writes them, so that this stays false.",
+    description: "Lightning's own checkpoints. exp_manager writes checkpoints, so that this key stays false.",
+    affects: 'nothing',
     default: false,
     versions: 'checkpoint_callback in 1.0–1.6.',
-    affectsResult: false,
-    lacking: { accepted: [false], instead: 'leave it false: exp_manager.create_checkpoint_callback decides' },
+    unsupported: { accepted: [false], instead: 'leave it false: exp_manager.create_checkpoint_callback decides' },
   }),
-  logger: key(Type.Union([Type.Boolean(), Type.Null()]), {
-    description: "Lightning's own logger. exp_manager makes it, so that this stays false.",
+  logger: key(nullable(Type.Boolean()), {
+    description: "Lightning's own logger. exp_manager creates the loggers, so that this key stays false.",
+    affects: 'nothing',
     default: false,
-    affectsResult: false,
-    lacking: { accepted: [false, null], instead: 'leave it false: exp_manager.create_tensorboard_logger decides' },
+    unsupported: { accepted: [false, null], instead: 'leave it false: exp_manager.create_tensorboard_logger decides' },
   }),
-  limit_train_batches: batches('training'),
-  limit_val_batches: batches('validation'),
-  limit_test_batches: batches('test'),
-  resume_from_checkpoint: key(anything, {
-    description: 'A checkpoint file to go on from.',
+  limit_train_batches: limit('training', 'training'),
+  limit_val_batches: limit('validation', 'training'),
+  limit_test_batches: limit('test', 'evaluation'),
+  resume_from_checkpoint: key(Type.Null(), {
+    description: 'A checkpoint file to resume from.',
+    affects: 'nothing',
     default: null,
     versions: 'Until 1.8.',
-    lacking: {
+    unsupported: {
       accepted: [null],
       instead: 'set exp_manager.resume_if_exists=true and exp_manager.explicit_log_dir to its folder',
     },
   }),
 
-  // Lightning's keys that would change a result, at the values where they don't.
-  min_epochs: key(nullable(Type.Integer()), {
-    description: 'Epochs before early stopping may end training.',
-    default: null,
-    lacking: { accepted: [null, 0, 1], instead: 'raise exp_manager.early_stopping_callback_params.patience' },
-  }),
-  min_steps: key(nullable(Type.Integer()), {
-    description: 'Steps before early stopping may end training.',
-    default: null,
-    lacking: { accepted: [null, 0], instead: 'raise exp_manager.early_stopping_callback_params.patience' },
-  }),
-  max_time: key(anything, {
-    description: 'Time after which training ends.',
-    default: null,
-    lacking: onlyOff('set max_steps; a run can be stopped and goes on later from its checkpoint'),
-  }),
-  fast_dev_run: key(anything, {
-    description: 'Runs a few batches only, without checkpoints.',
-    default: false,
-    lacking: onlyOff('set trainer.limit_train_batches=1 trainer.limit_val_batches=1 trainer.max_epochs=1', 0),
-  }),
-  overfit_batches: key(anything, {
-    description: 'Trains and validates on the same few batches.',
-    default: 0.0,
-    lacking: onlyOff('set limit_train_batches, and model.validation_ds.file_path to the training file', 0),
-  }),
-  gradient_clip_algorithm: key(nullable(Type.String()), {
-    description: 'How gradients are clipped: norm.',
-    default: null,
-    lacking: { accepted: [null, 'norm'], instead: 'write norm: clipping by value is not done here' },
-  }),
-  sync_batchnorm: key(anything, {
-    description: 'For batch normalisation, which BERT has not.',
-    default: false,
-    affectsResult: false,
-    noEffect: 'a BERT encoder has no batch normalisation',
-  }),
-  reload_dataloaders_every_n_epochs: key(anything, {
-    description: 'Makes the data loaders anew.',
-    default: 0,
-    affectsResult: false,
-    noEffect: 'the data does not change while it is trained on',
-  }),
-  detect_anomaly: key(anything, {
-    description: 'Looks for NaN in gradients.',
-    default: false,
-    affectsResult: false,
-    noEffect: 'a loss that is not a number always ends training, with the step and its lines',
-  }),
-  track_grad_norm: key(anything, {
-    description: 'Logs gradient norms.',
-    default: -1,
-    affectsResult: false,
-    noEffect: 'the global norm is logged when gradient_clip_val is set',
-  }),
-  auto_lr_find: key(anything, {
-    description: 'Looks for a learning rate.',
-    default: false,
-    lacking: onlyOff('sweep over model.optim.lr'),
-  }),
-  auto_scale_batch_size: key(anything, {
-    description: 'Looks for the largest batch that fits.',
-    default: false,
-    lacking: onlyOff('set model.train_ds.batch_size'),
-  }),
-  stochastic_weight_avg: key(anything, {
-    description: 'Averages weights over the last epochs.',
-    default: false,
-    lacking: onlyOff('leave it out'),
-  }),
-  callbacks: key(anything, {
-    description: 'Python callbacks.',
-    default: null,
-    lacking: { accepted: [null, []], instead: 'leave it out: Python code is not run here' },
-  }),
-  plugins: key(anything, {
-    description: 'Python plugins.',
-    default: null,
-    lacking: { accepted: [null, []], instead: 'leave it out: Python code is not run here' },
-  }),
-  tpu_cores: key(anything, {
-    description: 'TPUs.',
-    default: null,
-    lacking: onlyOff('set accelerator to cpu or gpu', 0),
-  }),
-  ipus: key(anything, { description: 'IPUs.', default: null, lacking: onlyOff('set accelerator to cpu or gpu', 0) }),
+  // Options of Lightning that would change a result: Nautil accepts the values that switch them off.
+  min_epochs: onlyOff('Epochs before early stopping may end training.', [null, 0, 1], patience),
+  min_steps: onlyOff('Steps before early stopping may end training.', [null, 0], patience),
+  max_time: onlyOff(
+    'Time after which training ends.',
+    [null, false],
+    'set max_steps; a run can also be stopped and resumed later from its checkpoint',
+  ),
+  fast_dev_run: onlyOff(
+    'Runs a few batches only, without checkpoints.',
+    [false, null, 0],
+    'set trainer.limit_train_batches=1 trainer.limit_val_batches=1 trainer.max_epochs=1',
+  ),
+  overfit_batches: onlyOff(
+    'Trains and validates on the same few batches.',
+    [0.0, null, false],
+    'set limit_train_batches, and model.validation_ds.file_path to the training file',
+  ),
+  gradient_clip_algorithm: onlyOff(
+    'How gradients are clipped: norm.',
+    [null, 'norm'],
+    'write norm: Nautil does not clip by value',
+  ),
+  auto_lr_find: onlyOff('Searches for a learning rate.', [false, null], 'sweep over model.optim.lr'),
+  auto_scale_batch_size: onlyOff(
+    'Searches for the largest batch size that fits.',
+    [false, null],
+    'set model.train_ds.batch_size',
+  ),
+  stochastic_weight_avg: onlyOff('Averages weights over the last epochs.', [false, null], 'leave it out'),
+  callbacks: onlyOff('Python callbacks.', [null, []], onePython),
+  plugins: onlyOff('Python plugins.', [null, []], onePython),
+  tpu_cores: onlyOff('TPUs.', [null, false, 0], 'set accelerator to cpu or gpu'),
+  ipus: onlyOff('IPUs.', [null, false, 0], 'set accelerator to cpu or gpu'),
 
-  // Lightning's keys that change how a run looks, or how fast it is there.
-  limit_predict_batches: key(anything, {
-    description: 'For prediction only.',
-    default: 1.0,
-    affectsResult: false,
-    noEffect: 'training predicts nothing',
-  }),
-  enable_progress_bar: key(anything, {
-    description: 'The progress bar.',
-    default: true,
-    affectsResult: false,
-    noEffect: 'a terminal gets a bar, a pipe gets lines',
-  }),
-  progress_bar_refresh_rate: key(anything, {
-    description: 'The progress bar.',
-    default: null,
-    affectsResult: false,
-    noEffect: 'a terminal gets a bar, a pipe gets lines',
-  }),
-  process_position: key(anything, {
-    description: 'The progress bar.',
-    default: 0,
-    affectsResult: false,
-    noEffect: 'a terminal gets a bar, a pipe gets lines',
-  }),
-  enable_model_summary: key(anything, {
-    description: 'Prints the layers.',
-    default: true,
-    affectsResult: false,
-    noEffect: noLightning,
-  }),
-  weights_summary: key(anything, {
-    description: 'Prints the layers.',
-    default: null,
-    affectsResult: false,
-    noEffect: noLightning,
-  }),
-  deterministic: key(anything, {
-    description: 'Equal runs give equal results.',
-    default: null,
-    affectsResult: false,
-    noEffect: 'every run is deterministic: nautil.seed',
-  }),
-  benchmark: key(anything, {
-    description: "cuDNN's choice of kernels.",
-    default: null,
-    affectsResult: false,
-    noEffect: noLightning,
-  }),
-  inference_mode: key(anything, {
-    description: "PyTorch's inference mode.",
-    default: true,
-    affectsResult: false,
-    noEffect: noLightning,
-  }),
-  use_distributed_sampler: key(anything, {
-    description: 'How devices divide the data.',
-    default: true,
-    affectsResult: false,
-    noEffect: 'each device gets its share of every batch',
-  }),
-  replace_sampler_ddp: key(anything, {
-    description: 'How devices divide the data.',
-    default: true,
-    affectsResult: false,
-    noEffect: 'each device gets its share of every batch',
-  }),
-  profiler: key(anything, {
-    description: "Lightning's profiler.",
-    default: null,
-    affectsResult: false,
-    noEffect: noLightning,
-  }),
-  barebones: key(anything, {
-    description: 'Measures overhead.',
-    default: false,
-    affectsResult: false,
-    noEffect: noLightning,
-  }),
-  default_root_dir: key(anything, {
-    description: 'Where Lightning writes.',
-    default: null,
-    affectsResult: false,
-    noEffect: 'exp_manager.exp_dir says where files go',
-  }),
-  weights_save_path: key(anything, {
-    description: 'Where Lightning writes.',
-    default: null,
-    affectsResult: false,
-    noEffect: 'exp_manager.exp_dir says where files go',
-  }),
-  amp_backend: key(anything, {
-    description: "PyTorch's or apex's 16-bit training.",
-    default: null,
-    affectsResult: false,
-    noEffect: 'precision says it all',
-    versions: 'Lightning 1.x.',
-  }),
-  amp_level: key(anything, {
-    description: "apex's level of 16-bit training.",
-    default: null,
-    affectsResult: false,
-    noEffect: 'precision says it all',
+  amp_level: {
+    ...ignored("apex's level of 16-bit training.", null, 'precision determines the number format'),
     versions: 'In the file of 1.0 (O0); gone with Lightning 2.',
-  }),
-  num_processes: key(anything, {
-    description: 'Processes on a CPU.',
-    default: null,
-    affectsResult: false,
-    noEffect: 'devices says how many replicas there are',
-    versions: 'Lightning 1.x.',
-  }),
-  auto_select_gpus: key(anything, {
-    description: 'Takes GPUs that are free.',
-    default: false,
-    affectsResult: false,
-    noEffect: 'devices names them',
-    versions: 'Lightning 1.x.',
-  }),
-  prepare_data_per_node: key(anything, {
-    description: 'Who downloads.',
-    default: true,
-    affectsResult: false,
-    noEffect: noLightning,
-    versions: 'Lightning 1.x.',
-  }),
-  move_metrics_to_cpu: key(anything, {
-    description: 'Where metrics are kept.',
-    default: false,
-    affectsResult: false,
-    noEffect: noLightning,
-    versions: 'Lightning 1.x.',
-  }),
-  multiple_trainloader_mode: key(anything, {
-    description: 'For several loaders.',
-    default: null,
-    affectsResult: false,
-    noEffect: 'there is one training file',
-    versions: 'Lightning 1.x.',
-  }),
-  flush_logs_every_n_steps: key(anything, {
-    description: 'When logs are written.',
-    default: null,
-    affectsResult: false,
-    noEffect: noLightning,
-    versions: 'Lightning 1.x.',
-  }),
-  log_gpu_memory: key(anything, {
-    description: 'Logs memory of GPUs.',
-    default: null,
-    affectsResult: false,
-    noEffect: noLightning,
-    versions: 'Lightning 1.x.',
-  }),
-  terminate_on_nan: key(anything, {
-    description: 'Ends training when the loss is not a number.',
-    default: null,
-    affectsResult: false,
-    noEffect: 'it always does',
-    versions: 'Lightning 1.x.',
+  },
+  ...ignoredKeys('An option of PyTorch Lightning.', {
+    sync_batchnorm: [false, 'BERT has no batch normalisation'],
+    reload_dataloaders_every_n_epochs: [0, 'the data does not change during training'],
+    detect_anomaly: [
+      false,
+      'a loss that is not finite always ends training, and the error names the step and its lines',
+    ],
+    track_grad_norm: [-1, 'Nautil logs the global norm when gradient_clip_val is set'],
+    limit_predict_batches: [1.0, 'training predicts nothing'],
+    enable_progress_bar: [true, bar],
+    progress_bar_refresh_rate: [null, bar],
+    process_position: [0, bar],
+    enable_model_summary: [true, noLightning],
+    weights_summary: [null, noLightning],
+    deterministic: [null, 'every run is deterministic: nautil.seed'],
+    benchmark: [null, noLightning],
+    inference_mode: [true, noLightning],
+    use_distributed_sampler: [true, oneDevice],
+    replace_sampler_ddp: [true, oneDevice],
+    profiler: [null, noLightning],
+    barebones: [false, noLightning],
+    default_root_dir: [null, folder],
+    weights_save_path: [null, folder],
+    amp_backend: [null, 'precision determines the number format'],
+    num_processes: [null, oneDevice],
+    auto_select_gpus: [false, 'devices selects the GPU'],
+    prepare_data_per_node: [true, noLightning],
+    move_metrics_to_cpu: [false, noLightning],
+    multiple_trainloader_mode: [null, 'there is one training file'],
+    flush_logs_every_n_steps: [null, noLightning],
+    log_gpu_memory: [null, noLightning],
+    terminate_on_nan: [null, 'a loss that is not finite always ends training'],
   }),
 });

@@ -1,0 +1,29 @@
+import { isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
+import { type Config, configSchema } from './schema/config-schema.js';
+import type { Affects, KeyNotes } from './schema/key.js';
+import { leaves, type SchemaNode } from './schema/lookup.js';
+
+/** The keys whose notes in the schema satisfy a condition, as dotted paths. */
+export function keysThat(satisfy: (notes: Partial<KeyNotes>) => boolean): string[] {
+  return [...leaves(configSchema)].filter(({ node }) => satisfy(node)).map(({ path }) => path.join('.'));
+}
+
+/**
+ * The values of the keys that affect certain parts of a run, by dotted path: what the digest of such a part is taken of.
+ *
+ * @param o.paths - false: without the keys that are paths, for a part whose digest covers the content of the files.
+ */
+export function keysAffecting(
+  affected: readonly Exclude<Affects, 'nothing'>[],
+  config: Config,
+  o: { paths: boolean },
+): JsonObject {
+  const isWanted = ({ affects, path }: SchemaNode): boolean =>
+    affected.some((part) => part === affects) && (o.paths || path === undefined);
+  const wanted = [...leaves(configSchema)].filter(({ node }) => isWanted(node));
+  const values = wanted.map(({ path }) => [path.join('.'), valueAt(config as unknown as JsonObject, path)] as const);
+  return Object.fromEntries(values.filter((entry): entry is [string, JsonValue] => entry[1] !== undefined));
+}
+
+const valueAt = (tree: JsonValue, path: readonly string[]): JsonValue | undefined =>
+  path.reduce<JsonValue | undefined>((at, name) => (isJsonObject(at) ? at[name] : undefined), tree);
