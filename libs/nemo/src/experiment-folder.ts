@@ -14,19 +14,19 @@ import { formatNemoReport } from './nemo-report.js';
 import { recordTraining } from './record-training.js';
 
 export interface ExperimentOptions {
-  /** As `createLogDir` gave it. */
+  /** From `createLogDir`. */
   folder: string;
   manager: Config['exp_manager'];
 
-  /** Hears of every entry of the log. */
+  /** Receives every entry of the log. */
   echo?: ((entry: string) => void) | undefined;
 }
 
 const rule = '='.repeat(91);
 
 /**
- * What NeMo's exp_manager leaves of a run: command line, configuration, logs, TensorBoard's file, and checkpoints under
- * NeMo's names. It listens to training; the run's own state is elsewhere, so that losing this folder loses no step.
+ * Writes the files that NeMo's exp_manager writes for a run: command line, configuration, logs, the TensorBoard file, and
+ * checkpoints under NeMo's names. The run's own state is elsewhere, so that losing this folder loses no step.
  *
  * @example
  * const { folder } = await createLogDir({ manager: config.exp_manager, cwd });
@@ -55,7 +55,7 @@ export class ExperimentFolder {
     this.#kept = kept;
   }
 
-  /** Opens the folder of a run that begins, or goes on after a crash. */
+  /** Opens the folder of a run that starts or resumes. */
   static async open(o: ExperimentOptions): Promise<ExperimentFolder> {
     const { manager } = o;
     const { monitor, mode, save_top_k, save_last, every_n_epochs } = manager.checkpoint_callback_params;
@@ -77,7 +77,7 @@ export class ExperimentFolder {
     );
   }
 
-  /** Where the archive goes when training ends; undefined when `save_nemo_on_train_end` is off. */
+  /** Path of the archive at the end of training; undefined when `save_nemo_on_train_end` is off. */
   get nemoPath(): string | undefined {
     const { create_checkpoint_callback, checkpoint_callback_params } = this.#manager;
     const { save_nemo_on_train_end, postfix } = checkpoint_callback_params;
@@ -86,12 +86,12 @@ export class ExperimentFolder {
   }
 
   /**
-   * Leaves `cmd-args.log`, `hparams.yaml` and, in a git checkout, `git-info.log`.
+   * Writes `cmd-args.log`, `hparams.yaml` and, in a git checkout, `git-info.log`.
    *
-   * @param o.command - the command line, program first.
-   * @param o.model - the `model` section of the resolved configuration.
-   * @param o.nautil - what NeMo has no key for and a checkpoint can not be opened without: the mode of the tokenizer.
-   * @param o.cwd - whose commit and changes are kept.
+   * @param o.command - the command line, program first
+   * @param o.model - the `model` section of the resolved configuration
+   * @param o.nautil - settings that NeMo has no key for, but that opening a checkpoint needs: the tokenizer's mode
+   * @param o.cwd - the git checkout whose commit and changes are recorded
    */
   async begin(o: { command: readonly string[]; model: JsonObject; nautil?: JsonObject; cwd: string }): Promise<void> {
     this.log.begin();
@@ -166,7 +166,7 @@ export class ExperimentFolder {
   }
 }
 
-/** The commit and what was changed since, as NeMo keeps them; undefined without git or a checkout. */
+/** The commit and the uncommitted changes, as NeMo records them; undefined without git or outside a checkout. */
 async function gitInfo(cwd: string): Promise<string | undefined> {
   const git = async (...args: string[]): Promise<string> =>
     (await promisify(execFile)('git', args, { cwd, maxBuffer: 1 << 26 })).stdout;
