@@ -81,12 +81,7 @@ test('a disk that is full in every stage that writes costs no checkpoint and no 
   if (!mounted) return;
   const begun = performance.now();
   const elsewhere = await StagedRun.open({ home: join(folder, 'roomy'), runKey: 'undisturbed', overrides });
-  const undisturbed = await (async () => {
-    const inputs = await elsewhere.cache();
-    const tokens = await elsewhere.tokenize(inputs);
-    const evaluated = await elsewhere.evaluate(inputs, tokens, await elsewhere.train(inputs, tokens));
-    return elsewhere.package(inputs, tokens, evaluated);
-  })();
+  const undisturbed = (await elsewhere.run()).packaged;
 
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/weights`;
   const download = () => fetchFile({ url: address, to: join(disk, 'weights') });

@@ -39,20 +39,20 @@ interface Ended {
 async function run(name: string, overrides: string[], points: string[]): Promise<Ended> {
   await writeFile(faults, points.map((point) => `hold ${point}\n`).join(''));
   const staged = await StagedRun.open({ home, runKey: name, overrides, faults });
-  const inputs = await staged.cache();
-  const tokens = await staged.tokenize(inputs);
   const events: RunEvent[] = [];
-  const train = () =>
-    staged.train(inputs, tokens, {
+  const { model, evaluated, packaged } = await staged.run({
+    training: {
       onProgress: (event) => void events.push(event),
       onCommitted: ({ step }) => void events.push({ type: 'checkpoint', step }),
       onStarted: (trainer) => void struck(trainer).then((isStruck) => isStruck && trainer.kill()),
-    });
-  for (let left = points.length; left > 0; left -= 1) await expect(train()).rejects.toThrow(/SIGKILL/);
-  expect(await waiting()).toEqual([]);
-  const model = await train();
-  const evaluated = await staged.evaluate(inputs, tokens, model);
-  const packaged = await staged.package(inputs, tokens, evaluated);
+    },
+    around: async (stage, work) => {
+      if (stage !== 'train') return work();
+      for (let left = points.length; left > 0; left -= 1) await expect(work()).rejects.toThrow(/SIGKILL/);
+      expect(await waiting()).toEqual([]);
+      return work();
+    },
+  });
   const digests = {
     last: model.lastWeights.sha256,
     best: model.bestWeights!.sha256,

@@ -7,19 +7,24 @@ import {
   type TrainerResult,
   type TrainerTask,
 } from '@nautil/trainer-process';
-import type {
-  CachedInputs,
-  Evaluated,
-  StageResult,
-  Packaged,
-  ResolvedRun,
-  TokenizedData,
-  TrainedModel,
+import {
+  type AroundStage,
+  type CachedInputs,
+  type Evaluated,
+  type Packaged,
+  type PipelineStages,
+  type ResolvedRun,
+  type StageResult,
+  type TokenizedData,
+  type TrainedModel,
+  runPipeline,
 } from '@nautil/contracts';
 import { nautilHome } from '@nautil/store';
 import type { TrainListener } from '@nautil/training';
 
 type RunTask = <Task extends TrainerTask>(o: TaskOptions<Task>) => Promise<TrainerResult<Task>>;
+
+type TrainingOptions = TrainListener & { onStarted?: (running: RunningTask) => void };
 
 export interface StagedRunOptions {
   home: string;
@@ -62,6 +67,29 @@ export class StagedRun {
     return this.#run.folder;
   }
 
+  /** Runs all stages in order, as the workflow does. @param o.around - as in `runPipeline`; @param o.training - training's listeners */
+  async run(
+    o: { around?: AroundStage; training?: TrainingOptions } = {},
+  ): Promise<{ model: TrainedModel; evaluated: Evaluated; packaged: Packaged }> {
+    let model: TrainedModel | undefined;
+    const pipeline: PipelineStages = {
+      download: (request) => stages.download(request),
+      convert: (request) => stages.convert(request),
+      cache: (request) => stages.cache(request),
+      tokenize: (request) => stages.tokenize(request),
+      train: async ({ inputs, tokens }) => {
+        const trained = await this.train(inputs, tokens, o.training);
+        model = trained;
+        return trained;
+      },
+      evaluate: (request) => this.evaluate(request.inputs, request.tokens, request.model),
+      package: (request) => stages.packageModel(request),
+    };
+    const result = await runPipeline(this.#run, pipeline, o.around ?? ((_, work) => work()));
+    if (model === undefined) throw new Error('the pipeline did not train');
+    return { model, ...result };
+  }
+
   async cache(): Promise<StageResult<CachedInputs>> {
     const source = await stages.download({ run: this.#run });
     return stages.cache({ run: this.#run, source, data: await stages.convert({ run: this.#run, source }) });
@@ -71,11 +99,7 @@ export class StagedRun {
     return stages.tokenize({ run: this.#run, inputs });
   }
 
-  train(
-    inputs: CachedInputs,
-    tokens: TokenizedData,
-    o: TrainListener & { onStarted?: (running: RunningTask) => void } = {},
-  ): Promise<StageResult<TrainedModel>> {
+  train(inputs: CachedInputs, tokens: TokenizedData, o: TrainingOptions = {}): Promise<StageResult<TrainedModel>> {
     const request = { run: this.#run, inputs, tokens, stopEarly: false };
     return stages.trainModel(request, {
       compute: (task, record) =>
