@@ -1,12 +1,23 @@
 import { chmod, copyFile, link, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { type Static, Type } from '@sinclair/typebox';
 import type { FileRef } from '@nautil/contracts';
+import { jsonParser } from '@nautil/contracts/schemas';
 import { type ArtifactStore, fileRef, openArtifactStore, Store, textOfRun } from '@nautil/store';
 
 /** The files needed to resume a run's trainings, as a document in the artifact store. */
-interface Snapshot {
-  files: { name: string; sha256: string; sizeBytes: number }[];
-}
+const Snapshot = Type.Object({
+  files: Type.Array(
+    Type.Object({
+      // Below a training's folder, and without `..`, because the name becomes a path.
+      name: Type.String({ pattern: '^training[^/]*(/(?!\\.\\.?(/|$))[^/]+)+$' }),
+      sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+      sizeBytes: Type.Integer({ minimum: 0 }),
+    }),
+  ),
+});
+type Snapshot = Static<typeof Snapshot>;
+const parseSnapshot = jsonParser(Snapshot);
 
 /** Where a run's checkpoints are replicated for workers with another state folder. */
 export interface ReplicaPlace {
@@ -44,7 +55,7 @@ export class CheckpointReplica {
     const here = await filesIn(this.#folder);
     const isBehind = (name: string, all: string[]): boolean =>
       stepOf(here, trainingOf(name)) < stepOf(all, trainingOf(name));
-    const { files } = JSON.parse(text) as Snapshot;
+    const { files } = parseSnapshot(text, `the checkpoint replica ${this.#name}`);
     const names = files.map(({ name }) => name);
     const store = new Store();
     // Checkpoints come last, so that a folder that was filled only in part is still behind, and is filled again.
@@ -97,7 +108,7 @@ async function pin(path: string, to: string): Promise<FileRef> {
 
 async function copyWritable(from: string, to: string): Promise<void> {
   await copyFile(from, to);
-  await chmod(to, 0o644); // objects are read-only, and a training goes on writing
+  await chmod(to, 0o644); // Objects in the store are read-only, but training continues to write the file.
 }
 
 /** Names in the folders of trainings; fences and half-written files stay where they are. */
