@@ -6,6 +6,6 @@ import { NotSetUp } from './errors.js';
 /** Path of a program in the Python environment that the set-up creates: `temporal`, `mlflow`, `temporal-test-server`. */
 export function installedProgram(name: string): string {
   const path = join(nautilHome(), 'python', 'bin', name);
-  if (!existsSync(path)) throw new NotSetUp(`${path} is missing`, { hint: 'run `npm run setup`' });
+  if (!existsSync(path)) throw new NotSetUp(`${path} is missing`, { hint: 'run `npx nautil setup`' });
   return path;
 }

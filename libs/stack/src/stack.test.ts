@@ -48,7 +48,7 @@ const stateOf = async (): Promise<string[]> =>
 
 test('without the set-up nothing is started, and the error names the command to run', async () => {
   enter('not-set-up');
-  await expect(startStack(ports)).rejects.toMatchObject({ name: 'NotSetUp', hint: 'run `npm run setup`' });
+  await expect(startStack(ports)).rejects.toMatchObject({ name: 'NotSetUp', hint: 'run `npx nautil setup`' });
   expect(readRecord()).toEqual({});
   expect(await stopStack()).toEqual([]);
 });

@@ -104,5 +104,5 @@ test('the error for a missing program names the set-up', async () => {
       logFile: join(folder, 'x.log'),
       outlivesParent: true,
     }),
-  ).rejects.toMatchObject({ name: 'NotSetUp', hint: 'run `npm run setup`' });
+  ).rejects.toMatchObject({ name: 'NotSetUp', hint: 'run `npx nautil setup`' });
 });

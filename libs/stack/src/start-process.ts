@@ -79,7 +79,7 @@ export async function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
     };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    throw new NotSetUp(`${command} is missing`, { hint: 'run `npm run setup`', cause: error });
+    throw new NotSetUp(`${command} is missing`, { hint: 'run `npx nautil setup`', cause: error });
   } finally {
     closeSync(log);
   }

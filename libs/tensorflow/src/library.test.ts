@@ -37,7 +37,7 @@ test('opening the library again returns the same one, and refuses other options'
 test('a missing or invalid library is named, with a hint', () => {
   const folder = mkdtempSync(join(tmpdir(), 'nautil-tensorflow-'));
   try {
-    const expected = /^TensorFlowMissing environment .*npm run setup/s;
+    const expected = /^TensorFlowMissing environment .*npx nautil setup/s;
     expect(inProcess(attempt, { LIBTENSORFLOW: join(folder, 'none.so') })).toMatch(expected);
     writeFileSync(join(folder, 'text.so'), 'not a library');
     expect(inProcess(attempt, { LIBTENSORFLOW: join(folder, 'text.so') })).toMatch(expected);

@@ -86,7 +86,7 @@ export function throwStatus(native: Native, status: Pointer, explain = (message:
 
 function missing(what: string, cause?: unknown): TensorFlowMissing {
   return new TensorFlowMissing(`TensorFlow's library was not found: ${what}`, {
-    hint: 'install it with `npm run setup`, or set LIBTENSORFLOW to the path of a library',
+    hint: 'install it with `npx nautil setup`, or set LIBTENSORFLOW to the path of a library',
     cause,
   });
 }

@@ -42,7 +42,7 @@ async function nautil(...args: string[]): Promise<Ended> {
 test('up before the set-up says to run it, without a stack', async () => {
   const { exitCode, stderr } = await nautil('up');
   expect(exitCode).toBe(4);
-  expect(stderr).toMatch(/is missing\n {2}run `npm run setup`\n$/);
+  expect(stderr).toMatch(/is missing\n {2}run `npx nautil setup`\n$/);
 });
 
 test('doctor before the set-up names what is missing, each with what to do', async () => {
@@ -66,13 +66,13 @@ test('up with a port that is in use names who holds it and how to choose another
     const { exitCode, stderr } = await nautil('up', '--mlflow-port', String(port));
     expect(exitCode).toBe(4);
     expect(stderr).toMatch(
-      new RegExp(`port ${port} on 127.0.0.1, wanted for MLflow's server, is in use by process ${process.pid}`),
+      new RegExp(`port ${port} on 127.0.0.1, which MLflow's server needs, is in use by process ${process.pid}`),
     );
     expect(stderr).toContain('--mlflow-port');
     expect(stderr).not.toContain('    at ');
     const doctor = await nautil('doctor', '--mlflow-port', String(port));
     expect(doctor.stdout).toMatch(
-      new RegExp(`port of MLflow: http://127.0.0.1:${port} is taken by process ${process.pid}`),
+      new RegExp(`port of MLflow: http://127.0.0.1:${port} is used by process ${process.pid}`),
     );
   } finally {
     server.close();
@@ -87,7 +87,7 @@ test('status and down with nothing running say so, and leave nothing', async () 
     'stopped',
   ]);
   expect(exitCode).toBe(0);
-  expect(await nautil('down')).toMatchObject({ exitCode: 0, stderr: 'nothing of ours was running\n' });
+  expect(await nautil('down')).toMatchObject({ exitCode: 0, stderr: 'nothing that Nautil started was running\n' });
 });
 
 test('a port that is none is refused', async () => {
