@@ -6,7 +6,7 @@ import {
   WorkflowFailedError,
   type WorkflowHandle,
 } from '@temporalio/client';
-import { type ErrorKind, NautilError, progressQuery } from '@nautil/contracts';
+import { type ErrorKind, type FailureDetails, isFailureDetails, NautilError, progressQuery } from '@nautil/contracts';
 import { interruption } from './interruption.js';
 import { printMessage, printResult } from './output.js';
 import { TrainingDisplay } from './terminal/training-display.js';
@@ -136,13 +136,14 @@ function toCliError(error: unknown, noun: string, workflowId: string): unknown {
     });
   }
   if (!(cause instanceof ApplicationFailure)) return error;
-  const details = (cause.details?.[0] ?? {}) as { kind?: ErrorKind; hint?: string };
+  const [recorded] = cause.details ?? [];
+  const { kind, hint }: FailureDetails = isFailureDetails(recorded) ? recorded : { kind: 'training' };
   const resume = `then \`npx nautil resume ${workflowId}\` continues the ${noun}`;
   return new RunFailed({
     type: cause.type ?? 'RunFailed',
-    kind: details.kind ?? 'training',
+    kind,
     message: cause.message,
-    hint: details.hint ? `${details.hint}\n${resume}` : `fix the cause; ${resume}`,
+    hint: hint ? `${hint}\n${resume}` : `fix the cause; ${resume}`,
     cause,
   });
 }

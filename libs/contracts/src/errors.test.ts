@@ -1,5 +1,12 @@
 import { expect, test } from '@jest/globals';
-import { defineError, exitCodeOf, formatError, NautilError, type NautilErrorOptions } from './errors.js';
+import {
+  defineError,
+  exitCodeOf,
+  formatError,
+  isFailureDetails,
+  NautilError,
+  type NautilErrorOptions,
+} from './errors.js';
 
 class VocabularyMissing extends defineError('VocabularyMissing', 'data') {}
 class ServerDown extends defineError('ServerDown', 'environment', { retryable: true }) {}
@@ -39,3 +46,17 @@ test('a class with its own constructor keeps the hint and the cause', () => {
   expect(error).toMatchObject({ path: 'a.txt', cause });
   expect(formatError(error)).toBe('a.txt is missing\n  create it\n  or name another');
 });
+
+test.each([{ kind: 'data', hint: 'check the file' }, { kind: 'interrupted' }])(
+  '%j are the details of a failure',
+  (value) => {
+    expect(isFailureDetails(value)).toBe(true);
+  },
+);
+
+test.each([undefined, null, 'data', {}, { kind: 'toString' }, { kind: 'data', hint: 7 }, { hint: 'check the file' }])(
+  '%j are not the details of a failure',
+  (value) => {
+    expect(isFailureDetails(value)).toBe(false);
+  },
+);

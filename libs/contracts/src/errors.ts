@@ -17,6 +17,17 @@ export interface FailureDetails {
   hint?: string | undefined;
 }
 
+/** Whether a value from a workflow's history is what Nautil records there. Failures that other code raised carry other details. */
+export function isFailureDetails(value: unknown): value is FailureDetails {
+  if (typeof value !== 'object' || value === null || !('kind' in value)) return false;
+  const hint = 'hint' in value ? value.hint : undefined;
+  return (
+    typeof value.kind === 'string' &&
+    Object.hasOwn(exitCodes, value.kind) &&
+    (hint === undefined || typeof hint === 'string')
+  );
+}
+
 export interface NautilErrorOptions {
   /** What the reader can do about it: one or more lines, without a final newline. */
   hint?: string | undefined;
