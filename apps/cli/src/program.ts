@@ -1,4 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Type } from '@sinclair/typebox';
 import { Command } from 'commander';
+import { jsonParser } from '@nautil/contracts/schemas';
+import { packageRoot } from '@nautil/store';
 import { addConfig } from './commands/config.js';
 import { addDoctor } from './commands/doctor.js';
 import { addDown } from './commands/down.js';
@@ -31,10 +36,19 @@ const commands: readonly (readonly [group: string, ...AddCommand[]])[] = [
   ['Configuration and disk space:', addConfig, addStore],
 ];
 
+const parseManifest = jsonParser(Type.Object({ version: Type.String() }));
+
+/** The version in package.json: the checkout's, or that of the installed package. */
+function packageVersion(): string {
+  const path = join(packageRoot(), 'package.json');
+  return parseManifest(readFileSync(path, 'utf8'), path).version;
+}
+
 /** The program `nautil` with all its commands. */
 export function buildProgram(): Command {
   const program = new Command('nautil')
     .description('Fine-tunes BERT text classifiers durably, with Temporal, TensorFlow and MLflow.')
+    .version(packageVersion(), '-V, --version', 'print the version')
     .helpCommand('help [command]', 'help for a command')
     .showHelpAfterError(asTyped('`npx nautil --help` lists the commands and options'))
     .configureOutput({
