@@ -10,11 +10,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { openTensors } from '@nautil/formats';
 import { fetchFile } from '@nautil/store/download';
-import { short, tell } from './testing/drill.js';
+import { short, printLine } from './testing/drill.js';
 import { tinyRun } from './testing/local-stack.js';
 import { StagedRun } from './testing/staged-run.js';
 
-// A disk of its own that is really full: each stage says so, what there was is intact, and with room the run goes on.
+// A small disk is really filled: each stage reports it, existing files stay intact, and the run continues once there is room.
 
 const run = promisify(execFile);
 const diskBytes = 96 << 20;
@@ -29,7 +29,8 @@ beforeAll(async () => {
   mkdirSync(disk);
   await run('mount', ['-t', 'tmpfs', '-o', `size=${diskBytes}`, 'tmpfs', disk]).then(
     () => (mounted = true),
-    (error: Error) => tell(`disk full: left out, since this user may not mount a small disk (${error.message.trim()})`),
+    (error: Error) =>
+      printLine(`disk full: skipped, because this user may not mount a small disk (${error.message.trim()})`),
   );
   server = createServer((_request, response) => response.end(Buffer.alloc(1 << 20, 7)));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -43,7 +44,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Leaves no byte on the disk. */
+/** Fills the disk to the last byte. */
 async function fillDisk(): Promise<void> {
   for (let chunk = 1 << 20; chunk >= 1; chunk >>= 4) {
     try {
@@ -56,12 +57,12 @@ async function fillDisk(): Promise<void> {
 
 const makeRoom = (): Promise<void> => truncate(filler, 0);
 
-/** The error of work on a full disk (but for some bytes), which has to say what, where and what to do, and to be worth another try. */
+/** Runs `work` on a disk with `leftBytes` free; expects a retryable DiskFull error that names the path, and returns its message. */
 async function failureOf(work: () => Promise<unknown>, leftBytes = 0): Promise<string> {
   await fillDisk();
   await truncate(filler, (await stat(filler)).size - leftBytes);
   const error = await work().then(
-    () => new Error('the disk was full, and nothing failed'),
+    () => new Error('the disk was full, but nothing failed'),
     (thrown: Error) => thrown,
   );
   await makeRoom();
@@ -77,7 +78,7 @@ async function unfinished(): Promise<string[]> {
   return names.filter((name) => /\.tmp$|incomplete/.test(name));
 }
 
-test('a disk that is full in every stage that writes costs no checkpoint and no byte', async () => {
+test('a disk that fills up in each writing stage damages no checkpoint, and the archive has the same bytes', async () => {
   if (!mounted) return;
   const begun = performance.now();
   const elsewhere = await StagedRun.open({ home: join(folder, 'roomy'), runKey: 'undisturbed', overrides });
@@ -85,16 +86,16 @@ test('a disk that is full in every stage that writes costs no checkpoint and no 
 
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/weights`;
   const download = () => fetchFile({ url: address, to: join(disk, 'weights') });
-  tell(`disk full in download: ${await failureOf(download)}`);
+  printLine(`disk full in download: ${await failureOf(download)}`);
   expect((await download()).sizeBytes).toBe(1 << 20);
 
   const staged = await StagedRun.open({ home: join(disk, 'home'), runKey: 'full', overrides });
-  tell(`disk full in cache: ${await failureOf(() => staged.cache())}`);
+  printLine(`disk full in cache: ${await failureOf(() => staged.cache())}`);
   const inputs = await staged.cache();
-  tell(`disk full in tokenize: ${await failureOf(() => staged.tokenize(inputs))}`);
+  printLine(`disk full in tokenize: ${await failureOf(() => staged.tokenize(inputs))}`);
   const tokens = await staged.tokenize(inputs);
 
-  // Full from the first checkpoint on: the next one, at the end of the epoch or five steps later, finds no room.
+  // The disk is full from the first checkpoint on, so the next one, at the end of the epoch or five steps later, fails.
   let kept: { path: string; sha256: string } | undefined;
   const train = () =>
     staged.train(inputs, tokens, {
@@ -111,7 +112,7 @@ test('a disk that is full in every stage that writes costs no checkpoint and no 
   );
   await makeRoom();
   expect(failure).toMatchObject({ name: 'DiskFull', kind: 'environment', retryable: true });
-  tell(`disk full in a checkpoint: ${failure!.message.replaceAll(disk, '…')}`);
+  printLine(`disk full in a checkpoint: ${failure!.message.replaceAll(disk, '…')}`);
   expect(await sha256Of(kept!.path)).toBe(kept!.sha256);
   await (await openTensors(kept!.path)).close();
   expect(await unfinished()).toEqual([]);
@@ -120,14 +121,14 @@ test('a disk that is full in every stage that writes costs no checkpoint and no 
   const checkpoints = await readdir(join(staged.folder, 'training/checkpoints'));
   expect(checkpoints.length).toBeLessThanOrEqual(2);
   const evaluated = await staged.evaluate(inputs, tokens, model);
-  // Room for a lock, and for a part of the archive.
-  tell(`disk full in package: ${await failureOf(() => staged.package(inputs, tokens, evaluated), 32_768)}`);
+  // Enough room for a lock and a part of the archive.
+  printLine(`disk full in package: ${await failureOf(() => staged.package(inputs, tokens, evaluated), 32_768)}`);
   expect(await unfinished()).toEqual([]);
   const packaged = await staged.package(inputs, tokens, evaluated);
   expect((await stat(packaged.nemo.path)).size).toBe(undisturbed.nemo.sizeBytes);
   expect(packaged.nemo.sha256).toBe(undisturbed.nemo.sha256);
   await rm(filler);
-  tell(
+  printLine(
     `disk full in download, cache, tokenize, train and package: .nemo ${short(packaged.nemo.sha256)}, undisturbed ${short(undisturbed.nemo.sha256)}, ${((performance.now() - begun) / 1000).toFixed(1)} s`,
   );
 });

@@ -12,10 +12,10 @@ import {
 import { MlflowClient, type Run } from '@nautil/mlflow';
 import { metricHistory } from '@nautil/mlflow/testing/read-server';
 import { CancelledFailure, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
-import { keptSteps, nautil, onlyRunOf, runFolderOf, short, tell } from './testing/drill.js';
+import { keptSteps, nautil, onlyRunOf, runFolderOf, short, printLine } from './testing/drill.js';
 import { LocalStack, tinyRun, trainFile, until } from './testing/local-stack.js';
 
-// What goes wrong in a training, with real servers, a real worker and a real trainer; and how people steer a run.
+// Failures during training, and pausing, resuming and stopping a run, with real servers, a real worker and a real trainer.
 
 let stack: LocalStack;
 let faults: string;
@@ -53,12 +53,12 @@ const resultOf = (handle: WorkflowHandle): Promise<TextClassificationResult> =>
 const progressOf = (handle: WorkflowHandle): Promise<Progress> => handle.query<Progress>(progressQuery);
 const stepOf = async (handle: WorkflowHandle): Promise<number> => (await progressOf(handle)).training?.step ?? 0;
 const stateOf = async (handle: WorkflowHandle, stage: string): Promise<string | undefined> =>
-  (await progressOf(handle)).stages.find((at) => at.stage === stage)?.state;
+  (await progressOf(handle)).stages.find((candidate) => candidate.stage === stage)?.state;
 
 /** The MLflow run of a workflow. */
 const mlflowRunOf = (workflowId: string): Promise<Run> => onlyRunOf(mlflow, workflowId);
 
-/** The attempts that the training of a run took, as its history counts them. */
+/** The number of attempts of the train activity, from the workflow's history. */
 async function attemptsAtTraining(handle: WorkflowHandle): Promise<number> {
   const { events } = await handle.fetchHistory();
   const scheduled = events!.find((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === 'train');
@@ -68,14 +68,14 @@ async function attemptsAtTraining(handle: WorkflowHandle): Promise<number> {
   return started.at(-1)!.activityTaskStartedEventAttributes!.attempt!;
 }
 
-/** What the workflow failed with. */
+/** The failure of the workflow. */
 async function failureOf(handle: WorkflowHandle) {
   const error: unknown = await handle.result().catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(WorkflowFailedError);
   return (error as WorkflowFailedError).cause as Error & { type?: string; details?: [{ kind: string; hint: string }] };
 }
 
-test('a loss that is not a number ends the run with step, lines and checkpoint, after one attempt; MLflow says FAILED', async () => {
+test('a non-finite loss fails the run after one attempt; the error names step, lines and checkpoint, and MLflow shows FAILED', async () => {
   const handle = await start('diverges', ['model.optim.lr=1e30', 'model.optim.sched=null']);
   const { type, message, details } = await failureOf(handle);
   expect(type).toBe('LossNotFinite');
@@ -86,13 +86,13 @@ test('a loss that is not a number ends the run with step, lines and checkpoint, 
   const run = await mlflowRunOf('diverges');
   expect(run.info.status).toBe('FAILED');
   expect(run.tags['nautil.failure']).toBe(message);
-  tell(`diverges: ${type} after one attempt, ${message}; MLflow FAILED`);
+  printLine(`diverges: ${type} after one attempt, ${message}; MLflow FAILED`);
 });
 
 test.each([
-  ['a label that is no number', ['model.dataset.num_classes=1'], 'data'],
-  ['an encoder that is nowhere', ['model.language_model.pretrained_model_name=./nowhere'], 'config'],
-])('%s is not tried again', async (name, more, kind) => {
+  ['a label that is not a number', ['model.dataset.num_classes=1'], 'data'],
+  ['an encoder that does not exist', ['model.language_model.pretrained_model_name=./nowhere'], 'config'],
+])('%s is not retried', async (name, more, kind) => {
   const handle = await start(name.replaceAll(' ', '-'), more);
   const { details } = await failureOf(handle);
   expect(details![0].kind).toBe(kind);
@@ -100,7 +100,7 @@ test.each([
   for (const event of events!) expect(event.activityTaskStartedEventAttributes?.attempt ?? 1).toBe(1);
 });
 
-test('out of memory halves the batches, says so to everybody, and goes on with the same steps', async () => {
+test('out of memory halves the micro-batches, warns in the terminal, the notes and MLflow, and keeps the number of steps', async () => {
   await writeFile(faults, 'out-of-memory train step 7');
   const handle = await start('out-of-memory');
   const { stdout, stderr } = await nautil(stack, ['resume', 'out-of-memory']);
@@ -108,21 +108,21 @@ test('out of memory halves the batches, says so to everybody, and goes on with t
   expect(result.scores!.examples).toBe(undisturbed.scores!.examples);
   expect(await attemptsAtTraining(handle)).toBe(1);
 
-  const said =
+  const warning =
     /does not fit into memory: training continues with 2 micro-batches per batch \(the same effective batch\)/;
   const { notes, training } = await progressOf(handle);
-  expect(notes).toContainEqual(expect.stringMatching(said));
-  expect(stderr + stdout).toMatch(said);
-  expect((await mlflowRunOf('out-of-memory')).tags['nautil.warning']).toMatch(said);
+  expect(notes).toContainEqual(expect.stringMatching(warning));
+  expect(stderr + stdout).toMatch(warning);
+  expect((await mlflowRunOf('out-of-memory')).tags['nautil.warning']).toMatch(warning);
   const newest = (await checkpointsOf(handle)).at(-1)!;
   const checkpoint = await openTensors(newest.path);
   expect(JSON.parse(checkpoint.metadata['progress']!)).toMatchObject({ split: 2, step: training!.totalSteps });
   await checkpoint.close();
-  tell(`out of memory at step 7: 2 micro-batches a batch from step 5 on, ${short(result.nemo.sha256)}`);
+  printLine(`out of memory at step 7: 2 micro-batches per batch from step 5 on, ${short(result.nemo.sha256)}`);
 });
 
 test.each(['crash', 'device-lost'])(
-  '%s is tried again from the checkpoint, and ends with the same bytes',
+  '%s is retried from the checkpoint, and the archive has the same bytes',
   async (fault) => {
     await writeFile(faults, `${fault} train step 7`);
     const handle = await start(fault);
@@ -130,11 +130,11 @@ test.each(['crash', 'device-lost'])(
     expect(nemo.sha256).toBe(undisturbed.nemo.sha256);
     expect(await attemptsAtTraining(handle)).toBe(2);
     expect((await mlflowRunOf(fault)).info.status).toBe('FINISHED');
-    tell(`${fault} at step 7: attempt 2 from step 5, ${short(nemo.sha256)} = ${short(undisturbed.nemo.sha256)}`);
+    printLine(`${fault} at step 7: attempt 2 from step 5, ${short(nemo.sha256)} = ${short(undisturbed.nemo.sha256)}`);
   },
 );
 
-test('cancelling leaves a checkpoint and an MLflow run KILLED, and the run can be gone on with', async () => {
+test('a cancelled run leaves a checkpoint and a KILLED MLflow run, and can be resumed', async () => {
   const handle = await start('cancelled', long);
   await until(async () => (await stepOf(handle)) >= 7);
   await handle.cancel();
@@ -152,39 +152,41 @@ test('cancelling leaves a checkpoint and an MLflow run KILLED, and the run can b
   const { info, tags } = await mlflowRunOf('cancelled');
   expect(info.status).toBe('FINISHED');
   expect(Number(/step-(\d+)/.exec(tags['nautil.resumed_from']!)![1])).toBeGreaterThanOrEqual(left);
-  tell(`cancelled at step ${left}: KILLED; resumed from there, stopped early: ${short(nemo.sha256)}`);
+  printLine(`cancelled at step ${left}: KILLED; resumed from there, stopped early: ${short(nemo.sha256)}`);
 });
 
 test.each(['update', 'signal'])(
-  'asked by %s, a pause frees the device with a checkpoint, a resume goes on, and stopEarly packages the best weights',
+  'by %s, pause saves a checkpoint and frees the device, resume continues, and stopEarly packages the best weights',
   async (way) => {
     const best = 'exp_manager.checkpoint_callback_params.save_best_model=true';
     const handle = await start(`steered-by-${way}`, [...long, best]);
-    const ask = (name: string) => (way === 'update' ? handle.executeUpdate(name) : handle.signal(name));
+    const send = (name: string) => (way === 'update' ? handle.executeUpdate(name) : handle.signal(name));
     await until(async () => (await stepOf(handle)) >= 7);
-    await ask('pause');
+    await send('pause');
     await until(async () => (await stateOf(handle, 'train')) === 'paused');
     const paused = (await checkpointsOf(handle)).at(-1)!.step;
-    await ask('resume');
+    await send('resume');
     await until(async () => (await stepOf(handle)) > paused);
-    await ask('stopEarly');
+    await send('stopEarly');
     const result = await resultOf(handle);
     const ended = (await checkpointsOf(handle)).at(-1)!.step;
     expect(ended).toBeGreaterThan(paused);
     expect(result.weights).toBe('best');
     expect(result.scores!.examples).toBe(undisturbed.scores!.examples);
     expect((await mlflowRunOf(`steered-by-${way}`)).info.status).toBe('FINISHED');
-    tell(`${way}: paused at step ${paused}, stopped early at ${ended}, best packaged: ${short(result.nemo.sha256)}`);
+    printLine(
+      `${way}: paused at step ${paused}, stopped early at ${ended}, best packaged: ${short(result.nemo.sha256)}`,
+    );
   },
 );
 
-test('resumed from evaluate, a run reuses its training and gives the same bytes', async () => {
+test('a run resumed from evaluate reuses its training, and the archive has the same bytes', async () => {
   expect(await resume('--from', 'evaluate')).toMatchObject({ nemo: { sha256: undisturbed.nemo.sha256 } });
   expect(await statesOf()).toEqual({ tokenize: 'reused', train: 'reused', evaluate: 'done', package: 'done' });
-  tell(`resumed from evaluate: training reused, ${short(undisturbed.nemo.sha256)}`);
+  printLine(`resumed from evaluate: training reused, ${short(undisturbed.nemo.sha256)}`);
 });
 
-test('resumed from train, a run trains again from the start, beside what it had, and also when it is interrupted', async () => {
+test('a run resumed from train trains from the start in a new folder, also after an interruption', async () => {
   const before = Date.now();
   expect((await nautil(stack, ['resume', 'undisturbed', '--from', 'train', '--detach'])).exitCode).toBe(0);
   const handle = stack.client.workflow.getHandle('undisturbed');
@@ -207,34 +209,36 @@ test('resumed from train, a run trains again from the start, beside what it had,
   expect(await statesOf()).toMatchObject({ train: 'reused' });
   const rows = await metricHistory(mlflow, (await mlflowRunOf('undisturbed')).info.runId, 'train/loss');
   expect(rows.map(({ step }) => step).sort((a, b) => a - b)).toEqual(first.map(({ step }) => step));
-  tell(`resumed from train: ${second.length} steps again, one interruption, ${short(undisturbed.nemo.sha256)}`);
+  printLine(`resumed from train: ${second.length} steps again, one interruption, ${short(undisturbed.nemo.sha256)}`);
 });
 
-test('another configuration makes again what it changes, and its MLflow run has all rows', async () => {
+test('a changed configuration reruns only the stages that it affects, and the new MLflow run has all rows', async () => {
   const result = (await resume(`model.test_ds.file_path=${trainFile}`)) as TextClassificationResult;
   expect(await statesOf()).toMatchObject({ train: 'reused', evaluate: 'done', package: 'done' });
   expect(result.scores!.split).toBe('test');
   expect(result.mlflowRunId).not.toBe(undisturbed.mlflowRunId);
-  const [was, is] = await Promise.all(
+  const [before, after] = await Promise.all(
     [undisturbed, result].map(({ mlflowRunId }) => metricHistory(mlflow, mlflowRunId!, 'train/loss')),
   );
-  expect(is).toEqual(was);
+  expect(after).toEqual(before);
 
   await resume('model.optim.lr=5e-4');
   expect(await statesOf()).toMatchObject({ tokenize: 'reused', train: 'done', evaluate: 'done' });
-  tell(`another test file: training reused, ${is!.length} rows in the new MLflow run; another lr: tokens reused`);
+  printLine(
+    `another test file: training reused, ${after!.length} rows in the new MLflow run; another lr: tokens reused`,
+  );
 });
 
 const long = ['trainer.max_epochs=400'];
 
-/** Resumes the undisturbed run, as people do, to its end. */
+/** Resumes the undisturbed run with the command line, and waits for its end. */
 async function resume(...args: string[]): Promise<unknown> {
   const { exitCode, stdout, stderr } = await nautil(stack, ['resume', 'undisturbed', ...args, '--json']);
   if (exitCode !== 0) throw new Error(stderr);
   return JSON.parse(stdout);
 }
 
-/** How the stages after those that only look came about. */
+/** The states of the stages from `tokenize` on. */
 async function statesOf(): Promise<Record<string, string>> {
   const { stages } = await progressOf(stack.client.workflow.getHandle('undisturbed'));
   return Object.fromEntries(stages.slice(3).map(({ stage, state }) => [stage, state]));

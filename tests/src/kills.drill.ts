@@ -8,35 +8,35 @@ import { defaultTaskQueue, stageNames, type TextClassificationResult } from '@na
 import { MlflowClient } from '@nautil/mlflow';
 import { metricHistory } from '@nautil/mlflow/testing/read-server';
 import type { WorkflowHandle } from '@temporalio/client';
-import { onlyRunOf, runFolderOf, short, tell } from './testing/drill.js';
+import { onlyRunOf, runFolderOf, short, printLine } from './testing/drill.js';
 import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
 
-// Everything that a run needs is killed with SIGKILL during each of its activities; each run ends as one that nothing disturbed.
+// Each process that a run needs is killed with SIGKILL during each activity; the result equals that of an undisturbed run.
 
 type Victim = 'trainer' | 'worker' | 'Temporal' | 'MLflow';
 type Drilled = Victim | 'all at once';
 
 /** The activities of a run, in order. */
-const moments = ['resolveRun', 'startTracking', ...stageNames, 'finishTracking'] as const;
-type Moment = (typeof moments)[number];
+const activityNames = ['resolveRun', 'startTracking', ...stageNames, 'finishTracking'] as const;
+type ActivityName = (typeof activityNames)[number];
 
-/** Activities in which a victim takes part; servers that one does not talk to are left out. */
-const takesPart: Record<Drilled, readonly Moment[]> = {
+/** The activities that involve a victim; one that does not contact a server is left out. */
+const takesPart: Record<Drilled, readonly ActivityName[]> = {
   trainer: ['train', 'evaluate'],
-  worker: moments,
-  Temporal: moments,
+  worker: activityNames,
+  Temporal: activityNames,
   MLflow: ['startTracking', 'train', 'finishTracking'],
-  'all at once': moments,
+  'all at once': activityNames,
 };
 const reasons: Partial<Record<Drilled, string>> = {
-  trainer: 'no trainer process runs then',
-  MLflow: 'nothing is sent to it then',
+  trainer: 'no trainer process is running',
+  MLflow: 'nothing is sent to it',
 };
 
-/** Where an activity is held open until the kill: training in the middle, and a trainer at its work. */
-function pointOf(moment: Moment, victim: Drilled): string {
-  if (moment === 'train') return 'train step 7';
-  return moment === 'evaluate' && victim === 'trainer' ? 'weights loaded' : `activity ${moment}`;
+/** The point at which an activity is held until the kill. The trainer is held while it works, training halfway through. */
+function pointOf(activity: ActivityName, victim: Drilled): string {
+  if (activity === 'train') return 'train step 7';
+  return activity === 'evaluate' && victim === 'trainer' ? 'weights loaded' : `activity ${activity}`;
 }
 
 let stack: LocalStack;
@@ -47,7 +47,7 @@ beforeAll(async () => {
 }, 240_000);
 afterAll(() => stack?.stop());
 
-/** A run in a state folder of its own, where nothing is found again, with its worker and the file of its faults. */
+/** A run with its own worker, fault file and state folder, so that nothing is reused from another run. */
 class DrilledRun {
   readonly id: string;
   readonly #home: string;
@@ -92,20 +92,20 @@ class DrilledRun {
     return rm(this.#faults, { force: true });
   }
 
-  /** Process id of the trainer that the worker has forked. */
+  /** The process id of the trainer that the worker has forked. */
   async trainer(): Promise<number> {
     let pid = 0;
     await until(async () => (pid = await childOf(this.worker.pid!)) > 0);
     return pid;
   }
 
-  /** The client gives up when its server goes; the run does not. */
+  /** Polls, because a pending `result` call fails when the server is killed, although the run continues. */
   async result(): Promise<TextClassificationResult> {
     await until(async () => (await this.handle.describe().catch(() => undefined))?.status.name !== 'RUNNING', 240_000);
     return (await this.handle.result()) as TextClassificationResult;
   }
 
-  /** Asks the workflow, and so needs a worker. */
+  /** Queries the workflow, and so needs a running worker. */
   async trainingFolder(): Promise<string> {
     return join(await runFolderOf({ home: this.#home }, this.handle), 'training');
   }
@@ -125,7 +125,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** What a run has come to: the archive, the report, and the rows of MLflow without their times. */
+/** The result of a run: its archive and report, its status in MLflow, and its MLflow rows without their times. */
 interface Outcome {
   nemo: string;
   report: unknown;
@@ -154,7 +154,7 @@ test('undisturbed', async () => {
   await end(run.worker, 'SIGKILL');
   expect(undisturbed.status).toBe('FINISHED');
   expect(undisturbed.rows['train/loss']!.map(([step]) => step)).toEqual(Array.from({ length: 15 }, (_, i) => i + 1));
-  tell(`nothing killed: .nemo ${short(undisturbed.nemo)}, ${seconds(begun)}`);
+  printLine(`nothing killed: .nemo ${short(undisturbed.nemo)}, ${seconds(begun)}`);
 });
 
 test.each(Object.keys(takesPart) as Drilled[])('%s, killed in each activity', async (victim) => {
@@ -163,28 +163,28 @@ test.each(Object.keys(takesPart) as Drilled[])('%s, killed in each activity', as
   const drilled = takesPart[victim];
   await run.hold(pointOf(drilled[0]!, victim));
   await run.start();
-  for (const [i, moment] of drilled.entries()) {
-    const at = performance.now();
+  for (const [i, activity] of drilled.entries()) {
+    const killedAt = performance.now();
     await run.isHeld();
-    const restart = await kill(run, victim, moment);
+    const restart = await kill(run, victim, activity);
     await run.release();
     const next = drilled[i + 1];
     if (next) await run.hold(pointOf(next, victim));
     await restart();
-    tell(`${victim} killed in ${moment}: back after ${seconds(at)}`);
+    printLine(`${victim} killed in ${activity}: back after ${seconds(killedAt)}`);
   }
   const outcome = await outcomeOf(run.id, await run.result());
   await end(run.worker, 'SIGKILL');
-  const left = moments.filter((moment) => !drilled.includes(moment));
-  tell(
+  const left = activityNames.filter((activity) => !drilled.includes(activity));
+  printLine(
     `${victim} killed in ${drilled.join(', ')}: .nemo ${short(outcome.nemo)}, undisturbed ${short(undisturbed.nemo)}, ${seconds(begun)}` +
       (left.length > 0 ? `; left out: ${left.join(', ')} (${reasons[victim]})` : ''),
   );
   expect(outcome).toEqual(undisturbed);
 });
 
-/** Kills; gives what starts again what people (or their supervisor) would start again. */
-async function kill(run: DrilledRun, victim: Drilled, moment: Moment): Promise<() => Promise<void>> {
+/** Kills the victim; the returned function restarts what a user or a supervisor would restart. */
+async function kill(run: DrilledRun, victim: Drilled, activity: ActivityName): Promise<() => Promise<void>> {
   switch (victim) {
     case 'trainer':
       process.kill(await run.trainer(), 'SIGKILL');
@@ -197,8 +197,8 @@ async function kill(run: DrilledRun, victim: Drilled, moment: Moment): Promise<(
       await stack.kill(victim);
       return () => stack.restart(victim);
     case 'all at once': {
-      const servers = takesPart.MLflow.includes(moment) ? (['Temporal', 'MLflow'] as const) : (['Temporal'] as const);
-      const trainer = moment === 'train' ? await run.trainer() : undefined;
+      const servers = takesPart.MLflow.includes(activity) ? (['Temporal', 'MLflow'] as const) : (['Temporal'] as const);
+      const trainer = activity === 'train' ? await run.trainer() : undefined;
       if (trainer !== undefined) process.kill(trainer, 'SIGKILL');
       await Promise.all([end(run.worker, 'SIGKILL'), ...servers.map((server) => stack.kill(server))]);
       return async () => {
@@ -209,7 +209,7 @@ async function kill(run: DrilledRun, victim: Drilled, moment: Moment): Promise<(
   }
 }
 
-test('a trainer whose worker is gone ends by itself, and one that wakes up after another took over writes nothing', async () => {
+test('an orphaned trainer exits, and one that wakes up after another has taken over writes nothing', async () => {
   const run = new DrilledRun('orphans');
   await run.hold('train step 3');
   await run.start();
@@ -238,8 +238,8 @@ test('a trainer whose worker is gone ends by itself, and one that wakes up after
   expect(Object.keys(before).length).toBeGreaterThan(3);
   const outcome = await outcomeOf(run.id, result);
   await end(run.worker, 'SIGKILL');
-  tell(
-    `trainer whose worker was killed in train step 3 ended by itself within ${alone}; one stopped in train step 9, woken after another had finished, wrote nothing: .nemo ${short(outcome.nemo)}, undisturbed ${short(undisturbed.nemo)}`,
+  printLine(
+    `a trainer whose worker was killed in train step 3 exited within ${alone}; one stopped in train step 9 and woken after another had finished wrote nothing: .nemo ${short(outcome.nemo)}, undisturbed ${short(undisturbed.nemo)}`,
   );
   expect(outcome).toEqual(undisturbed);
 });
@@ -248,7 +248,7 @@ test('a trainer whose worker is gone ends by itself, and one that wakes up after
 async function contentsOf(folder: string): Promise<Record<string, string>> {
   const files = await readdir(folder, { recursive: true, withFileTypes: true });
   const digests: Record<string, string> = {};
-  for (const file of files.filter((one) => one.isFile())) {
+  for (const file of files.filter((entry) => entry.isFile())) {
     const path = join(file.parentPath, file.name);
     digests[path] = createHash('sha256')
       .update(await readFile(path))
@@ -257,15 +257,15 @@ async function contentsOf(folder: string): Promise<Record<string, string>> {
   return digests;
 }
 
-test('a worker that is asked to end hands its training over with a checkpoint', async () => {
-  const run = new DrilledRun('asked-to-end');
+test('a worker that gets SIGTERM saves a checkpoint, and the next worker continues from it', async () => {
+  const run = new DrilledRun('sigterm');
   await run.hold('train step 7');
   await run.start();
   await run.isHeld();
   const folder = await run.trainingFolder();
   const begun = performance.now();
   const ended = end(run.worker, 'SIGTERM');
-  await sleep(1000); // the trainer is told while it is busy
+  await sleep(1000); // SIGTERM reaches the trainer while it is busy
   await run.release();
   await ended;
   const took = seconds(begun);
@@ -275,8 +275,8 @@ test('a worker that is asked to end hands its training over with a checkpoint', 
   await run.startWorker();
   const outcome = await outcomeOf(run.id, await run.result());
   await end(run.worker, 'SIGKILL');
-  tell(
-    `worker asked to end (SIGTERM) in train step 7: ended after ${took} with ${checkpoints.join(', ')}; .nemo ${short(outcome.nemo)}, undisturbed ${short(undisturbed.nemo)}`,
+  printLine(
+    `worker got SIGTERM in train step 7: exited after ${took} with ${checkpoints.join(', ')}; .nemo ${short(outcome.nemo)}, undisturbed ${short(undisturbed.nemo)}`,
   );
   expect(outcome).toEqual(undisturbed);
 });

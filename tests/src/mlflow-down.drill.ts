@@ -9,7 +9,7 @@ import { freePort, isPortFree } from '@nautil/store/process';
 import { startMlflowServer, type ServerHandle } from '@nautil/stack';
 import { packageRoot } from '@nautil/store';
 import type { WorkflowHandle } from '@temporalio/client';
-import { keptSteps, nautil, onlyRunOf, runFolderOf, short, tell } from './testing/drill.js';
+import { keptSteps, nautil, onlyRunOf, runFolderOf, short, printLine } from './testing/drill.js';
 import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
 
 // MLflow down or slow while a real worker trains: the run ends as it would have, and MLflow hears of everything once.
@@ -91,7 +91,7 @@ test('down before and all along: the run is done, and a sync that is killed and 
   expect((await sync()).stdout).toContain('nothing to send');
   expect(slow.mostAtOnce).toBeLessThanOrEqual(2);
   await slow.close();
-  tell(
+  printLine(
     `MLflow down before: ${short(undisturbed.nemo.sha256)}; sync killed after ${answered} answers, repeated: all once`,
   );
 });
@@ -109,7 +109,7 @@ test.each([
   await startServer();
   expect((await sync()).exitCode).toBe(0);
   await expectWhole(handle);
-  tell(`MLflow killed -9 ${when}: ${short(nemo.sha256)} = ${short(undisturbed.nemo.sha256)}; synced, all once`);
+  printLine(`MLflow killed -9 ${when}: ${short(nemo.sha256)} = ${short(undisturbed.nemo.sha256)}; synced, all once`);
 });
 
 describe('behind a proxy', () => {
@@ -127,7 +127,7 @@ describe('behind a proxy', () => {
     expect(proxy!.mostAtOnce).toBeLessThanOrEqual(2);
     await expectWhole(handle);
     const [slow, before] = [await trainingMs(handle), await trainingMs(stack.client.workflow.getHandle('before'))];
-    tell(
+    printLine(
       `MLflow answers after 700 ms: trained in ${slow} ms (without a server ${before}), ${proxy!.mostAtOnce} at once`,
     );
   });
@@ -142,7 +142,7 @@ describe('behind a proxy', () => {
     expect(proxy!.answered).toBe(answered);
     expect((await sync()).exitCode).toBe(0);
     await expectWhole(handle);
-    tell(
+    printLine(
       `MLflow hangs: done after ${Math.round((Date.now() - begun) / 1000)} s, ${short(nemo.sha256)}; synced, all once`,
     );
   });

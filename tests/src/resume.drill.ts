@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { openTensors } from '@nautil/formats';
 import type { RunningTask } from '@nautil/trainer-process';
 import type { TrainEvent } from '@nautil/contracts';
-import { short, tell } from './testing/drill.js';
+import { short, printLine } from './testing/drill.js';
 import { tinyRun, until } from './testing/local-stack.js';
 import { StagedRun } from './testing/staged-run.js';
 
@@ -146,7 +146,7 @@ test.each([
     const begun = performance.now();
     const { digests } = await run(`${name}, ${i}`, overrides, points);
     const seconds = ((performance.now() - begun) / 1000).toFixed(1);
-    tell(
+    printLine(
       `${name}: trainer killed at ${points.join(', ')} (seed ${seed}): .nemo ${short(digests['nemo']!)}, undisturbed ${short(whole.digests['nemo']!)}, ${seconds} s`,
     );
     expect(digests).toEqual(whole.digests);

@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { progressQuery, type SweepProgress, type SweepResult } from '@nautil/contracts';
 import { searchRuns, getRun, MlflowClient } from '@nautil/mlflow';
 import { artifactPaths } from '@nautil/mlflow/testing/read-server';
-import { nautil, tell } from './testing/drill.js';
+import { nautil, printLine } from './testing/drill.js';
 import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
 
 // A sweep with real servers, a real worker and a real (tiny) BERT, killed in the middle of its second trial.
@@ -65,7 +65,7 @@ test('a sweep that is killed and resumed redoes no finished trial, and its runs 
   expect(runs.map(({ info }) => info.runName).sort()).toEqual(result.rows.map(({ workflowId }) => workflowId).sort());
   expect(await artifactPaths(mlflow, result.mlflowRunId!)).toContain('trials.csv');
   const table = result.rows.map(({ number, state, objective }) => `${number} ${state} ${objective!.toFixed(3)}`);
-  tell(`sweep killed after trial ${finished.number} of 6, resumed by 2 workers: ${table.join(', ')}`);
+  printLine(`sweep killed after trial ${finished.number} of 6, resumed by 2 workers: ${table.join(', ')}`);
 }, 480_000);
 
 /** Process ids of the workers that some trials were trained by. */

@@ -7,25 +7,25 @@ import { packageRoot, runFolder } from '@nautil/store';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { LocalStack } from './local-stack.js';
 
-/** Prints the line of a drill: what happened, when, and what came of it. */
-export function tell(line: string): void {
+/** Prints one line about a drill: what happened, when, and with which result. */
+export function printLine(line: string): void {
   process.stderr.write(`  drill: ${line}\n`);
 }
 
-/** The beginning of a digest, for people. */
+/** The first characters of a digest, for display. */
 export const short = (sha256: string): string => sha256.slice(0, 12);
 
-export interface Typed {
+export interface CommandResult {
   exitCode: number;
   stdout: string;
   stderr: string;
 }
 
-/** `npx nautil ARGS`, as people type it, with the servers of a stack. */
+/** Runs `npx nautil ARGS`, as a user would, against the servers of a stack. */
 export function nautil(
   stack: Pick<LocalStack, 'home' | 'temporalAddress' | 'mlflowUri'>,
   args: string[],
-): Promise<Typed> {
+): Promise<CommandResult> {
   const env = {
     ...process.env,
     NODE_OPTIONS: '',
@@ -43,13 +43,13 @@ export function nautil(
   );
 }
 
-/** Where a run keeps its checkpoints and its journal. */
+/** The folder of a run's checkpoints and journal. */
 export async function runFolderOf({ home }: Pick<LocalStack, 'home'>, handle: WorkflowHandle): Promise<string> {
   const { runKey } = await handle.query<Progress>(progressQuery);
   return runFolder(handle.workflowId, runKey, home);
 }
 
-/** The steps that a training has kept, in order. */
+/** The steps in a training's event file, in order. */
 export async function keptSteps(runFolder: string, training = 'training'): Promise<TrainStepped[]> {
   const text = await readFile(join(runFolder, training, 'events.jsonl'), 'utf8');
   const events = text
@@ -65,6 +65,7 @@ export async function onlyRunOf(mlflow: MlflowClient, workflowId: string): Promi
   const filter = `tags.\`nautil.workflow_id\` = '${workflowId}'`;
   const runs = experiment ? await searchRuns(mlflow, { experimentIds: [experiment.experimentId], filter }) : [];
   const [run] = runs;
-  if (run === undefined || runs.length > 1) throw new Error(`${workflowId} has ${runs.length} runs in MLflow, not one`);
+  if (run === undefined || runs.length > 1)
+    throw new Error(`${workflowId} has ${runs.length} runs in MLflow, expected one`);
   return run;
 }

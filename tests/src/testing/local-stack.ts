@@ -10,23 +10,23 @@ import { goldenPath } from '@nautil/testing';
 import { Client, Connection } from '@temporalio/client';
 
 export interface LocalStackOptions {
-  /** Without it, runs find no MLflow server and keep their journals. */
+  /** False: runs find no MLflow server, and their journals stay unsent. */
   mlflow: boolean;
 }
 
 export interface WorkerOptions {
-  /** Arguments of the worker's program. */
+  /** Arguments of `nautil worker`. */
   args?: string[];
   env?: Record<string, string>;
 
-  /** Its state folder; the stack's own by default, so that all workers share their files. */
+  /** The worker's state folder; default: the stack's own, so that all workers share their files. */
   home?: string;
 }
 
-/** Labelled sentences that the tiny BERT trains on in seconds. */
+/** Labelled sentences; training the tiny BERT on them takes seconds. */
 export const trainFile = goldenPath('nemo/traj_train.tsv');
 
-/** Overrides of a run of the tiny BERT on them. */
+/** Overrides for a run of the tiny BERT on `trainFile`. */
 export const tinyRun = [
   'trainer.accelerator=cpu',
   `model.train_ds.file_path=${trainFile}`,
@@ -38,7 +38,7 @@ export const tinyRun = [
   'exp_manager.exp_dir=${oc.env:NAUTIL_HOME}/nemo_experiments',
 ];
 
-/** Real servers and real workers for one test file, in a folder that is removed with them. */
+/** Real servers and real workers for one test file, in a folder that `stop` removes. */
 export class LocalStack {
   readonly home: string;
   readonly client: Client;
@@ -62,18 +62,18 @@ export class LocalStack {
       ...(o.mlflow ? [startMlflowServer({ folder: join(home, 'mlflow') })] : []),
     ]);
     const client = new Client({ connection: await Connection.connect({ address: servers[0]!.address }) });
-    // Port 9 (discard) answers nobody.
+    // Nothing listens on port 9 (discard).
     return new LocalStack(home, client, servers, servers[1]?.address ?? 'http://127.0.0.1:9');
   }
 
-  /** The servers' processes: leaders of groups, that end when they do. */
+  /** The servers' process ids. Each leads a process group, which ends with it. */
   serverPids(): { name: string; pid: number }[] {
     return this.#servers.map(({ name, pid }) => ({ name, pid }));
   }
 
   /** Ends a server with SIGKILL. */
   async kill(name: 'Temporal' | 'MLflow'): Promise<void> {
-    const server = this.#servers.find((one) => one.name === name)!;
+    const server = this.#servers.find((candidate) => candidate.name === name)!;
     server.kill();
     await server.stop();
   }
@@ -88,14 +88,14 @@ export class LocalStack {
         this.#servers = this.#servers.map((server) => (server.name === name ? started : server));
         return true;
       } catch (error) {
-        // The sockets of a process that was killed close a little after it.
+        // The sockets of a killed process close slightly after the process ends.
         if (error instanceof PortInUse) return false;
         throw error;
       }
     });
   }
 
-  /** Resolves when the worker takes tasks. */
+  /** Resolves when the worker polls for tasks. */
   async startWorker({ args = [], env = {}, home = this.home }: WorkerOptions = {}): Promise<ChildProcess> {
     const worker = spawn(process.execPath, ['apps/cli/bin/nautil.mjs', 'worker', ...args], {
       cwd: packageRoot(),
@@ -112,13 +112,13 @@ export class LocalStack {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.#workers.push(worker);
-    let said = '';
+    let output = '';
     await new Promise<void>((resolve, reject) => {
       worker.stderr!.setEncoding('utf8').on('data', (text: string) => {
-        said = `${said}${text}`.slice(-10_000);
-        if (said.includes('worker ready')) resolve();
+        output = `${output}${text}`.slice(-10_000);
+        if (output.includes('worker ready')) resolve();
       });
-      worker.once('exit', (code, signal) => reject(new Error(`the worker ended (${code ?? signal}): ${said}`)));
+      worker.once('exit', (code, signal) => reject(new Error(`the worker ended (${code ?? signal}): ${output}`)));
     });
     return worker;
   }
@@ -131,7 +131,7 @@ export class LocalStack {
   }
 }
 
-/** Sends a signal and waits for the end; does nothing for a process that has ended. */
+/** Sends a signal and waits until the process has ended; does nothing if it already has. */
 export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, 'exit');
@@ -139,9 +139,10 @@ export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<
   await ended;
 }
 
-/** Resolves when the condition holds; it is asked again and again, for two minutes at most. */
+/** Polls until the condition holds; throws after `patienceMs`, by default two minutes. */
 export async function until(condition: () => Promise<boolean> | boolean, patienceMs = 120_000): Promise<void> {
   for (const begun = Date.now(); !(await condition()); await sleep(100)) {
-    if (Date.now() - begun > patienceMs) throw new Error(`it did not come about within ${patienceMs} ms: ${condition}`);
+    if (Date.now() - begun > patienceMs)
+      throw new Error(`the condition did not hold within ${patienceMs} ms: ${condition}`);
   }
 }

@@ -31,16 +31,16 @@ export interface StagedRunOptions {
   runKey: string;
   overrides: string[];
 
-  /** The file of the trainer's faults. */
+  /** The file that lists faults for the trainer to inject. */
   faults?: string;
 
-  /** Does a task; default: a process for each. */
+  /** Runs a task; default: each in a new trainer process. */
   trainer?: RunTask;
 }
 
 const library = process.env['LIBTENSORFLOW'] ?? join(nautilHome(), 'tensorflow/2.21.0/libtensorflow_cc.so.2');
 
-/** The stages of one run without Temporal, each called when a drill wants it, with real trainer processes. */
+/** The stages of one run without Temporal, with real trainer processes; a drill calls each stage itself. */
 export class StagedRun {
   readonly #trainer: RunTask;
   readonly #run: ResolvedRun;
@@ -50,7 +50,7 @@ export class StagedRun {
     this.#trainer = trainer;
   }
 
-  /** NOTE: the stages find the state folder in this process's NAUTIL_HOME, which is set here. */
+  /** NOTE: sets NAUTIL_HOME of this process, because the stages read the state folder from it. */
   static async open({ home, runKey, overrides, faults, trainer }: StagedRunOptions): Promise<StagedRun> {
     process.env['NAUTIL_HOME'] = home;
     const run = await stages.resolveRun({ workflowId: 'drill', runKey, taskQueue: 'none', overrides });
