@@ -7,7 +7,7 @@ import { nautilHome, packageRoot } from '@nautil/store';
 import { goldenPath } from '@nautil/testing';
 import { parse } from 'yaml';
 
-// What `trainer:train` prints and leaves, beside what NeMo 1.23's own script printed and left for the same command line.
+// Compares the output and files of `nautil train` with those of NeMo 1.23's own script for the same command line.
 
 const artifacts = goldenPath('nemo/run_artifacts');
 const trainFile = goldenPath('nemo/traj_train.tsv');
@@ -26,7 +26,7 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => rm(home, { recursive: true, force: true }));
 
-/** NeMo's command line, with the files of the golden set. */
+/** The overrides of NeMo's command line, with the files of the golden set. */
 async function nemosOverrides(): Promise<string[]> {
   const [, ...typed] = (await recorded('cmd-args.log')).split(' ');
   return typed
@@ -55,7 +55,7 @@ function trainer(command: string, cwd: string, overrides: string[]): Promise<End
       INIT_CWD: cwd,
       NAUTIL_HOME: join(cwd, 'state'),
       LIBTENSORFLOW: process.env['LIBTENSORFLOW'] ?? join(nautilHome(), 'tensorflow/2.21.0/libtensorflow_cc.so.2'),
-      MLFLOW_TRACKING_URI: 'http://127.0.0.1:9', // discard: nobody answers
+      MLFLOW_TRACKING_URI: 'http://127.0.0.1:9', // the discard port, where nothing listens
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -66,16 +66,16 @@ function trainer(command: string, cwd: string, overrides: string[]): Promise<End
   return new Promise((done) => child.once('close', (exitCode) => done({ exitCode, stdout, stderr })));
 }
 
-test('it runs to its end', () => expect({ ...ended, stdout: '' }).toMatchObject({ exitCode: 0 }));
+test('the training completes', () => expect({ ...ended, stdout: '' }).toMatchObject({ exitCode: 0 }));
 
-/** A name without what differs from run to run. */
+/** A file name without the parts that differ between runs. */
 const shapeOfName = (name: string): string =>
   name
     .replace(/\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d/, 'TIME')
     .replace(/val_loss=\d+\.\d{4}/, 'val_loss=N')
     .replace(/tfevents\..*\.\d$/, 'tfevents');
 
-test('the folder holds the files that NeMo leaves, under its names', async () => {
+test('the folder holds the files that NeMo writes, under NeMo’s names', async () => {
   const nemos = (await recorded('exp_dir_listing.txt'))
     .trim()
     .split('\n')
@@ -84,9 +84,9 @@ test('the folder holds the files that NeMo leaves, under its names', async () =>
   const ours = entries
     .filter((entry) => entry.isFile())
     .map((entry) => shapeOfName(join(entry.parentPath, entry.name).slice(join(home, 'exp_tiny/').length)));
-  // Of our own beside NeMo's: what tells the last checkpoints apart, and the commit, which NeMo ran without.
-  const own = ours.filter((name) => !/\.kept\.json$|git-info\.log$/.test(name));
-  expect(new Set(own)).toEqual(new Set(nemos));
+  // Only Nautil writes the state of the checkpoint rotation; NeMo's script ran outside a Git checkout, so it logged no commit.
+  const shared = ours.filter((name) => !/\.kept\.json$|git-info\.log$/.test(name));
+  expect(new Set(shared)).toEqual(new Set(nemos));
 });
 
 test('hparams.yaml has the keys of NeMo’s', async () => {
@@ -105,8 +105,8 @@ test('cmd-args.log is the command line', async () => {
   expect(overrides).toEqual(await nemosOverrides());
 });
 
-/** What a log says, in order: module and message, numbers and quoted things apart. */
-function saidIn(log: string): string[] {
+/** The entries of a log, in order: level, module and message, with numbers and examples masked. */
+function entriesIn(log: string): string[] {
   const entries = log.matchAll(
     /^\[\w+ ([IWE]) [\d-]+ [\d:]+ (\w+)(?::\d+)?\] ([^]*?)\n(?=\[\w+ \w [\d-]+ |$(?![^]))/gm,
   );
@@ -119,22 +119,24 @@ function saidIn(log: string): string[] {
   );
 }
 
-// Said by NeMo of itself, Lightning, Hydra or PyTorch, and no part of the run.
+// Lines about NeMo itself, Lightning, Hydra or PyTorch, which are not about the run.
 const nemosOwn =
   /: (TensorboardLogger|Preemption|Getting HuggingFace|You tried to register|Weighted Cross|Calculating stats|Total Sentence|Sentence class|Class Weights|Apex|bert-tiny|Optimizer config|Scheduler|lib\/python)|nemo_logging|nlp_overrides/;
 
-test('the log says what NeMo says, in its words', async () => {
-  const ours = saidIn(await left('nemo_log_globalrank-0_localrank-0.txt'));
-  const nemos = saidIn(await recorded('nemo_log_globalrank-0_localrank-0.txt')).filter((line) => !nemosOwn.test(line));
+test('the log has the entries of NeMo’s log, in NeMo’s words', async () => {
+  const ours = entriesIn(await left('nemo_log_globalrank-0_localrank-0.txt'));
+  const nemos = entriesIn(await recorded('nemo_log_globalrank-0_localrank-0.txt')).filter(
+    (line) => !nemosOwn.test(line),
+  );
   expect(nemos.length).toBeGreaterThan(20);
-  // The archive is of the weights that were evaluated: it is written after the test, where NeMo writes it before.
+  // Nautil packages the weights that it has evaluated, so it saves the archive after the test; NeMo saves it before.
   const saved = /Model is saved into/;
   const unsaved = (lines: string[]): string[] => lines.filter((line) => !saved.test(line) && !/Truncated/.test(line));
   expect(unsaved(ours)).toEqual(unsaved(nemos));
   expect(ours.filter((line) => saved.test(line))).toEqual(nemos.filter((line) => saved.test(line)));
 });
 
-test('Lightning’s log has the best checkpoints and the end of training in its words', async () => {
+test('Lightning’s log reports the best checkpoints and the end of training in Lightning’s words', async () => {
   const shape = (text: string): string[] =>
     text
       .split('\n')
@@ -148,7 +150,7 @@ test('the terminal shows the log', async () => {
   for (const line of log.split('\n').filter((line) => line.startsWith('['))) expect(ended.stderr).toContain(line);
 });
 
-test('a checkpoint is evaluated and asked like the archive', async () => {
+test('evaluate and predict print the same for a checkpoint as for the archive', async () => {
   const checkpoints = await readdir(join(folder, 'checkpoints'));
   const models = [
     join(
@@ -158,24 +160,24 @@ test('a checkpoint is evaluated and asked like the archive', async () => {
     ),
     join(folder, 'checkpoints/TextClassification.nemo'),
   ];
-  const said = { evaluate: new Set<string>(), predict: new Set<string>() };
+  const outputs = { evaluate: new Set<string>(), predict: new Set<string>() };
   for (const model of models) {
-    const asked = [`model.nemo_path="${model}"`, `model.test_ds.file_path=${trainFile}`];
+    const overrides = [`model.nemo_path="${model}"`, `model.test_ds.file_path=${trainFile}`];
     for (const command of ['evaluate', 'predict'] as const) {
-      const { exitCode, stdout } = await trainer(command, home, asked);
+      const { exitCode, stdout } = await trainer(command, home, overrides);
       expect(exitCode).toBe(0);
-      said[command].add(stdout.replace(model, 'MODEL'));
+      outputs[command].add(stdout.replace(model, 'MODEL'));
     }
   }
-  const [report, ...otherReports] = said.evaluate;
+  const [report, ...otherReports] = outputs.evaluate;
   expect(report).toMatch(/micro average +[\d.]+[^]*test loss \d\.\d{4}, accuracy \d\.\d{4}/);
   expect(otherReports).toEqual([]);
-  const [answers, ...otherAnswers] = said.predict;
+  const [answers, ...otherAnswers] = outputs.predict;
   expect(answers).toMatch(/^(Query : .+\nPredicted label: \d+, [\d.]+ %\n){3}$/);
   expect(otherAnswers).toEqual([]);
 }, 120_000);
 
-test('resume_if_exists goes on from the last checkpoint, for more epochs, and says what it lacks', async () => {
+test('resume_if_exists continues from the last checkpoint for more epochs, and fails clearly without one', async () => {
   const overrides = (await nemosOverrides()).filter((override) => !/max_epochs|exp_dir/.test(override));
   const place = ['exp_manager.explicit_log_dir=again', 'exp_manager.resume_if_exists=true'];
   const without = await train(home, [...overrides, ...place, 'trainer.max_epochs=1']);

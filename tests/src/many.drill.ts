@@ -8,7 +8,7 @@ import { metricHistory } from '@nautil/mlflow/testing/read-server';
 import type { ChildProcess } from 'node:child_process';
 import { LocalStack, tinyRun } from './testing/local-stack.js';
 
-// Many runs queued at once on one machine: nothing is lost, and no process grows with their number.
+// Many runs are queued at once on one machine: nothing is lost, and no process grows with the number of runs.
 
 const runs = Number(process.env['NAUTIL_DRILL_RUNS'] ?? 200);
 const atOnce = 2;
@@ -21,7 +21,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => stack?.stop());
 
-test(`${runs} runs queued at once all end, each once in MLflow, with bounded memory`, async () => {
+test(`${runs} runs queued at once all complete, each appears once in MLflow, and memory stays bounded`, async () => {
   const memory = new MemoryWatch({
     worker: () => residentMb(worker.pid!),
     ...Object.fromEntries(stack.serverPids().map(({ name, pid }) => [name, () => residentMb(pid)])),
@@ -33,7 +33,7 @@ test(`${runs} runs queued at once all end, each once in MLflow, with bounded mem
       stack.client.workflow.start('textClassification', {
         workflowId: `many-${index}`,
         taskQueue: defaultTaskQueue,
-        // Other learning rates, so that no two are the same work.
+        // Different learning rates, so that no run reuses the training of another.
         args: [{ overrides: [...tinyRun, ...oneStep, `model.optim.lr=${1e-4 + index * 1e-6}`] }],
       }),
     ),
@@ -68,22 +68,22 @@ test(`${runs} runs queued at once all end, each once in MLflow, with bounded mem
   }
   expect((await findJournals(join(stack.home, 'runs'))).map(({ unsent }) => unsent)).toEqual(results.map(() => 0));
 
-  // Equal data is tokenized once, whichever run came first.
+  // Equal data is tokenized once, by whichever run comes first.
   expect(await readdir(join(stack.home, 'store/stages/tokenize'))).toHaveLength(1);
   console.log(
     [
-      `many: ${runs} runs in ${seconds.toFixed(0)} s, ${(seconds / runs).toFixed(2)} s a run, ${atOnce} trainings at a time; longest history ${longest} events`,
+      `many: ${runs} runs in ${seconds.toFixed(0)} s, ${(seconds / runs).toFixed(2)} s per run, ${atOnce} trainings at a time; longest history ${longest} events`,
       ...memory.lines(),
     ].join('\n'),
   );
   for (const { name, firstMb, lastMb } of memory.growth()) expect([name, lastMb - firstMb < 120]).toEqual([name, true]);
-  // A trainer is a new process now and then, so that its size at two moments says nothing.
+  // Trainer processes are replaced now and then, so their growth is not measured, only their largest size.
   expect(memory.most('trainers')).toBeLessThan(atOnce * 1000);
 }, 1_400_000);
 
 const secondsSince = (begun: number): string => ((performance.now() - begun) / 1000).toFixed(0);
 
-/** One step and one shape of batch: what is drilled here is the number of runs. */
+/** One step and one batch shape, because this drill is about the number of runs. */
 const oneStep = [
   'model.nemo_path=null',
   'trainer.max_epochs=1',
@@ -92,7 +92,7 @@ const oneStep = [
   'model.validation_ds.batch_size=8',
 ];
 
-/** Resident memory of processes while runs end. */
+/** Samples the resident memory of processes while runs complete. */
 class MemoryWatch {
   readonly #processes: Record<string, () => number>;
   readonly #samples: { ended: number; mb: Record<string, number> }[] = [];
@@ -106,7 +106,7 @@ class MemoryWatch {
     this.#samples.push({ ended, mb: Object.fromEntries(mb) });
   }
 
-  /** Between a third and all of the runs: the first fill caches. */
+  /** Growth after a third of the runs; the first third fills caches. */
   growth(): { name: string; firstMb: number; lastMb: number }[] {
     const warm = this.#samples.filter(({ ended }) => ended >= runs / 3);
     const names = Object.keys(this.#processes).filter((name) => name !== 'trainers');
@@ -132,16 +132,16 @@ class MemoryWatch {
   }
 }
 
-/** Of a process group's leader, or of the processes that it started. */
+/** Resident memory of a process, including its children if it is a shell or one of MLflow's Python processes. */
 function residentMb(pid: number): number {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-    const own = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+    const ownMb = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
     const isShell = /^Name:\s+sh$/m.test(status) || /^Name:\s+(mlflow|python)/m.test(status);
-    const below = isShell ? childrenOf(pid).reduce((sum, child) => sum + residentMb(child), 0) : 0;
-    return Math.round(own + below);
+    const childrenMb = isShell ? childrenOf(pid).reduce((sum, child) => sum + residentMb(child), 0) : 0;
+    return Math.round(ownMb + childrenMb);
   } catch {
-    return 0; // it has ended
+    return 0; // the process has ended
   }
 }
 

@@ -12,7 +12,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { keptSteps, nautil, onlyRunOf, runFolderOf, short, printLine } from './testing/drill.js';
 import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
 
-// MLflow down or slow while a real worker trains: the run ends as it would have, and MLflow hears of everything once.
+// MLflow is down or slow while a real worker trains: the result is unchanged, and MLflow gets each row and artifact once.
 
 let stack: LocalStack;
 let worker: ChildProcess;
@@ -48,7 +48,7 @@ const progressOf = (handle: WorkflowHandle): Promise<Progress> => handle.query<P
 const sync = (trackingUri = address()) =>
   nautil({ ...stack, mlflowUri: trackingUri }, ['runs', 'sync', '--tracking-uri', trackingUri]);
 
-/** Expects that MLflow has a run whole: each row once, with the time at which it was, all artifacts, and its end. */
+/** Expects a complete run in MLflow: each row once with its original time, all artifacts, and the final status. */
 async function expectWhole(handle: WorkflowHandle): Promise<void> {
   const mlflow = new MlflowClient({ trackingUri: address() });
   const { info } = await onlyRunOf(mlflow, handle.workflowId);
@@ -61,13 +61,13 @@ async function expectWhole(handle: WorkflowHandle): Promise<void> {
   expect(artifacts).toEqual(expect.arrayContaining(['config', 'model', 'report']));
 }
 
-/** From the first step of a training to its last. */
+/** The time from the first step of a training to the last. */
 async function trainingMs(handle: WorkflowHandle): Promise<number> {
   const steps = await keptSteps(await runFolderOf(stack, handle));
   return steps.at(-1)!.timestampMs - steps[0]!.timestampMs;
 }
 
-test('down before and all along: the run is done, and a sync that is killed and repeated sends everything once', async () => {
+test('down from the start: the run completes, and a sync that is killed and repeated sends everything once', async () => {
   const handle = await start('before');
   undisturbed = await resultOf(handle);
   expect(undisturbed.mlflowRunId).toBeUndefined();
@@ -92,16 +92,16 @@ test('down before and all along: the run is done, and a sync that is killed and 
   expect(slow.mostAtOnce).toBeLessThanOrEqual(2);
   await slow.close();
   printLine(
-    `MLflow down before: ${short(undisturbed.nemo.sha256)}; sync killed after ${answered} answers, repeated: all once`,
+    `MLflow down from the start: ${short(undisturbed.nemo.sha256)}; sync killed after ${answered} responses and repeated: all once`,
   );
 });
 
 test.each([
-  ['in training', ({ training }: Progress) => (training?.step ?? 0) >= 7],
+  ['during training', ({ training }: Progress) => (training?.step ?? 0) >= 7],
   ['at the end', ({ stages }: Progress) => stages[5]!.state !== 'waiting'],
-])('killed -9 %s: the run ends with the same bytes, and a sync sends the rest', async (when, isThere) => {
+])('killed -9 %s: the archive has the same bytes, and a sync sends the rest', async (when, hasReachedIt) => {
   const handle = await start(`killed ${when}`);
-  await until(async () => isThere(await progressOf(handle)));
+  await until(async () => hasReachedIt(await progressOf(handle)));
   server!.kill();
   const { nemo } = await resultOf(handle);
   expect(nemo.sha256).toBe(undisturbed.nemo.sha256);
@@ -119,7 +119,7 @@ describe('behind a proxy', () => {
     worker = await stack.startWorker({ env: { MLFLOW_TRACKING_URI: proxy.address } });
   }, 60_000);
 
-  test('slow, training does not wait for it: at most two requests are in flight, and all rows arrive', async () => {
+  test('a slow server does not delay training: at most two requests are in flight, and all rows arrive', async () => {
     proxy!.delayMs = 700;
     const handle = await start('slow');
     const { nemo } = await resultOf(handle);
@@ -128,11 +128,11 @@ describe('behind a proxy', () => {
     await expectWhole(handle);
     const [slow, before] = [await trainingMs(handle), await trainingMs(stack.client.workflow.getHandle('before'))];
     printLine(
-      `MLflow answers after 700 ms: trained in ${slow} ms (without a server ${before}), ${proxy!.mostAtOnce} at once`,
+      `MLflow responds after 700 ms: trained in ${slow} ms (without a server ${before}), ${proxy!.mostAtOnce} at once`,
     );
   });
 
-  test('hanging, it holds nobody up: the run is done before the first answer', async () => {
+  test('a hanging server does not block the run, which completes before the first response', async () => {
     const { answered } = proxy!;
     proxy!.delayMs = 600_000;
     const begun = Date.now();

@@ -10,7 +10,7 @@ import { nautilHome, packageRoot } from '@nautil/store';
 import { goldenPath } from '@nautil/testing';
 import { MockActivityEnvironment } from '@temporalio/testing';
 
-// What a whole run packages, held against what NeMo wrote for a model of the same kind.
+// Compares the archive of a whole run with one that NeMo wrote for a model of the same kind.
 const kinds = [
   { kind: 'BERT', encoder: 'bert-tiny-uncased', archive: 'tiny_bert.nemo' },
   {
@@ -38,7 +38,7 @@ interface Packaged {
   workflowId: string;
 }
 
-/** All stages of a run in a state folder of its own, as a worker goes through them. */
+/** Runs all stages of a run in its own state folder, as a worker does. */
 async function trainAndPackage(encoder: string, overrides: string[]): Promise<Packaged> {
   const library = environment['LIBTENSORFLOW'] ?? join(nautilHome(), 'tensorflow/2.21.0/libtensorflow_cc.so.2');
   const home = await mkdtemp(join(tmpdir(), 'nautil-both-ways-'));
@@ -46,7 +46,7 @@ async function trainAndPackage(encoder: string, overrides: string[]): Promise<Pa
   process.env = { ...environment, LIBTENSORFLOW: library, NAUTIL_HOME: home };
   const workflowId = `run-${homes.length}`;
   const runKey = `key-${homes.length}`;
-  // No server listens there: runs go on without one.
+  // Nothing listens on this port; runs continue without a server.
   const activities = createActivities({
     trackingUri: 'http://127.0.0.1:9',
     signalProgress: () => Promise.resolve(),
@@ -59,7 +59,7 @@ async function trainAndPackage(encoder: string, overrides: string[]): Promise<Pa
       activities[name] as (of: Parameters<RunActivities[Name]>[0]) => ReturnType<RunActivities[Name]>,
       input,
     ) as ReturnType<RunActivities[Name]>;
-  // Each run has its inputs in a place of its own: where they lie must not show in what it makes.
+  // Each run has its inputs in its own folder, because the archive must not depend on their paths.
   const data = join(home, 'train.tsv');
   await copyFile(goldenPath('nemo/traj_train.tsv'), data);
   await cp(goldenPath(encoder), join(home, encoder), { recursive: true });
@@ -106,7 +106,7 @@ function keysOf(tree: JsonValue, prefix = ''): string[] {
 
 const withoutHash = (member: string) => member.replace(/^[0-9a-f]{32}_/, '');
 
-/** What both sides must have alike; values differ, since the runs do. */
+/** The parts of an archive that must match NeMo's. Values are left out, because the runs differ. */
 async function layoutOf(archive: NemoArchive) {
   const { tensors } = archive;
   return {
@@ -127,10 +127,10 @@ async function layoutOf(archive: NemoArchive) {
   };
 }
 
-/** A vocabulary file's content: NeMo writes the JSON of RoBERTa anew, with other white space. */
+/** The content of a vocabulary file. JSON is parsed, because NeMo rewrites RoBERTa's with different white space. */
 const vocabularyIn = (text: string): unknown => (text.startsWith('{') ? JSON.parse(text) : text);
 
-/** Overrides that make a run of the same kind as the archive. */
+/** Overrides for a run with the same settings as the archive. */
 function overridesFor(config: JsonObject): string[] {
   const value = (section: string, key: string) => {
     const found = (config[section] as JsonObject)[key];
@@ -165,7 +165,7 @@ test.each(kinds)(
   120_000,
 );
 
-test('equal runs give equal bytes, without a path, an id or a time in them', async () => {
+test('equal runs write equal bytes, which contain no path, id or time', async () => {
   const runs = [
     await trainAndPackage(kinds[0]!.encoder, ['nautil.seed=7', 'model.dataset.max_seq_length=16']),
     await trainAndPackage(kinds[0]!.encoder, ['nautil.seed=7', 'model.dataset.max_seq_length=16']),

@@ -11,7 +11,7 @@ import { short, printLine } from './testing/drill.js';
 import { tinyRun, until } from './testing/local-stack.js';
 import { StagedRun } from './testing/staged-run.js';
 
-// Real trainer processes, killed with SIGKILL at random places of a run: all runs end with the bytes of one that never was.
+// Real trainer processes are killed with SIGKILL at random points of a run: each run ends with the bytes of an undisturbed one.
 
 const killsPerRun = 3;
 const runsPerConfiguration = 5;
@@ -26,16 +26,16 @@ afterAll(() => {
   rmSync(home, { recursive: true, force: true });
 });
 
-/** A live event, or a checkpoint. */
+/** A live event or a committed checkpoint. */
 type RunEvent = TrainEvent | { type: 'checkpoint'; step: number };
 
 interface Ended {
-  /** SHA-256 of everything that a run leaves, by what it is. */
+  /** SHA-256 of each output of a run. */
   digests: Record<string, string>;
   events: RunEvent[];
 }
 
-/** Runs all stages; training is killed at each of the points, in whatever order it comes by, and started again. */
+/** Runs all stages. Training is killed at each point, in the order in which it reaches them, and restarted. */
 async function run(name: string, overrides: string[], points: string[]): Promise<Ended> {
   await writeFile(faults, points.map((point) => `hold ${point}\n`).join(''));
   const staged = await StagedRun.open({ home, runKey: name, overrides, faults });
@@ -44,12 +44,12 @@ async function run(name: string, overrides: string[], points: string[]): Promise
     training: {
       onProgress: (event) => void events.push(event),
       onCommitted: ({ step }) => void events.push({ type: 'checkpoint', step }),
-      onStarted: (trainer) => void struck(trainer).then((isStruck) => isStruck && trainer.kill()),
+      onStarted: (trainer) => void isHeld(trainer).then((held) => held && trainer.kill()),
     },
     around: async (stage, work) => {
       if (stage !== 'train') return work();
       for (let left = points.length; left > 0; left -= 1) await expect(work()).rejects.toThrow(/SIGKILL/);
-      expect(await waiting()).toEqual([]);
+      expect(await pendingPoints()).toEqual([]);
       return work();
     },
   });
@@ -64,14 +64,14 @@ async function run(name: string, overrides: string[], points: string[]): Promise
   return { digests, events };
 }
 
-const waiting = async (): Promise<string[]> => (await readFile(faults, 'utf8')).split('\n').filter(Boolean);
+const pendingPoints = async (): Promise<string[]> => (await readFile(faults, 'utf8')).split('\n').filter(Boolean);
 
-/** Resolves with true when the trainer holds at a point, and with false when it is done without. */
-async function struck(trainer: RunningTask): Promise<boolean> {
-  const count = (await waiting()).length;
+/** Resolves with true once the trainer is held at a point, and with false if it ends without that. */
+async function isHeld(trainer: RunningTask): Promise<boolean> {
+  const count = (await pendingPoints()).length;
   let left = count;
   await until(async () => {
-    left = (await waiting()).length;
+    left = (await pendingPoints()).length;
     return left < count || trainer.isOver;
   });
   return left < count;
@@ -79,11 +79,11 @@ async function struck(trainer: RunningTask): Promise<boolean> {
 
 const sha256 = (content: string | Uint8Array): string => createHash('sha256').update(content).digest('hex');
 
-/** What is measured by the clock differs between any two runs. */
+/** Removes times and speeds, which differ between any two runs. */
 const timeless = (text: string): string =>
   text.replace(/"(timestampMs|examplesPerSecond|tokensPerSecond|secondsLeft)":[^,}]+/g, '"$1":0');
 
-/** Weights, the optimizer's state and progress of the newest checkpoint, without the events that wait to be logged. */
+/** Digest of the newest checkpoint: weights, optimizer state and progress, without the events that are not yet logged. */
 async function checkpointDigest(folder: string): Promise<string> {
   const newest = (await readdir(folder))
     .filter((name) => name.endsWith('.safetensors'))
@@ -98,7 +98,7 @@ async function checkpointDigest(folder: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Every place where a run can be held, in the order of the run. */
+/** Every point at which a run can be held, in order. */
 function pointsOf(events: RunEvent[]): string[] {
   const points: string[] = [];
   for (const event of events) {
@@ -125,9 +125,9 @@ function pick<T>(items: readonly T[], count: number, random: () => number): T[] 
 }
 
 test.each([
-  ['batches of like length', true],
-  ['batches as they come', false],
-])('a run that is killed anywhere ends with the same bytes, in %s', async (name, bucketed) => {
+  ['batches of similar length', true],
+  ['batches of mixed length', false],
+])('a run killed at random points ends with the same bytes, with %s', async (name, bucketed) => {
   const random = randomFrom(seed + Number(bucketed));
   const overrides = [
     ...tinyRun,

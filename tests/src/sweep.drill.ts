@@ -16,10 +16,10 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => stack?.stop());
 
-/** Trainings of some seconds, so that two workers share them. */
+/** Each training takes some seconds, so that both workers train. */
 const typed = ['-m', 'model.optim.lr=1e-3,3e-4,1e-4', 'trainer.max_epochs=10,15', '--objective=val/loss'];
 
-test('a sweep that is killed and resumed redoes no finished trial, and its runs are nested and ranked', async () => {
+test('a killed and resumed sweep repeats no finished trial, and its runs are nested and ranked', async () => {
   const { exitCode, stderr } = await nautil(stack, ['sweep', ...typed, ...tinyRun, '--workflow-id=rates', '--detach']);
   expect([exitCode, stderr]).toEqual([0, expect.stringContaining('sweep rates')]);
   const first = stack.client.workflow.getHandle('rates');
@@ -68,7 +68,7 @@ test('a sweep that is killed and resumed redoes no finished trial, and its runs 
   printLine(`sweep killed after trial ${finished.number} of 6, resumed by 2 workers: ${table.join(', ')}`);
 }, 480_000);
 
-/** Process ids of the workers that some trials were trained by. */
+/** The process ids of the workers that trained the trials. */
 async function trainersOf(trials: SweepResult['rows']): Promise<Set<number>> {
   const pids = new Set<number>();
   for (const { workflowId } of trials) {

@@ -9,7 +9,7 @@ import { nautilHome } from '@nautil/store';
 import { tinyRun, until } from './testing/local-stack.js';
 import { StagedRun } from './testing/staged-run.js';
 
-// Real trainer processes of a worker: which task is done by which.
+// Which tasks of a worker share a trainer process, with real processes.
 
 const home = mkdtempSync(join(tmpdir(), 'nautil-trainers-'));
 const faults = join(home, 'faults');
@@ -55,10 +55,10 @@ const isRunning = (pid: number): boolean => {
   }
 };
 
-test('a process that has done one run does the next, with the same bytes, unless TensorFlow must be set otherwise', async () => {
+test('a process is reused for the next run, with the same bytes, unless that run sets TensorFlow differently', async () => {
   const first = await run('first');
   expect(new Set(pids).size).toBe(1);
-  // Another text to answer: the evaluation is another one too.
+  // Another text to classify, so that the evaluation is not reused.
   expect(await run('second', ['model.infer_samples=[another text]'])).toBe(first);
   expect(pids).toEqual(Array(4).fill(pids[0]));
   await run('third', ['nautil.intra_op_threads=1']);
@@ -66,20 +66,20 @@ test('a process that has done one run does the next, with the same bytes, unless
   expect(pids[4]).not.toBe(pids[0]);
   expect(isRunning(pids[0]!)).toBe(false);
 
-  process.kill(pids[4]!, 'SIGSTOP'); // one that never answers again holds nobody up
+  process.kill(pids[4]!, 'SIGSTOP'); // a process that stops responding does not block the next run
   await run('fourth');
   expect(isRunning(pids[4]!)).toBe(false);
 }, 120_000);
 
-test('a process that was killed while it waited costs nothing, and one whose task failed is not used again', async () => {
-  await run('waiting');
-  const waiting = pids.at(-1)!;
-  process.kill(waiting, 'SIGKILL');
-  await until(() => !isRunning(waiting));
-  await sleep(100); // until its end is heard of
+test('a process that is killed while idle is replaced, and one whose task failed is not reused', async () => {
+  await run('idle');
+  const idle = pids.at(-1)!;
+  process.kill(idle, 'SIGKILL');
+  await until(() => !isRunning(idle));
+  await sleep(100); // until the pool has noticed its end
   await run('after', ['model.infer_samples=[a third text]']);
   const next = pids.at(-1)!;
-  expect(next).not.toBe(waiting);
+  expect(next).not.toBe(idle);
 
   await writeFile(faults, 'device-lost train step 1\n');
   await expect(run('failing')).rejects.toThrow(/device lost/);

@@ -15,7 +15,7 @@ import { metricHistory } from '@nautil/mlflow/testing/read-server';
 import { defaultPayloadConverter, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
 
-// Workers of two state folders and of both roles, with real servers and a real (tiny) BERT.
+// Workers with two state folders and both roles, with real servers and a real (tiny) BERT.
 
 let stack: LocalStack;
 const folders: string[] = [];
@@ -43,7 +43,7 @@ const resultOf = async (handle: WorkflowHandle) => (await handle.result()) as Te
 const stepOf = async (handle: WorkflowHandle): Promise<number> =>
   (await handle.query<Progress>(progressQuery)).training?.checkpointStep ?? 0;
 
-/** Each step's loss once and all of them: what a run that is lost or done twice would not have. */
+/** Expects the loss of each step exactly once and every evaluation, so that nothing is lost or repeated. */
 async function expectWholeInMlflow({ mlflowRunId }: TextClassificationResult): Promise<number> {
   const mlflow = new MlflowClient({ trackingUri: stack.mlflowUri });
   expect((await getRun(mlflow, mlflowRunId!))?.info.status).toBe('FINISHED');
@@ -54,8 +54,8 @@ async function expectWholeInMlflow({ mlflowRunId }: TextClassificationResult): P
   return steps.length;
 }
 
-/** Where training was, each time that the workflow heard of it. */
-async function stepsTold(handle: WorkflowHandle): Promise<number[]> {
+/** The step in each progress signal that the workflow received. */
+async function signalledSteps(handle: WorkflowHandle): Promise<number[]> {
   const { events } = await handle.fetchHistory();
   return events!.flatMap(({ workflowExecutionSignaledEventAttributes: signal }) =>
     signal?.signalName === trainingSignal
@@ -64,16 +64,16 @@ async function stepsTold(handle: WorkflowHandle): Promise<number[]> {
   );
 }
 
-/** What the same run gives on one worker that does everything. */
+/** The result of the same run on one worker with both roles. */
 let alone: TextClassificationResult;
-test('a worker of both roles does all of a run, without an artifact store', async () => {
+test('a worker with both roles completes a run without an artifact store', async () => {
   const worker = await stack.startWorker({ home: folder(), args: ['--task-queue', 'alone'] });
   alone = await resultOf(await start('alone', 'alone'));
   await expectWholeInMlflow(alone);
   await end(worker, 'SIGTERM');
 }, 120_000);
 
-test('runs of one state folder are trained by workers of another, one of which is killed, with the same bytes', async () => {
+test('workers with another state folder train the runs, one of them is killed, and the archives have the same bytes', async () => {
   const env = { NAUTIL_ARTIFACTS: folder() };
   const [preparing, training, third] = [folder(), folder(), folder()];
   await stack.startWorker({ env, home: preparing, args: ['--role', 'cpu'] });
@@ -88,7 +88,7 @@ test('runs of one state folder are trained by workers of another, one of which i
   const results = await Promise.all(handles.map(resultOf));
   for (const { nemo, reportFile, evaluations } of results) {
     expect(nemo.sha256).toBe(alone.nemo.sha256);
-    // What the run gives is where the run began.
+    // The results are in the state folder in which the run began.
     for (const file of [nemo, reportFile!, evaluations!]) {
       expect(file.path.startsWith(preparing)).toBe(true);
       expect((await stat(file.path)).size).toBe(file.sizeBytes);
@@ -97,8 +97,8 @@ test('runs of one state folder are trained by workers of another, one of which i
   }
   const rows = await Promise.all(results.map(expectWholeInMlflow));
   expect(new Set(rows).size).toBe(1);
-  // It went on from the checkpoint that the killed worker had passed on: begun anew, its steps would count from one again.
-  const steps = await stepsTold(first);
+  // Training resumed from the checkpoint that the killed worker had uploaded; a restart would count the steps from one again.
+  const steps = await signalledSteps(first);
   const back = Math.max(...steps.map((step, index) => Math.max(...steps.slice(0, index + 1)) - step));
   expect(steps.length).toBeGreaterThan(2);
   expect(back).toBeLessThan(20);
@@ -108,7 +108,7 @@ test('runs of one state folder are trained by workers of another, one of which i
   );
 }, 240_000);
 
-test('files pass through MLflow’s artifact store as well', async () => {
+test('files can also be transferred through MLflow’s artifact store', async () => {
   const env = { NAUTIL_ARTIFACTS: `${stack.mlflowUri}/api/2.0/mlflow-artifacts/artifacts/nautil` };
   const workers = [
     await stack.startWorker({ env, home: folder(), args: ['--role', 'cpu', '--task-queue', 'http'] }),
@@ -120,7 +120,7 @@ test('files pass through MLflow’s artifact store as well', async () => {
   for (const worker of workers) await end(worker, 'SIGTERM');
 }, 180_000);
 
-test('workers that share neither files nor an artifact store are told, with what to set', async () => {
+test('a run whose workers share neither files nor an artifact store fails, and the hint names the setting', async () => {
   await stack.startWorker({ home: folder(), args: ['--role', 'cpu', '--task-queue', 'apart'] });
   await stack.startWorker({ home: folder(), args: ['--role', 'gpu', '--task-queue', 'apart'] });
   const failure = await (await start('apart', 'apart')).result().catch((error: unknown) => error);
