@@ -54,7 +54,7 @@ export interface RunRequest {
   cwd?: string;
   workflowId: string;
 
-  /** Names the run among those of its workflow id; a resumed run keeps it. */
+  /** Identifies the run among those with the same workflow id; a resumed run keeps its key. */
   runKey: string;
 
   /** The task queue that the workflow was started on. */
@@ -62,19 +62,19 @@ export interface RunRequest {
   redo?: Redo | undefined;
   parentMlflowRunId?: string;
 
-  /** The run was begun before, and nothing but its folder says what it is. */
+  /** True: the run was started before, and is described only by its folder. */
   begunBefore?: boolean;
 }
 
-/** Stages from `from` on are made again, though their inputs did not change. */
+/** Runs the stages from `from` on again, although their inputs did not change. */
 export interface Redo {
   from: Stage;
 
-  /** Tells this repetition from others; the id of the execution that asked for it. */
+  /** Distinguishes this repetition from others: the id of the execution that requested it. */
   token: string;
 }
 
-/** What a run is, settled once. A resumed run reads it again from the run's folder. */
+/** The description of a run, resolved once. A resumed run reads it from the run's folder. */
 export interface ResolvedRun {
   workflowId: string;
   runKey: string;
@@ -82,43 +82,43 @@ export interface ResolvedRun {
   /** Folder of this run on the worker's disk: checkpoints, journal, resolved configuration. */
   folder: string;
 
-  /** Folder that NeMo's exp_manager would make: logs, TensorBoard's file, the best checkpoints. Nothing depends on it. */
+  /** The folder that NeMo's exp_manager would create: logs, TensorBoard's file, the best checkpoints. Nothing depends on it. */
   logDir: string;
 
-  /** The checkpoint in `logDir` that `exp_manager.resume_if_exists` found; training goes on from it. */
+  /** The checkpoint in `logDir` that `exp_manager.resume_if_exists` found; training continues from it. */
   resumeFrom?: string;
 
   /** The resolved configuration, as JSON. */
   config: FileRef;
 
-  /** Digest of everything in it that changes results. */
+  /** Digest of every value in the configuration that affects results. */
   configDigest: string;
 
   experiment: string;
 
-  /** MLflow's server, when the configuration names one; else the worker's. */
+  /** Address of the MLflow server if the configuration names one; otherwise the worker's is used. */
   trackingUri?: string;
   model: string;
   dataset: string;
 
-  /** For people: what was read differently from how it was written, and paths as they were resolved. */
+  /** Messages for users: values that were interpreted differently from how they were written, and resolved paths. */
   notes: string[];
 
-  /** The state folder that holds its files; see `homeId` in the store. Absent for a run that shares them with all workers. */
+  /** Id of the state folder with the run's files; see `homeId` in the store. Absent if all workers share the files. */
   home?: string;
 
-  /** Where the stages run. `gpuSharesFiles`: the GPU queue's workers see the same disk, and no file passes through the artifact store. */
+  /** Task queues of the stages. `gpuSharesFiles`: workers of the GPU queue see the same disk, so no artifact store is used. */
   queues: { cpu: string; gpu: string; gpuSharesFiles: boolean };
 
-  /** How soon a stage that stopped answering is given to another worker. */
+  /** Time without a heartbeat after which a stage is retried on another worker. */
   heartbeatTimeoutMs: number;
 
-  /** Stages that `from` asked for again, each with the token of the last time: part of the hash of its inputs from then on. */
+  /** Stages that `from` repeated, each with the token of its latest repetition, which is part of the hash of its inputs. */
   redone?: Partial<Record<Stage, string>>;
   parentMlflowRunId?: string | undefined;
 }
 
-/** The MLflow run; both are absent while the server is down. */
+/** The MLflow run. Both properties are absent while the server is down. */
 export interface Tracking {
   runId?: string | undefined;
   url?: string | undefined;
@@ -128,15 +128,15 @@ export interface RunOutcome {
   run: ResolvedRun;
   status: 'FINISHED' | 'FAILED' | 'KILLED';
 
-  /** Why it failed. */
+  /** Why the run failed. */
   message?: string;
   evaluated?: Evaluated;
   packaged?: Packaged;
 }
 
-/** Where the raw data and the encoder are, after the download. */
+/** Paths of the raw data and the encoder after the download. */
 export interface Source {
-  /** NeMo's TSV files where there are any, and the folder that a converter takes. */
+  /** NeMo's TSV files, if there are any, and the folder that a converter reads. */
   data: {
     folder?: string;
     train?: string | undefined;
@@ -154,7 +154,7 @@ export interface EncoderFiles {
   /** Folder in Hugging Face's layout, or a checkpoint file; absent for random initialisation. */
   path?: string;
 
-  /** `config.json` when it does not lie beside the weights (`config_file`, `config`). */
+  /** `config.json`, if it is not beside the weights (`config_file`, `config`). */
   configFile?: string;
 
   /** NeMo's `lm_checkpoint`. */
@@ -164,29 +164,29 @@ export interface EncoderFiles {
   tokenizerFolder?: string;
   vocabFile?: string;
 
-  /** The files that training reads under the paths above, for workers that don't see them; absent when all do. */
+  /** The files that training reads under these paths, for workers on other disks; absent if all workers share the files. */
   passed?: { under: 'path' | 'configFile' | 'lmCheckpoint'; file: FileRef }[];
 }
 
-/** NeMo's TSV files, checked. */
+/** NeMo's TSV files, validated. */
 export interface LabelledData {
   train: FileRef;
   validation?: FileRef | undefined;
   test?: FileRef | undefined;
 
-  /** One name a line, by label id. */
+  /** One name per line, in the order of the label ids. */
   labels?: FileRef | undefined;
   numClasses: number;
 
-  /** True when the configuration left `num_classes` open. */
+  /** True if the configuration leaves `num_classes` open. */
   numClassesCounted: boolean;
   examples: { train: number; validation?: number; test?: number };
 
-  /** Digest of all of the files together. */
+  /** Digest of all these files together. */
   digest: string;
 }
 
-/** Everything that training reads, in the content-addressed store: nothing outside can change it any more. */
+/** Everything that training reads. The data is in the content-addressed store, where no other program changes it. */
 export interface CachedInputs {
   data: LabelledData;
   encoder: EncoderFiles;
@@ -214,7 +214,7 @@ export interface TrainRequest {
   inputs: CachedInputs;
   tokens: TokenizedData;
 
-  /** End at the newest checkpoint in place of going on: what a stopEarly signal asks for. */
+  /** True after a stopEarly request: training ends at the newest checkpoint instead of continuing. */
   stopEarly: boolean;
 }
 
@@ -226,53 +226,53 @@ export interface TrainedModel {
   epoch: number;
   reason: StopReason;
 
-  /** JSON lines: the steps and evaluations that were logged, in order. */
+  /** The logged steps and evaluations in order, as JSON lines. */
   events: FileRef;
 }
 
 export interface Evaluated {
-  /** The weights that the report is on, and that are packaged. */
+  /** The weights that were evaluated and will be packaged. */
   weights: FileRef;
   picked: 'last' | 'best';
 
-  /** Absent, as the report is, when there is neither a test nor a validation set. */
+  /** Absent, like the report, if there is neither a test nor a validation set. */
   scores?: RunScores;
 
-  /** The same weights on the validation set, when `scores` are on the test set and training evaluated them. */
+  /** Scores of the same weights on the validation set, if `scores` are on the test set and training evaluated them. */
   validation?: RunScores;
 
-  /** JSON of a ClassificationReport. */
+  /** A ClassificationReport as JSON. */
   reportFile?: FileRef;
 
-  /** Pictures of the run, as SVG. */
+  /** Charts of the run, as SVG. */
   charts?: FileRef[];
 
-  /** JSON of SampleAnswer[]: what the model makes of `model.infer_samples`. */
+  /** SampleAnswer[] as JSON: the predictions for `model.infer_samples`. */
   answers?: FileRef;
 
-  /** JSON lines of EpochEvaluated: the evaluations during training and this one. */
+  /** The evaluations during training and the final one, as JSON lines of EpochEvaluated. */
   evaluations: FileRef;
 
-  /** The report itself, when it is small enough for a payload. */
+  /** The report itself, if it is small enough for a payload. */
   report?: ClassificationReport;
 }
 
-/** What a model says of one text. */
+/** A model's prediction for one text. */
 export interface SampleAnswer {
   text: string;
   labelId: number;
   label: string;
 
-  /** Probability of that label. */
+  /** The probability of that label. */
   score: number;
 }
 
 export interface Packaged {
-  /** At `model.nemo_path`. */
+  /** The archive at `model.nemo_path`. */
   nemo: FileRef;
 }
 
-/** What the train activity tells Temporal in heartbeats. A hint: the checkpoint on disk is the truth. */
+/** The heartbeat details of the train activity. They are only informative: training resumes from the checkpoint on disk. */
 export interface TrainHeartbeat extends TrainingProgress {
   /** Path of the newest checkpoint. */
   checkpoint?: string;

@@ -1,10 +1,10 @@
 import type { Tracking } from './activities.js';
 import type { TextClassificationResult } from './workflow.js';
 
-/** More trials than this don't fit into one payload with their results; draw from larger grids. */
+/** More trials with their results would not fit into one payload; larger grids must be sampled. */
 export const maxTrials = 500;
 
-/** What trials are compared by: a score of the packaged weights on the validation or the test set, under its MLflow key. */
+/** The scores by which trials can be compared: of the packaged weights on one set, named by their MLflow keys. */
 export const objectives = [
   'val/f1_macro',
   'val/f1_micro',
@@ -19,33 +19,33 @@ export const objectives = [
 ] as const;
 export type Objective = (typeof objectives)[number];
 
-/** Input of the `sweep` workflow, as typed after `--input`. */
+/** Input of the `sweep` workflow, as passed to `--input`. */
 export interface SweepInput {
   /** Name of a file in the configuration folder, without `.yaml`; default `text_classification_config`. */
   config?: string | undefined;
 
-  /** Hydra-style overrides. Those with several values (`a,b`, `choice()`, `range()`, `interval()`) are what varies. */
+  /** Hydra-style overrides. Those with several values (`a,b`, `choice()`, `range()`, `interval()`) vary. */
   overrides: string[];
 
-  /** Folder of the configuration, absolute on the worker's machine; default the checkout's `conf`, whose groups it always has. */
+  /** Configuration folder, an absolute path on the worker; default: the shipped `conf`, whose groups are always available. */
   configPath?: string;
 
-  /** Where relative paths start, absolute on the worker's machine; default the checkout. */
+  /** Base of relative paths, an absolute path on the worker; default: the worker's checkout or current folder. */
   cwd?: string;
 
-  /** Draw so many combinations at random; without it all are tried. */
+  /** Number of combinations to draw at random; default: all combinations are run. */
   random?: number | undefined;
 
   /** Seed of the draw; default 1. The same seed draws the same combinations, and a larger `random` only adds to them. */
   seed?: number | undefined;
 
-  /** Trials at a time; default 2, so that one is prepared while another trains. */
+  /** Number of concurrent trials; default 2, so that one is prepared while another trains. */
   limit?: number | undefined;
 
   /** Default `val/f1_macro`. */
   objective?: Objective | undefined;
 
-  /** Written by the workflow alone, when it goes on in a new execution because its history has become long. */
+  /** Set only by the workflow itself, when it continues as new because its history has become long. */
   continued?: ContinuedSweep;
 }
 
@@ -54,10 +54,10 @@ export interface SweepTrial {
   /** From 1, in the order of the plan. */
   number: number;
 
-  /** The same for the same combination under the same sweep, so that a sweep that is started again finds it. */
+  /** Depends only on the sweep and the combination, so that a restarted sweep finds its trials. */
   workflowId: string;
 
-  /** What distinguishes it from the others. */
+  /** The overrides that distinguish this trial from the others. */
   overrides: string[];
 }
 
@@ -67,10 +67,10 @@ export type TrialState = 'waiting' | 'running' | 'done' | 'reused' | 'failed' | 
 export interface TrialRow extends SweepTrial {
   state: TrialState;
 
-  /** Absent until the trial is done, and when its run has no such score. */
+  /** Absent until the trial is done, or if its run has no such score. */
   objective?: number | undefined;
 
-  /** Of the set that the run's report is on. */
+  /** Scores on the set of the run's report. */
   accuracy?: number;
   f1Macro?: number;
   loss?: number;
@@ -82,13 +82,13 @@ export interface TrialRow extends SweepTrial {
   failure?: { type: string; message: string };
 }
 
-/** Answer of the `progress` query of a sweep. */
+/** Result of a sweep's `progress` query. */
 export interface SweepProgress {
   input: SweepInput;
   objective: Objective;
   limit: number;
 
-  /** The best first; then what has no score yet. */
+  /** Best first, then the trials without a score. */
   rows: TrialRow[];
 
   /** Overrides that all trials share. */
@@ -102,34 +102,34 @@ export interface SweepProgress {
 export interface SweepResult {
   objective: Objective;
 
-  /** The best first; those that failed last. */
+  /** Best first, failed trials last. */
   rows: TrialRow[];
 
-  /** Absent when no trial has the objective. */
+  /** Absent if no trial has the objective. */
   best?: TrialRow;
   mlflowRunId?: string | undefined;
   mlflowUrl?: string | undefined;
 }
 
-/** What a sweep takes along into its next execution. No trial runs at that time. */
+/** The state that a sweep passes to its next execution. No trial is running at that time. */
 export interface ContinuedSweep {
   plan: Omit<SweepPlan, 'trials'>;
   rows: TrialRow[];
   tracking: Tracking;
 }
 
-/** What the `sweep` workflow asks of workers. */
+/** The activities that the `sweep` workflow calls. */
 export interface SweepActivities {
-  /** Reads what varies, lists or draws the combinations, and checks the configuration of each before anything runs. */
+  /** Parses the overrides, lists or draws the combinations, and checks the configuration of each before any trial starts. */
   planSweep: (request: SweepRequest) => Promise<SweepPlan>;
 
-  /** Creates or finds the MLflow run that those of the trials are nested in. Never fails because MLflow is down. */
+  /** Creates or finds the parent of the trials' MLflow runs. Never fails because MLflow is down. */
   startSweepTracking: (sweep: TrackedSweep) => Promise<Tracking>;
 
-  /** Closes it, with the table. Never fails because MLflow is down. */
+  /** Closes the parent run and logs the table. Never fails because MLflow is down. */
   finishSweepTracking: (outcome: SweepOutcome) => Promise<Tracking>;
 
-  /** How a trial that was started earlier ended. Fails while it runs, so that it is asked again. */
+  /** The outcome of a trial that was started earlier. Fails while the trial is running, so that Temporal retries it. */
   awaitTrial: (o: { workflowId: string }) => Promise<TrialEnd>;
 }
 
@@ -139,7 +139,7 @@ export interface SweepRequest extends Pick<
 > {
   objective: Objective;
 
-  /** Workflow id of the sweep: those of the trials begin with it. */
+  /** Workflow id of the sweep, the prefix of the trials' ids. */
   sweepId: string;
 }
 
@@ -152,7 +152,7 @@ export interface SweepPlan {
   /** Each combination once. */
   trials: SweepTrial[];
 
-  /** For people. */
+  /** Messages for users. */
   notes: string[];
 }
 
@@ -167,12 +167,12 @@ export interface TrackedSweep {
 export interface SweepOutcome extends TrackedSweep {
   status: 'FINISHED' | 'FAILED' | 'KILLED';
 
-  /** Why it failed. */
+  /** Why the sweep failed. */
   message?: string;
 
-  /** The best first. */
+  /** Best first. */
   rows: TrialRow[];
 }
 
-/** How a trial ended; what did not complete can be started again. */
+/** The outcome of a trial; one that did not complete can be started again. */
 export type TrialEnd = { completed: true; result: TextClassificationResult } | { completed: false };

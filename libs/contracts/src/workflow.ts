@@ -1,8 +1,8 @@
 import type { ClassificationReport } from './report.js';
 
-/** A file, by address and content. What activities pass to one another in place of data. */
+/** A file, identified by path and content. Activities pass references instead of data. */
 export interface FileRef {
-  /** Absolute path on the worker that made it. */
+  /** Absolute path on the worker that wrote the file. */
   path: string;
 
   /** Lower-case hex digest of the bytes. */
@@ -11,20 +11,20 @@ export interface FileRef {
   sizeBytes: number;
 }
 
-/** The stages of a run, in order. Each is one activity, found again by the hash of its inputs. */
+/** The stages of a run, in order. Each is one activity, whose result is reused for equal inputs. */
 export const stageNames = ['download', 'convert', 'cache', 'tokenize', 'train', 'evaluate', 'package'] as const;
 export type Stage = (typeof stageNames)[number];
 
-/** The task queue of everything but training; the Temporal CLI starts workflows on it. */
+/** The task queue of workflows and of all stages except training. */
 export const defaultTaskQueue = 'nautil';
 
-/** The task queue that GPU (or, on one machine, the same) workers take training from. */
+/** The task queue for training, polled by GPU workers, or on a single machine by its only worker. */
 export const gpuTaskQueue = (taskQueue: string): string => `${taskQueue}-gpu`;
 
-/** The task queue of the workers that share one state folder, and so one another's files. */
+/** The task queue of the workers that share one state folder, and so can read each other's files. */
 export const homeTaskQueue = (taskQueue: string, home: string): string => `${taskQueue}@${home}`;
 
-/** Search attributes that must be registered with the server before a workflow sets them: an unknown one hangs it. */
+/** Search attributes must be registered with the server before a workflow sets them; an unregistered one blocks it. */
 export const searchAttributes = {
   NautilExperiment: 'Keyword',
   NautilModel: 'Keyword',
@@ -33,18 +33,19 @@ export const searchAttributes = {
 } as const;
 
 /**
- * Names that clients call a running `textClassification` by: `temporal workflow query --type progress`. Pause, resume and
- * stopEarly are updates, which answer or refuse (`temporal workflow update execute --name pause`), and signals, which do not.
+ * Names of the messages to a running `textClassification`: `temporal workflow query --type progress`. Pause, resume and
+ * stopEarly exist as updates, which return a result or are rejected (`temporal workflow update execute --name pause`), and as
+ * signals, which return nothing.
  */
 export const progressQuery = 'progress';
 export const pauseRequest = 'pause';
 export const resumeRequest = 'resume';
 export const stopEarlyRequest = 'stopEarly';
 
-/** Sent by the train activity, about a hundred times in a run however long it is: each one costs four events of history. */
+/** Sent by the train activity, about a hundred times in a run of any length, because each signal costs four history events. */
 export const trainingSignal = 'training';
 
-/** Input of the `textClassification` workflow, as typed after `--input`. */
+/** Input of the `textClassification` workflow, as passed to `--input`. */
 export interface TextClassificationInput {
   /** Name of a file in the configuration folder, without `.yaml`; default `text_classification_config`. */
   config?: string;
@@ -52,43 +53,43 @@ export interface TextClassificationInput {
   /** Hydra-style overrides, in order. */
   overrides?: string[];
 
-  /** Folder of the configuration, absolute on the worker's machine; default the checkout's `conf`, whose groups it always has. */
+  /** Configuration folder, an absolute path on the worker; default: the shipped `conf`, whose groups are always available. */
   configPath?: string;
 
-  /** Where relative paths start, absolute on the worker's machine; default the checkout. */
+  /** Base of relative paths, an absolute path on the worker; default: the worker's checkout or current folder. */
   cwd?: string;
 
   /**
-   * The key of an earlier run under this workflow id, to go on with: its resolved configuration, its folder with the
+   * The key of an earlier run with this workflow id, to resume it with its resolved configuration, its folder with the
    * checkpoints, and its MLflow run. The key is the id of that run's first execution.
    */
   runKey?: string;
 
   /**
-   * With `runKey`: the task queue of the workers that have the run's folder, where that is not the queue that the workflow was
-   * started on. `Progress.home` says it.
+   * With `runKey`: the task queue of the workers that have the run's folder, if it differs from the queue on which the workflow
+   * was started. `Progress.home` contains it.
    */
   home?: string | undefined;
 
-  /** With `runKey`: this stage and those after it are run again, those before are reused. */
+  /** With `runKey`: runs this stage and the later ones again; the earlier ones are reused. */
   from?: Stage | undefined;
 
   /** MLflow run of the sweep that this run belongs to. */
   parentMlflowRunId?: string;
 
-  /** Written by the workflow alone, when it goes on in a new execution because its history has become long. */
+  /** Set only by the workflow itself, when it continues as new because its history has become long. */
   continued?: ContinuedRun | undefined;
 }
 
-/** What a run takes along into its next execution; everything else is found again by the hash of its inputs. */
+/** The state that a run passes to its next execution; finished stages are found by the hashes of their inputs. */
 export interface ContinuedRun {
   stopEarly: boolean;
 
-  /** Tells the repetition that `from` asked for from others. */
+  /** Distinguishes the repetition that `from` requested from others. */
   redoToken?: string | undefined;
 }
 
-/** Answer of the updates `pause`, `resume` and `stopEarly`: what comes of them, in a sentence. */
+/** Result of the updates `pause`, `resume` and `stopEarly`, with a message that describes the effect. */
 export interface ControlAnswer {
   paused: boolean;
   message: string;
@@ -99,30 +100,30 @@ export interface TextClassificationResult {
   nemo: FileRef;
 
   /**
-   * Report on the packaged file over the test set, or the validation set when there is no test set. Left to
-   * `reportFile` when it has too many classes for a payload.
+   * Report of the packaged model on the test set, or on the validation set if there is no test set. Only in `reportFile` if it
+   * has too many classes for a payload.
    */
   report?: ClassificationReport | undefined;
 
   /** The same report as JSON. */
   reportFile?: FileRef | undefined;
 
-  /** JSON lines: every evaluation of the run, as `EpochEvaluated`. */
+  /** Every evaluation of the run, as JSON lines of `EpochEvaluated`. */
   evaluations?: FileRef;
 
   scores?: RunScores | undefined;
 
-  /** The same weights on the validation set, when `scores` are on the test set and training evaluated them. */
+  /** Scores of the same weights on the validation set, if `scores` are on the test set and training evaluated them. */
   validation?: RunScores | undefined;
 
-  /** What the weights were picked by; `last` unless save_best_model. */
+  /** Which weights were packaged; `last` unless save_best_model is set. */
   weights: 'last' | 'best';
 
   mlflowRunId?: string | undefined;
   mlflowUrl?: string | undefined;
 }
 
-/** The few numbers that runs are compared by; fractions. */
+/** The scores by which runs are compared, as fractions. */
 export interface RunScores {
   split: 'val' | 'test';
   examples: number;
@@ -135,7 +136,7 @@ export interface RunScores {
 
 export type StageState = 'waiting' | 'running' | 'paused' | 'done' | 'reused' | 'failed';
 
-/** Where training is. */
+/** Progress of a training. */
 export interface TrainingProgress {
   step: number;
   totalSteps: number;
@@ -147,26 +148,26 @@ export interface TrainingProgress {
   /** The newest evaluation of the validation set. */
   validation?: { epoch: number; loss: number; accuracy: number; f1Macro: number };
 
-  /** Step of the newest checkpoint: what a killed run goes on from. */
+  /** Step of the newest checkpoint, from which a killed run resumes. */
   checkpointStep?: number;
 
-  /** What training said that a reader should know, such as a batch that did not fit into memory; shown among the notes. */
+  /** Warnings of the training, such as a batch that did not fit into memory; shown among the notes. */
   warnings?: string[];
 }
 
-/** Answer of the `progress` query. */
+/** Result of the `progress` query. */
 export interface Progress {
   stages: { stage: Stage; state: StageState; detail?: string }[];
 
-  /** Where training is; present while it runs and after. */
+  /** Progress of the training; present once training has started. */
   training?: TrainingProgress | undefined;
 
-  /** What the configuration said that a reader should know: old spellings, counted classes, resolved paths. */
+  /** Notes on the configuration: old spellings, counted classes, resolved paths. */
   notes: string[];
 
   runKey: string;
 
-  /** The task queue of the workers that have the run's folder; a run that goes on must go on there. */
+  /** The task queue of the workers that have the run's folder, on which the run must be resumed. */
   home?: string | undefined;
 
   /** Set between `pause` and `resume`. */
