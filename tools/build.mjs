@@ -18,15 +18,15 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 // The npm registry has an unrelated package named `nautil`, so the package has another name than its command.
 const packageName = 'nautil-ft';
 
-// Has an install script that downloads a native addon, which Nautil does not use.
+// These are bundled although they are npm packages: the install script of one downloads a native addon that Nautil does not use.
 const bundled = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs'];
 const external = Object.keys(manifest.dependencies).filter((name) => !bundled.includes(name));
 
 rmSync(out, { recursive: true, force: true });
 mkdirSync(join(out, 'lib'), { recursive: true });
 
-// Files that the code starts or loads by URL are entries of their own. Shared chunks lie beside them in lib, so that relative
-// URLs mean the same in a chunk as in its source.
+// Files that the code starts or loads by URL are entry points of their own. Shared chunks are beside them in lib, so that a
+// relative URL in a chunk resolves as it does in its source.
 const common = {
   absWorkingDir: root,
   bundle: true,

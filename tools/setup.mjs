@@ -4,18 +4,18 @@ import { Interrupted, SetupError } from '../libs/setup/src/setup-error.mjs';
 
 const help = `Usage: npm run setup -- [options]      (or: node tools/setup.mjs [options])
 
-Makes a fresh clone ready, step by step: npm packages (npm ci, no install scripts), a Python virtual
+Prepares a fresh clone, step by step: npm packages (npm ci, no install scripts), a Python virtual
 environment with MLflow and the Temporal servers, the TensorFlow library, and the default weights.
-A step that is done is skipped; an interrupted set-up can be run again. npm start and npm test call it.
+Completed steps are skipped; an interrupted set-up can be repeated. npm start and npm test run it first.
 
 Works on Linux x86-64 (glibc), with Node.js 20.19 to 22 and Python 3.10 or newer.
-Downloads come from the registries that your own npm and pip are set to. Everything but node_modules
+Downloads come from the registries that your own npm and pip use. Everything but node_modules
 goes to .nautil in the checkout, or to the folder in NAUTIL_HOME.
 
 Options:
-  --python PATH  the Python to build the environment from (default: NAUTIL_PYTHON, else the first good one on the PATH)
-  --gpu          the TensorFlow library with CUDA, and NVIDIA's libraries, for NVIDIA GPUs (about 9 GB on disk)
-  --help         this text
+  --python PATH  the Python for the environment (default: NAUTIL_PYTHON, else the first suitable one on the PATH)
+  --gpu          install the TensorFlow library with CUDA, and NVIDIA's libraries (about 9 GB on disk)
+  --help         show this help
 
 Examples:
   npm run setup

@@ -8,13 +8,13 @@ import { Interrupted, SetupError } from '../libs/setup/src/setup-error.mjs';
 
 const help = `Usage: npm start -- [options] [overrides...]      (or: node tools/start.mjs …)
 
-Sets the checkout up where that is needed, starts Temporal, MLflow and a worker on 127.0.0.1, and fine-tunes
+Sets the checkout up if necessary, starts Temporal, MLflow and a worker on 127.0.0.1, and fine-tunes
 all-MiniLM-L6-v2 on SST-2 (configuration conf/sst2.yaml) as one durable workflow. Ends with the scores, the path of
 the .nemo, and the run's addresses. On a terminal the servers stay up until Ctrl-C; otherwise they are stopped.
 
 Options:
-  --python PATH      the Python that the set-up builds on
-  --help             this text
+  --python PATH      the Python for the set-up's virtual environment
+  --help             show this help
 
 Environment: NAUTIL_TEMPORAL_PORT (7233), NAUTIL_TEMPORAL_UI_PORT (8233), NAUTIL_MLFLOW_PORT (5000), NAUTIL_HOME (.nautil)
 

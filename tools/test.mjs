@@ -8,14 +8,14 @@ import { root, runNx } from './test/run-nx.mjs';
 
 const help = `Usage: npm test            (or: node tools/test.mjs)
 
-Sets the checkout up where that is needed, then checks the lint, the types and the format, and runs every project's
-tests: unit tests, tests against recorded truth, and integration tests with real servers on free ports.
+Sets the checkout up if necessary, then checks the lint, the types and the format, and runs every project's
+tests: unit tests, tests against reference data, and integration tests with real servers on free ports.
 The last line is "N passed, N failed"; the exit code is 0 when nothing failed.
 
 Environment:
   GOLDEN               the golden set: a folder of reference data, relative to the workspace root
                        (default: ../shared/golden where it exists, otherwise tests/golden)
-  TEST_LIMIT_MINUTES   ends the projects' tests that still run after so long, and counts them as failed (default 24)
+  TEST_LIMIT_MINUTES   time limit of all tests together; projects still running then count as failed (default 24)
 
 One project:  npx nx run store:test
 The drills:   npx nx run tests:drills
@@ -57,7 +57,7 @@ async function test() {
   }
 
   rmSync(results, { recursive: true, force: true });
-  // A test that never ends would take every other project's count with it.
+  // Without a limit, one hanging test would keep the counts of all other projects from being reported.
   const timeout = AbortSignal.timeout(limit * 60_000);
   const run = await runNx(['run-many', '--target=test', '--parallel=2', '--output-style=static', '--nxBail=false'], {
     signal: AbortSignal.any([signal, timeout]),
@@ -88,7 +88,7 @@ async function test() {
   return failed.length === 0 ? 0 : 1;
 }
 
-/** What the user set for their own work must not decide what is tested: the tests start their own servers. */
+/** Removes the user's own settings, which must not affect the tests: they start their own servers. */
 function testEnvironment() {
   const env = {
     ...process.env,
@@ -110,7 +110,7 @@ function goldenSet() {
   } catch (error) {
     throw new SetupError(error.message, {
       exitCode: 2,
-      hint: 'Set GOLDEN to a folder of reference data, or leave it out.',
+      hint: 'Set GOLDEN to a folder of reference data, or unset it.',
     });
   }
 }
@@ -119,9 +119,9 @@ function limitMinutes() {
   const given = process.env.TEST_LIMIT_MINUTES ?? String(defaultLimitMinutes);
   const minutes = Number(given);
   if (given.trim() !== '' && minutes > 0 && minutes < 10_000) return minutes;
-  throw new SetupError(`TEST_LIMIT_MINUTES is "${given}", which is no number of minutes above 0.`, {
+  throw new SetupError(`TEST_LIMIT_MINUTES is "${given}", which is not a number of minutes above 0.`, {
     exitCode: 2,
-    hint: `Leave it out for ${defaultLimitMinutes}, or set it to how long the tests may run.`,
+    hint: `Unset it for the default of ${defaultLimitMinutes}, or set it to the time that the tests may take.`,
   });
 }
 

@@ -13,7 +13,7 @@ export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..')
  */
 export async function setUp({ signal, log = (line) => console.error(`[setup] ${line}`), python, gpu = false }) {
   const home = process.env.NAUTIL_HOME ? resolve(process.env.NAUTIL_HOME) : join(root, '.nautil');
-  // Checkouts may share a state folder, and one checkout may be set up with several: each has a lock of its own.
+  // Checkouts may share a state folder, and one checkout may use several state folders, so each of both has its own lock.
   await onlyOne(root, { signal, log }, () =>
     installPrograms({ home, signal, log, python, gpu, before: [npmPackages({ root })] }),
   );

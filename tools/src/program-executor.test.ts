@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type Ended, root, runProgram } from './testing/run-program.js';
 
-// `nx run trainer:train -- …` goes through the executor `@nautil/tools:program`, here with a program that prints what it got.
+// `nx run trainer:train -- …` goes through the executor `@nautil/tools:program`, here with a program that prints its arguments.
 
 let folder: string;
 beforeAll(async () => (folder = await realpath(await mkdtemp(join(tmpdir(), 'nautil-executor-')))));
@@ -42,7 +42,7 @@ test('arguments arrive as they were typed, whatever they contain, in the folder 
   expect(exitCode).toBe(0);
 });
 
-test('a program that fails fails the target, and its own exit code is said', async () => {
+test('a program that fails makes the target fail, and its exit code is printed', async () => {
   const { stderr, stdout, exitCode } = await nx([], { PRINT_ARGUMENTS_EXIT_CODE: '3' });
   expect(exitCode).toBe(1);
   expect(`${stdout}${stderr}`).toMatch(/print-arguments\.ts ended with exit code 3/);

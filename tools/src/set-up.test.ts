@@ -11,7 +11,7 @@ afterAll(() => state.remove());
 const setUp = (args: string[], env: Record<string, string> = {}): Promise<Ended> =>
   runProgram(process.execPath, [join(root, 'tools/setup.mjs'), ...args], { env: { NAUTIL_HOME: state.path, ...env } });
 
-test('steps that are done are skipped, and said', async () => {
+test('completed steps are skipped and reported', async () => {
   const { exitCode, stderr } = await setUp([]);
   expect(stderr).toMatch(/npm packages: ready \(\d+ packages\)/);
   expect(stderr).toMatch(/Python environment: ready \(Python 3\.\d+/);
@@ -20,11 +20,11 @@ test('steps that are done are skipped, and said', async () => {
   expect(exitCode).toBe(0);
 });
 
-test('no Python: what was tried, what to install, exit code 4, no stack', async () => {
+test('without a Python, the attempts and a hint are printed, without a stack, with exit code 4', async () => {
   const empty = join(state.path, 'another');
   const { exitCode, stderr } = await setUp(['--python', '/nowhere/python3'], { NAUTIL_HOME: empty });
   expect(stderr).toMatch(
-    /setup: no Python that can be used:\n {2}\/nowhere\/python3 not found\n {2}install Python 3\.10/,
+    /setup: no suitable Python was found:\n {2}\/nowhere\/python3 not found\n {2}install Python 3\.10/,
   );
   expect(stderr).not.toMatch(/\n\s+at /);
   expect(exitCode).toBe(4);
@@ -39,7 +39,7 @@ test('a Python that is too old is refused with its version', async () => {
   expect(exitCode).toBe(4);
 });
 
-test('a registry that can not be reached is named as the cause, and nothing half-made counts as made', async () => {
+test('an unreachable registry is named as the cause, and an incomplete step does not count as complete', async () => {
   const home = join(state.path, 'offline');
   await mkdir(home, { recursive: true });
   const env = {
@@ -53,13 +53,13 @@ test('a registry that can not be reached is named as the cause, and nothing half
   };
   for (let times = 0; times < 2; times++) {
     const { exitCode, stderr } = await setUp([], env);
-    expect(stderr).toMatch(/failed: the registry (cannot be reached|gave no version of that package)/);
+    expect(stderr).toMatch(/failed: the registry (cannot be reached|offers no version of that package)/);
     expect(stderr).not.toMatch(/Python environment: ready/);
     expect(exitCode).toBe(4);
   }
 });
 
-test('an unknown option is answered with where the options are, exit code 2', async () => {
+test('an unknown option is reported with the command that lists the options, and exit code 2', async () => {
   const { exitCode, stderr } = await setUp(['--phyton', 'x']);
   expect(stderr).toMatch(/setup: Unknown option '--phyton'[^]*--help` lists the options/);
   expect(exitCode).toBe(2);

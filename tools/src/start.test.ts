@@ -6,7 +6,7 @@ import { freePort } from '@nautil/store/process';
 import { type Ended, root, runProgram } from './testing/run-program.js';
 import { StateFolder } from './testing/state-folder.js';
 
-// The README's first command, as a program that reads its output runs it: the same job, cut down to a few steps.
+// The README's first command, without a terminal and limited to a few steps.
 
 let state: StateFolder;
 let ports: number[];
@@ -17,7 +17,7 @@ const few = [
   'trainer.limit_test_batches=2',
   'model.train_ds.num_samples=128',
 ];
-/** Nothing of the test's goes into the checkout. */
+/** Keeps the output of the test out of the checkout. */
 const intoState = (): string[] => [
   `model.nemo_path=${join(state.path, 'sst2.nemo')}`,
   `exp_manager.exp_dir=${join(state.path, 'nemo_experiments')}`,
@@ -45,14 +45,14 @@ const answers = (port: number): Promise<boolean> =>
     socket.once('connect', () => socket.destroy());
   });
 
-test('it ends with exit code 0 and the path of an archive that is there', async () => {
+test('it ends with exit code 0 and the path of an archive that exists', async () => {
   expect({ ...start, stdout: undefined }).toMatchObject({ exitCode: 0 });
   const paths = start.stdout.match(/\S+\.nemo\b/g) ?? [];
   expect(paths.at(-1)).toBe(join(state.path, 'sst2.nemo'));
   await access(paths.at(-1)!);
 });
 
-test('it says where the run is in both UIs, and its scores by class', () => {
+test('it prints the addresses of the run in both UIs, and its scores by class', () => {
   expect(start.stdout).toContain(`http://127.0.0.1:${ports[1]}/namespaces/default/workflows/`);
   expect(start.stdout).toMatch(new RegExp(`http://127\\.0\\.0\\.1:${ports[2]}/#/experiments/\\d+/runs/[0-9a-f]{32}`));
   expect(start.stdout).toMatch(/class +epoch +step +precision % +recall % +F1 %/);
@@ -66,7 +66,7 @@ test('without a terminal it prints lines, stops the servers, and leaves no proce
   for (const port of ports) expect(await answers(port)).toBe(false);
 });
 
-test('what it left classifies, as the README says, with the servers down', async () => {
+test('its archive classifies texts without servers, as the README shows', async () => {
   const nautil = join(root, 'apps/cli/bin/nautil.mjs');
   const { exitCode, stdout } = await runProgram(
     process.execPath,
@@ -77,7 +77,7 @@ test('what it left classifies, as the README says, with the servers down', async
   expect(stdout).toMatch(/^a gorgeous, witty, seductive movie\t[01]\n$/);
 });
 
-test('a port in use is named, with what to do, before anything is trained', async () => {
+test('a port in use is reported with a hint before anything is trained', async () => {
   const holder = net.createServer((socket) => socket.resume()).listen(ports[0], '127.0.0.1');
   await new Promise((resolve) => holder.once('listening', resolve));
   try {
@@ -93,7 +93,7 @@ test('a port in use is named, with what to do, before anything is trained', asyn
   }
 }, 60_000);
 
-test('it is what `npm start` calls', async () => {
+test('`npm start` runs it', async () => {
   const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>;
   };

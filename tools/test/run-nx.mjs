@@ -5,12 +5,12 @@ import { join, resolve } from 'node:path';
 
 export const root = resolve(import.meta.dirname, '../..');
 
-// Nx starts tasks, and tests start servers, in process groups of their own; what they all share is their environment.
+// Nx starts tasks, and tests start servers, in process groups of their own. All of them inherit a mark in their environment.
 const mark = 'NAUTIL_TEST_RUN';
 
 /**
- * Runs Nx to its end, or to the signal, and then ends every process that came of it: a test that was cut off leaves nothing
- * behind. Resolves to the exit code and, with `capture`, to what Nx printed.
+ * Runs Nx until it ends or the signal aborts, and then ends every process that it started, so that an interrupted test leaves
+ * nothing behind. Resolves to the exit code and, with `capture`, to the output of Nx.
  */
 export function runNx(args, { signal, env = process.env, capture = false }) {
   const run = randomUUID();
@@ -33,7 +33,7 @@ export function runNx(args, { signal, env = process.env, capture = false }) {
   });
 }
 
-/** Ends every process with the mark of a run, again and again until none is left: one may start another meanwhile. */
+/** Ends every process with the mark of a run. Repeats until none is left, because one may start another in the meantime. */
 function endMarked(run) {
   for (let rounds = 0; rounds < 100; rounds += 1) {
     const marked = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && isMarked(pid, run));

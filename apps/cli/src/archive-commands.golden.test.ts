@@ -11,7 +11,7 @@ const archives = readdirSync(goldenPath('nemo')).filter((name) => name.endsWith(
 const folder = mkdtempSync(join(tmpdir(), 'nautil-cli-archives-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Whether NeMo kept the weights of a weighted loss in the archive. */
+/** Whether the archive contains the class weights of a weighted loss. */
 const hasClassWeights = (name: string) =>
   readFileSync(goldenPath('nemo', `${name}.expected.json`), 'utf8').includes('"loss.weight"');
 
@@ -21,7 +21,7 @@ interface Run {
   stderr: string;
 }
 
-/** The program itself, as people start it. */
+/** Runs the program itself, as a user would. */
 function nautil(...args: string[]): Promise<Run> {
   const program = join(packageRoot(), 'apps/cli/bin/nautil.mjs');
   return new Promise((done) =>
@@ -31,17 +31,14 @@ function nautil(...args: string[]): Promise<Run> {
   );
 }
 
-test.each(archives)(
-  'nautil verify finds %s, which NeMo wrote, sound by the architecture that computes it',
-  async (name) => {
-    const { exitCode, stdout } = await nautil('verify', goldenPath('nemo', name), '--json');
-    const verified = JSON.parse(stdout) as NemoVerification;
-    expect(verified.checks.flatMap(({ problems }) => problems)).toEqual([]);
-    expect({ sound: verified.sound, exitCode }).toEqual({ sound: true, exitCode: 0 });
-  },
-);
+test.each(archives)('nautil verify finds no problem in %s, which NeMo wrote', async (name) => {
+  const { exitCode, stdout } = await nautil('verify', goldenPath('nemo', name), '--json');
+  const verified = JSON.parse(stdout) as NemoVerification;
+  expect(verified.checks.flatMap(({ problems }) => problems)).toEqual([]);
+  expect({ sound: verified.sound, exitCode }).toEqual({ sound: true, exitCode: 0 });
+});
 
-test('nautil verify ends with 3 for an archive that was cut off, and says so', async () => {
+test('nautil verify reports a truncated archive, with exit code 3', async () => {
   const cut = join(folder, 'cut.nemo');
   const whole = readFileSync(goldenPath('nemo', archives[0]!));
   writeFileSync(cut, whole.subarray(0, whole.length / 2));
@@ -62,18 +59,18 @@ test.each<[string, (path: string) => void, RegExp]>([
   ],
   ['a folder', (path) => mkdirSync(path), /is a folder/],
 ])(
-  'an archive that is %s: inspect and verify say so once, without a stack, and end with 3',
+  'inspect and verify report an archive that is %s once, without a stack, with exit code 3',
   async (kind, make, message) => {
     const path = join(folder, `${kind.replaceAll(' ', '-')}.nemo`);
     rmSync(path, { recursive: true, force: true });
     make(path);
     for (const command of ['inspect', 'verify']) {
       const { exitCode, stdout, stderr } = await nautil(command, path);
-      const said = `${stdout}${stderr}`;
-      expect(said).toMatch(message);
-      expect(said.match(new RegExp(message.source, 'g'))).toHaveLength(1);
-      expect(said).toContain(path);
-      expect(said).not.toMatch(/^ +at /m);
+      const output = `${stdout}${stderr}`;
+      expect(output).toMatch(message);
+      expect(output.match(new RegExp(message.source, 'g'))).toHaveLength(1);
+      expect(output).toContain(path);
+      expect(output).not.toMatch(/^ +at /m);
       expect(exitCode).toBe(3);
     }
   },
@@ -93,7 +90,7 @@ test('nautil inspect shows the configuration, the labels and the tensors of an a
   expect(described.labels).toHaveLength((described.config['dataset'] as { num_classes: number }).num_classes);
 });
 
-test('nautil inspect explains a TSV, and ends with 3 when it can not be trained on', async () => {
+test('nautil inspect describes a TSV; the exit code is 3 when no model can be trained on it', async () => {
   const { exitCode, stdout } = await nautil('inspect', goldenPath('nemo', 'edge.tsv'));
   expect(stdout).toMatch(/edge\.tsv: \d+ lines, \d+ examples/);
   expect(exitCode).toBe(stdout.includes('✗') ? 3 : 0);

@@ -110,7 +110,7 @@ async function checkTensorFlow(): Promise<Omit<Finding, 'name'>> {
 async function checkWeights(): Promise<Omit<Finding, 'name'>> {
   const folder = join(nautilHome(), 'models', 'all-MiniLM-L6-v2');
   const { size } = await stat(join(folder, 'model.safetensors')).catch(() => ({ size: 0 }));
-  if (size === 0) return { state: 'problem', detail: `${folder} holds no weights`, remedy: setUp };
+  if (size === 0) return { state: 'problem', detail: `${folder} contains no weights`, remedy: setUp };
   return { state: 'ok', detail: `all-MiniLM-L6-v2, ${formatBytes(size)}, in ${folder}` };
 }
 

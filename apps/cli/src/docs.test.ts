@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { expect, test } from '@jest/globals';
 import { packageRoot } from '@nautil/store';
 
-test('docs/config.md and docs/cli.md are what the code says; `node tools/docs.mjs` writes them', async () => {
+test('docs/config.md and docs/cli.md are up to date with the code; `node tools/docs.mjs` regenerates them', async () => {
   const check = promisify(execFile)(process.execPath, ['tools/docs.mjs', '--check'], { cwd: packageRoot() });
   await expect(check).resolves.toMatchObject({ stdout: 'the pages are up to date\n' });
 });

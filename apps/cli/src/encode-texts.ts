@@ -15,7 +15,7 @@ export interface EncodeTextsOptions extends InputTexts {
   /** Folder or model name; default: the model's own folder. */
   tokenizer?: string;
 
-  /** In tokens; default: the longest that the model takes. */
+  /** In tokens; default: the model's maximum. */
   maxLength?: number;
   batchSize: number;
 }
@@ -68,7 +68,7 @@ interface FoundTokenizer {
   notes: readonly string[];
 }
 
-/** The tokenizer that the user named; else the one that the archive was trained with, or that lies beside the model. */
+/** The tokenizer that the user named; otherwise that of the archive, or the one in the model's folder. */
 async function tokenizerFor(
   path: string,
   modelType: string,

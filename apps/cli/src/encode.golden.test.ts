@@ -23,12 +23,12 @@ interface Parity {
 
 const parity = readGoldenJson('hf_parity.json') as Parity;
 
-/** A text that a line can hold as it is. */
+/** Whether a text fits on one line unchanged. */
 const fitsLine = (text: string) => !/\n|\r$/.test(text);
 const sentences = parity.sentences.filter(fitsLine);
 const fitting = <Row>(rows: readonly Row[]) => rows.filter((_, i) => fitsLine(parity.sentences[i]!));
 
-/** The program itself, fed with texts. */
+/** Runs the program itself, with the texts on standard input. */
 function encode(
   texts: readonly string[],
   ...args: string[]
@@ -41,7 +41,7 @@ function encode(
       { maxBuffer: 1 << 26 },
       (error, stdout, stderr) => done({ exitCode: error ? Number(error.code) : 0, stdout, stderr }),
     );
-    // A command that refuses its options reads nothing.
+    // A command that rejects its options closes standard input without reading it.
     child.stdin?.on('error', () => undefined).end(texts.map((text) => `${text}\n`).join(''));
   });
 }
@@ -58,7 +58,7 @@ const largestDifference = (actual: readonly number[], expected: readonly number[
 };
 
 test.each(Object.entries(parity.models))(
-  'nautil encode gives transformers’ ids and vectors of every sentence, in order, for %s',
+  'nautil encode prints the same ids and vectors as transformers, in order, for %s',
   async (name, truth) => {
     const rows = fitting(truth.rows);
     const { exitCode, stdout } = await encode(
@@ -77,7 +77,7 @@ test.each(Object.entries(parity.models))(
   60_000,
 );
 
-test('nautil encode takes a file of weights, with the tokenizer that lies beside it', async () => {
+test('nautil encode accepts a file of weights, and uses the tokenizer beside it', async () => {
   const [name, truth] = Object.entries(parity.models)[0]!;
   const [row] = fitting(truth.rows);
   const path = goldenPath(name, 'pytorch_model.bin');
@@ -87,7 +87,7 @@ test('nautil encode takes a file of weights, with the tokenizer that lies beside
   expect(largestDifference(first!.first_token, row!.first_token)).toBeLessThan(1e-4);
 }, 60_000);
 
-test('nautil encode tokenises as a .nemo was trained', async () => {
+test('nautil encode tokenises with the settings of the .nemo', async () => {
   const archive = readdirSync(goldenPath('nemo')).find((name) => name.endsWith('.nemo'))!;
   const truth = readGoldenJson('nemo', `${archive}.expected.json`) as {
     rows: { text: string; input_ids: number[] }[];
@@ -100,7 +100,7 @@ test('nautil encode tokenises as a .nemo was trained', async () => {
   expect(linesOf(stdout).map(({ input_ids }) => input_ids)).toEqual(rows.map(({ input_ids }) => input_ids));
 }, 60_000);
 
-test('what can not be encoded ends with one message and no line', async () => {
+test('an unusable model or option ends with one message and no output', async () => {
   const broken = join(folder, 'model.safetensors');
   writeFileSync(broken, 'not weights');
   const cases: [string[], number, RegExp][] = [

@@ -29,7 +29,7 @@ export async function followRun(handle: WorkflowHandle, options: FollowOptions):
   });
 }
 
-/** The progress of training from its last heartbeat, which is only seconds old: the workflow learns of it less often. */
+/** The progress of training from its last heartbeat, which is only seconds old. The workflow is updated less often. */
 async function newestTraining(handle: WorkflowHandle, { training }: Progress): Promise<TrainingProgress | undefined> {
   // The poll of the workflow reports an unreachable server.
   const described = await handle.describe().catch(() => undefined);

@@ -48,7 +48,7 @@ const indented = (text: string) =>
 
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 
-/** The sizes of the encoder. Kinds of encoders differ in the names of the keys. */
+/** The sizes of the encoder. Different architectures use different keys for the same size. */
 function encoderLine({ encoder: { config } }: NemoDescription): string {
   if (!config) return 'unknown';
   const size = (...keys: string[]) =>

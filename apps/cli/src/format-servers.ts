@@ -13,6 +13,10 @@ function formatServer({ name, state, ours, address, uiUrl, pid, since }: ServerS
   const where = name === 'worker' ? address && `task queue ${address}` : address;
   const ui = uiUrl && uiUrl !== address ? `UI ${uiUrl}` : '';
   const whose =
-    state === 'stopped' ? '' : ours ? `process ${pid}, since ${since?.slice(0, 19).replace('T', ' ')} UTC` : 'not ours';
+    state === 'stopped'
+      ? ''
+      : ours
+        ? `process ${pid}, since ${since?.slice(0, 19).replace('T', ' ')} UTC`
+        : 'not started by Nautil';
   return [titles[name].padEnd(9), colour(state.padEnd(9)), ...[where, ui, whose].filter(Boolean)].join('  ');
 }

@@ -10,7 +10,7 @@ export const addConfigOptions = (command: Command): Command =>
     .option('--config-path <folder>', 'a folder of configurations (default: conf)')
     .option('--config-name <name>', 'a configuration in it (default: text_classification_config)');
 
-/** What `addConfigOptions` gives an action. */
+/** The values of these options, as an action receives them. */
 export interface ConfigFlags {
   configPath?: string;
   configName?: string;

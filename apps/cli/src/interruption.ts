@@ -12,7 +12,7 @@ export function listenForInterruption(): void {
   for (const name of signals) process.on(name, interrupt);
 }
 
-/** Leaves signals to somebody else: Temporal's runtime shuts its workers down by itself. */
+/** Stops handling signals, for `nautil worker`: Temporal's runtime handles them itself and shuts its workers down. */
 export function stopListeningForInterruption(): void {
   for (const name of signals) process.off(name, interrupt);
 }

@@ -8,7 +8,7 @@ import { buildProgram } from './program.js';
  * Runs the command line `nautil …` to its end.
  *
  * @param args what was typed after `nautil`
- * @returns the exit code: 0 success, 2 usage or config, 3 data, 4 environment, 5 training failed, 130 interrupted
+ * @returns the exit code: 0 success, 2 usage or configuration, 3 data, 4 environment, 5 training failed, 130 interrupted
  */
 export async function main(args: string[]): Promise<number> {
   listenForInterruption();
@@ -27,7 +27,7 @@ export async function main(args: string[]): Promise<number> {
   }
 }
 
-/** `nautil … | head` ends without an error when head has read enough. */
+/** Exits without an error when the reader of a pipe closes it, as `head` does in `nautil … | head`. */
 function exitQuietlyWithoutReader(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {

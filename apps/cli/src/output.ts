@@ -3,7 +3,7 @@ import { isCheckout } from '@nautil/store';
 
 // Every command writes through these functions: results to standard output, everything else to standard error.
 
-/** Writes a result, and waits while whoever reads standard output is slower than we are. */
+/** Writes a result. Waits until the reader of standard output has caught up, so that memory use stays flat. */
 export async function printResult(text: string): Promise<void> {
   if (!process.stdout.write(`${text}\n`)) await once(process.stdout, 'drain');
 }
@@ -17,7 +17,7 @@ export function printMessage(text: string): void {
 }
 
 /**
- * A text with the program's name as it is typed here. Help and hints are written for a checkout, where `npx nautil` runs the
+ * Replaces `npx nautil` with `nautil` outside a checkout. Help and hints are written for a checkout, where `npx nautil` runs the
  * checkout's own program. Anywhere else npx may fetch an unrelated package of that name from the registry.
  */
 export const asTyped = (text: string): string => (isCheckout() ? text : text.replaceAll('npx nautil', 'nautil'));

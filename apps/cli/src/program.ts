@@ -26,7 +26,7 @@ import { addVerify } from './commands/verify.js';
 import { addWorker } from './commands/worker.js';
 import { asTyped } from './output.js';
 
-/** Adds a command. Its file imports heavy libraries inside the action alone, so that `--help` stays fast. */
+/** Adds a command. Its file imports heavy libraries only inside the action, so that `--help` stays fast. */
 type AddCommand = (program: Command) => void;
 
 const commands: readonly (readonly [group: string, ...AddCommand[]])[] = [

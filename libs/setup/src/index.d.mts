@@ -1,8 +1,8 @@
-/** One thing to install. */
+/** One part of the set-up. */
 export interface SetupStep {
   name: string;
 
-  /** Disk space that it needs while it is made. */
+  /** Disk space that the installation needs, temporary files included. */
   neededBytes: number;
 
   /** What is installed, in a few words; undefined when it is missing or incomplete. */
@@ -34,7 +34,7 @@ export interface InstallOptions {
   before?: SetupStep[];
 }
 
-/** Installs the Python environment, the TensorFlow library and the default weights, as far as they are missing. */
+/** Installs the Python environment, the TensorFlow library and the default weights, skipping those that are already installed. */
 export function installPrograms(options: InstallOptions): Promise<void>;
 
 /** A failure that the user can act on. */

@@ -22,7 +22,7 @@ export function checkPlatform() {
   return `Node.js ${process.versions.node}, Linux x86-64`;
 }
 
-/** Fails before a download for which the disk has no room. */
+/** Checks the free disk space before anything is downloaded. */
 export function checkRoom(folder, neededBytes) {
   mkdirSync(folder, { recursive: true });
   const { bavail, bsize } = statfsSync(folder);

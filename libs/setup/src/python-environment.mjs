@@ -16,7 +16,7 @@ export function pythonEnvironment({ home, chosenPython }) {
     neededBytes: 1.6e9,
     done: () => {
       const stamp = readStamp(folder);
-      // Scripts in a virtual environment contain its path, and its base Python lies elsewhere: either may have moved since.
+      // Scripts in a virtual environment contain its path, and its base Python is elsewhere. Either may have been moved.
       if (stamp?.requirements !== digest || stamp.folder !== realpathSync(folder)) return undefined;
       if (chosenPython && tryPython(chosenPython).executable !== stamp.base) return undefined;
       if (spawnSync(join(folder, 'bin', 'python'), ['-c', 'pass']).status !== 0) return undefined;
@@ -77,7 +77,7 @@ function findPython(chosen) {
       `${name}${python.executable && python.executable !== name ? ` (${python.executable})` : ''} ${python.problem}`,
     );
   }
-  throw new SetupError(`no Python that can be used:\n  ${tried.join('\n  ')}`, {
+  throw new SetupError(`no suitable Python was found:\n  ${tried.join('\n  ')}`, {
     hint: 'install Python 3.10 or newer with its venv module, or name one with --python PATH or NAUTIL_PYTHON=PATH',
   });
 }

@@ -23,34 +23,34 @@ const causes = [
   {
     pattern: /\b(E401|E403|40[137] (Client )?(Error|Unauthorized|Forbidden|Proxy))|(HTTP error|status code) 40[137]/i,
     what: 'the registry refused access',
-    hint: 'log in to the registry that your npm or pip is set to (`npm config get registry`, `pip config list`), then repeat the set-up',
+    hint: 'log in to the registry that your npm or pip uses (`npm config get registry`, `pip config list`), then repeat the set-up',
   },
   {
     pattern:
       /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENETUNREACH|EHOSTUNREACH|ETIMEDOUT|ERR_SOCKET_TIMEOUT|NewConnectionError|Failed to establish a new connection|Temporary failure in name resolution|Name or service not known|Connection(Reset)?Error|Connection refused|ProxyError|Max retries exceeded|ReadTimeout|Network is unreachable/i,
     what: 'the registry cannot be reached',
-    hint: 'check the network, and the registry and proxy that your npm or pip is set to (`npm config get registry`, `pip config list`), then repeat the set-up',
+    hint: 'check the network, and the registry and proxy that your npm or pip uses (`npm config get registry`, `pip config list`), then repeat the set-up',
   },
   {
     pattern: /CERTIFICATE_VERIFY_FAILED|UNABLE_TO_VERIFY|SELF_SIGNED_CERT|SSLError/i,
     what: "the registry's certificate is not trusted on this machine",
-    hint: 'give your npm (`cafile`) or pip (`cert`) the certificate of your network, then repeat the set-up',
+    hint: 'configure the certificate of your network in npm (`cafile`) or pip (`cert`), then repeat the set-up',
   },
   {
     // pip prints this both for an index that it could not reach and for an empty one.
     pattern: /from versions: none/,
-    what: 'the registry gave no version of that package',
-    hint: 'check that the registry that your pip is set to can be reached and has it (`pip config list`), then repeat the set-up',
+    what: 'the registry offers no version of that package',
+    hint: 'check that the registry that your pip uses can be reached and has the package (`pip config list`), then repeat the set-up',
   },
   {
     pattern: /No matching distribution found|Could not find a version|E404|ETARGET|is not in this registry/i,
     what: 'the registry does not have a version that fits this machine',
-    hint: 'see the lines above for its name; another Python can be chosen with --python PATH',
+    hint: 'the lines above name it; --python PATH chooses another Python',
   },
   {
     pattern: /EUSAGE|can only install packages when your package\.json and package-lock\.json/i,
     what: 'package.json and package-lock.json do not agree',
-    hint: 'run `npm install` once and look at what it changed',
+    hint: 'run `npm install` once and review its changes',
   },
 ];
 

@@ -8,7 +8,7 @@ import { downloadWheel, unpackWheel } from './wheel-download.mjs';
 export const tensorflowVersion = '2.21.0';
 const libraries = String.raw`libtensorflow_(cc|framework)\.so\.2`;
 
-/** The two shared libraries of the tensorflow-cpu wheel, without its Python code. */
+/** Installs the two shared libraries of the tensorflow-cpu wheel, without its Python code. */
 export function tensorflowLibrary({ home }) {
   const folder = join(home, 'tensorflow', tensorflowVersion);
   const requirement = `tensorflow-cpu==${tensorflowVersion}`;
@@ -24,8 +24,8 @@ export function tensorflowLibrary({ home }) {
 }
 
 /**
- * The libraries of the wheel with CUDA, and NVIDIA's beside them: their run path contains `../nvidia/<part>/lib`, so `nvidia`
- * lies next to the folder of the version.
+ * Installs the libraries of the wheel with CUDA, and NVIDIA's libraries. The run path of the former contains `../nvidia/<part>/lib`,
+ * so the folder `nvidia` must be next to the folder of the version.
  */
 export function tensorflowGpuLibrary({ home }) {
   const folder = join(home, 'tensorflow', `${tensorflowVersion}-gpu`);

@@ -8,7 +8,7 @@ const platforms = ['manylinux_2_28_x86_64', 'manylinux_2_27_x86_64', 'manylinux_
 
 /**
  * Downloads one wheel, without its dependencies, from the registry that the user's pip uses. Only data files inside it are needed,
- * so when there is no wheel for this version of Python, one for another version will do.
+ * so if there is no wheel for this version of Python, a wheel for another version is used.
  *
  * @returns {Promise<string>} path of the wheel, in a new folder inside `work`
  */

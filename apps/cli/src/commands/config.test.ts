@@ -24,7 +24,7 @@ let folder: string;
 beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'nautil-config-'))));
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-test('show prints the resolved configuration, and notes apart from it', async () => {
+test('show prints the resolved configuration, and notes to standard error', async () => {
   const { code, stdout, stderr } = await nautil(['show', '--config-name', 'sst2', 'trainer.gpus=0']);
   expect(code).toBe(0);
   expect(stdout).toMatch(/^trainer:\n/);
@@ -32,7 +32,7 @@ test('show prints the resolved configuration, and notes apart from it', async ()
   expect(stderr).toBe('note: override 1: trainer.gpus=0 is read as trainer.accelerator=cpu\n');
 });
 
-test('show --json is the tree; --origins says where each value was written', async () => {
+test('show --json prints the tree; --origins shows where each value was written', async () => {
   const [tree, origins] = await Promise.all([
     nautil(['show', '--json', 'trainer.max_epochs=3']),
     nautil(['show', '--origins', '--config-name', 'sst2', 'trainer.max_epochs=3']),
@@ -42,7 +42,7 @@ test('show --json is the tree; --origins says where each value was written', asy
   expect(origins.stdout).toMatch(/^trainer\.accelerator="cpu" +conf\/trainer\/cpu\.yaml:\d+$/m);
 });
 
-test('show answers a mistake with 2, its line, the nearest key, and no stack', async () => {
+test('show reports a mistake with its line and the nearest key, without a stack, with exit code 2', async () => {
   await writeFile(join(folder, 'mine.yaml'), 'trainer:\n  max_epoch: 3\n');
   expect(await nautil(['show', '--config-path', folder, '--config-name', 'mine'], folder)).toEqual({
     code: 2,
@@ -54,7 +54,7 @@ test('show answers a mistake with 2, its line, the nearest key, and no stack', a
   });
 });
 
-test('explain tells what a key does, what it may be, and what it is now', async () => {
+test('explain shows what a key does, its values, and its current value', async () => {
   const { stdout } = await nautil(['explain', 'trainer.val_check_interval', 'trainer.val_check_interval=0.25']);
   expect(stdout).toBe(`trainer.val_check_interval
   When to validate: a fraction of an epoch when written with a dot (0.25 is four times an epoch, 1.0 at its end), a number of batches when written without.

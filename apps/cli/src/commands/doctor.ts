@@ -9,7 +9,7 @@ export function addDoctor(program: Command): void {
     .summary('check everything that Nautil needs')
     .description(
       'Checks Node.js, the platform, the Python environment, the TensorFlow library (by loading it), the default weights, free disk space, ' +
-        'the ports and the worker, and says how to fix each problem. The exit code is 4 when there is one.',
+        'the ports and the worker, and explains how to fix each problem. The exit code is 4 when there is a problem.',
     )
     .option('--json', 'print the findings as JSON')
     .addHelpText('after', examples('doctor', 'doctor --json | jq \'.[] | select(.state == "problem")\''))

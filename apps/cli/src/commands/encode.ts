@@ -8,7 +8,7 @@ export function addEncode(program: Command): void {
     .command('encode')
     .summary('compute the vector of each text with an encoder')
     .description(
-      'Prints each text’s token ids and the last hidden state of its first token, which is what a classifier sees of it. ' +
+      'Prints each text’s token ids and the last hidden state of its first token, which is the input of a classifier head. ' +
         'Needs no server.',
     )
     .requiredOption(
@@ -24,12 +24,8 @@ export function addEncode(program: Command): void {
     .addOption(
       new Option('--format <format>', 'jsonl: text, input_ids, first_token').choices(['jsonl']).default('jsonl'),
     )
-    .option('--tokenizer <folder>', 'the folder of the tokenizer’s files, when it is not the model’s')
-    .option(
-      '--max-length <tokens>',
-      'truncate texts to this length; default: the longest that the model takes',
-      positiveInteger,
-    )
+    .option('--tokenizer <folder>', 'the folder of the tokenizer’s files (default: the model’s folder)')
+    .option('--max-length <tokens>', 'truncate texts to this length (default: the model’s maximum)', positiveInteger)
     .option('--batch-size <rows>', 'texts per batch', positiveInteger, 32)
     .addHelpText(
       'after',

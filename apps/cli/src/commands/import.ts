@@ -26,7 +26,7 @@ export function addImport(program: Command): void {
     .requiredOption('--source_data_dir <folder>', 'the folder of the original files')
     .requiredOption(
       '--target_data_dir <folder>',
-      'the folder for train.tsv, dev.tsv and test.tsv, as far as the dataset has them, and the class names',
+      'the folder for train.tsv, dev.tsv and test.tsv (those that the dataset has) and the class names',
     )
     .option('--do_lower_case', 'convert the texts to lower case')
     .option('--nemo_compatible', 'write the same bytes as NeMo’s import_datasets.py, including its defects')

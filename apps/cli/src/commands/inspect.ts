@@ -23,7 +23,7 @@ export function addInspect(program: Command): void {
     .argument('<file>', 'a .nemo archive, of Nautil or of NeMo; any other file is read as NeMo’s TSV')
     .option('--json', 'print everything as JSON')
     .option('--labels <file>', 'TSV: names of the classes, one per line')
-    .option('--num-classes <n>', 'TSV: labels from this number on are errors', positiveInteger)
+    .option('--num-classes <n>', 'TSV: report labels that are not below this number as errors', positiveInteger)
     .option('--tokenizer <folder>', 'TSV: also count tokens, with this tokenizer')
     .option('--max-length <tokens>', 'TSV: the length to which training truncates texts', positiveInteger, 256)
     .addHelpText('after', examples('inspect sst2.nemo', 'inspect train.tsv --tokenizer bert-base-uncased'))

@@ -7,7 +7,7 @@ import { Client, Connection } from '@temporalio/client';
 import { type ServerHandle, startTemporalServer } from '@nautil/stack';
 import { packageRoot } from '@nautil/store';
 
-// What is refused, and what a run is started with when it is resumed: no worker is needed for that.
+// Rejections, and the input with which a resumed run starts. Neither needs a worker.
 
 const home = mkdtempSync(join(tmpdir(), 'nautil-resume-'));
 let server: ServerHandle;
@@ -36,7 +36,7 @@ const overrides = ['trainer.max_epochs=1', 'model.optim.lr=1e-3'];
 
 const started = { config: 'sst2', cwd: '/where/it/was/typed', overrides };
 
-/** A run that has ended, as one whose workers are all gone. */
+/** Starts a run on a queue without workers, and terminates it. Returns the id of its first execution. */
 async function ended(workflowId: string, type = 'textClassification'): Promise<string> {
   const o = { workflowId, taskQueue: 'nobody', args: [started] };
   const handle = await client.workflow.start(type, o);
@@ -44,7 +44,7 @@ async function ended(workflowId: string, type = 'textClassification'): Promise<s
   return handle.firstExecutionRunId;
 }
 
-/** What the latest execution was started with. */
+/** The input of the latest execution. */
 async function inputOf(workflowId: string): Promise<unknown> {
   const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
   const [payload] = events![0]!.workflowExecutionStartedEventAttributes!.input!.payloads!;
@@ -60,7 +60,7 @@ test('a run continues under its key, also from a stage, and when it is resumed t
   expect(await inputOf('plain')).toEqual({ ...started, runKey });
 });
 
-test('with overrides it is a new run of that name, which adds them to its own', async () => {
+test('with overrides a new run of that name starts, with the overrides added', async () => {
   await ended('changed');
   expect(await resume('changed', 'model.optim.lr=1e-4', '--detach')).toMatchObject({ exitCode: 0 });
   expect(await inputOf('changed')).toEqual({ ...started, overrides: [...overrides, 'model.optim.lr=1e-4'] });
@@ -72,7 +72,7 @@ test('a sweep starts again with the same input', async () => {
   expect(await inputOf('rates')).toEqual(started);
 });
 
-test('what cannot be resumed in this way is rejected, with a hint', async () => {
+test('impossible requests are rejected, with a hint', async () => {
   await client.workflow.start('textClassification', { workflowId: 'running', taskQueue: 'nobody' });
   await ended('swept', 'sweep');
   const rejections = [

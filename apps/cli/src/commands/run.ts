@@ -33,7 +33,7 @@ export function addRun(program: Command): void {
         'run --workflow-id reviews data=imdb nautil.data.source=aclImdb --detach',
       )}
 
-Ctrl-C stops following, not the run: \`npx nautil resume ID\` follows it again.`,
+Ctrl-C stops following the run, which continues; \`npx nautil resume ID\` follows it again.`,
     )
     .action(run);
 }

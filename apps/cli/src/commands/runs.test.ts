@@ -24,7 +24,7 @@ beforeAll(async () => {
   down = `http://127.0.0.1:${await freePort()}`;
   await track('first', 3, 'FINISHED');
   await track('second', 5, 'KILLED');
-  // What else lies in a run's folder is no journal.
+  // Other files in a run's folder are not journals.
   mkdirSync(join(home, 'runs/first/training'));
   writeFileSync(join(home, 'runs/first/training/events.jsonl'), '{"type":"step"}\n');
 });
@@ -34,7 +34,7 @@ afterAll(async () => {
   rmSync(home, { recursive: true, force: true });
 });
 
-/** A run while the server is down. */
+/** Records a run while the server is down. */
 async function track(name: string, steps: number, status: 'FINISHED' | 'KILLED'): Promise<void> {
   const tracker = await openTracker({
     trackingUri: down,
@@ -58,7 +58,7 @@ interface Run {
   stderr: string;
 }
 
-/** The program itself, as people start it. */
+/** Runs the program itself, as a user would. */
 function nautil(trackingUri: string, ...args: string[]): Promise<Run> {
   const program = join(packageRoot(), 'apps/cli/bin/nautil.mjs');
   const env = { ...process.env, NODE_OPTIONS: '', NAUTIL_HOME: home, MLFLOW_TRACKING_URI: trackingUri };
@@ -85,7 +85,7 @@ test('with --dry-run nothing is sent, and no server is needed', async () => {
   expect(exitCode).toBe(0);
 });
 
-test('a server that is down is named, with what to do, and the exit code is that of the environment', async () => {
+test('a server that is down is reported with its address and a hint, and exit code 4', async () => {
   const { stderr, stdout, exitCode } = await nautil(down, 'runs', 'sync');
   expect(stderr).toContain(down);
   expect(stderr).toContain('nautil up');
@@ -119,7 +119,7 @@ test('once the server is there everything is sent, once', async () => {
   }
 }, 120_000);
 
-test('a deleted experiment holds up its own run alone, and the exit code says that something is left', async () => {
+test('a deleted experiment blocks only its own run, and the exit code is 4 because records are left', async () => {
   const client = new MlflowClient({ trackingUri: server!.address });
   const { experimentId } = (await getExperimentByName(client, 'runs'))!;
   await deleteExperiment(client, experimentId);

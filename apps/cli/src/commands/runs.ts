@@ -6,7 +6,7 @@ import { printJson, printMessage, printResult } from '../output.js';
 export function addRuns(program: Command): void {
   const runs = program
     .command('runs')
-    .summary('list the runs of this machine, and send MLflow what it lacks')
+    .summary('list the runs of this machine, and send MLflow their unsent records')
     .description(
       'Every run keeps a journal of its MLflow records. When the server is down, training continues and the journal keeps them.',
     )
@@ -15,16 +15,16 @@ export function addRuns(program: Command): void {
     .command('list')
     .summary('list the runs of this machine')
     .description(
-      'Lists the runs that have a journal here, oldest first, with their status and the records that MLflow lacks.',
+      'Lists the runs that have a journal here, oldest first, with their status and the number of unsent records.',
     )
     .option('--json', 'print the runs as JSON')
     .addHelpText('after', examples('runs list', "runs list --json | jq -r '.[] | select(.unsent > 0).journal'"))
     .action(listRuns);
   runs
     .command('sync')
-    .summary('send MLflow the records that it lacks')
+    .summary('send MLflow the unsent records')
     .description(
-      'Sends the rest of each journal that MLflow does not have completely. Each record is stored once, however often sending it was tried. ' +
+      'Sends the unsent records of each journal. MLflow stores a record once, even if it is sent several times. ' +
         'The exit code is 4 when the server is down; records that had arrived by then are not sent again.',
     )
     .argument('[folders...]', 'folders in which to look for journals, at any depth (default: those of all runs)')

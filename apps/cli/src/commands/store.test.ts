@@ -37,7 +37,7 @@ function run(workflowId: string): string {
   return folder;
 }
 
-/** The program itself, as people start it. */
+/** Runs the program itself, as a user would. */
 function nautil(address: string, ...args: string[]): Promise<{ exitCode: number; stdout: string; stderr: string }> {
   const program = join(packageRoot(), 'apps/cli/bin/nautil.mjs');
   const env = { ...process.env, NODE_OPTIONS: '', NAUTIL_HOME: home, NAUTIL_TEMPORAL_ADDRESS: address };
@@ -69,7 +69,7 @@ test('gc removes old runs, except those with an open workflow or an unsent journ
   utimesSync(object.path, new Date(0), new Date(0));
 
   const dry = await nautil(temporal.address, 'store', 'gc', '--dry-run');
-  expect(dry.stdout).toMatch(/runs .*ended\n2 things, .* would be removed\n$/);
+  expect(dry.stdout).toMatch(/runs .*ended\n2 items, .* would be removed\n$/);
   expect(existsSync(join(ended, 'run.json')) && existsSync(object.path)).toBe(true);
 
   const { stdout, exitCode } = await nautil(temporal.address, 'store', 'gc', '--json');

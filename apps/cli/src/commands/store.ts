@@ -28,11 +28,11 @@ export function addStore(program: Command): void {
     .summary('remove what no run needs')
     .description(
       'Removes stage outputs, objects and the folders of ended runs that have not been used for some time. It keeps what a run with an ' +
-        'open workflow may need, and every journal that MLflow does not have completely (`nautil runs sync`).',
+        'open workflow may need, and every journal with unsent records (`nautil runs sync`).',
     )
     .option('--dry-run', 'show what would be removed, and remove nothing')
     .addOption(
-      new Option('--older-than <age>', 'keep what was used since then, so that it can be resumed: 30d, 12h')
+      new Option('--older-than <age>', 'keep what was used within this time, so that it can be resumed: 30d, 12h')
         .argParser(ageMs)
         .default(ageMs(defaultAge), defaultAge),
     )
@@ -86,9 +86,9 @@ async function show({ removed, kept, usedBefore }: CollectedGarbage, o: { dryRun
   if (usedBefore.getTime() < o.usedBeforeMs)
     printMessage(`kept everything used since ${day(usedBefore)}, when the oldest run that is kept began`);
   const total = removed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  const things = `${removed.length} ${removed.length === 1 ? 'thing' : 'things'}`;
+  const items = `${removed.length} ${removed.length === 1 ? 'item' : 'items'}`;
   if (removed.length === 0) await printResult('nothing to remove');
-  else await printResult(`${things}, ${formatBytes(total)}${o.dryRun ? ' would be removed' : ' removed'}`);
+  else await printResult(`${items}, ${formatBytes(total)}${o.dryRun ? ' would be removed' : ' removed'}`);
 }
 
 const day = (date: Date): string => date.toISOString().slice(0, 10);

@@ -25,7 +25,7 @@ export function addSweep(program: Command): void {
         'interval(0,1), tag(log,interval(1e-5,1e-3))), a few at a time, follows them, and ranks them.',
     )
     .argument('<overrides...>', 'Hydra-style overrides; those with several values vary')
-    .option('-m, --multirun', 'accepted because Hydra has it; a sweep always runs several');
+    .option('-m, --multirun', 'accepted for compatibility with Hydra; a sweep is always a multirun');
   addConfigOptions(command)
     .option('--workflow-id <id>', 'the sweep’s name in Temporal and MLflow (default: sweep and the time)')
     .option(

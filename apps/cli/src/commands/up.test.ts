@@ -7,7 +7,7 @@ import { afterAll, expect, test } from '@jest/globals';
 import { nautilHome, packageRoot } from '@nautil/store';
 import { freePort } from '@nautil/store/process';
 
-// The likeliest mistakes with `up`, `status`, `down` and `doctor`, made with the program itself.
+// The likeliest mistakes with `up`, `status`, `down` and `doctor`, in the real program.
 
 const home = mkdtempSync(join(tmpdir(), 'nautil-up-'));
 afterAll(() => rmSync(home, { recursive: true, force: true }));
@@ -39,13 +39,13 @@ async function nautil(...args: string[]): Promise<Ended> {
   );
 }
 
-test('up before the set-up says to run it, without a stack', async () => {
+test('up without a set-up fails with a hint to run it, without a stack', async () => {
   const { exitCode, stderr } = await nautil('up');
   expect(exitCode).toBe(4);
   expect(stderr).toMatch(/is missing\n {2}run `npx nautil setup`\n$/);
 });
 
-test('doctor before the set-up names what is missing, each with what to do', async () => {
+test('doctor without a set-up lists everything that is missing, each with a remedy', async () => {
   const { exitCode, stdout } = await nautil('doctor', '--json');
   expect(exitCode).toBe(4);
   const findings = JSON.parse(stdout) as { name: string; state: string; remedy?: string }[];
@@ -56,7 +56,7 @@ test('doctor before the set-up names what is missing, each with what to do', asy
   for (const { remedy } of problems) expect(remedy).toBeTruthy();
 });
 
-test('up with a port that is in use names who holds it and how to choose another', async () => {
+test('up with a port that is in use names the process that uses it, and the option for another port', async () => {
   symlinkSync(join(nautilHome(), 'python'), join(home, 'python'));
   const server = createServer((socket) => socket.destroy());
   const port = await new Promise<number>((resolve) =>
@@ -79,7 +79,7 @@ test('up with a port that is in use names who holds it and how to choose another
   }
 });
 
-test('status and down with nothing running say so, and leave nothing', async () => {
+test('status and down report that nothing is running', async () => {
   const { stdout, exitCode } = await nautil('status', '--json');
   expect((JSON.parse(stdout) as { state: string }[]).map(({ state }) => state)).toEqual([
     'stopped',
@@ -90,7 +90,7 @@ test('status and down with nothing running say so, and leave nothing', async () 
   expect(await nautil('down')).toMatchObject({ exitCode: 0, stderr: 'nothing that Nautil started was running\n' });
 });
 
-test('a port that is none is refused', async () => {
+test('an invalid port is rejected', async () => {
   const { exitCode, stderr } = await nautil('up', '--temporal-port', '70000');
   expect(exitCode).toBe(2);
   expect(stderr).toContain('1 to 65535');

@@ -16,7 +16,7 @@ export function addUp(program: Command): void {
   addStackOptions(program.command('up'))
     .summary('start Temporal, MLflow and a worker')
     .description(
-      "Starts Temporal's server, MLflow's server and a worker on 127.0.0.1, as far as they are not running yet, and waits until they are " +
+      "Starts Temporal's server, MLflow's server and a worker on 127.0.0.1, unless they are already running, and waits until they are " +
         'ready. They run until `nautil down`. Servers that are already running are used as they are.',
     )
     .option('--no-worker', 'start the servers only')

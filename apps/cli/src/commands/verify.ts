@@ -9,7 +9,7 @@ export function addVerify(program: Command): void {
     .summary('check a .nemo archive completely')
     .description(
       'Checks a .nemo archive: that it can be read, that its files, weights, labels and vocabulary fit its configuration, that every ' +
-        'number is finite, and that everything matches the digests in its record. The exit code is 3 when something is wrong.',
+        'number is finite, and that everything matches the digests in its record. The exit code is 3 when a check fails.',
     )
     .argument('<file>', 'a .nemo archive, of Nautil or of NeMo')
     .option('--json', 'print the checks as JSON')

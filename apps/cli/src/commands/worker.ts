@@ -11,15 +11,20 @@ export function addWorker(program: Command): void {
     .command('worker')
     .summary('run a Temporal worker in this terminal')
     .description(
-      'Runs the workflows and stages of Nautil that Temporal assigns to it, until SIGINT or SIGTERM. Its stages then end first, for up ' +
-        'to two minutes; a training writes a checkpoint. `nautil up` starts a worker in the background.',
+      'Runs the workflows and stages that Temporal assigns to it, until SIGINT or SIGTERM. It then waits up to two minutes for its ' +
+        'stages to end; a training writes a checkpoint. `nautil up` starts a worker in the background.',
     )
     .addOption(
       new Option('--role <role>', 'cpu: everything but training and evaluation; gpu: only those; all: both')
         .choices(roles)
         .default('all'),
     )
-    .option('--task-queue <queue>', 'task queue; training has its own, named after it', taskQueueName, defaultTaskQueue)
+    .option(
+      '--task-queue <queue>',
+      'task queue; training uses a second one, whose name is derived from it',
+      taskQueueName,
+      defaultTaskQueue,
+    )
     .option('--trainings <n>', 'trainings and evaluations at a time; each needs a whole device', trainingCount, 1)
     .addHelpText(
       'after',
@@ -29,8 +34,8 @@ Environment:
   NAUTIL_TEMPORAL_ADDRESS      Temporal's address (default 127.0.0.1:7233)
   MLFLOW_TRACKING_URI          MLflow's address (default http://127.0.0.1:5000)
   NAUTIL_HOME                  the state folder
-  NAUTIL_ARTIFACTS             a folder or http address that workers with other state folders use too
-  NAUTIL_HEARTBEAT_TIMEOUT_MS  how long a worker may send no heartbeat before another takes its stages (default 60000)`,
+  NAUTIL_ARTIFACTS             a folder or HTTP address through which workers with different state folders exchange files
+  NAUTIL_HEARTBEAT_TIMEOUT_MS  time without a heartbeat after which another worker takes over a stage (default 60000)`,
     )
     .action(async (options: WorkerOptions) => {
       const { runWorkers } = await import('../worker/run-workers.js');

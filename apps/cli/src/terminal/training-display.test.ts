@@ -21,7 +21,7 @@ test('without a terminal it writes the first and the last step once, and not one
   );
 });
 
-test('without a terminal a printed line is that line and nothing else', () => {
+test('without a terminal a line is printed without control characters', () => {
   const { stream, text } = recorded(false);
   new TrainingDisplay(stream).warn('the disk is nearly full');
   expect(text()).toBe('warning: the disk is nearly full\n');

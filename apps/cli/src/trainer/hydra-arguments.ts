@@ -20,7 +20,7 @@ export function parseHydraArguments(args: readonly string[]): HydraArguments {
       if (isName(option)) parsed.configName = value;
       else parsed.configPath = value;
     } else if (arg === '-m' || arg === '--multirun') {
-      throw new UsageError(`${arg}: several runs are a sweep, which is a command of its own`, {
+      throw new UsageError(`${arg}: a multirun is a sweep, which has its own command`, {
         hint: 'npx nautil sweep -m model.optim.lr=1e-5,2e-5',
       });
     } else if (arg.startsWith('-')) {

@@ -3,7 +3,7 @@ import { zip } from '../zip.js';
 import type { HydraArguments } from './hydra-arguments.js';
 import { openModel } from './open-model.js';
 
-/** Prints the label and its probability for each text of `model.infer_samples`, in the words of NeMo's script. */
+/** Prints the label and its probability for each text of `model.infer_samples`, in the format of NeMo's script. */
 export async function inferSamples(args: HydraArguments, o: { cwd: string }): Promise<void> {
   const { classifier, config } = await openModel(args, { ...o, batchSize: () => 16 });
   try {

@@ -22,14 +22,14 @@ import { printOutcome } from '../print-outcome.js';
 import { TrainingDisplay } from '../terminal/training-display.js';
 import type { HydraArguments } from './hydra-arguments.js';
 
-/** A download says how far it is no more often than this. */
+/** The shortest time between two progress lines of a download. */
 const downloadLineMs = 5000;
 
 /**
- * Trains without Temporal: the stages of the workflow, one after another, in this process. MLflow hears of it when its
- * server answers; else the run's journal keeps everything for `nautil runs sync`.
+ * Trains without Temporal: runs the stages of the workflow one after another in this process. The run is sent to MLflow if its
+ * server is up; otherwise the run's journal keeps the records for `nautil runs sync`.
  *
- * @param o.signal - ends training with a checkpoint; the same command with `exp_manager.resume_if_exists=true` goes on.
+ * @param o.signal - ends training with a checkpoint, from which the same command with `exp_manager.resume_if_exists=true` resumes
  */
 export async function trainDirectly(args: HydraArguments, o: { cwd: string; signal: AbortSignal }): Promise<void> {
   const display = new TrainingDisplay();
@@ -38,7 +38,8 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
     display.warn(message);
   };
   const run = await resolve(args, { cwd: o.cwd, echo });
-  await claimFence(run.folder); // no workflow says that the run goes on: garbage collection sees it by this
+  // The run has no workflow, so the fence is how garbage collection sees that the run is active.
+  await claimFence(run.folder);
   for (const note of run.notes) display.line(`note: ${note}`);
   display.line(`run folder: ${run.folder}`);
   const trackingUri = run.trackingUri ?? stackAddresses().mlflowTrackingUri;
@@ -46,7 +47,7 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
   if (tracking.url) display.line(`MLflow: ${tracking.url}`);
   else
     display.warn(
-      `MLflow does not answer at ${trackingUri}: the run is kept in ${join(run.folder, 'mlflow.jsonl')}, and \`npx nautil runs sync\` sends it later`,
+      `MLflow does not answer at ${trackingUri}: the run's records are kept in ${join(run.folder, 'mlflow.jsonl')}; \`npx nautil runs sync\` sends them later`,
     );
 
   let evaluated: Evaluated | undefined;
@@ -66,8 +67,8 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
 }
 
 /**
- * With `resume_if_exists` a run's name is its configuration, so that the same command finds it again; else it is the
- * time, so that it never does.
+ * Resolves the run. With `resume_if_exists`, its key is a digest of the configuration, so the same command finds the run again.
+ * Otherwise the key is the current time, and every command starts a new run.
  */
 async function resolve(
   args: HydraArguments,

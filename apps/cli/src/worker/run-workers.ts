@@ -104,7 +104,7 @@ async function isPolled(client: Client, taskQueue: string): Promise<boolean> {
   return pollers.length > 0;
 }
 
-/** The workflows as one script for Temporal's sandbox: built ahead of time in a package, made here in a checkout. */
+/** The workflows as one script for Temporal's sandbox: built ahead of time in a package, built here in a checkout. */
 async function bundledWorkflows(): Promise<WorkflowBundleOption> {
   const codePath = fileURLToPath(new URL('./workflow-bundle.js', import.meta.url));
   if (existsSync(codePath)) return { codePath };
