@@ -57,7 +57,7 @@ test('show reports a mistake with its line and the nearest key, without a stack,
 test('explain shows what a key does, its values, and its current value', async () => {
   const { stdout } = await nautil(['explain', 'trainer.val_check_interval', 'trainer.val_check_interval=0.25']);
   expect(stdout).toBe(`trainer.val_check_interval
-  When to validate: a fraction of an epoch when written with a dot (0.25 is four times an epoch, 1.0 at its end), a number of batches when written without.
+  When to validate. A number with a dot is a fraction of an epoch (0.25 is four times per epoch, 1.0 is at its end); a number without one is a number of batches.
 
   values   a number, more than 0; or null
   default  1.0
