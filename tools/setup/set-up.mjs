@@ -1,7 +1,7 @@
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { installPrograms } from '../../libs/setup/src/install-programs.mjs';
-import { onlyOne } from '../../libs/setup/src/only-one.mjs';
+import { withSetupLock } from '../../libs/setup/src/with-setup-lock.mjs';
 import { npmPackages } from './npm-packages.mjs';
 
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -14,7 +14,7 @@ export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..')
 export async function setUp({ signal, log = (line) => console.error(`[setup] ${line}`), python, gpu = false }) {
   const home = process.env.NAUTIL_HOME ? resolve(process.env.NAUTIL_HOME) : join(root, '.nautil');
   // Checkouts may share a state folder, and one checkout may use several state folders, so each of both has its own lock.
-  await onlyOne(root, { signal, log }, () =>
+  await withSetupLock(root, { signal, log }, () =>
     installPrograms({ home, signal, log, python, gpu, before: [npmPackages({ root })] }),
   );
 }

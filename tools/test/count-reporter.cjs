@@ -4,8 +4,8 @@ const { basename, dirname, join, resolve } = require('node:path');
 const root = resolve(__dirname, '..', '..');
 
 /**
- * A Jest reporter that leaves a project's counts in tmp/test-results, an output of the Nx target: a pass that Nx answers from
- * its cache brings its counts along.
+ * A Jest reporter that writes a project's counts to tmp/test-results. That folder is an output of the Nx target, so a result
+ * from Nx's cache includes its counts.
  */
 module.exports = class CountReporter {
   constructor(globalConfig) {

@@ -3,9 +3,9 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { goldenSets } from '../../libs/testing/src/golden-sets.cjs';
 
-// An input of the test targets: golden sets outside the workspace change without Nx noticing.
+// An input of the test targets, because Nx does not notice changes of a golden set outside the workspace.
 const hash = createHash('sha256');
-const rawData = (set) => join(set, '../data'); // of the larger set, which is recorded from it
+const rawData = (set) => join(set, '../data'); // the raw data from which the larger set was recorded
 for (const folder of goldenSets()
   .flatMap((set) => [set, rawData(set)])
   .filter((path) => existsSync(path))) {

@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { defaultWeights } from './default-weights.mjs';
-import { onlyOne } from './only-one.mjs';
-import { checkPlatform, checkRoom } from './platform.mjs';
+import { withSetupLock } from './with-setup-lock.mjs';
+import { checkPlatform, checkFreeSpace } from './platform.mjs';
 import { pythonEnvironment } from './python-environment.mjs';
 import { Interrupted } from './setup-error.mjs';
 import { tensorflowGpuLibrary, tensorflowLibrary } from './tensorflow-library.mjs';
@@ -18,14 +18,14 @@ export async function installPrograms({ home, signal, log, python, gpu = false, 
   const place = { home, chosenPython: python ?? process.env.NAUTIL_PYTHON };
   const programs = [pythonEnvironment, gpu ? tensorflowGpuLibrary : tensorflowLibrary, defaultWeights];
   const steps = [...before, ...programs.map((step) => step(place))];
-  await onlyOne(home, { signal, log }, () => runSteps(steps, { home, signal, log }));
+  await withSetupLock(home, { signal, log }, () => runSteps(steps, { home, signal, log }));
 }
 
 async function runSteps(steps, { home, signal, log }) {
   const work = join(home, 'tmp', `setup-${process.pid}`);
   removeRemains(join(home, 'tmp'));
   const missing = steps.filter((step) => step.done() === undefined);
-  checkRoom(
+  checkFreeSpace(
     home,
     missing.reduce((sum, step) => sum + step.neededBytes, 0),
   );

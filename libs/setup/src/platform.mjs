@@ -23,7 +23,7 @@ export function checkPlatform() {
 }
 
 /** Checks the free disk space before anything is downloaded. */
-export function checkRoom(folder, neededBytes) {
+export function checkFreeSpace(folder, neededBytes) {
   mkdirSync(folder, { recursive: true });
   const { bavail, bsize } = statfsSync(folder);
   const freeBytes = bavail * bsize;

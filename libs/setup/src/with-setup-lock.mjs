@@ -6,7 +6,7 @@ import { Interrupted } from './setup-error.mjs';
  * Runs `work` while no other process holds the lock of the same folder; waits for one that does. The lock is a Linux abstract
  * socket: the kernel releases it when its holder ends, however that happens, and closes the connections of the waiting processes.
  */
-export async function onlyOne(folder, { signal, log }, work) {
+export async function withSetupLock(folder, { signal, log }, work) {
   const address = `\0nautil-setup-${createHash('sha256').update(folder).digest('hex').slice(0, 32)}`;
   let logged = false;
   for (;;) {
@@ -20,7 +20,7 @@ export async function onlyOne(folder, { signal, log }, work) {
     }
     if (!logged) log(`another set-up of ${folder} is running: waiting for it`);
     logged = true;
-    await untilClosed(address, signal);
+    await waitUntilClosed(address, signal);
     if (signal.aborted) throw new Interrupted();
   }
 }
@@ -42,7 +42,7 @@ function listen(address) {
   });
 }
 
-function untilClosed(address, signal) {
+function waitUntilClosed(address, signal) {
   return new Promise((resolve) => {
     const socket = net.connect(address);
     const end = () => socket.destroy();
