@@ -19,7 +19,7 @@ function route(o: { polled: string[]; later?: { queue: string; afterMs: number }
   return { routed: routeRun(request, worker, options), waitedMs: () => nowMs };
 }
 
-test('stages stay with the state folder in which the run began', async () => {
+test('stages run on the workers of the state folder in which the run began', async () => {
   const { routed, waitedMs } = route({ polled: ['nautil-gpu@a', 'nautil-gpu'] });
   expect(await routed).toEqual({
     home: 'a',
@@ -34,7 +34,7 @@ test('with an artifact store, any worker may train', async () => {
   expect(queues).toEqual({ cpu: 'nautil@a', gpu: 'nautil-gpu', gpuSharesFiles: false });
 });
 
-test('while no worker trains, the run waits for one that shares its files, and a note says so', async () => {
+test('while no worker trains, the run waits for one that shares its files, and a note explains this', async () => {
   const { queues, notes } = await route({ polled: [] }).routed;
   expect(queues.gpu).toBe('nautil-gpu@a');
   expect(notes.join()).toContain('waits for one');
@@ -46,7 +46,7 @@ test('a training worker that shares the files has 15 seconds to start', async ()
   expect(waitedMs()).toBe(15_000);
 });
 
-test('after 15 seconds in which only workers without the files train, the run is refused, with what to set', async () => {
+test('if only workers without the files train for 15 seconds, the run is rejected, and the hint names the setting', async () => {
   const { routed, waitedMs } = route({ polled: ['nautil-gpu'], later: { queue: 'nautil-gpu@a', afterMs: 15_001 } });
   await expect(routed).rejects.toMatchObject({
     name: 'FilesNotShared',

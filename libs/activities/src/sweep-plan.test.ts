@@ -15,7 +15,7 @@ const plan = (overrides: string[], o: Partial<SweepRequest> = {}): Promise<Sweep
   planSweep({ sweepId: 'rates', objective: 'val/f1_macro', ...o, overrides: [...files, ...overrides] }, { cwd });
 const combinationsOf = ({ trials }: SweepPlan): string[] => trials.map(({ overrides }) => overrides.join(' '));
 
-test('a grid holds every combination once, numbered, with what is the same for all apart', async () => {
+test('a grid lists every combination once, numbered, and keeps the shared overrides separate', async () => {
   const planned = await plan(['model.optim.lr=1e-5,2e-5', 'trainer.max_epochs=range(1,3)', 'nautil.seed=7']);
   expect(planned.fixed).toEqual([...files, 'nautil.seed=7', 'model.nemo_path=null']);
   expect(planned.trials.map(({ number }) => number)).toEqual([1, 2, 3, 4]);
@@ -27,7 +27,7 @@ test('a grid holds every combination once, numbered, with what is the same for a
   ]);
 });
 
-test('a combination has the same id in every sweep of that name, and another one where the rest differs', async () => {
+test('a combination has the same id in every sweep of the same name, unless the fixed overrides differ', async () => {
   const few = await plan(['model.optim.lr=1e-5,2e-5']);
   const more = await plan(['model.optim.lr=5e-5,2e-5,1e-5']);
   const other = await plan(['model.optim.lr=1e-5,2e-5', 'nautil.seed=7']);
@@ -37,7 +37,7 @@ test('a combination has the same id in every sweep of that name, and another one
   expect(ids(other).filter((id) => ids(few).includes(id))).toEqual([]);
 });
 
-test('a seeded draw is repeated, and a larger one adds to it', async () => {
+test('a seeded draw is reproducible, and a larger one extends it', async () => {
   const overrides = ['model.optim.lr=tag(log,interval(1e-5,1e-3))', 'trainer.max_epochs=1,2,3'];
   const three = combinationsOf(await plan(overrides, { random: 3, seed: 5 }));
   const five = combinationsOf(await plan(overrides, { random: 5, seed: 5 }));
@@ -48,10 +48,10 @@ test('a seeded draw is repeated, and a larger one adds to it', async () => {
 test('a combination that is drawn twice is one trial', async () => {
   const planned = await plan(['trainer.max_epochs=1,2'], { random: 10 });
   expect(planned.trials).toHaveLength(2);
-  expect(planned.notes).toContain('8 of 10 combinations are the same as others, and left out');
+  expect(planned.notes).toContain('8 of 10 combinations are duplicates and are skipped');
 });
 
-test('names of models that vary are kept', async () => {
+test('model paths that vary are kept', async () => {
   const { fixed } = await plan(['model.nemo_path=a.nemo,b.nemo', 'trainer.max_epochs=1']);
   expect(fixed).not.toContain('model.nemo_path=null');
 });
@@ -62,19 +62,19 @@ test.each([
   ['an interval has no grid', ['model.optim.lr=interval(0,1)'], {}, ConfigError, /is an interval/],
   ['the configuration is unknown', ['trainer.max_epochs=1,2'], { config: 'nowhere' }, ConfigError, /nowhere/],
   [
-    'the score cannot be had',
+    'the score is not available',
     ['trainer.max_epochs=1,2'],
     { objective: 'test/loss' as const },
     SweepRefused,
     /model\.test_ds\.file_path is not set/,
   ],
-])('the sweep is refused before anything runs when %s', async (_case, overrides, request, type, message) => {
+])('the sweep is rejected before any trial starts if %s', async (_case, overrides, request, type, message) => {
   const error: unknown = await plan(overrides, request).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(type);
   expect((error as Error).message).toMatch(message);
 });
 
-test('a value that is wrong in one combination is told with that combination', async () => {
+test('the error for an invalid value names the combination', async () => {
   await expect(plan(['data=sst-2,nowhere'])).rejects.toMatchObject({
     name: 'ConfigError',
     hint: expect.stringContaining('in the combination data=nowhere'),

@@ -4,20 +4,20 @@ import { defaultFolder } from '@nautil/store';
 import { experimentOf } from './stages/resolve-run.js';
 import { resultDigestOf } from './stages/run-settings.js';
 
-/** A sweep that was asked for cannot be run as it stands. */
+/** The requested sweep cannot be run as it is. */
 export class SweepRefused extends defineError('SweepRefused', 'usage') {}
 
-/** Every model under one name would be overwritten by the next: each stays in its run's folder. */
+/** With a shared path, each trial would overwrite the model of the previous one; instead, each stays in its run's folder. */
 const separateModels = 'model.nemo_path=null';
 
 const readableIdLength = 80;
 
 /**
- * Reads what varies, lists or draws the combinations, and composes the configuration of each, so that a mistake in one is
- * told before the first trains. A combination that is drawn twice is one trial.
+ * Parses the overrides, lists or draws the combinations, and composes the configuration of each, so that a mistake in any of
+ * them is reported before the first trial starts. A combination that is drawn twice is one trial.
  *
- * @param o.cwd - where relative paths start, unless the request says; the repository root for sweeps that come from Temporal.
- * @throws ConfigError for a wrong key or value; SweepRefused when nothing varies, or too much.
+ * @param o.cwd - base of relative paths if the request has none; default: the checkout or the current folder
+ * @throws ConfigError for an invalid key or value; SweepRefused if nothing varies, or too much
  */
 export async function planSweep(request: SweepRequest, o: { cwd?: string } = {}): Promise<SweepPlan> {
   const { config: configName, configPath, sweepId } = request;
@@ -48,12 +48,12 @@ export async function planSweep(request: SweepRequest, o: { cwd?: string } = {})
     trials: [...trials.values()],
     notes: [
       ...(variesNames ? [] : ['model.nemo_path is left out: the model of each trial stays in the folder of its run']),
-      ...(twice > 0 ? [`${twice} of ${combinations.length} combinations are the same as others, and left out`] : []),
+      ...(twice > 0 ? [`${twice} of ${combinations.length} combinations are duplicates and are skipped`] : []),
     ],
   };
 }
 
-/** What varies, in each combination; without what is the same for all. */
+/** The varying overrides of each combination, without the fixed ones. */
 function combinationsOf({ axes }: Sweep, { random, seed = 1 }: SweepRequest): string[][] {
   if (axes.length === 0) {
     throw new SweepRefused('nothing varies: no override has several values', {
@@ -71,7 +71,7 @@ function combinationsOf({ axes }: Sweep, { random, seed = 1 }: SweepRequest): st
   return random === undefined ? gridOf(varying) : sampleOf(varying, random, seed);
 }
 
-/** The error of a combination says which it is. */
+/** Adds the combination to the hint of an error. */
 async function explaining<T>(overrides: string[], composing: Promise<T>): Promise<T> {
   try {
     return await composing;
@@ -85,7 +85,7 @@ async function explaining<T>(overrides: string[], composing: Promise<T>): Promis
   }
 }
 
-/** NOTE: data sets that a converter makes are not known yet; a trial without the score is then a line without one. */
+/** NOTE: the splits that a converter will write are not known yet. If one is missing, its trials have no score in the table. */
 function refuseObjective({ objective }: SweepRequest, { model, nautil }: Config): void {
   if (nautil.data.format !== 'nemo') return;
   const [split] = objective.split('/');
@@ -96,7 +96,7 @@ function refuseObjective({ objective }: SweepRequest, { model, nautil }: Config)
   });
 }
 
-/** `lr=1e-05,max_epochs=2`: the last parts of keys, and the values, as far as they make a good name. */
+/** `lr=1e-05,max_epochs=2`: the last part of each key with its value, reduced to the characters of a readable id. */
 function readable(overrides: string[]): string {
   const parts = overrides.map((override) => override.replace(/^[+~]*(?:[\w-]+[./@])*/, ''));
   return parts

@@ -8,7 +8,7 @@ import { environment } from './environment.js';
 const run = promisify(execFile);
 
 /**
- * The tags that tell MLflow's UI who ran which program, from which commit.
+ * The tags from which MLflow's UI shows who ran which program, from which commit.
  *
  * @param folder a git checkout, or an installed package, whose package.json records the commit that it was built from;
  *   otherwise the commit is left out

@@ -25,7 +25,7 @@ export function packageRoot(): string {
 /** Whether this code runs from a checkout rather than from an installed package. */
 export const isCheckout = (): boolean => existsSync(join(packageRoot(), 'nx.json'));
 
-/** Where relative paths start when a request does not say: in the checkout, or for an installed package in the current folder. */
+/** Base of relative paths that a request leaves open: the checkout, or for an installed package the current folder. */
 export const defaultFolder = (): string => (isCheckout() ? packageRoot() : process.cwd());
 
 /**

@@ -6,7 +6,7 @@ import { treeDigest } from './tree-digest.js';
 
 type Split = 'train' | 'validation' | 'test';
 
-/** NeMo's TSV of the run's data: converted from a data set's own layout, or checked as it is. */
+/** Converts the run's data to NeMo's TSV files, unless it has that format already, and validates them. */
 export async function convert({
   run,
   source,
@@ -46,7 +46,7 @@ export async function convert({
     });
     reused = made.reused;
     files = Object.fromEntries(Object.entries(made.output).map(([split, ref]) => [split, ref.path]));
-    // A file that is named beside the data set goes before the converted one.
+    // A file that the configuration names takes precedence over the converted one.
     files = {
       ...files,
       ...withoutUndefined({ train: source.data.train, validation: source.data.validation, test: source.data.test }),
@@ -111,7 +111,7 @@ export async function convert({
   };
 }
 
-/** Checks every line: a file without an example, or with a label out of range, ends the run here. */
+/** Counts the labels, and rejects a file without examples or with a label out of range. */
 const countsOf = (path: string, numSamples: number, numClasses: number | null): Promise<LabelCounts> =>
   labelCounts(path, { numSamples, ...(numClasses === null ? {} : { numClasses }) });
 

@@ -103,7 +103,7 @@ const reviews = {
 const tsv = 'fine\t1\nbad\t0\n';
 
 describe('data', () => {
-  test('an archive at an http address is fetched, resumed, unpacked and converted, once', async () => {
+  test('an archive at an HTTP URL is downloaded, resumed, unpacked and converted, each once', async () => {
     const content = await tarGz(reviews);
     const server = await serve('aclImdb_v1.tar.gz', content, {
       cutAfter: (answer) => (answer === 1 ? 100 : undefined), // the first asks for the version
@@ -123,7 +123,7 @@ describe('data', () => {
     expect(server.requests).toHaveLength(4); // it asked for the version only
   });
 
-  test('with a checksum the server is asked once in all, and another content is refused', async () => {
+  test('with a checksum, the server gets one request in total, and different content is rejected', async () => {
     const content = await tarGz(reviews);
     const server = await serve('reviews.tgz', content);
     const overrides = ['data=imdb', localEncoder(), `nautil.data.source=${server.url}`];
@@ -135,7 +135,7 @@ describe('data', () => {
     expect(error).toMatchObject({ name: 'ChecksumMismatch', kind: 'data' });
   });
 
-  test('a file at an http address is fetched again when the server has another version', async () => {
+  test('a file at an HTTP URL is downloaded again if the server has another version', async () => {
     const behaviour = { content: Buffer.from(tsv), etag: '"1"' };
     const server = await startFileServer(behaviour);
     const url = server.url.replace(/file$/, 'train.tsv');
@@ -149,7 +149,7 @@ describe('data', () => {
     expect(second.data.examples.train).toBe(3);
   });
 
-  test('a server that tells no versions is asked once for each run', async () => {
+  test('without version headers, a file is downloaded once per run', async () => {
     const server = await serve('train.tsv', Buffer.from(tsv), { etag: null });
     const run = await runOf([localEncoder(), `nautil.data.source=${server.url}`]);
     await download({ run });
@@ -158,7 +158,7 @@ describe('data', () => {
     expect((await download({ run: { ...run, runKey: 'other' } })).reused).toBe(false);
   });
 
-  test('files of model.*_ds may be http addresses, and go before those of the source', async () => {
+  test('files of model.*_ds may be HTTP URLs, and take precedence over those of the source', async () => {
     const server = await serve('dev.tsv', Buffer.from('so so\t0\n'));
     const source = filesIn('data', { 'train.tsv': tsv, 'dev.tsv': tsv, 'test.tsv': tsv, 'label_ids.tsv': 'no\nyes\n' });
     const { data } = await downloadAndConvert([
@@ -191,7 +191,7 @@ describe('data', () => {
     ['that would write outside', () => tarGz(reviews, [{ name: '../../escaped.txt' }]), /would be written outside/],
     ['with a link', () => tarGz(reviews, [{ name: 'l', type: 'symlink', linkname: '/etc' }]), /only files and folders/],
     ['that is a page of HTML', () => Promise.resolve(Buffer.from('<html>')), /is not a tar, zip or gzip file/],
-  ])('an archive %s is refused, and nothing of it stays unpacked', async (_, content, message) => {
+  ])('an archive %s is rejected, and none of its files remain', async (_, content, message) => {
     const server = await serve('reviews.tar.gz', await content());
     const error = await errorOf(downloadAndConvert(['data=imdb', localEncoder(), `nautil.data.source=${server.url}`]));
     expect(error).toMatchObject({ name: 'BadArchive', message: expect.stringMatching(message) });
@@ -200,9 +200,9 @@ describe('data', () => {
   });
 
   test.each([
-    ['an address that is not there', 404, 'check the address'],
-    ['an address that wants to know who asks', 401, 'the server requires a login'],
-  ])('%s is told', async (_, status, hint) => {
+    ['a missing file', 404, 'check the address'],
+    ['a file that requires a login', 401, 'the server requires a login'],
+  ])('the error for %s has the status and a hint', async (_, status, hint) => {
     const server = await serve('train.tsv', Buffer.from(tsv), { status: () => status });
     const error = await errorOf(downloadAndConvert([localEncoder(), `nautil.data.source=${server.url}`]));
     expect(error.message).toContain(`${server.url}: the server answered ${status}`);
@@ -210,11 +210,11 @@ describe('data', () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  test('a source that holds no data set says what is there', async () => {
+  test('the error for a source without a data set lists what the source contains', async () => {
     const source = filesIn('parquet', { 'train.parquet': 'x' });
     const error = await errorOf(downloadAndConvert([localEncoder(), `nautil.data.source=${source}`]));
     expect(error.message).toContain('has no train.tsv');
-    expect(error.hint).toContain('there is: train.parquet');
+    expect(error.hint).toContain('found: train.parquet');
     const file = join(source, 'train.parquet');
     const single = await errorOf(downloadAndConvert(['data=imdb', localEncoder(), `nautil.data.source=${file}`]));
     expect(single.message).toContain('is a single file, and imdb comes as a folder or an archive');
@@ -222,7 +222,7 @@ describe('data', () => {
     expect(missing.message).toContain(`${join(home, 'nowhere')} does not exist`);
   });
 
-  test('progress is told', async () => {
+  test('progress is reported', async () => {
     const server = await serve('train.tsv', Buffer.from(tsv));
     const seen: string[] = [];
     const run = await runOf([localEncoder(), `nautil.data.source=${server.url}`]);
@@ -230,7 +230,7 @@ describe('data', () => {
     expect(seen.at(-1)).toBe(`train.tsv: ${tsv.length} bytes of ${tsv.length} bytes`);
   });
 
-  test('a signal ends the download', async () => {
+  test('aborting the signal ends the download', async () => {
     const server = await serve('train.tsv', Buffer.from(tsv), { hangAfter: () => 4 });
     const run = await runOf([localEncoder(), `nautil.data.source=${server.url}`]);
     const controller = new AbortController();
@@ -279,7 +279,7 @@ async function startHub(content: HubContent) {
 }
 
 describe('data of the hub', () => {
-  test('the files in the layout are fetched and converted; without the hub they are used again', async () => {
+  test('the files in the layout are downloaded and converted; without the hub they are reused', async () => {
     const hub = await startHub({
       repositories: {
         'datasets/org/sst2': {
@@ -303,7 +303,7 @@ describe('data of the hub', () => {
     expect((await downloadAndConvert(overrides)).data.digest).toBe(data.digest);
   });
 
-  test('another commit of a data set is converted anew', async () => {
+  test('a new commit of a data set is converted again', async () => {
     const repository = { 'train.tsv': tsv };
     const overrides = ['data=sst-2', localEncoder(), 'nautil.data.source=org/sst2'];
     await startHub({ repositories: { 'datasets/org/sst2': repository } });
@@ -328,11 +328,11 @@ describe('data of the hub', () => {
     expect(nemo.data.labels?.path).toMatch(/label_ids\.tsv$/);
   });
 
-  test('what is no data set, is not there, or can not be asked for is told', async () => {
+  test('the errors for a wrong layout, an unknown data set and an unreachable hub explain the cause', async () => {
     const hub = await startHub({ repositories: { 'datasets/org/parquet': { 'train.parquet': 'x' } } });
     const parquet = await errorOf(downloadAndConvert([localEncoder(), 'nautil.data.source=org/parquet']));
     expect(parquet.message).toBe('org/parquet on the hub has no files in the layout of nemo');
-    expect(parquet.hint).toContain('there is: train.parquet');
+    expect(parquet.hint).toContain('found: train.parquet');
     const absent = await errorOf(downloadAndConvert([localEncoder(), 'nautil.data.source=org/absent']));
     expect(absent.message).toBe(
       `nautil.data.source: org/absent is not on this machine, and the hub at ${hub.url} has no dataset org/absent, or does not show it (401)`,
@@ -450,7 +450,7 @@ describe('encoder', () => {
     expect(readdirSync(encoder.path!).sort()).toEqual(['config.json', 'pytorch_model.bin', 'tokenizer.json']);
   });
 
-  test('without network an error says what it searched and what to do', async () => {
+  test('without a network, the error lists the searched places and a remedy', async () => {
     const hub = await startHub({ repositories: {} });
     const absent = await errorOf(encoderOf([named('org/bert')]));
     expect(absent).toMatchObject({ name: 'ModelNotFound', kind: 'config' });

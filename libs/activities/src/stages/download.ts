@@ -7,8 +7,8 @@ import { configOf } from './run-settings.js';
 import type { StageControl } from './stage-control.js';
 
 /**
- * Brings the raw data and the encoder of a run onto this machine, where they are not there yet: from http(s) addresses and
- * the Hugging Face hub, whole, compared with their digests, and once.
+ * Downloads the raw data and the encoder of a run from HTTP(S) URLs and the Hugging Face hub, unless they are already on this
+ * machine. Files are verified against their digests, where these are known, and become visible only when complete.
  */
 export async function download(
   { run }: { run: ResolvedRun },
@@ -16,7 +16,7 @@ export async function download(
 ): Promise<StageResult<Source>> {
   const { config } = await configOf(run);
   requireTrainingData(config);
-  // The encoder first: a name that stands for nothing is told before gigabytes of data are fetched.
+  // The encoder comes first, so that an unknown name is reported before gigabytes of data are downloaded.
   const encoder = await findEncoderFiles(config, run, control);
   const data = await findData(config, run, control);
   const { folder, train } = data.made;

@@ -6,22 +6,22 @@ import { fetchFile, unpackArchive, versionAt } from '@nautil/store/download';
 import { redoOf } from './run-settings.js';
 import type { StageControl } from './stage-control.js';
 
-/** Something on this disk. */
+/** A file or folder that is now on this disk. */
 export interface Fetched<T> {
   made: T;
 
-  /** Whether it had been brought or unpacked before; undefined for what is the user's own and was used in its place. */
+  /** True if it had been downloaded or unpacked before; undefined if it is the user's own file, used in place. */
   reused: boolean | undefined;
 }
 
-/** The same of several things. */
+/** Combines the `reused` of several items. */
 export const allReused = (...each: (boolean | undefined)[]): boolean | undefined =>
   each.includes(false) ? false : each.find((reused) => reused !== undefined);
 
 /**
- * The file at an http(s) address. With a digest the server is not asked again; without one, a file is fetched again when the
- * server has another version, and once for each run when the server tells no versions apart. An interrupted download
- * is gone on with.
+ * Downloads the file at an HTTP(S) URL. With a digest, a downloaded file is reused without a request. Without one, it is
+ * downloaded again if the server has another version, and once per run if the server sends no version. An interrupted
+ * download is resumed.
  */
 export async function fetchedFile(
   url: string,
@@ -39,7 +39,7 @@ export async function fetchedFile(
     { ...identity, name, redo },
     async ({ folder }) => {
       const to = join(folder, name);
-      // Whole already, of this version, when a worker was killed right after the download.
+      // The file is complete if a worker was killed right after the download.
       if (sha256 === undefined && existsSync(to)) return fileRef(to);
       return fetchFile({
         url,
@@ -54,7 +54,7 @@ export async function fetchedFile(
   return { made: output, reused };
 }
 
-/** The folder that an archive unpacks to: whole, and the same one for equal archives. */
+/** Unpacks an archive completely; equal archives share a folder. */
 export async function unpackedFolder(archive: string, { signal, onProgress }: StageControl): Promise<Fetched<string>> {
   onProgress?.(`unpacking ${archive}`);
   const inputs = { sha256: await sha256File(archive) };
@@ -75,7 +75,7 @@ export async function unpackedFolder(archive: string, { signal, onProgress }: St
 export const amount = (done: number, total: number | undefined): string =>
   total === undefined ? formatBytes(done) : `${formatBytes(done)} of ${formatBytes(total)}`;
 
-/** The name of a file by its address: programs and people know kinds of files by their names. */
+/** The file name in a URL, which is kept because its extension identifies the file type. */
 function nameIn(url: string): string {
   const last = new URL(url).pathname.split('/').findLast((part) => part !== '') ?? '';
   return last.replace(/%[0-9a-f]{2}|[^\w.-]/gi, '_').replace(/^\.+/, '') || 'file';

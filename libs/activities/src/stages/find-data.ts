@@ -24,10 +24,10 @@ import type { StageControl } from './stage-control.js';
 type Format = Config['nautil']['data']['format'];
 
 /**
- * The data of a run on this disk: the files that are named, and what `nautil.data.source` stands for. A name of the hub is
- * one only when nothing lies at that path.
+ * Provides the data of a run on this disk: the files that the configuration names, and `nautil.data.source`. A source is a
+ * name on the hub only if nothing exists at that path.
  *
- * @throws SourceNotFound; DataError for what is no data set; what fetching and unpacking throw
+ * @throws SourceNotFound; DataError if the source is not a data set; the errors of downloading and unpacking
  */
 export async function findData(
   { model, nautil }: Config,
@@ -65,7 +65,7 @@ export async function findData(
   if (files.train === undefined && named.train === undefined) {
     throw new DataError(`nautil.data.source: ${source} has no train.tsv`, {
       hint: [
-        `there is: ${await listing(found.made)}`,
+        `found: ${await listing(found.made)}`,
         'train.tsv, dev.tsv or validation.tsv, test.tsv and label_ids.tsv are taken, at the top or in a folder inside',
         'a data set in its own layout is named with it: data=sst-2, chemprot, imdb or thucnews',
       ].join('\n'),
@@ -80,7 +80,7 @@ interface SourceOptions extends StageControl {
   sha256: string | undefined;
 }
 
-/** A file or a folder; archives are unpacked. */
+/** Provides the source as a file or a folder; archives are unpacked. */
 async function sourceOnDisk(source: string, o: SourceOptions): Promise<Fetched<string>> {
   if (isHttp(source)) {
     const file = await fetchedFile(source, o);
@@ -117,7 +117,7 @@ async function unpackedIfArchive(
   return { made: folder.made, reused: allReused(reused, folder.reused) };
 }
 
-/** Which files of a repository are the data set, in the layout of each format. */
+/** The files of a repository that belong to the data set, by format. */
 const layouts: Record<Format, (path: string) => boolean> = {
   nemo: (path) => isNemoFileName(basename(path)),
   'sst-2': (path) => /(?:^|\/)(?:train|dev|test)\.tsv$/.test(path),
@@ -159,7 +159,7 @@ async function fromHub(name: string, o: SourceOptions): Promise<Fetched<string>>
   }
 }
 
-/** The files in the format's layout, else the one archive that there is. */
+/** The files in the format's layout, or else the only archive. */
 function chooseDataFiles(name: string, format: Format, paths: readonly string[]): readonly string[] {
   const inLayout = paths.filter(layouts[format]);
   if (inLayout.length > 0) return inLayout;
@@ -168,7 +168,7 @@ function chooseDataFiles(name: string, format: Format, paths: readonly string[])
   const others = archives.length > 1 ? archives : paths;
   throw new DataError(`${name} on the hub has no files in the layout of ${format}`, {
     hint: [
-      `there is: ${others.slice(0, 10).join(', ')}${others.length > 10 ? ` and ${others.length - 10} more` : ''}`,
+      `found: ${others.slice(0, 10).join(', ')}${others.length > 10 ? ` and ${others.length - 10} more` : ''}`,
       archives.length > 1
         ? 'give the http address of one of them as nautil.data.source'
         : 'Parquet, JSON and CSV are not read: write TSV files (text, tab, label) and name their folder',

@@ -21,12 +21,12 @@ import { configOf, redoOf, resultDigestOf } from './run-settings.js';
 import { tokenizerOf } from './tokenize.js';
 import { trainJobOf } from './train-job.js';
 
-/** Keys of `model` that hold paths of this machine. An archive has none of them; its own artifacts replace some. */
+/** Keys of `model` whose values are local paths. They are cleared in an archive; its artifacts replace some of the files. */
 const pathKeys = keysThat(({ path }) => path === 'input' || path === 'output')
   .filter((key) => key.startsWith('model.'))
   .map((key) => key.slice('model.'.length));
 
-/** Writes the `.nemo` of the weights that were evaluated, to `model.nemo_path`: whole or not at all. */
+/** Writes the evaluated weights as a `.nemo` archive to `model.nemo_path`, atomically. */
 export async function packageModel(o: {
   run: ResolvedRun;
   inputs: CachedInputs;
@@ -47,7 +47,7 @@ export async function packageModel(o: {
   replaceAt(packaged, 'language_model.pretrained_model_name', o.run.model);
   replaceAt(packaged, 'tokenizer.tokenizer_name', basename(tokenizerNameOf(config.model) ?? o.run.model));
 
-  // Equal runs give equal bytes, wherever their files lie.
+  // Without paths, so that equal runs write equal bytes wherever their files are.
   const lineage = { ...job.digests, config: resultDigestOf(config, { paths: false }) };
   const record: ArchiveRecord = {
     version: 1,
@@ -93,7 +93,7 @@ export async function packageModel(o: {
   return { nemo: { ...made, path: target }, reused, detail: target };
 }
 
-/** NeMo wants the vocabulary as the tokenizer's class reads it: lines for WordPiece, JSON for byte-level BPE. */
+/** NeMo expects the vocabulary in the format of the tokenizer's class: lines for WordPiece, JSON for byte-level BPE. */
 function vocabularyArtifact(file: string | undefined, vocabulary: Map<string, number>): NemoArtifact[] {
   if (file !== undefined) return [{ key: 'tokenizer.vocab_file', name: basename(file), content: file }];
   return [{ key: 'tokenizer.vocab_file', name: 'vocab.txt', content: text([...vocabulary.keys()]) }];

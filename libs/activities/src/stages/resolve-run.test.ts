@@ -37,7 +37,7 @@ const resolved = async (runKey: string, request: object) => {
   return { run, tree: JSON.parse(await readFile(run.config.path, 'utf8')) as unknown };
 };
 
-test("somebody's own file is read from its folder, and its paths from where they stand", async () => {
+test('a configuration file is read from its own folder, and its relative paths start in cwd', async () => {
   const { run, tree } = await resolved('own', { configPath: join(folder, 'mine'), config: 'reviews', cwd: folder });
   expect(tree).toMatchObject({
     trainer: { accelerator: 'cpu', devices: 1, max_epochs: 3 },
@@ -55,7 +55,7 @@ test('the sample data of the checkout is found from anywhere', async () => {
   });
 });
 
-test('an encoder is a folder where there is one, else a name', async () => {
+test('an encoder is a folder if one exists at that path, and otherwise a name', async () => {
   await mkdir(join(folder, 'my-bert'));
   const model = (name: string) => ({ overrides: [`model.language_model.pretrained_model_name=${name}`], cwd: folder });
   const [own, named] = await Promise.all([resolved('own-bert', model('my-bert')), resolved('named', model('my-gpt'))]);
@@ -67,7 +67,7 @@ test('an encoder is a folder where there is one, else a name', async () => {
   expect(named.tree).toMatchObject(both('my-gpt'));
 });
 
-test('what is wrong in it is told with its line', async () => {
+test('an error in a configuration file names its line', async () => {
   await writeFile(join(folder, 'mine/wrong.yaml'), 'trainer:\n  max_epoch: 3\n');
   const wrong = resolved('wrong', { configPath: join(folder, 'mine'), config: 'wrong', cwd: folder });
   await expect(wrong).rejects.toThrow(ConfigError);
@@ -75,7 +75,7 @@ test('what is wrong in it is told with its line', async () => {
 });
 
 test.each(['', 'soon', '4999', '-60000', '1e5'])(
-  'NAUTIL_HEARTBEAT_TIMEOUT_MS=%j is refused, with what it may be',
+  'NAUTIL_HEARTBEAT_TIMEOUT_MS=%j is rejected, and the hint lists the valid values',
   async (given) => {
     process.env['NAUTIL_HEARTBEAT_TIMEOUT_MS'] = given;
     try {

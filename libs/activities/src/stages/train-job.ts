@@ -4,7 +4,7 @@ import { givenEncoderConfig } from '@nautil/formats';
 import type { TrainJob } from '@nautil/training';
 import { configOf } from './run-settings.js';
 
-/** What the trainer is asked to do; `digests` name everything that its numbers depend on. */
+/** The trainer's job; its `digests` identify everything that affects the results. */
 export async function trainJobOf(o: {
   run: ResolvedRun;
   inputs: CachedInputs;

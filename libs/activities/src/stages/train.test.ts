@@ -66,7 +66,7 @@ async function train({ workflowId = 'w', runKey, more = [], stopEarly = false, r
 
 const weightsOf = ({ lastWeights }: StageResult<TrainedModel>): string => lastWeights.path;
 
-test('a run finds its training again', async () => {
+test('a run reuses its own training', async () => {
   expect((await train({ runKey: 'first' })).reused).toBe(false);
   expect((await train({ runKey: 'first' })).reused).toBe(true);
 });
@@ -82,7 +82,7 @@ test.each([
   ['model.train_ds.num_workers', '1'],
   ['trainer.devices', '2'],
   ['trainer.enable_progress_bar', 'false'],
-])('a later run of the same name with another %s finds it too', async (key, value) => {
+])('a later run in the same scope with another %s reuses it too', async (key, value) => {
   const made = await train({ runKey: 'first' });
   const later = await train({
     runKey: key,
@@ -99,17 +99,17 @@ test.each([
   'model.train_ds.num_samples=3',
   'model.dataset.max_seq_length=8',
   'trainer.log_every_n_steps=2',
-])('%s is another training', async (override) => {
+])('%s trains again', async (override) => {
   expect((await train({ runKey: override, more: [override] })).reused).toBe(false);
 });
 
-test('a run of another name, or without a scope, trains itself', async () => {
+test('a run in another scope, or without one, trains again', async () => {
   await train({ runKey: 'first' });
   expect((await train({ workflowId: 'other', runKey: 'first' })).reused).toBe(false);
   expect((await train({ runKey: 'alone', alone: true })).reused).toBe(false);
 });
 
-test('one that is asked for again is made beside the one before, and is the run’s own from then on', async () => {
+test('a repeated training gets its own folder, and replaces the earlier one as the run’s training', async () => {
   const before = await train({ runKey: 'first' });
   const again = await train({ runKey: 'first', redo: 'execution 2' });
   expect(again.reused).toBe(false);
@@ -120,7 +120,7 @@ test('one that is asked for again is made beside the one before, and is the run�
   expect((await train({ runKey: 'first', redo: 'execution 3' })).reused).toBe(false);
 });
 
-test('where one run was stopped is no end for another', async () => {
+test('a training that was stopped early is not reused by another run', async () => {
   const more = ['model.optim.lr=3e-3'];
   const stopped = await train({ runKey: 'stopped', more, stopEarly: true });
   expect(stopped.reason).toBe('stopped');

@@ -19,7 +19,7 @@ export async function treeDigest(path: string): Promise<string> {
   return sha256Of(lines.join('\n'));
 }
 
-/** Links are followed, as whoever reads the files does: in the hub's cache every file is one. */
+/** Follows symbolic links, because every file in the hub's cache is one. */
 async function filesUnder(folder: string, above: readonly string[]): Promise<string[]> {
   const files: string[] = [];
   for (const entry of await readdir(folder, { withFileTypes: true })) {

@@ -177,7 +177,7 @@ test('a model is registered once per run and path', async () => {
   expect((await modelVersions(client, `name="it's"`)).sort()).toEqual(['1', '2']);
 });
 
-test('a deleted run is not found by a search, and its own record says that it is deleted', async () => {
+test('a deleted run is not found by a search, and its lifecycle stage is deleted', async () => {
   const runId = await newRun();
   const filter = `attributes.run_id = '${runId}'`;
   expect(await searchRuns(client, { experimentIds: [experimentId], filter })).toHaveLength(1);
@@ -194,7 +194,7 @@ test('a tag is deleted, and deleting it again does nothing', async () => {
   expect((await getRun(client, runId))?.tags).not.toHaveProperty('once');
 });
 
-test('the error for a server that is not MLflow says so', async () => {
+test('the error for a server that is not MLflow names the cause', async () => {
   const other = new MlflowClient({
     trackingUri: 'http://127.0.0.1:1',
     fetch: () => Promise.resolve(new Response('<html>', { status: 200 })),

@@ -31,7 +31,7 @@ export async function putFile(
       text(incoming).then((body) => resolve({ status: incoming.statusCode ?? 0, headers, body }), reject);
     });
   });
-  // A refusal may arrive before the whole body is sent; it says more than the broken pipe that follows.
+  // A refusal may arrive before the whole body is sent; it is more informative than the broken pipe that follows.
   const sent = pipeline(bytesOf(o.file, o.sizeBytes), request);
   const [received, body] = await Promise.allSettled([response, sent]);
   if (received.status === 'fulfilled') return received.value;

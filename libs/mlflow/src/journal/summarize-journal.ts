@@ -4,7 +4,7 @@ import type { RunStatus } from '../client/run.js';
 import { readJournal, readJournalId } from './journal.js';
 import { readJournalPosition } from './journal-position.js';
 
-/** What a journal tells about its run, without a server. */
+/** The state of a run according to its journal, read without a server. */
 export interface JournalSummary {
   /** Path of the journal. */
   journal: string;

@@ -38,7 +38,7 @@ function gzip(path: string): string {
   return `${path}.gz`;
 }
 
-/** A zip made by Python's zipfile, which does what it is told. */
+/** A zip written by Python's zipfile, which also writes invalid entries. */
 function writeZip(script: string): string {
   const path = newPath('.zip');
   execFileSync('python3', [

@@ -85,7 +85,7 @@ const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoExc
 /** Errors of zlib, tar-stream and yauzl concern the content; those of the file system name a system call. */
 const isContentError = (error: unknown): boolean => isNativeError(error) && !('syscall' in error);
 
-/** Whether `unpackArchive` should handle a file: it is an archive, or its name says so, and the error then explains why not. */
+/** Whether `unpackArchive` should handle a file: it is an archive, or is named like one, in which case an error explains the problem. */
 export async function isArchive(file: string): Promise<boolean> {
   return /\.(?:tar|tgz|zip|gz|bz2|xz|7z|rar|zst)$/i.test(file) || (await kindOf(file)) !== undefined;
 }

@@ -11,7 +11,7 @@ export function classifyResponse(
   message: string,
 ): RetryableError | undefined {
   if (status !== 408 && status !== 429 && status < 500) return undefined;
-  // Both statuses tell that the server turned the request away before it did anything.
+  // With both statuses, the server rejected the request before processing it.
   const notProcessed = status === 429 || status === 503;
   return new RetryableError(message, {
     status,
