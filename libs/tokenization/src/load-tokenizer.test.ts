@@ -84,7 +84,6 @@ test.each([
   [{ name: 'char' }, /"char" is not supported/],
   [{ name: 'regex' }, /"regex" is not supported/],
   [{ name: 'yttm' }, /"yttm" is not supported/],
-  [{ tokenizerModel: 'm.model' }, /tokenizer_model \(m\.model\): sentencepiece model files are not supported/],
 ])('%j is rejected by name', async (options, message) => {
   await expect(load(files, (folder) => ({ folder, ...options }))).rejects.toThrow(message);
   await expect(load(files, (folder) => ({ folder, ...options }))).rejects.toThrow(TokenizerError);

@@ -30,9 +30,6 @@ export interface TokenizerOptions {
   /** A tokenizer.json; takes precedence over the folder's files. */
   tokenizerJson?: string;
 
-  /** NeMo's `tokenizer_model`, which is not supported: setting it is an error. */
-  tokenizerModel?: string;
-
   /** Name of the configured tokenizer or model; determines the casing when no file does. */
   name?: string;
 
@@ -83,7 +80,7 @@ const classNames: Record<string, string> = {
  * tokenizer.encode('a fine film', 256); // [101, 1037, 2986, 2143, 102]
  */
 export async function loadTokenizer(options: TokenizerOptions): Promise<LoadedTokenizer> {
-  rejectUnsupportedKinds(options);
+  rejectUnsupportedKind(options.name);
   const config = (await readFolderJson(options.folder, 'tokenizer_config.json')) ?? {};
   const source = await readSource(options, config);
   const { json, casing } = source;
@@ -111,14 +108,9 @@ interface Source {
   notes: string[];
 }
 
-function rejectUnsupportedKinds({ name, tokenizerModel }: TokenizerOptions): void {
+function rejectUnsupportedKind(name: string | undefined): void {
   const kind = unsupportedKinds.find((unsupported) => unsupported === name?.toLowerCase());
   if (kind) throw new TokenizerError(`the tokenizer "${kind}" is not supported`, { hint: supported });
-  if (tokenizerModel) {
-    throw new TokenizerError(`tokenizer_model (${tokenizerModel}): sentencepiece model files are not supported`, {
-      hint: supported,
-    });
-  }
 }
 
 async function readSource(options: TokenizerOptions, config: JsonObject): Promise<Source> {
