@@ -15,15 +15,19 @@ import {
 } from './config-node.js';
 import { isSweep, type Override, type OverrideValue } from './parse-override.js';
 
-/** Applies one override of a value, as OmegaConf updates: maps are merged, the rest replaced. ConfigError when it can't. */
+/**
+ * Applies one override of a value, as OmegaConf's update does: maps are merged, and other values are replaced.
+ *
+ * @throws ConfigError when the override does not apply to the tree
+ */
 export function applyOverride(root: MapNode, override: Override): void {
   const origin: OverrideOrigin = { kind: 'override', number: override.number, text: override.text };
   const fail = (message: string, hint?: string[]): ConfigError =>
     new ConfigError([{ origin, key: override.key, message, hint }]);
-  if (override.package !== undefined) throw fail(`${override.key} is not a group, so that it can't have a package (@)`);
+  if (override.package !== undefined) throw fail(`${override.key} is not a group, so it can't have a package (@)`);
   if (isSweep(override.value)) {
-    throw fail(`${override.text} names several values`, [
-      'a sweep tries them one by one: -m; a text with a comma is quoted: \'key="a,b"\'',
+    throw fail(`${override.text} gives several values`, [
+      'add -m to run a sweep over them, or quote text that contains a comma: \'key="a,b"\'',
     ]);
   }
   const path = parsePath(override.key);
@@ -31,12 +35,12 @@ export function applyOverride(root: MapNode, override: Override): void {
   const present = select(root, path);
 
   if (override.type === 'delete') {
-    if (!present) throw fail(`${override.key} can't be removed: it is not there`);
+    if (!present) throw fail(`${override.key} can't be removed, because it does not exist`);
     if (
       override.value &&
       JSON.stringify(toPlain(toNode(override.value, origin))) !== JSON.stringify(toPlain(present))
     ) {
-      throw fail(`${override.key} is ${JSON.stringify(toPlain(present))}, not what ${override.text} removes`);
+      throw fail(`${override.key} is ${JSON.stringify(toPlain(present))}, so ${override.text} does not remove it`);
     }
     const parent = select(root, path.slice(0, -1));
     if (parent?.kind === 'list') parent.items.splice(Number(path.at(-1)), 1);
@@ -47,8 +51,8 @@ export function applyOverride(root: MapNode, override: Override): void {
   const value = toNode(override.value ?? { kind: 'scalar', value: '', isFloat: false, quoted: false }, origin);
   const isNull = present?.kind === 'scalar' && present.value === null;
   if (override.type === 'add' && present && !isNull && value.kind === 'scalar') {
-    throw fail(`${override.key} is there already, so that + can't add it`, [
-      `write ${override.text.slice(1)} to change it, or +${override.text} to do either`,
+    throw fail(`${override.key} already exists, so + can't add it`, [
+      `write ${override.text.slice(1)} to change it, or +${override.text} to add or change it`,
     ]);
   }
   setAt(root, path, value, origin, fail);
@@ -67,18 +71,18 @@ function setAt(
     if (next?.kind === 'map' || next?.kind === 'list') {
       at = next;
     } else if (next?.value != null) {
-      throw fail(`${path.slice(0, depth + 1).join('.')} is a value, it has no key ${path[depth + 1] ?? ''}`);
+      throw fail(`${path.slice(0, depth + 1).join('.')} is not a section, so it has no key ${path[depth + 1] ?? ''}`);
     } else {
       if (at.kind === 'list') throw fail(`${path.slice(0, depth).join('.')} has no item ${key}`);
-      const made = emptyMap(origin);
-      put(at, key, made, origin);
-      at = made;
+      const section = emptyMap(origin);
+      put(at, key, section, origin);
+      at = section;
     }
   }
   const key = path.at(-1) ?? '';
   if (at.kind === 'list') {
     if (!/^\d+$/.test(key) || Number(key) >= at.items.length) {
-      throw fail(`${path.slice(0, -1).join('.')} is a list of ${at.items.length}, it has no item ${key}`);
+      throw fail(`${path.slice(0, -1).join('.')} has ${at.items.length} items, and no item ${key}`);
     }
     at.items[Number(key)] = value;
     return;

@@ -1,11 +1,11 @@
 /**
- * How much of a data set: a fraction of it (1.0 is all), or a number of batches. null is all.
+ * A part of a data set: a fraction (1.0 is all of it), or a number of batches. null is all of it.
  *
- * JSON has one 1 and Lightning two, so that one batch is stored as the text '1'.
+ * One batch is the text '1', because JSON does not distinguish 1 from 1.0.
  */
 export type BatchAmount = number | '1' | null;
 
-/** Number of batches that `amount` is of `all`, unrounded: it is more than `all` where more batches are asked for. */
+/** Converts `amount` to a number of batches, unrounded. It exceeds `all` when `amount` is a larger number of batches. */
 export function batchesIn(amount: BatchAmount, all: number): number {
   if (amount === null) return all;
   if (amount === '1') return 1;

@@ -5,14 +5,14 @@ import { type DefaultEntry, type GroupEntry, parseDefaultsList } from './default
 import { nearest } from './nearest.js';
 import { isSweep, type Override } from './parse-override.js';
 
-/** What the files say, before any override of a value. */
+/** The merged files, before any value is overridden. */
 export interface Composition {
   root: MapNode;
 
-  /** Files in the order merged. */
+  /** The files, in the order in which they were merged. */
   files: string[];
 
-  /** Chosen option of each group. */
+  /** The chosen option of each group. */
   choices: Record<string, string>;
 }
 
@@ -28,8 +28,10 @@ interface Part {
 }
 
 /**
- * Merges the configuration `name` with what its defaults lists name, by Hydra's rules of order and packages.
- * `groupOverrides` are the overrides whose key is a group. ConfigError for a name, group or option that doesn't exist.
+ * Merges the configuration `name` with the files in its defaults lists, by Hydra's rules of order and packages.
+ *
+ * @param groupOverrides - the overrides whose key is a group
+ * @throws ConfigError when a configuration, a group or an option does not exist
  */
 export async function compose(
   search: ConfigSearchPath,
@@ -43,7 +45,7 @@ class Composer {
   private readonly search: ConfigSearchPath;
   private readonly choices = new Map<string, Choice>();
   private readonly deleted = new Map<string, { option: string | undefined; origin: Origin; used: boolean }>();
-  private readonly made: Record<string, string> = {};
+  private readonly chosenOptions: Record<string, string> = {};
   private readonly groupsSeen = new Set<string>();
 
   constructor(search: ConfigSearchPath) {
@@ -54,11 +56,11 @@ class Composer {
     const path = this.search.find(name);
     if (path === undefined) throw this.noSuchFile(name, '', undefined);
     const appended: GroupEntry[] = [];
-    for (const override of overrides) this.note(override, appended);
+    for (const override of overrides) this.addOverride(override, appended);
     const parts = await this.expand(path, '', '', appended, []);
-    this.refuseUnused();
+    this.rejectUnusedOverrides();
 
-    const origin: Origin = { kind: 'file', file: this.search.shown(path), line: 1, column: 1, shipped: false };
+    const origin: Origin = { kind: 'file', file: this.search.displayPath(path), line: 1, column: 1, shipped: false };
     const root = emptyMap(origin);
     for (const part of parts) {
       const file = await this.search.load(part.path);
@@ -66,10 +68,10 @@ class Composer {
       content.entries.delete('defaults');
       mergeInto(root, embed(content, part.package));
     }
-    return { root, files: parts.map((part) => part.path), choices: this.made };
+    return { root, files: parts.map((part) => part.path), choices: this.chosenOptions };
   }
 
-  /** Files below `path` in the order in which they are merged. */
+  /** The file at `path` and the files that it includes, in the order in which they are merged. */
   private async expand(
     path: string,
     group: string,
@@ -83,17 +85,17 @@ class Composer {
     const entries: DefaultEntry[] = node ? parseDefaultsList(node) : [];
     if (above.includes(path)) {
       throw new ConfigError([
-        { origin: node?.origin, message: `${this.search.shown(path)} names itself in its defaults list` },
+        { origin: node?.origin, message: `${this.search.displayPath(path)} includes itself through its defaults list` },
       ]);
     }
     if (!entries.some((entry) => entry.kind === 'self')) entries.push({ kind: 'self' });
     entries.push(...appended);
     for (const entry of entries) {
       if (entry.kind === 'group' && entry.override)
-        this.remember(groupKey(absolute(entry.group, group), entry.package), entry);
+        this.addFileOverride(groupKey(absolute(entry.group, group), entry.package), entry);
     }
 
-    // From the last to the first: of two siblings that override one group, the later wins.
+    // Hydra expands from the last entry to the first: when two siblings override the same group, the later one wins.
     const parts: Part[][] = [];
     for (const entry of entries.reverse()) {
       if (entry.kind === 'self') parts.unshift([self]);
@@ -150,7 +152,7 @@ class Composer {
           {
             origin: entry.origin,
             message: `${key} must be chosen`,
-            hint: [`add ${key}=OPTION: ${this.search.options(name).join(', ')}`],
+            hint: [`add ${key}=OPTION, one of ${this.search.options(name).join(', ')}`],
           },
         ]);
       }
@@ -159,7 +161,7 @@ class Composer {
         if (entry.optional) continue;
         throw this.noSuchFile(option, name, chosen?.origin ?? entry.origin);
       }
-      this.made[key] = option;
+      this.chosenOptions[key] = option;
       const inside = await this.packageOf(path, target, entry.package, relativeTo(name, group));
       parts.push(...(await this.expand(path, name, inside, [], above)));
     }
@@ -176,7 +178,7 @@ class Composer {
     return global < 0 ? whole : whole.slice(global + '_global_.'.length);
   }
 
-  private note(override: Override, appended: GroupEntry[]): void {
+  private addOverride(override: Override, appended: GroupEntry[]): void {
     const key = groupKey(override.key, override.package);
     const origin: OverrideOrigin = { kind: 'override', number: override.number, text: override.text };
     const options = optionsOf(override, origin);
@@ -190,41 +192,41 @@ class Composer {
     }
   }
 
-  // The first to speak wins: the command line before files, a file before those that it includes.
-  private remember(key: string, entry: GroupEntry): void {
+  // The first choice wins: the command line precedes all files, and a file precedes the files that it includes.
+  private addFileOverride(key: string, entry: GroupEntry): void {
     if (!this.choices.has(key)) this.choices.set(key, { options: entry.options, origin: entry.origin, used: false });
   }
 
-  private refuseUnused(): void {
+  private rejectUnusedOverrides(): void {
     const problems: Problem[] = [];
     for (const [key, { used, origin, options }] of this.choices) {
       if (used) continue;
       const option = options?.[0] ?? 'OPTION';
       problems.push({
         origin,
-        message: `no defaults list names the group ${key}, so there is nothing to override`,
+        message: `no defaults list contains the group ${key}, so there is nothing to override`,
         hint: [`write +${key}=${option} to add it`],
       });
     }
     for (const [key, { used, origin }] of this.deleted) {
-      if (!used) problems.push({ origin, message: `the group ${key} is not in the defaults list with that option` });
+      if (!used) problems.push({ origin, message: `no defaults list contains the group ${key} with that option` });
     }
     if (problems.length > 0) throw new ConfigError(problems);
   }
 
   private noSuchFile(name: string, group: string, origin: Origin | undefined): ConfigError {
     const options = this.search.options(group);
-    const folders = this.search.folders.map((folder) => this.search.shown(folder) || '.').join(' or ');
+    const folders = this.search.folders.map((folder) => this.search.displayPath(folder) || '.').join(' or ');
     const near = nearest(name, options);
-    const what =
+    const message =
       group === ''
         ? `there is no configuration ${name}.yaml in ${folders}`
         : `the group ${group} has no option ${name}`;
     const hint = [
       ...(near === undefined ? [] : [`did you mean ${near}?`]),
-      `there are: ${options.join(', ') || 'none'}`,
+      `available: ${options.join(', ') || 'none'}`,
     ];
-    return new ConfigError([{ origin, message: what, hint }]);
+    return new ConfigError([{ origin, message, hint }]);
   }
 }
 
@@ -233,7 +235,7 @@ function optionsOf(override: Override, origin: OverrideOrigin): string[] | null 
   if (value === undefined) return null;
   if (isSweep(value)) {
     throw new ConfigError([
-      { origin, message: `${override.text} names several options`, hint: ['a sweep tries them one by one: -m'] },
+      { origin, message: `${override.text} gives several options`, hint: ['add -m to run a sweep over them'] },
     ]);
   }
   if (value.kind === 'list') {
@@ -243,7 +245,7 @@ function optionsOf(override: Override, origin: OverrideOrigin): string[] | null 
     throw new ConfigError([
       {
         origin,
-        message: `${override.key} is a group: its value is the name of an option`,
+        message: `${override.key} is a group; its value must be the name of an option`,
         hint: [`set its keys one by one: ${override.key}.KEY=VALUE`],
       },
     ]);

@@ -2,22 +2,22 @@ import { defineError } from '@nautil/contracts';
 import type { Origin } from './config-node.js';
 import { showOrigin } from './config-node.js';
 
-/** One thing wrong with a configuration. */
+/** One problem in a configuration. */
 export interface Problem {
-  /** Where the culprit was written. */
+  /** The source of the wrong key or value. */
   origin?: Origin | undefined;
 
-  /** Dotted key, when the problem is that of one key. */
+  /** The dotted key, when the problem concerns one key. */
   key?: string;
 
-  /** What is wrong: a sentence without a full stop. */
+  /** A sentence without a full stop. */
   message: string;
 
-  /** What to do: lines. */
+  /** What to do, as lines of text. */
   hint?: string[] | undefined;
 }
 
-/** A configuration that can't be used; holds every problem found, shortest key first. */
+/** An invalid configuration, with every problem found. Problems are sorted by the depth of their keys. */
 export class ConfigError extends defineError('ConfigError', 'config') {
   readonly problems: readonly Problem[];
 
@@ -33,7 +33,7 @@ export class ConfigError extends defineError('ConfigError', 'config') {
   }
 }
 
-/** Throws when there is anything to report. */
+/** Throws a ConfigError if there are problems. */
 export function failOn(problems: readonly Problem[]): void {
   if (problems.length > 0) throw new ConfigError(problems);
 }
@@ -46,7 +46,7 @@ function block(problem: Problem): string {
   return [headline(problem), ...(problem.hint ?? []).map((line) => `  ${line}`)].join('\n');
 }
 
-// A wrong section explains the wrong keys below it, so that it comes first.
+// A problem of a section often explains those of its keys, so it comes first.
 function inReadingOrder(problems: readonly Problem[]): Problem[] {
   const depth = (problem: Problem): number => (problem.key === undefined ? 0 : problem.key.split('.').length);
   return [...problems].sort((a, b) => depth(a) - depth(b));

@@ -1,30 +1,31 @@
 import type { JsonValue } from '@nautil/contracts';
-/** Where a value was written. */
+
+/** The source of a value. */
 export type Origin = FileOrigin | OverrideOrigin;
 
 export interface FileOrigin {
   kind: 'file';
 
-  /** As shown to people: relative to the workspace root or to where they stand, else absolute. */
+  /** The path for display: relative to the package or to the working directory if it is inside one of them, else absolute. */
   file: string;
 
   /** One-based. */
   line: number;
   column: number;
 
-  /** True for files of the checkout's own `conf/`. */
+  /** True for files in Nautil's own `conf/`. */
   shipped: boolean;
 }
 
 export interface OverrideOrigin {
   kind: 'override';
 
-  /** One-based position among the overrides. */
+  /** The one-based position among the overrides. */
   number: number;
   text: string;
 }
 
-/** A value of the configuration that knows where it came from. */
+/** A value of the configuration, with its source. */
 export type ConfigNode = MapNode | ListNode | ScalarNode;
 
 export interface MapNode {
@@ -32,7 +33,7 @@ export interface MapNode {
   entries: Map<string, ConfigNode>;
   origin: Origin;
 
-  /** Where each key was written, which is what an unknown key is reported by. */
+  /** The source of each key, for reports of unknown keys. */
   keyOrigins: Map<string, Origin>;
 }
 
@@ -46,12 +47,12 @@ export interface ScalarNode {
   kind: 'scalar';
   value: string | number | boolean | null;
 
-  /** True when a number was written as a float (`1.0`, `1e3`): NeMo's files tell a fraction from a count by that. */
+  /** True when a number was written as a float (`1.0`, `1e3`), which in NeMo's files distinguishes a fraction from a count. */
   isFloat: boolean;
   origin: Origin;
 }
 
-/** The value that stands for "must be given". */
+/** The value of a key that must be set, as in OmegaConf. */
 export const missing = '???';
 
 export function scalar(value: ScalarNode['value'], origin: Origin, isFloat = false): ScalarNode {
@@ -62,20 +63,20 @@ export function emptyMap(origin: Origin): MapNode {
   return { kind: 'map', entries: new Map(), keyOrigins: new Map(), origin };
 }
 
-/** Puts `value` under `key`, remembering where the key was written. */
+/** Sets `key` to `value`, and records the source of the key. */
 export function put(map: MapNode, key: string, value: ConfigNode, keyOrigin: Origin = value.origin): void {
   map.entries.set(key, value);
   map.keyOrigins.set(key, keyOrigin);
 }
 
-/** The plain value below a node. */
+/** Converts a node to a plain value. */
 export function toPlain(node: ConfigNode): JsonValue {
   if (node.kind === 'scalar') return node.value;
   if (node.kind === 'list') return node.items.map(toPlain);
   return Object.fromEntries([...node.entries].map(([key, value]) => [key, toPlain(value)]));
 }
 
-/** A copy that shares nothing with the original. */
+/** A deep copy, except that sources are shared. */
 export function cloneNode<N extends ConfigNode>(node: N): N {
   const copy = (from: ConfigNode): ConfigNode => {
     if (from.kind === 'scalar') return { ...from };
@@ -89,7 +90,7 @@ export function cloneNode<N extends ConfigNode>(node: N): N {
   return copy(node) as N;
 }
 
-/** The node at a dotted path; list items are addressed by index. */
+/** The node at a path; list items are addressed by index. */
 export function select(node: ConfigNode, path: readonly string[]): ConfigNode | undefined {
   let at: ConfigNode | undefined = node;
   for (const key of path) {
@@ -99,12 +100,12 @@ export function select(node: ConfigNode, path: readonly string[]): ConfigNode | 
   return at;
 }
 
-/** `a.b.c` as its parts; the empty path has none. */
+/** Splits `a.b.c` into its parts; the empty path has none. */
 export function parsePath(path: string): string[] {
   return path === '' ? [] : path.split('.');
 }
 
-/** Merges `from` into `into`: maps key by key, everything else is replaced, as OmegaConf does. */
+/** Merges `from` into `into`, as OmegaConf does: maps are merged key by key, and other values are replaced. */
 export function mergeInto(into: MapNode, from: MapNode): void {
   for (const [key, value] of from.entries) {
     const present = into.entries.get(key);
@@ -114,7 +115,7 @@ export function mergeInto(into: MapNode, from: MapNode): void {
   }
 }
 
-/** Every node under `node` with its path, parents before children, in the order written. */
+/** Yields `node` and every node inside it with its path: parents before children, in the order in which they were written. */
 export function* walk(node: ConfigNode, path: string[] = []): Generator<{ path: string[]; node: ConfigNode }> {
   yield { path, node };
   if (node.kind === 'map') for (const [key, value] of node.entries) yield* walk(value, [...path, key]);
@@ -126,12 +127,12 @@ export function showOrigin(origin: Origin): string {
   return origin.kind === 'file' ? `${origin.file}:${origin.line}` : `override ${origin.number}`;
 }
 
-/** True when the value is one that comes with Nautil: nobody chose it. */
+/** True when the value comes from Nautil's own `conf/`, and not from the user. */
 export function isShipped(origin: Origin): boolean {
   return origin.kind === 'file' && origin.shipped;
 }
 
-/** True when `a` was written after `b`: overrides follow files, and each other in order. */
+/** True when `a` was written after `b`. Overrides come after files, and follow their order; the user's files come after `conf/`. */
 export function isLater(a: Origin, b: Origin): boolean {
   if (a.kind !== b.kind) return a.kind === 'override';
   if (a.kind === 'override' && b.kind === 'override') return a.number > b.number;

@@ -4,8 +4,8 @@ import { packageRoot } from '@nautil/store';
 import { readYaml, type YamlFile } from './read-yaml.js';
 
 /**
- * The folders that configurations and groups are looked for in, the user's first: somebody's own folder of YAML still
- * has the groups that come with Nautil.
+ * The folders that are searched for configurations and groups, in order. The user's folder comes first and Nautil's own `conf/`
+ * second, so that a user's file can use the shipped groups.
  */
 export class ConfigSearchPath {
   readonly folders: readonly string[];
@@ -17,17 +17,17 @@ export class ConfigSearchPath {
     this.cwd = cwd;
   }
 
-  /** The file of a configuration or group option (`sst2`, `data/imdb`), or undefined. */
+  /** The path of a configuration or group option (`sst2`, `data/imdb`), or undefined. */
   find(name: string): string | undefined {
     return this.folders.map((folder) => join(folder, `${name}.yaml`)).find((path) => existsSync(path));
   }
 
-  /** True when some folder has a sub-folder of that name with an option in it. */
+  /** True when a folder has a subfolder of this name that contains an option. */
   isGroup(name: string): boolean {
     return name !== '' && this.options(name).length > 0;
   }
 
-  /** Names of the options of a group; those of the root are the named configurations. */
+  /** The names of a group's options. For the empty group, the names of the configurations. */
   options(group: string): string[] {
     const names = this.folders
       .map((folder) => join(folder, group))
@@ -36,28 +36,28 @@ export class ConfigSearchPath {
     return [...new Set(names.map((name) => name.slice(0, -'.yaml'.length)))].sort();
   }
 
-  /** Reads the file at `path`, once. */
+  /** Reads a file, and caches it. */
   async load(path: string): Promise<YamlFile> {
     const known = this.loaded.get(path);
     if (known) return known;
-    const file = await readYaml(path, this.shown(path), isInside(shippedFolder(), path));
+    const file = await readYaml(path, this.displayPath(path), isInside(shippedFolder(), path));
     this.loaded.set(path, file);
     return file;
   }
 
-  /** The name of a file for people: short when it is in the checkout or where they stand. */
-  shown(path: string): string {
+  /** The path for display: relative if it is inside the package or the working directory. */
+  displayPath(path: string): string {
     const base = [packageRoot(), this.cwd].find((folder) => isInside(folder, path));
     return base === undefined ? path : relative(base, path);
   }
 }
 
-/** The checkout's own folder of configurations. */
+/** Nautil's own folder of configurations. */
 export function shippedFolder(): string {
   return join(packageRoot(), 'conf');
 }
 
 function isInside(folder: string, path: string): boolean {
-  const way = relative(folder, path);
-  return way !== '' && !way.startsWith('..') && !isAbsolute(way);
+  const relativePath = relative(folder, path);
+  return relativePath !== '' && !relativePath.startsWith('..') && !isAbsolute(relativePath);
 }

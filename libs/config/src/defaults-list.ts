@@ -11,11 +11,11 @@ export type DefaultEntry =
 export interface GroupEntry {
   kind: 'group';
 
-  /** Path of the group; a leading slash makes it absolute. */
+  /** The path of the group; a leading slash makes it absolute. */
   group: string;
   package: string | undefined;
 
-  /** null: nothing is chosen. */
+  /** null: no option is chosen. */
   options: string[] | null;
   optional: boolean;
   override: boolean;
@@ -24,12 +24,16 @@ export interface GroupEntry {
 
 const shape = 'an entry is _self_, a file name, or group: option';
 
-/** Reads a `defaults:` list, as Hydra does. ConfigError for an entry of another shape. */
+/**
+ * Parses a `defaults:` list, as Hydra does.
+ *
+ * @throws ConfigError for an invalid or unsupported entry, and for entries in the wrong order
+ */
 export function parseDefaultsList(node: ConfigNode): DefaultEntry[] {
-  if (node.kind !== 'list') throw problem(node.origin, 'defaults is a list of entries', shape);
+  if (node.kind !== 'list') throw problem(node.origin, 'defaults must be a list', shape);
   const entries = node.items.map(parseEntry);
   if (entries.filter((entry) => entry.kind === 'self').length > 1) {
-    throw problem(node.origin, 'defaults names _self_ twice', 'keep one: it says where this file itself is merged');
+    throw problem(node.origin, 'defaults contains _self_ twice', 'keep one, at the position where this file is merged');
   }
   const firstOverride = entries.findIndex((entry) => entry.kind === 'group' && entry.override);
   const late = entries.find(
@@ -53,21 +57,21 @@ function parseEntry(node: ConfigNode): DefaultEntry {
   const { origin } = node;
   if (node.kind === 'scalar' && typeof node.value === 'string') {
     if (node.value === '_self_') return { kind: 'self' };
-    refuseInterpolation(node.value, origin);
+    rejectInterpolation(node.value, origin);
     const { words, name, target } = splitKey(node.value);
     return { kind: 'config', name, package: target, optional: words.includes('optional'), origin };
   }
   const [pair] = node.kind === 'map' ? node.entries : [];
   if (node.kind !== 'map' || !pair || node.entries.size !== 1)
-    throw problem(origin, 'not an entry of a defaults list', shape);
+    throw problem(origin, 'this is not an entry of a defaults list', shape);
   const [key, value] = pair;
   const { words, name, target } = splitKey(key);
   const unknown = words.find((word) => word !== 'optional' && word !== 'override');
   if (unknown !== undefined)
-    throw problem(origin, `${unknown} is not a word of the defaults list`, 'optional and override are');
+    throw problem(origin, `${unknown} is not a keyword of a defaults list`, 'the keywords are optional and override');
   const plain = toPlain(value);
   const options = plain === null ? null : (Array.isArray(plain) ? plain : [plain]).map(optionName);
-  for (const option of options ?? []) refuseInterpolation(option, value.origin);
+  for (const option of options ?? []) rejectInterpolation(option, value.origin);
   const [optional, override] = [words.includes('optional'), words.includes('override')];
   return { kind: 'group', group: name, package: target, options, optional, override, origin };
 }
@@ -76,18 +80,18 @@ function splitKey(key: string): { words: string[]; name: string; target: string 
   const words = key.trim().split(/\s+/);
   const [name = '', target] = (words.pop() ?? '').split('@');
   if (target?.includes('_name_'))
-    throw new ConfigError([{ message: '_name_ in a package is not supported', hint: ['write the name'] }]);
+    throw new ConfigError([{ message: '_name_ in a package is not supported', hint: ['write the name itself'] }]);
   return { words, name, target };
 }
 
-function refuseInterpolation(text: string, origin: Origin): void {
+function rejectInterpolation(text: string, origin: Origin): void {
   if (text.includes('${'))
-    throw problem(origin, 'interpolation in a defaults list is not supported', 'name the option');
+    throw problem(origin, 'interpolation in a defaults list is not supported', 'write the name of the option');
 }
 
 function problem(origin: Origin, message: string, hint: string): ConfigError {
   return new ConfigError([{ origin, message, hint: [hint] }]);
 }
 
-/** Options are file names; YAML may read one as a number. */
+/** Options are the names of files, but YAML reads a name like 2024 as a number. */
 const optionName = (value: JsonValue): string => (typeof value === 'string' ? value : JSON.stringify(value));

@@ -3,29 +3,29 @@ import { pythonFloat } from '@nautil/python-format';
 import { ConfigError } from './config-error.js';
 import { missing } from './config-node.js';
 import { nearest } from './nearest.js';
-import { currentSpelling } from './old-spellings.js';
+import { currentSpelling } from './rename-legacy-keys.js';
 import { configSchema } from './schema/config-schema.js';
 import type { Affects } from './schema/key.js';
 import { describeType, leaves, schemaAt, type SchemaNode, sections } from './schema/lookup.js';
 
-/** What the schema says of a key. */
+/** The schema's description of a key. */
 export interface KeyExplanation {
   key: string;
 
-  /** The spelling that was asked for, where it is an older one. */
+  /** The requested key, when it is a legacy name of this one. */
   oldSpelling?: string;
   description: string;
 
-  /** What the value may be, in words. */
+  /** The accepted values, in words. */
   accepts: string;
 
-  /** The value of the configuration that comes with Nautil, or that the code takes. */
+  /** The value in the shipped configuration; for other keys, the value that the code uses. */
   default: JsonValue;
 
-  /** The default as a file writes it: 1.0 where a fraction is meant. */
+  /** The default as it is written in a file, such as 1.0 for a fraction. */
   defaultText: string;
 
-  /** What is taken when a file leaves the key out, where that differs. */
+  /** The value used when a file leaves the key out, if it differs from the default. */
   whenAbsent?: JsonValue;
 
   /** How versions of NeMo and Lightning differ. */
@@ -34,10 +34,10 @@ export interface KeyExplanation {
   /** The first part of a run that the key can change; `nothing` when it changes no result. */
   affects: Affects;
 
-  /** Why it changes nothing here. */
+  /** Why the key has no effect in Nautil. */
   noEffect?: string;
 
-  /** What to do instead of values that can't be had. */
+  /** What to do instead of setting an unsupported value. */
   instead?: string;
 }
 
@@ -51,9 +51,9 @@ export interface SectionExplanation {
 }
 
 /**
- * Explains a key or a section; the empty key is the whole. Old spellings are explained as what they are read as.
+ * Explains a key or a section; the empty key is the whole configuration. For a legacy name, explains the current key.
  *
- * @throws ConfigError for a key that isn't one, with the nearest.
+ * @throws ConfigError for an unknown key, with suggestions
  */
 export function explainKey(key: string): KeyExplanation | SectionExplanation {
   const path = key === '' ? [] : key.split('.');
@@ -66,7 +66,7 @@ export function explainKey(key: string): KeyExplanation | SectionExplanation {
   throw new ConfigError([{ key, message: `${key} is not a known key`, hint: suggestions(key) }]);
 }
 
-/** Every section of the configuration that has keys of its own, in the order of the schema. */
+/** Explains every section that has keys of its own, in the order of the schema. */
 export function explainSections(): SectionExplanation[] {
   return [...sections(configSchema)]
     .map(({ path, node }) => explainSection(path.join('.'), node))
@@ -113,14 +113,13 @@ function suggestions(key: string): string[] {
     ...[...leaves(configSchema)].map(({ path }) => path.join('.')),
   ];
   const last = key.split('.').at(-1) ?? '';
-  const named = keys.filter((one) => one.split('.').at(-1) === last);
-  const lastNames = new Set(keys.map((one) => one.split('.').at(-1) ?? ''));
+  const keysNamed = (name: string | undefined): string[] => keys.filter((known) => known.split('.').at(-1) === name);
+  const sameName = keysNamed(last);
   const near = nearest(key, keys);
-  const nearLast = nearest(last, lastNames);
-  const meant =
-    named.length > 0 ? named : near !== undefined ? [near] : keys.filter((one) => one.split('.').at(-1) === nearLast);
+  const nearestName = nearest(last, new Set(keys.map((known) => known.split('.').at(-1) ?? '')));
+  const similar = sameName.length > 0 ? sameName : near !== undefined ? [near] : keysNamed(nearestName);
   return [
-    ...(meant.length > 0 ? [`did you mean ${meant.slice(0, 4).join(', ')}?`] : []),
+    ...(similar.length > 0 ? [`did you mean ${similar.slice(0, 4).join(', ')}?`] : []),
     '`nautil config explain` lists the sections',
   ];
 }

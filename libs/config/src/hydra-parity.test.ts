@@ -11,7 +11,7 @@ import { printYaml } from './print-yaml.js';
 import { resolveInterpolations } from './resolve-interpolations.js';
 import { rangeValues } from './sweep.js';
 
-/** A value as oracle/record.py writes it, so that types that JSON lacks survive. */
+/** A value in the encoding of oracle/record.py, which keeps types that JSON does not have. */
 type Encoded =
   | { null: true }
   | { bool: boolean }
@@ -58,7 +58,7 @@ function keyText(key: Encoded): string {
   return String(node.value);
 }
 
-/** Ours, in the oracle's shape. */
+/** Encodes a parsed value as the oracle does. */
 function encode(value: OverrideValue | SweepSpec | undefined): unknown {
   if (value === undefined) return null;
   if (isSweep(value)) {
@@ -74,7 +74,7 @@ function encode(value: OverrideValue | SweepSpec | undefined): unknown {
   return value.isFloat ? { float: value.value } : { int: value.value };
 }
 
-/** The oracle's, with what we deliberately forget taken out: types of a map's keys, and how a float was printed. */
+/** The oracle's value without the details that Nautil does not keep: the types of a map's keys, and the spelling of a float. */
 function comparable(value: Encoded | null): unknown {
   if (value === null) return null;
   if ('float' in value) return { float: float(value.float) };
@@ -89,13 +89,15 @@ function comparable(value: Encoded | null): unknown {
 
 const types: Record<string, string> = { CHANGE: 'change', ADD: 'add', FORCE_ADD: 'force-add', DEL: 'delete' };
 
-/** Where this grammar is narrower than Hydra's. Each is refused by name. */
-const refusedHere = new Set(['k=glob(*)', 'k=[choice(a,b)]', 'k=choice(a,b),c', 'k=range(1,2),range(3,4)']);
+/** Overrides that Hydra accepts and this grammar does not. */
+const unsupportedHere = new Set(['k=glob(*)', 'k=[choice(a,b)]', 'k=choice(a,b),c', 'k=range(1,2),range(3,4)']);
 
 describe('overrides as Hydra 1.3.2 parses them', () => {
   const cases = recorded<OverrideCase>('overrides.json');
 
-  test.each(cases.filter((one) => one.error === undefined && !refusedHere.has(one.input)))('$input', (expected) => {
+  test.each(
+    cases.filter((recordedCase) => recordedCase.error === undefined && !unsupportedHere.has(recordedCase.input)),
+  )('$input', (expected) => {
     const ours = parseOverride(expected.input);
     expect({ type: ours.type, key: ours.key, package: ours.package ?? null, value: encode(ours.value) }).toEqual({
       type: types[expected.type],
@@ -105,16 +107,15 @@ describe('overrides as Hydra 1.3.2 parses them', () => {
     });
   });
 
-  test.each(cases.filter((one) => one.error !== undefined || refusedHere.has(one.input)))(
-    '$input is refused',
-    ({ input }) => {
-      expect(() => parseOverride(input)).toThrow();
-    },
-  );
+  test.each(
+    cases.filter((recordedCase) => recordedCase.error !== undefined || unsupportedHere.has(recordedCase.input)),
+  )('$input is rejected', ({ input }) => {
+    expect(() => parseOverride(input)).toThrow();
+  });
 });
 
 test.each(recorded<{ input: string; value: Encoded }>('scalars.json'))(
-  'YAML $input is what OmegaConf reads',
+  'YAML $input has the value that OmegaConf reads',
   ({ input, value }) => {
     const { value: ours, isFloat } = resolvePlainScalar(input);
     expect({ ours, isFloat }).toEqual(
@@ -129,7 +130,7 @@ test.each(recorded<{ input: string; value: Encoded }>('scalars.json'))(
 );
 
 test.each(recorded<{ tree: Encoded; text: string }>('printed.json'))(
-  'a tree is printed as OmegaConf prints it',
+  'a tree is printed exactly as by OmegaConf',
   ({ tree, text }) => {
     expect(printYaml(decode(tree))).toBe(text);
   },
@@ -142,7 +143,7 @@ interface InterpolationCase {
 }
 
 test.each(recorded<InterpolationCase>('interpolations.json'))(
-  '$tree is interpolated as OmegaConf does',
+  '$tree is interpolated as by OmegaConf',
   ({ tree, value }) => {
     const root = decode(tree) as MapNode;
     const env = { NAUTIL_ORACLE: 'from the environment', NAUTIL_NUMBER: '1e-5' };
@@ -170,19 +171,22 @@ async function composed(name: string, overrides: readonly string[]): Promise<str
   return printYaml(root);
 }
 
-/** Hydra refuses a key that isn't there yet; here the schema says whether it is one, so that composing takes it. */
+/** Hydra rejects an override of a key that no file sets. Nautil composes it, since the schema decides whether the key is known. */
 const leftToTheSchema = new Set(['prot=1', 'nested.deep.q=1', 'nested={deep:{z:3}}', '~items.1', 'hydra.run.dir=.']);
-const isLeft = ({ overrides }: ComposedCase): boolean => overrides.some((text) => leftToTheSchema.has(text));
+const isLeftToTheSchema = ({ overrides }: ComposedCase): boolean => overrides.some((text) => leftToTheSchema.has(text));
 
 describe('configurations as Hydra 1.3.2 composes them', () => {
-  const cases = recorded<ComposedCase>('composed.json').filter((one) => !isLeft(one));
+  const cases = recorded<ComposedCase>('composed.json').filter((recordedCase) => !isLeftToTheSchema(recordedCase));
 
-  test.each(cases.filter((one) => one.error === undefined))('$name $overrides', async ({ name, overrides, text }) => {
-    expect(await composed(name, overrides)).toBe(text);
-  });
+  test.each(cases.filter((recordedCase) => recordedCase.error === undefined))(
+    '$name $overrides',
+    async ({ name, overrides, text }) => {
+      expect(await composed(name, overrides)).toBe(text);
+    },
+  );
 
-  test.each(cases.filter((one) => one.error !== undefined))(
-    '$name $overrides is refused',
+  test.each(cases.filter((recordedCase) => recordedCase.error !== undefined))(
+    '$name $overrides is rejected',
     async ({ name, overrides }) => {
       await expect(composed(name, overrides)).rejects.toThrow();
     },

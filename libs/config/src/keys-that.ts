@@ -9,9 +9,9 @@ export function keysThat(satisfy: (notes: Partial<KeyNotes>) => boolean): string
 }
 
 /**
- * The values of the keys that affect certain parts of a run, by dotted path: what the digest of such a part is taken of.
+ * The values of the keys that affect certain parts of a run, by dotted path. The digests of these parts cover them.
  *
- * @param o.paths - false: without the keys that are paths, for a part whose digest covers the content of the files.
+ * @param o.paths - false excludes keys that are paths, for parts whose digest covers the content of the files instead
  */
 export function keysAffecting(
   affected: readonly Exclude<Affects, 'nothing'>[],

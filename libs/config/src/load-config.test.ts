@@ -12,8 +12,8 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const load = (...overrides: string[]) => loadConfig({ overrides });
 
-/** What a terminal shows of a configuration that is refused. */
-async function refusal(options: LoadOptions): Promise<string> {
+/** The text that a terminal shows when a configuration is rejected. */
+async function rejection(options: LoadOptions): Promise<string> {
   const error: unknown = await loadConfig(options).then(
     () => undefined,
     (thrown: unknown) => thrown,
@@ -27,7 +27,7 @@ async function fromFile(text: string, overrides: string[] = []): Promise<LoadOpt
   return { configPath: folder, configName: 'own', cwd: folder, overrides };
 }
 
-describe('the likeliest mistakes, word for word', () => {
+describe('the most likely mistakes have these messages', () => {
   test.each<[string, string[], string]>([
     [
       'an unknown key',
@@ -44,167 +44,174 @@ describe('the likeliest mistakes, word for word', () => {
   \`nautil config explain trainer\` lists the keys`,
     ],
     [
-      'a key that is added',
+      'an unknown key that is added with +',
       ['+model.train_ds.foo=1'],
       `override 1: model.train_ds.foo is not a known key
   \`nautil config explain model.train_ds\` lists the keys`,
     ],
     [
-      'a word for a number',
+      'a word instead of a number',
       ['trainer.max_epochs=three'],
-      `override 1: trainer.max_epochs is three; it can be a whole number, -1 or more; or null
-  \`nautil config explain trainer.max_epochs\` says what it does`,
+      `override 1: trainer.max_epochs is three; it must be a whole number, -1 or more; or null
+  \`nautil config explain trainer.max_epochs\` describes it`,
     ],
     [
       'a negative batch size',
       ['model.train_ds.batch_size=-1'],
-      `override 1: model.train_ds.batch_size is -1; it can be a whole number, 1 or more
-  \`nautil config explain model.train_ds.batch_size\` says what it does`,
+      `override 1: model.train_ds.batch_size is -1; it must be a whole number, 1 or more
+  \`nautil config explain model.train_ds.batch_size\` describes it`,
     ],
     [
-      'no device',
+      'no devices',
       ['trainer.devices=0'],
-      `override 1: trainer.devices is 0, and nothing trains on no device
-  to train on the processor: trainer.accelerator=cpu trainer.devices=1`,
+      `override 1: trainer.devices is 0; training needs a device
+  to train on the CPU: trainer.accelerator=cpu trainer.devices=1`,
     ],
     [
-      'a device twice',
+      'the same device twice',
       ['trainer.devices=[0,0]'],
-      `override 1: trainer.devices is [0,0]; it can be a whole number, -1 or more; a list of different whole numbers, 0 or more; or auto
-  \`nautil config explain trainer.devices\` says what it does`,
+      `override 1: trainer.devices is [0,0]; it must be a whole number, -1 or more; a list of different whole numbers, 0 or more; or auto
+  \`nautil config explain trainer.devices\` describes it`,
     ],
     [
       'a mistyped optimizer',
       ['model.optim.name=admw'],
-      `override 1: model.optim.name is admw; it can be adam, adamw, sgd, adadelta, adamax, adagrad or rmsprop
+      `override 1: model.optim.name is admw; it must be adam, adamw, sgd, adadelta, adamax, adagrad or rmsprop
   did you mean adamw?
-  \`nautil config explain model.optim.name\` says what it does`,
+  \`nautil config explain model.optim.name\` describes it`,
     ],
     [
-      'an optimizer of NeMo’s that is not here',
+      'an optimizer that NeMo has and Nautil does not',
       ['~model.optim.betas', 'model.optim.name=novograd'],
-      `override 2: model.optim.name is novograd; it can be adam, adamw, sgd, adadelta, adamax, adagrad or rmsprop
+      `override 2: model.optim.name is novograd; it must be adam, adamw, sgd, adadelta, adamax, adagrad or rmsprop
   Nautil lacks rprop, novograd and adafactor of NeMo's optimizers: use adamw
-  \`nautil config explain model.optim.name\` says what it does`,
+  \`nautil config explain model.optim.name\` describes it`,
     ],
     [
       'a key of another optimizer',
       ['model.optim.momentum=0.9'],
-      `override 1: model.optim.momentum is not for adam
+      `override 1: adam has no model.optim.momentum
   adam takes lr, betas, eps, weight_decay, amsgrad, sched
-  ~model.optim.momentum leaves it out`,
+  ~model.optim.momentum removes it`,
     ],
     [
-      'a schedule without what it needs',
+      'a schedule without a key that it needs',
       ['model.optim.sched.name=StepLR'],
       `override 1: StepLR needs model.optim.sched.step_size`,
     ],
     [
-      'a precision that is not there',
+      'an unsupported precision',
       ['trainer.precision=64'],
-      `override 1: trainer.precision is 64; it can be 32, '32', '32-true', bf16 or bf16-mixed
+      `override 1: trainer.precision is 64; it must be 32, '32', '32-true', bf16 or bf16-mixed
   write bf16-mixed for 16-bit training, or 32
-  \`nautil config explain trainer.precision\` says what it does`,
+  \`nautil config explain trainer.precision\` describes it`,
     ],
     [
-      'a logger that is not there',
+      'an unsupported tokenizer',
+      ['model.tokenizer.tokenizer_model=m.model'],
+      `override 1: model.tokenizer.tokenizer_model is m.model; it must be null
+  Nautil does not support SentencePiece: use a WordPiece or byte-level BPE tokenizer
+  \`nautil config explain model.tokenizer.tokenizer_model\` describes it`,
+    ],
+    [
+      'an unsupported logger',
       ['exp_manager.create_wandb_logger=true'],
-      `override 1: exp_manager.create_wandb_logger is true; it can be false or null
+      `override 1: exp_manager.create_wandb_logger is true; it must be false or null
   Nautil tracks runs in MLflow: nautil.mlflow.tracking_uri
-  \`nautil config explain exp_manager.create_wandb_logger\` says what it does`,
+  \`nautil config explain exp_manager.create_wandb_logger\` describes it`,
     ],
     [
       'a fraction above one',
       ['trainer.limit_train_batches=2.0'],
-      `override 1: trainer.limit_train_batches is 2, more than all of it: written with a dot it is a fraction
-  write it without a dot to mean a number of batches: 2`,
+      `override 1: trainer.limit_train_batches is 2; a number with a decimal point is a fraction, at most 1.0
+  write 2, without a decimal point, for a number of batches`,
     ],
     [
-      'no end',
+      'no limit of the training',
       ['trainer.max_epochs=-1'],
-      `override 1: trainer.max_epochs and trainer.max_steps both leave training without an end
-  give one of them`,
+      `override 1: neither trainer.max_epochs nor trainer.max_steps limits the training
+  set one of them`,
     ],
     [
       'an option that a group lacks',
       ['data=imbd'],
       `override 1: the group data has no option imbd
   did you mean imdb?
-  there are: chemprot, imdb, sst-2, thucnews`,
+  available: chemprot, imdb, sst-2, thucnews`,
     ],
     [
-      'what a group leaves open',
+      'a required key that a group does not set',
       ['data=imdb'],
-      `conf/data/imdb.yaml:10: nautil.data.source must be given
+      `conf/data/imdb.yaml:10: nautil.data.source must be set
   add nautil.data.source=VALUE: A folder, a file, an archive (tar, zip, gz), the http(s) address of a file or an archive, or a data set on the Hugging Face hub (owner/name)`,
     ],
     [
-      'no room for a token',
+      'a sequence length without room for a token',
       ['model.dataset.max_seq_length=2'],
       `override 1: model.dataset.max_seq_length is 2, which leaves no room for a token between [CLS] and [SEP]
-  write 3 or more, or -1 for as long as the encoder takes`,
+  write 3 or more, or -1 for the maximum of the encoder`,
     ],
     [
-      'two at once',
+      'two mistakes',
       ['model.dataset.max_seq_length=long', 'trainer.max_epoch=3'],
       `2 problems in the configuration
 override 2: trainer.max_epoch is not a known key
   did you mean max_epochs (now 100)?
   \`nautil config explain trainer\` lists the keys
-override 1: model.dataset.max_seq_length is long; it can be a whole number, -1 to 65535
-  \`nautil config explain model.dataset.max_seq_length\` says what it does`,
+override 1: model.dataset.max_seq_length is long; it must be a whole number, -1 to 65535
+  \`nautil config explain model.dataset.max_seq_length\` describes it`,
     ],
-  ])('%s', async (_, overrides, said) => {
-    expect(await refusal({ overrides })).toBe(said);
+  ])('%s', async (_, overrides, message) => {
+    expect(await rejection({ overrides })).toBe(message);
   });
 
-  test('a key in a file is told by its line', async () => {
+  test('a wrong key in a file is reported with its line', async () => {
     const options = await fromFile('trainer:\n  max_epochs: 1\nmodel:\n  train_ds:\n    batch_sise: 3\n');
-    expect(await refusal(options)).toBe(`own.yaml:5: model.train_ds.batch_sise is not a known key
+    expect(await rejection(options)).toBe(`own.yaml:5: model.train_ds.batch_sise is not a known key
   did you mean batch_size?
   \`nautil config explain model.train_ds\` lists the keys`);
   });
 
-  test('a value in a file is told by its line', async () => {
+  test('a wrong value in a file is reported with its line', async () => {
     const options = await fromFile('trainer:\n  max_epochs: 1\n  log_every_n_steps: often\n');
-    expect(await refusal(options))
-      .toBe(`own.yaml:3: trainer.log_every_n_steps is often; it can be a whole number, 0 or more; or null
-  \`nautil config explain trainer.log_every_n_steps\` says what it does`);
+    expect(await rejection(options))
+      .toBe(`own.yaml:3: trainer.log_every_n_steps is often; it must be a whole number, 0 or more; or null
+  \`nautil config explain trainer.log_every_n_steps\` describes it`);
   });
 
-  test('a value for a section', async () => {
-    expect(await refusal(await fromFile('model: 5\n')))
-      .toBe(`own.yaml:1: model is 5; it can be a section with keys of its own
-  \`nautil config explain model\` says what it does`);
+  test('a value for a section is rejected', async () => {
+    expect(await rejection(await fromFile('model: 5\n')))
+      .toBe(`own.yaml:1: model is 5; it must be a section with keys of its own
+  \`nautil config explain model\` describes it`);
   });
 
-  test('broken YAML is told by its line', async () => {
-    expect(await refusal(await fromFile('trainer:\n  max_epochs: [1\nmodel:\n'))).toMatch(
-      /^own\.yaml:\d: not valid YAML: .+\n {2}a tab for indentation, or an unclosed quote or bracket\?$/,
+  test('invalid YAML is reported with its line', async () => {
+    expect(await rejection(await fromFile('trainer:\n  max_epochs: [1\nmodel:\n'))).toMatch(
+      /^own\.yaml:\d: not valid YAML: .+\n {2}check for tabs in the indentation, and for unclosed quotes and brackets$/,
     );
   });
 
-  test('a key twice is told by its line', async () => {
-    expect(await refusal(await fromFile('trainer:\n  max_epochs: 1\n  max_epochs: 2\n'))).toMatch(
+  test('a duplicate key is reported with its line', async () => {
+    expect(await rejection(await fromFile('trainer:\n  max_epochs: 1\n  max_epochs: 2\n'))).toMatch(
       /^own\.yaml:3: not valid YAML: .+\n {2}keep one of them$/,
     );
   });
 
-  test('a file that is not there', async () => {
-    expect(await refusal({ configName: 'sst3' })).toBe(`there is no configuration sst3.yaml in conf
+  test('a missing file is reported with the available ones', async () => {
+    expect(await rejection({ configName: 'sst3' })).toBe(`there is no configuration sst3.yaml in conf
   did you mean sst2?
-  there are: sst2, text_classification_config`);
+  available: sst2, text_classification_config`);
   });
 
-  test('an interpolation that refers to nothing', async () => {
-    expect(await refusal({ overrides: ['model.nemo_path=${model.languag_model.config}'] })).toMatch(
-      /^override 1: \$\{model\.languag_model\.config\} refers to model\.languag_model\.config, which is not there/,
+  test('an interpolation that refers to a missing key is rejected', async () => {
+    expect(await rejection({ overrides: ['model.nemo_path=${model.languag_model.config}'] })).toMatch(
+      /^override 1: \$\{model\.languag_model\.config\} refers to model\.languag_model\.config, which does not exist/,
     );
   });
 });
 
-describe('what changes nothing', () => {
-  test('is accepted with a note that says why', async () => {
+describe('a key without effect', () => {
+  test('is accepted, with a note that gives the reason', async () => {
     const { notes } = await load('trainer.benchmark=true', 'model.train_ds.pin_memory=true');
     expect(notes).toEqual([
       'override 1: trainer.benchmark has no effect: Nautil does not use Lightning',
@@ -212,39 +219,39 @@ describe('what changes nothing', () => {
     ]);
   });
 
-  test('is not spoken of when nobody chose it', async () => {
+  test('has no note when the user did not change it', async () => {
     expect((await load()).notes).toEqual([]);
     expect((await load('trainer.benchmark=null', 'model.train_ds.pin_memory=false')).notes).toEqual([]);
   });
 });
 
-test('steps of warm-up that are asked for go before the ratio of the file', async () => {
+test('warm-up steps of an override take precedence over the ratio of a file', async () => {
   const { config, notes } = await load('model.optim.sched.warmup_steps=10');
   expect(config.model.optim.sched).toMatchObject({ warmup_steps: 10 });
   expect(config.model.optim.sched).not.toHaveProperty('warmup_ratio');
-  expect(notes).toEqual(['override 1: model.optim.sched.warmup_steps is given, so that warmup_ratio does not count']);
+  expect(notes).toEqual(['override 1: model.optim.sched.warmup_steps is set, so warmup_ratio is ignored']);
 });
 
-test('steps and ratio of warm-up in one breath are refused, as in NeMo', async () => {
+test('warm-up steps and ratio in the same source are rejected, as in NeMo', async () => {
   const overrides = ['model.optim.sched.warmup_steps=10', 'model.optim.sched.warmup_ratio=0.1'];
-  expect(await refusal({ overrides })).toMatch(/warmup_steps and warmup_ratio are both given/);
+  expect(await rejection({ overrides })).toMatch(/warmup_steps and warmup_ratio are both set/);
 });
 
-test('the number of classes may be left open', async () => {
+test('the number of classes need not be set', async () => {
   expect((await load()).config.model.dataset.num_classes).toBeNull();
 });
 
-test('a variable at the top of a file is for interpolations', async () => {
+test('a file may define variables for interpolations at its top level', async () => {
   const options = await fromFile(
     'encoder: roberta-base\nmodel:\n  language_model:\n    pretrained_model_name: ${encoder}\n',
   );
   const { config, notes, tree } = await loadConfig(options);
   expect(config.model.language_model.pretrained_model_name).toBe('roberta-base');
-  expect(notes).toEqual(['own.yaml:1: encoder is no key of the configuration; it is for ${encoder} only']);
+  expect(notes).toEqual(['own.yaml:1: encoder is not a known key; it can only be used as ${encoder}']);
   expect(tree).not.toHaveProperty('encoder');
 });
 
-test('each value knows where it was written', async () => {
+test('each value has the source in which it was written', async () => {
   const { writtenAt } = await loadConfig({ configName: 'sst2', overrides: ['trainer.max_steps=7'] });
   expect(writtenAt('trainer.max_steps')).toBe('override 1: trainer.max_steps=7');
   expect(writtenAt('trainer.accelerator')).toMatch(/^conf\/trainer\/cpu\.yaml:\d+$/);
@@ -252,7 +259,7 @@ test('each value knows where it was written', async () => {
   expect(writtenAt('model.optim.rho')).toBeUndefined();
 });
 
-test("a folder of one's own still has the groups that come with Nautil", async () => {
+test("a configuration in the user's folder can use the shipped groups", async () => {
   const options = await fromFile('defaults:\n  - trainer: cpu\n  - _self_\ntrainer:\n  max_epochs: 3\n', [
     '+optim=sgd',
   ]);

@@ -5,55 +5,56 @@ import { compose } from './compose.js';
 import { ConfigError, failOn, type Problem } from './config-error.js';
 import { type ConfigNode, isShipped, type MapNode, type Origin, select, showOrigin, toPlain } from './config-node.js';
 import { ConfigSearchPath, shippedFolder } from './config-search-path.js';
-import { modernise } from './old-spellings.js';
 import { type Override, parseOverride } from './parse-override.js';
 import { printYaml } from './print-yaml.js';
 import { readConfig } from './read-config.js';
+import { renameLegacyKeys } from './rename-legacy-keys.js';
 import { resolveInterpolations } from './resolve-interpolations.js';
 import { type Config, configSchema } from './schema/config-schema.js';
 import { schemaAt } from './schema/lookup.js';
 import { validate } from './validate.js';
 
 export interface LoadOptions {
-  /** Name of a file in the folder, with or without `.yaml`; default `text_classification_config`. */
+  /** The name of a file in the folder, with or without `.yaml`. Default: `text_classification_config`. */
   configName?: string | undefined;
 
-  /** A folder, absolute or relative to `cwd`; default the checkout's `conf`. */
+  /** A folder, absolute or relative to `cwd`. Default: Nautil's own `conf`. */
   configPath?: string | undefined;
 
-  /** Hydra's overrides, in order. */
+  /** Overrides in Hydra's grammar, in order. */
   overrides?: readonly string[] | undefined;
 
-  /** Where relative paths start; default where the user stands. */
+  /** The base of relative paths. Default: npm's INIT_CWD, or else the working directory. */
   cwd?: string;
 
+  /** The environment for `${oc.env:…}`. Default: `process.env`. */
   env?: Readonly<Record<string, string | undefined>>;
 }
 
 export interface LoadedConfig {
-  /** The configuration as composed, with interpolations resolved. */
+  /** The composed configuration, with interpolations resolved. */
   tree: JsonObject;
 
-  /** The tree with every key that it leaves out. */
+  /** The tree, with a value for each key that it leaves out. */
   config: Config;
 
-  /** What a reader should know: old spellings, and keys that have no effect here. */
+  /** Notes for the user: legacy keys, ignored values, and keys without effect. */
   notes: string[];
 
   /** The tree as OmegaConf prints it. */
   yaml: string;
 
-  /** Where a key got its value: `conf/sst2.yaml:12`, or `override 2: trainer.max_epochs=3`; undefined when it is not written. */
+  /** The source of a value: `conf/sst2.yaml:12`, or `override 2: trainer.max_epochs=3`; undefined when no source sets it. */
   writtenAt(key: string): string | undefined;
 
-  /** Whether the value comes from a file of the checkout's own `conf`. */
+  /** True when the value comes from a file in Nautil's own `conf`. */
   isShipped(key: string): boolean;
 }
 
 /**
- * Composes a configuration as Hydra does, reads old spellings as new ones, and checks all of it.
+ * Composes a configuration as Hydra does, renames legacy keys, resolves interpolations, and validates the result.
  *
- * @throws ConfigError with everything that is wrong, where it was written, and the nearest right key.
+ * @throws ConfigError that lists every problem of the failing step with its source, and suggests corrections
  */
 export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfig> {
   const { overrides = [], env = process.env } = options;
@@ -71,7 +72,7 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
       parsed.filter((override) => !isGroup(override)),
     ),
   );
-  const spellings = modernise(root);
+  const legacyNotes = renameLegacyKeys(root);
   const resolved = resolveInterpolations(root, env);
   const { problems, notes } = validate(resolved);
   failOn(problems);
@@ -81,7 +82,7 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
   return {
     tree,
     config: readConfig(tree),
-    notes: [...spellings, ...notes],
+    notes: [...legacyNotes, ...notes],
     yaml: printYaml(resolved),
     writtenAt: (key) => {
       const origin = originOf(key);
@@ -95,8 +96,10 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
 }
 
 /**
- * NOTE: JSON has one 1, Lightning two: 1.0 is all batches and 1 is one batch. One batch is written as the text "1", so
- * that it survives being stored, and digests of the two differ.
+ * Converts the tree to JSON.
+ *
+ * NOTE: for Lightning, 1.0 means all batches and 1 means one batch, but JSON does not distinguish the two. One batch is
+ * therefore stored as the text "1", which also gives the two different digests.
  */
 function plainTree(node: ConfigNode, path: string[] = []): JsonValue {
   if (node.kind === 'map') {

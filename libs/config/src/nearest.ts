@@ -1,6 +1,6 @@
 import { distance } from 'fastest-levenshtein';
 
-/** The candidate that somebody who typed `word` most likely meant; undefined when none is near. */
+/** The candidate that is most similar to `word`, or undefined when none is similar enough to suggest. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   const target = word.toLowerCase();
   let best: { candidate: string; cost: number } | undefined;
@@ -8,6 +8,6 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
     const cost = distance(target, candidate.toLowerCase());
     if (!best || cost < best.cost) best = { candidate, cost };
   }
-  // A third of the letters may differ: beyond that a suggestion is a guess.
+  // At most a third of the letters may differ, but always two.
   return best && best.cost <= Math.max(2, Math.floor(word.length / 3)) ? best.candidate : undefined;
 }

@@ -1,4 +1,4 @@
-/** A piece of an override: Hydra's token names. */
+/** A token of an override, named as in Hydra's lexer. */
 export interface Token {
   type: TokenType;
   text: string;
@@ -20,7 +20,7 @@ const unsignedInt = '(?:[1-9](?:_?[0-9])*|0)';
 const pointFloat = `(?:${unsignedInt}?\\.${digits}|${unsignedInt}\\.)`;
 const special = '[a-zA-Z_$][a-zA-Z0-9_$-]*';
 
-// NOTE: the longest match wins and, among equals, the first rule, as in ANTLR: `inf` is a float, `info` a word.
+// NOTE: as in ANTLR, the longest match wins, and the first rule wins among equal lengths: `inf` is a float, `info` a word.
 const keyRules: readonly Rule[] = [
   ['tilde', /~/y],
   ['plus', /\+/y],
@@ -58,12 +58,12 @@ const valueRules: readonly Rule[] = [
   ['interpolation', /\$\{[^}]+\}/y],
 ];
 
-/** Cuts an override into tokens: those of a key up to the first `=`, those of a value after it. */
+/** Splits an override into tokens, by the rules for keys up to the first `=` and by those for values after it. */
 export function tokenize(text: string): Token[] {
   return scan(text, text.length, true);
 }
 
-/** Cuts a bare value (what stands after `=`) into tokens. */
+/** Splits a value without a key into tokens. */
 export function tokenizeValue(text: string): Token[] {
   return scan(text, text.length, false);
 }

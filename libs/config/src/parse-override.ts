@@ -1,13 +1,13 @@
 import { ConfigError } from './config-error.js';
 import { type Token, tokenize, tokenizeValue, type TokenType } from './override-lexer.js';
 
-/** A value as written on a command line. `quoted` and `isFloat` keep what the bare value can't tell. */
+/** A value of an override. `quoted` and `isFloat` record how it was written: '10' is text, and 1.0 is a float. */
 export type OverrideValue =
   | { kind: 'scalar'; value: string | number | boolean | null; isFloat: boolean; quoted: boolean }
   | { kind: 'list'; items: OverrideValue[] }
   | { kind: 'map'; entries: [key: string, value: OverrideValue][] };
 
-/** What `-m` tries out for one key. */
+/** The values of one key that a sweep (`-m`) runs through. */
 export type SweepSpec =
   | { kind: 'choice'; options: OverrideValue[]; short: boolean }
   | { kind: 'range'; start: number; stop: number; step: number; isFloat: boolean }
@@ -20,7 +20,7 @@ export interface Override {
   /** A dotted key, or a group (`data`, `hydra/launcher`). */
   key: string;
 
-  /** What follows `@`. */
+  /** The part after `@`. */
   package: string | undefined;
 
   /** Undefined for `~key`. */
@@ -36,8 +36,10 @@ export function isSweep(value: OverrideValue | SweepSpec | undefined): value is 
 }
 
 /**
- * Parses one override by the grammar of Hydra 1.3 (see GRAMMAR.md). `number` is its place among the overrides, for messages.
- * ConfigError names what is wrong and where in the text.
+ * Parses one override by the grammar of Hydra 1.3, which GRAMMAR.md describes. Each method of the parser carries its production.
+ *
+ * @param number - the one-based position among the overrides, for messages
+ * @throws ConfigError that states the mistake, and its column where known
  *
  * @example
  * parseOverride('+model.optim.betas=[0.9,0.98]', 1)
@@ -46,7 +48,7 @@ export function parseOverride(text: string, number = 1): Override {
   return new OverrideParser(text, tokenize(text), number).override();
 }
 
-/** Parses a bare value, as it would stand after `key=`. */
+/** Parses a value without a key: the part of an override after `key=`. */
 export function parseOverrideValue(text: string): OverrideValue {
   return new OverrideParser(text, tokenizeValue(text), 1).bareValue();
 }
@@ -58,11 +60,11 @@ const dictKeyTypes: ReadonlySet<TokenType> = new Set(
   [...primitiveTypes].filter((type) => type !== ':' && type !== 'interpolation'),
 );
 
-/** Functions of Hydra that this grammar leaves out, each with what to do instead. */
-const absentFunctions: Readonly<Record<string, string>> = {
+/** Hydra's functions that this grammar does not have, each with an alternative. */
+const unsupportedFunctions: Readonly<Record<string, string>> = {
   glob: 'list the options: data=sst-2,imdb',
-  shuffle: 'order the values as they should run',
-  sort: 'order the values as they should run',
+  shuffle: 'write the values in the order in which they should run',
+  sort: 'write the values in the order in which they should run',
   int: 'write the number itself',
   float: 'write the number with a dot: 1.0',
   str: "quote the text: '10'",
@@ -88,6 +90,7 @@ class OverrideParser {
     this.number = number;
   }
 
+  // override = key "=" [value] | "+" key "=" [value] | "++" key "=" [value] | "~" key ["=" [value]]
   override(): Override {
     const type = this.take('tilde')
       ? 'delete'
@@ -100,7 +103,8 @@ class OverrideParser {
     const base = { type, key, package: target, text: this.text, number: this.number } as const;
     if (type === 'delete' && this.peek().type === 'end') return { ...base, value: undefined };
     if (!this.take('equal')) {
-      if (this.peek().type !== 'end') throw this.unexpected('a key is letters, digits, _ and -, with dots between');
+      if (this.peek().type !== 'end')
+        throw this.unexpected('a key consists of letters, digits, _ and -, separated by dots');
       throw this.error(`there is no = after ${key || 'the key'}`, [
         `write key=value, or ~${key || 'key'} to remove a key`,
       ]);
@@ -110,26 +114,29 @@ class OverrideParser {
     return { ...base, value };
   }
 
+  // bareValue = [value], without a sweep
   bareValue(): OverrideValue {
     const value = this.peek().type === 'end' ? textValue('', false) : this.value();
     if (this.peek().type !== 'end') throw this.unexpected(quotingHint);
     if (isSweep(value))
-      throw this.error('several values where one is wanted', ['quote the text if the comma belongs to it']);
+      throw this.error('several values where one is expected', ['quote the text if the comma is part of it']);
     return value;
   }
 
+  // key = keyPart {"/" keyPart} ["@" keyPart]
   private key(): { key: string; package: string | undefined } {
     const parts = [this.keyPart()];
     while (this.take('slash')) parts.push(this.keyPart());
     if (parts.length > 1 && !parts.every((part) => /^[a-zA-Z_][\w-]*$/.test(part))) {
       throw this.error(`${parts.join('/')} is neither a group nor a key`, [
-        'groups are parted by slashes, keys by dots',
+        'separate groups by slashes and keys by dots',
       ]);
     }
     const target = this.take('at') ? this.keyPart() : undefined;
     return { key: parts.join('/'), package: target };
   }
 
+  // keyPart = [name {"." name}], which the lexer returns as one token
   private keyPart(): string {
     const token = this.peek();
     if (token.type !== 'word' && token.type !== 'path') return '';
@@ -137,6 +144,7 @@ class OverrideParser {
     return token.text;
   }
 
+  // value = element {"," element}
   private value(): OverrideValue | SweepSpec {
     const first = this.element();
     if (this.peek().type !== ',') return first;
@@ -145,6 +153,7 @@ class OverrideParser {
     return { kind: 'choice', options, short: true };
   }
 
+  // element = quoted | list | map | call | primitive
   private element(): OverrideValue | SweepSpec {
     const token = this.peek();
     if (token.type === 'quoted') {
@@ -154,10 +163,11 @@ class OverrideParser {
     if (token.type === '[') return this.list();
     if (token.type === '{') return this.map();
     if (token.type === 'word' && this.tokens[this.at + 1]?.type === '(') return this.call();
-    if (!primitiveTypes.has(token.type)) throw this.unexpected('a value is wanted here; quote it if it is text');
+    if (!primitiveTypes.has(token.type)) throw this.unexpected('expected a value; quote it if it is text');
     return this.primitive(primitiveTypes);
   }
 
+  // list = "[" [element {"," element}] "]"
   private list(): OverrideValue {
     const items: OverrideValue[] = [];
     this.expect('[');
@@ -168,12 +178,13 @@ class OverrideParser {
     return { kind: 'list', items };
   }
 
+  // map = "{" [mapKey ":" element {"," mapKey ":" element}] "}"
   private map(): OverrideValue {
     const entries = new Map<string, OverrideValue>();
     this.expect('{');
     for (let first = true; !this.take('}'); first = false) {
       if (!first) this.expect(',', '}');
-      if (!dictKeyTypes.has(this.peek().type)) throw this.unexpected('a key of a map is a bare word');
+      if (!dictKeyTypes.has(this.peek().type)) throw this.unexpected('a key of a map is written without quotes');
       const key = this.primitive(dictKeyTypes);
       this.expect(':');
       entries.set(keyText(key), this.plain(this.element()));
@@ -181,13 +192,14 @@ class OverrideParser {
     return { kind: 'map', entries: [...entries] };
   }
 
-  /** Tokens that touch make one text; one alone keeps its type. Spaces around are dropped. */
+  // primitive = null | bool | int | float | text, where text is a sequence of tokens that may include ${…}, spaces and symbols.
+  // mapKey is the same without ":" and ${…}. A single token keeps its type, several form a text, and outer spaces are dropped.
   private primitive(types: ReadonlySet<TokenType>): OverrideValue {
     const start = this.at;
     while (types.has(this.peek().type)) this.at++;
     let tokens = this.tokens.slice(start, this.at);
     if (tokens.every((token) => token.type === 'space')) {
-      throw this.error('the value is nothing but spaces', ["quote them: key='  '"]);
+      throw this.error('the value contains only spaces', ["quote them: key='  '"]);
     }
     if (tokens[0]?.type === 'space') tokens = tokens.slice(1);
     if (tokens.at(-1)?.type === 'space') tokens = tokens.slice(0, -1);
@@ -207,6 +219,7 @@ class OverrideParser {
     return textValue(unescapeToken(only), false);
   }
 
+  // call = function "(" [argument {"," argument}] ")", argument = [name "="] element
   private call(): OverrideValue | SweepSpec {
     const name = this.peek().text;
     const start = this.peek().at;
@@ -222,6 +235,7 @@ class OverrideParser {
     return this.evaluate(name, callArguments, start);
   }
 
+  // choice(element {, element}) | range(…) | interval(start, end) | tag(log, interval(…))
   private evaluate(name: string, callArguments: Argument[], start: number): SweepSpec {
     switch (name) {
       case 'choice': {
@@ -243,22 +257,23 @@ class OverrideParser {
         const word = tag?.kind === 'scalar' ? tag.value : undefined;
         if (callArguments.length === 2 && word === 'log' && inner?.kind === 'interval') return { ...inner, log: true };
         throw this.error(
-          'tag() is known as tag(log, interval(a, b)) only',
-          ['it draws evenly on a logarithmic scale'],
+          'tag() is supported only as tag(log, interval(a, b))',
+          ['that draws uniformly on a logarithmic scale'],
           start,
         );
       }
       default: {
-        const instead = absentFunctions[name];
+        const instead = unsupportedFunctions[name];
         throw this.error(
-          instead === undefined ? `${name}() is not a function` : `${name}() of Hydra is not supported`,
-          [instead ?? `choice, range, interval and tag(log, …) are; quote the text if it is text: '${name}(…)'`],
+          instead === undefined ? `${name}() is not a function` : `Hydra's ${name}() is not supported`,
+          [instead ?? `choice, range, interval and tag(log, …) are supported; quote it if it is text: '${name}(…)'`],
           start,
         );
       }
     }
   }
 
+  // range(stop) | range(start, stop [, step])
   private range(callArguments: Argument[], start: number): SweepSpec {
     const given = this.numbers('range', callArguments, ['start', 'stop', 'step'], start);
     const from = given.stop === undefined ? 0 : given.start;
@@ -268,11 +283,12 @@ class OverrideParser {
       throw this.error('range() takes a stop, or a start and a stop', ['write range(start, stop, step)'], start);
     }
     if (step === 0 || !Number.isFinite(step))
-      throw this.error(`range() can't go by steps of ${step}`, undefined, start);
+      throw this.error(`the step of range() can't be ${step}`, undefined, start);
     const isFloat = callArguments.some(({ value }) => value.kind === 'scalar' && value.isFloat);
     return { kind: 'range', start: from, stop, step, isFloat };
   }
 
+  /** Matches positional and named arguments with the parameters `names`, all of which take numbers. */
   private numbers<K extends string>(
     name: string,
     callArguments: Argument[],
@@ -298,9 +314,10 @@ class OverrideParser {
     return result;
   }
 
+  /** The value, unless it is a sweep. */
   private plain(value: OverrideValue | SweepSpec): OverrideValue {
     if (!isSweep(value)) return value;
-    throw this.error(`a ${value.kind} can't stand inside another value`, ['sweep over the whole value']);
+    throw this.error(`a ${value.kind} can't be part of another value`, ['sweep over the whole value']);
   }
 
   private peek(): Token {
@@ -314,12 +331,12 @@ class OverrideParser {
   }
 
   private expect(type: TokenType, or?: TokenType): void {
-    if (!this.take(type)) throw this.unexpected(`${type}${or ? ` or ${or}` : ''} is wanted here`);
+    if (!this.take(type)) throw this.unexpected(`expected ${type}${or ? ` or ${or}` : ''}`);
   }
 
   private unexpected(hint: string): ConfigError {
     const token = this.peek();
-    if (token.type === 'end') return this.error('the override ends too early', [hint]);
+    if (token.type === 'end') return this.error('unexpected end', [hint]);
     const quote = token.text.startsWith('"') || token.text.startsWith("'");
     if (token.type === 'unknown' && quote)
       return this.error(`the quote ${token.text} is not closed`, undefined, token.at);
@@ -338,13 +355,13 @@ class OverrideParser {
   }
 }
 
-const quotingHint = `quote text that holds commas, brackets or quotes: 'key="a, b"'`;
+const quotingHint = `quote text that contains commas, brackets or quotes: 'key="a, b"'`;
 
 function textValue(value: string, quoted: boolean): OverrideValue {
   return { kind: 'scalar', value, isFloat: false, quoted };
 }
 
-// Hydra keeps the type of a map's key; configuration keys are text, as OmegaConf prints them.
+// Hydra keeps the type of a map's key. Here keys are text, in OmegaConf's spelling.
 function keyText(key: OverrideValue): string {
   if (key.kind !== 'scalar') return '';
   return key.value === null ? 'null' : String(key.value);
@@ -361,7 +378,7 @@ function unescapeToken(token: Token): string {
   return token.type === 'escape' ? token.text.replace(/\\([^])/g, '$1') : token.text;
 }
 
-// A backslash is special before a quote only: "a\"b" is a"b, "a\\" is a\, "a\b" is itself.
+// Backslashes are special only before a quote: "a\"b" is a"b, "a\\" is a\, and "a\b" is a\b.
 function unquote(quoted: string): string {
   const mark = quoted.charAt(0);
   const body = quoted.slice(1);

@@ -1,4 +1,4 @@
-/** A scalar as YAML's resolver sees it. */
+/** The value of a scalar, and whether it is a float. */
 export interface PlainScalar {
   value: string | number | boolean | null;
   isFloat: boolean;
@@ -6,7 +6,7 @@ export interface PlainScalar {
 
 const text = (value: string): PlainScalar => ({ value, isFloat: false });
 
-// The patterns are those of YAML 1.1 as PyYAML has them, with OmegaConf's change: `1e-5` is a float and dates are text.
+// PyYAML's patterns for YAML 1.1, with OmegaConf's changes: `1e-5` is a float, and dates are text.
 const nullText = /^(?:~|null|Null|NULL|)$/;
 const boolText = /^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$/;
 const intText =
@@ -14,7 +14,7 @@ const intText =
 const floatText =
   /^(?:[-+]?[0-9]+(?:_[0-9]+)*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+(?:_[0-9]+)*[eE][-+]?[0-9]+|\.[0-9]+(?:_[0-9]+)*(?:[eE][-+][0-9]+)?|[-+]?[0-9]+(?:_[0-9]+)*(?::[0-5]?[0-9])+\.[0-9_]*|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/;
 
-/** The value of an unquoted YAML scalar, by the rules that NeMo's loader (PyYAML with OmegaConf's resolvers) applies. */
+/** The value of an unquoted YAML scalar, by the rules of NeMo's loader: PyYAML with OmegaConf's resolvers. */
 export function resolvePlainScalar(source: string): PlainScalar {
   if (nullText.test(source)) return { value: null, isFloat: false };
   if (boolText.test(source)) return { value: /^(?:yes|true|on)$/i.test(source), isFloat: false };
@@ -43,7 +43,7 @@ function parseFloatText(source: string): number {
   return sign * (unsigned.includes(':') ? sexagesimal(unsigned) : Number(unsigned));
 }
 
-// YAML 1.1 writes 1:30 for 90.
+// In YAML 1.1, 1:30 is 90.
 function sexagesimal(unsigned: string): number {
   return unsigned.split(':').reduce((total, part) => total * 60 + Number(part), 0);
 }

@@ -1,8 +1,7 @@
 import { pythonFloat } from '@nautil/python-format';
-import { type Override, type OverrideValue, parseOverrideValue } from './parse-override.js';
-import { isSweep } from './parse-override.js';
+import { isSweep, type Override, type OverrideValue, parseOverrideValue } from './parse-override.js';
 
-/** The text that parses to this override. Sweeps print as choice(), range() and interval(). */
+/** Prints an override, such that parseOverride returns the same one. */
 export function printOverride(override: Pick<Override, 'type' | 'key' | 'package' | 'value'>): string {
   const sign = { change: '', add: '+', 'force-add': '++', delete: '~' }[override.type];
   const target = override.package === undefined ? '' : `@${override.package}`;
@@ -11,7 +10,7 @@ export function printOverride(override: Pick<Override, 'type' | 'key' | 'package
   return `${sign}${override.key}${target}=${isSweep(value) ? printSweep(value) : printOverrideValue(value)}`;
 }
 
-/** The text of a value, as it stands after `=`: bare where that reads back the same, else quoted. */
+/** Prints a value, with quotes only where the text would otherwise be parsed as something else. */
 export function printOverrideValue(value: OverrideValue): string {
   if (value.kind === 'list') return `[${value.items.map(printOverrideValue).join(',')}]`;
   if (value.kind === 'map') {
@@ -34,18 +33,18 @@ function printSweep(sweep: Extract<Override['value'], { kind: 'choice' | 'range'
   return sweep.log ? `tag(log,${interval})` : interval;
 }
 
-// A map's key can't be quoted, so that what is special in it is escaped.
+// The keys of a map can't be quoted, so special characters are escaped.
 function printKey(key: string): string {
   return key.replace(/[\\()[\]{}:=, \t]/g, '\\$&');
 }
 
 function isBare(text: string): boolean {
   if (!/^[\w/\-+.$%*@?|]+$/.test(text)) return false;
-  const read = parseOverrideValue(text);
-  return read.kind === 'scalar' && read.value === text;
+  const parsed = parseOverrideValue(text);
+  return parsed.kind === 'scalar' && parsed.value === text;
 }
 
-// Only backslashes before a quote are special: those are doubled, and the quote gets one more.
+// Backslashes are special only before a quote: they are doubled, and the quote gets one more.
 function quote(text: string): string {
   return `'${text.replace(/(\\*)('|$)/g, (_, slashes: string, mark: string) => `${slashes}${slashes}${mark && `\\${mark}`}`)}'`;
 }

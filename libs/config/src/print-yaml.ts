@@ -1,6 +1,5 @@
-import type { JsonValue } from '@nautil/contracts';
 import { pythonFloat } from '@nautil/python-format';
-import { type ConfigNode, type Origin, scalar, type ScalarNode } from './config-node.js';
+import type { ConfigNode, ScalarNode } from './config-node.js';
 import { resolvePlainScalar } from './plain-scalar.js';
 
 const bestWidth = 80;
@@ -8,8 +7,8 @@ const breaks = /[\n\u0085\u2028\u2029]/u;
 const blanks = /[\0 \t\r\n\u0085\u2028\u2029]/u;
 
 /**
- * A node as OmegaConf.to_yaml prints it, to the letter: block style, sequences level with their key, long text folded after
- * column 80, text that looks like something else quoted.
+ * Prints a node exactly as OmegaConf.to_yaml does: block style, sequences at the indentation of their key, long text folded
+ * after column 80, and quotes around text that would be read as another type.
  */
 export function printYaml(node: ConfigNode): string {
   const printer = new YamlPrinter();
@@ -17,20 +16,11 @@ export function printYaml(node: ConfigNode): string {
   return printer.text;
 }
 
-/** A plain value as a node, to print it. */
-export function nodeOf(value: JsonValue): ConfigNode {
-  const origin: Origin = { kind: 'override', number: 0, text: '' };
-  if (Array.isArray(value)) return { kind: 'list', items: value.map(nodeOf), origin };
-  if (typeof value !== 'object' || value === null) return scalar(value, origin);
-  const entries = new Map(Object.entries(value).map(([key, inner]) => [key, nodeOf(inner)] as const));
-  return { kind: 'map', entries, keyOrigins: new Map(), origin };
-}
-
 class YamlPrinter {
   text = '';
   private column = 0;
 
-  /** Prints a node whose first line begins at the cursor; further lines start at `indent`. Ends with a newline. */
+  /** Prints a node from the current column on; its other lines are indented by `indent`. Ends with a newline. */
   block(node: ConfigNode, indent: number): void {
     if (node.kind === 'scalar') {
       this.scalar(node, indent, false);
@@ -64,7 +54,7 @@ class YamlPrinter {
 
   private scalar(node: ScalarNode, indent: number, isKey: boolean): void {
     const text = plainText(node);
-    const mustQuote = typeof node.value === 'string' && looksLikeAnother(node.value);
+    const mustQuote = typeof node.value === 'string' && looksLikeAnotherType(node.value);
     const style = styleOf(text, mustQuote, isKey);
     if (style === 'plain') this.folded(text, indent, isKey, false);
     else if (style === 'single') {
@@ -74,7 +64,7 @@ class YamlPrinter {
     } else this.doubleQuoted(text, indent, isKey);
   }
 
-  // Words run on until the column is past the width; the next single space becomes a line break.
+  // PyYAML folds late: a single space becomes a line break once the column is past the width.
   private folded(text: string, indent: number, isKey: boolean, quoted: boolean): void {
     const runs = text.match(/ +|[\n\u0085\u2028\u2029]+|[^ \n\u0085\u2028\u2029]+/gu) ?? [];
     runs.forEach((run, index) => {
@@ -141,7 +131,7 @@ function plainText(node: ScalarNode): string {
   if (!node.isFloat) return String(value);
   if (Number.isNaN(value)) return '.nan';
   if (!Number.isFinite(value)) return value > 0 ? '.inf' : '-.inf';
-  // PyYAML 1.1 readers take 1e-05 for text, so that it is printed with a point.
+  // YAML 1.1 reads 1e-05 as text, so PyYAML adds a decimal point.
   const text = pythonFloat(value);
   return text.includes('.') ? text : text.replace('e', '.0e');
 }
@@ -155,8 +145,8 @@ const timestamp =
 const pythonNumber =
   /^\s*[-+]?(?:(?:\d+(?:_\d+)*\.?(?:\d+(?:_\d+)*)?|\.\d+(?:_\d+)*)(?:e[-+]?\d+(?:_\d+)*)?|inf(?:inity)?|nan)\s*$/i;
 
-// What a YAML reader, or Python's int() and float(), would not take for text.
-function looksLikeAnother(text: string): boolean {
+// True when a YAML reader, or Python's int() or float(), would not read the text as a string.
+function looksLikeAnotherType(text: string): boolean {
   return (
     typeof resolvePlainScalar(text).value !== 'string' ||
     /^(?:[yYnN=]|<<)$/.test(text) ||

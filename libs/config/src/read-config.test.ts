@@ -6,7 +6,7 @@ import { optimizerOptions } from './schema/optimizers.js';
 
 const load = (...overrides: string[]) => loadConfig({ overrides });
 
-test("an empty tree has what NeMo's and Lightning's code take for keys that are left out", () => {
+test("an empty tree gets the values that NeMo's and Lightning's code use for missing keys", () => {
   const config = readConfig({});
   expect(config.trainer).toMatchObject({ devices: 'auto', accelerator: 'auto', max_epochs: 1000, max_steps: -1 });
   expect(config.model.nemo_path).toBeNull();
@@ -21,7 +21,7 @@ test.each<[string, number]>([
   ['0.25', 10],
   ['4', 4],
   ['null', 40],
-])('a limit of %s is %d of 40 batches, also after the tree was stored', async (written, batches) => {
+])('a limit of %s is %d of 40 batches, also after the tree was stored as JSON', async (written, batches) => {
   const { config, tree } = await load(
     `trainer.limit_train_batches=${written}`,
     `trainer.val_check_interval=${written}`,
@@ -31,17 +31,17 @@ test.each<[string, number]>([
   expect(readConfig(JSON.parse(JSON.stringify(tree)) as typeof tree)).toEqual(config);
 });
 
-test('an optimizer has its own defaults, and none of the keys of another', async () => {
+test('an optimizer has its own defaults, and no keys of another one', async () => {
   const { config } = await load('optim=sgd');
   const options = { lr: 0.01, momentum: 0.9, dampening: 0, nesterov: false, weight_decay: 0 };
   expect(optimizerOptions(config.model.optim)).toEqual(options);
 });
 
-test('a schedule may be switched off', async () => {
+test('null disables the schedule', async () => {
   expect((await load('model.optim.sched=null')).config.model.optim.sched).toBeNull();
 });
 
-test('a schedule keeps the keys that are its own', async () => {
+test('a schedule keeps the keys that it takes', async () => {
   const { config } = await load('model.optim.sched.name=CosineAnnealing', 'model.optim.sched.constant_steps=5');
   expect(config.model.optim.sched).toMatchObject({ name: 'CosineAnnealing', constant_steps: 5 });
 });

@@ -13,34 +13,39 @@ import {
 } from './config-node.js';
 import { resolvePlainScalar } from './plain-scalar.js';
 
-/** A YAML file as the composer needs it. */
+/** A parsed configuration file. */
 export interface YamlFile {
   root: MapNode;
 
-  /** From the header `# @package NAME`; undefined when there is none. */
+  /** The package in the header `# @package NAME`, if there is one. */
   packageHeader: string | undefined;
 }
 
-/** Reads a configuration file. `shownAs` is the name that messages give it. ConfigError for what isn't a map of YAML. */
+/**
+ * Reads a configuration file.
+ *
+ * @param shownAs - the path of the file in messages
+ * @throws ConfigError for invalid YAML, and for a file that is not a map
+ */
 export async function readYaml(path: string, shownAs: string, shipped: boolean): Promise<YamlFile> {
   return parseYaml(await readFile(path, 'utf8'), shownAs, shipped);
 }
 
-/** Parses the text of a configuration file; every value knows its line and column. */
+/** Parses the text of a configuration file. Every node has its line and column. */
 export function parseYaml(source: string, shownAs: string, shipped = false): YamlFile {
   const lines = new LineCounter();
   const at = (offset: number | undefined): FileOrigin => {
     const { line, col } = lines.linePos(offset ?? 0);
     return { kind: 'file', file: shownAs, line, column: col, shipped };
   };
-  // The failsafe schema leaves every scalar as it was written; values are resolved as NeMo's loader does.
+  // The failsafe schema keeps every scalar as text; resolvePlainScalar then applies the rules of NeMo's loader.
   const document = parseDocument(source, { schema: 'failsafe', lineCounter: lines, prettyErrors: false });
   const [error] = document.errors;
   if (error) {
     const hint =
       error.code === 'DUPLICATE_KEY'
         ? ['keep one of them']
-        : ['a tab for indentation, or an unclosed quote or bracket?'];
+        : ['check for tabs in the indentation, and for unclosed quotes and brackets'];
     throw new ConfigError([
       { origin: at(error.pos[0]), message: `not valid YAML: ${error.message.split('\n')[0] ?? ''}`, hint },
     ]);
@@ -62,7 +67,8 @@ export function parseYaml(source: string, shownAs: string, shipped = false): Yam
         items: (node.items as Node[]).map((item) => read(item, node.range?.[0] ?? fallback)),
       };
     }
-    if (!isScalar(node)) throw new ConfigError([{ origin, message: 'not a value that a configuration can hold' }]);
+    if (!isScalar(node))
+      throw new ConfigError([{ origin, message: 'a configuration contains only maps, lists and scalars' }]);
     const written = typeof node.value === 'string' ? node.value : ''; // the failsafe schema has only strings
     if (node.type !== 'PLAIN') return scalar(written, origin);
     const { value, isFloat } = resolvePlainScalar(written);
@@ -73,7 +79,7 @@ export function parseYaml(source: string, shownAs: string, shipped = false): Yam
     const map = emptyMap(origin);
     for (const pair of pairs) {
       const keyOrigin = at(pair.key.range?.[0]);
-      if (!isScalar(pair.key)) throw new ConfigError([{ origin: keyOrigin, message: 'a key must be a word' }]);
+      if (!isScalar(pair.key)) throw new ConfigError([{ origin: keyOrigin, message: 'a key must be a scalar' }]);
       const key = String(pair.key.value);
       const value = read(pair.value, pair.key.range?.[1] ?? 0);
       if (key === '<<') mergeAnchors(map, value, keyOrigin);
@@ -85,16 +91,18 @@ export function parseYaml(source: string, shownAs: string, shipped = false): Yam
   const root = read(document.contents, 0);
   const map = root.kind === 'scalar' && root.value === null ? emptyMap(root.origin) : root;
   if (map.kind !== 'map') {
-    throw new ConfigError([{ origin: map.origin, message: 'a configuration file holds keys and values (a: 1)' }]);
+    throw new ConfigError([
+      { origin: map.origin, message: 'a configuration file must contain keys and values (a: 1)' },
+    ]);
   }
   return { root: map, packageHeader: /^#\s*@package\s+(\S+)\s*$/m.exec(leadingComments(source))?.[1] };
 }
 
-// `<<: *defaults` fills in what the map doesn't say itself, wherever it stands in it.
+// `<<: *defaults` adds the keys that the map lacks, whatever its position in the map.
 function mergeAnchors(map: MapNode, value: ConfigNode, origin: Origin): void {
   const sources = value.kind === 'list' ? value.items : [value];
   for (const source of sources) {
-    if (source.kind !== 'map') throw new ConfigError([{ origin, message: '<< takes a map, or a list of maps' }]);
+    if (source.kind !== 'map') throw new ConfigError([{ origin, message: '<< takes a map or a list of maps' }]);
     for (const [key, inner] of source.entries) {
       if (!map.entries.has(key)) put(map, key, inner, source.keyOrigins.get(key));
     }

@@ -1,13 +1,13 @@
 import type { JsonValue } from '@nautil/contracts';
 import { explainSections, type KeyExplanation } from './explain.js';
 
-/** The whole schema as a page of Markdown: a table for each section. What is written is what `explainKey` says. */
+/** Prints the whole schema as Markdown, with a table for each section, from the explanations of `explainSections`. */
 export function configReference(): string {
   const parts = explainSections().map(({ key, description, keys }) => {
     const heading = `## \`${key === '' ? 'at the top' : key}\``;
-    const rows = keys.map((one) => {
-      const name = one.key.slice(key === '' ? 0 : key.length + 1);
-      return `| ${[`\`${name}\``, `\`${one.defaultText}\``, one.accepts, one.affects, remarksOn(one)].map(cell).join(' | ')} |`;
+    const rows = keys.map((row) => {
+      const name = row.key.slice(key === '' ? 0 : key.length + 1);
+      return `| ${[`\`${name}\``, `\`${row.defaultText}\``, row.accepts, row.affects, remarksOn(row)].map(cell).join(' | ')} |`;
     });
     return [
       heading,
@@ -28,12 +28,12 @@ function remarksOn({ description, whenAbsent, versions, noEffect, instead }: Key
     description,
     ...(whenAbsent === undefined ? [] : [`Left out of a file: ${code(whenAbsent)}.`]),
     ...(noEffect === undefined ? [] : [`**No effect**: ${noEffect}.`]),
-    ...(instead === undefined ? [] : [`Other values are refused: ${instead}.`]),
+    ...(instead === undefined ? [] : [`Other values are rejected: ${instead}.`]),
     ...(versions === undefined ? [] : [`_${versions}_`]),
   ].join(' ');
 }
 
-// A pipe would end the cell, an asterisk or a dollar sign in front of a brace mean nothing in Markdown.
+// A pipe or a line break would end the cell.
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 
 const code = (value: JsonValue): string => {

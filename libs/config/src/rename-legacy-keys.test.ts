@@ -6,7 +6,7 @@ import { loadConfig } from './load-config.js';
 
 const load = (...overrides: string[]) => loadConfig({ overrides });
 
-test("the command line of NeMo's documentation means what it meant", async () => {
+test("the command line in NeMo's documentation has the same meaning as in NeMo", async () => {
   const { config, notes } = await load(
     'model.dataset.num_classes=2',
     'model.training_ds.file_path=train.tsv',
@@ -35,7 +35,7 @@ test.each<[string, unknown, string]>([
   ['0', 1, 'cpu'],
   ['null', 1, 'cpu'],
   ['[]', 1, 'cpu'],
-])('trainer.gpus=%s', async (gpus, devices, accelerator) => {
+])('trainer.gpus=%s selects devices and an accelerator', async (gpus, devices, accelerator) => {
   expect((await load(`trainer.gpus=${gpus}`)).config.trainer).toMatchObject({ devices, accelerator });
 });
 
@@ -54,7 +54,7 @@ test.each(['32', "'32'", '32-true'])('trainer.precision=%s is float32', async (s
   expect(notes).toEqual([]);
 });
 
-test.each(['bf16-true', '16-true', '64', '64-true'])('trainer.precision=%s is refused', async (spelling) => {
+test.each(['bf16-true', '16-true', '64', '64-true'])('trainer.precision=%s is rejected', async (spelling) => {
   await expect(load(`trainer.precision=${spelling}`)).rejects.toThrow('trainer.precision is');
 });
 
@@ -79,7 +79,7 @@ test.each<[string, string, unknown]>([
 test.each([
   [['trainer.gpus=2', 'trainer.devices=3'], 3],
   [['trainer.devices=3', 'trainer.gpus=2'], 2],
-])('of an old and a new spelling the later holds: %s', async (overrides, devices) => {
+])('when a legacy key and its current key are both set, the later one applies: %s', async (overrides, devices) => {
   expect((await load(...overrides)).config.trainer.devices).toBe(devices);
 });
 
@@ -100,7 +100,7 @@ describe("a NeMo user's own file", () => {
     num_workers: \${model.dataset.num_workers}
     drop_last: \${model.dataset.drop_last}
     pin_memory: \${model.dataset.pin_memory}`;
-  /** Every key that the files of 1.0 to 1.23 have, as the versions spell them. */
+  /** Every key in NeMo's files of 1.0 to 1.23, with each version's names. */
   const file = (trainer: string, languageModel = '') => `
 trainer:
   num_nodes: 1
@@ -187,19 +187,19 @@ hydra:
     '1.23': file('  devices: 1\n  max_steps: -1\n  accelerator: gpu\n  enable_checkpointing: False'),
   };
 
-  // What these files write otherwise; null and -1 steps both mean no limit.
+  // The values that differ in these files. null and -1 steps both mean no limit.
   test.each([
     ['1.0', { max_steps: null, strategy: 'ddp', amp_level: 'O0' }],
     ['1.6', { max_steps: null, strategy: 'ddp' }],
     ['1.8', { max_steps: null }],
     ['1.23', {}],
-  ] as const)('of %s loads as the one that comes with Nautil', async (version, written) => {
+  ] as const)('of NeMo %s loads like the shipped configuration', async (version, written) => {
     const { config } = await loadFile(versions[version]);
     const shipped = (await load()).config;
     expect({ ...config, hydra: null }).toEqual({ ...shipped, trainer: { ...shipped.trainer, ...written } });
   });
 
-  test('takes the overrides of its time', async () => {
+  test('accepts overrides of the same NeMo version', async () => {
     const { config } = await loadFile(versions['1.6'], 'trainer.gpus=[0,1]', 'model.train_ds.file_path=a.tsv');
     expect(config.trainer.devices).toEqual([0, 1]);
     expect(config.model.train_ds.file_path).toBe('a.tsv');

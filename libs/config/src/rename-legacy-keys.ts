@@ -3,7 +3,6 @@ import {
   emptyMap,
   isLater,
   isShipped,
-  type ListNode,
   type MapNode,
   type Origin,
   put,
@@ -13,7 +12,10 @@ import {
   toPlain,
 } from './config-node.js';
 
-/** Keys that were renamed or moved: what NeMo's documentation, its files of 0.11 to 1.6 and Lightning 1.x write. Sections before their keys. */
+/**
+ * Keys that were renamed or moved since NeMo 0.11 to 1.6, NeMo's documentation and Lightning 1.x. Sections precede their keys,
+ * since entries apply in order.
+ */
 const renamed: readonly (readonly [from: string, to: string])[] = [
   ['pl.trainer', 'trainer'],
   ['trainer.checkpoint_callback', 'trainer.enable_checkpointing'],
@@ -43,7 +45,7 @@ const renamed: readonly (readonly [from: string, to: string])[] = [
   ['exp_manager.checkpoint_callback_params.period', 'exp_manager.checkpoint_callback_params.every_n_epochs'],
 ];
 
-/** What an older spelling of a key is read as; undefined when it isn't one. */
+/** The current name of a legacy key, or undefined when `key` is not a legacy key. */
 export function currentSpelling(key: string): string | undefined {
   for (const [from, to] of [...renamed, ['trainer.gpus', 'trainer.devices'] as const]) {
     if (key === from || key.startsWith(`${from}.`)) return `${to}${key.slice(from.length)}`;
@@ -55,48 +57,48 @@ const strategies = new Set(['dp', 'ddp', 'ddp2', 'ddp_cpu', 'ddp_spawn', 'ddp_sh
 const halfPrecision = new Set(['16', '16-mixed']);
 
 /**
- * Rewrites in place what older files and the documentation spell differently, and says so: a note for each. Where the
- * new spelling is given too, the one that was written later holds.
+ * Replaces legacy keys and values in place, and returns a note for each. When both the old and the new key are set, the one
+ * that was written later applies.
  */
-export function modernise(root: MapNode): string[] {
+export function renameLegacyKeys(root: MapNode): string[] {
   const notes: string[] = [];
   for (const [from, to] of renamed) {
     const node = takeOut(root, from);
     if (!node) continue;
-    if (!isNothing(node)) notes.push(`${showOrigin(node.origin)}: ${from} is read as ${to}`);
-    putLater(root, to, node);
+    if (!isNull(node)) notes.push(`${showOrigin(node.origin)}: ${from} is read as ${to}`);
+    setUnlessLater(root, to, node);
   }
   notes.push(...strategyFrom(root), ...devicesFrom(root), ...precisionFrom(root));
-  for (const empty of ['pl', 'model.optim.args', 'model.optim.sched.args']) dropShell(root, empty);
+  for (const section of ['pl', 'model.optim.args', 'model.optim.sched.args']) removeEmptySection(root, section);
   return notes;
 }
 
-/** Lightning 1.0–1.4 wrote the strategy where the accelerator stands now. */
+/** In Lightning 1.0 to 1.4, `accelerator` held the strategy. */
 function strategyFrom(root: MapNode): string[] {
   const written = select(root, ['trainer', 'accelerator']);
   if (written?.kind !== 'scalar' || typeof written.value !== 'string' || !strategies.has(written.value)) return [];
   takeOut(root, 'trainer.accelerator');
-  putLater(root, 'trainer.strategy', written);
+  setUnlessLater(root, 'trainer.strategy', written);
   return [`${showOrigin(written.origin)}: trainer.accelerator=${written.value} is read as trainer.strategy`];
 }
 
-/** `gpus: 2`, `[0, 1]`, `-1`; 0 or null meant the processor. */
+/** `gpus` was a number (-1: all) or a list of devices; 0 and null meant the CPU. */
 function devicesFrom(root: MapNode): string[] {
   const gpus = takeOut(root, 'trainer.gpus');
   if (!gpus) return [];
   const plain = toPlain(gpus);
   const none = plain === null || plain === 0 || plain === '0' || (Array.isArray(plain) && plain.length === 0);
-  putLater(root, 'trainer.devices', none ? scalar(1, gpus.origin) : gpus);
-  putLater(root, 'trainer.accelerator', scalar(none ? 'cpu' : 'gpu', gpus.origin));
+  setUnlessLater(root, 'trainer.devices', none ? scalar(1, gpus.origin) : gpus);
+  setUnlessLater(root, 'trainer.accelerator', scalar(none ? 'cpu' : 'gpu', gpus.origin));
   const read = none ? 'trainer.accelerator=cpu' : 'trainer.devices, with trainer.accelerator=gpu';
   return [`${showOrigin(gpus.origin)}: trainer.gpus=${JSON.stringify(plain)} is read as ${read}`];
 }
 
-/** float16 wants its losses scaled, bfloat16 doesn't; on the devices that have it, it is as fast and takes as little memory. */
+/** Nautil trains in bfloat16 where float16 is requested: it has the same size, and needs no loss scaling. */
 function precisionFrom(root: MapNode): string[] {
   const written = select(root, ['trainer', 'precision']);
   if (written?.kind !== 'scalar' || !halfPrecision.has(String(written.value))) return [];
-  putLater(root, 'trainer.precision', scalar('bf16-mixed', written.origin));
+  setUnlessLater(root, 'trainer.precision', scalar('bf16-mixed', written.origin));
   const why = '16-bit training is done in bfloat16 here, which needs no loss scaling';
   return [`${showOrigin(written.origin)}: trainer.precision=${written.value} is read as bf16-mixed: ${why}`];
 }
@@ -111,8 +113,8 @@ function takeOut(root: MapNode, key: string): ConfigNode | undefined {
   return node;
 }
 
-/** Puts a value where it belongs now, unless what stands there was written later. Sections are merged key by key. */
-function putLater(root: MapNode, key: string, node: ConfigNode): void {
+/** Sets a key, unless its present value was written later. Sections are merged key by key. */
+function setUnlessLater(root: MapNode, key: string, node: ConfigNode): void {
   const path = key.split('.');
   const name = path.pop() ?? '';
   let holder = root;
@@ -120,27 +122,27 @@ function putLater(root: MapNode, key: string, node: ConfigNode): void {
     const next = holder.entries.get(part);
     if (next?.kind === 'map') holder = next;
     else {
-      const made = emptyMap(node.origin);
-      put(holder, part, made);
-      holder = made;
+      const section = emptyMap(node.origin);
+      put(holder, part, section);
+      holder = section;
     }
   }
   const present = holder.entries.get(name);
   if (node.kind === 'map' && present?.kind === 'map') {
-    for (const [inner, value] of node.entries) putLater(root, `${key}.${inner}`, value);
-  } else if (!present || !isAfter(present, node.origin)) put(holder, name, node);
+    for (const [inner, value] of node.entries) setUnlessLater(root, `${key}.${inner}`, value);
+  } else if (!present || !wasWrittenAfter(present, node.origin)) put(holder, name, node);
 }
 
-function isAfter(present: MapNode | ListNode | ConfigNode, origin: Origin): boolean {
+function wasWrittenAfter(present: ConfigNode, origin: Origin): boolean {
   return isLater(present.origin, origin) && !isShipped(present.origin);
 }
 
-function isNothing(node: ConfigNode): boolean {
+function isNull(node: ConfigNode): boolean {
   return node.kind === 'scalar' && node.value === null;
 }
 
-/** What is left of a nested form when its values have been taken out: nothing, or `name: auto`. */
-function dropShell(root: MapNode, key: string): void {
+/** Removes a legacy section whose values have been moved: one that is empty, or has only `name: auto`. */
+function removeEmptySection(root: MapNode, key: string): void {
   const node = select(root, key.split('.'));
   if (node?.kind !== 'map') return;
   const left = [...node.entries].filter(([name, value]) => !(name === 'name' && toPlain(value) === 'auto'));

@@ -16,8 +16,10 @@ import { type OverrideValue, parseOverrideValue } from './parse-override.js';
 type Segment = { kind: 'text'; text: string } | { kind: 'reference'; body: Segment[] };
 
 /**
- * A copy of the tree with every `${…}` replaced: `${a.b}`, `${.sibling}`, `${oc.env:NAME,default}`, `${oc.decode:…}`, nested.
- * A value that is one reference takes the type of what it refers to. ConfigError for what doesn't exist, and for a circle.
+ * Returns a copy of the tree in which every `${…}` is replaced: `${a.b}`, `${.sibling}`, `${oc.env:NAME,default}` and
+ * `${oc.decode:…}`, also nested. A value that is a single reference takes the type of its target.
+ *
+ * @throws ConfigError for a reference to a key that does not exist, and for a circular one
  */
 export function resolveInterpolations(root: MapNode, env: Readonly<Record<string, string | undefined>>): MapNode {
   return new Resolver(root, env).resolveTree();
@@ -74,19 +76,18 @@ class Resolver {
     const key = target.join('.');
     const fail = (message: string, hint?: string[]): ConfigError =>
       new ConfigError([{ origin, key: path.join('.'), message, hint }]);
-    if (visiting.includes(key))
-      throw fail(`\${${inner}} refers to itself by way of ${[...visiting, key].join(' -> ')}`);
+    if (visiting.includes(key)) throw fail(`\${${inner}} refers to itself: ${[...visiting, key].join(' -> ')}`);
     const node = select(this.root, target);
     if (!node) {
       const siblings = select(this.root, target.slice(0, -1));
       const near = siblings?.kind === 'map' ? nearest(target.at(-1) ?? '', siblings.entries.keys()) : undefined;
       throw fail(
-        `\${${inner}} refers to ${key}, which is not there`,
+        `\${${inner}} refers to ${key}, which does not exist`,
         near === undefined ? undefined : [`did you mean \${${[...target.slice(0, -1), near].join('.')}}?`],
       );
     }
     if (node.kind === 'scalar' && node.value === missing)
-      throw fail(`\${${inner}} refers to ${key}, which is not given (${missing})`);
+      throw fail(`\${${inner}} refers to ${key}, which is not set (${missing})`);
     return cloneNode(this.resolve(node, target, [...visiting, key]));
   }
 
@@ -101,12 +102,12 @@ class Resolver {
           {
             origin,
             message: `the environment variable ${variable} is not set`,
-            hint: [`set it, or give a default: \${oc.env:${variable},DEFAULT}`],
+            hint: [`set it, or write a default: \${oc.env:${variable},DEFAULT}`],
           },
         ]);
       }
       const fallback = parseOverrideValue(body.slice(comma + 1).trim());
-      // OmegaConf makes text of everything that an environment variable could have held.
+      // OmegaConf converts every default except null to text, because the value of an environment variable is text.
       return scalar(
         fallback.kind === 'scalar' && fallback.value === null
           ? null
@@ -118,22 +119,22 @@ class Resolver {
       );
     }
     if (name === 'oc.decode') return decoded(unquoted(parseOverrideValue(body)), origin);
-    throw new ConfigError([{ origin, message: `\${${name}:…} is not supported`, hint: ['oc.env and oc.decode are'] }]);
+    throw new ConfigError([{ origin, message: `\${${name}:…} is not supported`, hint: ['use oc.env or oc.decode'] }]);
   }
 }
 
-/** What is in the quotes is what is decoded: `${oc.decode:'1e-5'}` is a number. */
+/** `oc.decode` parses the content of quotes: `${oc.decode:'1e-5'}` is a number. */
 const unquoted = (value: OverrideValue): OverrideValue =>
   value.kind === 'scalar' && typeof value.value === 'string' ? parseOverrideValue(value.value) : value;
 
 function decoded(value: OverrideValue, origin: Origin): ScalarNode {
   if (value.kind === 'scalar') return scalar(value.value, origin, value.isFloat);
   throw new ConfigError([
-    { origin, message: '${oc.decode:…} gives a single value', hint: ['write the list or map itself'] },
+    { origin, message: '${oc.decode:…} is supported for single values only', hint: ['write the list or map itself'] },
   ]);
 }
 
-/** `a.b[0]` from the root; one dot for the section that the value stands in, one more for each above. */
+/** Resolves a reference: `a.b[0]` from the root, `.a` from the section of the value, and one level up for each further dot. */
 function absolutePath(reference: string, path: readonly string[]): string[] {
   const dots = /^\.*/.exec(reference)?.[0].length ?? 0;
   const base = dots === 0 ? [] : path.slice(0, path.length - dots);
@@ -145,7 +146,7 @@ function absolutePath(reference: string, path: readonly string[]): string[] {
   return [...base, ...keys];
 }
 
-/** Cuts a text into what is literal and what is referred to; `\${` is a literal `${`. */
+/** Splits a text into literals and references; `\${` is a literal `${`. */
 function parseSegments(text: string, origin: Origin): Segment[] {
   let at = 0;
   const parse = (nested: boolean): Segment[] => {
@@ -174,7 +175,7 @@ function parseSegments(text: string, origin: Origin): Segment[] {
     }
     if (nested)
       throw new ConfigError([
-        { origin, message: `\${ is not closed in ${text}`, hint: ['a literal ${ is written \\${'] },
+        { origin, message: `\${ is not closed in ${text}`, hint: ['write \\${ for a literal ${'] },
       ]);
     flush();
     return segments;
@@ -182,10 +183,10 @@ function parseSegments(text: string, origin: Origin): Segment[] {
   return parse(false);
 }
 
-// As Python's str() prints it, since that is what OmegaConf puts into the text.
+// OmegaConf inserts Python's str() of the value.
 function asText(node: ConfigNode, origin: Origin): string {
   if (node.kind !== 'scalar')
-    throw new ConfigError([{ origin, message: "a list or a section can't stand inside a text" }]);
+    throw new ConfigError([{ origin, message: "a list or a section can't be part of a text" }]);
   const { value } = node;
   if (value === null) return 'None';
   if (typeof value === 'boolean') return value ? 'True' : 'False';

@@ -2,41 +2,43 @@ import { ConfigError } from './config-error.js';
 import { isSweep, type OverrideValue, parseOverride, type SweepSpec } from './parse-override.js';
 import { printOverride } from './print-override.js';
 
-/** One thing that a sweep varies. */
+/** One key that a sweep varies. */
 export type SweepAxis = ChoiceAxis | IntervalAxis;
 
 export interface ChoiceAxis {
   kind: 'choice';
   key: string;
 
-  /** One override for each value, in the order given. */
+  /** One override for each value, in the order in which they were written. */
   overrides: string[];
 }
 
-/** A continuous range [start, end) to draw from. */
+/** A continuous range [start, end), from which values are sampled. */
 export interface IntervalAxis {
   kind: 'interval';
   key: string;
   start: number;
   end: number;
 
-  /** Draw evenly on a logarithmic scale. */
+  /** True to sample uniformly on a logarithmic scale. */
   log: boolean;
 
-  /** The override for one drawn number. */
+  /** The override that sets a sampled value. */
   overrideFor(value: number): string;
 }
 
 export interface Sweep {
   axes: SweepAxis[];
 
-  /** Overrides that are the same for all. */
+  /** Overrides that every trial shares. */
   fixed: string[];
 }
 
 /**
- * Reads the overrides of a sweep (`-m`): `a,b`, `choice(a,b)`, `range(1,10,2)`, `interval(0,1)` and `tag(log,interval(1e-5,1e-3))`
- * become axes, everything else stays as it is.
+ * Parses the overrides of a sweep (`-m`). `a,b`, `choice(a,b)`, `range(1,10,2)`, `interval(0,1)` and
+ * `tag(log,interval(1e-5,1e-3))` become axes; all other overrides are fixed.
+ *
+ * @throws ConfigError for an invalid override or an empty range
  *
  * @example
  * gridOf(parseSweep(['model.optim.lr=1e-5,2e-5', 'trainer.max_epochs=1'])) // two lists of overrides
@@ -52,7 +54,7 @@ export function parseSweep(overrides: readonly string[]): Sweep {
     }
     const withValue = (option: OverrideValue): string => printOverride({ ...override, value: option });
     if (value.kind === 'interval') {
-      const overrideFor = (drawn: number): string => withValue(number(drawn, true));
+      const overrideFor = (sampled: number): string => withValue(number(sampled, true));
       sweep.axes.push({
         kind: 'interval',
         key: override.key,
@@ -63,14 +65,14 @@ export function parseSweep(overrides: readonly string[]): Sweep {
       });
     } else {
       const options =
-        value.kind === 'choice' ? value.options : rangeValues(value).map((drawn) => number(drawn, value.isFloat));
+        value.kind === 'choice' ? value.options : rangeValues(value).map((sampled) => number(sampled, value.isFloat));
       if (options.length === 0) {
         throw new ConfigError([
           {
             origin: { kind: 'override', number: index + 1, text },
             key: override.key,
             message: `${text} has no values`,
-            hint: ['start must lie before stop'],
+            hint: ['with a positive step, start must be less than stop'],
           },
         ]);
       }
@@ -80,7 +82,11 @@ export function parseSweep(overrides: readonly string[]): Sweep {
   return sweep;
 }
 
-/** Every combination, the last axis going fastest, as Hydra's basic sweeper orders them. ConfigError for an interval: draw from it. */
+/**
+ * Every combination, with the last axis varying fastest, as in Hydra's basic sweeper.
+ *
+ * @throws ConfigError for an interval, which has no finite set of values
+ */
 export function gridOf(sweep: Sweep): string[][] {
   let grid: string[][] = [[...sweep.fixed]];
   for (const axis of sweep.axes) {
@@ -88,8 +94,8 @@ export function gridOf(sweep: Sweep): string[][] {
       throw new ConfigError([
         {
           key: axis.key,
-          message: `${axis.key} is an interval, of which there is no grid`,
-          hint: ['give values (a,b), range(), or a number of random trials'],
+          message: `${axis.key} is an interval, which has no grid`,
+          hint: ['write values (a,b) or range(), or set a number of random trials'],
         },
       ]);
     }
@@ -98,7 +104,7 @@ export function gridOf(sweep: Sweep): string[][] {
   return grid;
 }
 
-/** `count` random combinations; the same `seed` draws the same ones, and a larger count only adds to them. */
+/** Samples `count` random combinations. The same `seed` gives the same ones, and a larger `count` only appends to them. */
 export function sampleOf(sweep: Sweep, count: number, seed: number): string[][] {
   const draw = uniform(seed);
   return Array.from({ length: count }, () => [
@@ -112,7 +118,7 @@ export function sampleOf(sweep: Sweep, count: number, seed: number): string[][] 
   ]);
 }
 
-/** The numbers of a range, without the dust of adding up a binary fraction: 0.3, not 0.30000000000000004. */
+/** The numbers of a range, without rounding errors of binary fractions: 0.3, not 0.30000000000000004. */
 export function rangeValues({ start, stop, step }: Extract<SweepSpec, { kind: 'range' }>): number[] {
   const decimals = Math.max(...[start, step].map(decimalsOf));
   const values: number[] = [];
@@ -132,7 +138,7 @@ function number(value: number, isFloat: boolean): OverrideValue {
   return { kind: 'scalar', value, isFloat, quoted: false };
 }
 
-// mulberry32: thirty-two bits of state are plenty for a few hundred trials.
+// mulberry32. Its 32 bits of state suffice for a few hundred trials.
 function uniform(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

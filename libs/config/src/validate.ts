@@ -19,7 +19,7 @@ import { describeType, leaves, schemaAt, type SchemaNode } from './schema/lookup
 import { type OptimizerName, optimizers } from './schema/optimizers.js';
 import { scheduleKeys } from './schema/schedules.js';
 
-/** What is wrong with a composed and resolved configuration, and what its reader should know. */
+/** The problems of a composed and resolved configuration, and notes for the user. */
 export interface Validation {
   problems: Problem[];
   notes: string[];
@@ -30,13 +30,14 @@ for (const keyword of ownKeywords) if (keyword !== 'unsupported') ajv.addKeyword
 ajv.addKeyword({
   keyword: 'unsupported',
   validate: ({ accepted }: NonNullable<KeyNotes['unsupported']>, value: JsonValue) =>
-    accepted.some((one) => same(one, value)),
+    accepted.some((option) => same(option, value)),
 });
 const conforms = ajv.compile(configSchema);
 
 /**
- * Checks a configuration against the schema, and what one key alone can't tell: keys that the optimizer or the schedule does
- * not take, and values that exclude each other. Drops in place what is weaker of two that do.
+ * Checks a configuration against the schema, and the rules that involve several keys: which keys the optimizer or the schedule
+ * takes, and which values exclude each other. Changes `root` in place: removes the user's own variables, and the lower-priority
+ * one of warm-up steps and warm-up ratio.
  */
 export function validate(root: MapNode): Validation {
   const notes = [...ownVariables(root), ...settleWarmup(root)];
@@ -48,7 +49,7 @@ export function validate(root: MapNode): Validation {
   for (const problem of [...optimProblems(root), ...trainerProblems(root), ...lengthProblems(root)]) {
     if (!wrong.has(problem.key)) problems.push(problem);
   }
-  return { problems, notes: [...notes, ...withoutEffect(root)] };
+  return { problems, notes: [...notes, ...noEffectNotes(root)] };
 }
 
 function schemaProblems(root: MapNode): Problem[] {
@@ -77,7 +78,7 @@ function unknownKey(root: MapNode, error: ErrorObject): Problem {
   };
 }
 
-/** The sibling that was meant, else a key of that name elsewhere. */
+/** Suggests a sibling with a similar name, or else a key of the same name in another section. */
 function suggestion(root: MapNode, section: string[], name: string): string[] {
   const siblings = Object.keys(schemaAt(configSchema, section)?.properties ?? {});
   const near = nearest(name, siblings);
@@ -90,7 +91,7 @@ function suggestion(root: MapNode, section: string[], name: string): string[] {
   return elsewhere ? [`did you mean ${elsewhere.path.join('.')}?`] : [];
 }
 
-/** An error inside a list or an alternative is that of the key which holds it. */
+/** Reports a wrong value. An error inside a list or an alternative is reported for the key that contains it. */
 function wrongValue(root: MapNode, error: ErrorObject): Problem {
   let path = pathOf(error);
   while (path.length > 0 && schemaAt(configSchema, path) === undefined) path = path.slice(0, -1);
@@ -100,17 +101,17 @@ function wrongValue(root: MapNode, error: ErrorObject): Problem {
   const value = at ? toPlain(at) : null;
   const wanted = node.properties ? 'a section with keys of its own' : describeType(node);
   const { accepted, instead } = node.unsupported ?? {};
-  // A name that NeMo has and Nautil lacks is not a typing mistake.
+  // Names that NeMo has and Nautil does not support are not typing mistakes, so they get no suggestion.
   const isName = typeof value === 'string' && !words(node).includes(value);
   const near = isName ? nearest(value, accepted ? accepted.map(String) : words(node)) : undefined;
-  const isUnsupported = accepted !== undefined && !accepted.some((one) => same(one, value));
+  const isUnsupported = accepted !== undefined && !accepted.some((option) => same(option, value));
   const advice = isUnsupported && instead !== undefined ? [instead] : [];
   const hint = near === undefined ? advice : [`did you mean ${near}?`];
   return {
     origin: at?.origin,
     key,
-    message: `${key} is ${shown(value)}; it can be ${wanted}`,
-    hint: [...hint, `\`nautil config explain ${key}\` says what it does`],
+    message: `${key} is ${shown(value)}; it must be ${wanted}`,
+    hint: [...hint, `\`nautil config explain ${key}\` describes it`],
   };
 }
 
@@ -118,7 +119,7 @@ function words(node: SchemaNode): string[] {
   return [...(node.enum ?? []).map(String), ...(node.anyOf ?? []).flatMap(words)];
 }
 
-/** Values left `???`. The number of classes is counted; whatever else is open must be given. */
+/** Values left as `???`. `counted` marks keys whose value Nautil determines from the data, like the number of classes. */
 function* openValues(root: MapNode): Generator<{ problem: Problem; counted: boolean }> {
   for (const { path, node } of walk(root)) {
     if (node.kind !== 'scalar' || node.value !== missing) continue;
@@ -127,14 +128,14 @@ function* openValues(root: MapNode): Generator<{ problem: Problem; counted: bool
     const problem: Problem = {
       origin: node.origin,
       key,
-      message: `${key} must be given`,
+      message: `${key} must be set`,
       hint: [`add ${key}=VALUE${description === undefined ? '' : `: ${description.replace(/\.$/, '')}`}`],
     };
     yield { problem, counted: usual === missing };
   }
 }
 
-/** A scalar at the top of somebody's file is a variable of theirs, for `${…}`; Hydra lets them have it, and NeMo's files do. */
+/** Removes unknown scalars at the top level of a file: NeMo's files define variables for `${…}` there, which Hydra accepts. */
 function ownVariables(root: MapNode): string[] {
   const notes: string[] = [];
   for (const [name, node] of [...root.entries]) {
@@ -142,12 +143,12 @@ function ownVariables(root: MapNode): string[] {
     if (known.includes(name) || node.kind !== 'scalar' || node.origin.kind !== 'file') continue;
     if (nearest(name, known) !== undefined) continue;
     root.entries.delete(name);
-    notes.push(`${showOrigin(node.origin)}: ${name} is no key of the configuration; it is for \${${name}} only`);
+    notes.push(`${showOrigin(node.origin)}: ${name} is not a known key; it can only be used as \${${name}}`);
   }
   return notes;
 }
 
-/** NeMo allows one of the two; a ratio that nobody chose gives way to steps that somebody did. */
+/** NeMo allows either steps or a ratio. Where both are set, the one from the source with the higher priority stays. */
 function settleWarmup(root: MapNode): string[] {
   const sched = select(root, ['model', 'optim', 'sched']);
   if (sched?.kind !== 'map') return [];
@@ -156,11 +157,11 @@ function settleWarmup(root: MapNode): string[] {
     const steps = sched.entries.get(`${kind}_steps`);
     const ratio = sched.entries.get(`${kind}_ratio`);
     if (!isGiven(steps) || !isGiven(ratio) || rank(steps.origin) === rank(ratio.origin)) continue;
-    const stepsCount = rank(steps.origin) > rank(ratio.origin);
-    const [kept, dropped] = stepsCount ? [`${kind}_steps`, `${kind}_ratio`] : [`${kind}_ratio`, `${kind}_steps`];
+    const keepSteps = rank(steps.origin) > rank(ratio.origin);
+    const [kept, dropped] = keepSteps ? [`${kind}_steps`, `${kind}_ratio`] : [`${kind}_ratio`, `${kind}_steps`];
     sched.entries.delete(dropped);
-    const where = showOrigin((stepsCount ? steps : ratio).origin);
-    notes.push(`${where}: model.optim.sched.${kept} is given, so that ${dropped} does not count`);
+    const where = showOrigin((keepSteps ? steps : ratio).origin);
+    notes.push(`${where}: model.optim.sched.${kept} is set, so ${dropped} is ignored`);
   }
   return notes;
 }
@@ -200,7 +201,7 @@ function optimProblems(root: MapNode): Problem[] {
     problems.push({
       origin: steps.origin,
       key: `model.optim.sched.${kind}_steps`,
-      message: `model.optim.sched.${kind}_steps and ${kind}_ratio are both given`,
+      message: `model.optim.sched.${kind}_steps and ${kind}_ratio are both set`,
       hint: [`set one of them to null`],
     });
   }
@@ -220,8 +221,8 @@ function foreignKeys(section: MapNode, place: string, name: string, taken: reado
     problems.push({
       origin: section.keyOrigins.get(key) ?? node.origin,
       key: `${place}.${key}`,
-      message: `${place}.${key} is not for ${name}`,
-      hint: [`${name} takes ${taken.filter((one) => one !== 'name').join(', ')}`, `~${place}.${key} leaves it out`],
+      message: `${name} has no ${place}.${key}`,
+      hint: [`${name} takes ${taken.filter((option) => option !== 'name').join(', ')}`, `~${place}.${key} removes it`],
     });
   }
   return problems;
@@ -235,8 +236,8 @@ function trainerProblems(root: MapNode): Problem[] {
     problems.push({
       origin: devices.origin,
       key: 'trainer.devices',
-      message: 'trainer.devices is 0, and nothing trains on no device',
-      hint: ['to train on the processor: trainer.accelerator=cpu trainer.devices=1'],
+      message: 'trainer.devices is 0; training needs a device',
+      hint: ['to train on the CPU: trainer.accelerator=cpu trainer.devices=1'],
     });
   }
   const unlimited = (node: ConfigNode | undefined): boolean =>
@@ -246,8 +247,8 @@ function trainerProblems(root: MapNode): Problem[] {
     problems.push({
       origin: epochs.origin,
       key: 'trainer.max_epochs',
-      message: 'trainer.max_epochs and trainer.max_steps both leave training without an end',
-      hint: ['give one of them'],
+      message: 'neither trainer.max_epochs nor trainer.max_steps limits the training',
+      hint: ['set one of them'],
     });
   }
   for (const { path, node } of leaves(configSchema)) {
@@ -258,8 +259,8 @@ function trainerProblems(root: MapNode): Problem[] {
       problems.push({
         origin: value.origin,
         key,
-        message: `${key} is ${shown(value.value)}, more than all of it: written with a dot it is a fraction`,
-        hint: [`write it without a dot to mean a number of batches: ${Math.trunc(value.value)}`],
+        message: `${key} is ${shown(value.value)}; a number with a decimal point is a fraction, at most 1.0`,
+        hint: [`write ${Math.trunc(value.value)}, without a decimal point, for a number of batches`],
       });
     }
   }
@@ -271,11 +272,11 @@ function lengthProblems(root: MapNode): Problem[] {
   const node = select(root, key.split('.'));
   if (node?.kind !== 'scalar' || (node.value !== 1 && node.value !== 2)) return [];
   const message = `${key} is ${node.value}, which leaves no room for a token between [CLS] and [SEP]`;
-  return [{ origin: node.origin, key, message, hint: ['write 3 or more, or -1 for as long as the encoder takes'] }];
+  return [{ origin: node.origin, key, message, hint: ['write 3 or more, or -1 for the maximum of the encoder'] }];
 }
 
-/** Values that change nothing here, where somebody chose them. */
-function withoutEffect(root: MapNode): string[] {
+/** One note for each key that has no effect and that the user set to another value than the default. */
+function noEffectNotes(root: MapNode): string[] {
   const notes: string[] = [];
   for (const { path, node } of leaves(configSchema)) {
     const at = node.noEffect === undefined ? undefined : select(root, path);

@@ -67,6 +67,6 @@ test.each(['rprop', 'novograd', 'adafactor'])(
   '%s is rejected when the configuration is loaded, with the accepted names',
   async (name) => {
     const loaded = loadConfig({ overrides: ['~model.optim.betas', `model.optim.name=${name}`] });
-    await expect(loaded).rejects.toThrow(new RegExp(`model\\.optim\\.name is ${name}; it can be adam, `));
+    await expect(loaded).rejects.toThrow(new RegExp(`model\\.optim\\.name is ${name}; it must be adam, `));
   },
 );

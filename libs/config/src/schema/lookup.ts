@@ -2,7 +2,7 @@ import { type TSchema, TypeGuard } from '@sinclair/typebox';
 import { isJsonObject, type JsonValue } from '@nautil/contracts';
 import type { KeyNotes } from './key.js';
 
-/** A node of the schema as plain JSON Schema with our notes. */
+/** A node of the schema: JSON Schema with Nautil's own keywords. */
 export interface SchemaNode extends Partial<KeyNotes> {
   type?: string | string[];
   properties?: Record<string, SchemaNode>;
@@ -19,14 +19,14 @@ export interface SchemaNode extends Partial<KeyNotes> {
   minLength?: number;
 }
 
-/** The schema node at a path; undefined for a key that is not in it. Free maps end the search. */
+/** The schema node at a path, or undefined for an unknown key. Keys inside a free-form map are unknown. */
 export function schemaAt(root: TSchema | SchemaNode, path: readonly string[]): SchemaNode | undefined {
   let at: SchemaNode | undefined = root;
   for (const part of path) at = at?.properties && Object.hasOwn(at.properties, part) ? at.properties[part] : undefined;
   return at;
 }
 
-/** Every leaf under `node` with its path, in the order of the schema. */
+/** Yields every leaf in `node` with its path, in the order of the schema. */
 export function* leaves(
   node: TSchema | SchemaNode,
   path: string[] = [],
@@ -36,7 +36,7 @@ export function* leaves(
   else for (const [name, child] of Object.entries(properties)) yield* leaves(child, [...path, name]);
 }
 
-/** Every section at and under `node` with its path, in the order of the schema. */
+/** Yields `node` and every section inside it with its path, in the order of the schema. */
 export function* sections(
   node: TSchema | SchemaNode,
   path: string[] = [],
@@ -47,7 +47,7 @@ export function* sections(
   for (const [name, child] of Object.entries(properties)) yield* sections(child, [...path, name]);
 }
 
-/** What a value of this key may be, in words: `a whole number, 1 or more`. */
+/** Describes the accepted values in words: `a whole number, 1 or more`. */
 export function describeType(node: SchemaNode): string {
   if (node.unsupported) return alternatives(node.unsupported.accepted.map(shownWord));
   if (node.anyOf) return alternatives(node.anyOf.map(describeType));
@@ -115,8 +115,8 @@ function alternatives(words: string[]): string {
 }
 
 /**
- * The tree with every key of the schema: those left out get what NeMo's code takes then, except for optional keys, which stay
- * absent. Keys that the schema lacks are dropped.
+ * Returns the tree with every key of the schema. Missing keys get the value that NeMo's code uses for them, except for optional
+ * keys, which stay absent. Unknown keys are dropped.
  */
 export function fillDefaults(node: TSchema | SchemaNode, tree: JsonValue | undefined): JsonValue {
   const { properties, whenAbsent, default: usual, type } = node as SchemaNode;
