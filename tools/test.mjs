@@ -8,7 +8,7 @@ import { root, runNx } from './test/run-nx.mjs';
 
 const help = `Usage: npm test            (or: node tools/test.mjs)
 
-Sets the checkout up if necessary, then checks the lint, the types and the format, and runs every project's
+Sets the checkout up if necessary, checks lint, types, format and unused code, and runs every project's
 tests: unit tests, tests against reference data, and integration tests with real servers on free ports.
 The last line is "N passed, N failed"; the exit code is 0 when nothing failed.
 
@@ -21,7 +21,7 @@ One project:  npx nx run store:test
 The drills:   npx nx run tests:drills
 `;
 
-const checks = ['lint', 'typecheck', 'format'];
+const checks = ['lint', 'typecheck', 'format', 'knip'];
 const defaultLimitMinutes = 24;
 const results = join(root, 'tmp', 'test-results');
 

@@ -16,7 +16,7 @@ export const historiesFolder = join(workflowsFolder, 'histories');
 const temporal = process.env['NAUTIL_TEMPORAL'] ?? join(workflowsFolder, '..', '.nautil', 'python', 'bin', 'temporal');
 
 /** Replaces one passage of a file in `src`, as a programmer might change it. */
-export interface Edit {
+interface Edit {
   file: string;
   find: string;
   replace: string;

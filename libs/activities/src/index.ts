@@ -1,4 +1,4 @@
-export { createActivities, type ActivityDependencies } from './create-activities.js';
+export { createActivities } from './create-activities.js';
 export { progressAfter } from './progress-after.js';
 export * as stages from './stages/index.js';
 export { finishTracking, startTracking, trackingOfTraining } from './tracking.js';

@@ -11,7 +11,7 @@ export function printOverride(override: Pick<Override, 'type' | 'key' | 'package
 }
 
 /** Prints a value, with quotes only where the text would otherwise be parsed as something else. */
-export function printOverrideValue(value: OverrideValue): string {
+function printOverrideValue(value: OverrideValue): string {
   if (value.kind === 'list') return `[${value.items.map(printOverrideValue).join(',')}]`;
   if (value.kind === 'map') {
     return `{${value.entries.map(([key, item]) => `${printKey(key)}:${printOverrideValue(item)}`).join(',')}}`;

@@ -32,7 +32,7 @@ export async function readYaml(path: string, shownAs: string, shipped: boolean):
 }
 
 /** Parses the text of a configuration file. Every node has its line and column. */
-export function parseYaml(source: string, shownAs: string, shipped = false): YamlFile {
+function parseYaml(source: string, shownAs: string, shipped = false): YamlFile {
   const lines = new LineCounter();
   const at = (offset: number | undefined): FileOrigin => {
     const { line, col } = lines.linePos(offset ?? 0);

@@ -3,9 +3,9 @@ import { isSweep, type OverrideValue, parseOverride, type SweepSpec } from './pa
 import { printOverride } from './print-override.js';
 
 /** One key that a sweep varies. */
-export type SweepAxis = ChoiceAxis | IntervalAxis;
+type SweepAxis = ChoiceAxis | IntervalAxis;
 
-export interface ChoiceAxis {
+interface ChoiceAxis {
   kind: 'choice';
   key: string;
 
@@ -14,7 +14,7 @@ export interface ChoiceAxis {
 }
 
 /** A continuous range [start, end), from which values are sampled. */
-export interface IntervalAxis {
+interface IntervalAxis {
   kind: 'interval';
   key: string;
   start: number;

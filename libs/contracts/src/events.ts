@@ -10,7 +10,7 @@ export type TrainEvent = TrainStarted | TrainStepped | EpochEvaluated | TrainWar
 /** Steps and evaluations, which are logged once they are durable. */
 export type LoggedEvent = TrainStepped | EpochEvaluated;
 
-export interface TrainStarted {
+interface TrainStarted {
   type: 'start';
 
   /** Optimizer steps already done: 0, or that of the checkpoint resumed from. */
@@ -88,7 +88,7 @@ export interface CheckpointSaved {
   events: LoggedEvent[];
 }
 
-export interface TrainWarning {
+interface TrainWarning {
   type: 'warning';
   message: string;
 }
@@ -115,6 +115,6 @@ export interface TrainingResult {
   best?: { monitor: string; value: number; step: number };
 }
 
-export interface TrainDone extends TrainingResult {
+interface TrainDone extends TrainingResult {
   type: 'done';
 }

@@ -21,10 +21,10 @@ export interface InspectOptions {
 }
 
 /** `error`: the file is not trainable; `warning`: it is, but something is probably wrong; `note`: worth knowing. */
-export type Severity = 'error' | 'warning' | 'note';
+type Severity = 'error' | 'warning' | 'note';
 
 /** A position in the file; line and column start at 1, and columns count characters. */
-export interface Place {
+interface Place {
   line: number;
   column: number;
   detail: string;
@@ -42,7 +42,7 @@ export interface Problem {
   places: Place[];
 }
 
-export interface LabelShare {
+interface LabelShare {
   label: number;
   name?: string;
   count: number;

@@ -37,4 +37,4 @@ export interface TensorToWrite extends TensorInfo {
   readonly data: TensorData | (() => TensorData | Promise<TensorData>);
 }
 
-export type TensorData = Uint8Array | Float32Array;
+type TensorData = Uint8Array | Float32Array;

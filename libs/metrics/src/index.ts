@@ -2,6 +2,6 @@ export { Confusion } from './confusion.js';
 export { improves, monitored } from './monitored.js';
 export { formatHistory, formatReport } from './format-report.js';
 export { drawConfusionMatrix } from './confusion-matrix.js';
-export { drawLearningCurve, type LossPoint } from './learning-curve.js';
+export { drawLearningCurve } from './learning-curve.js';
 export { drawScoreCurves } from './score-curves.js';
 export { layOutTable, type Column } from './text-table.js';

@@ -18,7 +18,7 @@ export interface EventMessage {
   summary?: { value: SummaryValue[] };
 }
 
-export interface SummaryValue {
+interface SummaryValue {
   tag: string;
   simple_value?: number;
 }

@@ -49,7 +49,7 @@ const errorFile = 'nemo_error_log.txt';
 const lightningFile = 'lightning_logs.txt';
 
 /** `[Nautil I 2026-01-31 12:00:00 module] message`; continuation lines are indented, as NeMo's formatter does. */
-export function formatEntry(level: 'I' | 'W' | 'E', module: string, message: string, now = new Date()): string {
+function formatEntry(level: 'I' | 'W' | 'E', module: string, message: string, now = new Date()): string {
   return `[Nautil ${level} ${localTime(now)} ${module}] ${message.replaceAll('\n', '\n    ')}`;
 }
 

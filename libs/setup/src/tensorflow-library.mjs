@@ -5,7 +5,7 @@ import { environmentPython } from './python-environment.mjs';
 import { runProgram } from './run-program.mjs';
 import { downloadWheel, unpackWheel } from './wheel-download.mjs';
 
-export const tensorflowVersion = '2.21.0';
+const tensorflowVersion = '2.21.0';
 const libraries = String.raw`libtensorflow_(cc|framework)\.so\.2`;
 
 /** Installs the two shared libraries of the tensorflow-cpu wheel, without its Python code. */

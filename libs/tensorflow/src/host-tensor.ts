@@ -58,7 +58,7 @@ export function hostArray(dtype: DType): HostArray {
   return array;
 }
 
-export const sizeOf = (shape: readonly number[]): number => shape.reduce((size, dim) => size * dim, 1);
+const sizeOf = (shape: readonly number[]): number => shape.reduce((size, dim) => size * dim, 1);
 
 /** A type and shape as error messages show them: `float32[32,128]`, with `?` for a size that is known only at run time. */
 export const describe = (dtype: DType | undefined, shape: readonly number[] | undefined): string =>

@@ -33,7 +33,7 @@ const constants = {
  * Stands in for the native addon of tfjs-node's backend. Instead of executing a kernel's ops on tensors, it adds them as
  * nodes to the graph that is being traced, so calling a tfjs function compiles it.
  */
-export class TracingBinding {
+class TracingBinding {
   /** The graph that is being traced. */
   graph: Graph | undefined;
   readonly #outputs = new Map<number, { graph: Graph; output: Output }>();

@@ -15,7 +15,7 @@ export interface PipelineStep {
   [option: string]: unknown;
 }
 
-export interface ModelStep extends PipelineStep {
+interface ModelStep extends PipelineStep {
   /** Token → id; for Unigram, a list of [token, score]. */
   vocab: Record<string, number> | [string, number][];
 }

@@ -1,4 +1,4 @@
 export { runTask } from './run-task.js';
 export { Trainers } from './trainers.js';
 export { runTrainer, type RunningTask, type TaskOptions } from './trainer-process.js';
-export type { EvaluateTask, TrackingTask, TrainerResult, TrainerTask, TrainTask } from './trainer-task.js';
+export type { TrackingTask, TrainerResult, TrainerTask, TrainTask } from './trainer-task.js';

@@ -15,7 +15,7 @@ export interface TrainTask {
   mirror?: ReplicaPlace | undefined;
 }
 
-export interface EvaluateTask extends EvaluateWeightsOptions {
+interface EvaluateTask extends EvaluateWeightsOptions {
   do: 'evaluate';
 }
 

@@ -2,7 +2,7 @@ import type { Config } from '@nautil/config';
 import { defineError } from '@nautil/contracts';
 
 /** The configuration names nothing to train on. */
-export class NoTrainingData extends defineError('NoTrainingData', 'config') {}
+class NoTrainingData extends defineError('NoTrainingData', 'config') {}
 
 /** @throws NoTrainingData */
 export function requireTrainingData({ model, nautil }: Config): void {

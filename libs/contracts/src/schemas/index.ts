@@ -7,11 +7,4 @@ export {
   parseSampleAnswers,
   type StoredEvaluation,
 } from './parse-run-files.js';
-export {
-  InvalidJson,
-  jsonLinesParser,
-  jsonParser,
-  jsonValidator,
-  type JsonParser,
-  type JsonValidator,
-} from './json-parser.js';
+export { InvalidJson, jsonParser, jsonValidator, type JsonParser, type JsonValidator } from './json-parser.js';

@@ -21,7 +21,7 @@ export interface ConvertOptions {
 }
 
 /** The converted rows and class names of a dataset. */
-export interface Conversion {
+interface Conversion {
   /** Rows by split, in writing order. */
   splits: Partial<Record<Split, () => AsyncIterable<Row>>>;
 

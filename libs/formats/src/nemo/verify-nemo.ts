@@ -7,7 +7,7 @@ import { fileDigests, isSealIntact } from './nemo-record.js';
 import { readNemo, recordMember, type NemoArchive } from './read-nemo.js';
 
 /** One thing that was looked at: what was found, and what is wrong with it. */
-export interface NemoCheck {
+interface NemoCheck {
   readonly name: string;
   readonly found: string;
   readonly problems: readonly string[];

@@ -1,4 +1,4 @@
-import { sha256Of, writeFileAtomic } from '@nautil/store';
+import { sha256Of } from '@nautil/store';
 import { crc32 } from 'node:zlib';
 import { dataBytes, sizeOf } from '../tensor-bytes.js';
 import type { TensorDType } from '../tensor-dtype.js';
@@ -11,17 +11,9 @@ export interface TorchZipOptions {
 
 /**
  * Writes a state dict as torch.save does since PyTorch 1.6: an OrderedDict that `torch.load(path, weights_only=True)` reads.
- * Equal tensors in equal order give equal bytes. One tensor's data is asked for at a time where it is a function.
+ * Equal tensors in equal order give equal bytes. Data given as functions is loaded one tensor at a time.
+ * The size is known before any tensor is read: a tar header needs it first.
  */
-export async function writeTorchZip(
-  path: string,
-  tensors: Iterable<TensorToWrite>,
-  o: TorchZipOptions = {},
-): Promise<void> {
-  await writeFileAtomic(path, torchZip(tensors, o).chunks());
-}
-
-/** The zip as a stream whose size is known before any tensor is read: a tar header needs it first. */
 export function torchZip(tensors: Iterable<TensorToWrite>, o: TorchZipOptions = {}) {
   const folder = o.folder ?? 'model_weights';
   const list = [...tensors];

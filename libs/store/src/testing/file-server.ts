@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net';
 import { afterAll } from '@jest/globals';
 
-export interface Request {
+interface Request {
   range: string | undefined;
   ifRange: string | undefined;
 }

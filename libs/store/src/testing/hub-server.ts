@@ -26,7 +26,7 @@ export interface HubContent {
   extraPath?: string;
 }
 
-export interface HubRequest {
+interface HubRequest {
   path: string;
   range: string | undefined;
   authorization: string | undefined;
