@@ -21,7 +21,7 @@ One project:  npx nx run store:test
 The drills:   npx nx run tests:drills
 `;
 
-const checks = ['lint', 'typecheck', 'format', 'knip'];
+const checks = ['lint', 'typecheck', 'format', 'knip', 'spell'];
 const defaultLimitMinutes = 24;
 const results = join(root, 'tmp', 'test-results');
 
