@@ -70,7 +70,7 @@ describe('a hostile tar is refused with the reason, and nothing is written', () 
     ['a sparse file in a pax header', [paxRecords('22 GNU.sparse.major=1\n'), { name: 'x' }], /GNU\.sparse/],
     ['a size in a pax header', [paxRecords('18 size=999999999\n'), { name: 'x' }], /pax header sets size/],
     ['a pax header that is none', [paxRecords('999 path=a\n'), { name: 'x' }], /pax header of the archive is broken/],
-    ['a member twice', [honest[0]!], /holds model_config\.yaml twice/],
+    ['a member twice', [honest[0]!], /contains model_config\.yaml twice/],
     ['a size beyond the file', [{ name: 'big', size: 2 ** 32 }], /cut off: its member big of 4294967296 bytes/],
   ])('%s', async (_, members, message) => {
     const before = readdirSync(folder).length;
@@ -85,24 +85,24 @@ describe('a hostile tar is refused with the reason, and nothing is written', () 
       rawTar(Array.from({ length: 10_050 }, (_, id) => ({ name: `m${id}` }))),
       /more than 10000/,
     ],
-    ['no member', rawTar([]), /holds no file/],
+    ['no member', rawTar([]), /contains no files/],
     ['no archive', Buffer.from('not a tar '.repeat(100)), /no header of the tar archive/],
     ['no weights', rawTar(honest.slice(0, 1)), /no model_weights\.ckpt/],
     ['no configuration', rawTar(honest.slice(1)), /no model_config\.yaml/],
     [
       'a configuration that grows by its aliases',
       rawTar([{ name: 'model_config.yaml', content: aliasBomb() }, honest[1]!]),
-      /is no YAML/,
+      /is not valid YAML/,
     ],
     [
       'a configuration that nests without end',
       rawTar([{ name: 'model_config.yaml', content: Buffer.from(`a: ${'['.repeat(100_000)}`) }, honest[1]!]),
-      /is no YAML/,
+      /is not valid YAML/,
     ],
     [
       'a configuration of another model',
       rawTar([{ name: 'model_config.yaml', content: Buffer.from('target: nemo.asr.EncDecCTCModel\n') }, honest[1]!]),
-      /holds a EncDecCTCModel, not a TextClassificationModel/,
+      /its model is EncDecCTCModel, not TextClassificationModel/,
     ],
   ])('%s', async (_, bytes, message) => {
     expect(await answerTo(bytes, 'hostile.nemo')).toMatch(message);

@@ -6,35 +6,35 @@ import { readNemo, type NemoArchive } from './read-nemo.js';
 import { sizeOf } from '../tensor-bytes.js';
 import { elementsOf, type TensorDType } from '../tensor-dtype.js';
 
-/** What is in a `.nemo`, as plain data. */
+/** The content of a `.nemo` archive, as plain data. */
 export interface NemoDescription {
   readonly path: string;
   readonly sizeBytes: number;
   readonly sha256: string;
   readonly writtenBy: 'Nautil' | 'NeMo';
 
-  /** The version that the configuration names: NeMo's own, or the one that Nautil writes for. */
+  /** The `nemo_version` of the configuration: NeMo's own, or the version that Nautil's archives are compatible with. */
   readonly nemoVersion: string | undefined;
   readonly compressed: boolean;
 
   /** The `model` section, in NeMo's snake_case. */
   readonly config: JsonObject;
 
-  /** Hugging Face's configuration; undefined when it can neither be found nor inferred, which the notes say. */
+  /** Hugging Face's configuration. Undefined if it can be neither found nor inferred; the notes then contain the reason. */
   readonly encoder: { readonly config: JsonObject | undefined; readonly notes: readonly string[] };
 
   /** Names by label id. */
   readonly labels: readonly string[] | undefined;
 
-  /** Nautil's tokenizer by its class, or the name that NeMo builds one by. */
+  /** The class of Nautil's tokenizer, or else NeMo's `tokenizer_name`. */
   readonly tokenizer: string | undefined;
   readonly tensors: readonly { name: string; dtype: TensorDType; shape: readonly number[]; sizeBytes: number }[];
 
-  /** Elements of all floating tensors. */
+  /** The number of elements in all floating-point tensors. */
   readonly parameters: number;
   readonly members: readonly { name: string; sizeBytes: number }[];
 
-  /** Scores that the model was packaged with, and digests of what it was made from; Nautil's archives only. */
+  /** The model's scores, and the digests of the inputs of its training. Only Nautil's archives contain them. */
   readonly metrics: JsonObject | undefined;
   readonly lineage: JsonObject | undefined;
 }

@@ -8,11 +8,11 @@ import { explainWriteError } from '@nautil/store';
 import { chunksOf, openByteSource, type ByteSource } from '../byte-source.js';
 import { CorruptFile } from '../errors.js';
 
-// Weights hardly compress (1.1 to 1); a file that grows more than this was made to fill the disk.
+// Weights hardly compress (1.1 to 1). A file that grows by more than this was made to fill the disk.
 const mostGrowth = 20;
 const alwaysAllowed = 64 << 20;
 
-/** The content of a gzip file, for reading by range: in a temporary file that has no name any more when this returns. */
+/** Unpacks a gzip file for random access, into an open temporary file that is already deleted from its folder. */
 export async function gunzip(source: ByteSource): Promise<ByteSource> {
   const limit = alwaysAllowed + mostGrowth * source.size;
   const folder = await mkdtemp(join(tmpdir(), 'nautil-nemo-'));

@@ -2,17 +2,17 @@ import { isJsonObject, type JsonObject } from '@nautil/contracts';
 import { sha256Of } from '@nautil/store';
 import { pythonJson } from '../json.js';
 
-/** A record with the digest of everything else in it, as `digest`. */
+/** Adds the digest of the record's other fields as `digest`. */
 export function sealRecord(record: JsonObject): JsonObject {
   return { ...record, digest: digestOf(record) };
 }
 
-/** Whether the record is as it was sealed. */
+/** Whether the record still matches its digest. */
 export function isSealIntact(record: JsonObject): boolean {
   return record['digest'] === digestOf(record);
 }
 
-/** Digests of the archive's other members, by name; undefined where the record has none. */
+/** The digests of the archive's other members, by name. Undefined if the record has none. */
 export function fileDigests(record: JsonObject | undefined): Map<string, string> | undefined {
   const files = record?.['files'];
   return isJsonObject(files)

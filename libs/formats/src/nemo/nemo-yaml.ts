@@ -5,9 +5,10 @@ import { pythonNumber } from '@nautil/python-format';
 
 const largestConfig = 4 << 20;
 
-/** Reads a model_config.yaml as OmegaConf does: YAML 1.1 without timestamps. */
+/** Parses a model_config.yaml as OmegaConf does: YAML 1.1 without timestamps. */
 export function parseNemoYaml(bytes: Uint8Array, path: string): JsonObject {
-  if (bytes.length > largestConfig) throw new CorruptFile(path, `a configuration of ${bytes.length} bytes`);
+  if (bytes.length > largestConfig)
+    throw new CorruptFile(path, `the configuration has ${bytes.length} bytes, more than ${largestConfig}`);
   let tree: unknown;
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
@@ -20,17 +21,17 @@ export function parseNemoYaml(bytes: Uint8Array, path: string): JsonObject {
     if (problem) throw problem;
     tree = document.toJS({ maxAliasCount: 100 });
   } catch (error) {
-    // The parser recurses, so that a hostile nesting ends here as a RangeError.
+    // The parser is recursive, so a hostile depth of nesting causes a RangeError.
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    throw new CorruptFile(path, `is no YAML (${reason})`, { cause: error });
+    throw new CorruptFile(path, `is not valid YAML (${reason})`, { cause: error });
   }
   if (!isJsonObject(tree) || !isJson(tree)) throw new CorruptFile(path, 'is not a mapping of plain values');
   return tree;
 }
 
 /**
- * Writes a configuration so that PyYAML and OmegaConf read the same values: floats as Python prints them (PyYAML takes
- * `1e-7` for a string), strings in quotes wherever YAML 1.1 could see something else in them.
+ * Prints a configuration so that PyYAML and OmegaConf read the same values. Floats are printed as PyYAML prints them, because it
+ * reads `1e-7` as a string. Strings are quoted wherever YAML 1.1 could read them as something else.
  */
 export function stringifyNemoYaml(tree: JsonObject): string {
   const document = new Document(tree, {
@@ -53,10 +54,10 @@ function without(name: string, tags: Tags): Tags {
   return tags.filter((tag) => typeof tag === 'string' || tag.tag !== `tag:yaml.org,2002:${name}`);
 }
 
-// The library quotes words and numbers among these where they would be read as something else.
+// Strings that need no forced quotes. The library still quotes those that look like numbers or keywords.
 const safePlain = /^[\p{L}\p{N}._/(](?:[\p{L}\p{N} ._,/()+-]|:(?=\S))*$/u;
 
-// Characters that PyYAML takes for line breaks or refuses; they stand in double quotes by then.
+// Characters that PyYAML refuses or treats as line breaks. They only occur in double-quoted strings, where escapes are valid.
 const unprintable = /[\u007f-\u009f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]/gu;
 
 const floatTag: ScalarTag = {
@@ -68,7 +69,7 @@ const floatTag: ScalarTag = {
   stringify: ({ value }) => yamlFloat(Number(value)),
 };
 
-/** PyYAML writes `2.0e-05` for Python's `2e-05`, which it would read as a string. */
+/** Prints Python's `2e-05` as `2.0e-05`, as PyYAML does, because PyYAML would read the former as a string. */
 function yamlFloat(value: number): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? '.nan' : value > 0 ? '.inf' : '-.inf';
   return pythonNumber(value).replace(/^(-?\d+)e/, '$1.0e');

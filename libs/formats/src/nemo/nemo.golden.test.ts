@@ -15,7 +15,7 @@ const archives = goldenFiles('nemo', '.nemo')
   .filter((path) => !path.includes('run_artifacts'))
   .map((path) => [basename(path), path] as const);
 
-/** What real NeMo said about the archive. Lists are [name, …] and [name, size, mode, type]. */
+/** NeMo's own description of the archive. Lists are [name, …] and [name, size, mode, type]. */
 interface Expected {
   saved_state_dict: Record<string, [number[], string]>;
   tar: [string, number, string, string][];
@@ -34,7 +34,7 @@ function stateDict({ tensors }: NemoArchive): Record<string, [readonly number[],
   );
 }
 
-/** A member or reference without the digits that NeMo draws at random. */
+/** The name of a member or reference without NeMo's random digits. */
 const withoutHash = (name: string) => name.replace(/[0-9a-f]{32}_/, '');
 
 const sameBytes = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
@@ -44,7 +44,7 @@ function keysOf(tree: JsonValue, prefix = ''): string[] {
   return Object.entries(tree).flatMap(([key, value]) => keysOf(value, `${prefix}/${key}`));
 }
 
-/** All that one must know to write the archive again, with the derived artifacts left to writeNemo. */
+/** Everything that is needed to write the archive again. writeNemo derives the other artifacts. */
 async function contentOf(archive: NemoArchive): Promise<Omit<NemoToWrite, 'path'>> {
   const { tensors, config } = archive;
   const given = archive.artifactNames.filter(
@@ -145,7 +145,7 @@ describe.each(archives)('%s, which NeMo wrote', (name, path) => {
       });
     }));
 
-  test('has an encoder configuration that its weights show, but for the heads', () =>
+  test('has an encoder configuration that equals the one inferred from its weights, except for the heads', () =>
     withArchive(path, async (archive) => {
       const { config: truth } = await archive.encoderConfig();
       const content = await contentOf(archive);
@@ -168,7 +168,7 @@ describe.each(archives)('%s, which NeMo wrote', (name, path) => {
     }));
 });
 
-test('the gzip form of NeMo up to 1.6 opens like the plain one', () =>
+test('the gzip form of NeMo up to 1.6 opens like the uncompressed form', () =>
   withArchive(goldenPath('nemo-files/sample_tiny_gz.nemo'), async (archive) => {
     const { openTensors } = await import('../open-tensors.js');
     const truth = await openTensors(goldenPath('nemo-files/tiny_final_adam_wd0.01.safetensors'));

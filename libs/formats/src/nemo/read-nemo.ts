@@ -9,17 +9,17 @@ import { readTensors } from '../open-tensors.js';
 import { readTarDirectory, type TarMember } from './tar.js';
 import type { TensorSource } from '../tensor-source.js';
 
-/** A text classification model of NeMo, open for reading. */
+/** An archive of NeMo's text classification model, open for reading. */
 export interface NemoArchive {
   readonly path: string;
 
-  /** True for gzip, as up to NeMo 1.6. */
+  /** True for gzip, which NeMo used up to version 1.6. */
   readonly compressed: boolean;
 
   /** The `model` section of the configuration, in NeMo's snake_case. */
   readonly config: JsonObject;
 
-  /** What Nautil wrote about its own run; undefined in NeMo's archives. */
+  /** Nautil's own record of the run (`nautil.json`), not validated. Undefined in NeMo's archives. */
   readonly record: JsonObject | undefined;
 
   /** Dotted keys of the configuration whose values are files in the archive, such as `tokenizer.vocab_file`. */
@@ -31,16 +31,16 @@ export interface NemoArchive {
   /** The weights under NeMo's names: `bert_model.…`, `classifier.mlp.layer0.weight` …, possibly `loss.weight`. */
   readonly tensors: TensorSource;
 
-  /** Content of the file that a key of the configuration names; undefined when the key names none. */
+  /** The content of the file that a configuration key refers to. Undefined if the key refers to no file. */
   artifact(key: string): Promise<Uint8Array | undefined>;
 
-  /** Digest of a member's content, as 64 hex digits. */
+  /** The SHA-256 digest of a member's content, as 64 hex digits. */
   sha256(member: string): Promise<string>;
 
-  /** Names by label id: Nautil's record, else the labels file; undefined when there is neither. */
+  /** Names by label id, from Nautil's record or else the labels file. Undefined if there is neither. */
   labels(): Promise<string[] | undefined>;
 
-  /** The encoder's Hugging Face configuration: the archive's own, else inferred from the weights, which the notes say. */
+  /** The encoder's Hugging Face configuration. If the archive has none, it is inferred from the weights, with notes. */
   encoderConfig(hints?: ConfigHints): Promise<InferredConfig>;
 
   close(): Promise<void>;
@@ -50,13 +50,14 @@ export const configMember = 'model_config.yaml';
 export const weightsMember = 'model_weights.ckpt';
 export const recordMember = 'nautil.json';
 
-/** How `target` ends in archives that can be read; older ones have no target. */
+/** The class name at the end of `target` in supported archives. Older archives have no target. */
 const classifier = 'TextClassificationModel';
 
 const largestArtifact = 256 << 20;
 
 /**
- * Opens a `.nemo` archive (plain tar, or gzip as up to NeMo 1.6) without unpacking it: weights are read in place.
+ * Opens a `.nemo` archive (a tar, gzipped up to NeMo 1.6). Weights are read in place; only a gzipped archive is unpacked,
+ * to a temporary file.
  *
  * @throws CorruptFile, UnsafePickle, UnsupportedFile
  */
@@ -95,8 +96,8 @@ async function openArchive(source: ByteSource, path: string, compressed: boolean
   const config = unwrap(parseNemoYaml(await wholeMember(configFile), configFile.content.name));
   const target = config['target'];
   if (typeof target === 'string' && !target.endsWith(`.${classifier}`)) {
-    throw new UnsupportedFile(path, `holds a ${target.slice(target.lastIndexOf('.') + 1)}, not a ${classifier}`, {
-      hint: `its target is ${target}; only text classification models of NeMo are read`,
+    throw new UnsupportedFile(path, `its model is ${target.slice(target.lastIndexOf('.') + 1)}, not ${classifier}`, {
+      hint: `its target is ${target}; only NeMo's text classification models are supported`,
     });
   }
   const record = members.get(recordMember);
@@ -107,7 +108,7 @@ async function openArchive(source: ByteSource, path: string, compressed: boolean
     const name = artifacts.get(key);
     if (name === undefined) return undefined;
     const member = members.get(name);
-    if (!member) throw new CorruptFile(path, `${key} names the file ${name}, which is not in the archive`);
+    if (!member) throw new CorruptFile(path, `${key} refers to the file ${name}, which is not in the archive`);
     return wholeMember(member);
   };
 
@@ -156,11 +157,14 @@ async function openArchive(source: ByteSource, path: string, compressed: boolean
 
 async function wholeMember({ content }: TarMember): Promise<Uint8Array> {
   if (content.size > largestArtifact)
-    throw new CorruptFile(content.name, `a file of ${content.size} bytes beside the weights`);
+    throw new CorruptFile(
+      content.name,
+      `has ${content.size} bytes, more than the ${largestArtifact} that are allowed for a file other than the weights`,
+    );
   return content.read(0, content.size);
 }
 
-/** NeMo writes the `model` section alone, and reads a whole configuration as well. */
+/** NeMo writes only the `model` section, but also reads a whole configuration. */
 function unwrap(config: JsonObject): JsonObject {
   const inner = config['model'];
   return isJsonObject(inner) && config['language_model'] === undefined ? inner : config;
@@ -172,7 +176,7 @@ function* findArtifacts(value: JsonValue, key: string): Generator<[string, strin
   for (const [name, inner] of Object.entries(value)) yield* findArtifacts(inner, key === '' ? name : `${key}.${name}`);
 }
 
-/** One rank of model parallelism holds everything; several hold a part of every matrix each. */
+/** A single rank of model parallelism has all weights. With several, each has a part of every matrix. */
 function findWeights(members: Map<string, TarMember>, path: string): TarMember {
   const whole = members.get(weightsMember);
   if (whole) return whole;

@@ -14,8 +14,8 @@ const mostMembers = 10_000;
 const longestPaxRecords = 1 << 20;
 
 /**
- * Reads the directory of a plain tar archive. Members are read in place, so nothing is ever unpacked; names that lead out
- * of the archive, links and devices are refused all the same, because no honest archive of a model has them.
+ * Reads the directory of an uncompressed tar archive. Members are read in place and never unpacked. Names that lead out
+ * of the archive, links and devices are refused nevertheless, because no genuine archive of a model contains them.
  */
 export async function readTarDirectory(source: ByteSource): Promise<Map<string, TarMember>> {
   const corrupt = (problem: string) => new CorruptFile(source.name, problem);
@@ -46,7 +46,7 @@ export async function readTarDirectory(source: ByteSource): Promise<Map<string, 
       if (type === 'L') longName = cString(bytes);
     } else if (type === '0' || type === '\0') {
       const path = safePath(name, corrupt);
-      if (members.has(path)) throw corrupt(`the archive holds ${path} twice`);
+      if (members.has(path)) throw corrupt(`the archive contains ${path} twice`);
       members.set(path, { name: path, content: partOf(source, `${source.name}: ${path}`, start, size) });
     } else if (type === '5') {
       safePath(name, corrupt);
@@ -55,7 +55,7 @@ export async function readTarDirectory(source: ByteSource): Promise<Map<string, 
       throw corrupt(`its member ${name} is ${kind}, not a file`);
     }
   }
-  if (members.size === 0) throw corrupt('the archive holds no file');
+  if (members.size === 0) throw corrupt('the archive contains no files');
   return members;
 }
 
@@ -67,7 +67,7 @@ function checkHeaderSum(header: Buffer, at: number, corrupt: (problem: string) =
     throw corrupt(`there is no header of the tar archive at byte ${at}`);
 }
 
-/** Octal digits, or, with the first bit set, a binary number (GNU's way beyond 8 GiB). NaN for neither. */
+/** Octal digits, or a binary number if the first bit is set (GNU's extension for 8 GiB and more). NaN if it is neither. */
 function tarNumber(field: Buffer): number {
   if ((field[0] ?? 0) & 0x80)
     return field.subarray(1).reduce((value, byte) => value * 256 + byte, (field[0] ?? 0) & 0x7f);
@@ -86,7 +86,7 @@ function cString(bytes: Buffer): string {
   return bytes.toString('utf8', 0, end < 0 ? bytes.length : end);
 }
 
-/** The `path` of pax records, each of the form `LENGTH KEY=VALUE\n`. A size there would be one over 8 GiB; it is refused. */
+/** The `path` of pax records, each of the form `LENGTH KEY=VALUE\n`. A size, needed only from 8 GiB, is refused. */
 function paxPath(bytes: Buffer, corrupt: (problem: string) => CorruptFile): string | undefined {
   let path: string | undefined;
   for (let at = 0; at < bytes.length;) {
@@ -111,18 +111,18 @@ function safePath(name: string, corrupt: (problem: string) => CorruptFile): stri
   return parts.join('/');
 }
 
-/** A file to put into an archive; `chunks` must give exactly `size` bytes. */
+/** A file to write to an archive. `chunks` must yield exactly `size` bytes. */
 export interface TarFile {
   readonly name: string;
   readonly size: number;
   chunks(): Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 }
 
-// One second, as zip's epoch: GNU tar warns of times before it.
+// The first time that zip can represent. GNU tar warns about implausibly old times.
 const fixedTime = Date.UTC(1980, 0, 1) / 1000;
 const recordSize = 20 * block;
 
-/** A tar archive as NeMo lays it out (`./` first, members under it, by name), with fixed times and owners. */
+/** Creates a tar archive in NeMo's layout (`./`, then its members sorted by name), with fixed times and owners. */
 export async function* tarChunks(files: readonly TarFile[]): AsyncGenerator<Uint8Array> {
   let written = 0;
   const counted = (chunk: Uint8Array) => {
@@ -137,7 +137,7 @@ export async function* tarChunks(files: readonly TarFile[]): AsyncGenerator<Uint
     const before = written;
     for await (const chunk of file.chunks()) yield counted(chunk);
     if (written - before !== file.size)
-      throw new TypeError(`${file.name} gave ${written - before} bytes for ${file.size}`);
+      throw new TypeError(`${file.name} yielded ${written - before} bytes instead of ${file.size}`);
     yield counted(new Uint8Array((block - (file.size % block)) % block));
   }
   const end = written + 2 * block;
@@ -168,7 +168,7 @@ function tarHeader(name: string, size: number, type: '0' | '5' | 'x'): Uint8Arra
   return header;
 }
 
-/** The header before one whose name doesn't fit 100 bytes. */
+/** The extra header that precedes the header of a member whose name is longer than 100 bytes. */
 function paxHeader(name: string): Uint8Array {
   const rest = ` path=${name}\n`;
   let length = Buffer.byteLength(rest);

@@ -17,7 +17,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const archives = [...goldenFiles('nemo', '.nemo'), goldenPath('nemo-files/sample_tiny_gz.nemo')];
 const sample = goldenFiles('nemo', '.nemo')[0]!;
 
-/** The layout that the archive itself has; that of an architecture is @nautil/model's to know. */
+/** The layout of the archive's own tensors, because only @nautil/model knows the layouts of architectures. */
 async function layoutOf(path: string): Promise<EncoderLayout> {
   const { tensors, close } = await readNemo(path);
   const prefix = 'bert_model.';
@@ -29,7 +29,7 @@ async function layoutOf(path: string): Promise<EncoderLayout> {
   return () => layout;
 }
 
-/** The sample's content, as Nautil would write it, with one part changed. */
+/** Writes the sample's content as Nautil does, with one part changed. */
 async function rewritten(change: (content: NemoToWrite) => Partial<NemoToWrite>): Promise<string> {
   const archive = await readNemo(sample);
   const { tensors } = archive;
@@ -91,13 +91,13 @@ test("an archive of Nautil's is sound, and described with its labels, metrics an
   const path = await rewritten(() => ({}));
   const verified = await verifyNemo(path, { layout: await layoutOf(path) });
   expect(problemsOf(verified)).toEqual([]);
-  expect(verified.checks.at(-1)!.found).toMatch(/held against/);
+  expect(verified.checks.at(-1)!.found).toMatch(/compared with their digests/);
   const described = await describeNemo(path);
   expect(described).toMatchObject({ writtenBy: 'Nautil', metrics: { f1Macro: 0.5 }, lineage: { data: 'abc' } });
   expect(described.labels).toEqual(labelNames(described.config));
 });
 
-test('a bit that fell over anywhere in a file of the archive is noticed', async () => {
+test('a flipped bit anywhere in a file of the archive is detected', async () => {
   const path = await rewritten(() => ({}));
   const layout = await layoutOf(path);
   const intact = readFileSync(path);
@@ -105,7 +105,7 @@ test('a bit that fell over anywhere in a file of the archive is noticed', async 
   const { members } = archive;
   await archive.close();
   const damaged = join(folder, 'damaged.nemo');
-  // Members follow their headers of 512 bytes in order, after the one of the folder, padded to 512.
+  // After the folder's header, each member has a header of 512 bytes and its content, padded to 512 bytes.
   let at = 512;
   for (const { name, sizeBytes } of members) {
     at += 512;
@@ -121,7 +121,7 @@ test('a bit that fell over anywhere in a file of the archive is noticed', async 
   }
 });
 
-test('a bit that fell over in the name of any key of the record is noticed', async () => {
+test('a flipped bit in the name of any key of the record is detected', async () => {
   const path = await rewritten(() => ({}));
   const layout = await layoutOf(path);
   const intact = readFileSync(path);
@@ -136,7 +136,7 @@ test('a bit that fell over in the name of any key of the record is noticed', asy
   }
 });
 
-describe('what is wrong is named', () => {
+describe('verifyNemo reports', () => {
   const withTensor =
     (wanted: string, change: (tensor: TensorToWrite) => TensorToWrite[]) => (content: NemoToWrite) => ({
       tensors: [...content.tensors].flatMap((tensor) => (tensor.name === wanted ? change(tensor) : [tensor])),
@@ -154,40 +154,40 @@ describe('what is wrong is named', () => {
     [
       'a weight of another shape',
       withTensor(norm, (tensor) => [{ ...tensor, shape: [...tensor.shape, 1] }]),
-      /LayerNorm\.bias is \[\d+, 1\], the configuration makes it \[\d+\]/,
+      /LayerNorm\.bias has shape \[\d+, 1\], but the configuration requires \[\d+\]/,
     ],
     [
-      'a weight that is no floating number',
+      'a weight that is not floating-point',
       withTensor(bias, (tensor) => [{ ...tensor, dtype: 'I32' }]),
-      /layer0\.bias holds I32/,
+      /layer0\.bias has dtype I32/,
     ],
     [
       'a weight that is not finite',
       withTensor(bias, (tensor) => [{ ...tensor, data: new Float32Array(tensor.shape[0]!).fill(NaN, 1) }]),
-      /layer0\.bias holds NaN at 1/,
+      /layer0\.bias contains NaN at index 1/,
     ],
     [
-      'a tensor that belongs nowhere',
+      'a tensor that is not part of the model',
       withTensor(bias, (tensor) => [tensor, { ...tensor, name: 'mystery' }]),
-      /mystery belongs to no part/,
+      /mystery is part of neither the encoder nor the head/,
     ],
     ['too few labels', () => ({ record: { labels: ['only one'] } }), /1 names for \d+ classes/],
     [
-      'a number of classes that the head has not',
+      'a number of classes that differs from the head',
       ({ config }) => ({
         config: withValueAt(config, 'dataset.num_classes', Number(valueAt(config, 'dataset.num_classes')) + 1),
       }),
-      /layer\d+\.\w+ is \[\d+.*, the configuration makes it \[\d+/,
+      /layer\d+\.\w+ has shape \[\d+.*, but the configuration requires \[\d+/,
     ],
     [
       'an artifact that is not in the archive',
       ({ config }) => ({ config: withValueAt(config, 'tokenizer.tokenizer_model', 'nemo:0_bpe.model') }),
-      /tokenizer_model names the file 0_bpe\.model, which is not in the archive/,
+      /tokenizer_model refers to the file 0_bpe\.model, which is not in the archive/,
     ],
     [
       'ids beyond the word embeddings',
       () => ({ vocabulary: new Map([['far', 10_000_000]]) }),
-      /1 tokens have ids that the \d+ word embeddings lack/,
+      /1 tokens have ids beyond the \d+ word embeddings/,
     ],
   ])('%s', async (_, change, message) => {
     const layout = await layoutOf(sample);

@@ -6,7 +6,7 @@ import { parseJsonObject } from '../json.js';
 import { fileDigests, isSealIntact } from './nemo-record.js';
 import { readNemo, recordMember, type NemoArchive } from './read-nemo.js';
 
-/** One thing that was looked at: what was found, and what is wrong with it. */
+/** The result of one check: a summary, and the problems. */
 interface NemoCheck {
   readonly name: string;
   readonly found: string;
@@ -18,7 +18,7 @@ export interface NemoVerification {
   readonly sizeBytes: number;
   readonly sha256: string;
 
-  /** In the order in which they were made; an archive that can't be opened has the first alone. */
+  /** In the order of execution. An archive that cannot be opened has only the first. */
   readonly checks: readonly NemoCheck[];
 
   /** Whether no check found a problem. */
@@ -26,10 +26,10 @@ export interface NemoVerification {
 }
 
 /**
- * Checks a `.nemo` whole: that it opens, that its configuration and its files agree, that every weight which the
- * configuration calls for is there in its shape and finite, and that nothing differs from the digests in its record.
+ * Checks a whole `.nemo`: it opens, its configuration and its files agree, every weight that the configuration requires is
+ * present with the right shape and finite, and every file matches its digest in Nautil's record.
  *
- * @throws FileUnavailable when there is no such file; everything else that is wrong is in the result
+ * @throws FileUnavailable if the file cannot be read; all other problems are part of the result
  */
 export async function verifyNemo(path: string, o: { layout: EncoderLayout }): Promise<NemoVerification> {
   const checks: NemoCheck[] = [];
@@ -65,7 +65,7 @@ async function opened(path: string, checks: NemoCheck[]): Promise<NemoArchive | 
   return archive;
 }
 
-/** Runs a check; an error that was expected is a problem, and the end of it. */
+/** Runs a check. A NautilError ends the check and counts as a problem. */
 async function check(name: string, run: (problems: string[]) => Promise<string>): Promise<NemoCheck> {
   const problems: string[] = [];
   try {
@@ -79,7 +79,7 @@ async function check(name: string, run: (problems: string[]) => Promise<string>)
 async function checkArtifacts(archive: NemoArchive, problems: string[]): Promise<string> {
   for (const key of archive.artifactNames) {
     const content = await archive.artifact(key);
-    if (content?.length === 0) problems.push(`${key} names an empty file`);
+    if (content?.length === 0) problems.push(`${key} refers to an empty file`);
   }
   return `${archive.artifactNames.join(', ') || 'none'}: all in the archive`;
 }
@@ -98,7 +98,7 @@ async function checkEncoder(archive: NemoArchive, layoutOf: EncoderLayout, probl
   const known = new Set(layout.map(({ name }) => encoderPrefix + name));
   for (const name of present) {
     const spare = name.startsWith(encoderPrefix) && !known.has(name) && !name.endsWith('.position_ids');
-    if (spare) problems.push(`the tensor ${name} belongs to no encoder of this configuration`);
+    if (spare) problems.push(`the tensor ${name} is not part of the configured encoder`);
   }
   return [`${String(config['model_type'])}, ${layout.length} tensors`, ...notes].join('; ');
 }
@@ -122,7 +122,8 @@ async function checkHead(archive: NemoArchive, problems: string[]): Promise<stri
     else problems.push(`the tensor ${name} is missing`);
   }
   for (const name of present) {
-    if (!name.startsWith(encoderPrefix) && !wanted.has(name)) problems.push(`the tensor ${name} belongs to no part`);
+    if (!name.startsWith(encoderPrefix) && !wanted.has(name))
+      problems.push(`the tensor ${name} is part of neither the encoder nor the head`);
   }
   const weighted = present.has('loss.weight') ? ', with the class weights of the loss' : '';
   return Promise.resolve(`${layers} ${layers === 1 ? 'layer' : 'layers'} for ${numClasses} classes${weighted}`);
@@ -130,7 +131,7 @@ async function checkHead(archive: NemoArchive, problems: string[]): Promise<stri
 
 async function checkLabels(archive: NemoArchive, problems: string[]): Promise<string> {
   const labels = await archive.labels();
-  if (labels === undefined) return 'none: classes go by their ids';
+  if (labels === undefined) return 'none: classes are named by their ids';
   const numClasses = valueAt(archive.config, 'dataset.num_classes');
   if (labels.length !== numClasses) problems.push(`${labels.length} names for ${String(numClasses)} classes`);
   if (new Set(labels).size !== labels.length) problems.push('two classes have the same name');
@@ -141,13 +142,13 @@ async function checkVocabulary(archive: NemoArchive, problems: string[]): Promis
   const bytes = await archive.artifact('tokenizer_vocab_dict');
   const file = await archive.artifact('tokenizer.vocab_file');
   if (file === undefined && archive.record?.['tokenizer'] === undefined)
-    problems.push('there is no vocabulary (tokenizer.vocab_file), so that no text can be tokenised');
+    problems.push('there is no vocabulary (tokenizer.vocab_file), so no text can be tokenised');
   if (bytes === undefined) return file === undefined ? 'none' : `a file of ${file.length} bytes`;
   const ids = Object.values(parseJsonObject(bytes, `${archive.path}: tokenizer_vocab_dict`));
   const words = `${encoderPrefix}embeddings.word_embeddings.weight`;
   const rows = archive.tensors.info(words).shape[0] ?? 0;
   const beyond = ids.filter((id) => typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id >= rows);
-  if (beyond.length > 0) problems.push(`${beyond.length} tokens have ids that the ${rows} word embeddings lack`);
+  if (beyond.length > 0) problems.push(`${beyond.length} tokens have ids beyond the ${rows} word embeddings`);
   return `${ids.length} tokens for ${rows} word embeddings`;
 }
 
@@ -160,7 +161,7 @@ async function checkValues({ tensors }: NemoArchive, problems: string[]): Promis
     }
     const values = await tensors.readFloat32(name);
     const at = values.findIndex((value) => !Number.isFinite(value));
-    if (at >= 0) problems.push(`${name} holds ${values[at]} at ${at}`);
+    if (at >= 0) problems.push(`${name} contains ${values[at]} at index ${at}`);
     count += values.length;
   }
   return `${count} numbers, all read`;
@@ -168,18 +169,18 @@ async function checkValues({ tensors }: NemoArchive, problems: string[]): Promis
 
 async function checkDigests(archive: NemoArchive, problems: string[]): Promise<string> {
   if (!archive.record) return 'the archive records none';
-  // Also where the names of its own keys are damaged: every record is written with a seal and the digests of all files.
-  if (!isSealIntact(archive.record)) problems.push(`${recordMember} is not as it was written`);
+  // Checked even if `digest` or `files` is missing: every record is written with both, so their names must be damaged.
+  if (!isSealIntact(archive.record)) problems.push(`${recordMember} does not match its digest`);
   const digests = fileDigests(archive.record) ?? new Map<string, string>();
   const names = archive.members.map(({ name }) => name).filter((name) => name !== recordMember);
   for (const name of names) {
     const recorded = digests.get(name);
     if (recorded === undefined) problems.push(`${name} is not in the record`);
-    else if (recorded !== (await archive.sha256(name))) problems.push(`${name} is not as it was written`);
+    else if (recorded !== (await archive.sha256(name))) problems.push(`${name} does not match its digest`);
   }
   for (const name of digests.keys())
     if (!names.includes(name)) problems.push(`${name} is in the record, not in the archive`);
-  return `${digests.size} files and the record held against them`;
+  return `${digests.size} files and the record were compared with their digests`;
 }
 
 const isFloating = (dtype: string) => dtype.includes('F');
@@ -187,8 +188,8 @@ const isFloating = (dtype: string) => dtype.includes('F');
 function checkFloating(archive: NemoArchive, name: string, shape: readonly number[], problems: string[]): void {
   const info = archive.tensors.info(name);
   if (info.shape.join() !== shape.join())
-    problems.push(`${name} is [${info.shape.join(', ')}], the configuration makes it [${shape.join(', ')}]`);
-  if (!isFloating(info.dtype)) problems.push(`${name} holds ${info.dtype}, not floating numbers`);
+    problems.push(`${name} has shape [${info.shape.join(', ')}], but the configuration requires [${shape.join(', ')}]`);
+  if (!isFloating(info.dtype)) problems.push(`${name} has dtype ${info.dtype}, which is not floating-point`);
 }
 
 function countAt(config: JsonObject, key: string, problems: string[]): number {

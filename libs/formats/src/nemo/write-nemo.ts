@@ -12,7 +12,7 @@ import { tarChunks, type TarFile } from './tar.js';
 import type { TensorToWrite } from '../tensor-source.js';
 import { torchZip } from '../torch/write-torch-zip.js';
 
-/** A file to be kept in the archive for a key of the configuration. */
+/** A file to store in the archive for a configuration key. */
 export interface NemoArtifact {
   /** Dotted key whose value becomes `nemo:HASH_NAME`: `tokenizer.vocab_file`. */
   readonly key: string;
@@ -20,37 +20,37 @@ export interface NemoArtifact {
   /** Name of the file, without a folder: `vocab.txt`. */
   readonly name: string;
 
-  /** The bytes, or the path of a file that holds them. */
+  /** The bytes, or the path of a file. */
   readonly content: Uint8Array | string;
 }
 
 export interface NemoToWrite {
   readonly path: string;
 
-  /** The `model` section in NeMo's snake_case. `target` and `nemo_version` are added when they are missing. */
+  /** The `model` section in NeMo's snake_case. `target` and `nemo_version` are added if they are missing. */
   readonly config: JsonObject;
 
-  /** Weights in NeMo's order and under its names. A `loss.weight` among them is left out, see `keepLossWeight`. */
+  /** Weights in NeMo's order and under its names. `loss.weight` is omitted unless `keepLossWeight` is set. */
   readonly tensors: Iterable<TensorToWrite>;
 
   /** `tokenizer.vocab_file`, `class_labels.class_labels_file`, … */
   readonly artifacts: readonly NemoArtifact[];
 
-  /** Hugging Face configuration of the encoder; becomes the artifact `language_model.config_file`, named for the model. */
+  /** The encoder's Hugging Face configuration. It becomes the artifact `language_model.config_file`, named after the model. */
   readonly encoderConfig?: JsonObject | undefined;
 
-  /** Token to id; becomes the artifact `tokenizer_vocab_dict`. */
+  /** Token to id. It becomes the artifact `tokenizer_vocab_dict`. */
   readonly vocabulary?: ReadonlyMap<string, number>;
 
   /**
-   * Nautil's own record (tokenisation, labels, metrics, lineage), as `nautil.json`, which NeMo unpacks and ignores. The
+   * Nautil's own record (tokenization, labels, metrics, lineage), stored as `nautil.json`, which NeMo ignores. The
    * digests of all other members and of the record itself are added as `files` and `digest`, for `verifyNemo`.
    */
   readonly record?: JsonObject;
 
   /**
-   * NeMo keeps the class weights of a weighted loss as a parameter, and then can't restore its own archive strictly.
-   * Default false: left out.
+   * NeMo saves the class weights of a weighted loss as a parameter, and then cannot restore its own archive in strict mode.
+   * Default false: they are omitted.
    */
   readonly keepLossWeight?: boolean;
 }
@@ -59,8 +59,8 @@ const nemoTarget = 'nemo.collections.nlp.models.text_classification.text_classif
 const nemoVersion = '1.23.0';
 
 /**
- * Writes a `.nemo` archive that NeMo 1.23 restores, whole or not at all. The bytes depend on the content alone: no time,
- * owner, path or random name is in it.
+ * Atomically writes a `.nemo` archive that NeMo 1.23 can restore. The bytes depend only on the content: the archive contains
+ * no times, owners, paths or random names.
  *
  * @example
  * await writeNemo({ path: 'model.nemo', config, tensors, encoderConfig, vocabulary,
@@ -71,7 +71,7 @@ export async function writeNemo(o: NemoToWrite): Promise<FileRef> {
   let config = o.config;
   for (const artifact of [...o.artifacts, ...derivedArtifacts(o)]) {
     const { digest, file } = await openArtifact(artifact);
-    // NeMo takes 32 random hex digits; ours tell the content, so that equal archives have equal names.
+    // NeMo uses 32 random hex digits. Digits of the content's digest give equal content equal names.
     const name = `${digest.slice(0, 32)}_${artifact.name}`;
     files.set(name, { ...file, name });
     if (artifact.key === 'tokenizer_vocab_dict') config = withTarget(config);
@@ -97,8 +97,8 @@ export async function writeNemo(o: NemoToWrite): Promise<FileRef> {
 }
 
 /**
- * The files and, last, the record with their digests. They are known once the files have been written, which is in time:
- * members go by name, and only its own size is needed before.
+ * Appends the record with the digests of the files. The digests are computed while the files are written; the record only
+ * needs its own size in advance, and its name sorts after those of the other members.
  */
 function withRecord(record: JsonObject, files: readonly TarFile[]): TarFile[] {
   const digests = new Map(files.map(({ name }) => [name, '0'.repeat(64)]));
@@ -117,7 +117,7 @@ function withRecord(record: JsonObject, files: readonly TarFile[]): TarFile[] {
   return [...hashed, { name: recordMember, size: text().length, chunks: () => [text()] }];
 }
 
-/** The two artifacts that NeMo derives from the encoder and the tokenizer, under its names. */
+/** The two artifacts that NeMo derives from the encoder and the tokenizer, with NeMo's names. */
 function derivedArtifacts(o: NemoToWrite): NemoArtifact[] {
   const derived: NemoArtifact[] = [];
   if (o.encoderConfig) {
@@ -136,14 +136,14 @@ function derivedArtifacts(o: NemoToWrite): NemoArtifact[] {
   return derived;
 }
 
-/** transformers notes where a model came from; a path there would tie the archive to one machine. */
+/** transformers records the origin of a model. If it is a path, it would make the bytes depend on the machine. */
 function withoutPaths(config: JsonObject): JsonObject {
   const origin = config['_name_or_path'];
   if (typeof origin !== 'string' || !/^[/~.\\]|^[A-Za-z]:/.test(origin)) return config;
   return Object.fromEntries(Object.entries(config).filter(([key]) => key !== '_name_or_path'));
 }
 
-/** A `model` section as NeMo stores it: with the class that it belongs to, and NeMo's version. */
+/** Adds the model's class and NeMo's version to a `model` section, as NeMo stores it. */
 export function withTarget(config: JsonObject): JsonObject {
   return { ...config, target: config['target'] ?? nemoTarget, nemo_version: config['nemo_version'] ?? nemoVersion };
 }
