@@ -1,11 +1,13 @@
-import { isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
 import { readFile } from 'node:fs/promises';
-import { CorruptFile, FileUnavailable } from './errors.js';
+import { isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
+import { InvalidJson, type JsonValidator } from '@nautil/contracts/schemas';
 import { pythonNumber } from '@nautil/python-format';
+import { CorruptFile, FileUnavailable } from './errors.js';
 
 /** Reads a small file that is a JSON object, such as config.json. */
 export async function readJsonFile(path: string): Promise<JsonObject> {
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    const error = cause as NodeJS.ErrnoException;
     throw new FileUnavailable(path, `can't be read (${error.code ?? error.message})`, { cause: error });
   });
   return parseJsonObject(bytes, path);
@@ -24,9 +26,19 @@ export function parseJsonObject(bytes: Uint8Array, path: string): JsonObject {
   return value;
 }
 
-/** JSON as Python's `json.dumps(value, indent=2, sort_keys=True)` writes it, with its final newline: ASCII, keys by code point. */
+/** Checks a parsed part of a file against a schema. @throws CorruptFile that names the file, the part and the field */
+export function validateJson<T>(validate: JsonValidator<T>, value: unknown, path: string, part: string): T {
+  try {
+    return validate(value, part);
+  } catch (error) {
+    if (!(error instanceof InvalidJson)) throw error;
+    throw new CorruptFile(path, error.message, { cause: error });
+  }
+}
+
+/** Formats JSON as Python's `json.dumps(value, indent=2, sort_keys=True)` does, plus a newline: ASCII, keys by code point. */
 export function pythonJson(value: JsonValue): string {
-  // NOTE: JSON.stringify puts integer-like keys first whatever the order; vocabularies are full of them.
+  // JSON.stringify would put integer-like keys first, and vocabularies contain many of them.
   const write = (item: JsonValue, indent: string): string => {
     if (typeof item === 'number' && !Number.isInteger(item)) return pythonNumber(item);
     if (typeof item !== 'object' || item === null) return JSON.stringify(item);

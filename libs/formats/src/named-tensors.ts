@@ -3,21 +3,21 @@ import { CorruptFile, MissingTensors } from './errors.js';
 import { decodeFloats } from './tensor-dtype.js';
 import type { TensorInfo, TensorSource } from './tensor-source.js';
 
-/** A TensorSource from a table of entries and a way to read one: what the file formats have in common. */
+/** Creates a TensorSource from a table of entries and a function that reads one entry. Every file format uses it. */
 export function namedTensors<Entry extends TensorInfo>(o: {
   format: TensorSource['format'];
   name: string;
   metadata?: Readonly<Record<string, string>>;
   tensors: ReadonlyMap<string, Entry>;
   read(entry: Entry, name: string): Promise<Uint8Array>;
-  close(): Promise<void>;
+  close: () => Promise<void>;
 }): TensorSource {
   const entryOf = (name: string): Entry => {
     const entry = o.tensors.get(name);
     if (entry) return entry;
     const known = [...o.tensors.keys()];
     throw new MissingTensors(o.name, `there is no tensor ${name}`, {
-      hint: known.length > 0 ? `the nearest name is ${closest(name, known)}` : 'the file holds no tensor',
+      hint: known.length > 0 ? `the nearest name is ${closest(name, known)}` : 'the file contains no tensors',
     });
   };
   return {
@@ -33,7 +33,10 @@ export function namedTensors<Entry extends TensorInfo>(o: {
       const entry = entryOf(name);
       const values = decodeFloats(entry.dtype, await o.read(entry, name));
       if (!values)
-        throw new CorruptFile(o.name, `tensor ${name} holds ${entry.dtype}, a weight must be a floating type`);
+        throw new CorruptFile(
+          o.name,
+          `tensor ${name} has type ${entry.dtype}, but a weight must have a floating-point type`,
+        );
       return values;
     },
     close: o.close,

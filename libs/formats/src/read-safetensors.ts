@@ -1,16 +1,34 @@
+import { Type } from '@sinclair/typebox';
+import { jsonValidator } from '@nautil/contracts/schemas';
 import type { ByteSource } from './byte-source.js';
 import { CorruptFile, UnsupportedFile } from './errors.js';
+import { validateJson } from './json.js';
 import { namedTensors } from './named-tensors.js';
 import { bytesPerElement, elementsOf, isTensorDType, type TensorDType } from './tensor-dtype.js';
 import type { TensorSource } from './tensor-source.js';
 
-/** The reference implementation refuses longer headers too. */
+/** The reference implementation has the same limit. */
 const longestHeader = 100_000_000;
+
+const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+
+const validateEntry = jsonValidator(
+  Type.Object({
+    dtype: Type.String(),
+    shape: Type.Array(count),
+    data_offsets: Type.Array(count, { minItems: 2, maxItems: 2 }),
+  }),
+);
+
+// Type.Record would skip keys that contain a line break.
+const validateMetadata = jsonValidator(
+  Type.Unsafe<Record<string, string>>({ type: 'object', additionalProperties: { type: 'string' } }),
+);
 
 interface Entry {
   readonly dtype: TensorDType;
   readonly shape: readonly number[];
-  /** Byte range after the header. */
+  /** The byte range, counted from the end of the header. */
   readonly start: number;
   readonly end: number;
 }
@@ -52,25 +70,18 @@ function parseHeader(bytes: Uint8Array, corrupt: (problem: string) => CorruptFil
 }
 
 function readEntries(header: object, path: string, corrupt: (problem: string) => CorruptFile) {
-  const metadata: Record<string, string> = {};
+  let metadata: Readonly<Record<string, string>> = {};
   const entries = new Map<string, Entry>();
   for (const [name, value] of Object.entries(header) as [string, unknown][]) {
     if (name === '__metadata__') {
-      if (typeof value !== 'object' || value === null) throw corrupt('__metadata__ is not an object');
-      for (const [key, text] of Object.entries(value)) {
-        if (typeof text !== 'string') throw corrupt(`__metadata__.${key} is not a string`);
-        metadata[key] = text;
-      }
+      metadata = validateJson(validateMetadata, value, path, '__metadata__ in the safetensors header');
       continue;
     }
-    const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
-    if (!isCounts(shape) || !isCounts(offsets) || offsets.length !== 2) {
-      throw corrupt(`tensor ${name} has no proper shape and data_offsets in the header`);
-    }
+    const part = `tensor ${name} in the safetensors header`;
+    const { dtype, shape, data_offsets: offsets } = validateJson(validateEntry, value, path, part);
     if (!isTensorDType(dtype)) {
-      if (typeof dtype !== 'string') throw corrupt(`tensor ${name} has no dtype in the header`);
-      throw new UnsupportedFile(path, `tensor ${name} is of type ${dtype}`, {
-        hint: `types that are read: ${Object.keys(bytesPerElement).join(' ')}`,
+      throw new UnsupportedFile(path, `tensor ${name} has the unsupported type ${dtype}`, {
+        hint: `supported types: ${Object.keys(bytesPerElement).join(' ')}`,
       });
     }
     const [start = 0, end = 0] = offsets;
@@ -89,12 +100,8 @@ function checkCoverage(entries: Map<string, Entry>, dataSize: number, corrupt: (
   let at = 0;
   for (const [name, { start, end }] of [...entries].sort(([, a], [, b]) => a.start - b.start || a.end - b.end)) {
     if (start !== at)
-      throw corrupt(`tensor ${name} starts at byte ${start} of the data, the one before it ends at ${at}`);
+      throw corrupt(`tensor ${name} starts at byte ${start} of the data, but the previous tensor ends at ${at}`);
     at = end;
   }
-  if (at !== dataSize) throw corrupt(`the header describes ${at} bytes of data, the file has ${dataSize}`);
-}
-
-function isCounts(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && (item as number) >= 0);
+  if (at !== dataSize) throw corrupt(`the header describes ${at} bytes of data, but the file has ${dataSize}`);
 }

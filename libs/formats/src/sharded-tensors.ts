@@ -1,20 +1,30 @@
-import { isJsonObject } from '@nautil/contracts';
 import { basename, dirname, join } from 'node:path';
+import { Type } from '@sinclair/typebox';
+import { jsonValidator } from '@nautil/contracts/schemas';
 import { CorruptFile } from './errors.js';
-import { readJsonFile } from './json.js';
+import { readJsonFile, validateJson } from './json.js';
 import { namedTensors } from './named-tensors.js';
 import { openTensors } from './open-tensors.js';
 import type { TensorInfo, TensorSource } from './tensor-source.js';
+
+// Type.Record would skip keys that contain a line break.
+const validateShardIndex = jsonValidator(
+  Type.Object({
+    weight_map: Type.Unsafe<Record<string, string>>({ type: 'object', additionalProperties: { type: 'string' } }),
+  }),
+);
 
 interface ShardEntry extends TensorInfo {
   readonly shard: TensorSource;
 }
 
-/** Opens weights that are split over several files, as `NAME.index.json` lists them: `{"weight_map": {tensor: file}}`. */
+/** Opens weights that are split over several files, which `NAME.index.json` lists: `{"weight_map": {tensor: file}}`. */
 export async function openShardedTensors(index: string): Promise<TensorSource> {
   const map = await readShardMap(index);
   const shards = new Map<string, TensorSource>();
-  const close = async () => void (await Promise.all([...shards.values()].map((shard) => shard.close())));
+  const close = async () => {
+    await Promise.all([...shards.values()].map((shard) => shard.close()));
+  };
   try {
     const tensors = new Map<string, ShardEntry>();
     for (const [name, file] of map) {
@@ -32,12 +42,14 @@ export async function openShardedTensors(index: string): Promise<TensorSource> {
 
 /** The path of the shard that holds each tensor. */
 export async function readShardMap(index: string): Promise<Map<string, string>> {
-  const { weight_map: map } = await readJsonFile(index);
-  if (!isJsonObject(map)) throw new CorruptFile(index, 'has no weight_map');
+  const { weight_map: map } = validateJson(validateShardIndex, await readJsonFile(index), index, 'the index');
   const files = new Map<string, string>();
   for (const [name, file] of Object.entries(map)) {
-    if (typeof file !== 'string' || file !== basename(file) || file.startsWith('.')) {
-      throw new CorruptFile(index, `${name} would be in ${JSON.stringify(file)}, which is no file of this folder`);
+    if (file !== basename(file) || file.startsWith('.')) {
+      throw new CorruptFile(
+        index,
+        `weight_map puts ${name} into ${JSON.stringify(file)}, which is not a file name in this folder`,
+      );
     }
     files.set(name, join(dirname(index), file));
   }
