@@ -3,14 +3,14 @@ import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { CorruptFile, FileUnavailable, UnsupportedFile } from './errors.js';
 
-/** Bytes that are read by range, so that a checkpoint of any size needs the memory of one tensor only. */
+/** Bytes that are read by range, so that reading a checkpoint of any size needs memory for only one tensor. */
 export interface ByteSource {
-  /** What messages call it: the file's path, with the member's name for a part of an archive. */
+  /** The name used in error messages: the file's path, followed by the member's name for a part of an archive. */
   readonly name: string;
 
   readonly size: number;
 
-  /** A fresh copy of exactly `length` bytes, in a buffer of its own. */
+  /** Returns a copy of exactly `length` bytes, in its own buffer. */
   read(offset: number, length: number): Promise<Uint8Array>;
 
   close(): Promise<void>;
@@ -19,9 +19,10 @@ export interface ByteSource {
 // Linux moves at most 0x7ffff000 bytes in one read.
 const largestRead = 1 << 30;
 
-/** Opens a file for reading by range; `name` is what messages call it. */
+/** Opens a file for reading by range; `name` is used in error messages. */
 export async function openByteSource(path: string, name = path): Promise<ByteSource> {
-  const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+  const file = await open(path, 'r').catch((cause: unknown) => {
+    const error = cause as NodeJS.ErrnoException;
     if (error.code === 'ENOENT') throw new FileUnavailable(path, 'there is no such file', { cause: error });
     throw new FileUnavailable(path, `can't be opened (${error.code ?? error.message})`, { cause: error });
   });
@@ -38,7 +39,7 @@ export async function openByteSource(path: string, name = path): Promise<ByteSou
       const bytes = allocate(name, length);
       for (let done = 0; done < length;) {
         const { bytesRead } = await file.read(bytes, done, Math.min(length - done, largestRead), offset + done);
-        if (bytesRead === 0) throw new CorruptFile(name, `became shorter while it was read (byte ${offset + done})`);
+        if (bytesRead === 0) throw new CorruptFile(name, `was truncated while being read (at byte ${offset + done})`);
         done += bytesRead;
       }
       return bytes;
@@ -60,7 +61,7 @@ export function bytesAsSource(name: string, bytes: Uint8Array): ByteSource {
   };
 }
 
-/** A part of a source under a name of its own. Closing the part leaves the whole open. */
+/** A part of a source, with its own name. Closing the part does not close the whole. */
 export function partOf(whole: ByteSource, name: string, start: number, size: number): ByteSource {
   return {
     name,
@@ -90,7 +91,7 @@ export async function sha256OfSource(source: ByteSource): Promise<string> {
 
 function checkRange(name: string, size: number, offset: number, length: number): void {
   if (offset >= 0 && length >= 0 && offset + length <= size) return;
-  throw new CorruptFile(name, `${length} bytes are wanted at byte ${offset}, the file has ${size}`, {
+  throw new CorruptFile(name, `${length} bytes are needed at byte ${offset}, but the file has only ${size} bytes`, {
     hint: 'the file may have been cut off while it was copied: compare its size with the original',
   });
 }

@@ -1,13 +1,14 @@
-import { openByteSource, type ByteSource } from './byte-source.js';
+import { type ByteSource, openByteSource } from './byte-source.js';
 import { UnsupportedFile } from './errors.js';
 import { readSafetensors } from './read-safetensors.js';
+import type { TensorSource } from './tensor-source.js';
 import { legacyStart, readTorchLegacy } from './torch/read-torch-legacy.js';
 import { readTorchZip } from './torch/read-torch-zip.js';
-import type { TensorSource } from './tensor-source.js';
 
 /**
- * Opens a file of named tensors: safetensors, or what `torch.save` wrote (zip, or the stream of PyTorch before 1.6).
- * The content decides, not the name. Only tables are read now; close it after use.
+ * Opens a file of named tensors: safetensors, or a file of `torch.save` (zip, or the stream format before PyTorch 1.6).
+ * The format is detected from the content, not from the name. Only the table of tensors is read at this point. The caller
+ * closes the result.
  *
  * @throws CorruptFile, UnsafePickle, UnsupportedFile
  */
@@ -21,7 +22,7 @@ export async function openTensors(path: string): Promise<TensorSource> {
   }
 }
 
-/** Opens tensors in any source of bytes, which the result closes. */
+/** Opens the tensors in a byte source. Closing the result closes the source. */
 export async function readTensors(source: ByteSource): Promise<TensorSource> {
   const start = Buffer.from((await source.read(0, Math.min(source.size, sniffed))).buffer);
   const kind = kinds.find(({ matches }) => matches(start));
@@ -35,8 +36,8 @@ const sniffed = 512;
 const readable = 'files that are read: safetensors, and those of torch.save (pytorch_model.bin, .ckpt, .pt)';
 
 interface FileKind {
-  matches(start: Buffer): boolean;
-  read?(source: ByteSource): Promise<TensorSource>;
+  matches: (start: Buffer) => boolean;
+  read?: (source: ByteSource) => Promise<TensorSource>;
   problem?: string;
   hint?: string;
 }
@@ -47,7 +48,7 @@ const startsWith =
     bytes.every((byte, index) => start[index] === byte);
 const startsWithText = (text: string) => (start: Buffer) => start.subarray(0, text.length).toString('latin1') === text;
 
-/** Files by their first bytes: those that are read, and those that people take for one of them. */
+/** File kinds recognised by their first bytes: the supported ones, and others that users commonly mistake for them. */
 const kinds: readonly FileKind[] = [
   { matches: (start) => start.length === 0, problem: 'the file is empty' },
   { matches: startsWithText('PK'), read: readTorchZip },

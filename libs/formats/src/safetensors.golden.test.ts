@@ -1,7 +1,7 @@
-import { afterAll, expect, test } from '@jest/globals';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { afterAll, expect, test } from '@jest/globals';
 import { goldenFiles, goldenPath } from '@nautil/testing';
 import { openTensors } from './open-tensors.js';
 import type { TensorToWrite } from './tensor-source.js';

@@ -1,15 +1,15 @@
 import { writeFileAtomic, type WriteOptions } from '@nautil/store';
+import { dataBytes, sizeOf } from './tensor-bytes.js';
 import type { TensorDType } from './tensor-dtype.js';
 import type { TensorToWrite } from './tensor-source.js';
-import { dataBytes, sizeOf } from './tensor-bytes.js';
 
 // The reference implementation lays tensors out by its enumeration of types, last first, so that wide types come first
 // and all are aligned; then by name.
 const layoutOrder: readonly TensorDType[] = ['I64', 'F64', 'F32', 'I32', 'BF16', 'F16', 'I16', 'I8', 'U8', 'BOOL'];
 
 /**
- * Writes a safetensors file, whole or not at all. Equal tensors and metadata give equal bytes, in whatever order they
- * come: those of the reference implementation. One tensor's data is asked for at a time where it is a function.
+ * Writes a safetensors file atomically. The bytes are those of the reference implementation and do not depend on the order
+ * of the tensors. When `data` is a function, it is called only when its tensor is written.
  *
  * @example
  * await writeSafetensors('model.safetensors', [{ name: 'bias', dtype: 'F32', shape: [2], data: new Float32Array(2) }]);
@@ -43,7 +43,7 @@ async function* safetensorsChunks(
     header.push([tensor.name, { dtype: tensor.dtype, shape: tensor.shape, data_offsets: [offset, end] }]);
     offset = end;
   }
-  // NOTE: not JSON.stringify of an object: it would move integer-like names to the front.
+  // JSON.stringify of an object would move integer-like names to the front.
   const text = `{${header.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`;
   const json = new TextEncoder().encode(text);
   const start = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);

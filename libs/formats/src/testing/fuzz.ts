@@ -1,9 +1,11 @@
-import { NautilError } from '@nautil/contracts';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { openTensors, readNemo, type TensorSource } from '../index.js';
+import { NautilError } from '@nautil/contracts';
+import { readNemo } from '../nemo/read-nemo.js';
+import { openTensors } from '../open-tensors.js';
+import type { TensorSource } from '../tensor-source.js';
 import { mutate, randomFrom } from './mutate.js';
 
 /** What a run of this program prints, as JSON. */
@@ -13,7 +15,7 @@ export interface FuzzReport {
   /** Mutated files that were read to the end. */
   read: number;
 
-  /** Refusals by the error's name. */
+  /** The number of rejected files for each error name. */
   refused: Record<string, number>;
   slowestMs: number;
 
@@ -23,8 +25,9 @@ export interface FuzzReport {
 }
 
 /**
- * Reads mutated copies of files: `fuzz.ts SEED CASES_A_FILE FILE…`. A program of its own, so that a crash, a hang or too
- * much memory is seen from outside. What fails can be had again: each case has its own seed, which is printed.
+ * Reads mutated copies of files: `fuzz.ts SEED CASES_A_FILE FILE…`. It is a separate program, so
+ * that the test can detect a crash, a hang or excessive memory use. Each case has its own seed; the seeds of failed cases are
+ * printed so that they can be reproduced.
  */
 async function fuzz(seed: number, casesPerFile: number, files: string[]): Promise<FuzzReport> {
   const folder = mkdtempSync(join(tmpdir(), 'nautil-fuzz-'));
@@ -60,13 +63,13 @@ async function fuzz(seed: number, casesPerFile: number, files: string[]): Promis
 function mutated(original: Buffer, seed: number): Buffer {
   const random = randomFrom(seed);
   const isGzip = original[0] === 0x1f && original[1] === 0x8b;
-  // Compressed again, the faults reach what is inside.
+  // Mutating the decompressed bytes tests the readers behind gzip.
   return isGzip && random(2) === 0
     ? gzipSync(mutate(gunzipSync(original), random), { level: 1 })
     : mutate(original, random);
 }
 
-/** Everything that a reader of this library gives for a file. */
+/** Reads everything that this library can read from a file. */
 async function readWhole(path: string): Promise<void> {
   if (!path.endsWith('.nemo')) {
     const source = await openTensors(path);

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 
-/** A tar of members exactly as given, honest or not. */
+/** Creates a tar archive of the given members without validating them. */
 export function rawTar(members: readonly TarEntry[]): Buffer {
   const parts = members.flatMap(({ name, type = '0', content = Buffer.alloc(0), size = content.length, link = '' }) => {
     const header = Buffer.alloc(512);
@@ -24,7 +24,7 @@ export interface TarEntry {
   type?: string;
   content?: Buffer;
 
-  /** What the header says, where it lies. */
+  /** The size in the header, if it differs from that of the content. */
   size?: number;
   link?: string;
 }
@@ -33,14 +33,14 @@ export interface ZipEntry {
   name: string;
   content: Buffer;
 
-  /** In place of the true ones, in the directory at the end. */
+  /** Values that replace the correct ones in the central directory. */
   central?: { offset?: number; size?: number; method?: number; flags?: number; checksum?: number };
 
-  /** The name before the data, where it is another one. */
+  /** The name in the local header, if it differs. */
   localName?: string;
 }
 
-/** A zip of stored entries whose directory may lie. */
+/** Creates a zip of stored entries. Its directory may contradict the entries. */
 export function rawZip(entries: readonly ZipEntry[], end: { entries?: number; offset?: number } = {}): Buffer {
   const parts: Buffer[] = [];
   const directory: Buffer[] = [];
@@ -77,10 +77,10 @@ export function rawZip(entries: readonly ZipEntry[], end: { entries?: number; of
   return Buffer.concat([...parts, ...directory, closing]);
 }
 
-/** A file of torch.save with this program in it, and one storage of `storageBytes` bytes. */
-export function torchFile(pickle: Buffer, storageBytes = 16): Buffer {
+/** Creates a file in the format of torch.save with the given pickle and one storage of `storageBytes` bytes. */
+export function torchFile(program: Buffer, storageBytes = 16): Buffer {
   return rawZip([
-    { name: 'archive/data.pkl', content: pickle },
+    { name: 'archive/data.pkl', content: program },
     { name: 'archive/data/0', content: Buffer.alloc(storageBytes) },
     { name: 'archive/version', content: Buffer.from('3\n') },
   ]);
@@ -110,7 +110,7 @@ function uint32(value: number): Buffer {
   return bytes;
 }
 
-/** Pushes a float32 tensor over storage 0, with what a view says of itself. */
+/** Pushes a float32 tensor that is the described view of storage 0. */
 export function tensor(o: { elements: number; offset?: number; shape: number[]; strides: number[] }): Buffer {
   const tuple = (...parts: Buffer[]) => Buffer.concat([Buffer.from('('), ...parts, Buffer.from('t')]);
   return Buffer.concat([

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 
-/** Numbers from 0 to below `below`, the same for the same seed (mulberry32). */
+/** Returns an integer from 0 to `below` - 1 (mulberry32). The same seed gives the same sequence. */
 export type Random = (below: number) => number;
 
 export function randomFrom(seed: number): Random {
@@ -13,7 +13,7 @@ export function randomFrom(seed: number): Random {
   };
 }
 
-/** A copy with a few faults, most of them where the file's structure is. */
+/** Returns a copy with one to three faults, most of them in the structure of the file. */
 export function mutate(original: Buffer, random: Random): Buffer {
   let bytes: Buffer = Buffer.from(original);
   const faults = 1 + random(3);
@@ -27,8 +27,8 @@ export function mutate(original: Buffer, random: Random): Buffer {
 
 type Mutation = (bytes: Buffer, at: number, random: Random) => Buffer;
 
-const telling32 = [0, 1, 2, 0x7f, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff];
-const telling64 = [0n, 1n, 1n << 31n, 1n << 32n, (1n << 53n) - 1n, 1n << 53n, 1n << 62n, (1n << 64n) - 1n];
+const boundaries32 = [0, 1, 2, 0x7f, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff];
+const boundaries64 = [0n, 1n, 1n << 31n, 1n << 32n, (1n << 53n) - 1n, 1n << 53n, 1n << 62n, (1n << 64n) - 1n];
 
 const flipBit: Mutation = (bytes, at, random) => {
   bytes[at] = bytes[at]! ^ (1 << random(8));
@@ -45,14 +45,14 @@ const mutations: readonly Mutation[] = [
   setByte,
   setByte,
   (bytes, at, random) => {
-    if (at + 4 <= bytes.length) bytes.writeUInt32LE(telling32[random(telling32.length)]!, at);
+    if (at + 4 <= bytes.length) bytes.writeUInt32LE(boundaries32[random(boundaries32.length)]!, at);
     return bytes;
   },
   (bytes, at, random) => {
-    if (at + 8 <= bytes.length) bytes.writeBigUInt64LE(telling64[random(telling64.length)]!, at);
+    if (at + 8 <= bytes.length) bytes.writeBigUInt64LE(boundaries64[random(boundaries64.length)]!, at);
     return bytes;
   },
-  // A digit for a digit: sizes in JSON and in tar headers.
+  // Replaces a digit by another: sizes in JSON and in tar headers are text.
   (bytes, at, random) => {
     const digit = bytes.subarray(at, at + 2000).findIndex((byte) => byte >= 0x30 && byte <= 0x39);
     if (digit >= 0) bytes[at + digit] = 0x30 + random(10);
@@ -89,7 +89,7 @@ interface PicklePlace {
   checksumAt?: number;
 }
 
-/** Where the program of a torch file is, in the file itself or within an archive. */
+/** Finds the pickle of a torch file, in the file itself or inside an archive. */
 function picklePlace(bytes: Buffer): PicklePlace | undefined {
   const stream = bytes.indexOf(Buffer.from([0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46]));
   if (stream >= 0 && stream < 4) return { start: 0, size: Math.min(bytes.length, 16_000) };

@@ -88,7 +88,9 @@ const maxInstructions = 1_000_000;
 const stopOpcode = 0x2e;
 
 /** Marks a position on the stack. */
-class Mark {}
+class Mark {
+  readonly isMark = true;
+}
 
 class PickleMachine {
   readonly #bytes: Uint8Array;
@@ -296,6 +298,12 @@ class PickleMachine {
     this.push(callee.make(args.items));
   }
 
+  /** Discards the keyword arguments: no allow-listed class has any that affect the weights. */
+  callIgnoringKeywords(): void {
+    this.pop();
+    this.call();
+  }
+
   /** Sets the state of the object under the state on the stack. */
   build(): void {
     const state = this.pop();
@@ -370,7 +378,7 @@ const opcodes: Readonly<Record<number, readonly [name: string, run: Instruction]
   0x93: ['STACK_GLOBAL', (m) => m.pushClass(...m.popPair())],
   0x52: ['REDUCE', (m) => m.call()],
   0x81: ['NEWOBJ', (m) => m.call()],
-  0x92: ['NEWOBJ_EX', (m) => (m.pop(), m.call())], // No allow-listed class has keyword arguments that matter.
+  0x92: ['NEWOBJ_EX', (m) => m.callIgnoringKeywords()],
   0x62: ['BUILD', (m) => m.build()],
   0x51: ['BINPERSID', (m) => m.pushPersistent()],
 };

@@ -1,9 +1,9 @@
 import type { ByteSource } from '../byte-source.js';
 import { CorruptFile, UnsupportedFile } from '../errors.js';
 import { namedTensors } from '../named-tensors.js';
+import { bytesPerElement, type TensorDType } from '../tensor-dtype.js';
 import { PickleCutOff, type PickleValue } from './pickle-machine.js';
 import type { TorchFile } from './read-torch-zip.js';
-import { bytesPerElement, type TensorDType } from '../tensor-dtype.js';
 import { runTorchPickle } from './torch-pickle.js';
 import { packRowMajor } from './torch-tensor.js';
 import { tensorsByPath } from './torch-values.js';
@@ -31,14 +31,14 @@ export async function readTorchLegacy(source: ByteSource): Promise<TorchFile> {
   let at = end;
   for (const key of keys) {
     const type = types.get(key);
-    if (starts.has(key)) throw new CorruptFile(source.name, `the storage ${key} comes twice`);
-    if (!type?.dtype) throw new CorruptFile(source.name, `no tensor says of what type the storage ${key} is`);
+    if (starts.has(key)) throw new CorruptFile(source.name, `the storage ${key} occurs twice`);
+    if (!type?.dtype) throw new CorruptFile(source.name, `no tensor gives the type of the storage ${key}`);
     const count = new DataView((await source.read(at, 8)).buffer).getBigInt64(0, true);
     const sizeBytes = Number(count) * bytesPerElement[type.dtype];
     if (sizeBytes !== type.sizeBytes) {
       throw new CorruptFile(
         source.name,
-        `the storage ${key} has ${sizeBytes} bytes, the pickle says ${type.sizeBytes}`,
+        `the storage ${key} has ${sizeBytes} bytes, but the pickle gives ${type.sizeBytes}`,
       );
     }
     starts.set(key, at + 8);
@@ -66,7 +66,7 @@ export async function readTorchLegacy(source: ByteSource): Promise<TorchFile> {
   };
 }
 
-/** The pickles say nowhere how long they are, so that they are run on a window that grows until all five fit. */
+/** The length of a pickle is not stored, so the five pickles are run on a window that grows until all of them fit. */
 async function readPickles(source: ByteSource): Promise<{ root: PickleValue; keys: string[]; end: number }> {
   for (let window = firstWindow; ; window *= 4) {
     const size = Math.min(window, source.size, longestPickles);
@@ -88,7 +88,8 @@ function parsePickles(bytes: Uint8Array, name: string): { root: PickleValue; key
   };
   const version = next();
   if (version !== protocolVersion) {
-    throw new UnsupportedFile(name, `torch's stream protocol ${String(version)}, not ${protocolVersion}`);
+    const found = typeof version === 'number' ? version : 'another value';
+    throw new UnsupportedFile(name, `expected version ${protocolVersion} of torch's stream protocol, found ${found}`);
   }
   const machine = next();
   if (!(machine instanceof Map) || machine.get('little_endian') !== true) {
@@ -99,7 +100,7 @@ function parsePickles(bytes: Uint8Array, name: string): { root: PickleValue; key
   const root = next();
   const keys = next();
   if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string')) {
-    throw new CorruptFile(name, 'the list of storages is no list of keys');
+    throw new CorruptFile(name, 'the list of storage keys is not a list of strings');
   }
   return { root, keys, end };
 }

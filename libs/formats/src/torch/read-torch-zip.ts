@@ -1,14 +1,14 @@
 import type { ByteSource } from '../byte-source.js';
 import { CorruptFile, UnsupportedFile } from '../errors.js';
 import { namedTensors } from '../named-tensors.js';
-import { PickleCutOff, type PickleValue } from './pickle-machine.js';
 import type { TensorSource } from '../tensor-source.js';
+import { PickleCutOff, type PickleValue } from './pickle-machine.js';
 import { runTorchPickle } from './torch-pickle.js';
 import { packRowMajor, type TorchTensor } from './torch-tensor.js';
 import { tensorsByPath } from './torch-values.js';
 import { readEntry, readZipDirectory, type ZipEntry } from './zip-directory.js';
 
-/** A file of torch.save: its tensors, and the whole value they stand in. */
+/** A file of torch.save: its tensors, and the whole value that contains them. */
 export interface TorchFile extends TensorSource {
   readonly root: PickleValue;
 }
@@ -87,7 +87,7 @@ function checkStorage(
   if (entry.content.size !== sizeBytes) {
     throw new CorruptFile(
       source.name,
-      `the data of ${name} has ${entry.content.size} bytes, the pickle says ${sizeBytes}`,
+      `the data of ${name} has ${entry.content.size} bytes, but the pickle gives ${sizeBytes}`,
     );
   }
 }

@@ -1,14 +1,14 @@
 import { CorruptFile, UnsafePickle } from '../errors.js';
+import type { TensorDType } from '../tensor-dtype.js';
 import {
   PickleClass,
+  type PickleOptions,
   PickleRecord,
   PickleTuple,
-  runPickle,
-  type PickleOptions,
   type PickleValue,
+  runPickle,
 } from './pickle-machine.js';
 import { isCount, makeTensor, TorchStorage, TorchTensor } from './torch-tensor.js';
-import type { TensorDType } from '../tensor-dtype.js';
 
 /**
  * Runs a pickle of torch.save. Everything that it may import is in this file; the tables below are read as:

@@ -1,15 +1,15 @@
 import { CorruptFile } from '../errors.js';
-import { PickleObject, PickleTuple, type PickleValue } from './pickle-machine.js';
 import { bytesPerElement, elementsOf, type TensorDType } from '../tensor-dtype.js';
 import type { TensorInfo } from '../tensor-source.js';
+import { PickleObject, PickleTuple, type PickleValue } from './pickle-machine.js';
 
-/** A run of elements in the file that tensors are views of; `dtype` is undefined for bytes that take their views' type. */
+/** A contiguous range of elements that tensors are views of. `dtype` is undefined for an untyped storage: each view has its own type. */
 export class TorchStorage extends PickleObject {
   readonly kind = 'storage';
   readonly key: string;
   readonly dtype: TensorDType | undefined;
 
-  /** In elements, in bytes for an untyped storage. */
+  /** The number of elements, or of bytes for an untyped storage. */
   readonly size: number;
 
   constructor(key: string, dtype: TensorDType | undefined, size: number) {
@@ -62,7 +62,7 @@ const highestRank = 64;
 // A view with stride 0 can have any number of elements over a few bytes. PyTorch writes such views of small tensors.
 const mostRepeatedBytes = 64 << 20;
 
-/** Makes a view of what a pickle gave, after every number in it was checked against the storage. */
+/** Creates a view from the values in a pickle, after checking every number against the storage. */
 export function makeTensor(
   path: string,
   storage: PickleValue | undefined,
@@ -77,20 +77,20 @@ export function makeTensor(
   if (!type) throw corrupt('has no type');
   const dimensions = counts(shape);
   const steps = counts(strides);
-  if (!isCount(offset) || !dimensions || !steps || dimensions.length !== steps.length) {
-    throw corrupt('has a shape, strides or an offset that are none');
+  if (!isCount(offset) || !dimensions || dimensions.length !== steps?.length) {
+    throw corrupt('has an invalid shape, strides or offset');
   }
   const tensor = new TorchTensor(storage, type, offset, dimensions, steps);
   const { start, length } = tensor.span;
   const bytes = elementsOf(dimensions) * bytesPerElement[type];
-  // Written so that NaN and Infinity are refused too.
+  // The negated comparison rejects NaN too.
   if (!(start + length <= storage.sizeBytes)) {
     throw corrupt(
       `of shape [${dimensions.join(', ')}] ends at byte ${start + length} of a storage of ${storage.sizeBytes}`,
     );
   }
   if (!(bytes <= Math.max(storage.sizeBytes, mostRepeatedBytes))) {
-    throw corrupt(`of shape [${dimensions.join(', ')}] repeats a storage of ${storage.sizeBytes} bytes up to ${bytes}`);
+    throw corrupt(`of shape [${dimensions.join(', ')}] expands a storage of ${storage.sizeBytes} bytes to ${bytes}`);
   }
   return tensor;
 }

@@ -1,18 +1,19 @@
-import { sha256Of } from '@nautil/store';
 import { crc32 } from 'node:zlib';
+import { sha256Of } from '@nautil/store';
 import { dataBytes, sizeOf } from '../tensor-bytes.js';
 import type { TensorDType } from '../tensor-dtype.js';
 import type { TensorToWrite } from '../tensor-source.js';
 
 export interface TorchZipOptions {
-  /** The folder inside the zip, which PyTorch makes from the file's name; default `model_weights`, as in NeMo's archives. */
+  /** The folder inside the zip. PyTorch derives it from the file name; the default, `model_weights`, is that of NeMo's archives. */
   folder?: string;
 }
 
 /**
- * Writes a state dict as torch.save does since PyTorch 1.6: an OrderedDict that `torch.load(path, weights_only=True)` reads.
- * Equal tensors in equal order give equal bytes. Data given as functions is loaded one tensor at a time.
- * The size is known before any tensor is read: a tar header needs it first.
+ * Writes a state dict in the format of torch.save since PyTorch 1.6: an OrderedDict that
+ * `torch.load(path, weights_only=True)` can read. The same tensors in the same order produce the same bytes. When `data` is a
+ * function, it is called only when its tensor is written. The size is computed without reading a tensor, because a tar
+ * header precedes its content.
  */
 export function torchZip(tensors: Iterable<TensorToWrite>, o: TorchZipOptions = {}) {
   const folder = o.folder ?? 'model_weights';
@@ -22,7 +23,7 @@ export function torchZip(tensors: Iterable<TensorToWrite>, o: TorchZipOptions = 
     size: sizeOf(tensor),
     bytes: () => dataBytes(tensor),
   }));
-  // PyTorch's order: by the name's characters, so 10 comes before 2.
+  // PyTorch sorts the names as text, so data/10 precedes data/2.
   storages.sort((a, b) => (a.name < b.name ? -1 : 1));
   const layout = layOut(folder, [
     record('data.pkl', stateDictPickle(list)),
@@ -34,13 +35,13 @@ export function torchZip(tensors: Iterable<TensorToWrite>, o: TorchZipOptions = 
   return { size: layout.size, chunks: () => zipChunks(layout) };
 }
 
-interface Record {
+interface ZipRecord {
   readonly name: string;
   readonly size: number;
   bytes(checksumsSoFar: readonly number[]): Uint8Array | Promise<Uint8Array>;
 }
 
-interface PlacedRecord extends Record {
+interface PlacedRecord extends ZipRecord {
   readonly path: Uint8Array;
   readonly offset: number;
   readonly padding: number;
@@ -53,7 +54,7 @@ interface Layout {
   readonly size: number;
 }
 
-const record = (name: string, bytes: Uint8Array): Record => ({ name, size: bytes.length, bytes: () => bytes });
+const record = (name: string, bytes: Uint8Array): ZipRecord => ({ name, size: bytes.length, bytes: () => bytes });
 
 const localHeaderSize = 30;
 const paddingHeaderSize = 4;
@@ -62,13 +63,13 @@ const centralHeaderSize = 46;
 const zip64ExtraSize = 12;
 const endsSize = 56 + 20 + 22;
 
-// PyTorch aligns data so, for reading by mmap.
+// PyTorch aligns the data to this many bytes so that it can be memory-mapped.
 const alignment = 64;
 
-// NOTE: offsets beyond 4 GiB take zip64 fields; an entry beyond it would take other ones, and no Buffer of Node's holds one.
+// Offsets from 4 GiB use zip64 fields. Entries of that size would need further zip64 fields, which are not implemented.
 const largestField = 0xffffffff;
 
-function layOut(folder: string, records: readonly Record[]): Layout {
+function layOut(folder: string, records: readonly ZipRecord[]): Layout {
   const placed: PlacedRecord[] = [];
   let offset = 0;
   let directorySize = 0;
@@ -99,7 +100,7 @@ async function* zipChunks({ records, directoryOffset, directorySize }: Layout): 
   yield ends(records.length, directoryOffset, directorySize);
 }
 
-// Bit 3: the checksum follows the data; bit 11: names are UTF-8. Versions and the date are zero, as PyTorch's are.
+// Bit 3: the checksum follows the data; bit 11: names are UTF-8. Versions and the date are zero, as in PyTorch's files.
 const flags = 0x0808;
 
 function localHeader({ path, padding }: PlacedRecord): Uint8Array {
@@ -124,7 +125,7 @@ function centralHeader({ path, offset, size }: PlacedRecord, checksum: number): 
   ]);
 }
 
-/** The zip64 record, its locator and the plain record, all three always, as PyTorch writes them. */
+/** The zip64 end record, its locator and the plain end record. PyTorch always writes all three. */
 function ends(count: number, offset: number, size: number): Uint8Array {
   return Buffer.concat([
     fields(['u32', 0x06064b50], ['u64', 44], ['u16', 0x031e], ['u16', 45], ['u32', 0], ['u32', 0]),
@@ -155,7 +156,7 @@ function fields(...values: ['u16' | 'u32' | 'u64', number][]): Uint8Array {
 
 const serializationIdLength = 40;
 
-/** PyTorch puts 40 digits made of hashes there, to tell files apart; ours depend on the content alone too. */
+/** PyTorch identifies a file by 40 digits derived from hashes. These digits depend only on the content. */
 function serializationId(checksums: readonly number[]): Uint8Array {
   const digits = BigInt(`0x${sha256Of(checksums.join(','))}`)
     .toString()
@@ -163,7 +164,7 @@ function serializationId(checksums: readonly number[]): Uint8Array {
   return Buffer.from(digits.padStart(serializationIdLength, '0'));
 }
 
-const storageClasses: Readonly<{ [Type in TensorDType]: string }> = {
+const storageClasses: Readonly<Record<TensorDType, string>> = {
   F64: 'DoubleStorage',
   F32: 'FloatStorage',
   F16: 'HalfStorage',
@@ -177,8 +178,8 @@ const storageClasses: Readonly<{ [Type in TensorDType]: string }> = {
 };
 
 /**
- * `OrderedDict([(name, _rebuild_tensor_v2(storage, 0, shape, strides, False, OrderedDict())), …])` in protocol 2, with the
- * instructions that PyTorch's own restricted unpickler takes.
+ * `OrderedDict([(name, _rebuild_tensor_v2(storage, 0, shape, strides, False, OrderedDict())), …])` in pickle
+ * protocol 2, using only instructions that PyTorch's restricted unpickler accepts.
  */
 function stateDictPickle(tensors: readonly TensorToWrite[]): Uint8Array {
   const parts: Uint8Array[] = [];

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { partOf, type ByteSource } from '../byte-source.js';
+import { type ByteSource, partOf } from '../byte-source.js';
 import { CorruptFile, UnsupportedFile } from '../errors.js';
 
 export interface ZipEntry {
