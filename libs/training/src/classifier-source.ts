@@ -1,7 +1,9 @@
+import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { JsonObject } from '@nautil/contracts';
+import { InvalidJson, jsonValidator } from '@nautil/contracts/schemas';
 import {
   CorruptFile,
   FileUnavailable,
@@ -27,7 +29,7 @@ export interface ClassifierSourceOptions {
   tokenizerFolder?: string | undefined;
 }
 
-/** Everything that a classifier is made from, wherever it was found. */
+/** Everything needed to build a classifier, whatever file it comes from. */
 export interface ClassifierSource {
   /** Under NeMo's names. */
   tensors: TensorSource;
@@ -35,17 +37,17 @@ export interface ClassifierSource {
   tokenizer: Tokenizer;
   labels: string[] | undefined;
 
-  /** Texts are cut here; Infinity: by the encoder alone. */
+  /** The length in tokens to which texts are truncated. Infinity if only the encoder limits it. */
   maxSeqLength: number;
 
-  /** What had to be decided, and by what. */
+  /** Sentences for the log: what was assumed, and why. */
   notes: string[];
   close(): Promise<void>;
 }
 
 /**
- * What Nautil writes into its archives beside NeMo's files: with it, a text is tokenised at every time as it was in
- * training. Archives without one are tokenised NeMo's way.
+ * Nautil's own record in its archives, next to NeMo's files. It contains the tokenizer, so texts are always tokenized as they
+ * were in training. With an archive without a record, texts are tokenized as NeMo does.
  */
 export interface ArchiveRecord {
   version: 1;
@@ -54,12 +56,68 @@ export interface ArchiveRecord {
   /** Names by label id. */
   labels?: string[];
 
-  /** Digests of data, configuration and code; no times, ids or paths, so that equal runs give equal bytes. */
+  /** Digests of data, configuration and code. No times, ids or paths, so equal runs give equal bytes. */
   lineage: Record<string, string>;
   metrics?: JsonObject;
 }
 
-/** Opens a `.nemo` archive, or a checkpoint of ours (`.ckpt`, `.safetensors`) beside the `hparams.yaml` of its run. */
+const text = Type.String();
+const ids = Type.Array(Type.Integer({ minimum: 0 }));
+const step = Type.Union([Type.Object({ type: text }), Type.Null()]);
+
+const archiveRecord = Type.Object({
+  version: Type.Literal(1),
+  tokenizer: Type.Object({
+    name: text,
+    mode: Type.Union([Type.Literal('standard'), Type.Literal('nemo')]),
+    json: Type.Object({
+      added_tokens: Type.Array(
+        Type.Object({
+          id: Type.Integer({ minimum: 0 }),
+          content: text,
+          single_word: Type.Boolean(),
+          lstrip: Type.Boolean(),
+          rstrip: Type.Boolean(),
+          normalized: Type.Boolean(),
+          special: Type.Boolean(),
+        }),
+      ),
+      normalizer: step,
+      pre_tokenizer: step,
+      post_processor: step,
+      decoder: step,
+      model: Type.Object({
+        type: text,
+        vocab: Type.Union([Type.Record(text, Type.Number()), Type.Array(Type.Tuple([text, Type.Number()]))]),
+      }),
+    }),
+    prefixIds: ids,
+    suffixIds: ids,
+    padId: Type.Integer(),
+    unknownId: Type.Integer(),
+  }),
+  labels: Type.Optional(Type.Array(text)),
+  lineage: Type.Record(text, text),
+  metrics: Type.Optional(Type.Unsafe<JsonObject>({ type: 'object' })),
+});
+
+const parseRecord: (value: unknown, file: string) => ArchiveRecord = fileValidator(archiveRecord);
+const parseSpecialTokens = fileValidator(Type.Union([Type.Record(text, text), Type.Null()]));
+
+/** Creates a validator that reports a mismatch as CorruptFile with the file and the field. */
+function fileValidator<S extends TSchema>(schema: S): (value: unknown, file: string) => Static<S> {
+  const validate = jsonValidator(schema);
+  return (value, file) => {
+    try {
+      return validate(value, 'its content');
+    } catch (error) {
+      if (!(error instanceof InvalidJson)) throw error;
+      throw new CorruptFile(file, error.message, { cause: error });
+    }
+  };
+}
+
+/** Opens a `.nemo` archive, or a checkpoint of Nautil (`.ckpt`, `.safetensors`) in the folder of its run. */
 export function openClassifierSource(path: string, options: ClassifierSourceOptions): Promise<ClassifierSource> {
   return /\.(?:ckpt|safetensors)$/.test(path) ? checkpointSource(path) : archiveSource(path, options);
 }
@@ -67,7 +125,7 @@ export function openClassifierSource(path: string, options: ClassifierSourceOpti
 async function archiveSource(path: string, options: ClassifierSourceOptions): Promise<ClassifierSource> {
   const archive = await readNemo(path);
   try {
-    const record = archive.record as ArchiveRecord | undefined;
+    const record = archive.record && parseRecord(archive.record, `${path}: nautil.json`);
     const { config, notes: encoderNotes } = await archive.encoderConfig();
     const encoder = parseEncoderConfig(config, path);
     const { tokenizer, notes: tokenizerNotes } = await tokenizerOf(archive, record, encoder, options);
@@ -86,12 +144,12 @@ async function archiveSource(path: string, options: ClassifierSourceOptions): Pr
   }
 }
 
-/** The run's own configuration says what its checkpoints don't: the encoder, the tokenizer and the labels. */
+/** The encoder, the tokenizer and the labels come from the run's `hparams.yaml`, because checkpoints lack them. */
 async function checkpointSource(path: string): Promise<ClassifierSource> {
   const file = join(dirname(dirname(path)), 'hparams.yaml');
   const bytes = await readFile(file).catch(() => {
-    throw new FileUnavailable(file, `it is missing, and says what model ${path} belongs to`, {
-      hint: 'leave checkpoints in the folder of their run, or name the .nemo of the run',
+    throw new FileUnavailable(file, `it is missing, and the checkpoint ${path} cannot be opened without it`, {
+      hint: "keep checkpoints in the folder of their run, or use the run's .nemo archive",
     });
   });
   const hparams = parseNemoYaml(bytes, file);
@@ -109,7 +167,7 @@ async function checkpointSource(path: string): Promise<ClassifierSource> {
     folder: await findEncoder(textAt(section, 'tokenizer_name') ?? name),
     vocabFile: textAt(section, 'vocab_file'),
     name: textAt(section, 'tokenizer_name') ?? name,
-    specialTokens: section['special_tokens'] as Record<string, string> | null | undefined,
+    specialTokens: specialTokensOf(section, file),
     doLowerCase: objectAt(config, 'dataset')['do_lower_case'] === true || undefined,
     mode: textAt(objectAt(objectAt(hparams, 'nautil'), 'tokenization'), 'mode') === 'nemo' ? 'nemo' : 'standard',
   });
@@ -137,12 +195,12 @@ async function tokenizerOf(
   if (vocabulary === undefined && tokenizerFolder === undefined) {
     throw new CorruptFile(
       archive.path,
-      'there is no vocabulary in it (tokenizer.vocab_file), so no text can be tokenised',
+      'there is no vocabulary in it (tokenizer.vocab_file), so no text can be tokenized',
     );
   }
   const section = objectAt(archive.config, 'tokenizer');
   const name = typeof section['tokenizer_name'] === 'string' ? section['tokenizer_name'] : undefined;
-  const specialTokens = section['special_tokens'] as Record<string, string> | null | undefined;
+  const specialTokens = specialTokensOf(section, `${archive.path}: model_config.yaml`);
   const folder = await mkdtemp(join(tmpdir(), 'nautil-vocabulary-'));
   try {
     const vocabFile = join(folder, vocabulary?.[0] === '{'.charCodeAt(0) ? 'vocab.json' : 'vocab.txt');
@@ -187,6 +245,11 @@ function maxSeqLengthOf(config: JsonObject): number {
 function objectAt(config: JsonObject, key: string): JsonObject {
   const value = config[key];
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
+}
+
+function specialTokensOf(tokenizer: JsonObject, file: string): Record<string, string> | null | undefined {
+  const value = tokenizer['special_tokens'];
+  return value === undefined ? undefined : parseSpecialTokens(value, `${file}: tokenizer.special_tokens`);
 }
 
 const textAt = (config: JsonObject, key: string): string | undefined => {
