@@ -1,7 +1,7 @@
-import type { EncoderFiles, JsonObject } from '@nautil/contracts';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { EncoderFiles, JsonObject } from '@nautil/contracts';
 import { CorruptFile, FileUnavailable, UnsupportedFile } from '../errors.js';
 import { readJsonFile } from '../json.js';
 import { readShardMap } from '../sharded-tensors.js';

@@ -1,10 +1,11 @@
-import { isJsonObject, type EncoderFiles, type JsonObject } from '@nautil/contracts';
-import { fetchFromHub, HubRefused, HubUnavailable, isHubName } from '@nautil/store/download';
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { type EncoderFiles, isJsonObject, type JsonObject } from '@nautil/contracts';
+import { fetchFromHub, HubRefused, HubUnavailable, isHubName } from '@nautil/store/download';
 import { FileUnavailable, ModelNotFound, UnsupportedFile } from '../errors.js';
 import { readJsonFile } from '../json.js';
 import { chooseHubFiles, type NeededParts } from './choose-hub-files.js';
+import type { EncoderLayout } from './encoder.js';
 import {
   encoderFilesIn,
   folderOf,
@@ -13,7 +14,6 @@ import {
   readEncoderConfig,
   vocabularyNames,
 } from './encoder-files.js';
-import type { EncoderLayout } from './encoder.js';
 import { findEncoder, locateEncoder } from './find-encoder.js';
 import { isMegatronName, tokenizerModel } from './megatron-names.js';
 

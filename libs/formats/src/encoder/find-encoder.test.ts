@@ -1,7 +1,7 @@
-import { afterAll, expect, test } from '@jest/globals';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, expect, test } from '@jest/globals';
 import { FileUnavailable } from '../errors.js';
 import { findEncoder } from './find-encoder.js';
 

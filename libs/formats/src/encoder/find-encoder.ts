@@ -1,8 +1,8 @@
-import { nautilHome } from '@nautil/store';
-import { cachedSnapshot, hubCacheFolder, hubRepositoryFolder, isHubName } from '@nautil/store/download';
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { nautilHome } from '@nautil/store';
+import { cachedSnapshot, hubCacheFolder, hubRepositoryFolder, isHubName } from '@nautil/store/download';
 import { FileUnavailable } from '../errors.js';
 import { megatronDownloadHint } from './megatron-names.js';
 

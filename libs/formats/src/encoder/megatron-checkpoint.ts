@@ -1,12 +1,12 @@
 import type { JsonObject } from '@nautil/contracts';
-import type { Encoder } from './encoder.js';
 import { MissingTensors, UnsupportedFile } from '../errors.js';
-import { inferEncoderConfig, type ConfigHints } from './infer-encoder-config.js';
 import { namedTensors } from '../named-tensors.js';
-import { PickleRecord, type PickleValue } from '../torch/pickle-machine.js';
-import type { TorchFile } from '../torch/read-torch-zip.js';
 import { bytesPerElement } from '../tensor-dtype.js';
 import type { TensorInfo } from '../tensor-source.js';
+import { PickleRecord, type PickleValue } from '../torch/pickle-machine.js';
+import type { TorchFile } from '../torch/read-torch-zip.js';
+import type { Encoder } from './encoder.js';
+import { type ConfigHints, inferEncoderConfig } from './infer-encoder-config.js';
 
 /** Whether the file is a checkpoint of Megatron-LM: `{"model": {"language_model": …}}`. */
 export function isMegatron({ root }: TorchFile): boolean {

@@ -1,14 +1,14 @@
-import { afterAll, describe, expect, test } from '@jest/globals';
-import type { JsonObject } from '@nautil/contracts';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { afterAll, describe, expect, test } from '@jest/globals';
+import type { JsonObject } from '@nautil/contracts';
 import { goldenFiles, goldenPath, readGoldenJson } from '@nautil/testing';
-import type { Encoder, LayoutTensor } from './encoder.js';
-import { findEncoder } from './find-encoder.js';
-import { openEncoder, type EncoderToOpen } from './open-encoder.js';
 import { openTensors } from '../open-tensors.js';
 import { writeSafetensors } from '../write-safetensors.js';
+import type { Encoder, LayoutTensor } from './encoder.js';
+import { findEncoder } from './find-encoder.js';
+import { type EncoderToOpen, openEncoder } from './open-encoder.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'nautil-encoder-'));
 afterAll(() => rmSync(folder, { recursive: true }));

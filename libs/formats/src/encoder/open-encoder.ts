@@ -1,19 +1,19 @@
-import type { JsonObject } from '@nautil/contracts';
-import { closest } from 'fastest-levenshtein';
 import { basename, dirname } from 'node:path';
+import { closest } from 'fastest-levenshtein';
+import type { JsonObject } from '@nautil/contracts';
 import { CorruptFile, MissingTensors } from '../errors.js';
+import { readJsonFile } from '../json.js';
+import { namedTensors } from '../named-tensors.js';
+import { readNemo } from '../nemo/read-nemo.js';
+import { openTensors } from '../open-tensors.js';
+import { openShardedTensors } from '../sharded-tensors.js';
+import type { TensorInfo, TensorSource } from '../tensor-source.js';
+import type { TorchFile } from '../torch/read-torch-zip.js';
 import type { Encoder, EncoderLayout, LayoutTensor } from './encoder.js';
 import { findWeights, isNemo, readEncoderConfig, type WeightFiles } from './encoder-files.js';
 import { huggingFaceNames } from './hugging-face-names.js';
-import { inferEncoderConfig, type ConfigHints, type InferredConfig } from './infer-encoder-config.js';
-import { readJsonFile } from '../json.js';
+import { type ConfigHints, inferEncoderConfig, type InferredConfig } from './infer-encoder-config.js';
 import { isMegatron, readMegatron } from './megatron-checkpoint.js';
-import { namedTensors } from '../named-tensors.js';
-import { openTensors } from '../open-tensors.js';
-import { readNemo } from '../nemo/read-nemo.js';
-import type { TorchFile } from '../torch/read-torch-zip.js';
-import { openShardedTensors } from '../sharded-tensors.js';
-import type { TensorInfo, TensorSource } from '../tensor-source.js';
 
 export interface EncoderToOpen extends ConfigHints {
   /**

@@ -1,10 +1,10 @@
-import { isJsonObject, type JsonObject, valueAt } from '@nautil/contracts';
 import { stat } from 'node:fs/promises';
+import { isJsonObject, type JsonObject, valueAt } from '@nautil/contracts';
 import { sha256File } from '@nautil/store';
 import { CheckpointError } from '../errors.js';
-import { readNemo, type NemoArchive } from './read-nemo.js';
 import { sizeOf } from '../tensor-bytes.js';
 import { elementsOf, type TensorDType } from '../tensor-dtype.js';
+import { type NemoArchive, readNemo } from './read-nemo.js';
 
 /** The content of a `.nemo` archive, as plain data. */
 export interface NemoDescription {

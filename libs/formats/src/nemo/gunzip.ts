@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { explainWriteError } from '@nautil/store';
-import { chunksOf, openByteSource, type ByteSource } from '../byte-source.js';
+import { type ByteSource, chunksOf, openByteSource } from '../byte-source.js';
 import { CorruptFile } from '../errors.js';
 
 // Weights hardly compress (1.1 to 1). A file that grows by more than this was made to fill the disk.

@@ -1,7 +1,7 @@
+import { Document, parseDocument, Scalar, type ScalarTag, type Tags, visit } from 'yaml';
 import { isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
-import { Document, parseDocument, Scalar, visit, type ScalarTag, type Tags } from 'yaml';
-import { CorruptFile } from '../errors.js';
 import { pythonNumber } from '@nautil/python-format';
+import { CorruptFile } from '../errors.js';
 
 const largestConfig = 4 << 20;
 

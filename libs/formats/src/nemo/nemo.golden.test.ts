@@ -1,12 +1,12 @@
-import { afterAll, describe, expect, test } from '@jest/globals';
-import { isJsonObject, type JsonObject, type JsonValue, valueAt } from '@nautil/contracts';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { isJsonObject, type JsonObject, type JsonValue, valueAt } from '@nautil/contracts';
 import { goldenFiles, goldenPath } from '@nautil/testing';
-import { readNemo, type NemoArchive } from './read-nemo.js';
 import type { TensorToWrite } from '../tensor-source.js';
-import { writeNemo, type NemoToWrite } from './write-nemo.js';
+import { type NemoArchive, readNemo } from './read-nemo.js';
+import { type NemoToWrite, writeNemo } from './write-nemo.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'nautil-nemo-test-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -56,7 +56,7 @@ async function contentOf(archive: NemoArchive): Promise<Omit<NemoToWrite, 'path'
   const section = Object.fromEntries(Object.entries(config).filter(([key]) => !derived.includes(key)));
   return {
     config: section,
-    encoderConfig: (await parsed('language_model.config_file')) as JsonObject,
+    encoderConfig: await parsed('language_model.config_file'),
     vocabulary: new Map(Object.entries(await parsed('tokenizer_vocab_dict'))),
     artifacts: await Promise.all(
       given.map(async (key) => ({

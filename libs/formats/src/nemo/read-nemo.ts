@@ -1,13 +1,13 @@
 import { isJsonObject, type JsonObject, type JsonValue, valueAt } from '@nautil/contracts';
-import { openByteSource, sha256OfSource, type ByteSource } from '../byte-source.js';
+import { type ByteSource, openByteSource, sha256OfSource } from '../byte-source.js';
+import { type ConfigHints, inferEncoderConfig, type InferredConfig } from '../encoder/infer-encoder-config.js';
 import { CorruptFile, UnsupportedFile } from '../errors.js';
-import { gunzip } from './gunzip.js';
-import { inferEncoderConfig, type ConfigHints, type InferredConfig } from '../encoder/infer-encoder-config.js';
 import { parseJsonObject } from '../json.js';
-import { parseNemoYaml } from './nemo-yaml.js';
 import { readTensors } from '../open-tensors.js';
-import { readTarDirectory, type TarMember } from './tar.js';
 import type { TensorSource } from '../tensor-source.js';
+import { gunzip } from './gunzip.js';
+import { parseNemoYaml } from './nemo-yaml.js';
+import { readTarDirectory, type TarMember } from './tar.js';
 
 /** An archive of NeMo's text classification model, open for reading. */
 export interface NemoArchive {

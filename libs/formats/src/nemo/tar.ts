@@ -1,4 +1,4 @@
-import { partOf, type ByteSource } from '../byte-source.js';
+import { type ByteSource, partOf } from '../byte-source.js';
 import { CorruptFile } from '../errors.js';
 
 export interface TarMember {

@@ -1,15 +1,15 @@
-import { afterAll, describe, expect, test } from '@jest/globals';
-import { type JsonObject, valueAt, withValueAt } from '@nautil/contracts';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { type JsonObject, valueAt, withValueAt } from '@nautil/contracts';
 import { goldenFiles, goldenPath } from '@nautil/testing';
-import { describeNemo } from './describe-nemo.js';
 import type { EncoderLayout } from '../encoder/encoder.js';
-import { readNemo } from './read-nemo.js';
 import type { TensorToWrite } from '../tensor-source.js';
-import { verifyNemo, type NemoVerification } from './verify-nemo.js';
-import { writeNemo, type NemoToWrite } from './write-nemo.js';
+import { describeNemo } from './describe-nemo.js';
+import { readNemo } from './read-nemo.js';
+import { type NemoVerification, verifyNemo } from './verify-nemo.js';
+import { type NemoToWrite, writeNemo } from './write-nemo.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'nautil-verify-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -4,7 +4,7 @@ import { sha256File } from '@nautil/store';
 import type { EncoderLayout } from '../encoder/encoder.js';
 import { parseJsonObject } from '../json.js';
 import { fileDigests, isSealIntact } from './nemo-record.js';
-import { readNemo, recordMember, type NemoArchive } from './read-nemo.js';
+import { type NemoArchive, readNemo, recordMember } from './read-nemo.js';
 
 /** The result of one check: a summary, and the problems. */
 interface NemoCheck {

@@ -1,16 +1,16 @@
-import { type FileRef, type JsonObject, valueAt, withValueAt } from '@nautil/contracts';
-import { sha256File, sha256Of, writeFileAtomic } from '@nautil/store';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { type FileRef, type JsonObject, valueAt, withValueAt } from '@nautil/contracts';
+import { sha256File, sha256Of, writeFileAtomic } from '@nautil/store';
 import { pythonJson } from '../json.js';
-import { stringifyNemoYaml } from './nemo-yaml.js';
-import { sealRecord } from './nemo-record.js';
-import { configMember, recordMember, weightsMember } from './read-nemo.js';
-import { tarChunks, type TarFile } from './tar.js';
 import type { TensorToWrite } from '../tensor-source.js';
 import { torchZip } from '../torch/write-torch-zip.js';
+import { sealRecord } from './nemo-record.js';
+import { stringifyNemoYaml } from './nemo-yaml.js';
+import { configMember, recordMember, weightsMember } from './read-nemo.js';
+import { tarChunks, type TarFile } from './tar.js';
 
 /** A file to store in the archive for a configuration key. */
 export interface NemoArtifact {
@@ -79,7 +79,7 @@ export async function writeNemo(o: NemoToWrite): Promise<FileRef> {
   }
   const put = (name: string, bytes: Uint8Array) => files.set(name, { name, size: bytes.length, chunks: () => [bytes] });
   put(configMember, Buffer.from(stringifyNemoYaml(withTarget(config))));
-  const tensors = [...o.tensors].filter(({ name }) => o.keepLossWeight || name !== 'loss.weight');
+  const tensors = [...o.tensors].filter(({ name }) => o.keepLossWeight === true || name !== 'loss.weight');
   files.set(weightsMember, { name: weightsMember, ...torchZip(tensors) });
   const members = o.record ? withRecord(o.record, [...files.values()]) : [...files.values()];
 
