@@ -1,4 +1,4 @@
-import type { JsonObject } from '@nautil/contracts';
+import { isJsonObject, type JsonObject } from '@nautil/contracts';
 import { type Encoder, openEncoder, UnsupportedFile } from '@nautil/formats';
 import {
   classifierWeights,
@@ -58,7 +58,7 @@ export async function encoderConfigOf(source: EncoderSource): Promise<Record<str
 async function openSource(source: EncoderSource): Promise<{ config: JsonObject; pretrained?: Encoder }> {
   const { lmCheckpoint, path } = source;
   const weights = lmCheckpoint ?? path;
-  const config = source.config as JsonObject | undefined;
+  const config = isJsonObject(source.config) ? source.config : undefined;
   if (weights === undefined) {
     if (config) return { config };
     throw new UnsupportedFile(nameOf(source), 'names neither weights nor a configuration', {
