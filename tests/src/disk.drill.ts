@@ -1,4 +1,3 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -8,9 +7,10 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { openTensors } from '@nautil/formats';
 import { fetchFile } from '@nautil/store/download';
-import { short, printLine } from './testing/drill.js';
+import { printLine, short } from './testing/drill.js';
 import { tinyRun } from './testing/local-stack.js';
 import { StagedRun } from './testing/staged-run.js';
 
@@ -28,9 +28,12 @@ let server: Server;
 beforeAll(async () => {
   mkdirSync(disk);
   await run('mount', ['-t', 'tmpfs', '-o', `size=${diskBytes}`, 'tmpfs', disk]).then(
-    () => (mounted = true),
-    (error: Error) =>
-      printLine(`disk full: skipped, because this user may not mount a small disk (${error.message.trim()})`),
+    () => {
+      mounted = true;
+    },
+    (error: unknown) => {
+      printLine(`disk full: skipped, because this user may not mount a small disk (${String(error).trim()})`);
+    },
   );
   server = createServer((_request, response) => response.end(Buffer.alloc(1 << 20, 7)));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -63,7 +66,7 @@ async function failureOf(work: () => Promise<unknown>, leftBytes = 0): Promise<s
   await truncate(filler, (await stat(filler)).size - leftBytes);
   const error = await work().then(
     () => new Error('the disk was full, but nothing failed'),
-    (thrown: Error) => thrown,
+    (thrown: unknown) => thrown as Error,
   );
   await makeRoom();
   expect(error).toMatchObject({ name: 'DiskFull', kind: 'environment', retryable: true });
@@ -108,7 +111,7 @@ test('a disk that fills up in each writing stage damages no checkpoint, and the 
     });
   const failure = await train().then(
     () => undefined,
-    (error: Error) => error,
+    (error: unknown) => error as Error,
   );
   await makeRoom();
   expect(failure).toMatchObject({ name: 'DiskFull', kind: 'environment', retryable: true });

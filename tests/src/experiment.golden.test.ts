@@ -1,11 +1,11 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { parse } from 'yaml';
 import { nautilHome, packageRoot } from '@nautil/store';
 import { goldenPath } from '@nautil/testing';
-import { parse } from 'yaml';
 
 // Compares the output and files of `nautil train` with those of NeMo 1.23's own script for the same command line.
 
@@ -96,7 +96,7 @@ test('hparams.yaml has the keys of NeMo’s', async () => {
       : [prefix];
   const ours = keysOf(parse(await left('hparams.yaml')));
   const nemos = keysOf(parse(await recorded('hparams.yaml')));
-  expect(nemos.filter((key) => !ours.includes(key) && !/nemo_version/.test(key))).toEqual([]);
+  expect(nemos.filter((key) => !ours.includes(key) && !key.includes('nemo_version'))).toEqual([]);
 });
 
 test('cmd-args.log is the command line', async () => {
@@ -130,24 +130,28 @@ test('the log has the entries of NeMo’s log, in NeMo’s words', async () => {
   );
   expect(nemos.length).toBeGreaterThan(20);
   // Nautil packages the weights that it has evaluated, so it saves the archive after the test; NeMo saves it before.
-  const saved = /Model is saved into/;
-  const unsaved = (lines: string[]): string[] => lines.filter((line) => !saved.test(line) && !/Truncated/.test(line));
+  const unsaved = (lines: string[]): string[] =>
+    lines.filter((line) => !line.includes('Model is saved into') && !line.includes('Truncated'));
   expect(unsaved(ours)).toEqual(unsaved(nemos));
-  expect(ours.filter((line) => saved.test(line))).toEqual(nemos.filter((line) => saved.test(line)));
+  expect(ours.filter((line) => line.includes('Model is saved into'))).toEqual(
+    nemos.filter((line) => line.includes('Model is saved into')),
+  );
 });
 
 test('Lightning’s log reports the best checkpoints and the end of training in Lightning’s words', async () => {
   const shape = (text: string): string[] =>
     text
       .split('\n')
-      .filter((line) => /^Epoch|^`Trainer.fit`/.test(line))
-      .map((line) => line.replace(/'[^']*\/[^']*'/, 'PATH').replace(/\d+(\.\d+)?/g, 'N'));
+      .filter((entry) => /^Epoch|^`Trainer.fit`/.test(entry))
+      .map((entry) => entry.replace(/'[^']*\/[^']*'/, 'PATH').replace(/\d+(\.\d+)?/g, 'N'));
   expect(shape(await left('lightning_logs.txt'))).toEqual(shape(await recorded('lightning_logs.txt')));
 });
 
 test('the terminal shows the log', async () => {
   const log = await left('nemo_log_globalrank-0_localrank-0.txt');
-  for (const line of log.split('\n').filter((line) => line.startsWith('['))) expect(ended.stderr).toContain(line);
+  const entries = log.split('\n').filter((line) => line.startsWith('['));
+  expect(entries.length).toBeGreaterThan(20);
+  expect(entries.filter((entry) => !ended.stderr.includes(entry))).toEqual([]);
 });
 
 test('evaluate and predict print the same for a checkpoint as for the archive', async () => {

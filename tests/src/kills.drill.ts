@@ -1,14 +1,14 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { execFile, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { WorkflowHandle } from '@temporalio/client';
 import { defaultTaskQueue, stageNames, type TextClassificationResult } from '@nautil/contracts';
 import { MlflowClient } from '@nautil/mlflow';
 import { metricHistory } from '@nautil/mlflow/testing/read-server';
-import type { WorkflowHandle } from '@temporalio/client';
-import { onlyRunOf, runFolderOf, short, printLine } from './testing/drill.js';
+import { onlyRunOf, printLine, runFolderOf, short } from './testing/drill.js';
 import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
 
 // Each process that a run needs is killed with SIGKILL during each activity; the result equals that of an undisturbed run.
@@ -45,7 +45,7 @@ beforeAll(async () => {
   stack = await LocalStack.start({ mlflow: true });
   mlflow = new MlflowClient({ trackingUri: stack.mlflowUri });
 }, 240_000);
-afterAll(() => stack?.stop());
+afterAll(() => stack.stop());
 
 /** A run with its own worker, fault file and state folder, so that nothing is reused from another run. */
 class DrilledRun {

@@ -1,11 +1,11 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { defaultTaskQueue, type TextClassificationResult } from '@nautil/contracts';
-import { getExperimentByName, searchRuns, findJournals, MlflowClient } from '@nautil/mlflow';
+import { findJournals, getExperimentByName, MlflowClient, searchRuns } from '@nautil/mlflow';
 import { metricHistory } from '@nautil/mlflow/testing/read-server';
-import type { ChildProcess } from 'node:child_process';
 import { LocalStack, tinyRun } from './testing/local-stack.js';
 
 // Many runs are queued at once on one machine: nothing is lost, and no process grows with the number of runs.
@@ -19,7 +19,7 @@ beforeAll(async () => {
   stack = await LocalStack.start({ mlflow: true });
   worker = await stack.startWorker({ args: ['--trainings', String(atOnce)] });
 }, 120_000);
-afterAll(() => stack?.stop());
+afterAll(() => stack.stop());
 
 test(`${runs} runs queued at once all complete, each appears once in MLflow, and memory stays bounded`, async () => {
   const memory = new MemoryWatch({

@@ -1,15 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { defaultTaskQueue, progressQuery, type Progress, type TextClassificationResult } from '@nautil/contracts';
-import { MlflowClient } from '@nautil/mlflow';
-import { metricHistory, artifactPaths } from '@nautil/mlflow/testing/read-server';
-import { SlowProxy } from '@nautil/mlflow/testing/slow-proxy';
-import { freePort, isPortFree } from '@nautil/store/process';
-import { startMlflowServer, type ServerHandle } from '@nautil/stack';
-import { packageRoot } from '@nautil/store';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { WorkflowHandle } from '@temporalio/client';
-import { keptSteps, nautil, onlyRunOf, runFolderOf, short, printLine } from './testing/drill.js';
+import { defaultTaskQueue, type Progress, progressQuery, type TextClassificationResult } from '@nautil/contracts';
+import { MlflowClient } from '@nautil/mlflow';
+import { artifactPaths, metricHistory } from '@nautil/mlflow/testing/read-server';
+import { SlowProxy } from '@nautil/mlflow/testing/slow-proxy';
+import { type ServerHandle, startMlflowServer } from '@nautil/stack';
+import { packageRoot } from '@nautil/store';
+import { freePort, isPortFree } from '@nautil/store/process';
+import { keptSteps, nautil, onlyRunOf, printLine, runFolderOf, short } from './testing/drill.js';
 import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
 
 // MLflow is down or slow while a real worker trains: the result is unchanged, and MLflow gets each row and artifact once.
@@ -26,7 +26,7 @@ beforeAll(async () => {
   worker = await stack.startWorker({ env: { MLFLOW_TRACKING_URI: address() } });
 }, 120_000);
 afterAll(async () => {
-  await stack?.stop();
+  await stack.stop();
   await proxy?.close();
   await server?.stop();
 });
@@ -46,7 +46,12 @@ const resultOf = (handle: WorkflowHandle): Promise<TextClassificationResult> =>
   handle.result() as Promise<TextClassificationResult>;
 const progressOf = (handle: WorkflowHandle): Promise<Progress> => handle.query<Progress>(progressQuery);
 const sync = (trackingUri = address()) =>
-  nautil({ ...stack, mlflowUri: trackingUri }, ['runs', 'sync', '--tracking-uri', trackingUri]);
+  nautil({ home: stack.home, temporalAddress: stack.temporalAddress, mlflowUri: trackingUri }, [
+    'runs',
+    'sync',
+    '--tracking-uri',
+    trackingUri,
+  ]);
 
 /** Expects a complete run in MLflow: each row once with its original time, all artifacts, and the final status. */
 async function expectWhole(handle: WorkflowHandle): Promise<void> {

@@ -1,14 +1,14 @@
-import { afterAll, expect, test } from '@jest/globals';
 import { copyFile, cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, expect, test } from '@jest/globals';
+import { MockActivityEnvironment } from '@temporalio/testing';
 import { createActivities } from '@nautil/activities';
-import { readNemo, verifyNemo, type NemoArchive } from '@nautil/formats';
 import { isJsonObject, type JsonObject, type JsonValue, type RunActivities } from '@nautil/contracts';
+import { type NemoArchive, readNemo, verifyNemo } from '@nautil/formats';
 import { encoderLayout } from '@nautil/model';
 import { nautilHome, packageRoot } from '@nautil/store';
 import { goldenPath } from '@nautil/testing';
-import { MockActivityEnvironment } from '@temporalio/testing';
 
 // Compares the archive of a whole run with one that NeMo wrote for a model of the same kind.
 const kinds = [
@@ -134,7 +134,7 @@ const vocabularyIn = (text: string): unknown => (text.startsWith('{') ? JSON.par
 function overridesFor(config: JsonObject): string[] {
   const value = (section: string, key: string) => {
     const found = (config[section] as JsonObject)[key];
-    return found === null ? 'null' : String(found);
+    return typeof found === 'string' ? found : JSON.stringify(found);
   };
   const labels = (config['class_labels'] as JsonObject)['class_labels_file'];
   return [

@@ -1,13 +1,13 @@
-import { afterAll, expect, test } from '@jest/globals';
 import { createHash, randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, expect, test } from '@jest/globals';
+import type { TrainEvent } from '@nautil/contracts';
 import { openTensors } from '@nautil/formats';
 import type { RunningTask } from '@nautil/trainer-process';
-import type { TrainEvent } from '@nautil/contracts';
-import { short, printLine } from './testing/drill.js';
+import { printLine, short } from './testing/drill.js';
 import { tinyRun, until } from './testing/local-stack.js';
 import { StagedRun } from './testing/staged-run.js';
 

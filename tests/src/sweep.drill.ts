@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { ChildProcess } from 'node:child_process';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { progressQuery, type SweepProgress, type SweepResult } from '@nautil/contracts';
-import { searchRuns, getRun, MlflowClient } from '@nautil/mlflow';
+import { getRun, MlflowClient, searchRuns } from '@nautil/mlflow';
 import { artifactPaths } from '@nautil/mlflow/testing/read-server';
 import { nautil, printLine } from './testing/drill.js';
 import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
@@ -14,7 +14,7 @@ beforeAll(async () => {
   stack = await LocalStack.start({ mlflow: true });
   worker = await stack.startWorker();
 }, 120_000);
-afterAll(() => stack?.stop());
+afterAll(() => stack.stop());
 
 /** Each training takes some seconds, so that both workers train. */
 const typed = ['-m', 'model.optim.lr=1e-3,3e-4,1e-4', 'trainer.max_epochs=10,15', '--objective=val/loss'];

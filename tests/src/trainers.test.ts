@@ -1,11 +1,11 @@
-import { afterAll, expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Trainers } from '@nautil/trainer-process';
+import { afterAll, expect, test } from '@jest/globals';
 import { nautilHome } from '@nautil/store';
+import { Trainers } from '@nautil/trainer-process';
 import { tinyRun, until } from './testing/local-stack.js';
 import { StagedRun } from './testing/staged-run.js';
 

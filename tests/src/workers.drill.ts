@@ -1,18 +1,18 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { defaultPayloadConverter, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import {
   defaultTaskQueue,
-  progressQuery,
-  trainingSignal,
   type Progress,
+  progressQuery,
   type TextClassificationResult,
   type TrainingProgress,
+  trainingSignal,
 } from '@nautil/contracts';
 import { getRun, MlflowClient } from '@nautil/mlflow';
 import { metricHistory } from '@nautil/mlflow/testing/read-server';
-import { defaultPayloadConverter, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
 
 // Workers with two state folders and both roles, with real servers and a real (tiny) BERT.
@@ -28,7 +28,7 @@ beforeAll(async () => {
   stack = await LocalStack.start({ mlflow: true });
 }, 120_000);
 afterAll(async () => {
-  await stack?.stop();
+  await stack.stop();
   for (const path of folders) rmSync(path, { recursive: true, force: true });
 });
 

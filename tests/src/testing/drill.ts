@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { progressQuery, type Progress, type TrainEvent, type TrainStepped } from '@nautil/contracts';
-import { getExperimentByName, searchRuns, type MlflowClient, type Run } from '@nautil/mlflow';
-import { packageRoot, runFolder } from '@nautil/store';
 import type { WorkflowHandle } from '@temporalio/client';
+import { type Progress, progressQuery, type TrainEvent, type TrainStepped } from '@nautil/contracts';
+import { getExperimentByName, type MlflowClient, type Run, searchRuns } from '@nautil/mlflow';
+import { packageRoot, runFolder } from '@nautil/store';
 import type { LocalStack } from './local-stack.js';
 
 /** Prints one line about a drill: what happened, when, and with which result. */
@@ -50,8 +50,8 @@ export async function runFolderOf({ home }: Pick<LocalStack, 'home'>, handle: Wo
 }
 
 /** The steps in a training's event file, in order. */
-export async function keptSteps(runFolder: string, training = 'training'): Promise<TrainStepped[]> {
-  const text = await readFile(join(runFolder, training, 'events.jsonl'), 'utf8');
+export async function keptSteps(folder: string, training = 'training'): Promise<TrainStepped[]> {
+  const text = await readFile(join(folder, training, 'events.jsonl'), 'utf8');
   const events = text
     .trim()
     .split('\n')

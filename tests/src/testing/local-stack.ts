@@ -1,13 +1,13 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PortInUse, startMlflowServer, startTemporalServer, type ServerHandle } from '@nautil/stack';
+import { Client, Connection } from '@temporalio/client';
+import { PortInUse, type ServerHandle, startMlflowServer, startTemporalServer } from '@nautil/stack';
 import { nautilHome, packageRoot } from '@nautil/store';
 import { goldenPath } from '@nautil/testing';
-import { Client, Connection } from '@temporalio/client';
 
 export interface LocalStackOptions {
   /** False: runs find no MLflow server, and their journals stay unsent. */
@@ -61,7 +61,7 @@ export class LocalStack {
       startTemporalServer({ folder: join(home, 'temporal') }),
       ...(o.mlflow ? [startMlflowServer({ folder: join(home, 'mlflow') })] : []),
     ]);
-    const client = new Client({ connection: await Connection.connect({ address: servers[0]!.address }) });
+    const client = new Client({ connection: await Connection.connect({ address: servers[0].address }) });
     // Nothing listens on port 9 (discard).
     return new LocalStack(home, client, servers, servers[1]?.address ?? 'http://127.0.0.1:9');
   }
@@ -114,7 +114,7 @@ export class LocalStack {
     this.#workers.push(worker);
     let output = '';
     await new Promise<void>((resolve, reject) => {
-      worker.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      worker.stderr.setEncoding('utf8').on('data', (text: string) => {
         output = `${output}${text}`.slice(-10_000);
         if (output.includes('worker ready')) resolve();
       });
@@ -141,8 +141,10 @@ export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<
 
 /** Polls until the condition holds; throws after `patienceMs`, by default two minutes. */
 export async function until(condition: () => Promise<boolean> | boolean, patienceMs = 120_000): Promise<void> {
-  for (const begun = Date.now(); !(await condition()); await sleep(100)) {
+  const begun = Date.now();
+  while (!(await condition())) {
+    await sleep(100);
     if (Date.now() - begun > patienceMs)
-      throw new Error(`the condition did not hold within ${patienceMs} ms: ${condition}`);
+      throw new Error(`the condition did not hold within ${patienceMs} ms: ${condition.toString()}`);
   }
 }

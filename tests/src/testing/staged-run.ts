@@ -1,25 +1,25 @@
 import { join } from 'node:path';
 import { stages } from '@nautil/activities';
 import {
-  runTrainer,
-  type RunningTask,
-  type TaskOptions,
-  type TrainerResult,
-  type TrainerTask,
-} from '@nautil/trainer-process';
-import {
   type AroundStage,
   type CachedInputs,
   type Evaluated,
   type Packaged,
   type PipelineStages,
   type ResolvedRun,
+  runPipeline,
   type StageResult,
   type TokenizedData,
   type TrainedModel,
-  runPipeline,
 } from '@nautil/contracts';
 import { nautilHome } from '@nautil/store';
+import {
+  type RunningTask,
+  runTrainer,
+  type TaskOptions,
+  type TrainerResult,
+  type TrainerTask,
+} from '@nautil/trainer-process';
 import type { TrainListener } from '@nautil/training';
 
 type RunTask = <Task extends TrainerTask>(o: TaskOptions<Task>) => Promise<TrainerResult<Task>>;
