@@ -27,7 +27,7 @@ export class UnsafePickle extends CheckpointError {
   override readonly name = 'UnsafePickle';
 }
 
-/** The file is intact, but of a kind that Nautil does not read. The message names the kind, the hint the alternative. */
+/** The file is of a kind that Nautil does not support. The message names the kind; the hint gives an alternative. */
 export class UnsupportedFile extends CheckpointError {
   override readonly name = 'UnsupportedFile';
 }

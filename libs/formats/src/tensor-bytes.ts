@@ -1,12 +1,12 @@
 import { bytesPerElement, elementsOf } from './tensor-dtype.js';
 import type { TensorInfo, TensorToWrite } from './tensor-source.js';
 
-/** Bytes that a tensor's elements take. */
+/** The size of a tensor's elements in bytes. */
 export function sizeOf(tensor: TensorInfo): number {
   return elementsOf(tensor.shape) * bytesPerElement[tensor.dtype];
 }
 
-/** The bytes to write for a tensor, checked against its type and shape. */
+/** Returns the bytes to write for a tensor, after checking them against its type and shape. */
 export async function dataBytes(tensor: TensorToWrite): Promise<Uint8Array> {
   const data = typeof tensor.data === 'function' ? await tensor.data() : tensor.data;
   if (data instanceof Float32Array && tensor.dtype !== 'F32') {

@@ -1,7 +1,7 @@
 /** Element types of checkpoints, by their safetensors names. */
 export type TensorDType = 'F64' | 'F32' | 'F16' | 'BF16' | 'I64' | 'I32' | 'I16' | 'I8' | 'U8' | 'BOOL';
 
-/** Bytes of one element. */
+/** The size of one element in bytes. */
 export const bytesPerElement: Readonly<Record<TensorDType, number>> = {
   F64: 8,
   F32: 4,
@@ -24,7 +24,7 @@ export function elementsOf(shape: readonly number[]): number {
   return shape.reduce((product, dimension) => product * dimension, 1);
 }
 
-/** Little-endian bytes of a floating type as float32 values; undefined for the other types. Float64 is rounded. */
+/** Converts little-endian bytes of a floating-point type to float32, rounding float64. Returns undefined for other types. */
 export function decodeFloats(dtype: TensorDType, bytes: Uint8Array): Float32Array | undefined {
   // Typed arrays need their offset to be a multiple of the element's size.
   const aligned = bytes.byteOffset % bytesPerElement[dtype] === 0 ? bytes : bytes.slice();

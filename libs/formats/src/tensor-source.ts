@@ -11,19 +11,19 @@ export interface TensorInfo {
 export interface TensorSource {
   readonly format: 'safetensors' | 'torch-zip' | 'torch-legacy';
 
-  /** Free text that the writer put into the file (safetensors only; empty otherwise). */
+  /** Free text stored in the file by its writer (safetensors only; empty otherwise). */
   readonly metadata: Readonly<Record<string, string>>;
 
   /** In the file's order; tensors within dicts and lists of a torch file are named by their path, joined by dots. */
   names(): string[];
 
-  /** @throws MissingTensors for a name that isn't there. */
+  /** @throws MissingTensors if there is no tensor of that name. */
   info(name: string): TensorInfo;
 
   /** The elements in row-major order, little endian, whatever the strides in the file. */
   read(name: string): Promise<Uint8Array>;
 
-  /** The elements of a floating tensor as float32; halves exactly, float64 rounded. */
+  /** The elements of a floating tensor as float32; float16 and bfloat16 convert exactly, float64 is rounded. */
   readFloat32(name: string): Promise<Float32Array>;
 
   close(): Promise<void>;

@@ -11,8 +11,8 @@ import {
 import { isCount, makeTensor, TorchStorage, TorchTensor } from './torch-tensor.js';
 
 /**
- * Runs a pickle of torch.save. Everything that it may import is in this file; the tables below are read as:
- * a storage class gives an element type, a function of torch gives a view, a record class keeps its data and does nothing.
+ * Runs a pickle of torch.save. This file is the complete allow-list of imports: a storage class maps to an element type, a
+ * function of torch creates a view, and a record class only keeps its arguments and state.
  *
  * @throws UnsafePickle for any other import
  */
@@ -49,7 +49,7 @@ const dtypes: Readonly<Record<string, TensorDType>> = {
 
 /**
  * Classes of plain data that stand beside the weights in real files: arguments of Megatron-LM, hyperparameters of
- * Lightning (OmegaConf), NumPy's random state. None of them is looked into but argparse's.
+ * Lightning (OmegaConf), NumPy's random state. Their code never runs.
  */
 const recordClasses: ReadonlySet<string> = new Set([
   'argparse.Namespace',
@@ -96,14 +96,15 @@ const recordClasses: ReadonlySet<string> = new Set([
   'typing.Any',
 ]);
 
-// A pickle can ask for copies of one long list again and again.
+// A pickle can copy the same long list any number of times.
 const mostCopiedItems = 1_000_000;
 
 function torchOptions(path: string): PickleOptions {
   let copied = 0;
   const copy = (items: PickleValue | undefined): readonly PickleValue[] => {
     const list = items instanceof PickleTuple ? items.items : (items ?? []);
-    if (!Array.isArray(list)) throw new CorruptFile(path, 'the pickle makes a collection of something that is no list');
+    if (!Array.isArray(list))
+      throw new CorruptFile(path, 'the pickle makes a collection from something that is not a list');
     copied += list.length;
     if (copied > mostCopiedItems) throw new CorruptFile(path, `the pickle copies more than ${mostCopiedItems} items`);
     return list as readonly PickleValue[];
@@ -124,7 +125,7 @@ function torchOptions(path: string): PickleOptions {
     'builtins.frozenset': ([items]) => new Set(copy(items)),
     '_codecs.encode': ([text, encoding]) => {
       if (typeof text !== 'string' || encoding !== 'latin1')
-        throw new CorruptFile(path, 'the pickle encodes something else than latin1 text');
+        throw new CorruptFile(path, 'the pickle encodes something other than latin1 text');
       return new Uint8Array(Buffer.from(text, 'latin1'));
     },
     'torch.Size': ([dimensions]) => dimensions ?? new PickleTuple([]),
@@ -147,7 +148,7 @@ function torchOptions(path: string): PickleOptions {
     // (function, type, arguments, state): a subclass of Tensor, or a tensor with attributes.
     'torch._tensor._rebuild_from_type_v2': ([rebuild, , args]) => {
       if (!(rebuild instanceof PickleClass) || !(args instanceof PickleTuple))
-        throw new CorruptFile(path, 'the pickle rebuilds no tensor');
+        throw new CorruptFile(path, 'the pickle rebuilds something that is not a tensor');
       return onlyTensor(path, rebuild.make(args.items));
     },
   };
@@ -155,7 +156,7 @@ function torchOptions(path: string): PickleOptions {
   return {
     name: path,
     findClass(module, name) {
-      // Python 2's and old torch's names of the same things.
+      // Python 2 has other names for two of the modules.
       const full = `${module}.${name}`.replace(/^__builtin__\./, 'builtins.').replace(/^copy_reg\./, 'copyreg.');
       if (Object.hasOwn(functions, full)) return new PickleClass(full, functions[full] ?? (() => null));
       if (module === 'torch' && Object.hasOwn(storageTypes, name)) return new StorageClass(full, storageTypes[name]);
@@ -172,7 +173,7 @@ function torchOptions(path: string): PickleOptions {
 
 function onlyTensor(path: string, value: PickleValue | undefined): TorchTensor {
   if (value instanceof TorchTensor) return value;
-  throw new CorruptFile(path, 'the pickle makes a parameter of something that is no tensor');
+  throw new CorruptFile(path, 'the pickle makes a parameter from something that is not a tensor');
 }
 
 /** A storage class is named in persistent ids and never called. */
@@ -181,7 +182,7 @@ class StorageClass extends PickleClass {
 
   constructor(name: string, dtype: TensorDType | undefined) {
     super(name, () => {
-      throw new CorruptFile(name, 'the pickle makes a storage without saying where its bytes are');
+      throw new CorruptFile(name, 'the pickle creates a storage without the location of its bytes');
     });
     this.dtype = dtype;
   }

@@ -19,14 +19,14 @@ const zip64LocatorSize = 20;
 const zip64EndSize = 56;
 const longestComment = 0xffff;
 
-// A checkpoint has one entry a tensor; these leave room for a hundred times the largest known.
+// A checkpoint has about one entry per tensor, so these limits are generous.
 const mostEntries = 200_000;
 const largestDirectory = 64 << 20;
 
 /**
- * Reads the directory of a zip file whose entries are stored, as PyTorch's are, and holds it against the local headers:
- * the same names and sizes, no two entries over the same bytes, nothing outside the file. That is stricter than general
- * readers are (two of them may see different content in one hostile file), and it bounds memory by the file's size.
+ * Reads the directory of a zip file with uncompressed entries, as PyTorch writes it, and checks it against the local
+ * headers: the names must agree, entries must not overlap, and none may lie outside the file. General readers are less
+ * strict, so two of them may see different content in one hostile file. The checks also bound memory by the file size.
  */
 export async function readZipDirectory(source: ByteSource): Promise<Map<string, ZipEntry>> {
   const corrupt = (problem: string) => new CorruptFile(source.name, problem);
@@ -57,11 +57,11 @@ export async function readZipDirectory(source: ByteSource): Promise<Map<string, 
   return entries;
 }
 
-/** All bytes of an entry, held against its checksum. */
+/** Reads all bytes of an entry and verifies the checksum. */
 export async function readEntry(entry: ZipEntry): Promise<Uint8Array> {
   const bytes = await entry.content.read(0, entry.content.size);
   if (crc32(bytes) !== entry.crc32) {
-    throw new CorruptFile(entry.content.name, 'its bytes have another checksum than the zip directory says', {
+    throw new CorruptFile(entry.content.name, 'the checksum of its bytes differs from that in the zip directory', {
       hint: 'the file was damaged or altered after it was written: fetch it again',
     });
   }
@@ -154,7 +154,7 @@ function parseCentralHeaders(bytes: Uint8Array, count: number, path: string): Ce
   return headers;
 }
 
-/** Fields that don't fit 32 bits hold all ones, and their values follow in order in the zip64 extra field (4.5.3). */
+/** A field that exceeds 32 bits has all bits set; its value is in the zip64 extra field, in the same order (4.5.3). */
 function widen(fields: [number, number, number], extra: Buffer, path: string): [number, number, number] {
   if (!fields.includes(0xffffffff)) return fields;
   for (let at = 0; at + 4 <= extra.length; at += 4 + extra.readUInt16LE(at + 2)) {
@@ -171,7 +171,7 @@ function widen(fields: [number, number, number], extra: Buffer, path: string): [
   return fields;
 }
 
-/** Where the entry's data starts, after a local header that must agree with the directory. */
+/** Checks that the local header agrees with the directory. Returns where the entry's data starts. */
 async function checkLocalHeader(source: ByteSource, header: CentralHeader): Promise<number> {
   const nameSize = Buffer.byteLength(header.name);
   const local = Buffer.from((await source.read(header.offset, localHeaderSize + nameSize)).buffer);
