@@ -153,8 +153,8 @@ test.each<[string, string[], FailureDetails['kind'], RegExp, RegExp]>([
     'a label beyond the classes',
     ['model.dataset.num_classes=1'],
     'data',
-    /^convert: .*:\d+: label 1 is not between 0 and 0 \(num_classes is 1\)/,
-    /set model\.dataset\.num_classes to 2 or more/,
+    /^convert: .*:\d+: label \d+ is not between 0 and 0 \(num_classes is 1\)/,
+    /set model\.dataset\.num_classes to \d+ or more/,
   ],
 ])('%s fails the run without a retry, with a type, a message and a hint', async (_, more, kind, message, hint) => {
   const handle = await start(`wrong-${Math.random()}`, overridesFor('wrong', more));

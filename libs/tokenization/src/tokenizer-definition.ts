@@ -1,12 +1,12 @@
-/** A token that is searched in the text before any other step, as listed in `tokenizer.json`. */
+/** A token that is searched in the text before any other step, as listed in `tokenizer.json`. An absent flag is false. */
 export interface AddedToken {
   id: number;
   content: string;
-  single_word: boolean;
-  lstrip: boolean;
-  rstrip: boolean;
-  normalized: boolean;
-  special: boolean;
+  single_word?: boolean;
+  lstrip?: boolean;
+  rstrip?: boolean;
+  normalized?: boolean;
+  special?: boolean;
 }
 
 /** A step of the pipeline: a type with type-specific options. */

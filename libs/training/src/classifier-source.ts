@@ -1,7 +1,7 @@
-import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import type { JsonObject } from '@nautil/contracts';
 import { InvalidJson, jsonValidator } from '@nautil/contracts/schemas';
 import {
@@ -75,11 +75,11 @@ const archiveRecord = Type.Object({
         Type.Object({
           id: Type.Integer({ minimum: 0 }),
           content: text,
-          single_word: Type.Boolean(),
-          lstrip: Type.Boolean(),
-          rstrip: Type.Boolean(),
-          normalized: Type.Boolean(),
-          special: Type.Boolean(),
+          single_word: Type.Optional(Type.Boolean()),
+          lstrip: Type.Optional(Type.Boolean()),
+          rstrip: Type.Optional(Type.Boolean()),
+          normalized: Type.Optional(Type.Boolean()),
+          special: Type.Optional(Type.Boolean()),
         }),
       ),
       normalizer: step,

@@ -23,8 +23,9 @@ export interface WeightFiles {
  * @throws FileUnavailable; UnsupportedFile for a folder without weights, with the file names that would be accepted
  */
 export async function findWeights(path: string): Promise<WeightFiles> {
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    const problem = error.code === 'ENOENT' ? 'there is no such file or folder' : `can't be read (${error.code ?? ''})`;
+  const found = await stat(path).catch((error: unknown) => {
+    const { code } = error as NodeJS.ErrnoException;
+    const problem = code === 'ENOENT' ? 'there is no such file or folder' : `can't be read (${code ?? ''})`;
     throw new FileUnavailable(path, problem, { cause: error });
   });
   if (!found.isDirectory()) return { weights: path, config: isNemo(path) ? undefined : configIn(dirname(path)) };

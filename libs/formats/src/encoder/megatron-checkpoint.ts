@@ -76,7 +76,7 @@ export function readMegatron(file: TorchFile, path: string, given?: JsonObject, 
       format: file.format,
       name: path,
       tensors,
-      read: async ({ from, convert }) => convert(await file.read(from)),
+      read: async (entry) => entry.convert(await file.read(entry.from)),
       close: () => file.close(),
     }),
   };
@@ -104,7 +104,7 @@ function pickRows(bytes: Uint8Array, rows: number, rowBytes: number, rowOf: RowO
 function checkpointVersion(root: PickleValue, path: string): number {
   const version = root instanceof Map ? (root.get('checkpoint_version') ?? 0) : 0;
   if (typeof version === 'number' && version >= 0 && version < 4) return version;
-  throw new UnsupportedFile(path, `Megatron-LM's checkpoint version ${String(version)}`, {
+  throw new UnsupportedFile(path, `Megatron-LM's checkpoint version ${JSON.stringify(version)}`, {
     hint: 'versions 0 to 3 are read',
   });
 }
@@ -166,7 +166,7 @@ function megatronConfig(
     if (type !== 'megatron-bert') {
       throw new UnsupportedFile(
         path,
-        `a checkpoint of Megatron-LM, but the configuration is of the type ${String(type)}`,
+        `a checkpoint of Megatron-LM, but the configuration is of the type ${typeof type === 'string' ? type : JSON.stringify(type)}`,
         {
           hint: 'give the config.json of the MegatronBertModel (model_type megatron-bert), or none: it can be derived',
         },

@@ -211,9 +211,9 @@ test('what the layout refuses is refused before the weights are looked at', asyn
   writeFileSync(join(folderOnly, 'config.json'), '{"model_type": "gpt2"}');
   writeFileSync(join(folderOnly, 'pytorch_model.bin'), 'no weights');
   const layout = (config: JsonObject, source: string) => {
-    throw new Error(`${source}: ${String(config['model_type'])} is refused`);
+    throw new Error(`${source}: ${JSON.stringify(config['model_type'])} is refused`);
   };
   expect(await refusal(openEncoder({ path: folderOnly, layout }))).toContain(
-    `${join(folderOnly, 'config.json')}: gpt2 is refused`,
+    `${join(folderOnly, 'config.json')}: "gpt2" is refused`,
   );
 });

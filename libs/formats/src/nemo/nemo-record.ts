@@ -16,7 +16,12 @@ export function isSealIntact(record: JsonObject): boolean {
 export function fileDigests(record: JsonObject | undefined): Map<string, string> | undefined {
   const files = record?.['files'];
   return isJsonObject(files)
-    ? new Map(Object.entries(files).map(([name, digest]) => [name, String(digest)]))
+    ? new Map(
+        Object.entries(files).map(([name, digest]) => [
+          name,
+          typeof digest === 'string' ? digest : JSON.stringify(digest),
+        ]),
+      )
     : undefined;
 }
 

@@ -61,7 +61,7 @@ async function contentOf(archive: NemoArchive): Promise<Omit<NemoToWrite, 'path'
     artifacts: await Promise.all(
       given.map(async (key) => ({
         key,
-        name: withoutHash(String(valueAt(config, key)).slice('nemo:'.length)),
+        name: withoutHash((valueAt(config, key) as string).slice('nemo:'.length)),
         content: (await archive.artifact(key)) ?? new Uint8Array(0),
       })),
     ),

@@ -100,7 +100,8 @@ async function checkEncoder(archive: NemoArchive, layoutOf: EncoderLayout, probl
     const spare = name.startsWith(encoderPrefix) && !known.has(name) && !name.endsWith('.position_ids');
     if (spare) problems.push(`the tensor ${name} is not part of the configured encoder`);
   }
-  return [`${String(config['model_type'])}, ${layout.length} tensors`, ...notes].join('; ');
+  const type = config['model_type'];
+  return [`${typeof type === 'string' ? type : JSON.stringify(type)}, ${layout.length} tensors`, ...notes].join('; ');
 }
 
 async function checkHead(archive: NemoArchive, problems: string[]): Promise<string> {
@@ -133,7 +134,7 @@ async function checkLabels(archive: NemoArchive, problems: string[]): Promise<st
   const labels = await archive.labels();
   if (labels === undefined) return 'none: classes are named by their ids';
   const numClasses = valueAt(archive.config, 'dataset.num_classes');
-  if (labels.length !== numClasses) problems.push(`${labels.length} names for ${String(numClasses)} classes`);
+  if (labels.length !== numClasses) problems.push(`${labels.length} names for ${JSON.stringify(numClasses)} classes`);
   if (new Set(labels).size !== labels.length) problems.push('two classes have the same name');
   return `${labels.length} names`;
 }

@@ -122,7 +122,7 @@ function derivedArtifacts(o: NemoToWrite): NemoArtifact[] {
   const derived: NemoArtifact[] = [];
   if (o.encoderConfig) {
     const modelName = valueAt(o.config, 'language_model.pretrained_model_name');
-    const name = `${String(modelName ?? 'encoder').replaceAll('/', '_')}_encoder_config.json`;
+    const name = `${(typeof modelName === 'string' ? modelName : 'encoder').replaceAll('/', '_')}_encoder_config.json`;
     derived.push({
       key: 'language_model.config_file',
       name,
