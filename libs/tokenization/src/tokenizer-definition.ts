@@ -1,4 +1,4 @@
-/** A token that is searched in the text before any other step, as listed in `tokenizer.json`. An absent flag is false. */
+/** A token that is searched in the text before any other step, as listed in `tokenizer.json`. */
 export interface AddedToken {
   id: number;
   content: string;
