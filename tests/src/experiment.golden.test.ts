@@ -154,7 +154,7 @@ test('the terminal shows the log', async () => {
   expect(entries.filter((entry) => !ended.stderr.includes(entry))).toEqual([]);
 });
 
-test('evaluate and predict print the same for a checkpoint as for the archive', async () => {
+test('evaluate and infer print the same for a checkpoint as for the archive', async () => {
   const checkpoints = await readdir(join(folder, 'checkpoints'));
   const models = [
     join(
@@ -164,10 +164,10 @@ test('evaluate and predict print the same for a checkpoint as for the archive', 
     ),
     join(folder, 'checkpoints/TextClassification.nemo'),
   ];
-  const outputs = { evaluate: new Set<string>(), predict: new Set<string>() };
+  const outputs = { evaluate: new Set<string>(), infer: new Set<string>() };
   for (const model of models) {
     const overrides = [`model.nemo_path="${model}"`, `model.test_ds.file_path=${trainFile}`];
-    for (const command of ['evaluate', 'predict'] as const) {
+    for (const command of ['evaluate', 'infer'] as const) {
       const { exitCode, stdout } = await trainer(command, home, overrides);
       expect(exitCode).toBe(0);
       outputs[command].add(stdout.replace(model, 'MODEL'));
@@ -176,7 +176,7 @@ test('evaluate and predict print the same for a checkpoint as for the archive', 
   const [report, ...otherReports] = outputs.evaluate;
   expect(report).toMatch(/micro average +[\d.]+[^]*test loss \d\.\d{4}, accuracy \d\.\d{4}/);
   expect(otherReports).toEqual([]);
-  const [answers, ...otherAnswers] = outputs.predict;
+  const [answers, ...otherAnswers] = outputs.infer;
   expect(answers).toMatch(/^(Query : .+\nPredicted label: \d+, [\d.]+ %\n){3}$/);
   expect(otherAnswers).toEqual([]);
 }, 120_000);

@@ -1,9 +1,9 @@
 import type { Config } from '@nautil/config';
-import { stringifyNemoYaml } from '@nautil/formats';
 import type { EpochEvaluated, JsonObject, ResolvedRun, SampleAnswer } from '@nautil/contracts';
+import { stringifyNemoYaml } from '@nautil/formats';
+import { createLogDir } from './create-log-dir.js';
 import { ExperimentFolder } from './experiment-folder.js';
 import { ExperimentLog } from './experiment-log.js';
-import { createLogDir } from './create-log-dir.js';
 import { logSplit, logStartOfRun, type TokenizedSplit } from './start-of-run-log.js';
 
 // What NeMo's training script and its exp_manager write about a run. Each stage adds its part to the run's log folder.
