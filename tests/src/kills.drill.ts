@@ -113,7 +113,7 @@ class DrilledRun {
 
 const childOf = (pid: number): Promise<number> =>
   new Promise((resolve) =>
-    execFile('pgrep', ['-P', String(pid), '-f', 'child.ts'], (_error, stdout) => resolve(Number(stdout.trim()))),
+    execFile('pgrep', ['-P', String(pid), '-f', 'trainer-child'], (_error, stdout) => resolve(Number(stdout.trim()))),
   );
 
 function isRunning(pid: number): boolean {

@@ -63,7 +63,7 @@ async function expectWhole(handle: WorkflowHandle): Promise<void> {
   const byStep = rows.sort((a, b) => a.step - b.step).map(({ step, value, timestampMs }) => [step, value, timestampMs]);
   expect(byStep).toEqual(kept.map(({ step, loss, timestampMs }) => [step, loss, timestampMs]));
   const artifacts = await artifactPaths(mlflow, info.runId);
-  expect(artifacts).toEqual(expect.arrayContaining(['config', 'model', 'report']));
+  expect(artifacts).toEqual(expect.arrayContaining(['config/', 'model/', 'report/']));
 }
 
 /** The time from the first step of a training to the last. */
