@@ -35,6 +35,7 @@ export const tinyRun = [
   'model.dataset.num_classes=null',
   'model.train_ds.batch_size=8',
   'nautil.checkpoint_every_n_steps=5',
+  'model.dataset.use_cache=true',
   'exp_manager.exp_dir=${oc.env:NAUTIL_HOME}/nemo_experiments',
 ];
 

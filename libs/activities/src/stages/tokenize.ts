@@ -3,7 +3,7 @@ import type { Config } from '@nautil/config';
 import type { CachedInputs, FileRef, ResolvedRun, StageResult, TokenCacheRef, TokenizedData } from '@nautil/contracts';
 import { examplesOf, readExamples } from '@nautil/datasets';
 import { type Echo, logRead } from '@nautil/nemo';
-import { fileRef, stageOutput } from '@nautil/store';
+import { fileRef, stageOutput, Store } from '@nautil/store';
 import { buildTokenCache, type LoadedTokenizer, loadTokenizer, tokenCacheKey } from '@nautil/tokenization';
 import { tokenizerNameOf } from './encoder-files.js';
 import { configOf, redoOf } from './run-settings.js';
@@ -12,7 +12,10 @@ import type { StageControl } from './stage-control.js';
 /** Version of the stored output. Raise it when the output changes, so that outputs of older code are not reused. */
 const outputVersion = 2;
 
-/** Builds the token caches of the run's splits. */
+/**
+ * Tokenizes the run's splits into files. With `use_cache`, the files are in the store, where other runs with the same text,
+ * tokenizer and length find them. Otherwise they are in the run's folder, where only a retry or a resumed run finds them.
+ */
 export async function tokenize(
   o: { run: ResolvedRun; inputs: CachedInputs; echo?: Echo },
   onProgress?: StageControl['onProgress'],
@@ -21,6 +24,7 @@ export async function tokenize(
   const tokenizer = await tokenizerOf(config, o.inputs);
   const redo = redoOf(o.run, 'tokenize');
   const { train_ds, validation_ds, test_ds, dataset } = config.model;
+  const store = dataset.use_cache ? new Store() : new Store(join(o.run.folder, 'tokens'));
   let reused = true;
   let tokens = 0;
   const cacheOf = async (split: string, file: FileRef, ds: Config['model']['train_ds']): Promise<TokenCacheRef> => {
@@ -30,7 +34,7 @@ export async function tokenize(
       maxLength: dataset.max_seq_length,
       numSamples: ds.num_samples,
     };
-    const made = await stageOutput('tokenize', { ...identity, format: outputVersion, redo }, async ({ folder }) => {
+    const build = async ({ folder }: { folder: string }) => {
       const out = join(folder, `${split}.tokens`);
       const summary = await buildTokenCache({
         examples: examplesOf(readExamples(file.path, { numSamples: ds.num_samples }), () => undefined),
@@ -43,7 +47,8 @@ export async function tokenize(
       });
       const { examples, truncated, lengths, samples } = summary;
       return { file: await fileRef(out), tokens: summary.tokens, summary: { examples, truncated, lengths, samples } };
-    });
+    };
+    const made = await stageOutput('tokenize', { ...identity, format: outputVersion, redo }, build, { store });
     reused &&= made.reused;
     tokens += made.output.tokens;
     logRead(o.run, { file: ds.file_path ?? file.path, summary: made.output.summary }, dataset.max_seq_length, o.echo);

@@ -1,0 +1,58 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, expect, test } from '@jest/globals';
+import { goldenPath } from '@nautil/testing';
+import { cache, convert, download, resolveRun, tokenize } from './index.js';
+
+// Where the tokens of a run are kept, and which runs find them.
+
+let home: string;
+const homeBefore = process.env['NAUTIL_HOME'];
+const homes = mkdtempSync(join(tmpdir(), 'nautil-tokenize-'));
+beforeEach(() => {
+  home = mkdtempSync(join(homes, 'home-'));
+  process.env['NAUTIL_HOME'] = home;
+});
+afterAll(() => {
+  if (homeBefore === undefined) delete process.env['NAUTIL_HOME'];
+  else process.env['NAUTIL_HOME'] = homeBefore;
+  rmSync(homes, { recursive: true, force: true });
+});
+
+async function tokens(runKey: string, useCache: boolean) {
+  const run = await resolveRun({
+    workflowId: 'w',
+    runKey,
+    taskQueue: 'q',
+    overrides: [
+      `exp_manager.exp_dir=${join(home, 'nemo_experiments')}`,
+      `model.train_ds.file_path=${goldenPath('nemo/traj_train.tsv')}`,
+      `model.language_model.pretrained_model_name=${goldenPath('bert-tiny-uncased')}`,
+      'model.dataset.num_classes=null',
+      `model.dataset.use_cache=${useCache}`,
+    ],
+  });
+  const source = await download({ run });
+  const inputs = await cache({ run, source, data: await convert({ run, source }) });
+  const { reused, train } = await tokenize({ run, inputs });
+  return { reused, sha256: train.file.sha256, isInRunFolder: train.file.path.startsWith(run.folder) };
+}
+
+const cached = (): string[] => readdirSync(join(home, 'store', 'stages')).filter((stage) => stage === 'tokenize');
+
+test('with use_cache, a run reuses the tokens of an earlier run', async () => {
+  expect(await tokens('first', true)).toMatchObject({ reused: false, isInRunFolder: false });
+  expect(await tokens('second', true)).toMatchObject({ reused: true, isInRunFolder: false });
+});
+
+test('without use_cache, a run neither reads nor writes the token cache, and only its own retry finds its tokens', async () => {
+  const { sha256 } = await tokens('first', true);
+  rmSync(join(home, 'store', 'stages', 'tokenize'), { recursive: true });
+  expect(await tokens('second', false)).toEqual({ reused: false, isInRunFolder: true, sha256 });
+  expect(await tokens('third', false)).toMatchObject({ reused: false });
+  expect(cached()).toEqual([]);
+  expect(await tokens('third', false)).toMatchObject({ reused: true });
+  await tokens('fourth', true);
+  expect(await tokens('fifth', false)).toMatchObject({ reused: false });
+});
