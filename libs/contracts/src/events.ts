@@ -24,6 +24,9 @@ interface TrainStarted {
   trainableParameters: number;
   device: string;
 
+  /** The number of GPUs that TensorFlow finds. */
+  gpus: number;
+
   /** Path of the checkpoint that the run resumes from. */
   resumedFrom?: string | undefined;
 }

@@ -12,6 +12,7 @@ import { ExperimentLog } from './experiment-log.js';
 import { KeptCheckpoints, type WriteCheckpoint } from './kept-checkpoints.js';
 import { formatNemoReport } from './nemo-report.js';
 import { recordTraining } from './record-training.js';
+import { logDevice } from './start-of-run-log.js';
 
 export interface ExperimentOptions {
   /** From `createLogDir`. */
@@ -111,6 +112,7 @@ export class ExperimentFolder {
     switch (event.type) {
       case 'start':
         this.#length = event;
+        logDevice(this.log, event);
         this.log.info('text_classification_with_bert', rule);
         this.log.info('text_classification_with_bert', 'Starting training...');
         break;

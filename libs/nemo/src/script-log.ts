@@ -29,14 +29,7 @@ export async function beginExperiment(o: {
   const experiment = await ExperimentFolder.open({ folder, manager: config.exp_manager, echo: o.echo });
   const nautil = { tokenization: { mode: config.nautil.tokenization.mode } };
   await experiment.begin({ command: o.command, model: tree['model'] as JsonObject, nautil, cwd: o.cwd });
-  const { accelerator } = config.trainer;
-  const wantsGpu = accelerator === 'gpu' || accelerator === 'cuda';
-  logStartOfRun(experiment.log, {
-    config: stringifyNemoYaml(tree).trimEnd(),
-    folder,
-    gpuAvailable: wantsGpu,
-    gpuUsed: wantsGpu,
-  });
+  logStartOfRun(experiment.log, { config: stringifyNemoYaml(tree).trimEnd(), folder });
   await experiment.close();
   return { logDir: folder, warnings, ...(resumeFrom === undefined ? {} : { resumeFrom }) };
 }

@@ -7,7 +7,7 @@ import { pythonFloat, pythonString } from '@nautil/python-format';
 import { goldenSetWith } from '@nautil/testing';
 import { buildTokenCache, loadTokenizer, type TokenCacheSummary } from '@nautil/tokenization';
 import { ExperimentLog } from './experiment-log.js';
-import { logSplit, logStartOfRun, type TokenizedSplit } from './start-of-run-log.js';
+import { logDevice, logSplit, logStartOfRun, type TokenizedSplit } from './start-of-run-log.js';
 
 /** An entry of a log: what stands between its time and the next entry. */
 interface Entry {
@@ -95,9 +95,8 @@ test('the start of a run is logged in NeMo’s words', async () => {
   logStartOfRun(log, {
     config,
     folder: where.message.replace('Experiments will be logged at ', ''),
-    gpuAvailable: false,
-    gpuUsed: false,
   });
+  logDevice(log, { device: '/device:CPU:0', gpus: 0 });
   for (const split of splits) logSplit(log, split, maxLength);
 
   const lightning = readFileSync(set.path('nemo/run_artifacts/lightning_logs.txt'), 'utf8');

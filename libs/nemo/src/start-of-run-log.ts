@@ -9,9 +9,6 @@ export interface StartOfRun {
 
   /** Folder of the run's files. */
   folder: string;
-
-  gpuAvailable: boolean;
-  gpuUsed: boolean;
 }
 
 export interface TokenizedSplit {
@@ -21,10 +18,9 @@ export interface TokenizedSplit {
   summary: Pick<TokenCacheSummary, 'examples' | 'truncated' | 'lengths' | 'samples'>;
 }
 
-/** Logs the configuration, the devices and the folder in NeMo's words. */
-export function logStartOfRun(log: Pick<ExperimentLog, 'info' | 'warn' | 'lightning'>, start: StartOfRun): void {
+/** Logs the configuration and the folder in NeMo's words. */
+export function logStartOfRun(log: Pick<ExperimentLog, 'info'>, start: StartOfRun): void {
   log.info('text_classification_with_bert', `\nConfig Params:\n${start.config}`);
-  log.lightning(`GPU available: ${pythonBool(start.gpuAvailable)}, used: ${pythonBool(start.gpuUsed)}`);
   log.info('exp_manager', `Experiments will be logged at ${start.folder}`);
 }
 
@@ -68,6 +64,14 @@ export function logSplit(
   );
   statistics(`75 percentile: ${lengths.percentile75.toFixed(2)}`);
   statistics(`99 percentile: ${lengths.percentile99.toFixed(2)}`);
+}
+
+/**
+ * Logs in Lightning's words whether the machine that trains has a GPU, and whether the training uses it. Only the process that
+ * trains knows, so that the line follows the start of training; Lightning writes it before.
+ */
+export function logDevice(log: Pick<ExperimentLog, 'lightning'>, o: { device: string; gpus: number }): void {
+  log.lightning(`GPU available: ${pythonBool(o.gpus > 0)}, used: ${pythonBool(o.device.includes('GPU'))}`);
 }
 
 const pythonBool = (value: boolean): string => (value ? 'True' : 'False');

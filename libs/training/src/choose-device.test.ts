@@ -6,16 +6,30 @@ const threads = { intra_op_threads: 0 };
 
 test('the CPU is chosen without a warning when it is requested, and with accelerator=auto', () => {
   for (const accelerator of ['cpu', 'auto'] as const) {
-    expect(chooseDevice({ accelerator, devices: 1 }, threads)).toEqual({ name: '/device:CPU:0', warnings: [] });
+    expect(chooseDevice({ accelerator, devices: 1 }, threads)).toEqual({
+      name: '/device:CPU:0',
+      gpus: 0,
+      warnings: [],
+    });
   }
 });
 
 test('a missing GPU is reported with a warning, and the CPU is chosen', () => {
-  expect(chooseDevice({ accelerator: 'gpu', devices: [1] }, threads)).toEqual({
+  expect(chooseDevice({ accelerator: 'gpu', devices: 'auto' }, threads)).toEqual({
     name: '/device:CPU:0',
+    gpus: 0,
     warnings: ['TensorFlow finds no GPU: training on the processor'],
   });
 });
+
+test.each<[number | string | number[]]>([[-1], ['-1'], [2], ['0,1'], [[1]], [[0, 1]]])(
+  'on a CPU, a warning states that devices=%j has no effect',
+  (devices) => {
+    const has = `trainer.devices is ${JSON.stringify(devices)}, which has no effect: it selects a GPU, and the processor trains`;
+    expect(chooseDevice({ accelerator: 'cpu', devices }, threads).warnings).toEqual([has]);
+    expect(chooseDevice({ accelerator: 'gpu', devices }, threads).warnings).toContain(has);
+  },
+);
 
 test.each<[string | number[], number | number[]]>([
   ['auto', -1],

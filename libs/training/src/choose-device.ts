@@ -5,6 +5,9 @@ export interface ChosenDevice {
   /** TensorFlow's name, such as `/device:GPU:1`. */
   name: string;
 
+  /** The number of GPUs that TensorFlow finds. */
+  gpus: number;
+
   /** The requests of the configuration that cannot be met. */
   warnings: string[];
 }
@@ -17,27 +20,45 @@ export function chooseDevice(
   { accelerator, devices }: Pick<Config['trainer'], 'accelerator' | 'devices'>,
   { intra_op_threads }: Pick<Config['nautil'], 'intra_op_threads'>,
 ): ChosenDevice {
-  const cpu = '/device:CPU:0';
-  if (accelerator === 'cpu') return { name: cpu, warnings: [] };
   const gpus = countGpus(intra_op_threads);
-  if (gpus === 0) {
-    const isRequested = accelerator === 'gpu' || accelerator === 'cuda';
-    return { name: cpu, warnings: isRequested ? ['TensorFlow finds no GPU: training on the processor'] : [] };
-  }
   const wantedDevices = parseDevices(devices);
+  if (accelerator === 'cpu' || gpus === 0) {
+    const isRequested = accelerator === 'gpu' || accelerator === 'cuda';
+    return {
+      name: '/device:CPU:0',
+      gpus,
+      warnings: [
+        ...(isRequested ? ['TensorFlow finds no GPU: training on the processor'] : []),
+        ...(isDefault(devices)
+          ? []
+          : [
+              `trainer.devices is ${JSON.stringify(devices)}, which has no effect: it selects a GPU, and the processor trains`,
+            ]),
+      ],
+    };
+  }
   const [wanted = 0, ...others] = Array.isArray(wantedDevices) ? wantedDevices : [0];
-  const several = others.length > 0 || (!Array.isArray(wantedDevices) && wantedDevices > 1);
+  const several = Array.isArray(wantedDevices)
+    ? others.length > 0
+    : wantedDevices > 1 || (wantedDevices === -1 && gpus > 1);
   const index = Math.min(wanted, gpus - 1);
   return {
     name: `/device:GPU:${index}`,
+    gpus,
     warnings: [
       ...(index === wanted ? [] : [`there is no GPU ${wanted}, but ${gpus} in all: training on GPU ${index}`]),
       ...(several
-        ? [`trainer.devices asks for several: training on GPU ${index} alone, with the batch size of one device`]
+        ? [
+            `trainer.devices asks for several devices: training on GPU ${index} alone, with the batch size of one device`,
+          ]
         : []),
     ],
   };
 }
+
+/** Whether the value is the one that Nautil's or Lightning's files have: nobody asked for a device with it. */
+const isDefault = (devices: Config['trainer']['devices']): boolean =>
+  [1, '1', 'auto'].some((value) => value === devices);
 
 /** Lightning's notations: 2 or '2' (a count), [0, 1] or '0,1' (indexes), and -1 or auto (all devices). */
 export function parseDevices(devices: Config['trainer']['devices']): number | number[] {

@@ -44,7 +44,7 @@ export class TrainingSession {
    */
   static async open(run: TrainingRun, listener: TrainListener, microBatches?: number): Promise<TrainingSession> {
     const { job, initial, length } = run;
-    const { name: device, warnings } = chooseDevice(job.config.trainer, job.config.nautil);
+    const { name: device, gpus, warnings } = chooseDevice(job.config.trainer, job.config.nautil);
     const model = createTrainableModel(job, initial.encoder, device);
     const damaged: string[] = [];
     const saved =
@@ -70,6 +70,7 @@ export class TrainingSession {
       validationExamples: run.validationExamples,
       trainableParameters: model.weights.trainableParameters,
       device,
+      gpus,
       ...(saved ? { resumedFrom: saved.path } : {}),
     });
     // Device warnings were emitted on the first attempt. Don't repeat them after an out-of-memory retry, whose own warning must come last.

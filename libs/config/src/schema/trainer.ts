@@ -29,7 +29,7 @@ export const trainerSchema = section("The training loop: PyTorch Lightning's key
     ]),
     {
       description:
-        'The GPU that trains: the first index of a list ([1]), else GPU 0. One device trains a run: when the value asks for several, Nautil warns and trains on one of them. On a CPU the value is not used.',
+        'The GPU that trains: the first index of a list ([1]), else GPU 0. One device trains a run: when the value asks for several, Nautil warns and trains on one of them. On a CPU the value has no effect, which a warning states unless it is 1 or auto.',
       affects: 'nothing',
       default: 1,
       whenAbsent: 'auto',
@@ -55,7 +55,7 @@ export const trainerSchema = section("The training loop: PyTorch Lightning's key
     versions: 'null until 1.8, -1 since 1.9: both mean no limit.',
   }),
   accumulate_grad_batches: key(Type.Integer({ minimum: 1 }), {
-    description: 'Number of batches whose gradients are summed before each optimizer step.',
+    description: 'Number of batches whose gradients are averaged for each optimizer step.',
     affects: 'training',
     default: 1,
   }),
