@@ -25,10 +25,18 @@ export function addWorker(program: Command): void {
       taskQueueName,
       defaultTaskQueue,
     )
-    .option('--trainings <n>', 'trainings and evaluations at a time; each needs a whole device', trainingCount, 1)
+    .option(
+      '--trainings <n>',
+      'trainings and evaluations at a time; those on GPUs use the GPU of their trainer.devices',
+      trainingCount,
+      1,
+    )
     .addHelpText(
       'after',
-      `${examples('worker', 'worker --role cpu', 'worker --role gpu --trainings 2')}
+      `${examples('worker', 'worker --role cpu', 'worker --role gpu')}
+
+On a machine with several GPUs, start one worker for each, with CUDA_VISIBLE_DEVICES=0, 1, ….
+--trainings does not distribute trainings over GPUs.
 
 Environment:
   NAUTIL_TEMPORAL_ADDRESS      Temporal's address (default 127.0.0.1:7233)

@@ -22,7 +22,7 @@ export interface WorkerOptions {
   role: 'cpu' | 'gpu' | 'all';
   taskQueue: string;
 
-  /** Trainings and evaluations at a time; each needs a whole device. */
+  /** Trainings and evaluations at a time. Each uses the GPU of its `trainer.devices`; nothing distributes them over GPUs. */
   trainings: number;
 }
 
