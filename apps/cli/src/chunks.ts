@@ -4,11 +4,16 @@
  */
 const chunkSize = 512;
 
-/** Groups the items of a stream into arrays of `chunkSize`; the last may be shorter. */
-export async function* chunksOf<T>(items: AsyncIterable<T>): AsyncGenerator<T[]> {
+/**
+ * Groups the items of a stream into arrays of `chunkSize`; the last may be shorter.
+ *
+ * @param multipleOf - the arrays' size is rounded up to a multiple of this
+ */
+export async function* chunksOf<T>(items: AsyncIterable<T>, multipleOf = 1): AsyncGenerator<T[]> {
+  const size = Math.ceil(chunkSize / multipleOf) * multipleOf;
   let chunk: T[] = [];
   for await (const item of items) {
-    if (chunk.push(item) < chunkSize) continue;
+    if (chunk.push(item) < size) continue;
     yield chunk;
     chunk = [];
   }

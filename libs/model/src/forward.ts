@@ -68,18 +68,23 @@ export class Forward {
   }
 
   /**
-   * The result for each row of token ids, in the order of the rows. Rows of similar length share a batch.
+   * The result for each row of token ids, in the order of the rows. Rows of similar length share a batch, except with
+   * `nemoPadding`.
    *
    * @param rows - token ids with their special tokens, without padding.
+   * @param o.nemoPadding - pads as NeMo does. A row's result may then depend on the longest row of its batch, so the rows are
+   *   cut into batches in their own order.
    */
   async runRows(
     rows: readonly (readonly number[])[],
-    o: { padId: number; batchSize: number },
+    o: { padId: number; batchSize: number; nemoPadding?: boolean },
   ): Promise<Float32Array[]> {
     const results = new Array<Float32Array>(rows.length);
-    for (let from = 0; from < rows.length; from += sortedRows) {
-      const order = Array.from({ length: Math.min(sortedRows, rows.length - from) }, (_, i) => from + i);
-      order.sort((a, b) => rows[a]!.length - rows[b]!.length || a - b);
+    const { nemoPadding = false } = o;
+    const sorted = nemoPadding ? rows.length : sortedRows;
+    for (let from = 0; from < rows.length; from += sorted) {
+      const order = Array.from({ length: Math.min(sorted, rows.length - from) }, (_, i) => from + i);
+      if (!nemoPadding) order.sort((a, b) => rows[a]!.length - rows[b]!.length || a - b);
       for (let at = 0; at < order.length; at += o.batchSize) {
         const indexes = order.slice(at, at + o.batchSize);
         const batch = padRows(
@@ -88,6 +93,7 @@ export class Forward {
             padId: o.padId,
             lengthMultiple,
             maxLength: maxLength(this.#shape.encoder),
+            nemoPadding,
             // One graph serves all full batches, and one each power of two the rest.
             padRowsTo: Math.min(o.batchSize, 2 ** Math.ceil(Math.log2(indexes.length))),
           },

@@ -29,7 +29,10 @@ export interface PaddingOptions {
   /** T is not rounded up beyond this, usually the number of the encoder's positions. */
   maxLength: number;
 
-  /** As NeMo's collate: the mask is padded with the pad id too, so that RoBERTa (pad id 1) attends to padding. */
+  /**
+   * As NeMo's collate: up to the longest row, the mask is padded with the pad id too, so that RoBERTa (pad id 1) attends to
+   * padding. The positions that `lengthMultiple` adds do not exist in NeMo, so they are masked.
+   */
   nemoPadding?: boolean | undefined;
 
   /** Adds padding rows up to this many. */
@@ -49,10 +52,11 @@ export function padRows(
   const longest = rows.reduce((most, ids) => Math.max(most, ids.length), 1);
   const length = Math.max(longest, Math.min(Math.ceil(longest / lengthMultiple) * lengthMultiple, maxLength));
   const ids = new Int32Array(paddedRows * length).fill(padId);
-  const mask = new Int32Array(paddedRows * length).fill(nemoPadding ? padId : 0);
+  const mask = new Int32Array(paddedRows * length);
   let tokens = 0;
   for (const [at, values] of rows.entries()) {
     ids.set(values, at * length);
+    if (nemoPadding) mask.fill(padId, at * length, at * length + longest);
     mask.fill(1, at * length, at * length + values.length);
     tokens += values.length;
   }

@@ -9,6 +9,9 @@ import { type Prediction, predictionsOf } from './prediction.js';
 export interface ClassifierOptions extends ClassifierSourceOptions {
   /** Rows per batch. Default 32. */
   batchSize?: number;
+
+  /** Pads batches as NeMo does, so that a RoBERTa attends to padding and gives NeMo's logits for a batch. Default false. */
+  nemoPadding?: boolean;
   intraOpThreads?: number;
   device?: string;
 }
@@ -34,7 +37,7 @@ export class Classifier {
   readonly notes: readonly string[];
   readonly #weights: ModelWeights;
   readonly #forward: Forward;
-  readonly #batchSize: number;
+  readonly #batching: { batchSize: number; nemoPadding: boolean };
 
   private constructor(o: {
     weights: ModelWeights;
@@ -45,11 +48,11 @@ export class Classifier {
     labels: string[] | undefined;
     maxTokens: number;
     notes: string[];
-    batchSize: number;
+    batching: { batchSize: number; nemoPadding: boolean };
   }) {
     this.#weights = o.weights;
     this.#forward = o.forward;
-    this.#batchSize = o.batchSize;
+    this.#batching = o.batching;
     this.tokenizer = o.tokenizer;
     this.encoder = o.encoder;
     this.numClasses = o.numClasses;
@@ -86,7 +89,7 @@ export class Classifier {
         labels: source.labels,
         maxTokens: Math.min(source.maxSeqLength, maxLength(encoder)),
         notes: source.notes,
-        batchSize: options.batchSize ?? 32,
+        batching: { batchSize: options.batchSize ?? 32, nemoPadding: options.nemoPadding ?? false },
       });
     } finally {
       await source.close();
@@ -114,7 +117,7 @@ export class Classifier {
 
   /** The logits of rows of token ids with their special tokens, in the order of the rows. */
   logits(rows: readonly (readonly number[])[]): Promise<Float32Array[]> {
-    return this.#forward.runRows(rows, { padId: this.tokenizer.padId, batchSize: this.#batchSize });
+    return this.#forward.runRows(rows, { padId: this.tokenizer.padId, ...this.#batching });
   }
 
   /** Frees the model's memory. */

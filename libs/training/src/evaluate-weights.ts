@@ -52,7 +52,11 @@ export async function evaluateWeights(o: EvaluateWeightsOptions): Promise<Weight
     await faultPoint('weights loaded');
     const evaluation =
       on && (await evaluateCache(forward, { ...on, ...job, nautil, maxPositions: maxLength(encoder) }));
-    const logits = await forward.runRows(questions.rows, { padId: questions.padId, batchSize: questionsPerBatch });
+    const logits = await forward.runRows(questions.rows, {
+      padId: questions.padId,
+      batchSize: questionsPerBatch,
+      nemoPadding: nautil.batches.nemo_padding,
+    });
     return { ...(evaluation ? { evaluation } : {}), answers: logits.map((row) => Array.from(row)) };
   } finally {
     weights.close();

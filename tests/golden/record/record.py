@@ -29,16 +29,17 @@ def main() -> None:
 
     examples = options.nemo_123.resolve() / "examples/nlp/text_classification"
     stages = [
-        ("encoders.py", options.mini_lm.resolve() / "vocab.txt"),
-        ("nemo_123.py", examples),
-        ("nemo_182.py", options.nemo_182.resolve()),
+        ("encoders.py", [options.mini_lm.resolve() / "vocab.txt"]),
+        ("nemo_123.py", [examples]),
+        ("nemo_padding.py", []),
+        ("nemo_182.py", [options.nemo_182.resolve()]),
     ]
     with tempfile.TemporaryDirectory() as cache:
         # Tokenizers and models come from the set alone; NeMo keeps copies of vocabularies in the cache by their names.
         env = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": cache, "TZ": "UTC", "OMP_NUM_THREADS": "1", "MINILM": str(options.mini_lm.resolve())}
-        for script, argument in stages:
+        for script, arguments in stages:
             print(f"{script} …", flush=True)
-            subprocess.run([sys.executable, here / script, out, argument], check=True, env=env)
+            subprocess.run([sys.executable, here / script, out, *arguments], check=True, env=env)
 
     own = [str(out), str(pathlib.Path.home()), tempfile.gettempdir() + "/", str(options.nemo_123.resolve())]
     for path in sorted(out.rglob("*")):

@@ -14,6 +14,7 @@ interface PredictOptions {
   format: 'tsv' | 'jsonl';
   tokenizer?: string;
   batchSize: number;
+  nemoPadding: boolean;
 }
 
 export function addPredict(program: Command): void {
@@ -34,6 +35,11 @@ export function addPredict(program: Command): void {
     )
     .option('--tokenizer <folder>', 'tokenizer files for an archive that lacks some (RoBERTa’s merges)')
     .option('--batch-size <rows>', 'texts per batch', positiveInteger, 32)
+    .option(
+      '--nemo-padding',
+      'pad batches as NeMo does (nautil.batches.nemo_padding): RoBERTa attends to padding, so a text’s scores depend on its batch',
+      false,
+    )
     .addHelpText(
       'after',
       `${examples(
@@ -49,12 +55,12 @@ Writes one line per text, in order, to standard output; everything else goes to 
 
 async function predict(options: PredictOptions): Promise<void> {
   const { Classifier } = await import('@nautil/training');
-  const { tokenizer: tokenizerFolder, batchSize } = options;
-  const classifier = await Classifier.open(options.model, { tokenizerFolder, batchSize });
+  const { tokenizer: tokenizerFolder, batchSize, nemoPadding } = options;
+  const classifier = await Classifier.open(options.model, { tokenizerFolder, batchSize, nemoPadding });
   try {
     for (const note of classifier.notes) printMessage(note);
     const format = options.format === 'jsonl' ? jsonLine : tsvLine;
-    for await (const texts of chunksOf(inputTexts(options))) {
+    for await (const texts of chunksOf(inputTexts(options), batchSize)) {
       const lines = [...zip(texts, await classifier.predict(texts))].map(([text, prediction]) =>
         format(text, prediction),
       );

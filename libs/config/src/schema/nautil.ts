@@ -56,7 +56,7 @@ export const nautilSchema = section("Nautil's own keys.", {
       default: 8,
     }),
     nemo_padding: key(Type.Boolean(), {
-      description: 'Builds batches for RoBERTa as NeMo does: the model attends to padding.',
+      description: 'Pads batches as NeMo does: RoBERTa attends to the padding up to the longest text of the batch.',
       affects: 'training',
       default: false,
     }),
