@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { findEncoder, openEncoder } from '@nautil/formats';
 import { encoderLayout, encoderWeights, Forward, maxLength, ModelWeights, parseEncoderConfig } from '@nautil/model';
-import { loadTokenizer, type Tokenizer } from '@nautil/tokenization';
+import { loadTokenizer, requireSupportedTokenizer, type Tokenizer } from '@nautil/tokenization';
 import { chunksOf } from './chunks.js';
 import { type InputTexts, inputTexts } from './input-texts.js';
 import { printMessage, printResult } from './output.js';
@@ -22,6 +22,7 @@ export interface EncodeTextsOptions extends InputTexts {
 
 /** Writes a line of JSON for each text of the input to standard output: `text`, `input_ids`, `first_token`. */
 export async function encodeTexts(options: EncodeTextsOptions): Promise<void> {
+  requireSupportedTokenizer(options.tokenizer);
   const path = await findEncoder(options.model);
   const { encoder, weights, notes } = await loadEncoder(path);
   try {

@@ -106,6 +106,12 @@ describe('the most likely mistakes have these messages', () => {
   write bf16-mixed for 16-bit training, or 32
   \`nautil config explain trainer.precision\` describes it`,
     ],
+    ...['sentencepiece', 'word', 'char', 'regex', 'yttm', 'SentencePiece'].map((kind): [string, string[], string] => [
+      `the tokenizer kind ${kind}`,
+      [`model.tokenizer.tokenizer_name=${kind}`],
+      `override 1: model.tokenizer.tokenizer_name is ${kind}, a kind of tokenizer that Nautil does not support
+  name a model or a folder with a WordPiece or byte-level BPE tokenizer, or a tokenizer.json`,
+    ]),
     [
       'an unsupported tokenizer',
       ['model.tokenizer.tokenizer_model=m.model'],

@@ -1,5 +1,5 @@
 import { Ajv, type ErrorObject } from 'ajv';
-import type { JsonValue } from '@nautil/contracts';
+import { isUnsupportedTokenizer, type JsonValue } from '@nautil/contracts';
 import type { Problem } from './config-error.js';
 import {
   type ConfigNode,
@@ -46,7 +46,12 @@ export function validate(root: MapNode): Validation {
   const isOpen = (key: string): boolean => open.some(({ problem }) => problem.key === key);
   problems.push(...schemaProblems(root).filter(({ key = '' }) => !isOpen(key)));
   const wrong = new Set(problems.map(({ key }) => key));
-  for (const problem of [...optimProblems(root), ...trainerProblems(root), ...lengthProblems(root)]) {
+  for (const problem of [
+    ...optimProblems(root),
+    ...trainerProblems(root),
+    ...lengthProblems(root),
+    ...tokenizerProblems(root),
+  ]) {
     if (!wrong.has(problem.key)) problems.push(problem);
   }
   return { problems, notes: [...notes, ...noEffectNotes(root)] };
@@ -273,6 +278,16 @@ function lengthProblems(root: MapNode): Problem[] {
   if (node?.kind !== 'scalar' || (node.value !== 1 && node.value !== 2)) return [];
   const message = `${key} is ${node.value}, which leaves no room for a token between [CLS] and [SEP]`;
   return [{ origin: node.origin, key, message, hint: ['write 3 or more, or -1 for the maximum of the encoder'] }];
+}
+
+function tokenizerProblems(root: MapNode): Problem[] {
+  const key = 'model.tokenizer.tokenizer_name';
+  const node = select(root, key.split('.'));
+  const name = textOf(node);
+  if (name === undefined || !isUnsupportedTokenizer(name)) return [];
+  const message = `${key} is ${shown(name)}, a kind of tokenizer that Nautil does not support`;
+  const hint = ['name a model or a folder with a WordPiece or byte-level BPE tokenizer, or a tokenizer.json'];
+  return [{ origin: node?.origin, key, message, hint }];
 }
 
 /** One note for each key that has no effect and that the user set to another value than the default. */

@@ -8,3 +8,4 @@ export * from './report.js';
 export * from './sweep.js';
 export * from './trainer-protocol.js';
 export * from './workflow.js';
+export * from './unsupported-tokenizer.js';

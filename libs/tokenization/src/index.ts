@@ -1,6 +1,7 @@
 export { assembleBatch, padRows, type Batch } from './assemble-batch.js';
 export { buildTokenCache, tokenCacheKey, type TokenCacheSummary } from './build-token-cache.js';
-export { loadTokenizer, type LoadedTokenizer } from './load-tokenizer.js';
+export { storedCasing } from './casing.js';
+export { loadTokenizer, type LoadedTokenizer, requireSupportedTokenizer } from './load-tokenizer.js';
 export { planBatches, type BatchPlan } from './plan-batches.js';
 export { openTokenCache, type TokenCache } from './token-cache.js';
 export { createTokenizer, type Tokenizer } from './tokenizer.js';

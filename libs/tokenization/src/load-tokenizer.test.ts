@@ -47,7 +47,7 @@ test('a long text is truncated to exactly maxLength ids, including [CLS] and [SE
   expect(() => tokenizer.encode(text, 1)).toThrow(RangeError);
 });
 
-test('the casing follows tokenizer_config.json, then do_lower_case, then the name', async () => {
+test('the casing follows tokenizer_config.json, then do_lower_case, then the vocabulary, then the name', async () => {
   const withConfig = { ...files, 'tokenizer_config.json': '{"do_lower_case": false}' };
   const configured = await load(withConfig, (folder) => ({ folder, doLowerCase: true }));
   expect(configured.tokens('Fine')).toEqual(['[CLS]', '[UNK]', '[SEP]']);
@@ -57,7 +57,33 @@ test('the casing follows tokenizer_config.json, then do_lower_case, then the nam
   const asked = await load(files, (folder) => ({ folder, doLowerCase: false, name: 'bert-base-uncased' }));
   expect(asked.tokens('Fine')).toEqual(['[CLS]', '[UNK]', '[SEP]']);
   const named = await load(files, (folder) => ({ folder, name: 'bert-base-cased' }));
-  expect(named.notes.join('\n')).toMatch(/not lower-cased, because of its name, bert-base-cased/);
+  expect(named.tokens('Fine')).toEqual(['[CLS]', 'fine', '[SEP]']);
+  expect(named.notes.join('\n')).toMatch(
+    /lower-cased, because of a vocabulary without capitals, although its name is bert-base-cased/,
+  );
+  const digits = { 'vocab.txt': '[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n1\n' };
+  const undecided = await load(digits, (folder) => ({ folder, name: 'x/bert-base-cased' }));
+  expect(undecided.notes.join('\n')).toMatch(/not lower-cased, because of its name, x\/bert-base-cased/);
+});
+
+test('do_lower_case: false in tokenizer_config.json decides, and other than true, false or null it is an error', async () => {
+  const withConfig = (value: string) =>
+    load({ ...files, 'tokenizer_config.json': `{"do_lower_case": ${value}}` }, (folder) => ({
+      folder,
+      name: 'bert-base-uncased',
+    }));
+  const configured = await withConfig('false');
+  expect(configured.tokens('Fine')).toEqual(['[CLS]', '[UNK]', '[SEP]']);
+  expect(configured.notes.join()).toMatch(/text is not lower-cased, because of tokenizer_config\.json/);
+  expect(configured.warnings).toEqual([expect.stringMatching(/but the vocabulary has no capitals/)]);
+  expect((await withConfig('null')).tokens('Fine')).toEqual(['[CLS]', 'fine', '[SEP]']);
+  await expect(withConfig('"false"')).rejects.toThrow(/do_lower_case is "false", which is neither true nor false/);
+});
+
+test('a file that is not UTF-8 is rejected, because replaced bytes would merge different tokens', async () => {
+  await withFolder({ 'vocab.txt': Buffer.from('[PAD]\n[UNK]\n[CLS]\n[SEP]\ncaf\xe9\n', 'latin1') }, async (folder) => {
+    await expect(loadTokenizer({ folder })).rejects.toThrow(/vocab\.txt is not valid UTF-8/);
+  });
 });
 
 test('special_tokens can name other tokens of the vocabulary', async () => {

@@ -1,11 +1,11 @@
-import type { JsonObject } from '@nautil/contracts';
-import { type Casing, decideCasing } from './casing.js';
+import { isUnsupportedTokenizer, type JsonObject } from '@nautil/contracts';
+import { type Casing, decideCasing, lowercases } from './casing.js';
 import { TokenizerError } from './errors.js';
 import { type Merge, mergesFromVocabulary, parseMerges } from './merges.js';
 import { byteLevelJson, type SpecialTokenNames, wordPieceJson } from './pipeline-json.js';
 import { configuredSpecialTokens, edgesOf, readSpecialTokens, requireInVocabulary } from './special-token-roles.js';
 import { createTokenizer, type Tokenizer } from './tokenizer.js';
-import type { PipelineStep, TokenizerJson, TokenizerMode } from './tokenizer-definition.js';
+import type { TokenizerJson, TokenizerMode } from './tokenizer-definition.js';
 import {
   existing,
   parseVocabularyJson,
@@ -30,7 +30,7 @@ export interface TokenizerOptions {
   /** A tokenizer.json; takes precedence over the folder's files. */
   tokenizerJson?: string;
 
-  /** Name of the configured tokenizer or model; determines the casing when no file does. */
+  /** Name of the configured tokenizer or model; determines the casing when neither the files nor the vocabulary do. */
   name?: string;
 
   /** `model_type` of the encoder's config.json; determines the class name when no file does. */
@@ -57,9 +57,6 @@ export interface LoadedTokenizer extends Tokenizer {
   readonly warnings: string[];
 }
 
-/** NeMo's tokenizer kinds that the supported encoders do not use. */
-const unsupportedKinds = ['sentencepiece', 'word', 'char', 'regex', 'yttm'];
-
 const classNames: Record<string, string> = {
   bert: 'BertTokenizer',
   'megatron-bert': 'BertTokenizer',
@@ -80,7 +77,7 @@ const classNames: Record<string, string> = {
  * tokenizer.encode('a fine film', 256); // [101, 1037, 2986, 2143, 102]
  */
 export async function loadTokenizer(options: TokenizerOptions): Promise<LoadedTokenizer> {
-  rejectUnsupportedKind(options.name);
+  requireSupportedTokenizer(options.name);
   const config = (await readFolderJson(options.folder, 'tokenizer_config.json')) ?? {};
   const source = await readSource(options, config);
   const { json, casing } = source;
@@ -108,9 +105,10 @@ interface Source {
   notes: string[];
 }
 
-function rejectUnsupportedKind(name: string | undefined): void {
-  const kind = unsupportedKinds.find((unsupported) => unsupported === name?.toLowerCase());
-  if (kind) throw new TokenizerError(`the tokenizer "${kind}" is not supported`, { hint: supported });
+/** @throws TokenizerError for the name of a tokenizer kind that NeMo has and Nautil does not. Such a name is no model's. */
+export function requireSupportedTokenizer(name: string | undefined): void {
+  if (name === undefined || !isUnsupportedTokenizer(name)) return;
+  throw new TokenizerError(`the tokenizer "${name.toLowerCase()}" is not supported`, { hint: supported });
 }
 
 async function readSource(options: TokenizerOptions, config: JsonObject): Promise<Source> {
@@ -166,11 +164,12 @@ async function fromVocabulary(options: TokenizerOptions, config: JsonObject, voc
   };
   const casing = decideCasing({
     source: vocabFile,
-    inFiles: booleanOf(config.do_lower_case),
+    inFiles: configuredLowerCase(config),
     settingSource: 'tokenizer_config.json',
     requested: options.doLowerCase,
     name: options.name,
     vocabulary: vocabulary.keys(),
+    specialTokens: [...Object.values(special), ...Object.values(options.specialTokens ?? {})],
   });
   const json = wordPieceJson(vocabulary, special, {
     lowercase: casing.lowercase,
@@ -186,12 +185,18 @@ async function fromTokenizerJson(options: TokenizerOptions, config: JsonObject, 
   const normalizer = json.normalizer;
   const bert = normalizer?.type === 'BertNormalizer' ? normalizer : undefined;
   // As in Hugging Face's fast BERT tokenizers, tokenizer_config.json overrides tokenizer.json.
-  const configured = bert ? booleanOf(config.do_lower_case) : undefined;
+  const configured = bert ? configuredLowerCase(config) : undefined;
   const casing = decideCasing({
     source: file,
-    inFiles: configured ?? (bert ? bert.lowercase === true : hasStep(normalizer, 'Lowercase')),
+    inFiles: configured ?? lowercases(normalizer),
     settingSource: configured === undefined ? 'tokenizer.json' : 'tokenizer_config.json',
     requested: options.doLowerCase,
+    vocabulary: bert && json.model.type === 'WordPiece' ? Object.keys(json.model.vocab) : [],
+    specialTokens: [
+      ...json.added_tokens.map(({ content }) => content),
+      ...Object.values(special),
+      ...Object.values(options.specialTokens ?? {}),
+    ],
   });
   if (bert) {
     json.normalizer = {
@@ -231,11 +236,12 @@ async function className(options: TokenizerOptions, config: JsonObject, json: To
   return byModel ?? { WordPiece: 'BertTokenizer', BPE: 'RobertaTokenizer' }[json.model.type] ?? 'XLMRobertaTokenizer';
 }
 
-function hasStep(step: PipelineStep | null, type: string): boolean {
-  if (step === null) return false;
-  return (
-    step.type === type ||
-    (Array.isArray(step.normalizers) && (step.normalizers as PipelineStep[]).some((inner) => hasStep(inner, type)))
+/** `do_lower_case` of tokenizer_config.json. A value of another kind is an error: ignoring it could change every token. */
+function configuredLowerCase({ do_lower_case: value }: JsonObject): boolean | undefined {
+  if (value === undefined || value === null || typeof value === 'boolean') return value ?? undefined;
+  throw new TokenizerError(
+    `tokenizer_config.json: do_lower_case is ${JSON.stringify(value)}, which is neither true nor false`,
+    { hint: 'write true or false, or remove it' },
   );
 }
 

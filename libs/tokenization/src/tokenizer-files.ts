@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isJsonObject, type JsonObject } from '@nautil/contracts';
@@ -54,11 +55,12 @@ export function parseVocabularyJson(file: string, text: string): Map<string, num
 }
 
 export async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
+  const bytes = await readFile(file).catch((error: unknown) => {
     throw new TokenizerError(`${file} cannot be read`, { hint: 'check the path', cause: error });
-  }
+  });
+  // A decoder that replaces invalid bytes would merge different tokens into one.
+  if (!isUtf8(bytes)) throw new TokenizerError(`${file} is not valid UTF-8`, { hint: 'convert it to UTF-8' });
+  return bytes.toString('utf8');
 }
 
 export async function readJson(file: string): Promise<JsonObject> {

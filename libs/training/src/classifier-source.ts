@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -19,6 +20,8 @@ import {
   createTokenizer,
   type LoadedTokenizer,
   loadTokenizer,
+  requireSupportedTokenizer,
+  storedCasing,
   type Tokenizer,
   type TokenizerDefinition,
 } from '@nautil/tokenization';
@@ -168,7 +171,7 @@ async function checkpointSource(path: string): Promise<ClassifierSource> {
     vocabFile: textAt(section, 'vocab_file'),
     name: textAt(section, 'tokenizer_name') ?? name,
     specialTokens: specialTokensOf(section, file),
-    doLowerCase: objectAt(config, 'dataset')['do_lower_case'] === true || undefined,
+    doLowerCase: booleanAt(objectAt(config, 'dataset'), 'do_lower_case'),
     mode: textAt(objectAt(objectAt(hparams, 'nautil'), 'tokenization'), 'mode') === 'nemo' ? 'nemo' : 'standard',
   });
   const labels = textAt(objectAt(config, 'class_labels'), 'class_labels_file');
@@ -177,7 +180,7 @@ async function checkpointSource(path: string): Promise<ClassifierSource> {
     tensors,
     encoder: parseEncoderConfig(encoderConfig, file),
     tokenizer,
-    labels: labels === undefined ? undefined : linesOf(await readFile(labels)),
+    labels: labels === undefined ? undefined : linesOf(await readFile(labels), labels),
     maxSeqLength: maxSeqLengthOf(config),
     notes: [...tokenizer.notes, ...tokenizer.warnings],
     close: () => tensors.close(),
@@ -190,7 +193,12 @@ async function tokenizerOf(
   encoder: EncoderConfig,
   { tokenizerFolder }: ClassifierSourceOptions,
 ): Promise<{ tokenizer: Tokenizer; notes: string[] }> {
-  if (record) return { tokenizer: createTokenizer(record.tokenizer), notes: [] };
+  if (record) {
+    return { tokenizer: createTokenizer(record.tokenizer), notes: [storedCasing(record.tokenizer, archive.path)] };
+  }
+  const section = objectAt(archive.config, 'tokenizer');
+  const name = textAt(section, 'tokenizer_name');
+  requireSupportedTokenizer(name);
   const vocabulary = await archive.artifact('tokenizer.vocab_file');
   if (vocabulary === undefined && tokenizerFolder === undefined) {
     throw new CorruptFile(
@@ -198,8 +206,6 @@ async function tokenizerOf(
       'there is no vocabulary in it (tokenizer.vocab_file), so no text can be tokenized',
     );
   }
-  const section = objectAt(archive.config, 'tokenizer');
-  const name = typeof section['tokenizer_name'] === 'string' ? section['tokenizer_name'] : undefined;
   const specialTokens = specialTokensOf(section, `${archive.path}: model_config.yaml`);
   const folder = await mkdtemp(join(tmpdir(), 'nautil-vocabulary-'));
   try {
@@ -228,11 +234,12 @@ async function labelsOf(archive: NemoArchive): Promise<string[] | undefined> {
   // The key was `class_labels` in NeMo 1.0.
   const file = (await archive.artifact('class_labels.class_labels_file')) ?? (await archive.artifact('class_labels'));
   if (file === undefined) return undefined;
-  return linesOf(file);
+  return linesOf(file, archive.path);
 }
 
-function linesOf(file: Uint8Array): string[] {
-  const lines = new TextDecoder().decode(file).split(/\r\n|\r|\n/);
+function linesOf(bytes: Uint8Array, file: string): string[] {
+  if (!isUtf8(bytes)) throw new CorruptFile(file, 'the names of the labels are not valid UTF-8');
+  const lines = new TextDecoder().decode(bytes).split(/\r\n|\r|\n/);
   if (lines.at(-1) === '') lines.pop();
   return lines;
 }
@@ -255,4 +262,9 @@ function specialTokensOf(tokenizer: JsonObject, file: string): Record<string, st
 const textAt = (config: JsonObject, key: string): string | undefined => {
   const value = config[key];
   return typeof value === 'string' ? value : undefined;
+};
+
+const booleanAt = (config: JsonObject, key: string): boolean | undefined => {
+  const value = config[key];
+  return typeof value === 'boolean' ? value : undefined;
 };

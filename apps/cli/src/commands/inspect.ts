@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { exitCodes } from '@nautil/contracts';
 import { examples } from '../help.js';
 import { positiveInteger } from '../option-values.js';
-import { printJson, printResult } from '../output.js';
+import { printJson, printMessage, printResult } from '../output.js';
 
 interface InspectFlags {
   json?: true;
@@ -55,7 +55,9 @@ async function inspectData(file: string, flags: InspectFlags): Promise<void> {
 
 async function tokenCounting(name: string, maxLength: number) {
   const { findEncoder } = await import('@nautil/formats');
-  const { loadTokenizer } = await import('@nautil/tokenization');
+  const { loadTokenizer, requireSupportedTokenizer } = await import('@nautil/tokenization');
+  requireSupportedTokenizer(name);
   const tokenizer = await loadTokenizer({ folder: await findEncoder(name), name });
+  for (const note of [...tokenizer.notes, ...tokenizer.warnings]) printMessage(note);
   return { countTokens: (text: string) => tokenizer.encode(text).length, maxLength };
 }

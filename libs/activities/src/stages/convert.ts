@@ -25,7 +25,7 @@ export async function convert({
     const inputs = {
       format,
       content: await treeDigest(from),
-      lower: dataset.do_lower_case,
+      lower: dataset.do_lower_case ?? false,
       redo: redoOf(run, 'convert'),
     };
     const made = await stageOutput('convert', inputs, async ({ folder }) => {
@@ -33,7 +33,7 @@ export async function convert({
         name: format,
         source: from,
         target: folder,
-        doLowerCase: dataset.do_lower_case,
+        doLowerCase: dataset.do_lower_case ?? false,
       });
       const { train, dev, test, labels } = imported;
       return Object.fromEntries(

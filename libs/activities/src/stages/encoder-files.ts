@@ -3,6 +3,7 @@ import type { EncoderFiles, ResolvedRun } from '@nautil/contracts';
 import { fetchEncoder } from '@nautil/formats';
 import { encoderLayout } from '@nautil/model';
 import { isHttp } from '@nautil/store/download';
+import { requireSupportedTokenizer } from '@nautil/tokenization';
 import { allReused, amount, type Fetched, fetchedFile } from './fetch.js';
 import type { StageControl } from './stage-control.js';
 
@@ -12,6 +13,7 @@ export async function findEncoderFiles(
   run: ResolvedRun,
   control: StageControl,
 ): Promise<Fetched<EncoderFiles>> {
+  requireSupportedTokenizer(tokenizerNameOf(model) ?? undefined);
   const reused: (boolean | undefined)[] = [];
   const localPath = async (location: string | null): Promise<string | undefined> => {
     if (location === null || !isHttp(location)) return location ?? undefined;

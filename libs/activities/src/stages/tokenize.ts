@@ -61,7 +61,8 @@ export async function tokenize(
     ...(test ? { test: await cacheOf('test', test, test_ds) } : {}),
     tokenizerDigest: tokenizer.digest,
   };
-  return { ...data, reused, detail: [`${tokens} tokens by ${tokenizer.name}`, ...tokenizer.warnings].join('; ') };
+  const { notes, warnings } = tokenizer;
+  return { ...data, reused, detail: [`${tokens} tokens by ${tokenizer.name}`, ...notes, ...warnings].join('; ') };
 }
 
 /** Loads the tokenizer of a run from the encoder's files. */
@@ -72,7 +73,7 @@ export async function tokenizerOf(config: Config, { encoder }: CachedInputs): Pr
     vocabFile: encoder.vocabFile,
     name: tokenizerNameOf(config.model) ?? encoder.name,
     specialTokens: tokenizer.special_tokens,
-    doLowerCase: dataset.do_lower_case || undefined,
+    doLowerCase: dataset.do_lower_case ?? undefined,
     mode: config.nautil.tokenization.mode,
   });
 }

@@ -342,10 +342,11 @@ export const modelSchema = section("The model and its data: NeMo's TextClassific
       default: '???',
       whenAbsent: null,
     }),
-    do_lower_case: key(Type.Boolean(), {
-      description: 'Converts text to lower case, unless the files of the tokenizer state whether it does.',
+    do_lower_case: key(nullable(Type.Boolean()), {
+      description:
+        'Whether text is converted to lower case. The files of the tokenizer take precedence. null: the vocabulary or the name decides.',
       affects: 'training',
-      default: false,
+      default: null,
       versions: 'NeMo never reads it.',
     }),
     max_seq_length: key(Type.Integer({ minimum: -1, maximum: 65535 }), {
