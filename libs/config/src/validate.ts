@@ -54,7 +54,7 @@ export function validate(root: MapNode): Validation {
   ]) {
     if (!wrong.has(problem.key)) problems.push(problem);
   }
-  return { problems, notes: [...notes, ...noEffectNotes(root)] };
+  return { problems, notes: [...notes, ...noEffectNotes(root), ...overruledNotes(root)] };
 }
 
 function schemaProblems(root: MapNode): Problem[] {
@@ -195,6 +195,7 @@ function optimProblems(root: MapNode): Problem[] {
   if (!keys) return problems;
   const common = ['name', 'last_epoch', 'monitor', 'reduce_on_plateau', 'max_steps'];
   problems.push(...foreignKeys(sched, 'model.optim.sched', schedule, [...keys.takes, ...common]));
+  problems.push(...scheduleProblems(optim, sched, schedule, keys.modes));
   for (const needed of keys.needs ?? []) {
     if (isGiven(sched.entries.get(needed))) continue;
     const key = `model.optim.sched.${needed}`;
@@ -211,6 +212,64 @@ function optimProblems(root: MapNode): Problem[] {
     });
   }
   return problems;
+}
+
+/** Values of a schedule's keys that NeMo or PyTorch refuses. */
+function scheduleProblems(
+  optim: MapNode,
+  sched: MapNode,
+  schedule: string,
+  modes: readonly string[] | undefined,
+): Problem[] {
+  const problems: Problem[] = [];
+  const at = (key: string): ConfigNode | undefined => sched.entries.get(key);
+  const report = (name: string, message: string, ...hint: string[]): void => {
+    const key = `model.optim.sched.${name}`;
+    const origin = (at(name) ?? at('name'))?.origin;
+    problems.push({ origin, key, message: message.replace('KEY', key), ...(hint.length > 0 ? { hint } : {}) });
+  };
+  const mode = textOf(at('mode'));
+  if (modes && mode !== undefined && !modes.includes(mode)) {
+    report('mode', `KEY is ${shown(mode)}; ${schedule} has ${modes.join(', ')}`);
+  }
+  if (schedule === 'CyclicLR' && mode !== 'exp_range' && isGiven(at('gamma'))) {
+    report('gamma', 'CyclicLR reads KEY only in its mode exp_range', '~model.optim.sched.gamma removes it');
+  }
+  if (schedule === 'T5InverseSquareRootAnnealing' && numberOf(at('constant_steps')) === 0) {
+    report('constant_steps', `KEY is 0; ${schedule} needs at least 1`);
+  }
+  const hasWarmup = [at('warmup_steps'), at('warmup_ratio')].some((node) => (numberOf(node) ?? 0) > 0);
+  if (schedule === 'NoamHoldAnnealing' && !hasWarmup) report('warmup_steps', `${schedule} needs KEY or warmup_ratio`);
+  const [lowest, peak] = [numberOf(at('min_lr')), numberOf(optim.entries.get('lr'))];
+  const isCosineOrNoam = schedule === 'CosineAnnealing' || schedule === 'NoamAnnealing';
+  if (isCosineOrNoam && lowest !== undefined && peak !== undefined && lowest > peak) {
+    report('min_lr', `KEY is ${lowest}, more than model.optim.lr, ${peak}`);
+  }
+  return problems;
+}
+
+/** Keys of the schedule and the optimizer that the user set, and that other keys deprive of an effect. */
+function overruledNotes(root: MapNode): string[] {
+  const schedule = textOf(select(root, ['model', 'optim', 'sched', 'name']));
+  if (schedule === undefined) return [];
+  const limit = numberOf(select(root, ['trainer', 'max_steps']));
+  const reasons: [key: string[], reason: string | undefined][] = [
+    [['sched', 'monitor'], schedule === 'ReduceLROnPlateau' ? undefined : `${schedule} watches no value`],
+    [['sched', 'max_steps'], limit !== undefined && limit >= 0 ? 'trainer.max_steps takes precedence' : undefined],
+    [
+      ['lr'],
+      schedule === 'CyclicLR' || schedule === 'T5InverseSquareRootAnnealing'
+        ? `${schedule} computes the rate from its own keys`
+        : undefined,
+    ],
+  ];
+  return reasons.flatMap(([key, reason]) => {
+    const path = ['model', 'optim', ...key];
+    const node = select(root, path);
+    if (reason === undefined || !isGiven(node) || isShipped(node.origin)) return [];
+    if (same(toPlain(node), schemaAt(configSchema, path)?.default ?? null)) return [];
+    return [`${showOrigin(node.origin)}: ${path.join('.')} has no effect: ${reason}`];
+  });
 }
 
 /**
@@ -306,6 +365,9 @@ function noEffectNotes(root: MapNode): string[] {
 function isGiven(node: ConfigNode | undefined): node is ConfigNode {
   return node !== undefined && !(node.kind === 'scalar' && (node.value === null || node.value === missing));
 }
+
+const numberOf = (node: ConfigNode | undefined): number | undefined =>
+  node?.kind === 'scalar' && typeof node.value === 'number' ? node.value : undefined;
 
 const textOf = (node: ConfigNode | undefined): string | undefined =>
   node?.kind === 'scalar' && typeof node.value === 'string' ? node.value : undefined;

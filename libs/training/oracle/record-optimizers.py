@@ -15,6 +15,7 @@ gradients[2, 1] = 0.0
 CASES = [
     ("adam", {}), ("adam", {"weight_decay": 0.01}), ("adam", {"betas": [0.8, 0.95], "eps": 1e-4}),
     ("adamw", {"weight_decay": 0.05}), ("adamw", {"weight_decay": 0.0}),
+    ("adamw", {"betas": [0.8, 0.95], "eps": 1e-4}),
     ("sgd", {}), ("sgd", {"momentum": 0.9}), ("sgd", {"momentum": 0.9, "dampening": 0.3, "weight_decay": 0.01}),
     ("sgd", {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
     ("adagrad", {}), ("adagrad", {"lr_decay": 0.1, "initial_accumulator_value": 0.2, "weight_decay": 0.01, "eps": 1e-7}),
@@ -38,4 +39,8 @@ for name, options in CASES:
         optimizer.step()
         weights.append(parameter.detach().tolist())
     cases.append({"optim": {"name": name, "lr": 0.05, **options}, "weights": weights})
-print(json.dumps({"torch": torch.__version__, "weight": weight.tolist(), "gradients": gradients.tolist(), "cases": cases}))
+defaults = {
+    name: {key: value for key, value in of([weight]).defaults.items() if not isinstance(value, type(None))}
+    for name, of in CLASSES.items()
+}
+print(json.dumps({"torch": torch.__version__, "defaults": defaults, "weight": weight.tolist(), "gradients": gradients.tolist(), "cases": cases}))

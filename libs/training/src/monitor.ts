@@ -23,6 +23,8 @@ export function plateauAfter(
     relative: boolean;
     cooldown: number;
     floor: number;
+    /** As a fraction of the initial rate, like `floor`. */
+    smallestDecrease: number;
   },
 ): PlateauState {
   const state = before ?? { factor: 1, best: null, bad: 0, cooldown: 0 };
@@ -42,7 +44,8 @@ export function plateauAfter(
     bad = 0;
   }
   if (bad > o.patience) {
-    factor = Math.max(factor * o.factor, o.floor);
+    const lower = Math.max(factor * o.factor, o.floor);
+    if (factor - lower > o.smallestDecrease) factor = lower;
     cooldown = o.cooldown;
     bad = 0;
   }

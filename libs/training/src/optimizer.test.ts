@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
-import { loadConfig } from '@nautil/config';
+import { loadConfig, optimizerOptions, type OptimizerName } from '@nautil/config';
 import { Graph, hostTensor, Session } from '@nautil/tensorflow';
 import { optimizerOf } from './optimizer.js';
 
 interface Recorded {
+  defaults: Record<OptimizerName, Record<string, unknown>>;
   weight: number[];
   gradients: number[][];
   cases: { optim: Record<string, unknown> & { name: string; lr: number }; weights: number[][] }[];
@@ -62,6 +63,22 @@ test.each(recorded.cases.map((kase) => [JSON.stringify(kase.optim), kase] as con
     graph.close();
   },
 );
+
+test.each(Object.entries(recorded.defaults))('%s has PyTorch’s defaults', (name, defaults) => {
+  const options = optimizerOptions({ name: name as OptimizerName });
+  expect(defaults).toMatchObject(options);
+  // Every other option of PyTorch's may only be off.
+  const others = Object.entries(defaults).filter(([key]) => !Object.hasOwn(options, key));
+  expect(others.filter(([, value]) => value !== false)).toEqual([]);
+});
+
+test.each(Object.entries(recorded.defaults))('PyTorch’s steps are recorded for every option of %s', (name) => {
+  const given = new Set(
+    recorded.cases.filter(({ optim }) => optim.name === name).flatMap(({ optim }) => Object.keys(optim)),
+  );
+  const options = Object.keys(optimizerOptions({ name: name as OptimizerName }));
+  expect(options.filter((key) => key !== 'amsgrad' && !given.has(key))).toEqual([]);
+});
 
 test.each(['rprop', 'novograd', 'adafactor'])(
   '%s is rejected when the configuration is loaded, with the accepted names',

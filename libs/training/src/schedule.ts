@@ -10,8 +10,13 @@ interface Terms {
   warmup: number;
   max: number;
 
-  /** The first step after the peak is held, counted from 0; without a hold, `warmup`. */
+  /** The first step after the peak is held, counted from 0; 0 without a hold. */
   hold: number;
+
+  /** CosineAnnealing, T5InverseSquareRootAnnealing: steps at a constant rate. */
+  constant: number;
+  stepsPerEpoch: number;
+  mode: string | undefined;
   readonly number: (key: string, fallback: number) => number;
   readonly flag: (key: string) => boolean;
 }
@@ -49,8 +54,7 @@ function polynomial(step: number, decaySteps: number, { lr, minLr, number, flag 
 
 /** A cosine that ends with `constant_steps` at its minimum (NeMo's WarmupAnnealHoldPolicy). */
 function cosine(step: number, terms: Terms): number {
-  const { lr, minLr, warmup, max } = terms;
-  const constant = terms.number('constant_steps', 0);
+  const { lr, minLr, warmup, max, constant } = terms;
   if (constant === 0) {
     return afterWarmup((at) => (lr - minLr) * 0.5 * (1 + Math.cos((Math.PI * (at - warmup)) / (max - warmup))) + minLr)(
       step,
@@ -63,14 +67,16 @@ function cosine(step: number, terms: Terms): number {
   return minLr + 0.5 * (Math.cos((Math.PI * (step - warmup)) / decay) + 1) * (lr - minLr);
 }
 
-function cyclic(step: number, { lr, number }: Terms): number {
+function cyclic(step: number, { lr, number, mode }: Terms): number {
   const base = number('base_lr', lr);
   const peak = number('max_lr', lr);
   const up = number('step_size_up', 2000);
   const total = up + number('step_size_down', up);
   const at = step % total;
   const scale = at < up ? at / up : (total - at) / (total - up);
-  return base + (peak - base) * scale;
+  const amplitude =
+    mode === 'triangular2' ? 0.5 ** Math.floor(step / total) : mode === 'exp_range' ? number('gamma', 1) ** step : 1;
+  return base + (peak - base) * scale * amplitude;
 }
 
 // Formulas: NeMo 1.23, core/optim/lr_scheduler.py; the last three: torch.optim.lr_scheduler.
@@ -92,6 +98,7 @@ const annealings: Readonly<Record<Exclude<ScheduleName, 'ReduceLROnPlateau'>, An
   PolynomialHoldDecayAnnealing: afterHold((step, terms) =>
     polynomial(step - terms.hold, terms.max - Math.max(terms.warmup, terms.hold), terms),
   ),
+  // NeMo 1.8 goes to min_lr after the last step, NeMo 1.23 does not; only a `sched.max_steps` below the training's shows it.
   NoamAnnealing: (step, { lr, minLr, warmup, max, number }) => {
     if (step > max) return minLr;
     const at = Math.max(1, step);
@@ -101,16 +108,16 @@ const annealings: Readonly<Record<Exclude<ScheduleName, 'ReduceLROnPlateau'>, An
   },
   NoamHoldAnnealing: afterHold((step, { lr, minLr, warmup, hold, number }) => {
     const rate = number('decay_rate', 0.5);
-    const since = Math.max(1, (step - (hold - warmup)) ** rate);
+    const since = Math.max(1, (step - Math.max(0, hold - warmup)) ** rate);
     return Math.max((lr * Math.max(1, warmup ** rate)) / since, minLr);
   }),
-  T5InverseSquareRootAnnealing: (step, { minLr, max, number }) => {
-    const constant = number('constant_steps', 0);
-    if (constant > 0 && step <= constant) return constant ** -0.5;
-    return step > max ? minLr : Math.max(1, step) ** -0.5;
+  T5InverseSquareRootAnnealing: (step, { minLr, max, constant }) => {
+    if (step <= constant) return constant ** -0.5;
+    return step > max ? minLr : step ** -0.5;
   },
   StepLR: (step, { lr, number }) => lr * number('gamma', 0.1) ** Math.floor(step / number('step_size', 1)),
-  ExponentialLR: (step, { lr, number }) => lr * number('gamma', 1) ** step,
+  // NeMo updates it once per epoch (EPOCH_SCHEDULERS).
+  ExponentialLR: (step, { lr, number, stepsPerEpoch }) => lr * number('gamma', 1) ** Math.floor(step / stepsPerEpoch),
   CyclicLR: cyclic,
 };
 
@@ -121,27 +128,34 @@ const defaultMinLr = (name: string): number => (name === 'SquareAnnealing' ? 1e-
  * The learning-rate schedule of a run.
  *
  * @param optim - `model.optim`; without a `sched` section the rate is constant.
- * @param maxSteps - optimizer steps of the whole run, after which the annealings reach their minimum
+ * @param length - at its `scheduled` the annealings reach their minimum
  */
-export function scheduleOf(optim: Config['model']['optim'], maxSteps: number): Schedule {
+export function scheduleOf(
+  optim: Config['model']['optim'],
+  { scheduled: maxSteps, stepsPerEpoch }: Pick<RunLength, 'scheduled' | 'stepsPerEpoch'>,
+): Schedule {
   const { sched } = optim;
   const lr = optimizerOptions(optim).lr;
   // ReduceLROnPlateau depends on evaluations, not on the step: see PlateauSchedule.
-  if (sched === null || sched.name === 'ReduceLROnPlateau') return () => lr;
+  if (sched === null || maxSteps === undefined || sched.name === 'ReduceLROnPlateau') return () => lr;
   const anneal = annealings[sched.name];
   const number = (key: string, fallback: number): number => {
     const value = sched[key as keyof typeof sched];
     return typeof value === 'number' ? value : fallback;
   };
   const warmup = sched.warmup_steps ?? Math.trunc((sched.warmup_ratio ?? 0) * maxSteps);
-  const held = number('hold_steps', Math.trunc(number('hold_ratio', 0) * maxSteps));
+  const held = sched.hold_steps ?? (sched.hold_ratio == null ? undefined : Math.trunc(sched.hold_ratio * maxSteps));
   const minLr = sched.min_lr ?? defaultMinLr(sched.name);
   const terms: Terms = {
     lr,
     minLr,
     warmup,
     max: maxSteps,
-    hold: warmup + held,
+    // NOTE: NeMo counts from step 0 when no hold is given, and from the end of the warm-up when it is 0 steps long.
+    hold: held === undefined ? 0 : warmup + held,
+    constant: sched.constant_steps ?? Math.trunc((sched.constant_ratio ?? 0) * maxSteps),
+    stepsPerEpoch,
+    mode: sched.mode,
     number,
     flag: (key) => sched[key as keyof typeof sched] === true,
   };
@@ -155,8 +169,11 @@ export interface RunLength {
   /** The smaller of `max_steps` and the steps in `max_epochs`. */
   total: number;
 
-  /** The length of the schedule. NeMo uses `max_steps` if it is set, even when the epochs end earlier. */
-  scheduled: number;
+  /**
+   * The length of the schedule: `trainer.max_steps` if it is set, even when the epochs end earlier; else `sched.max_steps`; else
+   * the steps in `max_epochs`. Undefined for `sched.max_steps: -1`, for which NeMo makes no schedule.
+   */
+  scheduled: number | undefined;
 }
 
 /**
@@ -167,14 +184,16 @@ export interface RunLength {
 export function runLengthOf(o: {
   batchesPerEpoch: number;
   trainer: Pick<Config['trainer'], 'accumulate_grad_batches' | 'max_epochs' | 'max_steps'>;
+  sched: Pick<NonNullable<Config['model']['optim']['sched']>, 'max_steps'> | null;
 }): RunLength {
   const { accumulate_grad_batches, max_epochs, max_steps } = o.trainer;
   const stepsPerEpoch = Math.ceil(o.batchesPerEpoch / accumulate_grad_batches);
   const byEpochs = max_epochs === null || max_epochs < 0 ? Infinity : stepsPerEpoch * max_epochs;
   const limit = max_steps === null || max_steps < 0 ? undefined : max_steps;
+  const ofSchedule = limit ?? o.sched?.max_steps ?? byEpochs;
   return {
     stepsPerEpoch,
     total: Math.min(limit ?? Infinity, byEpochs),
-    scheduled: limit ?? byEpochs,
+    scheduled: ofSchedule < 0 ? undefined : ofSchedule,
   };
 }

@@ -62,7 +62,7 @@ export async function openTrainingRun(job: TrainJob): Promise<TrainingRun> {
       nautil,
       maxPositions,
     });
-  const length = runLengthOf({ batchesPerEpoch: train.batchesPerEpoch, trainer });
+  const length = runLengthOf({ batchesPerEpoch: train.batchesPerEpoch, trainer, sched: model.optim.sched });
   return {
     job,
     checkpoints,
@@ -72,7 +72,7 @@ export async function openTrainingRun(job: TrainJob): Promise<TrainingRun> {
     trainExamples: trainCache.count,
     validationExamples: validationCache?.count ?? 0,
     length,
-    learningRate: new LearningRate(model.optim, length.scheduled),
+    learningRate: new LearningRate(model.optim, length),
     evaluationPoints: validation ? evaluationPoints(train.batchesPerEpoch, trainer.val_check_interval) : [],
     lineOf: (row) => trainCache.line(row),
     async close() {

@@ -57,7 +57,7 @@ describe.each(Object.entries(trajectory.variants))('%s, beside NeMo', (name, var
   const accumulate = cfg.accumulate ?? cfg.accum ?? 1;
   const classWeights = cfg.weighted ? trajectory.class_weights : undefined;
   const optim = optimOf(cfg);
-  const schedule = scheduleOf(optim, steps);
+  const schedule = scheduleOf(optim, { scheduled: steps, stepsPerEpoch: steps });
   let weights: ModelWeights;
   let forward: Forward;
   let trainStep: TrainStep;

@@ -32,6 +32,7 @@ def main() -> None:
         ("encoders.py", [options.mini_lm.resolve() / "vocab.txt"]),
         ("nemo_123.py", [examples]),
         ("nemo_padding.py", []),
+        ("schedules.py", []),
         ("nemo_182.py", [options.nemo_182.resolve()]),
     ]
     with tempfile.TemporaryDirectory() as cache:
