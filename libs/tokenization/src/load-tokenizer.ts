@@ -169,7 +169,7 @@ async function fromVocabulary(options: TokenizerOptions, config: JsonObject, voc
     requested: options.doLowerCase,
     name: options.name,
     vocabulary: vocabulary.keys(),
-    specialTokens: [...Object.values(special), ...Object.values(options.specialTokens ?? {})],
+    specialTokens: [...Object.values(special), ...Object.values<string>(options.specialTokens ?? {})],
   });
   const json = wordPieceJson(vocabulary, special, {
     lowercase: casing.lowercase,
@@ -195,7 +195,7 @@ async function fromTokenizerJson(options: TokenizerOptions, config: JsonObject, 
     specialTokens: [
       ...json.added_tokens.map(({ content }) => content),
       ...Object.values(special),
-      ...Object.values(options.specialTokens ?? {}),
+      ...Object.values<string>(options.specialTokens ?? {}),
     ],
   });
   if (bert) {
