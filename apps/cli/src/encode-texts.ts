@@ -3,7 +3,6 @@ import { dirname } from 'node:path';
 import { findEncoder, openEncoder } from '@nautil/formats';
 import { encoderLayout, encoderWeights, Forward, maxLength, ModelWeights, parseEncoderConfig } from '@nautil/model';
 import { loadTokenizer, requireSupportedTokenizer, type Tokenizer } from '@nautil/tokenization';
-import { chunksOf } from './chunks.js';
 import { type InputTexts, inputTexts } from './input-texts.js';
 import { printMessage, printResult } from './output.js';
 import { zip } from './zip.js';
@@ -30,7 +29,7 @@ export async function encodeTexts(options: EncodeTextsOptions): Promise<void> {
     const found = await tokenizerFor(path, encoder.modelType, options);
     for (const note of [...notes, ...found.notes]) printMessage(note);
     const longest = Math.min(options.maxLength ?? found.maxTokens ?? Infinity, maxLength(encoder));
-    for await (const texts of chunksOf(inputTexts(options))) {
+    for await (const texts of inputTexts(options)) {
       const rows = texts.map((text) => ({ text, ids: found.tokenizer.encode(text, longest) }));
       const vectors = await forward.runRows(
         rows.map(({ ids }) => ids),
@@ -51,7 +50,7 @@ async function loadEncoder(path: string) {
   const weights = new ModelWeights({ specs: encoderWeights(encoder) });
   try {
     const inFile = new Set(tensors.names());
-    await weights.load(async (name) => (inFile.has(name) ? tensors.readFloat32(name) : undefined));
+    await weights.load(async (name) => (inFile.has(name) ? tensors.readFloat32(name) : undefined), path);
     return { encoder, weights, notes };
   } catch (error) {
     weights.close();

@@ -185,7 +185,7 @@ test.each(Object.entries(parity.models))(
     const encoder = parseEncoderConfig(opened.config, name);
     const weights = new ModelWeights({ specs: encoderWeights(encoder) });
     const inFile = new Set(opened.tensors.names());
-    await weights.load(async (weight) => (inFile.has(weight) ? opened.tensors.readFloat32(weight) : undefined));
+    await weights.load(async (weight) => (inFile.has(weight) ? opened.tensors.readFloat32(weight) : undefined), name);
     await opened.close();
     const forward = new Forward(weights, { encoder });
     const vectorsOf = (ids: number[][]) => forward.runRows(ids, { padId: encoder.padTokenId, batchSize: 3 });

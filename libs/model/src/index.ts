@@ -1,5 +1,5 @@
 export { maxLength, parseEncoderConfig, type EncoderConfig } from './encoder-config.js';
 export { Forward, traceForward, type ModelShape } from './forward.js';
 export { initialWeight } from './initial-weight.js';
-export { memoized, ModelWeights, type NamedArray } from './model-weights.js';
+export { isAllFinite, memoized, ModelWeights, type NamedArray } from './model-weights.js';
 export { classifierWeights, encoderLayout, encoderPrefix, encoderWeights } from './weights.js';

@@ -79,7 +79,7 @@ export class Classifier {
         if (weights.specs.find((weight) => weight.name === name)?.used)
           throw new CorruptFile(path, `the weight ${name} is missing`);
         return undefined;
-      });
+      }, path);
       return new Classifier({
         weights,
         forward: new Forward(weights, { encoder, head }),

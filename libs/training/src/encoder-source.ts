@@ -14,6 +14,9 @@ import type { EncoderSource } from './job.js';
 export interface InitialClassifier {
   encoder: EncoderConfig;
 
+  /** Path of the pretrained weights, or the name of the configuration, for messages. */
+  readonly file: string;
+
   /** Reads a weight by NeMo's name. */
   readonly read: (name: string) => Promise<Float32Array>;
   close(): Promise<void>;
@@ -36,6 +39,7 @@ export async function openInitialClassifier(
   const inFile = new Set(pretrained?.tensors.names().map((name) => encoderPrefix + name));
   return {
     encoder,
+    file: nameOf(source),
     // A file may lack the pooler, which no computation uses. NeMo requires one in an archive, so it gets initial weights.
     async read(name) {
       if (pretrained && inFile.has(name)) return pretrained.tensors.readFloat32(name.slice(encoderPrefix.length));

@@ -48,7 +48,7 @@ export async function evaluateWeights(o: EvaluateWeightsOptions): Promise<Weight
   const { weights, forward } = createModel(job, encoder, chooseDevice(trainer, nautil).name);
   try {
     const names = new Set(source.names());
-    await weights.load(async (name) => (names.has(name) ? source.readFloat32(name) : undefined));
+    await weights.load(async (name) => (names.has(name) ? source.readFloat32(name) : undefined), o.weights);
     await faultPoint('weights loaded');
     const evaluation =
       on && (await evaluateCache(forward, { ...on, ...job, nautil, maxPositions: maxLength(encoder) }));

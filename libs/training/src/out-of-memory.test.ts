@@ -109,7 +109,7 @@ test('an evaluation whose batches do not fit is computed in parts, with the same
   const forward = new Forward(weights, { encoder, head });
   const cache = openTokenCache(job.trainCache);
   try {
-    await weights.load(initial.read);
+    await weights.load(initial.read, initial.file);
     const { model, trainer, nautil } = job.config;
     const batches = batchesOf(cache, {
       dataset: { ...model.validation_ds, batch_size: 7 },

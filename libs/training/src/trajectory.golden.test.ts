@@ -86,7 +86,10 @@ describe.each(Object.entries(trajectory.variants))('%s, beside NeMo', (name, var
     const start = await openTensors(goldenPath('traj_init.safetensors'));
     const headFile = goldenPath(`traj_init_head_${cfg.layers}layer.safetensors`);
     const startOfHead = existsSync(headFile) ? await openTensors(headFile) : start;
-    await weights.load((weight) => (weight.startsWith('classifier.') ? startOfHead : start).readFloat32(weight));
+    await weights.load(
+      (weight) => (weight.startsWith('classifier.') ? startOfHead : start).readFloat32(weight),
+      headFile,
+    );
     await Promise.all([start.close(), startOfHead.close()]);
     await trainStep.loadSlots();
     firstLogits = await forward.run(batches[0]!);
