@@ -1,7 +1,7 @@
-import { createReadStream } from 'node:fs';
-import { defineError } from '@nautil/contracts';
+import { fstatSync, statSync } from 'node:fs';
+import { readExamples, readLines, type TextSource } from '@nautil/datasets';
+import { chunksOf } from './chunks.js';
 import { printMessage } from './output.js';
-import { textLines } from './text-lines.js';
 
 export interface InputTexts {
   /** Path of a file; `-` is standard input. */
@@ -11,24 +11,46 @@ export interface InputTexts {
   inputFormat: 'text' | 'tsv';
 }
 
-/** A file that was named on the command line can't be read. */
-class InputUnreadable extends defineError('InputUnreadable', 'data') {}
+/**
+ * The texts of a command's input, in chunks. A chunk of a pipe or a terminal holds what has arrived, so that each result is
+ * written promptly. The chunks of a regular file do not depend on timing, so that its results are the same every time.
+ *
+ * @param batching.batchSize - chunks consist of batches of this size
+ * @param batching.fullBatches - waits for full batches of a pipe, too: a batch determines the results of its texts
+ */
+export async function* inputTexts(
+  options: InputTexts,
+  batching: { batchSize?: number; fullBatches?: boolean } = {},
+): AsyncGenerator<string[]> {
+  const { input } = options;
+  const { batchSize = 1, fullBatches = false } = batching;
+  const prompt = !fullBatches && !isRegularFile(input);
+  const source = input === '-' ? { name: 'standard input', bytes: process.stdin } : input;
+  try {
+    yield* chunksOf(textsOf(source, options), { prompt, multipleOf: batchSize });
+  } finally {
+    // After an error, a pending read would keep the process alive until the writer closes the pipe.
+    if (input === '-') process.stdin.destroy();
+  }
+}
 
-/** The texts of a command's input, one by one. */
-export async function* inputTexts({ input, inputFormat }: InputTexts): AsyncGenerator<string> {
-  if (inputFormat === 'tsv') {
-    const { readExamples } = await import('@nautil/datasets');
-    for await (const line of readExamples(input)) {
-      if ('text' in line) yield line.text;
-      else printMessage(`${input}:${line.line}: skipped: ${line.reason}`);
-    }
+/** Standard input may be a regular file, too: predict --input - < reviews.txt */
+function isRegularFile(input: string): boolean {
+  try {
+    return (input === '-' ? fstatSync(0) : statSync(input)).isFile();
+  } catch {
+    return false; // reading the file reports the error
+  }
+}
+
+async function* textsOf(source: TextSource, { inputFormat }: InputTexts): AsyncGenerator<string> {
+  if (inputFormat === 'text') {
+    // A tab, a lone \r, U+2028 and U+0085 belong to a text.
+    for await (const lines of readLines(source, { lineEnds: 'newline' })) yield* lines;
     return;
   }
-  try {
-    yield* textLines(input === '-' ? process.stdin : createReadStream(input));
-  } catch (error) {
-    if (error instanceof Error && 'code' in error)
-      throw new InputUnreadable(`${input} can't be read: ${error.message}`, { hint: 'check the path', cause: error });
-    throw error;
+  for await (const line of readExamples(source)) {
+    if ('text' in line) yield line.text;
+    else printMessage(`${typeof source === 'string' ? source : source.name}:${line.line}: skipped: ${line.reason}`);
   }
 }

@@ -6,3 +6,4 @@ export { datasetNames, importDataset, type ImportedDataset } from './import/impo
 export { findNemoFiles, isNemoFileName } from './import/find-nemo-files.js';
 export { formatInspection } from './format-inspection.js';
 export { inspectTsv } from './inspect-tsv.js';
+export { readLines, type TextSource } from './read-lines.js';

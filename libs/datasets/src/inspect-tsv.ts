@@ -3,7 +3,7 @@ import type { Example } from '@nautil/contracts';
 import { splitWords } from '@nautil/python-format';
 import { LengthHistogram, type LengthSummary } from './length-histogram.js';
 import { isSkipped, parseLine } from './read-examples.js';
-import { type InvalidPlace, readLines } from './read-lines.js';
+import { encodingHint, type InvalidPlace, readLines } from './read-lines.js';
 import { SeenTexts } from './seen-texts.js';
 
 export interface InspectOptions {
@@ -85,7 +85,7 @@ const problemTexts = {
   encoding: {
     severity: 'error',
     message: 'lines that are not valid UTF-8',
-    hint: 'if the file is Latin-1, convert it: iconv -f ISO-8859-1 -t UTF-8 FILE > utf8.tsv',
+    hint: 'convert the file to UTF-8',
   },
   'no-example': {
     severity: 'error',
@@ -234,8 +234,15 @@ export async function inspectTsv(path: string, options: InspectOptions = {}): Pr
     ...present('characters', lengths.characters.summary()),
     ...present('words', lengths.words.summary()),
     ...present('tokens', lengths.tokens.summary()),
-    problems: problems.list(seen.comparedOnly),
+    problems: await withEncodingHint(path, problems.list(seen.comparedOnly)),
   };
+}
+
+/** Adds the command that converts the file to a report on lines that are not UTF-8. */
+async function withEncodingHint(path: string, problems: Problem[]): Promise<Problem[]> {
+  if (!problems.some(({ kind }) => kind === 'encoding')) return problems;
+  const hint = await encodingHint(path);
+  return problems.map((problem) => (problem.kind === 'encoding' ? { ...problem, hint } : problem));
 }
 
 /** Collects problems by kind, with their number and first places. */

@@ -1,7 +1,7 @@
 import type { Example } from '@nautil/contracts';
 import { parsePythonInt, splitWords } from '@nautil/python-format';
 import { DataError } from './data-error.js';
-import { readLines } from './read-lines.js';
+import { readLines, type TextSource } from './read-lines.js';
 
 /** A line that is not an example. */
 export interface SkippedLine {
@@ -32,13 +32,17 @@ const maxLabel = 2 ** 31 - 1;
  *
  * @throws DataError for a file that cannot be read, has no valid line, or has a label out of range
  */
-export async function* readExamples(path: string, options: ReadOptions = {}): AsyncGenerator<Example | SkippedLine> {
+export async function* readExamples(
+  source: TextSource,
+  options: ReadOptions = {},
+): AsyncGenerator<Example | SkippedLine> {
   const { numClasses } = options;
+  const path = typeof source === 'string' ? source : source.name;
   const lastLine = options.numSamples !== undefined && options.numSamples > 0 ? options.numSamples : Infinity;
   let line = 0;
   let examples = 0;
   let firstSkipped: SkippedLine | undefined;
-  reading: for await (const lines of readLines(path)) {
+  reading: for await (const lines of readLines(source)) {
     for (const content of lines) {
       if (line === lastLine) break reading;
       line++;

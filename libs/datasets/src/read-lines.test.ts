@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -92,4 +94,104 @@ test('an endless line is rejected before all of it is in memory', async () => {
       /endless\.bin:1: the line is longer than 64 MiB/,
     );
   });
+});
+
+/** NOTE: TextDecoder is no reference for WINDOWS-1252: Node decodes its bytes 0x80-0x9F as ISO-8859-1. */
+const encodeAs = (encoding: string, text: string): Buffer =>
+  execFileSync('iconv', ['-f', 'UTF-8', '-t', encoding], { input: text });
+
+const utf16be = (text: string): Buffer => Buffer.from(text, 'utf16le').swap16();
+const utf32le = (text: string): Buffer =>
+  Buffer.concat([...text].map((character) => Buffer.from(Uint32Array.of(character.codePointAt(0) ?? 0).buffer)));
+
+const western = 'good\t1\ncaf\u00e9 noir\t0\n';
+const windows = 'caf\u00e9\t1\nit\u2019s \u201cfine\u201d \u2013 \u20ac5\t0\n';
+const chinese = '\u8fd9\u662f\u4e00\u90e8\u5f88\u597d\u7684\u7535\u5f71\t1\n';
+const gbk = Buffer.from('d5e2cac7d2bbb2bfbadcbac3b5c4b5e7d3b009310a', 'hex');
+const russian = '\u0445\u043e\u0440\u043e\u0448\u0438\u0439 \u0444\u0438\u043b\u044c\u043c\t1\n';
+
+test.each<[string, Buffer, string, string]>([
+  ['Latin-1', Buffer.from(western, 'latin1'), western, 'ISO-8859-1'],
+  ['cp1252 with bytes 0x80-0x9F', encodeAs('WINDOWS-1252', windows), windows, 'WINDOWS-1252'],
+  [
+    'cp1252 whose bytes 0x80-0x9F come after the first invalid line',
+    Buffer.concat([Buffer.from(western.repeat(200_000), 'latin1'), encodeAs('WINDOWS-1252', windows)]),
+    western.repeat(200_000) + windows,
+    'WINDOWS-1252',
+  ],
+  ['UTF-16LE with a mark', Buffer.from(`\ufeff${windows}`, 'utf16le'), windows, 'UTF-16'],
+  ['UTF-16BE with a mark', utf16be(`\ufeff${windows}`), windows, 'UTF-16'],
+  ['UTF-16LE without a mark', Buffer.from(windows, 'utf16le'), windows, 'UTF-16LE'],
+  ['UTF-16BE without a mark', utf16be(windows), windows, 'UTF-16BE'],
+  ['Chinese UTF-16LE without a mark', Buffer.from(chinese, 'utf16le'), chinese, 'UTF-16LE'],
+  ['Chinese UTF-16BE without a mark', utf16be(chinese), chinese, 'UTF-16BE'],
+  ['UTF-32LE without a mark', utf32le(windows), windows, 'UTF-32LE'],
+  ['UTF-32LE with a mark', utf32le(`\ufeff${windows}`), windows, 'UTF-32'],
+  ['Chinese GBK', gbk, chinese, 'GB18030'],
+  ['Russian cp1251', encodeAs('WINDOWS-1251', russian), russian, 'WINDOWS-1251'],
+])('the command in the hint converts a text that is not UTF-8: %s', async (_, content, text, encoding) => {
+  // A name that the shell would split.
+  await withFolder({ "it's a.tsv": content }, async (folder) => {
+    const failure: unknown = await readLines(join(folder, "it's a.tsv"))
+      .next()
+      .catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(DataError);
+    const { message, hint = '' } = failure as DataError;
+    expect(message).toMatch(/it's a\.tsv:\d+:.*0x/);
+    const command = /iconv .*/.exec(hint)?.[0] ?? '';
+    expect(command).toContain(`iconv -f ${encoding} -t UTF-8`);
+    execFileSync('sh', ['-c', command], { cwd: folder });
+    expect(readFileSync(join(folder, 'utf8.tsv'), 'utf8')).toBe(text);
+  });
+});
+
+test.each(['a\0b\t1\n', `${'fine film\t1\n'.repeat(300)}\0\n`, 'good\0 film\t1\n'])(
+  'a UTF-8 text with a stray NUL is not taken for UTF-16: %j',
+  async (text) => {
+    expect((await linesOf(text)).join('\n')).toBe(text.trimEnd());
+  },
+);
+
+test('a text that mixes encodings gets no command, because each would damage a part of it', async () => {
+  const mixed = Buffer.concat([Buffer.from('\u00e9t\u00e9\t1\n'), Buffer.from('\u00e9t\u00e9\t1\n', 'latin1')]);
+  await expect(linesOf(mixed)).rejects.toMatchObject({ hint: expect.stringContaining('correct the invalid lines') });
+});
+
+test('a byte that neither Latin-1 nor WINDOWS-1252 defines is not converted with either', async () => {
+  await expect(linesOf(Buffer.from('a text of the \x90 kind\t1\n', 'latin1'))).rejects.toMatchObject({
+    hint: expect.stringContaining('neither Latin-1 nor WINDOWS-1252'),
+  });
+});
+
+async function streamed(chunks: Iterable<Uint8Array>, options?: LinesOptions): Promise<string[]> {
+  const bytes = (async function* () {
+    yield* chunks;
+  })();
+  const lines: string[] = [];
+  for await (const batch of readLines({ name: 'standard input', bytes }, options)) lines.push(...batch);
+  return lines;
+}
+
+const eachByte = (content: Uint8Array) => Array.from(content, (byte) => Uint8Array.of(byte));
+
+test.each([
+  ['a\tb\r\nc\u2028d\u0085e\rf\n', ['a\tb', 'c\u2028d\u0085e\rf']],
+  ['\n\nlast', ['', '', 'last']],
+  ['', []],
+  ['n\u00e9\r\n\ud83e\udd17\r', ['n\u00e9', '\ud83e\udd17']],
+  ['\ufeffa\n', ['a']],
+])('a stream whose lines end only at \\n or \\r\\n has the same lines however it is cut: %j', async (text, lines) => {
+  const content = Buffer.from(text);
+  expect(await streamed([content], { lineEnds: 'newline' })).toEqual(lines);
+  expect(await streamed(eachByte(content), { lineEnds: 'newline' })).toEqual(lines);
+});
+
+test.each([
+  [Buffer.from(western, 'latin1'), /standard input:2:4: byte 0xe9 is not valid UTF-8/],
+  [Buffer.from(`\ufeff${western}`, 'utf16le'), /standard input:1: the file is UTF-16, not UTF-8/],
+  [Buffer.from(western, 'utf16le'), /standard input:1: the file is UTF-16LE, not UTF-8/],
+  [utf16be(western), /standard input:1: the file is UTF-16BE, not UTF-8/],
+])('a stream that is not UTF-8 is rejected however it is cut: %s', async (content, message) => {
+  await expect(streamed([content])).rejects.toThrow(message);
+  await expect(streamed(eachByte(content))).rejects.toThrow(message);
 });

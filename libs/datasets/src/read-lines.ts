@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { open } from 'node:fs/promises';
 import { DataError } from './data-error.js';
+import { ByteSurvey, conversionCommand, wideEncodingOf } from './text-encoding.js';
 
 /** Size of one read. */
 const chunkBytes = 1 << 20;
@@ -11,6 +12,9 @@ const maxLineBytes = 64 << 20;
 const newline = 0x0a;
 const carriageReturn = 0x0d;
 
+/** A file, by its path, or a stream of bytes, with a name for messages. */
+export type TextSource = string | { readonly name: string; readonly bytes: AsyncIterable<Uint8Array> };
+
 export interface LinesOptions {
   /**
    * Called for each line that is not valid UTF-8; the line is then returned with U+FFFD in place of the invalid bytes.
@@ -20,7 +24,12 @@ export interface LinesOptions {
 
   /** Keeps a byte order mark in the first line, as Python does. */
   keepByteOrderMark?: boolean;
+
+  /** universal (default): lines end as in Python, at \n, \r\n or \r; newline: only at \n or \r\n. */
+  lineEnds?: LineEnds;
 }
+
+type LineEnds = 'universal' | 'newline';
 
 /** Position of the first byte of a line that is not valid UTF-8. */
 export interface InvalidPlace {
@@ -34,43 +43,73 @@ export interface InvalidPlace {
 }
 
 /**
- * Reads the lines of a UTF-8 text file, without line terminators, in batches of about a megabyte, so that memory use does
- * not depend on the file's size. Lines end as in Python's universal newlines: at \n, \r\n or \r. U+2028 and U+0085 are text.
+ * Reads the lines of a UTF-8 text, without line terminators, in batches, so that memory use does not depend on the text's size.
+ * A batch holds the lines that are complete when a piece of the input arrives: about a megabyte of a file, or what a pipe
+ * has delivered. U+2028 and U+0085 never end a line.
  *
- * @throws DataError when the path is missing or a folder, when a line is not UTF-8 (with line and column), or when a line is
- * longer than 64 MiB.
+ * @throws DataError when the path is missing or a folder, when the text is UTF-16 or UTF-32, when a line is not UTF-8 (with line
+ * and column), or when a line is longer than 64 MiB. The hint has the command that converts the text.
  */
-export async function* readLines(path: string, options: LinesOptions = {}): AsyncGenerator<string[]> {
-  const refuse = (place: InvalidPlace) => {
-    throw notUtf8(path, place);
+export async function* readLines(source: TextSource, options: LinesOptions = {}): AsyncGenerator<string[]> {
+  const { name, bytes } = typeof source === 'string' ? { name: source, bytes: bytesOf(source) } : source;
+  const lineEnds = options.lineEnds ?? 'universal';
+  // The part of an incomplete line that has been read.
+  let pending: Buffer[] = [];
+  let pendingBytes = 0;
+  let line = 1;
+  let atStart = true;
+  const decode = async (block: Buffer, end: number): Promise<string[]> => {
+    if (atStart) refuseWideEncoding(source, block);
+    const start = atStart && !options.keepByteOrderMark && hasByteOrderMark(block) ? 3 : 0;
+    atStart = false;
+    const invalid: InvalidPlace[] = [];
+    const onInvalid = options.onInvalid ?? ((place) => invalid.push(place));
+    const lines = decodeLines(block.subarray(start, end), { firstLine: line, lineEnds, onInvalid });
+    const [first] = invalid;
+    if (first) throw notUtf8(name, first, await encodingHint(source, block));
+    line += lines.length;
+    return lines;
   };
-  const onInvalid = options.onInvalid ?? refuse;
+  for await (const piece of bytes) {
+    const chunk = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
+    pending.push(chunk);
+    pendingBytes += chunk.length;
+    if (pendingBytes > maxLineBytes) throw endlessLine(name, line);
+    if (completeLength(chunk, lineEnds) === 0) continue;
+    const block = Buffer.concat(pending);
+    const end = completeLength(block, lineEnds);
+    const lines = await decode(block, end);
+    if (lines.length > 0) yield lines;
+    pending = [block.subarray(end)];
+    pendingBytes = block.length - end;
+  }
+  const rest = Buffer.concat(pending);
+  const lines = await decode(rest, rest.length);
+  if (lines.length > 0) yield lines;
+}
+
+/**
+ * How to convert a text that is not UTF-8. A file is read completely, since its encoding may show only near its end; of a
+ * stream, only `block` is known.
+ */
+export async function encodingHint(source: TextSource, block?: Uint8Array): Promise<string> {
+  const survey = new ByteSurvey();
+  if (typeof source === 'string') for await (const piece of bytesOf(source)) survey.add(piece);
+  else if (block) survey.add(block);
+  return survey.hint((encoding) => conversionCommand(encoding, fileOf(source)));
+}
+
+const fileOf = (source: TextSource): string | undefined => (typeof source === 'string' ? source : undefined);
+
+async function* bytesOf(path: string): AsyncGenerator<Buffer> {
   const file = await openText(path);
   try {
-    // The part of an incomplete line that has been read.
-    let pending: Buffer[] = [];
-    let pendingBytes = 0;
-    let line = 1;
     const { size } = await file.stat();
-    for (let atStart = true; ; atStart = false) {
+    for (;;) {
       const chunk = Buffer.allocUnsafe(Math.min(chunkBytes, Math.max(4096, size + 1)));
       const { bytesRead } = await file.read(chunk);
-      const read = chunk.subarray(0, bytesRead);
-      if (atStart) refuseUtf16(path, read);
-      const hasMark = atStart && !options.keepByteOrderMark && hasByteOrderMark(read);
-      pending.push(hasMark ? read.subarray(3) : read);
-      pendingBytes += bytesRead;
-      const atEnd = bytesRead === 0;
-      if (pendingBytes > maxLineBytes) throw endlessLine(path, line);
-      if (!atEnd && completeLength(read) === 0) continue;
-      const text = Buffer.concat(pending);
-      const end = atEnd ? text.length : completeLength(text);
-      const lines = decodeLines(text.subarray(0, end), line, onInvalid);
-      if (lines.length > 0) yield lines;
-      if (atEnd) return;
-      line += lines.length;
-      pending = [text.subarray(end)];
-      pendingBytes = text.length - end;
+      if (bytesRead === 0) return;
+      yield chunk.subarray(0, bytesRead);
     }
   } finally {
     await file.close();
@@ -116,35 +155,41 @@ function endlessLine(path: string, line: number): DataError {
 }
 
 /** Number of bytes that form complete lines. A \r at the very end is left out, because it may be the first half of \r\n. */
-function completeLength(text: Buffer): number {
-  return Math.max(text.lastIndexOf(newline), text.subarray(0, -1).lastIndexOf(carriageReturn)) + 1;
+function completeLength(text: Buffer, lineEnds: LineEnds): number {
+  const end = text.lastIndexOf(newline);
+  return (lineEnds === 'newline' ? end : Math.max(end, text.subarray(0, -1).lastIndexOf(carriageReturn))) + 1;
 }
 
-function splitLines(text: string): string[] {
+function splitLines(text: string, lineEnds: LineEnds): string[] {
   if (text === '') return [];
-  const lines = text.split(text.includes('\r') ? /\r\n|\r|\n/ : '\n');
+  const lines = text.split(lineEnds === 'universal' && text.includes('\r') ? /\r\n|\r|\n/ : '\n');
   if (lines.at(-1) === '') lines.pop();
-  return lines;
+  return lineEnds === 'newline' ? lines.map((line) => (line.endsWith('\r') ? line.slice(0, -1) : line)) : lines;
 }
 
 function hasByteOrderMark(bytes: Uint8Array): boolean {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
 }
 
-function refuseUtf16(path: string, bytes: Uint8Array): void {
-  const mark = ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0);
-  if (mark !== 0xfffe && mark !== 0xfeff) return;
-  throw new DataError(`${path}:1: the file is UTF-16, not UTF-8`, {
-    hint: `convert it: iconv -f UTF-16 -t UTF-8 ${path} > utf8.tsv`,
+function refuseWideEncoding(source: TextSource, start: Uint8Array): void {
+  const encoding = wideEncodingOf(start);
+  if (encoding === undefined) return;
+  const name = typeof source === 'string' ? source : source.name;
+  const first = [...start.subarray(0, 4)].map((byte) => `0x${byte.toString(16).padStart(2, '0')}`).join(' ');
+  throw new DataError(`${name}:1: the file is ${encoding}, not UTF-8: its first bytes are ${first}`, {
+    hint: `convert it: ${conversionCommand(encoding, fileOf(source))}`,
   });
 }
 
-function decodeLines(bytes: Buffer, firstLine: number, onInvalid: (place: InvalidPlace) => void): string[] {
-  if (isUtf8(bytes)) return splitLines(bytes.toString('utf8'));
+function decodeLines(
+  bytes: Buffer,
+  o: { firstLine: number; lineEnds: LineEnds; onInvalid: (place: InvalidPlace) => void },
+): string[] {
+  if (isUtf8(bytes)) return splitLines(bytes.toString('utf8'), o.lineEnds);
   // Latin-1 maps every byte to one character, so splitting loses nothing, and line terminators are the same bytes.
-  return splitLines(bytes.toString('latin1')).map((latin1, index) => {
+  return splitLines(bytes.toString('latin1'), o.lineEnds).map((latin1, index) => {
     const line = Buffer.from(latin1, 'latin1');
-    if (!isUtf8(line)) onInvalid({ line: firstLine + index, ...firstInvalid(line) });
+    if (!isUtf8(line)) o.onInvalid({ line: o.firstLine + index, ...firstInvalid(line) });
     return line.toString('utf8');
   });
 }
@@ -173,8 +218,8 @@ function isValidPrefix(bytes: Buffer): boolean {
   }
 }
 
-function notUtf8(path: string, { line, column, byte }: InvalidPlace): DataError {
-  return new DataError(`${path}:${line}:${column}: byte 0x${byte.toString(16).padStart(2, '0')} is not valid UTF-8`, {
-    hint: `if the file is Latin-1, convert it: iconv -f ISO-8859-1 -t UTF-8 ${path} > utf8.tsv`,
+function notUtf8(name: string, { line, column, byte }: InvalidPlace, hint: string): DataError {
+  return new DataError(`${name}:${line}:${column}: byte 0x${byte.toString(16).padStart(2, '0')} is not valid UTF-8`, {
+    hint,
   });
 }

@@ -1,6 +1,5 @@
 import { type Command, Option } from 'commander';
 import type { Prediction } from '@nautil/training';
-import { chunksOf } from '../chunks.js';
 import { examples } from '../help.js';
 import { inputTexts } from '../input-texts.js';
 import { positiveInteger } from '../option-values.js';
@@ -60,7 +59,7 @@ async function predict(options: PredictOptions): Promise<void> {
   try {
     for (const note of classifier.notes) printMessage(note);
     const format = options.format === 'jsonl' ? jsonLine : tsvLine;
-    for await (const texts of chunksOf(inputTexts(options), batchSize)) {
+    for await (const texts of inputTexts(options, { batchSize, fullBatches: nemoPadding })) {
       const lines = [...zip(texts, await classifier.predict(texts))].map(([text, prediction]) =>
         format(text, prediction),
       );
