@@ -169,7 +169,7 @@ async function fromVocabulary(options: TokenizerOptions, config: JsonObject, voc
     requested: options.doLowerCase,
     name: options.name,
     vocabulary: vocabulary.keys(),
-    specialTokens: [...Object.values(special), ...Object.values<string>(options.specialTokens ?? {})],
+    specialTokens: [...Object.values<string>({ ...special }), ...Object.values<string>(options.specialTokens ?? {})],
   });
   const json = wordPieceJson(vocabulary, special, {
     lowercase: casing.lowercase,
@@ -194,7 +194,7 @@ async function fromTokenizerJson(options: TokenizerOptions, config: JsonObject, 
     vocabulary: bert && json.model.type === 'WordPiece' ? Object.keys(json.model.vocab) : [],
     specialTokens: [
       ...json.added_tokens.map(({ content }) => content),
-      ...Object.values(special),
+      ...Object.values<string>({ ...special }),
       ...Object.values<string>(options.specialTokens ?? {}),
     ],
   });

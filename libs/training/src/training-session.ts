@@ -1,6 +1,6 @@
 import type { EpochEvaluated, TrainingResult } from '@nautil/contracts';
-import { isAllFinite } from '@nautil/model';
 import { improves, monitored } from '@nautil/metrics';
+import { isAllFinite } from '@nautil/model';
 import { chooseDevice } from './choose-device.js';
 import { WeightsNotFinite } from './errors.js';
 import { evaluate } from './evaluate.js';
