@@ -125,6 +125,13 @@ export function openClassifierSource(path: string, options: ClassifierSourceOpti
   return /\.(?:ckpt|safetensors)$/.test(path) ? checkpointSource(path) : archiveSource(path, options);
 }
 
+/** Sentences on an archive's or a checkpoint's encoder and tokenizer: whether text is lower-cased, and why. */
+export async function classifierNotes(path: string): Promise<string[]> {
+  const source = await openClassifierSource(path, {});
+  await source.close();
+  return source.notes;
+}
+
 async function archiveSource(path: string, options: ClassifierSourceOptions): Promise<ClassifierSource> {
   const archive = await readNemo(path);
   try {

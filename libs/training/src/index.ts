@@ -1,6 +1,6 @@
 export { usesGpu } from './choose-device.js';
 export { Classifier } from './classifier.js';
-export type { ArchiveRecord } from './classifier-source.js';
+export { classifierNotes, type ArchiveRecord } from './classifier-source.js';
 export { encoderConfigOf } from './encoder-source.js';
 export { TrainingInterrupted } from './errors.js';
 export type { Evaluation } from './evaluate.js';

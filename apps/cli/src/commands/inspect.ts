@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { exitCodes } from '@nautil/contracts';
+import { exitCodes, NautilError } from '@nautil/contracts';
 import { examples } from '../help.js';
 import { positiveInteger } from '../option-values.js';
 import { printJson, printMessage, printResult } from '../output.js';
@@ -36,7 +36,14 @@ export function addInspect(program: Command): void {
 async function inspectArchive(file: string, { json }: InspectFlags): Promise<void> {
   const { describeNemo } = await import('@nautil/formats');
   const { formatArchive } = await import('../format-archive.js');
+  const { classifierNotes } = await import('@nautil/training');
   const description = await describeNemo(file);
+  // The description of an archive that no classifier can be opened from (a Megatron encoder, say) is still useful.
+  const notes = await classifierNotes(file).catch((error: unknown) => {
+    if (error instanceof NautilError) return [`the casing of its tokenizer is unknown: ${error.message}`];
+    throw error;
+  });
+  for (const note of notes) printMessage(note);
   if (json) await printJson(description);
   else await printResult(formatArchive(description));
 }

@@ -1,0 +1,107 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from '@jest/globals';
+import { readNemo, writeNemo } from '@nautil/formats';
+import { packageRoot } from '@nautil/store';
+import { goldenPath } from '@nautil/testing';
+
+const folder = mkdtempSync(join(tmpdir(), 'nautil-cli-predict-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const archive = goldenPath('nemo', 'tiny_bert.nemo');
+
+function start(...args: string[]): ChildProcess {
+  return spawn(process.execPath, [join(packageRoot(), 'apps/cli/bin/nautil.mjs'), ...args]);
+}
+
+/** Runs the program to its end, with `input` on standard input. */
+async function nautil(args: string[], input: string | Uint8Array = '') {
+  const child = start(...args);
+  let [stdout, stderr] = ['', ''];
+  child.stdout?.on('data', (data: Buffer) => (stdout += data.toString()));
+  child.stderr?.on('data', (data: Buffer) => (stderr += data.toString()));
+  child.stdin?.on('error', () => undefined).end(input);
+  const [exitCode] = (await once(child, 'close')) as [number];
+  return { exitCode, stdout, stderr };
+}
+
+test('a pipe that stays open gets the result of each line before the next line is written', async () => {
+  const child = start('predict', '--model', archive, '--input', '-');
+  for (const text of ['good film', 'bad film', 'fine film']) {
+    child.stdin?.write(`${text}\n`);
+    const [result] = (await once(child.stdout!, 'data')) as [Buffer];
+    expect(result.toString()).toMatch(new RegExp(String.raw`^${text}\t\d\n$`));
+  }
+  child.stdin?.end();
+  expect(await once(child, 'close')).toEqual([0, null]);
+});
+
+test('a labelled file may come from standard input, and states the casing on standard error', async () => {
+  const args = ['predict', '--model', archive, '--input', '-', '--input-format', 'tsv'];
+  const { exitCode, stdout, stderr } = await nautil(args, 'good film\t1\nno label\nbad film\t0\n');
+  expect(stdout).toMatch(/^good film\t\d\nbad film\t\d\n$/);
+  expect(stderr).toMatch(/standard input:2: skipped: /);
+  expect(stderr).toMatch(/text is lower-cased, because of a vocabulary without capitals/);
+  expect(exitCode).toBe(0);
+});
+
+test.each([
+  ['Latin-1', Buffer.from('caf\xe9\t1\n', 'latin1'), /:1:4: byte 0xe9 is not valid UTF-8/, 'ISO-8859-1'],
+  ['WINDOWS-1252', Buffer.from('it\x92s\t1\n', 'latin1'), /:1:3: byte 0x92 is not valid UTF-8/, 'WINDOWS-1252'],
+  ['UTF-16', Buffer.from('good\t1\n', 'utf16le'), /:1: the file is UTF-16LE, not UTF-8/, 'UTF-16LE'],
+])('predict rejects input that is not UTF-8 in every format: %s', async (name, content, message, encoding) => {
+  const file = join(folder, `${name}.tsv`);
+  writeFileSync(file, content);
+  for (const format of ['text', 'tsv']) {
+    const args = ['predict', '--model', archive, '--input', file, '--input-format', format];
+    const { exitCode, stdout, stderr } = await nautil(args);
+    expect(stderr).toMatch(message);
+    expect(stderr).toContain(`iconv -f ${encoding} -t UTF-8 ${file}`);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: '' });
+  }
+});
+
+test.each([NaN, Infinity])('an archive with a weight that is %d gives an error, never a class', async (value) => {
+  const source = await readNemo(archive);
+  const damaged = join(folder, `${value}.nemo`);
+  const name = 'bert_model.encoder.layer.0.output.dense.weight';
+  try {
+    const { config } = await source.encoderConfig();
+    const vocabulary = await source.artifact('tokenizer.vocab_file');
+    await writeNemo({
+      path: damaged,
+      config: source.config,
+      tensors: source.tensors.names().map((tensor) => ({
+        name: tensor,
+        ...source.tensors.info(tensor),
+        data: async () => {
+          const data = await source.tensors.read(tensor);
+          if (tensor === name) new DataView(data.buffer, data.byteOffset).setFloat32(4, value, true);
+          return data;
+        },
+      })),
+      artifacts: [{ key: 'tokenizer.vocab_file', name: 'vocab.txt', content: vocabulary ?? new Uint8Array() }],
+      encoderConfig: config,
+      vocabulary: new Map(
+        new TextDecoder()
+          .decode(vocabulary)
+          .trimEnd()
+          .split('\n')
+          .map((token, id) => [token, id]),
+      ),
+    });
+    expect(source.tensors.names()).toContain(name);
+  } finally {
+    await source.close();
+  }
+  const { exitCode, stdout, stderr } = await nautil(['predict', '--model', damaged, '--input', '-'], 'good film\n');
+  expect(stderr).toContain(`${damaged}: the weight ${name} contains ${value} at index 1`);
+  expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: '' });
+});
+
+test('inspect states whether an archive lower-cases text, and why', async () => {
+  const { stderr } = await nautil(['inspect', archive]);
+  expect(stderr).toMatch(/text is lower-cased, because of a vocabulary without capitals/);
+});
