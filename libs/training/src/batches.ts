@@ -18,6 +18,17 @@ export interface BatchesOptions {
   maxPositions: number;
 }
 
+/** The number of batches of one pass over `rows` examples. */
+export function countBatches(o: {
+  rows: number;
+  dataset: Pick<BatchesOptions['dataset'], 'batch_size' | 'drop_last'>;
+  limit: BatchAmount;
+}): number {
+  const { batch_size: batchSize, drop_last: dropLast } = o.dataset;
+  const all = dropLast ? Math.floor(o.rows / batchSize) : Math.ceil(o.rows / batchSize);
+  return Math.min(all, Math.trunc(batchesIn(o.limit, all)));
+}
+
 /** The batches of a token cache. */
 export function batchesOf(cache: TokenCache, o: BatchesOptions): BatchSource {
   const { batch_size: batchSize, shuffle, drop_last: dropLast } = o.dataset;
@@ -26,8 +37,7 @@ export function batchesOf(cache: TokenCache, o: BatchesOptions): BatchSource {
     length_multiple: lengthMultiple,
     nemo_padding: nemoPadding,
   } = o.nautil.batches;
-  const all = dropLast ? Math.floor(cache.count / batchSize) : Math.ceil(cache.count / batchSize);
-  const limit = Math.min(all, Math.trunc(batchesIn(o.limit, all)));
+  const limit = countBatches({ rows: cache.count, dataset: o.dataset, limit: o.limit });
   const plan: BatchPlan = planBatches({
     lengths: cache.lengths,
     batchSize,

@@ -1,3 +1,4 @@
+export { countBatches } from './batches.js';
 export { usesGpu } from './choose-device.js';
 export { Classifier } from './classifier.js';
 export { classifierNotes, type ArchiveRecord } from './classifier-source.js';

@@ -1,6 +1,7 @@
 import type { LabelledData, ResolvedRun, Source, StageResult } from '@nautil/contracts';
 import { DataError, importDataset, type LabelCounts, labelCounts } from '@nautil/datasets';
 import { fileRef, sha256Of, stageOutput } from '@nautil/store';
+import { requireBatches } from './require-batches.js';
 import { configOf, redoOf } from './run-settings.js';
 import { treeDigest } from './tree-digest.js';
 
@@ -92,6 +93,7 @@ export async function convert({
     ...(validation ? { validation: validation.examples } : {}),
     ...(test ? { test: test.examples } : {}),
   };
+  requireBatches(config, examples);
   const sizes = Object.entries(examples)
     .map(([split, count]) => `${count} ${split}`)
     .join(', ');

@@ -82,7 +82,11 @@ export async function evaluate(
     reused,
   } as const;
   if (evaluation === undefined || reportFile === undefined) {
-    return { ...kept, detail: `nothing to evaluate on: set model.test_ds.file_path or model.validation_ds.file_path` };
+    return {
+      ...kept,
+      detail:
+        'no report: there is neither a test set nor a validation set, or trainer.limit_test_batches and limit_val_batches are 0',
+    };
   }
   const { report } = evaluation;
   const step = bestWeights ? o.model.best?.step : o.model.step;

@@ -6,6 +6,7 @@ import { type Echo, logRead } from '@nautil/nemo';
 import { fileRef, stageOutput, Store } from '@nautil/store';
 import { buildTokenCache, type LoadedTokenizer, loadTokenizer, tokenCacheKey } from '@nautil/tokenization';
 import { tokenizerNameOf } from './encoder-files.js';
+import { isSwitchedOff } from './require-batches.js';
 import { configOf, redoOf } from './run-settings.js';
 import type { StageControl } from './stage-control.js';
 
@@ -57,8 +58,10 @@ export async function tokenize(
   const { train, validation, test } = o.inputs.data;
   const data: TokenizedData = {
     train: await cacheOf('train', train, train_ds),
-    ...(validation ? { validation: await cacheOf('validation', validation, validation_ds) } : {}),
-    ...(test ? { test: await cacheOf('test', test, test_ds) } : {}),
+    ...(validation && !isSwitchedOff('validation', config)
+      ? { validation: await cacheOf('validation', validation, validation_ds) }
+      : {}),
+    ...(test && !isSwitchedOff('test', config) ? { test: await cacheOf('test', test, test_ds) } : {}),
     tokenizerDigest: tokenizer.digest,
   };
   const { notes, warnings } = tokenizer;

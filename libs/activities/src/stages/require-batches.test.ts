@@ -1,0 +1,51 @@
+import { describe, expect, test } from '@jest/globals';
+import { loadConfig } from '@nautil/config';
+import { isSwitchedOff, requireBatches } from './require-batches.js';
+
+async function check(overrides: string[], examples: Parameters<typeof requireBatches>[1]): Promise<void> {
+  const { config } = await loadConfig({ overrides });
+  requireBatches(config, examples);
+}
+
+const ten = { train: 10, validation: 10, test: 10 };
+
+describe('a run without a batch to train or to evaluate on is rejected before it trains, with the key and the numbers', () => {
+  test.each([
+    [['trainer.max_epochs=0'], /max_epochs=0 trains nothing/],
+    [['trainer.max_steps=0'], /max_steps=0 trains nothing/],
+    [
+      ['trainer.limit_train_batches=0', 'model.train_ds.batch_size=2'],
+      /limit_train_batches=0 of 5 batches is no batch/,
+    ],
+    [['trainer.limit_val_batches=0.001', 'model.validation_ds.batch_size=1'], /limit_val_batches=0.001 of 10 batches/],
+    [['trainer.limit_test_batches=0.1', 'model.test_ds.batch_size=2'], /limit_test_batches=0.1 of 5 batches/],
+    [['model.train_ds.drop_last=true', 'model.train_ds.batch_size=11'], /10 examples do not fill one of batch_size 11/],
+    [
+      ['model.validation_ds.drop_last=true', 'model.validation_ds.batch_size=11'],
+      /model.validation_ds: drop_last=true/,
+    ],
+    [['model.test_ds.drop_last=true', 'model.test_ds.batch_size=11'], /model.test_ds: drop_last=true/],
+  ])('%j', async (overrides, message) => {
+    await expect(check(overrides, ten)).rejects.toMatchObject({
+      name: 'NoBatches',
+      kind: 'config',
+      message: expect.stringMatching(message),
+      hint: expect.stringMatching(/^set (trainer|model)\./),
+    });
+  });
+});
+
+test.each([
+  ['one batch', ['trainer.limit_train_batches=1']],
+  ['a fraction of one batch exactly', ['trainer.limit_train_batches=0.1', 'model.train_ds.batch_size=1']],
+  ['more accumulated batches than there are', ['trainer.accumulate_grad_batches=99']],
+  ['validation and test switched off', ['trainer.limit_val_batches=0', 'trainer.limit_test_batches=0']],
+])('%s is enough', async (_, overrides) => {
+  await expect(check(overrides, ten)).resolves.toBeUndefined();
+});
+
+test('a limit of 0 switches a split off, and no other limit does', async () => {
+  const { config } = await loadConfig({ overrides: ['trainer.limit_val_batches=0'] });
+  expect(isSwitchedOff('validation', config)).toBe(true);
+  expect(isSwitchedOff('test', config)).toBe(false);
+});

@@ -1,0 +1,52 @@
+import { type BatchAmount, type Config } from '@nautil/config';
+import { defineError } from '@nautil/contracts';
+import { countBatches } from '@nautil/training';
+
+/** A run that would train, validate or test on no batch at all, so that its result would mean nothing. */
+class NoBatches extends defineError('NoBatches', 'config') {}
+
+const splits = {
+  train: { section: 'train_ds', limitKey: 'limit_train_batches' },
+  validation: { section: 'validation_ds', limitKey: 'limit_val_batches' },
+  test: { section: 'test_ds', limitKey: 'limit_test_batches' },
+} as const;
+
+/** Whether `trainer.limit_val_batches` or `limit_test_batches` is 0, which switches the split off, as in Lightning. */
+export const isSwitchedOff = (split: 'validation' | 'test', { trainer }: Pick<Config, 'trainer'>): boolean =>
+  trainer[splits[split].limitKey] === 0;
+
+/**
+ * Checks that training takes at least one step, and that every split in use has at least one batch.
+ *
+ * @throws NoBatches
+ */
+export function requireBatches(
+  config: Pick<Config, 'model' | 'trainer'>,
+  examples: { train: number; validation?: number; test?: number },
+): void {
+  const { trainer } = config;
+  for (const key of ['max_epochs', 'max_steps'] as const) {
+    if (trainer[key] !== 0) continue;
+    throw new NoBatches(`trainer.${key}=0 trains nothing`, {
+      hint: `set trainer.${key} to 1 or more; \`nautil evaluate\` evaluates a model without training`,
+    });
+  }
+  for (const split of ['train', 'validation', 'test'] as const) {
+    const rows = examples[split];
+    if (rows === undefined || (split !== 'train' && isSwitchedOff(split, config))) continue;
+    const { section, limitKey } = splits[split];
+    const dataset = config.model[section];
+    const limit: BatchAmount = trainer[limitKey];
+    if (countBatches({ rows, dataset, limit }) > 0) continue;
+    const all = countBatches({ rows, dataset, limit: null });
+    const { batch_size: batchSize } = dataset;
+    throw all === 0
+      ? new NoBatches(
+          `model.${section}: drop_last=true drops an incomplete batch, and ${rows} examples do not fill one of batch_size ${batchSize}`,
+          { hint: `set model.${section}.drop_last=false, or model.${section}.batch_size to ${rows} or less` },
+        )
+      : new NoBatches(`trainer.${limitKey}=${limit} of ${all} ${all === 1 ? 'batch' : 'batches'} is no batch`, {
+          hint: `set trainer.${limitKey} to a whole number of batches (1 or more), or to a fraction of at least ${1 / all}`,
+        });
+  }
+}
