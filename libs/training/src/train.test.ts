@@ -1,4 +1,4 @@
-import { readdir, readFile, truncate } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { CheckpointSaved, TrainEvent, TrainingResult } from '@nautil/contracts';
@@ -247,4 +247,63 @@ test('sgd without momentum has no optimizer state, and can be checkpointed and r
   const { done } = await train(await tiny.job('sgd', options));
   const resumed = await train(await tiny.job('sgd resumed', options), [4]);
   expect(await bytesOf(resumed.done.lastWeights)).toEqual(await bytesOf(done.lastWeights));
+});
+
+describe('a run that continues an earlier run’s checkpoint', () => {
+  // A monitor that no later evaluation improves: the first evaluation stays the best.
+  const never = 'exp_manager.checkpoint_callback_params.mode=max';
+
+  test('ends with the earlier run’s best weights, in its own folder, when nothing beats them', async () => {
+    const job = await tiny.job('unbeaten before', ['trainer.max_epochs=2', never]);
+    const folder = join(tiny.folder, 'unbeaten kept', 'checkpoints');
+    await mkdir(folder, { recursive: true });
+    const before = await trainClassifier(job, {
+      async onCommitted({ path, step, events }) {
+        if (!events.some((event) => event.type === 'eval')) return;
+        await link(path, join(folder, step === 5 ? 'a-epoch=0.ckpt' : 'a-last.ckpt'));
+      },
+    });
+    expect(before.best).toMatchObject({ step: 5 });
+    const best = await bytesOf(before.bestWeights!);
+    await rm(job.folder, { recursive: true });
+
+    const resumeFrom = join(folder, 'a-last.ckpt');
+    const next = { ...(await tiny.job('unbeaten', ['trainer.max_epochs=3', never])), resumeFrom, digests: job.digests };
+    const { done } = await train(next, [12]);
+    expect(done).toMatchObject({ step: 15, best: before.best });
+    expect(done.bestWeights).toBe(join(next.folder, 'best-00000005.safetensors'));
+    expect(await bytesOf(done.bestWeights!)).toEqual(best);
+  }, 180_000);
+
+  test.each([
+    ['are gone', never, /at step 5\) is not considered: its weights no longer exist/],
+    [
+      'were ranked by another monitor',
+      'exp_manager.checkpoint_callback_params.monitor=val_f1',
+      /ranks evaluations by val_f1/,
+    ],
+  ])(
+    'chooses the best of the later evaluations, with a warning, when the earlier ones %s',
+    async (why, override, warning) => {
+      const job = await tiny.job(`${why} before`, ['trainer.max_epochs=2', never]);
+      const folder = join(tiny.folder, `${why} kept`);
+      await mkdir(folder);
+      const resumeFrom = join(folder, 'a-last.ckpt');
+      await trainClassifier(job, {
+        onCommitted: ({ path, step }) => (step === 10 ? link(path, resumeFrom) : undefined),
+      });
+      const next = {
+        ...(await tiny.job(why, ['trainer.max_epochs=3', override])),
+        resumeFrom,
+        digests: job.digests,
+      };
+      const { done, events } = await train(next);
+      expect(events.flatMap((event) => (event.type === 'warning' ? [event.message] : []))).toContainEqual(
+        expect.stringMatching(warning),
+      );
+      expect(done.best).toMatchObject({ step: 15 });
+      expect(await readdir(next.folder)).toContain('best-00000015.safetensors');
+    },
+    180_000,
+  );
 });

@@ -1,5 +1,5 @@
 import { readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isJsonObject } from '@nautil/contracts';
 import { CorruptFile, openTensors, UnsupportedFile, writeSafetensors } from '@nautil/formats';
 import type { NamedArray } from '@nautil/model';
@@ -79,6 +79,49 @@ export class TrainingCheckpoints {
     const saved = await this.#open(path, ['config']);
     const { stopped: _, ...state } = saved.state;
     return { ...saved, state: { ...state, events: [] } };
+  }
+
+  /**
+   * Makes sure that the weights of the best evaluation in `state` are in this folder, because a checkpoint of an earlier run
+   * names weights of that run's folder. They are copied from the checkpoint of that evaluation, which is kept beside `origin`.
+   *
+   * @param origin - the earlier run's checkpoint, if this run continues one
+   * @returns false when the weights exist nowhere
+   */
+  async adoptBest(best: NonNullable<TrainingState['best']>, origin: string | undefined): Promise<boolean> {
+    if (await stat(this.bestWeights(best.step)).catch(() => undefined)) return true;
+    if (origin === undefined) return false;
+    const folder = dirname(origin);
+    const names = (await readdir(folder).catch((): string[] => [])).filter((name) => name.endsWith('.ckpt')).sort();
+    for (const name of names) {
+      const candidate = join(folder, name);
+      if (await this.#copyBest(best, candidate)) return true;
+    }
+    return false;
+  }
+
+  /** Copies the weights of a checkpoint that was written right after the best evaluation; false for any other checkpoint. */
+  async #copyBest(best: NonNullable<TrainingState['best']>, path: string): Promise<boolean> {
+    let saved: SavedTraining;
+    try {
+      saved = await this.#open(path, ['config']);
+    } catch {
+      return false; // a damaged file, or a checkpoint of another training: another one is looked for
+    }
+    await saved.close();
+    const { step, best: its } = saved.state;
+    if (step !== best.step || its?.step !== best.step || its.value !== best.value) return false;
+    const source = await openTensors(path);
+    try {
+      const names = source.names().filter((name) => !name.startsWith('optimizer/'));
+      const weights: NamedArray[] = [];
+      for (const name of names)
+        weights.push({ name, shape: [...source.info(name).shape], data: await source.readFloat32(name) });
+      await this.saveBest(best.step, weights);
+    } finally {
+      await source.close();
+    }
+    return true;
   }
 
   async #open(path: string, mayDiffer: readonly string[]): Promise<SavedTraining> {

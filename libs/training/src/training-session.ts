@@ -59,6 +59,7 @@ export class TrainingSession {
     }
     const state: TrainingState = saved?.state ?? { step: 0, microBatches: 1, events: [] };
     state.microBatches = microBatches ?? state.microBatches;
+    const lost = await dropLostBest(state, run);
     const session = new TrainingSession({ run, listener, model, state, checkpoint: saved?.path });
 
     await listener.onProgress?.({
@@ -75,7 +76,7 @@ export class TrainingSession {
       ...(saved ? { resumedFrom: saved.path } : {}),
     });
     // Device warnings were emitted on the first attempt. Don't repeat them after an out-of-memory retry, whose own warning must come last.
-    for (const message of [...damaged, ...(microBatches === undefined ? warnings : [])])
+    for (const message of [...damaged, ...lost, ...(microBatches === undefined ? warnings : [])])
       await listener.onProgress?.({ type: 'warning', message });
     // Commit again: the previous attempt may have crashed after writing the checkpoint but before logging it.
     if (saved) await session.#commit({ path: saved.path, sizeBytes: saved.sizeBytes });
@@ -184,4 +185,20 @@ export class TrainingSession {
   get #lastEpoch(): number {
     return Math.floor(Math.max(0, this.state.step - 1) / this.#run.length.stepsPerEpoch);
   }
+}
+
+/**
+ * Makes sure that the weights of the best evaluation so far are in the run's own folder. Drops that evaluation when they are
+ * not, or when it was ranked by another monitor. Returns a warning in that case.
+ */
+async function dropLostBest(state: TrainingState, { job, checkpoints }: TrainingRun): Promise<string[]> {
+  const { best } = state;
+  if (best === undefined) return [];
+  const { monitor } = job.config.exp_manager.checkpoint_callback_params;
+  const isComparable = best.monitor === monitor;
+  if (isComparable && (await checkpoints.adoptBest(best, job.resumeFrom))) return [];
+  delete state.best;
+  const what = `the best evaluation before the resume (${best.monitor}=${best.value} at step ${best.step})`;
+  const why = isComparable ? 'its weights no longer exist' : `this run ranks evaluations by ${monitor}`;
+  return [`${what} is not considered: ${why}; the best weights are chosen from the evaluations that follow`];
 }
