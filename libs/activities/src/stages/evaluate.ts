@@ -13,6 +13,7 @@ import type {
   TrainedModel,
 } from '@nautil/contracts';
 import { parseLoggedEvents, parseSampleAnswers } from '@nautil/contracts/schemas';
+import { macroNote } from '@nautil/metrics';
 import { maxLength, parseEncoderConfig } from '@nautil/model';
 import { type Echo, logAnswers, logTest } from '@nautil/nemo';
 import { fileRef, stageOutput, writeFileAtomic } from '@nautil/store';
@@ -89,6 +90,7 @@ export async function evaluate(
     };
   }
   const { report } = evaluation;
+  const note = macroNote(report);
   const step = bestWeights ? o.model.best?.step : o.model.step;
   const onValidation = (await loggedEvents(o.model.events))
     .filter((event) => event.type === 'eval')
@@ -99,7 +101,10 @@ export async function evaluate(
     ...(split === 'test' && onValidation ? { validation: scoresOf('val', onValidation) } : {}),
     reportFile,
     ...(report.classes.length <= reportedClasses ? { report } : {}),
-    detail: `${split} accuracy ${report.accuracy.toFixed(4)}, macro F1 ${report.macro.f1.toFixed(4)}`,
+    detail: [
+      `${split} accuracy ${report.accuracy.toFixed(4)}, macro F1 ${report.macro.f1.toFixed(4)}`,
+      ...(note === undefined ? [] : [note]),
+    ].join('; '),
   };
 }
 
