@@ -59,7 +59,8 @@ export const expManagerSchema = section("Folders, loggers and checkpoints: NeMo'
     default: false,
   }),
   resume_past_end: key(Type.Boolean(), {
-    description: 'Resumes even when the checkpoint belongs to a finished run.',
+    description:
+      'Resumes from a checkpoint named …end.ckpt, with which NeMo marks the end of a run. Nautil ends a run with …last.ckpt, which needs no permission.',
     affects: 'nothing',
     default: false,
   }),

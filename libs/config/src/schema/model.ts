@@ -203,7 +203,11 @@ const optimSchema = section('The optimizer. Its name determines which keys it ta
       'CosineAnnealing: fraction of all steps at min_lr at the end.',
     ),
     power: option(Type.Number(), 'Polynomial…: exponent.', 1.0),
-    cycle: option(Type.Boolean(), 'Polynomial…: starts again after the last step.', false),
+    cycle: optionalIgnored(
+      'Polynomial…: starts again after the last step.',
+      false,
+      "as in NeMo, the rate is min_lr after the schedule's last step, so that no second cycle begins",
+    ),
     d_model: option(Type.Number({ exclusiveMinimum: 0 }), 'NoamAnnealing: width of the model.'),
     decay_rate: option(Type.Number(), 'NoamHoldAnnealing: exponent.', 0.5),
     step_size: option(Type.Integer({ minimum: 1 }), 'StepLR: steps between two decreases.'),
@@ -324,10 +328,12 @@ export const modelSchema = section("The model and its data: NeMo's TextClassific
       affects: 'training',
       default: null,
     }),
-    nemo_file: {
-      ...onlyOff('A Megatron model.', [null], 'give the file as model.language_model.lm_checkpoint', 'package'),
+    nemo_file: key(anything, {
+      description: 'The old name of lm_checkpoint, which takes over its value, with a note.',
+      affects: 'inputs',
+      default: null,
       versions: '1.5–1.6.',
-    },
+    }),
   }),
   classifier_head: section('The layers on top of the first token.', {
     num_output_layers: key(Type.Integer({ minimum: 1 }), {

@@ -46,7 +46,8 @@ export const nautilSchema = section("Nautil's own keys.", {
   }),
   batches: section('How examples become batches.', {
     bucket_by_length: key(Type.Boolean(), {
-      description: 'Puts examples of similar length into one batch, which reduces padding.',
+      description:
+        'Puts examples of similar length into one batch, which reduces padding. Only shuffled data with 8 or more full batches in an epoch is grouped.',
       affects: 'training',
       default: true,
     }),
