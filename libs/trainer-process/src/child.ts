@@ -1,5 +1,6 @@
-import { type CheckpointSaved, type FromTrainer, recordOf, type ToTrainer } from '@nautil/contracts';
+import { type CheckpointSaved, type FromTrainer, recordOf } from '@nautil/contracts';
 import { type TrainControl, usesGpu } from '@nautil/training';
+import { checkToTrainer } from './check-message.js';
 import { runTask } from './run-task.js';
 import type { TrainerResult, TrainerTask } from './trainer-task.js';
 
@@ -14,6 +15,9 @@ let control: TrainControl | undefined;
 /** Stop requests that arrive before their task does. */
 let pending: TrainControl = {};
 
+/** Ends the wait for the acknowledgement of a checkpoint, by its step. */
+const unacknowledged = new Map<number, () => void>();
+
 const send = (message: FromTrainer<TrainerResult>): Promise<void> =>
   new Promise((resolve) => {
     if (!process.connected || process.send === undefined) resolve();
@@ -22,13 +26,12 @@ const send = (message: FromTrainer<TrainerResult>): Promise<void> =>
 
 setInterval(() => void send({ type: 'heartbeat' }), 1000);
 
-process.on('message', (message: ToTrainer<TrainerTask>) => {
-  if (message.type === 'stop') (control ?? pending).stop = message.how;
-  else if (message.type === 'run') void perform(message.task);
-});
+process.on('message', (message: unknown) => void handle(message).catch(fail));
 
 process.on('disconnect', () => {
   if (!control) process.exit(0);
+  // The next attempt commits the same checkpoint again.
+  for (const resume of unacknowledged.values()) resume();
   // The worker is gone, so another attempt may start at any time. Its fence stops this process from writing then.
   control.stop = 'interrupt';
   setTimeout(() => process.exit(1), graceMs).unref();
@@ -43,48 +46,44 @@ process.on('SIGTERM', () => {
 
 await send({ type: 'ready' });
 
-async function perform(task: TrainerTask): Promise<void> {
-  control = pending;
-  pending = {};
-  try {
-    const result = await runTask(
-      task,
-      { onProgress: (event) => send({ type: 'progress', event }), onCommitted: commit },
-      { control },
-    );
-    const waits = process.connected && !usesGpu(task.job.config);
-    control = undefined;
-    await send({ type: 'done', result, waits });
-    if (!waits) process.exit(0);
-  } catch (error) {
-    await send({ type: 'failed', error: recordOf(error) });
-    process.exit(1);
+async function handle(received: unknown): Promise<void> {
+  const message = checkToTrainer(received);
+  switch (message.type) {
+    case 'stop':
+      (control ?? pending).stop = message.how;
+      break;
+    case 'ack':
+      unacknowledged.get(message.step)?.();
+      break;
+    case 'run':
+      await perform(message.task);
   }
 }
 
-/** Sends a committed checkpoint and waits for the worker's acknowledgement. */
-async function commit(checkpoint: CheckpointSaved): Promise<void> {
-  const acknowledged = acknowledgement(checkpoint.step);
-  await send({ type: 'committed', checkpoint });
-  await acknowledged;
+async function perform(task: TrainerTask): Promise<void> {
+  control = pending;
+  pending = {};
+  const result = await runTask(
+    task,
+    { onProgress: (event) => send({ type: 'progress', event }), onCommitted: commit },
+    { control },
+  );
+  const waits = process.connected && !usesGpu(task.job.config);
+  control = undefined;
+  await send({ type: 'done', result, waits });
+  if (!waits) process.exit(0);
 }
 
-/** Resolves when the worker has logged the events of a checkpoint, or is gone: the next attempt then commits them again. */
-function acknowledgement(step: number): Promise<void> {
-  return new Promise((resolve) => {
-    if (!process.connected) {
-      resolve();
-      return;
-    }
-    const onMessage = (message: ToTrainer<TrainerTask>): void => {
-      if (message.type === 'ack' && message.step === step) end();
-    };
-    const end = (): void => {
-      process.off('message', onMessage);
-      process.off('disconnect', end);
-      resolve();
-    };
-    process.on('message', onMessage);
-    process.on('disconnect', end);
-  });
+async function fail(error: unknown): Promise<void> {
+  await send({ type: 'failed', error: recordOf(error) });
+  process.exit(1);
+}
+
+/** Sends a committed checkpoint and waits until the worker has logged its events, or is gone. */
+async function commit(checkpoint: CheckpointSaved): Promise<void> {
+  const { step } = checkpoint;
+  const acknowledged = new Promise<void>((resolve) => unacknowledged.set(step, resolve));
+  await send({ type: 'committed', checkpoint });
+  if (process.connected) await acknowledged;
+  unacknowledged.delete(step);
 }

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { type FromTrainer, RemoteError, type ToTrainer } from '@nautil/contracts';
 import { packageRoot } from '@nautil/store';
 import type { TrainListener } from '@nautil/training';
+import { checkFromTrainer, checkResult } from './check-message.js';
 import { TrainerCrashed } from './errors.js';
 import type { TrainerResult, TrainerTask } from './trainer-task.js';
 
@@ -80,7 +81,8 @@ export class TrainerProcess {
   /**
    * Runs one task. Afterwards the process is idle or has exited.
    *
-   * @throws RemoteError with the trainer's own error; TrainerCrashed when the process ended without a result.
+   * @throws RemoteError with the trainer's own error; TrainerCrashed when the process ended without a result;
+   *   TrainerMessageInvalid when a message is not one of this version
    */
   run<Task extends TrainerTask>(o: TaskOptions<Task>): Promise<TrainerResult<Task>> {
     const child = this.#child;
@@ -107,16 +109,20 @@ export class TrainerProcess {
         settle ??= () => reject(this.#crash(signal ?? `exit code ${code}`));
         end();
       };
+      /** Fails the task and ends the process. */
+      const fail = (error: unknown): void => {
+        settle = () => reject(error instanceof Error ? error : new Error(String(error)));
+        child.kill('SIGKILL');
+      };
       /** Calls the listener. When it fails, the task fails with its error. */
       const notify = async (listener: () => void | Promise<void>): Promise<void> => {
         try {
           await listener();
         } catch (error) {
-          settle = () => reject(error instanceof Error ? error : new Error(String(error)));
-          child.kill('SIGKILL');
+          fail(error);
         }
       };
-      const onMessage = (message: FromTrainer<TrainerResult<Task>>): void => {
+      const handle = (message: FromTrainer<unknown>): void => {
         switch (message.type) {
           case 'ready':
             sendTask();
@@ -136,11 +142,20 @@ export class TrainerProcess {
           case 'failed':
             settle = () => reject(new RemoteError(message.error));
             break;
-          case 'done':
-            settle = () => resolve(message.result);
+          case 'done': {
+            const result = checkResult(o.task, message.result);
+            settle = () => resolve(result);
             if (!message.waits) return;
             this.#isIdle = true;
             end();
+          }
+        }
+      };
+      const onMessage = (message: unknown): void => {
+        try {
+          handle(checkFromTrainer(message));
+        } catch (error) {
+          fail(error);
         }
       };
       child.on('message', onMessage).on('error', onError).on('close', onClose);

@@ -1,4 +1,14 @@
+import { Type } from '@sinclair/typebox';
+import type { BatchAmount, Config } from '@nautil/config';
 import type { TrainingResult } from '@nautil/contracts';
+import {
+  classificationReport,
+  float,
+  type JsonValidator,
+  jsonValidator,
+  validateTrainingResult,
+  variants,
+} from '@nautil/contracts/schemas';
 import type { EvaluateWeightsOptions, ReplicaPlace, TrainJob, WeightsEvaluated } from '@nautil/training';
 
 /** A task for a trainer process, as plain JSON. */
@@ -34,3 +44,74 @@ export interface TrackingTask {
 export type TrainerResult<Task extends TrainerTask = TrainerTask> = Task extends TrainTask
   ? TrainingResult
   : WeightsEvaluated;
+
+const text = Type.String();
+const count = Type.Integer({ minimum: 0 });
+
+/** `loadConfig` has validated the configuration, so only its sections are checked. */
+const config = Type.Unsafe<Config>({ type: 'object', required: ['trainer', 'exp_manager', 'model', 'nautil'] });
+const dataset = Type.Unsafe<Config['model']['test_ds']>({ type: 'object' });
+const limit = Type.Unsafe<BatchAmount>({ type: ['number', 'string', 'null'] });
+
+/** Of a training and of an evaluation. */
+const jobParts = {
+  config,
+  numClasses: count,
+  labelNames: Type.Optional(Type.Array(text)),
+  classWeights: Type.Optional(Type.Array(Type.Number())),
+  logDir: Type.Optional(text),
+};
+
+const trainJob = Type.Object({
+  ...jobParts,
+  folder: text,
+  trainCache: text,
+  validationCache: Type.Optional(text),
+  encoder: Type.Object({
+    path: Type.Optional(text),
+    config: Type.Optional(Type.Record(text, Type.Unknown())),
+    lmCheckpoint: Type.Optional(text),
+  }),
+  resumeFrom: Type.Optional(text),
+  digests: Type.Record(text, text),
+});
+
+const trainTask = Type.Object({
+  do: Type.Literal('train'),
+  job: trainJob,
+  tracking: Type.Optional(
+    Type.Object({
+      trackingUri: text,
+      experiment: text,
+      runId: Type.Optional(text),
+      journal: text,
+      tags: Type.Optional(Type.Record(text, text)),
+    }),
+  ),
+  mirror: Type.Optional(Type.Object({ artifacts: text, workflowId: text, runKey: text, folder: text })),
+});
+
+const evaluateTask = Type.Object({
+  do: Type.Literal('evaluate'),
+  job: Type.Object(jobParts),
+  weights: text,
+  encoderConfig: Type.Record(text, Type.Unknown()),
+  on: Type.Optional(Type.Object({ cache: text, dataset, limit })),
+  questions: Type.Object({ rows: Type.Array(Type.Array(count)), padId: count }),
+});
+
+export const validateTask: JsonValidator<TrainerTask> = jsonValidator(variants('do', [trainTask, evaluateTask]));
+
+/** The validator of each kind of task's result. */
+export const validateResult: {
+  train: JsonValidator<TrainingResult>;
+  evaluate: JsonValidator<WeightsEvaluated>;
+} = {
+  train: validateTrainingResult,
+  evaluate: jsonValidator(
+    Type.Object({
+      evaluation: Type.Optional(Type.Object({ loss: float, report: classificationReport })),
+      answers: Type.Array(Type.Array(float)),
+    }),
+  ),
+};

@@ -7,4 +7,18 @@ export {
   parseSampleAnswers,
   type StoredEvaluation,
 } from './parse-run-files.js';
-export { InvalidJson, jsonParser, jsonValidator, type JsonParser, type JsonValidator } from './json-parser.js';
+export { classificationReport, float } from './event-schemas.js';
+export {
+  InvalidJson,
+  jsonParser,
+  jsonValidator,
+  type JsonParser,
+  type JsonValidator,
+  variants,
+} from './json-parser.js';
+export {
+  validateFromTrainer,
+  validateToTrainer,
+  validateTrainHeartbeat,
+  validateTrainingResult,
+} from './trainer-messages.js';

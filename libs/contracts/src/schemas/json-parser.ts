@@ -1,5 +1,5 @@
-import type { Static, TSchema } from '@sinclair/typebox';
-import { Ajv, type ValidateFunction } from 'ajv';
+import { type Static, type TObject, type TSchema, Type } from '@sinclair/typebox';
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { defineError } from '../errors.js';
 
 /** A JSON text that is malformed, or does not match its schema. */
@@ -12,7 +12,17 @@ export type JsonValidator<T> = (value: unknown, source: string) => T;
 export type JsonParser<T> = (text: string, source: string) => T;
 
 // Unknown properties are accepted: a newer version may have written the record, and servers add fields.
-const ajv = new Ajv({ allowUnionTypes: true });
+const ajv = new Ajv({ allowUnionTypes: true, discriminator: true });
+
+/** The schema of one of several kinds of objects. Its errors concern only the kind that the value has according to `tag`. */
+export function variants<const S extends TObject[]>(tag: string, schemas: S) {
+  return Type.Unsafe<Static<S[number]>>({
+    type: 'object',
+    required: [tag],
+    discriminator: { propertyName: tag },
+    oneOf: schemas,
+  });
+}
 
 /** Creates the validator of a schema, which is compiled at the first use. The validator throws InvalidJson. */
 export function jsonValidator<S extends TSchema>(schema: S): JsonValidator<Static<S>> {
@@ -20,7 +30,8 @@ export function jsonValidator<S extends TSchema>(schema: S): JsonValidator<Stati
   return (value, source) => {
     matches ??= ajv.compile<Static<S>>(schema);
     if (matches(value)) return value;
-    throw new InvalidJson(`${source} is invalid: ${ajv.errorsText(matches.errors, { dataVar: 'value' })}`, {
+    const errors = matches.errors?.map(withKnownTag);
+    throw new InvalidJson(`${source} is invalid: ${ajv.errorsText(errors, { dataVar: 'value' })}`, {
       hint: 'it was altered, or written by another version of the program',
     });
   };
@@ -43,6 +54,13 @@ export function jsonLinesParser<S extends TSchema>(schema: S): (text: string, so
   const parseLine = jsonParser(schema);
   return (text, source) =>
     text.split('\n').flatMap((line, index) => (line === '' ? [] : [parseLine(line, `${source}:${index + 1}`)]));
+}
+
+/** Names the tag that no variant has; ajv's own message does not. */
+function withKnownTag(error: ErrorObject): ErrorObject {
+  if (error.keyword !== 'discriminator') return error;
+  const { tag, tagValue } = error.params as { tag: string; tagValue: unknown };
+  return { ...error, instancePath: `${error.instancePath}/${tag}`, message: `is unknown: ${JSON.stringify(tagValue)}` };
 }
 
 function parse(text: string, source: string): unknown {

@@ -3,15 +3,10 @@ import type { ResolvedRun, SampleAnswer } from '../activities.js';
 import type { EpochEvaluated, TrainStepped } from '../events.js';
 import type { JsonObject } from '../json.js';
 import { stageNames } from '../workflow.js';
+import { count, evaluation, float, loggedEvent, text } from './event-schemas.js';
 import { jsonLinesParser, jsonParser } from './json-parser.js';
 
 // The types of these files are documented where they are declared. The compiler checks that the schemas agree with them.
-
-const text = Type.String();
-const count = Type.Integer({ minimum: 0 });
-
-/** JSON has no NaN and no infinity: both are written as null. */
-const float = Type.Unsafe<number>({ type: ['number', 'null'] });
 
 const fileRef = Type.Object({ path: text, sha256: text, sizeBytes: count });
 
@@ -35,42 +30,6 @@ const resolvedRun = Type.Object({
   parentMlflowRunId: Type.Optional(text),
 });
 
-const scores = { precision: float, recall: float, f1: float };
-
-const report = Type.Object({
-  classes: Type.Array(Type.Object({ ...scores, labelId: count, labelName: Type.Optional(text), support: count })),
-  micro: Type.Object(scores),
-  macro: Type.Object(scores),
-  weighted: Type.Object(scores),
-  accuracy: float,
-  support: count,
-  confusion: Type.Array(Type.Array(count)),
-});
-
-const trainStepped = Type.Object({
-  type: Type.Literal('step'),
-  step: count,
-  epoch: count,
-  loss: float,
-  lr: float,
-  gradNorm: Type.Optional(float),
-  examplesPerSecond: float,
-  tokensPerSecond: float,
-  secondsLeft: float,
-  timestampMs: count,
-});
-
-const evaluation = Type.Object({
-  type: Type.Literal('eval'),
-  split: Type.Union([Type.Literal('val'), Type.Literal('test')]),
-  step: count,
-  epoch: count,
-  loss: float,
-  report,
-});
-
-const epochEvaluated = Type.Composite([evaluation, Type.Object({ timestampMs: count })]);
-
 const sampleAnswer = Type.Object({ text, labelId: count, label: text, score: float });
 
 /** An evaluation in `evaluations.jsonl`; the last one of a run has no timestamp. */
@@ -83,8 +42,6 @@ export const parseConfigTree: Parser<JsonObject> = jsonParser(Type.Unsafe<JsonOb
 
 /** `run.json` */
 export const parseResolvedRun: Parser<ResolvedRun> = jsonParser(resolvedRun);
-
-const loggedEvent = Type.Union([trainStepped, epochEvaluated]);
 
 /** `events.jsonl`: the steps and evaluations of a training, in order. */
 export const parseLoggedEvents: Parser<(TrainStepped | EpochEvaluated)[]> = jsonLinesParser(loggedEvent);

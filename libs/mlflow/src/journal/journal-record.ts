@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { InvalidJson, jsonParser, type JsonValidator, jsonValidator } from '@nautil/contracts/schemas';
+import { type JsonParser, jsonParser, variants } from '@nautil/contracts/schemas';
 
 const strings = Type.Record(Type.String(), Type.String());
 
@@ -70,23 +70,16 @@ export type JournalRecord =
 /** The tag by which a run is found again, because creating a run in MLflow is not idempotent. */
 export const runKeyTag = 'nautil.run_key';
 
-const parseTyped = jsonParser(Type.Object({ type: Type.String() }));
-
-const validators: Record<string, JsonValidator<JournalRecord | JournalHeader>> = {
-  journal: jsonValidator(journalHeader),
-  open: jsonValidator(runOpened),
-  params: jsonValidator(paramsLogged),
-  metrics: jsonValidator(metricsLogged),
-  tags: jsonValidator(tagsSet),
-  artifact: jsonValidator(artifactLogged),
-  text: jsonValidator(textLogged),
-  end: jsonValidator(runEnded),
-};
-
-/** @throws InvalidJson naming `source` */
-export function parseJournalLine(line: string, source: string): JournalRecord | JournalHeader {
-  const value = parseTyped(line, source);
-  const validate = Object.hasOwn(validators, value.type) ? validators[value.type] : undefined;
-  if (!validate) throw new InvalidJson(`${source}: unknown type of record ${JSON.stringify(value.type)}`);
-  return validate(value, source);
-}
+/** @throws InvalidJson naming the source */
+export const parseJournalLine: JsonParser<JournalRecord | JournalHeader> = jsonParser(
+  variants('type', [
+    journalHeader,
+    runOpened,
+    paramsLogged,
+    metricsLogged,
+    tagsSet,
+    artifactLogged,
+    textLogged,
+    runEnded,
+  ]),
+);

@@ -27,7 +27,7 @@ test('damaged lines are reported with file and line, and the records around them
   expect(damaged.map(({ message }) => message)).toEqual([
     expect.stringMatching(/damaged\.jsonl:3 is not JSON: /),
     expect.stringMatching(/damaged\.jsonl:5 is invalid: value\/params\/lr must be string$/),
-    expect.stringMatching(/damaged\.jsonl:6: unknown type of record "unknown"$/),
+    expect.stringMatching(/damaged\.jsonl:6 is invalid: value\/type is unknown: "unknown"$/),
   ]);
   expect(await summarizeJournal(path)).toMatchObject({ records: 2, unsent: 2 });
 });
