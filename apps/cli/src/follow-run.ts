@@ -1,17 +1,9 @@
-import { defaultPayloadConverter, type WorkflowHandle } from '@temporalio/client';
-import type {
-  Progress,
-  RunActivities,
-  StageState,
-  TextClassificationResult,
-  TrainHeartbeat,
-  TrainingProgress,
-} from '@nautil/contracts';
+import type { WorkflowHandle } from '@temporalio/client';
+import type { Progress, StageState, TextClassificationResult, TrainingProgress } from '@nautil/contracts';
 import { type FollowOptions, followWorkflow } from './follow-workflow.js';
+import { newestTraining } from './newest-training.js';
 import { printOutcome } from './print-outcome.js';
 import type { TrainingDisplay } from './terminal/training-display.js';
-
-const trainActivity: keyof RunActivities = 'train';
 
 /**
  * Shows the progress of a run until it ends, then its result. Ctrl-C ends the command; the run continues.
@@ -23,20 +15,15 @@ export async function followRun(handle: WorkflowHandle, options: FollowOptions):
     noun: 'run',
     showProgress: (display) => {
       const shown = new ShownStages(display);
-      return async (progress) => shown.show(progress, await newestTraining(handle, progress));
+      let hasWarned = false;
+      const warnOnce = (message: string): void => {
+        if (!hasWarned) display.warn(message);
+        hasWarned = true;
+      };
+      return async (progress) => shown.show(progress, await newestTraining(handle, progress, warnOnce));
     },
     printResult: (result, temporalUrl) => printOutcome({ ...result, temporalUrl }),
   });
-}
-
-/** The progress of training from its last heartbeat, which is only seconds old. The workflow is updated less often. */
-async function newestTraining(handle: WorkflowHandle, { training }: Progress): Promise<TrainingProgress | undefined> {
-  // The poll of the workflow reports an unreachable server.
-  const described = await handle.describe().catch(() => undefined);
-  const pending = described?.raw.pendingActivities?.find(({ activityType }) => activityType?.name === trainActivity);
-  const [payload] = pending?.heartbeatDetails?.payloads ?? [];
-  const heartbeat = payload ? defaultPayloadConverter.fromPayload<TrainHeartbeat | undefined>(payload) : undefined;
-  return heartbeat && heartbeat.step >= (training?.step ?? 0) ? { ...training, ...heartbeat } : training;
 }
 
 /** Prints a line when a stage changes, and the progress of training. */
