@@ -3,6 +3,7 @@ import {
   type ContinuedRun,
   type ContinuedSweep,
   type FailureDetails,
+  messageWithHint,
   objectives,
   stageNames,
   type SweepInput,
@@ -103,5 +104,5 @@ const describe = (value: unknown): string => JSON.stringify(value).slice(0, 80);
 
 function refuse(message: string, example?: string): ApplicationFailure {
   const details: FailureDetails = { kind: 'usage', hint: example ? `start it with --input '${example}'` : undefined };
-  return ApplicationFailure.nonRetryable(message, 'InputError', details);
+  return ApplicationFailure.nonRetryable(messageWithHint({ message, hint: details.hint }), 'InputError', details);
 }

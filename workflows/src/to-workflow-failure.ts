@@ -1,5 +1,5 @@
 import { ActivityFailure, ApplicationFailure, TemporalFailure, TimeoutFailure } from '@temporalio/workflow';
-import type { FailureDetails, Stage } from '@nautil/contracts';
+import { type FailureDetails, isFailureDetails, messageWithHint, type Stage } from '@nautil/contracts';
 
 /**
  * The failure that a workflow ends with: that of its activity, with the same type and details, so that `temporal workflow
@@ -14,29 +14,40 @@ export function toWorkflowFailure(error: unknown, stage: Stage | undefined): App
     const { cause } = error;
     if (cause instanceof ApplicationFailure) {
       const { message, type, details } = cause;
-      return ApplicationFailure.create({
-        message: prefix + message,
-        ...(type != null && { type }),
-        details: details ?? [],
-        nonRetryable: true,
-        cause,
-      });
+      return withoutStack(
+        ApplicationFailure.create({
+          message: prefix + message,
+          ...(type != null && { type }),
+          details: details ?? [],
+          nonRetryable: true,
+          // An unexpected error keeps its stack, which the report of a defect needs.
+          ...(isFailureDetails(details?.[0]) ? {} : { cause }),
+        }),
+      );
     }
     if (cause instanceof TimeoutFailure) {
       const details: FailureDetails = {
         kind: 'environment',
         hint: '`npx nautil status` shows whether a worker is running, and where its log is',
       };
-      return ApplicationFailure.create({
-        message: `${prefix}no worker completed it: the ${cause.timeoutType} time-out of ${error.activityType} expired (${error.retryState ?? 'not retried'})`,
-        type: 'StageTimedOut',
-        nonRetryable: true,
-        details: [details],
-        cause,
-      });
+      const message = `${prefix}no worker completed it: the ${cause.timeoutType} time-out of ${error.activityType} expired (${error.retryState ?? 'not retried'})`;
+      return withoutStack(
+        ApplicationFailure.create({
+          message: messageWithHint({ message, hint: details.hint }),
+          type: 'StageTimedOut',
+          nonRetryable: true,
+          details: [details],
+        }),
+      );
     }
   }
   return ApplicationFailure.fromError(error, { nonRetryable: true });
+}
+
+/** Without the workflow's own stack, which Temporal's UI would show and which says nothing about an activity's failure. */
+function withoutStack(failure: ApplicationFailure): ApplicationFailure {
+  failure.stack = '';
+  return failure;
 }
 
 /** Type and message of the failure at the root of a child workflow's or an activity's failure. */

@@ -6,7 +6,14 @@ import {
   WorkflowFailedError,
   type WorkflowHandle,
 } from '@temporalio/client';
-import { type ErrorKind, type FailureDetails, isFailureDetails, NautilError, progressQuery } from '@nautil/contracts';
+import {
+  type ErrorKind,
+  type FailureDetails,
+  isFailureDetails,
+  messageWithoutHint,
+  NautilError,
+  progressQuery,
+} from '@nautil/contracts';
 import { interruption } from './interruption.js';
 import { printMessage, printResult } from './output.js';
 import { TrainingDisplay } from './terminal/training-display.js';
@@ -122,6 +129,10 @@ async function queryProgress<Progress>(handle: WorkflowHandle): Promise<Progress
   }
 }
 
+/** Whether `resume` would fail in the same way, because it repeats the configuration or needs the folder of the run. */
+const startsAnew = (type: string, kind: ErrorKind): boolean =>
+  kind === 'config' || kind === 'usage' || type === 'RunFolderMissing';
+
 /** The failure of a workflow as an error of this program. */
 function toCliError(error: unknown, noun: string, workflowId: string): unknown {
   if (!(error instanceof WorkflowFailedError)) return error;
@@ -138,12 +149,15 @@ function toCliError(error: unknown, noun: string, workflowId: string): unknown {
   if (!(cause instanceof ApplicationFailure)) return error;
   const [recorded] = cause.details ?? [];
   const { kind, hint }: FailureDetails = isFailureDetails(recorded) ? recorded : { kind: 'training' };
-  const resume = `then \`npx nautil resume ${workflowId}\` continues the ${noun}`;
+  const type = cause.type ?? 'RunFailed';
+  const next = startsAnew(type, kind)
+    ? `then start the ${noun} again`
+    : `then \`npx nautil resume ${workflowId}\` continues the ${noun}`;
   return new RunFailed({
-    type: cause.type ?? 'RunFailed',
+    type,
     kind,
-    message: cause.message,
-    hint: hint ? `${hint}\n${resume}` : `fix the cause; ${resume}`,
+    message: messageWithoutHint(cause.message, hint),
+    hint: hint ? `${hint}\n${next}` : `fix the cause; ${next}`,
     cause,
   });
 }

@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander';
-import { exitCodeOf, exitCodes, formatError, Interrupted } from '@nautil/contracts';
+import { asFileError, exitCodeOf, exitCodes, formatError, Interrupted, TemporalUnreachable } from '@nautil/contracts';
 import { interruption, listenForInterruption } from './interruption.js';
 import { printMessage } from './output.js';
 import { buildProgram } from './program.js';
@@ -21,10 +21,19 @@ export async function main(args: string[]): Promise<number> {
     const error =
       interruption.aborted && !(thrown instanceof Interrupted)
         ? new Interrupted('interrupted', { cause: thrown })
-        : thrown;
+        : asServerError(asFileError(thrown));
     printMessage(formatError(error, Boolean(process.env['DEBUG'])));
     return exitCodeOf(error);
   }
+}
+
+/** An error of the connection to Temporal, which is not loaded here only to recognise it. */
+function asServerError(error: unknown): unknown {
+  if (!(error instanceof Error) || error.name !== 'ServiceError') return error;
+  return new TemporalUnreachable('Temporal no longer answers; runs continue when it is back', {
+    hint: '`npx nautil status` shows the servers, `npx nautil up` starts them, `npx nautil resume ID` follows a run',
+    cause: error,
+  });
 }
 
 /** Exits without an error when the reader of a pipe closes it, as `head` does in `nautil … | head`. */

@@ -1,13 +1,31 @@
+import { isAbsolute, relative } from 'node:path';
 import { ApplicationFailure } from '@temporalio/activity';
-import { type FailureDetails, NautilError } from '@nautil/contracts';
+import { asFileError, type FailureDetails, messageWithHint, NautilError } from '@nautil/contracts';
+import { nautilHome } from '@nautil/store';
 
 /**
- * An expected error as Temporal records it: the type is the name of the error, and it is retried only when the error is marked
- * as retryable. An unexpected error may be caused by a failing machine; it is left as it is, which means that it is retried.
+ * An expected error as Temporal records it: the type is the name of the error, the message contains the hint, and it is
+ * retried only when the error is marked as retryable. A file that the user named and that can't be opened is an expected
+ * error. An unexpected error may be caused by a failing machine; it is left as it is, which means that it is retried.
  */
-export function toApplicationFailure(error: unknown): unknown {
+export function toApplicationFailure(thrown: unknown): unknown {
+  const error = asFileError(thrown, isOutsideHome);
   if (!(error instanceof NautilError)) return error;
-  const { name, message, hint, kind, retryable } = error;
+  const { name, hint, kind, retryable } = error;
   const details: FailureDetails = { kind, hint };
-  return ApplicationFailure.create({ message, type: name, nonRetryable: !retryable, details: [details], cause: error });
+  const failure = ApplicationFailure.create({
+    message: messageWithHint(error),
+    type: name,
+    nonRetryable: !retryable,
+    details: [details],
+  });
+  // Temporal's UI would show it, and it says nothing about an expected error.
+  failure.stack = '';
+  return failure;
+}
+
+/** Nautil's own files are in the state folder. Their absence has other causes, which a retry may remove. */
+function isOutsideHome(path: string): boolean {
+  const inside = relative(nautilHome(), path);
+  return inside.startsWith('..') || isAbsolute(inside);
 }

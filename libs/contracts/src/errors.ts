@@ -91,6 +91,14 @@ export class Interrupted extends defineError('Interrupted', 'interrupted') {}
 /** No Temporal server answers. */
 export class TemporalUnreachable extends defineError('TemporalUnreachable', 'environment', { retryable: true }) {}
 
+/** The message with the hint below it, for places that show one text, such as Temporal's UI. */
+export const messageWithHint = ({ message, hint }: Pick<NautilError, 'message' | 'hint'>): string =>
+  hint ? `${message}\n${hint}` : message;
+
+/** Undoes `messageWithHint`. */
+export const messageWithoutHint = (message: string, hint: string | undefined): string =>
+  hint && message.endsWith(`\n${hint}`) ? message.slice(0, -hint.length - 1) : message;
+
 /** The exit code for any thrown value: that of its kind, 1 for what nobody expected. */
 export function exitCodeOf(error: unknown): number {
   return error instanceof NautilError ? exitCodes[error.kind] : 1;

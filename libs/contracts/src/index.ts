@@ -2,6 +2,7 @@ export * from './activities.js';
 export * from './errors.js';
 export * from './events.js';
 export * from './example.js';
+export * from './file-problem.js';
 export * from './json.js';
 export * from './pipeline.js';
 export * from './report.js';

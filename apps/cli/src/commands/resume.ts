@@ -61,9 +61,10 @@ async function resume(workflowId: string, overrides: string[], options: ResumeOp
       hint: 'without --from, the stages that the overrides affect are repeated',
     });
   }
-  const [{ stackAddresses }, { connectToTemporal }, { WorkflowNotFoundError }] = await Promise.all([
+  const [{ stackAddresses }, { connectToTemporal }, { startWorkflow }, { WorkflowNotFoundError }] = await Promise.all([
     import('@nautil/stack'),
     import('../connect-to-temporal.js'),
+    import('../start-workflow.js'),
     import('@temporalio/client'),
   ]);
   const addresses = stackAddresses();
@@ -92,7 +93,7 @@ async function resume(workflowId: string, overrides: string[], options: ResumeOp
       const input = isSweep
         ? { ...start.input, continued: undefined }
         : runAgain(start, { workflowId, from, overrides, home: await findHomeQueue(client, handle) });
-      await client.workflow.start(type, { workflowId, taskQueue: options.taskQueue, args: [input] });
+      await startWorkflow(client, type, { workflowId, taskQueue: options.taskQueue, args: [input] });
     }
     const shown = { ...options, uiUrl: addresses.temporalUiUrl };
     const latest = client.workflow.getHandle(workflowId);

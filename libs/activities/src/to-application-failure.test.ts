@@ -1,0 +1,32 @@
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { ApplicationFailure } from '@temporalio/activity';
+import { DataError } from '@nautil/datasets';
+import { nautilHome } from '@nautil/store';
+import { toApplicationFailure } from './to-application-failure.js';
+
+const systemError = (code: string, path: string): Error =>
+  Object.assign(new Error(`${code}: no such file or directory, open '${path}'`), { code, path });
+
+test.each(['ENOENT', 'EISDIR', 'ENOTDIR', 'EACCES', 'EPERM', 'EROFS', 'ELOOP', 'ENAMETOOLONG'])(
+  'a file of the user that can’t be opened (%s) is never retried, and is reported in a sentence',
+  (code) => {
+    const failure = toApplicationFailure(systemError(code, '/data/labels.txt')) as ApplicationFailure;
+    expect(failure).toBeInstanceOf(ApplicationFailure);
+    expect(failure).toMatchObject({ nonRetryable: true, type: 'FileUnusable', details: [{ kind: 'data' }] });
+    expect(failure.message).toMatch(/^\/data\/labels\.txt /);
+    expect(failure.message).not.toContain(code);
+  },
+);
+
+test('a failing disk, and a file of the state folder, are retried', () => {
+  for (const error of [systemError('EIO', '/data/labels.txt'), systemError('ENOENT', join(nautilHome(), 'store/file'))])
+    expect(toApplicationFailure(error)).toBe(error);
+});
+
+test('the failure in Temporal’s UI has the hint once, and no stack', () => {
+  const failure = toApplicationFailure(new DataError('a.tsv is empty', { hint: 'write a line' })) as ApplicationFailure;
+  expect(failure.message).toBe('a.tsv is empty\nwrite a line');
+  expect(failure.stack).toBe('');
+  expect(failure.cause).toBeUndefined();
+});
