@@ -4,6 +4,7 @@ import { Semaphore } from '@nautil/store';
 import { Trainers } from '@nautil/trainer-process';
 import { CheckpointReplica, faultPoint } from '@nautil/training';
 import { ArtifactTransfer } from './artifact-transfer.js';
+import { checkRun } from './check-run.js';
 import { evaluateInTrainer } from './evaluate-in-trainer.js';
 import { routeRun, type WorkerContext } from './route-run.js';
 import { cache, convert, download, evaluate, packageModel, resolveRun, tokenize } from './stages/index.js';
@@ -51,7 +52,7 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
 
   return {
     resolveRun: activity(async (request) => {
-      const run = await resolveRun(request, { route: (unrouted) => routeRun(unrouted, o) });
+      const run = await resolveRun(request, { route: (unrouted) => routeRun(unrouted, o), check: checkRun });
       return transfer.push(run, run);
     }),
     startTracking: activity((run) => startTracking(run, trackingUri)),

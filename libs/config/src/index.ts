@@ -9,4 +9,5 @@ export { configReference } from './reference.js';
 export type { Config } from './schema/config-schema.js';
 export { optimizerOptions, type OptimizerName, type OptimizerOptions } from './schema/optimizers.js';
 export type { ScheduleName } from './schema/schedules.js';
+export { userPath } from './user-path.js';
 export { gridOf, parseSweep, sampleOf, type Sweep } from './sweep.js';

@@ -1,5 +1,6 @@
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
+import { fileProblem, isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
 import { applyOverride } from './apply-override.js';
 import { compose } from './compose.js';
 import { ConfigError, failOn, type Problem } from './config-error.js';
@@ -12,13 +13,14 @@ import { renameLegacyKeys } from './rename-legacy-keys.js';
 import { resolveInterpolations } from './resolve-interpolations.js';
 import { type Config, configSchema } from './schema/config-schema.js';
 import { schemaAt } from './schema/lookup.js';
+import { userPath } from './user-path.js';
 import { validate } from './validate.js';
 
 export interface LoadOptions {
   /** The name of a file in the folder, with or without `.yaml`. Default: `text_classification_config`. */
   configName?: string | undefined;
 
-  /** A folder, absolute or relative to `cwd`. Default: Nautil's own `conf`. */
+  /** A folder, absolute or relative to `cwd` or `~`. It must exist. Default: Nautil's own `conf`. */
   configPath?: string | undefined;
 
   /** Overrides in Hydra's grammar, in order. */
@@ -59,7 +61,7 @@ export interface LoadedConfig {
 export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfig> {
   const { overrides = [], env = process.env } = options;
   const cwd = resolve(options.cwd ?? process.env['INIT_CWD'] ?? process.cwd());
-  const folder = options.configPath === undefined ? shippedFolder() : resolve(cwd, options.configPath);
+  const folder = options.configPath === undefined ? shippedFolder() : requireFolder(userPath(cwd, options.configPath));
   const search = new ConfigSearchPath([folder, shippedFolder()], cwd);
   const name = (options.configName ?? 'text_classification_config').replace(/\.yaml$/, '');
 
@@ -93,6 +95,24 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
       return origin !== undefined && isShipped(origin);
     },
   };
+}
+
+/** Without this check, a configuration of the same name in Nautil's own folder would be used in its place. */
+function requireFolder(path: string): string {
+  let problem: string | undefined;
+  try {
+    if (statSync(path).isDirectory()) return path;
+    problem = 'is a file, not a folder';
+  } catch (error) {
+    problem = fileProblem(error);
+    if (problem === undefined) throw error;
+  }
+  throw new ConfigError([
+    {
+      message: `--config-path: ${path} ${problem}`,
+      hint: ['name the folder of the configuration, and its file with --config-name'],
+    },
+  ]);
 }
 
 /**

@@ -39,21 +39,25 @@ Ctrl-C stops following the run, which continues; \`npx nautil resume ID\` follow
 }
 
 async function run(overrides: string[], options: RunOptions): Promise<void> {
-  const [{ stackAddresses }, { connectToTemporal }, { followRun }] = await Promise.all([
+  const [{ stages }, { stackAddresses }, { connectToTemporal }, { startWorkflow }, { followRun }] = await Promise.all([
+    import('@nautil/activities'),
     import('@nautil/stack'),
     import('../connect-to-temporal.js'),
+    import('../start-workflow.js'),
     import('../follow-run.js'),
   ]);
+  const cwd = workingFolder();
+  const input: TextClassificationInput = {
+    ...(options.configName === undefined ? {} : { config: options.configName }),
+    ...configurationFolder(options.configPath),
+    cwd,
+    overrides,
+  };
+  await stages.checkRequest(input, { cwd });
   const addresses = stackAddresses();
   const { client, close } = await connectToTemporal(addresses.temporalAddress);
   try {
-    const input: TextClassificationInput = {
-      ...(options.configName === undefined ? {} : { config: options.configName }),
-      ...configurationFolder(options.configPath),
-      cwd: workingFolder(),
-      overrides,
-    };
-    const handle = await client.workflow.start('textClassification', {
+    const handle = await startWorkflow(client, 'textClassification', {
       workflowId: options.workflowId ?? newWorkflowId(options.configName ?? 'text-classification'),
       taskQueue: options.taskQueue,
       args: [input],

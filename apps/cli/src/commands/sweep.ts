@@ -56,26 +56,31 @@ export function addSweep(program: Command): void {
 }
 
 async function sweep(overrides: string[], flags: SweepFlags): Promise<void> {
-  const [{ stackAddresses }, { connectToTemporal }, { followSweep }] = await Promise.all([
-    import('@nautil/stack'),
-    import('../connect-to-temporal.js'),
-    import('../follow-sweep.js'),
-  ]);
+  const [{ checkSweep }, { stackAddresses }, { connectToTemporal }, { startWorkflow }, { followSweep }] =
+    await Promise.all([
+      import('@nautil/activities'),
+      import('@nautil/stack'),
+      import('../connect-to-temporal.js'),
+      import('../start-workflow.js'),
+      import('../follow-sweep.js'),
+    ]);
   const { configName, random, seed, limit, objective } = flags;
+  const cwd = workingFolder();
+  const input: SweepInput = {
+    ...(configName === undefined ? {} : { config: configName }),
+    ...configurationFolder(flags.configPath),
+    cwd,
+    overrides,
+    ...(random === undefined ? {} : { random }),
+    ...(seed === undefined ? {} : { seed }),
+    ...(limit === undefined ? {} : { limit }),
+    ...(objective === undefined ? {} : { objective }),
+  };
+  await checkSweep({ ...input, objective: objective ?? 'val/f1_macro' }, { cwd });
   const addresses = stackAddresses();
   const { client, close } = await connectToTemporal(addresses.temporalAddress);
   try {
-    const input: SweepInput = {
-      ...(configName === undefined ? {} : { config: configName }),
-      ...configurationFolder(flags.configPath),
-      cwd: workingFolder(),
-      overrides,
-      ...(random === undefined ? {} : { random }),
-      ...(seed === undefined ? {} : { seed }),
-      ...(limit === undefined ? {} : { limit }),
-      ...(objective === undefined ? {} : { objective }),
-    };
-    const handle = await client.workflow.start('sweep', {
+    const handle = await startWorkflow(client, 'sweep', {
       workflowId: flags.workflowId ?? newWorkflowId('sweep'),
       taskQueue: flags.taskQueue,
       args: [input],

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { finishTracking, progressAfter, stages, startTracking, trackingOfTraining } from '@nautil/activities';
+import { checkRun, finishTracking, progressAfter, stages, startTracking, trackingOfTraining } from '@nautil/activities';
 import { experimentName, loadConfig } from '@nautil/config';
 import {
   type Evaluated,
@@ -86,7 +86,7 @@ async function resolve(
       config: configName,
       overrides,
     },
-    { cwd, configPath, echo, command: ['trainer:train', ...process.argv.slice(3)] },
+    { cwd, configPath, echo, check: checkRun, command: ['trainer:train', ...process.argv.slice(3)] },
   );
 }
 

@@ -1,7 +1,15 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
-import { basename, isAbsolute, join, resolve } from 'node:path';
-import { type Config, experimentName, keysThat, loadConfig } from '@nautil/config';
+import { basename, isAbsolute, join } from 'node:path';
+import {
+  type Config,
+  experimentName,
+  keysThat,
+  loadConfig,
+  type LoadedConfig,
+  readConfig,
+  userPath,
+} from '@nautil/config';
 import {
   type Redo,
   replaceAt,
@@ -15,6 +23,7 @@ import { parseResolvedRun } from '@nautil/contracts/schemas';
 import { beginExperiment, type Echo } from '@nautil/nemo';
 import { defaultFolder, fileRef, packageRoot, runFolder, writeFileAtomic } from '@nautil/store';
 import { isHubName } from '@nautil/store/download';
+import { checkRun } from '../check-run.js';
 import { EnvironmentInvalid, RunFolderMissing } from '../errors.js';
 import { localRouting, type Route } from '../route-run.js';
 import { encoderNameOf } from './encoder-files.js';
@@ -33,6 +42,8 @@ const nameKeys = keysThat(({ path }) => path === 'name');
  * @param o.configPath - folder of the configuration if the request has none; default: the shipped `conf`
  * @param o.route - chooses the task queues, each time the run is resolved, because workers come and go
  * @param o.command - the command line, for the run's log; default: the equivalent `nautil run`
+ * @param o.check - rejects a configuration with which no run can succeed, before anything is created; see `checkRun`
+ * @throws ConfigError, and what `check` throws
  */
 export async function resolveRun(
   request: RunRequest,
@@ -42,6 +53,7 @@ export async function resolveRun(
     command?: readonly string[];
     echo?: Echo;
     route?: (request: RunRequest) => Promise<Route>;
+    check?: (config: Config) => Promise<void>;
   } = {},
 ): Promise<ResolvedRun> {
   const folder = runFolder(request.workflowId, request.runKey);
@@ -57,22 +69,8 @@ export async function resolveRun(
   if (request.begunBefore) throw new RunFolderMissing(folder);
 
   const cwd = request.cwd ?? o.cwd ?? defaultFolder();
-  const loaded = await loadConfig({
-    configName: request.config,
-    configPath: request.configPath ?? o.configPath,
-    overrides: request.overrides,
-    cwd,
-  });
-  const { tree, config, notes } = loaded;
-  const resolved: string[] = [];
-  for (const key of [...pathKeys, ...nameKeys]) {
-    const value = valueAt(tree, key);
-    if (typeof value !== 'string' || value === '' || isAbsolute(value) || /^\w+:\/\//.test(value)) continue;
-    const path = resolve(key === 'nautil.data.source' && loaded.isShipped(key) ? packageRoot() : cwd, value);
-    if (nameKeys.includes(key) && isHubName(value) && !existsSync(path)) continue;
-    replaceAt(tree, key, path);
-    resolved.push(`${key} is ${path}`);
-  }
+  const { tree, config, notes, resolved } = await loadRun(request, { cwd, configPath: o.configPath });
+  await o.check?.(config);
   await mkdir(folder, { recursive: true });
   const configFile = join(folder, 'config.json');
   await writeFileAtomic(configFile, JSON.stringify(tree, null, 2));
@@ -111,6 +109,43 @@ export async function resolveRun(
   };
   await writeFileAtomic(file, JSON.stringify(run, null, 2));
   return run;
+}
+
+/**
+ * Composes the configuration of a run and checks the run, without creating anything.
+ *
+ * @throws ConfigError, and what `checkRun` throws
+ */
+export async function checkRequest(
+  request: Pick<RunRequest, 'config' | 'configPath' | 'overrides'>,
+  { cwd }: { cwd: string },
+): Promise<void> {
+  const { config } = await loadRun(request, { cwd });
+  await checkRun(config);
+}
+
+/** The configuration of a run with absolute paths; `resolved` has a note for each path that was relative. */
+async function loadRun(
+  request: Pick<RunRequest, 'config' | 'configPath' | 'overrides'>,
+  { cwd, configPath }: { cwd: string; configPath?: string | undefined },
+): Promise<LoadedConfig & { resolved: string[] }> {
+  const loaded = await loadConfig({
+    configName: request.config,
+    configPath: request.configPath ?? configPath,
+    overrides: request.overrides,
+    cwd,
+  });
+  const { tree } = loaded;
+  const resolved: string[] = [];
+  for (const key of [...pathKeys, ...nameKeys]) {
+    const value = valueAt(tree, key);
+    if (typeof value !== 'string' || value === '' || isAbsolute(value) || /^\w+:\/\//.test(value)) continue;
+    const path = userPath(key === 'nautil.data.source' && loaded.isShipped(key) ? packageRoot() : cwd, value);
+    if (nameKeys.includes(key) && isHubName(value) && !existsSync(path)) continue;
+    replaceAt(tree, key, path);
+    resolved.push(`${key} is ${path}`);
+  }
+  return { ...loaded, config: readConfig(tree), resolved };
 }
 
 /** How long a worker may send no heartbeat before its activity is retried. Activities send one every two seconds. */

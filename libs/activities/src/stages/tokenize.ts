@@ -5,7 +5,8 @@ import { examplesOf, readExamples } from '@nautil/datasets';
 import { type Echo, logRead } from '@nautil/nemo';
 import { fileRef, stageOutput, Store } from '@nautil/store';
 import { buildTokenCache, type LoadedTokenizer, loadTokenizer, tokenCacheKey } from '@nautil/tokenization';
-import { tokenizerNameOf } from './encoder-files.js';
+import { encoderNameOf, tokenizerNameOf } from './encoder-files.js';
+import { readEncoderLimits, requireEmbeddings, truncationLength } from './encoder-limits.js';
 import { isSwitchedOff } from './require-batches.js';
 import { configOf, redoOf } from './run-settings.js';
 import type { StageControl } from './stage-control.js';
@@ -23,6 +24,9 @@ export async function tokenize(
 ): Promise<StageResult<TokenizedData>> {
   const { config } = await configOf(o.run);
   const tokenizer = await tokenizerOf(config, o.inputs);
+  const encoder = await readEncoderLimits(o.inputs.encoder, config);
+  requireEmbeddings(tokenizer, encoder, encoderNameOf(config.model));
+  const { tokens: maxLength, note } = truncationLength(config, encoder);
   const redo = redoOf(o.run, 'tokenize');
   const { train_ds, validation_ds, test_ds, dataset } = config.model;
   const store = dataset.use_cache ? new Store() : new Store(join(o.run.folder, 'tokens'));
@@ -32,7 +36,7 @@ export async function tokenize(
     const identity = {
       textSha256: file.sha256,
       tokenizerDigest: tokenizer.digest,
-      maxLength: dataset.max_seq_length,
+      maxLength,
       numSamples: ds.num_samples,
     };
     const build = async ({ folder }: { folder: string }) => {
@@ -41,7 +45,7 @@ export async function tokenize(
         examples: examplesOf(readExamples(file.path, { numSamples: ds.num_samples }), () => undefined),
         out,
         tokenizer,
-        maxLength: dataset.max_seq_length,
+        maxLength,
         key: tokenCacheKey(identity),
         numWorkers: ds.num_workers,
         onProgress: (examples) => onProgress?.(`${split}: ${examples} examples`),
@@ -52,7 +56,7 @@ export async function tokenize(
     const made = await stageOutput('tokenize', { ...identity, format: outputVersion, redo }, build, { store });
     reused &&= made.reused;
     tokens += made.output.tokens;
-    logRead(o.run, { file: ds.file_path ?? file.path, summary: made.output.summary }, dataset.max_seq_length, o.echo);
+    logRead(o.run, { file: ds.file_path ?? file.path, summary: made.output.summary }, maxLength, o.echo);
     return { file: made.output.file, examples: made.output.summary.examples };
   };
   const { train, validation, test } = o.inputs.data;
@@ -65,7 +69,13 @@ export async function tokenize(
     tokenizerDigest: tokenizer.digest,
   };
   const { notes, warnings } = tokenizer;
-  return { ...data, reused, detail: [`${tokens} tokens by ${tokenizer.name}`, ...notes, ...warnings].join('; ') };
+  const details = [
+    `${tokens} tokens by ${tokenizer.name}`,
+    ...(note === undefined ? [] : [note]),
+    ...notes,
+    ...warnings,
+  ];
+  return { ...data, reused, detail: details.join('; ') };
 }
 
 /** Loads the tokenizer of a run from the encoder's files. */

@@ -1,0 +1,134 @@
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { ConfigError } from '@nautil/config';
+import { goldenPath, withFolder } from '@nautil/testing';
+import { checkRequest } from './stages/resolve-run.js';
+
+const encoder = goldenPath('bert-tiny-uncased');
+const tsv = 'a good film\t1\na bad film\t0\n';
+
+/** The error of the check of a run in a folder with `train.tsv`, or undefined. */
+async function failureOf(
+  overrides: string[],
+  o: { files?: Record<string, string>; prepare?: (folder: string) => void; configPath?: string } = {},
+): Promise<Error & { hint?: string; kind?: string }> {
+  return withFolder({ 'train.tsv': tsv, ...o.files }, async (folder) => {
+    o.prepare?.(folder);
+    const given = [
+      'model.train_ds.file_path=train.tsv',
+      `model.language_model.pretrained_model_name=${encoder}`,
+      ...overrides,
+    ];
+    const { configPath } = o;
+    return checkRequest(
+      { overrides: given, ...(configPath === undefined ? {} : { configPath }) },
+      { cwd: folder },
+    ).then(
+      () => new Error('nothing: the check passed'),
+      (error: unknown) => error as Error,
+    );
+  });
+}
+
+test('a run whose files, encoder and outputs can be used passes', async () => {
+  expect((await failureOf(['model.nemo_path=new/folder/model.nemo'])).message).toBe('nothing: the check passed');
+});
+
+describe.each([
+  'model.train_ds.file_path',
+  'model.validation_ds.file_path',
+  'model.test_ds.file_path',
+  'model.class_labels.class_labels_file',
+  'model.language_model.lm_checkpoint',
+  'model.language_model.config_file',
+  'model.tokenizer.vocab_file',
+])('an input file that can’t be opened: %s', (key) => {
+  test.each([
+    ['nowhere.txt', 'does not exist'],
+    ['train.tsv/inside.txt', 'a part of its path is a file'],
+    ['loop', 'its symbolic links form a loop'],
+    [`${'n'.repeat(300)}.txt`, 'its name is too long'],
+  ])('%.20s %s', async (path, problem) => {
+    const failure = await failureOf([`${key}=${path}`], {
+      prepare: (folder) => symlinkSync('loop', join(folder, 'loop')),
+    });
+    expect(failure).toBeInstanceOf(ConfigError);
+    expect(failure.message).toContain(`${key}: `);
+    expect(failure.message).toContain(problem);
+  });
+});
+
+test.each(['model.train_ds.file_path', 'model.validation_ds.file_path', 'model.class_labels.class_labels_file'])(
+  '%s must not be a folder',
+  async (key) => {
+    const failure = await failureOf([`${key}=folder`], { prepare: (folder) => mkdirSync(join(folder, 'folder')) });
+    expect(failure.message).toMatch(new RegExp(`^${key}: .*/folder is a folder$`));
+  },
+);
+
+test.each([
+  ['model.nemo_path=folder', /folder is a folder$/],
+  ['model.nemo_path=train.tsv/model.nemo', /train\.tsv is a file, and a folder is needed there$/],
+  ['exp_manager.exp_dir=train.tsv', /train\.tsv is a file, and a folder is needed there$/],
+  ['exp_manager.exp_dir=train.tsv/logs', /train\.tsv is a file, and a folder is needed there$/],
+  ['exp_manager.explicit_log_dir=train.tsv', /train\.tsv is a file, and a folder is needed there$/],
+  [`model.nemo_path=${'n'.repeat(300)}.nemo`, /its name is too long$/],
+])('an output that can’t be written is found before the run: %.40s', async (override, message) => {
+  const failure = await failureOf([override], { prepare: (folder) => mkdirSync(join(folder, 'folder')) });
+  expect(failure.message).toMatch(message);
+});
+
+test('all problems are reported at once', async () => {
+  const failure = await failureOf([
+    'model.test_ds.file_path=gone.tsv',
+    'model.nemo_path=.',
+    'exp_manager.exp_dir=train.tsv',
+  ]);
+  expect(failure.message).toMatch(/^3 problems in the configuration\n/);
+  expect(failure.message).toContain('model.test_ds.file_path: ');
+  expect(failure.message).toContain('model.nemo_path: ');
+  expect(failure.message).toContain('exp_manager.exp_dir: ');
+});
+
+test.each([
+  ['missing', 'does not exist'],
+  ['train.tsv', 'is a file, not a folder'],
+  ['train.tsv/conf', 'does not exist'],
+])(
+  '--config-path=%s is rejected, and the shipped configuration is not used in its place',
+  async (configPath, problem) => {
+    const failure = await failureOf([], { configPath });
+    expect(failure).toBeInstanceOf(ConfigError);
+    expect(failure.message).toMatch(/^--config-path: /);
+    expect(failure.message).toContain(problem);
+  },
+);
+
+test('a length that the encoder has no positions for is rejected, and -1 and 0 mean the longest', async () => {
+  const failure = await failureOf(['model.dataset.max_seq_length=5000']);
+  expect(failure.message).toMatch(
+    /^model\.dataset\.max_seq_length is 5000, and the encoder has positions for \d+ tokens$/,
+  );
+  for (const length of [-1, 0]) {
+    expect((await failureOf([`model.dataset.max_seq_length=${length}`])).message).toBe('nothing: the check passed');
+  }
+});
+
+test('a tokenizer with more ids than the encoder has embeddings is rejected', async () => {
+  const failure = await failureOf([`model.tokenizer.vocab_file=${goldenPath('bert-base-uncased-vocab.txt')}`]);
+  expect(failure.message).toMatch(/the tokenizer has 30522 ids, and the encoder .* has embeddings for \d+$/);
+});
+
+test.each([
+  [{ 'enc/config.json': '{' }, /config\.json/],
+  [{ 'enc/config.json': '{"model_type": "gpt2"}' }, /gpt2/],
+  [{ 'enc/vocab.txt': '[PAD]\n[UNK]\n[CLS]\n[SEP]\n' }, /no weights in this folder/],
+])('an encoder that can’t be used is found before the run: %j', async (files, message) => {
+  const prepare = (folder: string): void => {
+    mkdirSync(join(folder, 'enc'));
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  };
+  const failure = await failureOf(['model.language_model.pretrained_model_name=enc'], { prepare });
+  expect(failure.message).toMatch(message);
+});

@@ -1,0 +1,170 @@
+import { constants } from 'node:fs';
+import { access, open, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type Config, ConfigError, keysThat } from '@nautil/config';
+import { fileProblem, isJsonObject, type JsonObject, NautilError, valueAt } from '@nautil/contracts';
+import { fetchEncoder, FileUnavailable, findEncoder } from '@nautil/formats';
+import { encoderLayout } from '@nautil/model';
+import { isHttp, isHubName } from '@nautil/store/download';
+import { loadTokenizer } from '@nautil/tokenization';
+import { encoderNameOf, tokenizerNameOf } from './stages/encoder-files.js';
+import { readEncoderLimits, requireEmbeddings, truncationLength } from './stages/encoder-limits.js';
+import { requireTrainingData } from './stages/require-training-data.js';
+
+const inputKeys = keysThat(({ path }) => path === 'input');
+
+/** Keys of files or folders that a run writes; those of files need a folder, and must not be one. */
+const outputFiles = ['model.nemo_path'];
+const outputFolders = ['exp_manager.exp_dir', 'exp_manager.explicit_log_dir'];
+
+/** A checkpoint may also be a folder. */
+const foldersToo = ['model.language_model.lm_checkpoint'];
+
+/**
+ * Checks what can be known of a run before it starts: its files can be read and written, its labels fit its classes, and its
+ * encoder fits its tokenizer and its length. Downloads nothing: what a URL or a name on the hub stands for is checked by the
+ * stage that downloads it.
+ *
+ * @param config - with absolute paths
+ * @throws the problem if there is one, otherwise a ConfigError with all of them
+ */
+export async function checkRun(config: Config): Promise<void> {
+  const tree = config as unknown as JsonObject;
+  const pathAt = (key: string): string | undefined => {
+    const value = valueAt(tree, key);
+    return typeof value === 'string' && value !== '' && !isHttp(value) ? value : undefined;
+  };
+  const files = [
+    ...inputKeys.map((key) => [key, pathAt(key), requireReadable] as const),
+    ...outputFiles.map((key) => [key, pathAt(key), requireWritableFile] as const),
+    ...outputFolders.map((key) => [key, pathAt(key), requireWritableFolder] as const),
+  ].filter((entry): entry is [string, string, typeof requireReadable] => entry[1] !== undefined);
+  const failures = await failuresOf([
+    () => {
+      requireTrainingData(config);
+    },
+    ...files.map(
+      ([key, path, require]) =>
+        () =>
+          require(key, path),
+    ),
+  ]);
+  // A file that can't be opened would fail these, too.
+  if (failures.length === 0) {
+    failures.push(...(await failuresOf([() => checkEncoder(config)])));
+  }
+  const [first] = failures;
+  if (first === undefined) return;
+  if (failures.length === 1) throw first;
+  throw new ConfigError(failures.map(({ message, hint }) => ({ message, hint: hint?.split('\n') })));
+}
+
+/** The expected errors of the checks. Throws any other error. */
+async function failuresOf(checks: readonly (() => Promise<void> | void)[]): Promise<NautilError[]> {
+  const failures: NautilError[] = [];
+  for (const check of checks) {
+    try {
+      await check();
+    } catch (error) {
+      if (!(error instanceof NautilError)) throw error;
+      failures.push(error);
+    }
+  }
+  return failures;
+}
+
+function problemWith(key: string, message: string, hint: string): ConfigError {
+  return new ConfigError([{ key, message: `${key}: ${message}`, hint: [hint] }]);
+}
+
+async function requireReadable(key: string, path: string): Promise<void> {
+  try {
+    const file = await open(path, 'r');
+    const isFolder = (await file.stat().finally(() => file.close())).isDirectory();
+    if (!isFolder || foldersToo.includes(key)) return;
+  } catch (error) {
+    const problem = fileProblem(error);
+    if (problem === undefined) throw error;
+    throw problemWith(key, `${path} ${problem}`, 'correct the path; a relative path starts in the current folder');
+  }
+  throw problemWith(key, `${path} is a folder`, 'name a file in it');
+}
+
+async function requireWritableFile(key: string, path: string): Promise<void> {
+  const found = await statIfThere(key, path);
+  if (found?.isDirectory()) throw problemWith(key, `${path} is a folder`, 'name the file that the run should write');
+  await requireWritableFolder(key, dirname(path));
+}
+
+/** The folder, or the nearest one above it that exists and in which it would be created. */
+async function requireWritableFolder(key: string, path: string): Promise<void> {
+  const found = await statIfThere(key, path);
+  if (found === undefined) return requireWritableFolder(key, dirname(path));
+  if (!found.isDirectory()) {
+    throw problemWith(key, `${path} is a file, and a folder is needed there`, 'name another place');
+  }
+  try {
+    await access(path, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const problem = fileProblem(error);
+    if (problem === undefined) throw error;
+    throw problemWith(key, `nothing can be written in ${path}`, 'name a folder that this user may write to');
+  }
+}
+
+/** Undefined where nothing is. */
+async function statIfThere(key: string, path: string) {
+  try {
+    return await stat(path);
+  } catch (error) {
+    const problem = fileProblem(error);
+    if (problem === undefined) throw error;
+    // A part of the path that is a file is found on the way up.
+    if (problem.startsWith('does not exist')) return undefined;
+    throw problemWith(key, `${path} ${problem}`, 'name another place');
+  }
+}
+
+async function checkEncoder(config: Config): Promise<void> {
+  const { model, nautil } = config;
+  const { lm_checkpoint, config_file, config: inline } = model.language_model;
+  const { vocab_file, special_tokens } = model.tokenizer;
+  if ([lm_checkpoint, config_file, vocab_file].some((path) => path !== null && isHttp(path))) return;
+  const name = encoderNameOf(model);
+  const tokenizerName = tokenizerNameOf(model) ?? name;
+  const needsModel = config_file === null && !isJsonObject(inline);
+  if (needsModel && !(await isOnDisk(name))) return;
+  if (vocab_file === null && !(await isOnDisk(tokenizerName))) return;
+  const { files } = await fetchEncoder({
+    name,
+    lmCheckpoint: lm_checkpoint ?? undefined,
+    configFile: config_file ?? undefined,
+    config: inline,
+    tokenizerName,
+    vocabFile: vocab_file ?? undefined,
+    layout: encoderLayout,
+  });
+  const encoder = await readEncoderLimits(files, config);
+  truncationLength(config, encoder);
+  const tokenizer = await loadTokenizer({
+    folder: files.tokenizerFolder,
+    vocabFile: files.vocabFile,
+    name: tokenizerName,
+    specialTokens: special_tokens,
+    doLowerCase: model.dataset.do_lower_case ?? undefined,
+    mode: nautil.tokenization.mode,
+  });
+  requireEmbeddings(tokenizer, encoder, name);
+}
+
+/** False for a name on the hub whose model is not on this machine. */
+async function isOnDisk(name: string): Promise<boolean> {
+  if (name === '') return false;
+  return findEncoder(name).then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof FileUnavailable && isHubName(name)) return false;
+      throw error;
+    },
+  );
+}
