@@ -28,6 +28,6 @@ export interface ClassificationReport {
   /** Number of examples. */
   support: number;
 
-  /** `confusion[true][predicted]`: counts, [classes, classes]. */
+  /** `confusion[true][predicted]`: counts, [classes, classes]; empty if there are more than 1000 classes. */
   confusion: number[][];
 }

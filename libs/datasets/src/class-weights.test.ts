@@ -10,7 +10,15 @@ test('labels are counted in ascending order, and skipped lines separately', asyn
       [0, 1],
       [3, 2],
     ]);
-    expect(rest).toEqual({ examples: 3, skipped: 2, numClasses: 4 });
+    expect(rest).toMatchObject({ examples: 3, skipped: 2, numClasses: 4 });
+    expect([...rest.firstLines]).toEqual([
+      [3, 2],
+      [0, 3],
+    ]);
+    expect(rest.skippedLines.map(({ line, reason }) => [line, reason])).toEqual([
+      [1, 'the last word, "label", is not an integer label (a header?)'],
+      [5, 'blank line'],
+    ]);
   });
 });
 

@@ -1,12 +1,18 @@
 import { DataError } from './data-error.js';
-import { isSkipped, readExamples, type ReadOptions } from './read-examples.js';
+import { isSkipped, readExamples, type ReadOptions, type SkippedLine } from './read-examples.js';
 
 export interface LabelCounts {
   /** Number of examples by label, in ascending order of labels. */
   counts: Map<number, number>;
 
+  /** Number of the line on which each label first occurs. */
+  firstLines: Map<number, number>;
+
   examples: number;
   skipped: number;
+
+  /** The first ten skipped lines. */
+  skippedLines: SkippedLine[];
 
   /** The largest label plus 1. */
   numClasses: number;
@@ -19,18 +25,29 @@ export interface LabelCounts {
  */
 export async function labelCounts(path: string, options: ReadOptions = {}): Promise<LabelCounts> {
   const counts = new Map<number, number>();
+  const firstLines = new Map<number, number>();
+  const skippedLines: SkippedLine[] = [];
   let examples = 0;
   let skipped = 0;
   for await (const item of readExamples(path, options)) {
     if (isSkipped(item)) {
       skipped++;
+      if (skippedLines.length < 10) skippedLines.push(item);
       continue;
     }
     examples++;
+    if (!firstLines.has(item.label)) firstLines.set(item.label, item.line);
     counts.set(item.label, (counts.get(item.label) ?? 0) + 1);
   }
   const sorted = new Map([...counts].sort(([a], [b]) => a - b));
-  return { counts: sorted, examples, skipped, numClasses: Math.max(...sorted.keys()) + 1 };
+  return {
+    counts: sorted,
+    firstLines,
+    examples,
+    skipped,
+    skippedLines,
+    numClasses: ([...sorted.keys()].at(-1) ?? -1) + 1,
+  };
 }
 
 /**

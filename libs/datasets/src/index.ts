@@ -7,3 +7,4 @@ export { findNemoFiles, isNemoFileName } from './import/find-nemo-files.js';
 export { formatInspection } from './format-inspection.js';
 export { inspectTsv } from './inspect-tsv.js';
 export { readLines, type TextSource } from './read-lines.js';
+export { requireTrainable } from './trainability.js';

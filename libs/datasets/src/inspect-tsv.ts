@@ -5,6 +5,7 @@ import { LengthHistogram, type LengthSummary } from './length-histogram.js';
 import { isSkipped, parseLine } from './read-examples.js';
 import { encodingHint, type InvalidPlace, readLines } from './read-lines.js';
 import { SeenTexts } from './seen-texts.js';
+import { labelFault } from './trainability.js';
 
 export interface InspectOptions {
   /** Number of classes; labels beyond it are errors. */
@@ -58,7 +59,7 @@ export interface TsvInspection {
   lines: number;
   examples: number;
 
-  /** Whether `readExamples` can read the whole file. */
+  /** Whether a model can be trained on the file. */
   trainable: boolean;
 
   /** The largest label plus 1. */
@@ -92,7 +93,11 @@ const problemTexts = {
     message: 'no line is an example',
     hint: 'each line is a text, a tab, and a label (a whole number from 0)',
   },
-  'negative-label': { severity: 'error', message: 'labels below 0', hint: 'labels start at 0: renumber them' },
+  'negative-label': {
+    severity: 'error',
+    message: 'labels below 0',
+    hint: 'labels start at 0: renumber them',
+  },
   'label-beyond-classes': {
     severity: 'error',
     message: 'labels that are not less than num_classes',
@@ -130,9 +135,14 @@ const problemTexts = {
     hint: 'renumber the labels without gaps; each gap adds a class that is never correct',
   },
   'one-label': {
-    severity: 'warning',
-    message: 'all examples have the same label',
-    hint: 'a classifier needs at least two labels',
+    severity: 'error',
+    message: 'all examples have the same label: a classifier needs two classes',
+    hint: 'if the other classes are only absent here, set model.dataset.num_classes (--num-classes)',
+  },
+  'sparse-labels': {
+    severity: 'error',
+    message: 'the labels would leave most classes without examples',
+    hint: 'renumber them from 0, or set model.dataset.num_classes if the empty classes are intended',
   },
   conflict: {
     severity: 'warning',
@@ -221,7 +231,7 @@ export async function inspectTsv(path: string, options: InspectOptions = {}): Pr
   }
 
   const labels = labelShares(counts, examples, options.labelNames);
-  problems.addFindings(labels, examples);
+  problems.addFindings(labels, examples, options.numClasses);
   if (options.maxLength !== undefined) problems.addCount('truncated', lengths.tokens.above(options.maxLength));
   return {
     path,
@@ -229,7 +239,7 @@ export async function inspectTsv(path: string, options: InspectOptions = {}): Pr
     lines: line,
     examples,
     trainable: !problems.has('error'),
-    numClasses: Math.max(0, ...counts.keys()) + (examples > 0 ? 1 : 0),
+    numClasses: Math.max(-1, labels.at(-1)?.label ?? -1) + 1,
     labels,
     ...present('characters', lengths.characters.summary()),
     ...present('words', lengths.words.summary()),
@@ -295,14 +305,20 @@ class Problems {
   }
 
   /** Adds problems that are known only after the last line. */
-  addFindings(labels: LabelShare[], examples: number): void {
+  addFindings(labels: LabelShare[], examples: number, numClasses: number | undefined): void {
     if (examples === 0) return this.addCount('no-example', 1);
     const classes = labels.filter(({ label }) => label >= 0);
     const largest = classes.at(-1)?.label ?? -1;
     this.addCount('label-gap', largest + 1 - classes.length, firstGaps(classes, largest));
-    if (labels.length === 1) this.addCount('one-label', 1);
+    const fault = labelFault(
+      labels.map(({ label }) => label),
+      numClasses,
+    );
+    if (fault && !this.#found.has(fault.kind)) this.addCount(fault.kind, 1);
     const sizes = labels.map(({ count }) => count);
-    if (Math.max(...sizes) >= 10 * Math.min(...sizes)) this.addCount('imbalance', 1);
+    const most = sizes.reduce((a, b) => Math.max(a, b), 0);
+    const least = sizes.reduce((a, b) => Math.min(a, b), Infinity);
+    if (most >= 10 * least) this.addCount('imbalance', 1);
   }
 
   list(comparedOnly: number | undefined): Problem[] {

@@ -2,6 +2,7 @@ import type { Example } from '@nautil/contracts';
 import { parsePythonInt, splitWords } from '@nautil/python-format';
 import { DataError } from './data-error.js';
 import { readLines, type TextSource } from './read-lines.js';
+import { maxLabel } from './trainability.js';
 
 /** A line that is not an example. */
 export interface SkippedLine {
@@ -21,9 +22,6 @@ export interface ReadOptions {
   /** A label outside 0 … numClasses-1 is then an error. */
   numClasses?: number;
 }
-
-/** Labels are stored as 32-bit integers. */
-const maxLabel = 2 ** 31 - 1;
 
 /**
  * Reads a TSV file as NeMo does. Words are separated by any whitespace; tabs have no special meaning. The last word is the

@@ -43,3 +43,14 @@ test.each([
     new Confusion(3).add(label, predicted);
   }).toThrow(message);
 });
+
+test('the size of a report grows at most linearly with the number of classes', () => {
+  const confusion = new Confusion(250_014);
+  confusion.add(104_501, 104_501);
+  confusion.add(250_013, 0);
+  const report = confusion.report();
+  expect(report.accuracy).toBe(0.5);
+  expect(report.classes).toHaveLength(250_014);
+  expect(report.classes[104_501]).toMatchObject({ support: 1 });
+  expect(report.confusion).toEqual([]);
+});

@@ -1,5 +1,8 @@
 import type { ClassificationReport, ClassScores, Scores } from '@nautil/contracts';
 
+/** Reports on more classes have no matrix, because its size is the square of the number of classes. */
+const maxMatrixClasses = 1000;
+
 /** NeMo's METRIC_EPS, added to every denominator: a class that was never predicted scores 0 instead of NaN. */
 const epsilon = 1e-6;
 
@@ -17,22 +20,32 @@ const epsilon = 1e-6;
 export class Confusion {
   readonly numClasses: number;
 
-  /** Row-major, [true, predicted]. */
-  readonly #counts: Float64Array;
+  /** Number of examples by true label and predicted label; pairs that never occurred are absent. */
+  readonly #counts = new Map<number, Map<number, number>>();
+  readonly #truePositives: number[];
+  readonly #supports: number[];
+  readonly #predictions: number[];
 
   constructor(numClasses: number) {
     if (!Number.isInteger(numClasses) || numClasses < 1) {
       throw new RangeError(`a confusion matrix needs at least one class, not ${numClasses}`);
     }
     this.numClasses = numClasses;
-    this.#counts = new Float64Array(numClasses * numClasses);
+    this.#truePositives = new Array<number>(numClasses).fill(0);
+    this.#supports = new Array<number>(numClasses).fill(0);
+    this.#predictions = new Array<number>(numClasses).fill(0);
   }
 
   /** Counts one example. @throws RangeError when an id is not in [0, numClasses) */
   add(label: number, predicted: number): void {
     this.#check('label', label);
     this.#check('predicted label', predicted);
-    this.#counts[label * this.numClasses + predicted]! += 1;
+    this.#supports[label]! += 1;
+    this.#predictions[predicted]! += 1;
+    if (label === predicted) this.#truePositives[label]! += 1;
+    const row = this.#counts.get(label) ?? new Map<number, number>();
+    row.set(predicted, (row.get(predicted) ?? 0) + 1);
+    this.#counts.set(label, row);
   }
 
   /**
@@ -42,9 +55,9 @@ export class Confusion {
    * @param labelNames names by label id; a class without a name is reported by its id
    */
   report(labelNames?: readonly string[]): ClassificationReport {
-    const truePositives = this.#perClass((label, predicted) => label === predicted, 'label');
-    const supports = this.#perClass(() => true, 'label');
-    const predictions = this.#perClass(() => true, 'predicted');
+    const truePositives = this.#truePositives;
+    const supports = this.#supports;
+    const predictions = this.#predictions;
     const scores = supports.map((support, i) => percentages(truePositives[i]!, predictions[i]!, support));
     const support = sum(supports);
     const correct = sum(truePositives);
@@ -75,9 +88,7 @@ export class Confusion {
       weighted: fractions(weightedMean(supports, support)),
       accuracy: support === 0 ? 0 : correct / support,
       support,
-      confusion: supports.map((_, label) => [
-        ...this.#counts.subarray(label * this.numClasses, (label + 1) * this.numClasses),
-      ]),
+      confusion: this.numClasses > maxMatrixClasses ? [] : supports.map((_, label) => this.#row(label)),
     };
   }
 
@@ -87,15 +98,12 @@ export class Confusion {
     }
   }
 
-  /** Sums the chosen cells by true or by predicted label. */
-  #perClass(chosen: (label: number, predicted: number) => boolean, by: 'label' | 'predicted'): number[] {
-    const totals = new Array<number>(this.numClasses).fill(0);
-    this.#counts.forEach((count, i) => {
-      const label = Math.floor(i / this.numClasses);
-      const predicted = i % this.numClasses;
-      if (chosen(label, predicted)) totals[by === 'label' ? label : predicted]! += count;
+  #row(label: number): number[] {
+    const row = new Array<number>(this.numClasses).fill(0);
+    this.#counts.get(label)?.forEach((count, predicted) => {
+      row[predicted] = count;
     });
-    return totals;
+    return row;
   }
 }
 

@@ -1,5 +1,13 @@
 import type { LabelledData, ResolvedRun, Source, StageResult } from '@nautil/contracts';
-import { DataError, importDataset, type LabelCounts, labelCounts } from '@nautil/datasets';
+import {
+  DataError,
+  importDataset,
+  type LabelCounts,
+  labelCounts,
+  readExamples,
+  readLabelNames,
+  requireTrainable,
+} from '@nautil/datasets';
 import { fileRef, sha256Of, stageOutput } from '@nautil/store';
 import { requireBatches } from './require-batches.js';
 import { configOf, redoOf } from './run-settings.js';
@@ -58,17 +66,18 @@ export async function convert({
       hint: 'set model.train_ds.file_path',
     });
 
+  const trainFile = files.train;
   const numSamples = {
     train: train_ds.num_samples,
     validation: validation_ds.num_samples,
     test: test_ds.num_samples,
   };
-  const train = await countsOf(files.train, numSamples.train, dataset.num_classes);
+  const train = await countsOf(trainFile, numSamples.train, dataset.num_classes);
   const numClasses = dataset.num_classes ?? train.numClasses;
-  if (numClasses < 2) {
-    throw new DataError(`${files.train} has one label only: a classifier needs two classes`, {
-      hint: 'set model.dataset.num_classes when the other classes are just absent here',
-    });
+  requireTrainable(trainFile, train.firstLines, dataset.num_classes ?? undefined);
+  if (files.test !== undefined && (await isUnlabelled(files.test))) {
+    notes.push(`${files.test} has no labels (each is -1), so the model is not tested on it`);
+    files = { ...files, test: undefined };
   }
   const validation =
     files.validation === undefined ? undefined : await countsOf(files.validation, numSamples.validation, numClasses);
@@ -78,12 +87,13 @@ export async function convert({
     [files.validation, validation],
     [files.test, test],
   ] as const) {
-    if (counted && counted.skipped > 0) notes.push(`${counted.skipped} lines of ${file} were skipped`);
+    if (counted && counted.skipped > 0) notes.push(skippedNote(String(file), counted));
   }
 
   const labels = class_labels.class_labels_file ?? files.labels;
+  if (labels !== undefined) await readLabelNames(labels, numClasses);
   const refs = {
-    train: await fileRef(files.train),
+    train: await fileRef(trainFile),
     ...(files.validation === undefined ? {} : { validation: await fileRef(files.validation) }),
     ...(files.test === undefined ? {} : { test: await fileRef(files.test) }),
     ...(labels === undefined ? {} : { labels: await fileRef(labels) }),
@@ -116,6 +126,18 @@ export async function convert({
 /** Counts the labels, and rejects a file without examples or with a label out of range. */
 const countsOf = (path: string, numSamples: number, numClasses: number | null): Promise<LabelCounts> =>
   labelCounts(path, { numSamples, ...(numClasses === null ? {} : { numClasses }) });
+
+/** Whether every label is -1, which stands for "unknown" in GLUE's test files. */
+async function isUnlabelled(path: string): Promise<boolean> {
+  for await (const line of readExamples(path)) if ('label' in line && line.label !== -1) return false;
+  return true;
+}
+
+function skippedNote(file: string, { skipped, skippedLines }: LabelCounts): string {
+  const reasons = skippedLines.map(({ line, reason }) => `line ${line}: ${reason}`).join(', ');
+  const more = skipped > skippedLines.length ? ` and ${skipped - skippedLines.length} more` : '';
+  return `${skipped} ${skipped === 1 ? 'line' : 'lines'} skipped in ${file} (${reasons}${more})`;
+}
 
 const withoutUndefined = <T extends object>(object: T): Partial<T> =>
   Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Partial<T>;

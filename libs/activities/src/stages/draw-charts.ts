@@ -11,6 +11,6 @@ export async function drawCharts(
   return {
     ...(train.length > 0 ? { 'learning-curve': await drawLearningCurve({ train, validation }) } : {}),
     ...(validation.length > 0 ? { scores: await drawScoreCurves(validation) } : {}),
-    ...(report ? { 'confusion-matrix': await drawConfusionMatrix(report) } : {}),
+    ...(report && report.confusion.length > 0 ? { 'confusion-matrix': await drawConfusionMatrix(report) } : {}),
   };
 }

@@ -62,7 +62,9 @@ export async function listSorted(folder: string): Promise<string[]> {
   return isFolder ? (await readdir(folder)).sort() : [];
 }
 
-/** The paths of a folder's .txt files, sorted. */
+/** The paths of a folder's .txt files, sorted; hidden files, such as the `._x.txt` that macOS adds to archives, are left out. */
 export async function textFiles(folder: string): Promise<string[]> {
-  return (await listSorted(folder)).filter((name) => name.endsWith('.txt')).map((name) => join(folder, name));
+  return (await listSorted(folder))
+    .filter((name) => name.endsWith('.txt') && !name.startsWith('.'))
+    .map((name) => join(folder, name));
 }
