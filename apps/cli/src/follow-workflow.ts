@@ -14,6 +14,7 @@ import {
   NautilError,
   progressQuery,
 } from '@nautil/contracts';
+import { hasWorker } from './has-worker.js';
 import { interruption } from './interruption.js';
 import { printMessage, printResult } from './output.js';
 import { TrainingDisplay } from './terminal/training-display.js';
@@ -54,8 +55,11 @@ class RunFailed extends NautilError {
 
 const pollMs = 1000;
 
-/** Polls without an answer from a worker before the user is warned. */
-const unansweredPolls = 15;
+/** How long a query waits for a worker; the SDK's default makes the absence of one known only after minutes. */
+const queryTimeoutMs = 3000;
+
+/** Polls without an answer from a worker before the user is warned, where one polled a short time ago. */
+const unansweredPolls = 5;
 
 /**
  * Prints where a workflow runs, shows its progress until it ends, and prints its result. Ctrl-C ends the command; the workflow
@@ -110,19 +114,24 @@ async function pollUntilEnd(
   const state = { hasEnded: false };
   const setEnded = (): void => void (state.hasEnded = true);
   const end = handle.result().then(setEnded, setEnded);
-  let unanswered = 0;
+  const warn = (): void => {
+    display.warn('no worker answers: `npx nautil status` shows whether one is running, `npx nautil up` starts one');
+  };
+  // The warning only explains a wait; the poll reports a server that is gone.
+  const isExpected = await hasWorker(handle).catch(() => true);
+  if (!isExpected) warn();
+  let unanswered = isExpected ? 0 : unansweredPolls;
   while (!state.hasEnded) {
     await Promise.race([sleep(pollMs), end]);
     unanswered = (await poll()) ? 0 : unanswered + 1;
-    if (unanswered === unansweredPolls)
-      display.warn('no worker answers: `npx nautil status` shows whether one is running, `npx nautil up` starts one');
+    if (unanswered === unansweredPolls) warn();
   }
 }
 
 /** Undefined while no worker answers. */
 async function queryProgress<Progress>(handle: WorkflowHandle): Promise<Progress | undefined> {
   try {
-    return await handle.query<Progress>(progressQuery);
+    return await handle.client.withDeadline(Date.now() + queryTimeoutMs, () => handle.query<Progress>(progressQuery));
   } catch (error) {
     if (error instanceof QueryNotRegisteredError) throw error;
     return undefined;
