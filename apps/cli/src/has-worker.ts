@@ -1,10 +1,8 @@
 import type { WorkflowHandle } from '@temporalio/client';
+import proto from '@temporalio/proto';
 
 /** A worker polls at least once a minute. The server lists one that was killed for another five minutes. */
 const pollIntervalMs = 70_000;
-
-/** `TASK_QUEUE_TYPE_WORKFLOW` of Temporal's API, whose module is not loaded for one number. */
-const workflowTasks = 1;
 
 /** Whether a worker polled the workflow's task queue within the last minute. */
 export async function hasWorker(handle: WorkflowHandle): Promise<boolean> {
@@ -12,7 +10,7 @@ export async function hasWorker(handle: WorkflowHandle): Promise<boolean> {
   const { pollers } = await handle.client.workflowService.describeTaskQueue({
     namespace: handle.client.options.namespace,
     taskQueue: { name: taskQueue },
-    taskQueueType: workflowTasks,
+    taskQueueType: proto.temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
   });
   const oldest = Date.now() - pollIntervalMs;
   return pollers.some(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000 >= oldest);
