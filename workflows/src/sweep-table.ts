@@ -119,12 +119,13 @@ export class SweepTable {
 }
 
 function scoresOf(result: TrialOutcome['result'], objective: Objective): Partial<TrialRow> {
-  const { scores, mlflowUrl, nemo } = result;
+  const { scores, mlflowUrl, nemo, trackingWarnings } = result;
   return {
     objective: objectiveOf(result, objective),
     ...(scores && { accuracy: scores.accuracy, f1Macro: scores.f1Macro, loss: scores.loss }),
     mlflowUrl,
     nemo: nemo.path,
+    ...(trackingWarnings && { trackingWarnings }),
   };
 }
 

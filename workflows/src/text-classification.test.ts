@@ -216,14 +216,27 @@ test('a run whose configuration cannot be resolved fails without an MLflow run',
   expect(calls.map(([name]) => name)).toEqual(['resolveRun']);
 });
 
-test('a tracking server that is down does not fail a finished run', async () => {
+test('an end that MLflow did not get does not fail a finished run, and is in its result with the way to repeat it', async () => {
   const { activities } = stubActivities({
     finishTracking: async () => {
       throw ApplicationFailure.nonRetryable('no answer', 'MlflowDown');
     },
   });
   const handle = await stack.startWorkflow({ activities });
-  expect(await handle.result()).toMatchObject({ nemo: { path: '/files/model.nemo' }, mlflowRunId: 'm1' });
+  expect(await handle.result()).toMatchObject({
+    nemo: { path: '/files/model.nemo' },
+    mlflowRunId: 'm1',
+    trackingWarnings: [
+      `the end of the run was not recorded for MLflow: no answer; \`npx nautil resume ${handle.workflowId}\` tries again`,
+    ],
+  });
+});
+
+test('what MLflow lacks of a finished run is in its result', async () => {
+  const warnings = ['its model is not registered as reviews'];
+  const { activities } = stubActivities({ finishTracking: async () => ({ runId: 'm1', warnings }) });
+  const handle = await stack.startWorkflow({ activities });
+  expect(await handle.result()).toMatchObject({ mlflowRunId: 'm1', trackingWarnings: warnings });
 });
 
 test('cancelling waits for training to write its checkpoint, and leaves the MLflow run KILLED', async () => {

@@ -23,7 +23,7 @@ import { activitiesOn } from './activities-on.js';
 import { parseInput } from './parse-input.js';
 import { RunControl } from './run-control.js';
 import { RunProgress } from './run-progress.js';
-import { toWorkflowFailure } from './to-workflow-failure.js';
+import { rootFailure, toWorkflowFailure } from './to-workflow-failure.js';
 
 const experiment = defineSearchAttributeKey('NautilExperiment', SearchAttributeType.KEYWORD);
 const model = defineSearchAttributeKey('NautilModel', SearchAttributeType.KEYWORD);
@@ -110,11 +110,20 @@ async function runStages(
   );
 
   if (evaluated.scores) upsertSearchAttributes([{ key: f1, value: evaluated.scores.f1Macro }]);
-  const { runId, url } = await CancellationScope.nonCancellable(() =>
+  const { runId, url, warnings } = await CancellationScope.nonCancellable(() =>
     cpu.finishTracking({ run, status: 'FINISHED', evaluated, packaged }),
-  ).catch(() => tracking); // The model exists, so a tracking server that is down must not fail the run.
-  return { nemo: packaged.nemo, ...reportOf(evaluated), mlflowRunId: runId, mlflowUrl: url };
+  ).catch((error: unknown) => ({ ...tracking, warnings: [notClosed(error)] })); // The model exists, so the run must not fail.
+  return {
+    nemo: packaged.nemo,
+    ...reportOf(evaluated),
+    mlflowRunId: runId,
+    mlflowUrl: url,
+    ...(warnings && { trackingWarnings: warnings }),
+  };
 }
+
+const notClosed = (error: unknown): string =>
+  `the end of the run was not recorded for MLflow: ${rootFailure(error).message}; \`npx nautil resume ${workflowInfo().workflowId}\` tries again`;
 
 function reportOf(evaluated: Evaluated): Omit<TextClassificationResult, 'nemo'> {
   const { report, reportFile, evaluations, scores, validation, picked } = evaluated;

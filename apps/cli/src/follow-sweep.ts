@@ -2,7 +2,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import type { SweepProgress, SweepResult, TrialRow, TrialState } from '@nautil/contracts';
 import { type FollowOptions, followWorkflow } from './follow-workflow.js';
 import { formatSweep } from './format-sweep.js';
-import { printResult } from './output.js';
+import { printMessage, printResult } from './output.js';
 import type { TrainingDisplay } from './terminal/training-display.js';
 
 /**
@@ -27,6 +27,8 @@ async function printSweep(result: SweepResult, temporalUrl: string | undefined):
   if (temporalUrl !== undefined) await printResult(`Temporal  ${temporalUrl}`);
   if (result.mlflowUrl !== undefined) await printResult(`MLflow    ${result.mlflowUrl}`);
   if (result.best?.nemo !== undefined) await printResult(`model     ${result.best.nemo}`);
+  for (const { number, trackingWarnings = [] } of result.rows)
+    for (const warning of trackingWarnings) printMessage(`warning: trial ${number}: ${warning}`);
 }
 
 /** Prints a line when the state of a trial changes. */

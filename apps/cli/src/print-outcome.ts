@@ -1,6 +1,6 @@
 import type { ClassificationReport, FileRef, RunScores } from '@nautil/contracts';
 import { formatHistory, formatReport } from '@nautil/metrics';
-import { printResult } from './output.js';
+import { printMessage, printResult } from './output.js';
 import { readEvaluations } from './read-evaluations.js';
 
 /** What a run produced. */
@@ -11,10 +11,18 @@ export interface RunOutcome {
   scores?: RunScores | undefined;
   temporalUrl?: string | undefined;
   mlflowUrl?: string | undefined;
+  trackingWarnings?: string[] | undefined;
 }
 
-/** Prints the scores of a run by epoch and by class, its addresses, and the path of its archive. */
-export async function printOutcome({ nemo, evaluations, report, scores, ...urls }: RunOutcome): Promise<void> {
+/** Prints the scores of a run by epoch and by class, its addresses, the path of its archive, and what MLflow lacks. */
+export async function printOutcome({
+  nemo,
+  evaluations,
+  report,
+  scores,
+  trackingWarnings = [],
+  ...urls
+}: RunOutcome): Promise<void> {
   const history = evaluations === undefined ? [] : await readEvaluations(evaluations.path);
   if (history.length > 0) await printResult(`\n${formatHistory(history)}`);
   if (report) await printResult(`\n${formatReport(report)}`);
@@ -28,4 +36,5 @@ export async function printOutcome({ nemo, evaluations, report, scores, ...urls 
   if (urls.temporalUrl !== undefined) await printResult(`Temporal  ${urls.temporalUrl}`);
   if (urls.mlflowUrl !== undefined) await printResult(`MLflow    ${urls.mlflowUrl}`);
   await printResult(`model     ${nemo.path}`);
+  for (const warning of trackingWarnings) printMessage(`warning: ${warning}`);
 }

@@ -56,7 +56,11 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
       return transfer.push(run, run);
     }),
     startTracking: activity((run) => startTracking(run, trackingUri)),
-    finishTracking: activity((outcome) => finishTracking(outcome, trackingUri, { warn })),
+    finishTracking: activity(async (outcome) => {
+      const tracking = await finishTracking(outcome, trackingUri);
+      for (const warning of tracking.warnings ?? []) log.warn(warning);
+      return tracking;
+    }),
     download: activity((request, control) => download(request, control)),
     convert: activity((request) => convert(request)),
     cache: activity(async (request) => {
@@ -90,10 +94,6 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
     awaitTrial: reportingFailures(awaitTrial),
   };
 }
-
-const warn = (message: string): void => {
-  log.warn(message);
-};
 
 /** An activity that sends heartbeats while it runs. */
 function activity<Request, Result>(

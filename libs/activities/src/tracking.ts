@@ -6,14 +6,7 @@ import type { ResolvedRun, RunOutcome, Tracking, TrainedModel, TrainRequest } fr
 import { parseEvaluations, parseLoggedEvent } from '@nautil/contracts/schemas';
 import { stringifyNemoYaml } from '@nautil/formats';
 import { formatReport } from '@nautil/metrics';
-import {
-  flattenParams,
-  MlflowClient,
-  openTracker,
-  registerModel,
-  trackCommitted,
-  type TrackerOptions,
-} from '@nautil/mlflow';
+import { flattenParams, openTracker, trackCommitted, type TrackerOptions } from '@nautil/mlflow';
 import type { TrackingTask } from '@nautil/trainer-process';
 import { configOf } from './stages/run-settings.js';
 
@@ -82,15 +75,15 @@ export async function trackTrained({ events }: Pick<TrainedModel, 'events'>, tra
 /**
  * Closes the MLflow run, with the resolved configuration and, if they exist, the report, its charts and the archive.
  *
- * @param o.warn - receives a message when the model could not be registered
+ * @returns with warnings about what MLflow does not have
  */
 export async function finishTracking(
   { run, status, message, evaluated, packaged }: RunOutcome,
   trackingUri: string,
-  o: { warn: (message: string) => void },
 ): Promise<Tracking> {
-  const tracking = trackingOf(run, trackingUri);
-  const tracker = await openTracker(tracking);
+  const warnings: string[] = [];
+  const warn = (warning: string): void => void warnings.push(warning);
+  const tracker = await openTracker({ ...trackingOf(run, trackingUri), warn });
   try {
     if (evaluated) {
       const { path } = evaluated.evaluations;
@@ -107,37 +100,13 @@ export async function finishTracking(
     const archive = packaged && `model/${basename(packaged.nemo.path)}`;
     if (packaged && archive) tracker.artifact(packaged.nemo.path, archive);
     const timeoutMs = tracker.runId === undefined ? shortFlushMs : flushMs + (packaged?.nemo.sizeBytes ?? 0) / 1000;
-    const arrived = await tracker.finish(status, message, { timeoutMs, patienceMs });
-    const { runId } = tracker;
     const name = config.nautil.mlflow.registered_model_name;
-    if (name !== null && archive && runId) {
-      if (arrived) await register({ name, runId, path: archive, trackingUri: tracking.trackingUri, warn: o.warn });
-      else o.warn(notRegistered(name, 'the archive has not been uploaded to MLflow yet'));
-    }
-    return { runId, url: tracker.runUrl };
+    const register = name !== null && archive ? { name, path: archive } : undefined;
+    await tracker.finish(status, message, { timeoutMs, patienceMs, register });
+    return { runId: tracker.runId, url: tracker.runUrl, ...(warnings.length > 0 && { warnings }) };
   } finally {
     await tracker.close();
   }
 }
-
-/** Registers a version of the model. A registry that rejects it must not fail a run that is complete. */
-async function register({ trackingUri, warn, ...version }: Registration): Promise<void> {
-  try {
-    await registerModel(new MlflowClient({ trackingUri }), version);
-  } catch (error) {
-    warn(notRegistered(version.name, (error as Error).message));
-  }
-}
-
-interface Registration {
-  name: string;
-  runId: string;
-  path: string;
-  trackingUri: string;
-  warn: (message: string) => void;
-}
-
-const notRegistered = (name: string, why: string): string =>
-  `the model was not registered as ${name}: ${why}; register it in MLflow from the artifacts of the run`;
 
 const modifiedMs = async (path: string): Promise<number> => Math.trunc((await stat(path)).mtimeMs);

@@ -118,10 +118,13 @@ export interface ResolvedRun {
   parentMlflowRunId?: string | undefined;
 }
 
-/** The MLflow run. Both properties are absent while the server is down. */
+/** The MLflow run. The id and the address are absent while the server is down. */
 export interface Tracking {
   runId?: string | undefined;
   url?: string | undefined;
+
+  /** What MLflow does not have, such as a model that could not be registered. */
+  warnings?: string[];
 }
 
 export interface RunOutcome {

@@ -79,6 +79,9 @@ export interface TrialRow extends SweepTrial {
 
   /** Path of the packaged model. */
   nemo?: string;
+
+  /** What MLflow does not have of the complete trial. */
+  trackingWarnings?: string[];
   failure?: { type: string; message: string };
 }
 

@@ -121,6 +121,9 @@ export interface TextClassificationResult {
 
   mlflowRunId?: string | undefined;
   mlflowUrl?: string | undefined;
+
+  /** What MLflow does not have of the complete run, such as a model that could not be registered. */
+  trackingWarnings?: string[];
 }
 
 /** The scores by which runs are compared, as fractions. */

@@ -2,7 +2,6 @@ export { MlflowError } from './client/errors.js';
 export { getExperimentByName } from './client/get-experiment-by-name.js';
 export { getRun } from './client/get-run.js';
 export { MlflowClient } from './client/mlflow-client.js';
-export { registerModel } from './client/register-model.js';
 export type { Run } from './client/run.js';
 export { searchRuns } from './client/search-runs.js';
 export { flattenParams } from './flatten-params.js';

@@ -14,9 +14,10 @@ import { getRun } from './client/get-run.js';
 import type { Metric } from './client/metric.js';
 import { MlflowClient } from './client/mlflow-client.js';
 import { searchRuns } from './client/search-runs.js';
+import { findJournals } from './journal/summarize-journal.js';
 import { syncJournal } from './journal/sync-journal.js';
 import { MlflowServer } from './testing/mlflow-server.js';
-import { artifactPaths, experimentTags, metricHistory } from './testing/read-server.js';
+import { artifactPaths, experimentTags, metricHistory, modelVersions } from './testing/read-server.js';
 import { openTracker, type Tracker, type TrackerOptions } from './tracker.js';
 
 let server: MlflowServer;
@@ -186,6 +187,68 @@ test('a value that MLflow refuses is reported, and its neighbours arrive', async
   expect(warnings[0]).toContain("{'key': 'lr', 'old_value': '1e-4', 'new_value': '2e-5'}");
   expect(warnings[1]).toContain('gone.nemo does not exist any more');
   expect(warnings[2]).toContain('"#odd" is not a plain relative path');
+});
+
+test('a model whose server is down at the end of the run is reported, and registered once by a later sync', async () => {
+  const path = 'model/reviews.nemo';
+  const archive = join(folder, `run-${number}.nemo`);
+  writeFileSync(archive, 'weights');
+  const down = new MlflowClient({ trackingUri: await MlflowServer.freeAddress(), attempts: 1 });
+  const tracker = await open({ client: down });
+  tracker.artifact(archive, path);
+  const register = { name: 'late', path };
+  expect(await tracker.finish('FINISHED', undefined, { register })).toBe(false);
+  await tracker.close();
+  expect(warnings.at(-1)).toMatch(/its model is not registered as late; `nautil runs sync` sends it/);
+
+  expect(await modelVersions(client, "name='late'")).toEqual([]);
+  expect(await syncJournal(journal(), client)).toMatchObject({ refusals: 0 });
+  rmSync(`${journal()}.sent`);
+  await syncJournal(journal(), client);
+  expect(await modelVersions(client, "name='late'")).toEqual(['1']);
+});
+
+test('a model registry that fails leaves the run complete and the registration pending', async () => {
+  const archive = join(folder, `run-${number}.nemo`);
+  writeFileSync(archive, 'weights');
+  const withoutRegistry = new MlflowClient({
+    trackingUri: server.trackingUri,
+    attempts: 1,
+    fetch: (url, init) =>
+      url instanceof URL && url.pathname.includes('registered-models')
+        ? Promise.resolve(new Response('{"error_code":"PERMISSION_DENIED","message":"no"}', { status: 403 }))
+        : fetch(url, init),
+  });
+  const tracker = await open({ client: withoutRegistry });
+  tracker.artifact(archive, 'model.nemo');
+  const register = { name: 'denied', path: 'model.nemo' };
+  expect(await tracker.finish('FINISHED', undefined, { register })).toBe(false);
+  await tracker.close();
+  expect((await getRun(client, tracker.runId!))?.info.status).toBe('FINISHED');
+  expect(warnings.at(-1)).toContain('its model is not registered as denied');
+  expect(await findJournals(join(folder, `run-${number}`))).toMatchObject([{ status: 'FINISHED', unsent: 1 }]);
+  await syncJournal(journal(), client);
+  expect(await modelVersions(client, "name='denied'")).toEqual(['1']);
+});
+
+test('a name that MLflow refuses, and an archive that was not stored, are reported and register nothing', async () => {
+  const archive = join(folder, `run-${number}.nemo`);
+  writeFileSync(archive, 'weights');
+  const tracker = await open();
+  tracker.artifact(archive, 'model.nemo');
+  expect(await tracker.finish('FINISHED', undefined, { register: { name: 'a/b', path: 'model.nemo' } })).toBe(true);
+  tracker.artifact(join(folder, 'gone.nemo'), 'model/gone.nemo');
+  const missing = { name: 'missing', path: 'model/gone.nemo' };
+  expect(await tracker.finish('FINISHED', undefined, { register: missing })).toBe(true);
+  await tracker.close();
+  expect(warnings).toEqual([
+    expect.stringMatching(
+      /^not tracked: a version of the model a\/b: .*register model.nemo in MLflow under another name/,
+    ),
+    expect.stringContaining('gone.nemo does not exist any more'),
+    'not tracked: a version of the model missing: the run has no artifact model/gone.nemo',
+  ]);
+  expect(await modelVersions(client, "name='missing'")).toEqual([]);
 });
 
 test('when a user has deleted the run, everything is sent to a new one', async () => {

@@ -209,6 +209,7 @@ export class Tracker {
   /**
    * Ends the run in MLflow, and flushes. A message that explains a failure is shown as the run's description.
    *
+   * @param o.register - the name under which an artifact becomes a version of a registered model
    * @param o.patienceMs - how long to retry when the server is away, provided that it has responded to this run before;
    *   default 0
    * @returns false when a part of the run is only in the journal
@@ -216,10 +217,16 @@ export class Tracker {
   async finish(
     status: RunEnded['status'],
     message?: string,
-    { patienceMs = 0, ...o }: { timeoutMs?: number; patienceMs?: number } = {},
+    {
+      patienceMs = 0,
+      register,
+      ...o
+    }: { timeoutMs?: number; patienceMs?: number; register?: { name: string; path: string } | undefined } = {},
   ): Promise<boolean> {
     const why = message === undefined ? {} : { message: tagValue(message) };
     this.#append({ type: 'end', status, timestampMs: Date.now(), ...why });
+    // After the end, so that a model registry that fails does not leave the run open.
+    if (register) this.#append({ type: 'register', ...register });
     const startedMs = Date.now();
     let arrived = await this.flush(o);
     while (!arrived && this.runId !== undefined && Date.now() - startedMs < patienceMs) {
@@ -227,7 +234,10 @@ export class Tracker {
       arrived = await this.flush(o);
     }
     if (!arrived) {
-      this.#warn(`a part of the run is only in ${this.#journal.path} so far; \`nautil runs sync\` sends it to MLflow`);
+      const missing = register ? `, and its model is not registered as ${register.name}` : '';
+      this.#warn(
+        `a part of the run is only in ${this.#journal.path} so far${missing}; \`nautil runs sync\` sends it to MLflow`,
+      );
     }
     return arrived;
   }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { finishTracking, stages } from '@nautil/activities';
 import { ConfigError } from '@nautil/config';
 import type { Evaluated, JsonValue, LoggedEvent, Packaged, ResolvedRun } from '@nautil/contracts';
@@ -150,12 +150,14 @@ async function trackIn(
   seen: Observation,
 ): Promise<void> {
   const registered: string[] = [];
+  const archive = { path: `model/${basename(result.packaged.nemo.path)}` };
+  const answering = { ...answers, '/artifacts/list': { files: [archive] } };
   const server = createServer((request, response) => {
     let body = '';
     request.on('data', (chunk: Buffer) => (body += chunk.toString()));
     request.on('end', () => {
       if (request.url?.endsWith('/registered-models/create')) registered.push(body);
-      const answer = Object.entries(answers).find(([path]) => request.url?.includes(path))?.[1] ?? {};
+      const answer = Object.entries(answering).find(([path]) => request.url?.includes(path))?.[1] ?? {};
       response.setHeader('content-type', 'application/json').end(JSON.stringify(answer));
     });
   });
@@ -163,9 +165,7 @@ async function trackIn(
   await once(server, 'listening');
   const uri = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   try {
-    await finishTracking({ run: { ...run, trackingUri: uri }, status: 'FINISHED', ...result }, uri, {
-      warn: (line) => registered.push(line),
-    });
+    await finishTracking({ run: { ...run, trackingUri: uri }, status: 'FINISHED', ...result }, uri);
   } finally {
     server.close();
   }

@@ -34,9 +34,6 @@ const downloadLineMs = 5000;
 export async function trainDirectly(args: HydraArguments, o: { cwd: string; signal: AbortSignal }): Promise<void> {
   const display = new TrainingDisplay();
   const echo = (entry: string): void => display.line(entry);
-  const warn = (message: string): void => {
-    display.warn(message);
-  };
   const run = await resolve(args, { cwd: o.cwd, echo });
   // The run has no workflow, so the fence is how garbage collection sees that the run is active.
   await claimFence(run.folder);
@@ -52,18 +49,20 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
 
   let evaluated: Evaluated | undefined;
   let packaged: Packaged | undefined;
+  let warnings: string[] | undefined;
   try {
     ({ evaluated, packaged } = await runStages(run, trackingUri, { display, echo, signal: o.signal }));
-    await finishTracking({ run, status: 'FINISHED', evaluated, packaged }, trackingUri, { warn });
+    ({ warnings } = await finishTracking({ run, status: 'FINISHED', evaluated, packaged }, trackingUri));
   } catch (error) {
     const status = error instanceof TrainingInterrupted ? 'KILLED' : 'FAILED';
-    await finishTracking({ run, status, message: recordOf(error).message }, trackingUri, { warn });
+    const ended = await finishTracking({ run, status, message: recordOf(error).message }, trackingUri);
+    for (const warning of ended.warnings ?? []) display.warn(warning);
     throw error;
   } finally {
     display.close();
   }
 
-  await printOutcome({ ...evaluated, nemo: packaged.nemo, mlflowUrl: tracking.url });
+  await printOutcome({ ...evaluated, nemo: packaged.nemo, mlflowUrl: tracking.url, trackingWarnings: warnings });
 }
 
 /**

@@ -40,6 +40,17 @@ const artifactLogged = Type.Object({
 
 const textLogged = Type.Object({ type: Type.Literal('text'), path: Type.String(), content: Type.String() });
 
+/** An artifact of the run becomes a version of a registered model. */
+const modelRegistered = Type.Object({
+  type: Type.Literal('register'),
+
+  /** The name of the model. */
+  name: Type.String(),
+
+  /** Path of the artifact inside the run. */
+  path: Type.String(),
+});
+
 const runEnded = Type.Object({
   type: Type.Literal('end'),
   status: Type.Union([Type.Literal('FINISHED'), Type.Literal('FAILED'), Type.Literal('KILLED')]),
@@ -52,6 +63,7 @@ const journalHeader = Type.Object({ type: Type.Literal('journal'), id: Type.Stri
 
 export type RunOpened = Static<typeof runOpened>;
 export type RunEnded = Static<typeof runEnded>;
+export type ModelRegistered = Static<typeof modelRegistered>;
 export type JournalHeader = Static<typeof journalHeader>;
 
 /**
@@ -61,6 +73,7 @@ export type JournalHeader = Static<typeof journalHeader>;
 export type JournalRecord =
   | RunOpened
   | RunEnded
+  | ModelRegistered
   | Static<typeof paramsLogged>
   | Static<typeof metricsLogged>
   | Static<typeof tagsSet>
@@ -81,5 +94,6 @@ export const parseJournalLine: JsonParser<JournalRecord | JournalHeader> = jsonP
     artifactLogged,
     textLogged,
     runEnded,
+    modelRegistered,
   ]),
 );

@@ -6,16 +6,24 @@ import { deleteTag } from '../client/delete-tag.js';
 import { MlflowAddressInvalid, MlflowError } from '../client/errors.js';
 import { getExperimentByName } from '../client/get-experiment-by-name.js';
 import { getRun } from '../client/get-run.js';
+import { hasArtifact } from '../client/has-artifact.js';
 import { type ArtifactContent, logArtifact } from '../client/log-artifact.js';
 import { type Batch, batchLimits, logBatch } from '../client/log-batch.js';
 import type { Metric } from '../client/metric.js';
 import type { MlflowClient } from '../client/mlflow-client.js';
+import { registerModel } from '../client/register-model.js';
 import type { Run } from '../client/run.js';
 import { searchRuns } from '../client/search-runs.js';
 import { updateRun } from '../client/update-run.js';
 import { type JournalEntry, readJournal } from './journal.js';
 import { type JournalPosition, readJournalPosition, writeJournalPosition } from './journal-position.js';
-import { type JournalRecord, type RunEnded, runKeyTag, type RunOpened } from './journal-record.js';
+import {
+  type JournalRecord,
+  type ModelRegistered,
+  type RunEnded,
+  runKeyTag,
+  type RunOpened,
+} from './journal-record.js';
 
 const descriptionTag = 'mlflow.note.content';
 const failureTag = 'nautil.failure';
@@ -124,6 +132,8 @@ export class JournalSender {
         return this.#logArtifact(runId, record.path, { text: record.content });
       case 'end':
         return this.#endRun(runId, record);
+      case 'register':
+        return this.#register(runId, record);
     }
   }
 
@@ -212,6 +222,20 @@ export class JournalSender {
     await updateRun(this.#client, runId, { status, endTime: timestampMs });
   }
 
+  /** An artifact that was skipped is not registered: MLflow would accept a version of a model without a file. */
+  async #register(runId: string, { name, path }: ModelRegistered): Promise<void> {
+    if (!(await hasArtifact(this.#client, runId, path))) {
+      this.#skip(`a version of the model ${name}: the run has no artifact ${path}`);
+      return;
+    }
+    try {
+      await registerModel(this.#client, { name, runId, path });
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      this.#skip(`a version of the model ${name}: ${error.message}; register ${path} in MLflow under another name`);
+    }
+  }
+
   async #logArtifact(runId: string, path: string, content: ArtifactContent): Promise<void> {
     try {
       await logArtifact(this.#client, runId, path, content);
@@ -231,16 +255,17 @@ export class JournalSender {
 type Group = { end: number } & (
   | { type: 'open'; record: RunOpened }
   | { type: 'batch'; batch: Batch }
-  | { type: 'single'; record: Extract<JournalRecord, { type: 'artifact' | 'text' | 'end' }> }
+  | { type: 'single'; record: Extract<JournalRecord, { type: 'artifact' | 'text' | 'end' | 'register' }> }
 );
 
 /** Takes as many of the first records as fit into one request. */
 function nextGroup(entries: readonly JournalEntry[]): Group | undefined {
   const first = entries[0];
   if (!first) return undefined;
-  if (first.record.type === 'open') return { type: 'open', record: first.record, end: first.end };
-  if (first.record.type === 'artifact' || first.record.type === 'text' || first.record.type === 'end') {
-    return { type: 'single', record: first.record, end: first.end };
+  const single = first.record;
+  if (single.type === 'open') return { type: 'open', record: single, end: first.end };
+  if (single.type === 'artifact' || single.type === 'text' || single.type === 'end' || single.type === 'register') {
+    return { type: 'single', record: single, end: first.end };
   }
   const metrics: Metric[] = [];
   const tags: Record<string, string> = {};
