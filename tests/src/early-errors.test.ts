@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { WorkflowFailedError} from '@temporalio/client';
+import type { WorkflowFailedError } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import type { ApplicationFailure } from '@temporalio/common';
 import { defaultTaskQueue } from '@nautil/contracts';
@@ -53,6 +53,14 @@ describe('without a worker', () => {
     () => until(() => output.includes('no worker answers'), 60_000),
     90_000,
   );
+
+  test('a run on another task queue reports the queue and the command that starts its worker, also with --detach', async () => {
+    const detached = ['run', '--workflow-id', 'detached', '--task-queue', 'reviews', '--detach', ...tinyRun];
+    const { exitCode, stderr } = await nautil(stack, detached);
+    expect(stderr).toContain('warning: no worker answers on the task queue reviews');
+    expect(stderr).toContain('npx nautil worker --task-queue reviews');
+    expect(exitCode).toBe(0);
+  });
 
   test('an id that is running is an error that names the command to follow it', async () => {
     const { exitCode, stderr } = await nautil(stack, ['run', '--workflow-id', 'waiting', ...tinyRun]);

@@ -7,6 +7,7 @@ import {
   type WorkflowHandle,
 } from '@temporalio/client';
 import {
+  defaultTaskQueue,
   type ErrorKind,
   type FailureDetails,
   isFailureDetails,
@@ -14,9 +15,9 @@ import {
   NautilError,
   progressQuery,
 } from '@nautil/contracts';
-import { hasWorker } from './has-worker.js';
 import { interruption } from './interruption.js';
 import { printMessage, printResult } from './output.js';
+import { pollingOf } from './polling-of.js';
 import { TrainingDisplay } from './terminal/training-display.js';
 
 /** What the user chose about following a workflow. */
@@ -75,9 +76,12 @@ export async function followWorkflow<Progress, Result>(
   const { workflowId } = handle;
   const temporalUrl = uiUrl && `${uiUrl}/namespaces/default/workflows/${encodeURIComponent(workflowId)}`;
   printMessage(`${noun} ${workflowId}${temporalUrl ? `\nTemporal: ${temporalUrl}` : ''}`);
-  if (detach) return;
-
   const display = new TrainingDisplay();
+  if (detach) {
+    await warnIfUnpolled(handle, display);
+    return;
+  }
+
   const leave = (): void => {
     display.close();
     printMessage(
@@ -89,11 +93,12 @@ export async function followWorkflow<Progress, Result>(
   let result: Result;
   try {
     const show = showProgress(display);
-    await pollUntilEnd(handle, display, async () => {
+    const poll = async (): Promise<boolean> => {
       const progress = await queryProgress<Progress>(handle);
       if (progress !== undefined) await show(progress);
       return progress !== undefined;
-    });
+    };
+    await pollUntilEnd(handle, display, poll);
     result = (await handle.result()) as Result;
   } catch (error) {
     throw toCliError(error, noun, workflowId);
@@ -105,6 +110,19 @@ export async function followWorkflow<Progress, Result>(
   else await printIt(result, temporalUrl);
 }
 
+/** Returns whether it has warned. The warning only explains a wait: the following polls report a server that is gone. */
+async function warnIfUnpolled(handle: WorkflowHandle, display: TrainingDisplay): Promise<boolean> {
+  const polling = await pollingOf(handle).catch(() => undefined);
+  if (polling === undefined || polling.isPolled) return false;
+  display.warn(noWorkerOn(polling.taskQueue));
+  return true;
+}
+
+const noWorkerOn = (taskQueue: string): string => {
+  const start = taskQueue === defaultTaskQueue ? 'up' : `worker --task-queue ${taskQueue}`;
+  return `no worker answers on the task queue ${taskQueue}: \`npx nautil status\` shows whether one is running, \`npx nautil ${start}\` starts one`;
+};
+
 /** @param poll resolves to whether a worker answered */
 async function pollUntilEnd(
   handle: WorkflowHandle,
@@ -114,17 +132,14 @@ async function pollUntilEnd(
   const state = { hasEnded: false };
   const setEnded = (): void => void (state.hasEnded = true);
   const end = handle.result().then(setEnded, setEnded);
-  const warn = (): void => {
-    display.warn('no worker answers: `npx nautil status` shows whether one is running, `npx nautil up` starts one');
-  };
-  // The warning only explains a wait; the poll reports a server that is gone.
-  const isExpected = await hasWorker(handle).catch(() => true);
-  if (!isExpected) warn();
-  let unanswered = isExpected ? 0 : unansweredPolls;
+  let unanswered = (await warnIfUnpolled(handle, display)) ? unansweredPolls : 0;
   while (!state.hasEnded) {
     await Promise.race([sleep(pollMs), end]);
     unanswered = (await poll()) ? 0 : unanswered + 1;
-    if (unanswered === unansweredPolls) warn();
+    if (unanswered !== unansweredPolls) continue;
+    // A server that does not answer either is reported by `result`, which waits for it.
+    const described = await handle.describe().catch(() => undefined);
+    if (described) display.warn(noWorkerOn(described.taskQueue));
   }
 }
 

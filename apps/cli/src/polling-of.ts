@@ -4,8 +4,8 @@ import proto from '@temporalio/proto';
 /** A worker polls at least once a minute. The server lists one that was killed for another five minutes. */
 const pollIntervalMs = 70_000;
 
-/** Whether a worker polled the workflow's task queue within the last minute. */
-export async function hasWorker(handle: WorkflowHandle): Promise<boolean> {
+/** The task queue of a workflow, and whether a worker polled it within the last minute. */
+export async function pollingOf(handle: WorkflowHandle): Promise<{ taskQueue: string; isPolled: boolean }> {
   const { taskQueue } = await handle.describe();
   const { pollers } = await handle.client.workflowService.describeTaskQueue({
     namespace: handle.client.options.namespace,
@@ -13,5 +13,6 @@ export async function hasWorker(handle: WorkflowHandle): Promise<boolean> {
     taskQueueType: proto.temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
   });
   const oldest = Date.now() - pollIntervalMs;
-  return pollers.some(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000 >= oldest);
+  const isPolled = pollers.some(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000 >= oldest);
+  return { taskQueue, isPolled };
 }
