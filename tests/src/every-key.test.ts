@@ -292,6 +292,7 @@ const rows: Readonly<Record<string, Row>> = {
     value: '0'.repeat(64),
     given: [`nautil.data.source=${file('other.tsv')}`],
   },
+  'nautil.data.relabel': { value: 'true' },
   'nautil.tokenization.mode': { value: 'nemo', given: inRoberta },
   'nautil.batches.bucket_by_length': {
     value: 'false',

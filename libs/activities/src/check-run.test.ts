@@ -132,3 +132,14 @@ test.each([
   const failure = await failureOf(['model.language_model.pretrained_model_name=enc'], { prepare });
   expect(failure.message).toMatch(message);
 });
+
+test.each([
+  ['training labels', 'train.tsv', 'a\t0\nb\t-1\n', 'model.train_ds.file_path', /train\.tsv:2: label -1/],
+  ['validation labels', 'dev.tsv', 'a\t5\n', 'model.validation_ds.file_path', /dev\.tsv:1: label 5/],
+  ['test lines', 'test.tsv', 'a\tgood\n', 'model.test_ds.file_path', /test\.tsv has no valid line/],
+  ['class names', 'names.tsv', 'a\n', 'model.class_labels.class_labels_file', /names\.tsv has 1 names/],
+  ['formats', 'train.tsv', 'text,label\na,1\n', 'model.train_ds.file_path', /train\.tsv looks like CSV/],
+])('bad %s are found before a run starts', async (_, name, content, key, message) => {
+  const failure = await failureOf([`${key}=${name}`, 'model.dataset.num_classes=null'], { files: { [name]: content } });
+  expect(failure.message).toMatch(message);
+});

@@ -7,8 +7,10 @@ import { fetchEncoder, FileUnavailable, findEncoder } from '@nautil/formats';
 import { encoderLayout } from '@nautil/model';
 import { isHttp, isHubName } from '@nautil/store/download';
 import { loadTokenizer } from '@nautil/tokenization';
+import { checkLabels } from './stages/check-labels.js';
 import { encoderNameOf, tokenizerNameOf } from './stages/encoder-files.js';
 import { readEncoderLimits, requireEmbeddings, truncationLength } from './stages/encoder-limits.js';
+import { requireBatches } from './stages/require-batches.js';
 import { requireTrainingData } from './stages/require-training-data.js';
 
 const inputKeys = keysThat(({ path }) => path === 'input');
@@ -51,7 +53,7 @@ export async function checkRun(config: Config): Promise<void> {
   ]);
   // A file that can't be opened would fail these, too.
   if (failures.length === 0) {
-    failures.push(...(await failuresOf([() => checkEncoder(config)])));
+    failures.push(...(await failuresOf([() => checkEncoder(config), () => checkData(config)])));
   }
   const [first] = failures;
   if (first === undefined) return;
@@ -123,6 +125,22 @@ async function statIfThere(key: string, path: string) {
     if (problem.startsWith('does not exist')) return undefined;
     throw problemWith(key, `${path} ${problem}`, 'name another place');
   }
+}
+
+/** Checks the labels of a run whose data is on this disk in NeMo's format. */
+async function checkData(config: Config): Promise<void> {
+  const { train_ds, validation_ds, test_ds, class_labels } = config.model;
+  const { source, relabel } = config.nautil.data;
+  const train = train_ds.file_path;
+  const others = {
+    validation: validation_ds.file_path ?? undefined,
+    test: test_ds.file_path ?? undefined,
+    labels: class_labels.class_labels_file ?? undefined,
+  };
+  if (source !== null || train === null) return;
+  if ([train, ...Object.values(others)].some((path) => path !== undefined && isHttp(path))) return;
+  const { examples } = await checkLabels({ train, ...others }, config.model, { relabel });
+  requireBatches(config, examples);
 }
 
 async function checkEncoder(config: Config): Promise<void> {

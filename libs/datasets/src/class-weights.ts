@@ -1,4 +1,5 @@
 import { DataError } from './data-error.js';
+import { isQuoted } from './name-format.js';
 import { isSkipped, readExamples, type ReadOptions, type SkippedLine } from './read-examples.js';
 
 export interface LabelCounts {
@@ -13,6 +14,9 @@ export interface LabelCounts {
 
   /** The first ten skipped lines. */
   skippedLines: SkippedLine[];
+
+  /** Examples whose whole text is in quotation marks. */
+  quoted: number;
 
   /** The largest label plus 1. */
   numClasses: number;
@@ -29,6 +33,7 @@ export async function labelCounts(path: string, options: ReadOptions = {}): Prom
   const skippedLines: SkippedLine[] = [];
   let examples = 0;
   let skipped = 0;
+  let quoted = 0;
   for await (const item of readExamples(path, options)) {
     if (isSkipped(item)) {
       skipped++;
@@ -36,6 +41,7 @@ export async function labelCounts(path: string, options: ReadOptions = {}): Prom
       continue;
     }
     examples++;
+    if (isQuoted(item.text)) quoted++;
     if (!firstLines.has(item.label)) firstLines.set(item.label, item.line);
     counts.set(item.label, (counts.get(item.label) ?? 0) + 1);
   }
@@ -46,6 +52,7 @@ export async function labelCounts(path: string, options: ReadOptions = {}): Prom
     examples,
     skipped,
     skippedLines,
+    quoted,
     numClasses: ([...sorted.keys()].at(-1) ?? -1) + 1,
   };
 }

@@ -138,3 +138,17 @@ test('the formatted inspection names places as file:line:column and ends with th
   const good = formatInspection(await inspect('a\t0\nb\t1\n'));
   expect(good).toMatch(/The file is trainable, with num_classes 2\.$/);
 });
+
+test.each([
+  [undefined, ['a', 'b', 'c'], /names\.tsv has 3 names, and there are 2 classes/],
+  [3, ['a', 'b'], /names\.tsv has 2 names, and there are 3 classes/],
+  [3, ['a', 'b', 'c'], undefined],
+  [undefined, ['a', 'b'], undefined],
+])('with num_classes %j, the class names %j must be one for each class, as in a run', async (given, names, message) => {
+  const classes = given === undefined ? {} : { numClasses: given };
+  const inspection = await inspect('a\t0\nb\t1\n', { ...classes, labelNames: names, labelsFile: 'names.tsv' });
+  expect(inspection.trainable).toBe(message === undefined);
+  const found = problem(inspection, 'label-names')?.message;
+  if (message === undefined) expect(found).toBeUndefined();
+  else expect(found).toMatch(message);
+});

@@ -2,7 +2,9 @@ import { stat } from 'node:fs/promises';
 import type { Example } from '@nautil/contracts';
 import { splitWords } from '@nautil/python-format';
 import { LengthHistogram, type LengthSummary } from './length-histogram.js';
+import { FormatVotes, isQuoted } from './name-format.js';
 import { isSkipped, parseLine } from './read-examples.js';
+import { labelNamesFault } from './read-label-names.js';
 import { encodingHint, type InvalidPlace, readLines } from './read-lines.js';
 import { SeenTexts } from './seen-texts.js';
 import { labelFault } from './trainability.js';
@@ -13,6 +15,9 @@ export interface InspectOptions {
 
   /** Class names by label id. */
   labelNames?: string[];
+
+  /** The file of the class names, to check that it has one for each class. */
+  labelsFile?: string;
 
   /** Counts the tokens of a text, including [CLS] and [SEP]. */
   countTokens?: (text: string) => number;
@@ -93,6 +98,11 @@ const problemTexts = {
     message: 'no line is an example',
     hint: 'each line is a text, a tab, and a label (a whole number from 0)',
   },
+  'other-format': {
+    severity: 'error',
+    message: "a format other than NeMo's",
+    hint: 'write on each line a text, a tab, and a label (a whole number), without quotation marks',
+  },
   'negative-label': {
     severity: 'error',
     message: 'labels below 0',
@@ -123,6 +133,16 @@ const problemTexts = {
     severity: 'note',
     message: 'texts with a tab inside: the tab is read as a space, and the last column as the label',
     hint: 'check that the file has no other columns',
+  },
+  'label-names': {
+    severity: 'error',
+    message: 'the class names do not fit the labels',
+    hint: 'write one name for each class; if only this file lacks some classes, give --num-classes (model.dataset.num_classes)',
+  },
+  quoted: {
+    severity: 'warning',
+    message: 'texts in quotation marks: the marks become tokens',
+    hint: "remove them: NeMo's format has no quotation",
   },
   'empty-text': {
     severity: 'warning',
@@ -200,6 +220,7 @@ export async function inspectTsv(path: string, options: InspectOptions = {}): Pr
   const lengths = { characters: new LengthHistogram(), words: new LengthHistogram(), tokens: new LengthHistogram() };
   let line = 0;
   let examples = 0;
+  const votes = new FormatVotes();
   const onInvalid = ({ byte, ...position }: InvalidPlace) =>
     problems.add('encoding', { ...position, detail: `byte 0x${byte.toString(16).padStart(2, '0')}` });
 
@@ -207,6 +228,7 @@ export async function inspectTsv(path: string, options: InspectOptions = {}): Pr
     for (const content of lines) {
       line++;
       const found = parseLine(content, line);
+      if (content.trim() !== '') votes.add(content);
       if (isSkipped(found)) {
         problems.addSkipped(content, line, found.reason);
         continue;
@@ -231,7 +253,8 @@ export async function inspectTsv(path: string, options: InspectOptions = {}): Pr
   }
 
   const labels = labelShares(counts, examples, options.labelNames);
-  problems.addFindings(labels, examples, options.numClasses);
+  problems.addFormat(votes);
+  problems.addFindings(labels, examples, options);
   if (options.maxLength !== undefined) problems.addCount('truncated', lengths.tokens.above(options.maxLength));
   return {
     path,
@@ -289,6 +312,7 @@ class Problems {
     else if (numClasses !== undefined && label >= numClasses)
       this.add('label-beyond-classes', atLabel(`label ${label}, num_classes ${numClasses}`));
     else if (label >= 2 ** 31) this.add('label-too-large', atLabel(`label ${label}`));
+    if (isQuoted(text)) this.add('quoted', { line, column: 1, detail: excerptOf(content) });
     if (text === '') this.add('empty-text', { line, column: 1, detail: `label ${label}` });
     const tabs = content.trimEnd().split('\t').length - 1;
     if (tabs === 0 && text !== '') this.add('no-tab', atLabel(excerptOf(content)));
@@ -304,8 +328,13 @@ class Problems {
     this.#addCharacter('line-separator', content, /[\u0085\u2028\u2029]/, line);
   }
 
+  addFormat(votes: FormatVotes): void {
+    const format = votes.winner();
+    if (format !== undefined) this.addCount('other-format', 1, format);
+  }
+
   /** Adds problems that are known only after the last line. */
-  addFindings(labels: LabelShare[], examples: number, numClasses: number | undefined): void {
+  addFindings(labels: LabelShare[], examples: number, { numClasses, labelNames, labelsFile }: InspectOptions): void {
     if (examples === 0) return this.addCount('no-example', 1);
     const classes = labels.filter(({ label }) => label >= 0);
     const largest = classes.at(-1)?.label ?? -1;
@@ -315,6 +344,10 @@ class Problems {
       numClasses,
     );
     if (fault && !this.#found.has(fault.kind)) this.addCount(fault.kind, 1);
+    if (labelNames && labelsFile !== undefined) {
+      const misfit = labelNamesFault(labelsFile, labelNames, numClasses ?? largest + 1);
+      if (misfit) this.addCount('label-names', 1, misfit.message);
+    }
     const sizes = labels.map(({ count }) => count);
     const most = sizes.reduce((a, b) => Math.max(a, b), 0);
     const least = sizes.reduce((a, b) => Math.min(a, b), Infinity);

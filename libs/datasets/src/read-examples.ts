@@ -1,6 +1,7 @@
 import type { Example } from '@nautil/contracts';
 import { parsePythonInt, splitWords } from '@nautil/python-format';
 import { DataError } from './data-error.js';
+import { formatHints, FormatVotes } from './name-format.js';
 import { readLines, type TextSource } from './read-lines.js';
 import { maxLabel } from './trainability.js';
 
@@ -28,7 +29,7 @@ export interface ReadOptions {
  * label if Python's int() accepts it, and the words before it, joined by single spaces, are the text. Other lines are yielded as skipped, with the
  * reason (NeMo crashes on a blank line). Memory use is constant.
  *
- * @throws DataError for a file that cannot be read, has no valid line, or has a label out of range
+ * @throws DataError for a file that cannot be read, has another format or no valid line, or has a label out of range
  */
 export async function* readExamples(
   source: TextSource,
@@ -40,13 +41,15 @@ export async function* readExamples(
   let line = 0;
   let examples = 0;
   let firstSkipped: SkippedLine | undefined;
+  const votes = new FormatVotes();
   reading: for await (const lines of readLines(source)) {
     for (const content of lines) {
       if (line === lastLine) break reading;
       line++;
       const found = parseLine(content, line);
+      if (content.trim() !== '') votes.add(content);
       if ('label' in found) {
-        requireLabelInRange(path, found, numClasses);
+        if (!isInRange(found, numClasses)) throw otherFormat(path, votes) ?? outOfRange(path, found, numClasses);
         examples++;
       } else {
         firstSkipped ??= found;
@@ -54,6 +57,8 @@ export async function* readExamples(
       yield found;
     }
   }
+  const other = otherFormat(path, votes);
+  if (other) throw other;
   if (examples === 0) throw noValidLine(path, line, firstSkipped);
 }
 
@@ -88,15 +93,21 @@ function excerptOf(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
 }
 
-function requireLabelInRange(path: string, { line, label }: Example, numClasses: number | undefined): void {
+function otherFormat(path: string, votes: FormatVotes): DataError | undefined {
+  const format = votes.winner();
+  return format && new DataError(`${path} looks like ${format}, not like NeMo's TSV`, { hint: formatHints[format] });
+}
+
+const isInRange = ({ label }: Example, numClasses: number | undefined): boolean =>
+  numClasses === undefined ? Math.abs(label) <= maxLabel : label >= 0 && label < numClasses;
+
+function outOfRange(path: string, { line, label }: Example, numClasses: number | undefined): DataError {
   if (numClasses === undefined) {
-    if (Math.abs(label) <= maxLabel) return;
-    throw new DataError(`${path}:${line}: label ${label} is too large`, {
+    return new DataError(`${path}:${line}: label ${label} is too large`, {
       hint: 'labels are whole numbers that start at 0',
     });
   }
-  if (label >= 0 && label < numClasses) return;
-  throw new DataError(
+  return new DataError(
     `${path}:${line}: label ${label} is not between 0 and ${numClasses - 1} (num_classes is ${numClasses})`,
     {
       hint:

@@ -18,23 +18,33 @@ export async function readLabelNames(path: string, numClasses?: number): Promise
       hint: 'the labels of the mapping start at 0 and have no gaps',
     });
   });
-  if (numClasses !== undefined && names.length !== numClasses) {
-    throw new DataError(`${path} has ${names.length} names, and there are ${numClasses} classes`, {
-      hint:
-        names.length > numClasses
-          ? `remove names, or set model.dataset.num_classes=${names.length} if the training data lacks some classes`
-          : 'write one name for each class; the first line names label 0',
-    });
-  }
+  const fault = numClasses === undefined ? undefined : labelNamesFault(path, names, numClasses);
+  if (fault) throw new DataError(fault.message, { hint: fault.hint });
   return names;
 }
 
+/** Why the names of a file do not fit a number of classes. `inspect` and runs share this decision. */
+export function labelNamesFault(
+  path: string,
+  names: readonly string[],
+  numClasses: number,
+): { message: string; hint: string } | undefined {
+  if (names.length === numClasses) return undefined;
+  return {
+    message: `${path} has ${names.length} names, and there are ${numClasses} classes`,
+    hint:
+      names.length > numClasses
+        ? `remove names, or set model.dataset.num_classes=${names.length} if the training data lacks some classes`
+        : 'write one name for each class; the first line names label 0',
+  };
+}
+
 /**
- * Reads class names whose labels may have gaps.
+ * Reads class names whose labels may have gaps or be negative.
  *
  * @throws DataError when the file is missing or empty, or a name or label is empty or repeated
  */
-async function readNamesByLabel(path: string): Promise<Map<number, string>> {
+export async function readNamesByLabel(path: string): Promise<Map<number, string>> {
   const lines = (await readWholeText(path)).split('\n');
   while (lines.at(-1)?.trim() === '') lines.pop();
   if (lines.length === 0) {
@@ -64,8 +74,8 @@ async function readNamesByLabel(path: string): Promise<Map<number, string>> {
 
 function labelledNames(path: string, lines: readonly string[]): [label: number, name: string][] {
   if (!lines.some((line) => line.trim().includes('\t'))) return lines.map((line, label) => [label, line.trim()]);
-  const labelLast = lines.map((line) => /^(.*)\t(\d+)$/.exec(line)).filter((match) => match !== null);
-  const labelFirst = lines.map((line) => /^(\d+)\t([^\t]*)$/.exec(line)).filter((match) => match !== null);
+  const labelLast = lines.map((line) => /^([^\t]*)\t(-?\d+)$/.exec(line)).filter((match) => match !== null);
+  const labelFirst = lines.map((line) => /^(-?\d+)\t([^\t]*)$/.exec(line)).filter((match) => match !== null);
   const last = labelLast.length === lines.length;
   const first = labelFirst.length === lines.length;
   if (last && first) {

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { open } from 'node:fs/promises';
 import { DataError } from './data-error.js';
+import { refuseBinary } from './name-format.js';
 import { ByteSurvey, conversionCommand, wideEncodingOf } from './text-encoding.js';
 
 /** Size of one read. */
@@ -47,7 +48,8 @@ export interface InvalidPlace {
  * A batch holds the lines that are complete when a piece of the input arrives: about a megabyte of a file, or what a pipe
  * has delivered. U+2028 and U+0085 never end a line.
  *
- * @throws DataError when the path is missing or a folder, when the text is UTF-16 or UTF-32, when a line is not UTF-8 (with line
+ * @throws DataError when the path is missing or a folder, when the text is UTF-16 or UTF-32 or a
+ * compressed or binary file, when a line is not UTF-8 (with line
  * and column), or when a line is longer than 64 MiB. The hint has the command that converts the text.
  */
 export async function* readLines(source: TextSource, options: LinesOptions = {}): AsyncGenerator<string[]> {
@@ -59,7 +61,10 @@ export async function* readLines(source: TextSource, options: LinesOptions = {})
   let line = 1;
   let atStart = true;
   const decode = async (block: Buffer, end: number): Promise<string[]> => {
-    if (atStart) refuseWideEncoding(source, block);
+    if (atStart) {
+      refuseBinary(name, block, fileOf(source));
+      refuseWideEncoding(source, block);
+    }
     const start = atStart && !options.keepByteOrderMark && hasByteOrderMark(block) ? 3 : 0;
     atStart = false;
     const invalid: InvalidPlace[] = [];

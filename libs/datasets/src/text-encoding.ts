@@ -111,9 +111,13 @@ function characterLength(bytes: Uint8Array, at: number): number {
 }
 
 /** The shell command that converts a file, or the standard input of a command, to UTF-8. */
-export function conversionCommand(encoding: string, file: string | undefined): string {
-  if (file === undefined) return `… | iconv -f ${encoding} -t UTF-8 | …`;
+export const conversionCommand = (encoding: string, file: string | undefined): string =>
+  shellCommand(`iconv -f ${encoding} -t UTF-8`, file, 'utf8.tsv');
+
+/** A shell command that filters a file into another one, or the standard input of a command. */
+export function shellCommand(filter: string, file: string | undefined, target: string): string {
+  if (file === undefined) return `… | ${filter} | …`;
   const path = file.startsWith('-') ? `./${file}` : file;
   const quoted = /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`;
-  return `iconv -f ${encoding} -t UTF-8 ${quoted} > utf8.tsv`;
+  return `${filter} ${quoted} > ${target}`;
 }

@@ -11,6 +11,8 @@ export interface LabelFault {
   hint: string;
 }
 
+const relabelHint = ', or nautil.data.relabel=true to number the labels from 0 and keep them as class names';
+
 /** Labels are stored as 32-bit integers. */
 export const maxLabel = 2 ** 31 - 1;
 
@@ -29,7 +31,7 @@ export function labelFault(labels: Iterable<number>, numClasses?: number): Label
       kind: 'negative-label',
       label: smallest,
       message: `label ${smallest} is below 0`,
-      hint: 'labels start at 0: renumber them',
+      hint: `labels start at 0: correct them${relabelHint}`,
     };
   if (numClasses !== undefined && largest >= numClasses)
     return {
@@ -58,7 +60,7 @@ export function labelFault(labels: Iterable<number>, numClasses?: number): Label
       kind: 'sparse-labels',
       label: largest,
       message: `${sorted.length} different labels up to ${largest} would leave ${empty} of ${largest + 1} classes without examples`,
-      hint: `renumber the labels from 0, or set model.dataset.num_classes=${largest + 1} if the empty classes are intended`,
+      hint: `set model.dataset.num_classes=${largest + 1} if the empty classes are intended${relabelHint}`,
     };
   return undefined;
 }

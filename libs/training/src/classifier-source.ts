@@ -1,10 +1,12 @@
 import { isUtf8 } from 'node:buffer';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import type { JsonObject } from '@nautil/contracts';
 import { InvalidJson, jsonValidator } from '@nautil/contracts/schemas';
+import { readLabelNames } from '@nautil/datasets';
 import {
   CorruptFile,
   FileUnavailable,
@@ -181,17 +183,24 @@ async function checkpointSource(path: string): Promise<ClassifierSource> {
     doLowerCase: booleanAt(objectAt(config, 'dataset'), 'do_lower_case'),
     mode: textAt(objectAt(objectAt(hparams, 'nautil'), 'tokenization'), 'mode') === 'nemo' ? 'nemo' : 'standard',
   });
-  const labels = textAt(objectAt(config, 'class_labels'), 'class_labels_file');
+  const labelsFile = textAt(objectAt(config, 'class_labels'), 'class_labels_file');
   const tensors = await openTensors(path);
   return {
     tensors,
     encoder: parseEncoderConfig(encoderConfig, file),
     tokenizer,
-    labels: labels === undefined ? undefined : linesOf(await readFile(labels), labels),
+    labels: await checkpointLabels(dirname(file), labelsFile),
     maxSeqLength: maxSeqLengthOf(config),
     notes: [...tokenizer.notes, ...tokenizer.warnings],
     close: () => tensors.close(),
   };
+}
+
+/** The class names that the run wrote beside its `hparams.yaml`; runs of earlier versions have only the user's file. */
+async function checkpointLabels(folder: string, labelsFile: string | undefined): Promise<string[] | undefined> {
+  const written = join(folder, 'label_ids.tsv');
+  if (existsSync(written)) return readLabelNames(written);
+  return labelsFile === undefined ? undefined : readLabelNames(labelsFile);
 }
 
 async function tokenizerOf(

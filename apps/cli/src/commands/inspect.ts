@@ -22,7 +22,7 @@ export function addInspect(program: Command): void {
     )
     .argument('<file>', 'a .nemo archive, of Nautil or of NeMo; any other file is read as NeMo’s TSV')
     .option('--json', 'print everything as JSON')
-    .option('--labels <file>', 'TSV: names of the classes, one per line')
+    .option('--labels <file>', 'TSV: names of the classes, one per line; their number must be that of the classes')
     .option('--num-classes <n>', 'TSV: report labels that are not below this number as errors', positiveInteger)
     .option('--tokenizer <folder>', 'TSV: also count tokens, with this tokenizer')
     .option('--max-length <tokens>', 'TSV: the length to which training truncates texts', positiveInteger, 256)
@@ -51,7 +51,7 @@ async function inspectArchive(file: string, { json }: InspectFlags): Promise<voi
 async function inspectData(file: string, flags: InspectFlags): Promise<void> {
   const { formatInspection, inspectTsv, readLabelNames } = await import('@nautil/datasets');
   const inspection = await inspectTsv(file, {
-    ...(flags.labels === undefined ? {} : { labelNames: await readLabelNames(flags.labels) }),
+    ...(flags.labels === undefined ? {} : { labelNames: await readLabelNames(flags.labels), labelsFile: flags.labels }),
     ...(flags.numClasses === undefined ? {} : { numClasses: flags.numClasses }),
     ...(flags.tokenizer === undefined ? {} : await tokenCounting(flags.tokenizer, flags.maxLength)),
   });

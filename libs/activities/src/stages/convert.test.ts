@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { goldenPath } from '@nautil/testing';
 import { convert, download, resolveRun } from './index.js';
 
@@ -21,7 +22,7 @@ async function converted(files: Record<string, string>, ...overrides: string[]) 
   for (const [name, content] of Object.entries(files)) writeFileSync(join(home, name), content);
   const run = await resolveRun({
     workflowId: 'w',
-    runKey: 'r',
+    runKey: randomUUID(),
     taskQueue: 'q',
     overrides: [
       `exp_manager.exp_dir=${join(home, 'runs')}`,
@@ -58,4 +59,69 @@ test('a test file without labels is left out, and skipped lines are listed with 
   expect(data.test).toBeUndefined();
   expect(data.detail).toMatch(/test\.tsv has no labels/);
   expect(data.detail).toMatch(/1 line skipped in .*train\.tsv \(line 1: the last word, "label"/);
+});
+
+test('all problems of the data files are reported at once', async () => {
+  const failure = converted(
+    { 'train.tsv': 'a\t0\nb\t1\n', 'dev.tsv': 'a\t0\nb\t7\n', 'test.tsv': 'nothing\n', 'names.tsv': 'a\nb\nc\n' },
+    `model.validation_ds.file_path=${join(home, 'dev.tsv')}`,
+    `model.test_ds.file_path=${join(home, 'test.tsv')}`,
+    `model.class_labels.class_labels_file=${join(home, 'names.tsv')}`,
+  );
+  await expect(failure).rejects.toThrow(/dev\.tsv:2: label 7 .*\n.*test\.tsv has no valid line.*\n.*names\.tsv has 3/);
+});
+
+test('labels beyond num_samples are checked when the weights of the loss are computed from them', async () => {
+  const given = ['model.dataset.num_classes=2', 'model.train_ds.num_samples=2'];
+  const files = { 'train.tsv': 'a\t0\nb\t1\nc\t9\n' };
+  await expect(converted(files, ...given, 'model.dataset.class_balancing=weighted_loss')).rejects.toThrow(
+    /train\.tsv:3: label 9/,
+  );
+  expect((await converted(files, ...given)).examples).toEqual({ train: 2 });
+});
+
+test('a run notes that texts are in quotation marks', async () => {
+  const { detail } = await converted({ 'train.tsv': '"a ""b"" c"\t0\n"b"\t1\nsaid "so"\t0\n' });
+  expect(detail).toMatch(/2 of 3 texts in .*train\.tsv are in quotation marks/);
+});
+
+describe('nautil.data.relabel=true', () => {
+  const relabel = 'nautil.data.relabel=true';
+  const contentOf = (ref: { path: string } | undefined) => readFileSync(String(ref?.path), 'utf8');
+
+  test('numbers the labels of all splits in ascending order of the training labels, which become the names', async () => {
+    const data = await converted(
+      { 'train.tsv': 'text\tlabel\na b\t30\n\nc\t-1\nd\t7\n', 'dev.tsv': 'e\t7\nf\t-1\n', 'test.tsv': 'g\t-1\n' },
+      relabel,
+      `model.validation_ds.file_path=${join(home, 'dev.tsv')}`,
+      `model.test_ds.file_path=${join(home, 'test.tsv')}`,
+    );
+    expect(contentOf(data.train)).toBe('text\tlabel\na b\t2\n\nc\t0\nd\t1\n');
+    expect(contentOf(data.validation)).toBe('e\t1\nf\t0\n');
+    expect(contentOf(data.test)).toBe('g\t0\n');
+    expect(contentOf(data.labels)).toBe('-1\n7\n30\n');
+    expect(data.numClasses).toBe(3);
+    expect(data.detail).toContain('the labels were renumbered: -1 is now 0, 7 is now 1, 30 is now 2');
+  });
+
+  test.each(['good\t30\nbad\t7\nunused\t1\n', '7\tbad\n30\tgood\n'])('keeps the names of %j', async (names) => {
+    const file = `model.class_labels.class_labels_file=${join(home, 'names.tsv')}`;
+    const data = await converted({ 'train.tsv': 'a\t30\nb\t7\n', 'names.tsv': names }, relabel, file);
+    expect(contentOf(data.labels)).toBe('bad\ngood\n');
+  });
+
+  test.each([
+    ['names.tsv', 'good\t30\n', 'model.class_labels.class_labels_file', /names\.tsv has no name for label 7/],
+    ['dev.tsv', 'a\t30\nb\t8\n', 'model.validation_ds.file_path', /dev\.tsv:2: label 8 does not occur in the training/],
+    ['test.tsv', 'a\t-1\nb\t7\n', 'model.test_ds.file_path', /test\.tsv:1: label -1 does not occur in the training/],
+  ])('%s of %j is rejected', async (name, content, key, message) => {
+    const files = { 'train.tsv': 'a\t30\nb\t7\n', [name]: content };
+    await expect(converted(files, relabel, `${key}=${join(home, name)}`)).rejects.toThrow(message);
+  });
+
+  test('rejects a num_classes that is not the number of labels', async () => {
+    const files = { 'train.tsv': 'a\t30\nb\t7\n' };
+    await expect(converted(files, relabel, 'model.dataset.num_classes=31')).rejects.toThrow(/2 different labels/);
+    expect((await converted(files, relabel, 'model.dataset.num_classes=2')).numClasses).toBe(2);
+  });
 });

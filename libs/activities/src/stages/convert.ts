@@ -1,14 +1,9 @@
-import type { LabelledData, ResolvedRun, Source, StageResult } from '@nautil/contracts';
-import {
-  DataError,
-  importDataset,
-  type LabelCounts,
-  labelCounts,
-  readExamples,
-  readLabelNames,
-  requireTrainable,
-} from '@nautil/datasets';
-import { fileRef, sha256Of, stageOutput } from '@nautil/store';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { FileRef, LabelledData, ResolvedRun, Source, StageResult } from '@nautil/contracts';
+import { DataError, importDataset, relabelTsv } from '@nautil/datasets';
+import { fileRef, sha256Of, stageOutput, writeFileAtomic } from '@nautil/store';
+import { checkLabels, type LabelledFiles } from './check-labels.js';
 import { requireBatches } from './require-batches.js';
 import { configOf, redoOf } from './run-settings.js';
 import { treeDigest } from './tree-digest.js';
@@ -24,11 +19,10 @@ export async function convert({
   source: Source;
 }): Promise<StageResult<LabelledData>> {
   const { config } = await configOf(run);
-  const { dataset, class_labels, train_ds, validation_ds, test_ds } = config.model;
-  const { format } = config.nautil.data;
+  const { dataset, class_labels } = config.model;
+  const { format, relabel } = config.nautil.data;
   let files: Partial<Record<Split | 'labels', string | undefined>> = source.data;
   let reused = false;
-  const notes: string[] = [];
   if (format !== 'nemo' && source.data.folder !== undefined) {
     const from = source.data.folder;
     const inputs = {
@@ -66,44 +60,21 @@ export async function convert({
       hint: 'set model.train_ds.file_path',
     });
 
-  const trainFile = files.train;
-  const numSamples = {
-    train: train_ds.num_samples,
-    validation: validation_ds.num_samples,
-    test: test_ds.num_samples,
-  };
-  const train = await countsOf(trainFile, numSamples.train, dataset.num_classes);
-  const numClasses = dataset.num_classes ?? train.numClasses;
-  requireTrainable(trainFile, train.firstLines, dataset.num_classes ?? undefined);
-  if (files.test !== undefined && (await isUnlabelled(files.test))) {
-    notes.push(`${files.test} has no labels (each is -1), so the model is not tested on it`);
-    files = { ...files, test: undefined };
-  }
-  const validation =
-    files.validation === undefined ? undefined : await countsOf(files.validation, numSamples.validation, numClasses);
-  const test = files.test === undefined ? undefined : await countsOf(files.test, numSamples.test, numClasses);
-  for (const [file, counted] of [
-    [files.train, train],
-    [files.validation, validation],
-    [files.test, test],
-  ] as const) {
-    if (counted && counted.skipped > 0) notes.push(skippedNote(String(file), counted));
-  }
-
-  const labels = class_labels.class_labels_file ?? files.labels;
-  if (labels !== undefined) await readLabelNames(labels, numClasses);
-  const refs = {
-    train: await fileRef(trainFile),
-    ...(files.validation === undefined ? {} : { validation: await fileRef(files.validation) }),
-    ...(files.test === undefined ? {} : { test: await fileRef(files.test) }),
-    ...(labels === undefined ? {} : { labels: await fileRef(labels) }),
-  };
-  const examples = {
-    train: train.examples,
-    ...(validation ? { validation: validation.examples } : {}),
-    ...(test ? { test: test.examples } : {}),
-  };
+  const given = { ...files, train: files.train, labels: class_labels.class_labels_file ?? files.labels };
+  const { numClasses, examples, names, oldLabels, testUnlabelled, notes } = await checkLabels(given, config.model, {
+    relabel,
+  });
   requireBatches(config, examples);
+  const { labels, ...splits } = testUnlabelled ? { ...given, test: undefined } : given;
+  const used =
+    oldLabels && names
+      ? await relabelled(splits, { oldLabels, names, redo: redoOf(run, 'convert') })
+      : { output: await refsOf({ ...splits, labels }), reused };
+  // Checkpoints have no class names, and find them beside the run's hparams.yaml.
+  const namesFile = join(run.logDir, 'label_ids.tsv');
+  if (names) await writeFileAtomic(namesFile, linesOf(names));
+  else await rm(namesFile, { force: true });
+  const refs = used.output;
   const sizes = Object.entries(examples)
     .map(([split, count]) => `${count} ${split}`)
     .join(', ');
@@ -114,7 +85,7 @@ export async function convert({
     numClassesCounted: counted,
     examples,
     digest: sha256Of(JSON.stringify(Object.entries(refs).map(([split, ref]) => [split, ref.sha256]))),
-    reused,
+    reused: used.reused,
     detail: [
       `${sizes} examples`,
       `${numClasses} classes${counted ? ' (counted from the training labels)' : ''}`,
@@ -123,21 +94,44 @@ export async function convert({
   };
 }
 
-/** Counts the labels, and rejects a file without examples or with a label out of range. */
-const countsOf = (path: string, numSamples: number, numClasses: number | null): Promise<LabelCounts> =>
-  labelCounts(path, { numSamples, ...(numClasses === null ? {} : { numClasses }) });
+type Refs = { train: FileRef } & Partial<Record<'validation' | 'test' | 'labels', FileRef>>;
 
-/** Whether every label is -1, which stands for "unknown" in GLUE's test files. */
-async function isUnlabelled(path: string): Promise<boolean> {
-  for await (const line of readExamples(path)) if ('label' in line && line.label !== -1) return false;
-  return true;
+async function refsOf({ train, ...others }: LabelledFiles): Promise<Refs> {
+  const refs: Refs = { train: await fileRef(train) };
+  for (const split of ['validation', 'test', 'labels'] as const) {
+    const path = others[split];
+    if (path !== undefined) refs[split] = await fileRef(path);
+  }
+  return refs;
 }
 
-function skippedNote(file: string, { skipped, skippedLines }: LabelCounts): string {
-  const reasons = skippedLines.map(({ line, reason }) => `line ${line}: ${reason}`).join(', ');
-  const more = skipped > skippedLines.length ? ` and ${skipped - skippedLines.length} more` : '';
-  return `${skipped} ${skipped === 1 ? 'line' : 'lines'} skipped in ${file} (${reasons}${more})`;
+/** Copies the files of `nautil.data.relabel=true` with labels from 0, and writes the names of the classes. */
+async function relabelled(
+  files: Omit<LabelledFiles, 'labels'>,
+  o: { oldLabels: readonly number[]; names: readonly string[]; redo: string | undefined },
+): Promise<{ output: Refs; reused: boolean }> {
+  const sources = await refsOf(files);
+  const inputs = {
+    relabel: o.oldLabels,
+    names: o.names,
+    ...Object.fromEntries(Object.entries(sources).map(([split, { sha256 }]) => [split, sha256])),
+    redo: o.redo,
+  };
+  const newLabels = new Map(o.oldLabels.map((label, id) => [label, id]));
+  return stageOutput('convert', inputs, async ({ folder }) => {
+    const written = { ...files, labels: join(folder, 'label_ids.tsv') };
+    for (const split of ['train', 'validation', 'test'] as const) {
+      const path = files[split];
+      if (path === undefined) continue;
+      written[split] = join(folder, `${split}.tsv`);
+      await relabelTsv(path, written[split], newLabels);
+    }
+    await writeFileAtomic(written.labels, linesOf(o.names));
+    return refsOf(written);
+  });
 }
+
+const linesOf = (names: readonly string[]): string => names.map((name) => `${name}\n`).join('');
 
 const withoutUndefined = <T extends object>(object: T): Partial<T> =>
   Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Partial<T>;

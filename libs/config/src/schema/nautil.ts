@@ -35,6 +35,12 @@ export const nautilSchema = section("Nautil's own keys.", {
       affects: 'nothing',
       default: null,
     }),
+    relabel: key(Type.Boolean(), {
+      description:
+        'Numbers the labels 0, 1, 2, … in ascending order of those in the whole training file, for labels with gaps or below 0. The class names stay with their labels; without a file of names, the labels become the names. The model answers with the new numbers and the names.',
+      affects: 'inputs',
+      default: false,
+    }),
   }),
   tokenization: section('How text becomes tokens.', {
     mode: key(oneOf('standard', 'nemo'), {

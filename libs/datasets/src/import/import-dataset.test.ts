@@ -42,6 +42,16 @@ describe('imdb', () => {
     expect(imported.counts.train).toEqual({ rows: 3, labels: { 0: 2, 1: 1 } });
   });
 
+  test('hidden files, which macOS adds to archives, are no reviews', async () => {
+    const { written } = await convert('imdb', {
+      ...reviews,
+      'train/neg/._10_1.txt': 'junk',
+      'test/pos/.x.txt': 'junk',
+    });
+    expect(written['train.tsv']).toBe('bad film\t0\na tab and a newline here\t0\nGood FILM\t1\n');
+    expect(written['test.tsv']).toBe('fine\t1\n');
+  });
+
   test('nemoCompatible keeps whitespace that breaks rows, and joins words at <br />', async () => {
     const { written } = await convert('imdb', reviews, { nemoCompatible: true });
     expect(written['train.tsv']).toBe('badfilm\t0\na\ttab and\na newline\u0085here\t0\nGood FILM\t1\n');

@@ -1,0 +1,96 @@
+import { DataError } from './data-error.js';
+import { shellCommand } from './text-encoding.js';
+
+interface BinaryFormat {
+  name: string;
+
+  /** Bytes at the start of the file; undefined stands for any byte. */
+  start: readonly (number | undefined)[];
+
+  /** A program that writes the unpacked file to standard output. */
+  unpack?: string;
+  hint?: string;
+}
+
+const spreadsheet = 'save the sheet as text whose columns are separated by tabs: the texts, then the labels';
+
+const binaryFormats: readonly BinaryFormat[] = [
+  { name: 'a gzip file', start: [0x1f, 0x8b], unpack: 'gunzip -c' },
+  { name: 'a bzip2 file', start: [0x42, 0x5a, 0x68, undefined, 0x31, 0x41, 0x59, 0x26], unpack: 'bunzip2 -c' },
+  { name: 'an xz file', start: [0xfd, 0x37, 0x7a, 0x58, 0x5a], unpack: 'xz -dc' },
+  { name: 'a Zstandard file', start: [0x28, 0xb5, 0x2f, 0xfd], unpack: 'zstd -dc' },
+  {
+    name: 'a zip archive or an Excel workbook',
+    start: [0x50, 0x4b, 0x03, 0x04],
+    hint: `unpack the archive; of a workbook, ${spreadsheet}`,
+  },
+  { name: 'an old Excel workbook', start: [0xd0, 0xcf, 0x11, 0xe0], hint: spreadsheet },
+  {
+    name: 'a Parquet file',
+    // A protein is called PAR1, so the byte with which a page starts is needed, too.
+    start: [0x50, 0x41, 0x52, 0x31, 0x15],
+    hint: 'write its columns of texts and labels as lines: a text, a tab, and a label (a whole number)',
+  },
+];
+
+/** @throws DataError that names the format of a file that starts as files of a binary format do */
+export function refuseBinary(name: string, start: Uint8Array, file: string | undefined): void {
+  const found = binaryFormats.find((format) =>
+    format.start.every((byte, index) => byte === undefined || start[index] === byte),
+  );
+  if (found === undefined) return;
+  const { unpack, hint } = found;
+  throw new DataError(`${name} is ${found.name}, not text`, {
+    hint: unpack === undefined ? (hint ?? '') : `unpack it: ${shellCommand(unpack, file, 'unpacked.tsv')}`,
+  });
+}
+
+/** The format of a line that is not NeMo's. */
+export type LineFormat = 'JSON' | 'CSV' | 'TSV with quotation marks around labels';
+
+/** What to do about each format. */
+export const formatHints: Readonly<Record<LineFormat, string>> = {
+  JSON: 'write the texts and labels as lines: a text, a tab, and a label (a whole number)',
+  CSV: 'write it with tabs: on each line a text, a tab, and a label (a whole number), without quotation marks',
+  'TSV with quotation marks around labels': 'write it without quotation marks',
+};
+
+const label = String.raw`["']?-?\d+["']?`;
+const labelLast = new RegExp(String.raw`[,;]\s*${label}\s*$`);
+const labelFirst = new RegExp(String.raw`^\s*${label}\s*[,;]`);
+
+/** The format that a line without a tab, or with a label in quotation marks, probably has. */
+export function lineFormatOf(line: string): LineFormat | undefined {
+  if (/\t\s*(["'])-?\d+\1\s*$/.test(line)) return 'TSV with quotation marks around labels';
+  if (line.includes('\t')) return undefined;
+  if (/^\s*(?:\[?\s*\{\s*(?:"|$)|\[\s*$)/.test(line)) return 'JSON';
+  return labelLast.test(line) || labelFirst.test(line) ? 'CSV' : undefined;
+}
+
+/** Decides from a file's lines whether the file has another format: when most lines do, or its first one is JSON. */
+export class FormatVotes {
+  readonly #votes = new Map<LineFormat, number>();
+  #lines = 0;
+  #isFirst = true;
+  #first: LineFormat | undefined;
+
+  /** Adds a line that is not blank. */
+  add(content: string): void {
+    const found = lineFormatOf(content);
+    const isHeader = this.#isFirst && found === undefined && !/\d/.test(content);
+    if (this.#isFirst) this.#first = found;
+    this.#isFirst = false;
+    if (isHeader) return;
+    this.#lines++;
+    if (found !== undefined) this.#votes.set(found, (this.#votes.get(found) ?? 0) + 1);
+  }
+
+  winner(): LineFormat | undefined {
+    if (this.#first === 'JSON') return 'JSON';
+    for (const [format, count] of this.#votes) if (2 * count > this.#lines) return format;
+    return undefined;
+  }
+}
+
+/** Whether a text is enclosed in quotation marks as a CSV writer does it: they would become tokens. */
+export const isQuoted = (text: string): boolean => /^"(?:[^"]|"")+"$/.test(text);

@@ -1,0 +1,45 @@
+import { createWriteStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import { DataError } from './data-error.js';
+import { isSkipped, parseLine } from './read-examples.js';
+import { readLines } from './read-lines.js';
+
+/**
+ * Copies a TSV with other labels. Each line stays on its number, so that `num_samples` and line numbers in messages mean the
+ * same in both files; lines that are not examples are copied as they are.
+ *
+ * @param newLabels - the new label by label
+ * @throws DataError as `readLines`, and for a label without a new one
+ */
+export async function relabelTsv(
+  source: string,
+  target: string,
+  newLabels: ReadonlyMap<number, number>,
+): Promise<void> {
+  await pipeline(relabelled(source, newLabels), createWriteStream(target));
+}
+
+async function* relabelled(source: string, newLabels: ReadonlyMap<number, number>): AsyncGenerator<string> {
+  let line = 0;
+  for await (const lines of readLines(source)) {
+    let block = '';
+    for (const content of lines) {
+      line++;
+      const found = parseLine(content, line);
+      if (isSkipped(found)) {
+        block += `${content}\n`;
+        continue;
+      }
+      const label = newLabels.get(found.label);
+      if (label === undefined) throw unknownLabel(`${source}:${line}`, found.label);
+      block += `${found.text}\t${label}\n`;
+    }
+    yield block;
+  }
+}
+
+/** A label that the training file lacks, so that `nautil.data.relabel` has no number for it. */
+export const unknownLabel = (place: string, label: number): DataError =>
+  new DataError(`${place}: label ${label} does not occur in the training file, so relabelling has no class for it`, {
+    hint: 'correct the label, or add examples with this label to the training file',
+  });
