@@ -16,8 +16,12 @@ export class EventLog {
     this.#keys = new Set(events.map(keyOf));
   }
 
+  /** @throws InvalidJson when a complete line is damaged: a log without it would hide a step or an evaluation */
   static async open(file: string): Promise<EventLog> {
-    const text = await readFile(file, 'utf8').catch(() => '');
+    const text = await readFile(file, 'utf8').catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+      throw error;
+    });
     const complete = text.slice(0, text.lastIndexOf('\n') + 1);
     // A crash can leave an incomplete last line; the event is appended again.
     if (complete !== text) await writeFileAtomic(file, complete);

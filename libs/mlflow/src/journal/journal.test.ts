@@ -48,3 +48,40 @@ test('reading continues at the returned offset, whatever the size of the buffer'
   }
   expect(read).toEqual(contents);
 });
+
+test('an incomplete last line is neither a record nor damaged until the next record ends it', async () => {
+  const path = join(folder, 'torn.jsonl');
+  const journal = new Journal(path);
+  journal.append({ type: 'tags', tags: { a: '1' } });
+  journal.close();
+  const whole = (await readJournal(path, 0)).end;
+  appendFileSync(path, '{"type":"tags","tags":{"b":');
+  expect(await readJournal(path, whole)).toEqual({ entries: [], damaged: [], end: whole });
+
+  const reopened = new Journal(path);
+  reopened.append({ type: 'tags', tags: { b: '2' } });
+  reopened.close();
+  const { entries, damaged } = await readJournal(path, whole);
+  expect(entries.map(({ record }) => record)).toEqual([{ type: 'tags', tags: { b: '2' } }]);
+  expect(damaged).toHaveLength(1);
+});
+
+test('the records of several writers of one journal are all whole, each writer’s in order', async () => {
+  const path = join(folder, 'shared.jsonl');
+  const writers = Array.from({ length: 3 }, () => new Journal(path));
+  for (let n = 0; n < 50; n++) {
+    for (const [who, journal] of writers.entries()) {
+      journal.append({ type: 'text', path: String(who), content: `${n} ${'x'.repeat(20_000)}` });
+    }
+  }
+  for (const journal of writers) journal.close();
+
+  const { entries, damaged } = await readJournal(path, 0, 8 * 1024 * 1024);
+  expect(damaged).toEqual([]);
+  for (const who of ['0', '1', '2']) {
+    const written = entries.flatMap(({ record }) =>
+      record.type === 'text' && record.path === who ? [parseInt(record.content)] : [],
+    );
+    expect(written).toEqual(Array.from({ length: 50 }, (_, n) => n));
+  }
+});
