@@ -58,14 +58,20 @@ const stateOf = async (handle: WorkflowHandle, stage: string): Promise<string | 
 /** The MLflow run of a workflow. */
 const mlflowRunOf = (workflowId: string): Promise<Run> => onlyRunOf(mlflow, workflowId);
 
-/** The number of attempts of the train activity, from the workflow's history. */
+/** The number of attempts of the train activity, from the workflow's history. Prints why the last attempt was necessary. */
 async function attemptsAtTraining(handle: WorkflowHandle): Promise<number> {
   const { events } = await handle.fetchHistory();
   const scheduled = events!.find((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === 'train');
   const started = events!.filter(
     (event) => Number(event.activityTaskStartedEventAttributes?.scheduledEventId) === Number(scheduled!.eventId),
   );
-  return started.at(-1)!.activityTaskStartedEventAttributes!.attempt!;
+  const { attempt, lastFailure } = started.at(-1)!.activityTaskStartedEventAttributes!;
+  if (lastFailure) {
+    const { message, applicationFailureInfo } = lastFailure;
+    const type = applicationFailureInfo?.type ?? 'failure';
+    printLine(`${handle.workflowId}: attempt ${attempt} at training followed ${type}: ${message}`);
+  }
+  return attempt!;
 }
 
 /** The failure of the workflow. */
@@ -181,22 +187,23 @@ test.each(['update', 'signal'])(
 );
 
 test('a run resumed from evaluate reuses its training, and the archive has the same bytes', async () => {
-  expect(await resume('--from', 'evaluate')).toMatchObject({ nemo: { sha256: undisturbed.nemo.sha256 } });
-  expect(await statesOf()).toEqual({ tokenize: 'reused', train: 'reused', evaluate: 'done', package: 'done' });
+  const handle = await completed('evaluated-again');
+  expect(await resume(handle, '--from', 'evaluate')).toMatchObject({ nemo: { sha256: undisturbed.nemo.sha256 } });
+  expect(await statesOf(handle)).toEqual({ tokenize: 'reused', train: 'reused', evaluate: 'done', package: 'done' });
   printLine(`resumed from evaluate: training reused, ${short(undisturbed.nemo.sha256)}`);
 });
 
 test('a run resumed from train trains from the start in a new folder, also after an interruption', async () => {
+  const handle = await completed('trained-again');
   const before = Date.now();
-  expect((await nautil(stack, ['resume', 'undisturbed', '--from', 'train', '--detach'])).exitCode).toBe(0);
-  const handle = stack.client.workflow.getHandle('undisturbed');
+  expect((await nautil(stack, ['resume', handle.workflowId, '--from', 'train', '--detach'])).exitCode).toBe(0);
   await until(async () => (await stepOf(handle)) >= 3);
-  expect((await mlflowRunOf('undisturbed')).tags).not.toHaveProperty('nautil.resumed_from');
+  expect((await mlflowRunOf(handle.workflowId)).tags).not.toHaveProperty('nautil.resumed_from');
   await handle.cancel();
   await expect(handle.result()).rejects.toThrow(WorkflowFailedError);
 
-  expect(await resume()).toMatchObject({ nemo: { sha256: undisturbed.nemo.sha256 } });
-  expect(await statesOf()).toMatchObject({ tokenize: 'reused', train: 'done' });
+  expect(await resume(handle)).toMatchObject({ nemo: { sha256: undisturbed.nemo.sha256 } });
+  expect(await statesOf(handle)).toMatchObject({ tokenize: 'reused', train: 'done' });
   const folders = (await readdir(await runFolderOf(stack, handle))).filter((name) => name.startsWith('training'));
   expect(folders).toHaveLength(2);
   const stepsIn = async (name: string) => keptSteps(await runFolderOf(stack, handle), name);
@@ -205,25 +212,27 @@ test('a run resumed from train trains from the start in a new folder, also after
   expect(first.filter(({ timestampMs }) => timestampMs >= before)).toEqual([]);
   expect(second.filter(({ timestampMs }) => timestampMs <= before)).toEqual([]);
 
-  expect(await resume()).toMatchObject({ nemo: { sha256: undisturbed.nemo.sha256 } });
-  expect(await statesOf()).toMatchObject({ train: 'reused' });
-  const rows = await metricHistory(mlflow, (await mlflowRunOf('undisturbed')).info.runId, 'train/loss');
+  expect(await resume(handle)).toMatchObject({ nemo: { sha256: undisturbed.nemo.sha256 } });
+  expect(await statesOf(handle)).toMatchObject({ train: 'reused' });
+  const rows = await metricHistory(mlflow, (await mlflowRunOf(handle.workflowId)).info.runId, 'train/loss');
   expect(rows.map(({ step }) => step).sort((a, b) => a - b)).toEqual(first.map(({ step }) => step));
   printLine(`resumed from train: ${second.length} steps again, one interruption, ${short(undisturbed.nemo.sha256)}`);
 });
 
 test('a changed configuration reruns only the stages that it affects, and the new MLflow run has all rows', async () => {
-  const result = (await resume(`model.test_ds.file_path=${trainFile}`)) as TextClassificationResult;
-  expect(await statesOf()).toMatchObject({ train: 'reused', evaluate: 'done', package: 'done' });
+  const handle = await completed('changed');
+  const first = await resultOf(handle);
+  const result = (await resume(handle, `model.test_ds.file_path=${trainFile}`)) as TextClassificationResult;
+  expect(await statesOf(handle)).toMatchObject({ train: 'reused', evaluate: 'done', package: 'done' });
   expect(result.scores!.split).toBe('test');
-  expect(result.mlflowRunId).not.toBe(undisturbed.mlflowRunId);
+  expect(result.mlflowRunId).not.toBe(first.mlflowRunId);
   const [before, after] = await Promise.all(
-    [undisturbed, result].map(({ mlflowRunId }) => metricHistory(mlflow, mlflowRunId!, 'train/loss')),
+    [first, result].map(({ mlflowRunId }) => metricHistory(mlflow, mlflowRunId!, 'train/loss')),
   );
   expect(after).toEqual(before);
 
-  await resume('model.optim.lr=5e-4');
-  expect(await statesOf()).toMatchObject({ tokenize: 'reused', train: 'done', evaluate: 'done' });
+  await resume(handle, 'model.optim.lr=5e-4');
+  expect(await statesOf(handle)).toMatchObject({ tokenize: 'reused', train: 'done', evaluate: 'done' });
   printLine(
     `another test file: training reused, ${after!.length} rows in the new MLflow run; another lr: tokens reused`,
   );
@@ -231,16 +240,22 @@ test('a changed configuration reruns only the stages that it affects, and the ne
 
 const long = ['trainer.max_epochs=400'];
 
-/** Resumes the undisturbed run with the command line, and waits for its end. */
-async function resume(...args: string[]): Promise<unknown> {
-  const { exitCode, stdout, stderr } = await nautil(stack, ['resume', 'undisturbed', ...args, '--json']);
+/** A completed run of the same configuration as the undisturbed one; it is the workflow's newest execution, also later. */
+async function completed(workflowId: string): Promise<WorkflowHandle> {
+  await resultOf(await start(workflowId));
+  return stack.client.workflow.getHandle(workflowId);
+}
+
+/** Resumes a run with the command line, and waits for its end. */
+async function resume({ workflowId }: WorkflowHandle, ...args: string[]): Promise<unknown> {
+  const { exitCode, stdout, stderr } = await nautil(stack, ['resume', workflowId, ...args, '--json']);
   if (exitCode !== 0) throw new Error(stderr);
   return JSON.parse(stdout);
 }
 
 /** The states of the stages from `tokenize` on. */
-async function statesOf(): Promise<Record<string, string>> {
-  const { stages } = await progressOf(stack.client.workflow.getHandle('undisturbed'));
+async function statesOf(handle: WorkflowHandle): Promise<Record<string, string>> {
+  const { stages } = await progressOf(handle);
   return Object.fromEntries(stages.slice(3).map(({ stage, state }) => [stage, state]));
 }
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import type { WorkflowHandle } from '@temporalio/client';
 import { defaultTaskQueue, type Progress, progressQuery, type TextClassificationResult } from '@nautil/contracts';
 import { MlflowClient } from '@nautil/mlflow';
@@ -15,7 +15,7 @@ import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
 // MLflow is down or slow while a real worker trains: the result is unchanged, and MLflow gets each row and artifact once.
 
 let stack: LocalStack;
-let worker: ChildProcess;
+let worker: { process: ChildProcess; trackingUri: string } | undefined;
 let port: number;
 let server: ServerHandle | undefined;
 let proxy: SlowProxy | undefined;
@@ -23,25 +23,43 @@ let undisturbed: TextClassificationResult;
 beforeAll(async () => {
   stack = await LocalStack.start({ mlflow: false });
   port = await freePort();
-  worker = await stack.startWorker({ env: { MLFLOW_TRACKING_URI: address() } });
-}, 120_000);
+  undisturbed = await resultOf(await start('undisturbed'));
+}, 240_000);
+afterEach(async () => {
+  await proxy?.close();
+  proxy = undefined;
+});
 afterAll(async () => {
   await stack.stop();
-  await proxy?.close();
   await server?.stop();
 });
 
 const address = (): string => `http://127.0.0.1:${port}`;
-const startServer = async (): Promise<void> => {
+async function startServer(): Promise<void> {
+  if (server) return;
   await until(() => isPortFree(port));
   server = await startMlflowServer({ folder: join(stack.home, 'mlflow'), port });
-};
-const start = (workflowId: string): Promise<WorkflowHandle> =>
-  stack.client.workflow.start('textClassification', {
+}
+
+async function killServer(): Promise<void> {
+  server?.kill();
+  await server?.stop();
+  server = undefined;
+}
+
+/** Starts a run on a worker that uses MLflow at this address. */
+async function start(workflowId: string, trackingUri = address()): Promise<WorkflowHandle> {
+  if (worker?.trackingUri !== trackingUri) {
+    if (worker) await end(worker.process, 'SIGKILL');
+    worker = { process: await stack.startWorker({ env: { MLFLOW_TRACKING_URI: trackingUri } }), trackingUri };
+  }
+  return stack.client.workflow.start('textClassification', {
     workflowId,
     taskQueue: defaultTaskQueue,
     args: [{ overrides: [...tinyRun, 'model.optim.lr=1e-3', 'trainer.max_epochs=2', 'model.nemo_path=null'] }],
   });
+}
+
 const resultOf = (handle: WorkflowHandle): Promise<TextClassificationResult> =>
   handle.result() as Promise<TextClassificationResult>;
 const progressOf = (handle: WorkflowHandle): Promise<Progress> => handle.query<Progress>(progressQuery);
@@ -73,31 +91,32 @@ async function trainingMs(handle: WorkflowHandle): Promise<number> {
 }
 
 test('down from the start: the run completes, and a sync that is killed and repeated sends everything once', async () => {
+  await killServer();
   const handle = await start('before');
-  undisturbed = await resultOf(handle);
-  expect(undisturbed.mlflowRunId).toBeUndefined();
+  const { nemo, mlflowRunId } = await resultOf(handle);
+  expect(nemo.sha256).toBe(undisturbed.nemo.sha256);
+  expect(mlflowRunId).toBeUndefined();
   const { exitCode, stderr } = await sync();
   expect(exitCode).toBe(4);
   expect(stderr).toContain(address());
 
   await startServer();
-  const slow = await SlowProxy.start(address(), 200);
+  proxy = await SlowProxy.start(address(), 200);
   const program = join(packageRoot(), 'apps/cli/bin/nautil.mjs');
-  const killed = spawn(process.execPath, [program, 'runs', 'sync', '--tracking-uri', slow.address], {
+  const killed = spawn(process.execPath, [program, 'runs', 'sync', '--tracking-uri', proxy.address], {
     env: { ...process.env, NODE_OPTIONS: '', NAUTIL_HOME: stack.home },
     stdio: 'ignore',
   });
-  await until(() => slow.answered >= 4);
+  await until(() => proxy!.answered >= 4);
   await end(killed, 'SIGKILL');
-  const { answered } = slow;
+  const { answered } = proxy;
   expect(killed.signalCode).toBe('SIGKILL');
-  expect((await sync(slow.address)).stdout).toContain('sent');
+  expect((await sync(proxy.address)).stdout).toContain('sent');
   await expectWhole(handle);
   expect((await sync()).stdout).toContain('nothing to send');
-  expect(slow.mostAtOnce).toBeLessThanOrEqual(2);
-  await slow.close();
+  expect(proxy.mostAtOnce).toBeLessThanOrEqual(2);
   printLine(
-    `MLflow down from the start: ${short(undisturbed.nemo.sha256)}; sync killed after ${answered} responses and repeated: all once`,
+    `MLflow down from the start: ${short(nemo.sha256)}; sync killed after ${answered} responses and repeated: all once`,
   );
 });
 
@@ -105,9 +124,10 @@ test.each([
   ['during training', ({ training }: Progress) => (training?.step ?? 0) >= 7],
   ['at the end', ({ stages }: Progress) => stages[5]!.state !== 'waiting'],
 ])('killed -9 %s: the archive has the same bytes, and a sync sends the rest', async (when, hasReachedIt) => {
+  await startServer();
   const handle = await start(`killed ${when}`);
   await until(async () => hasReachedIt(await progressOf(handle)));
-  server!.kill();
+  await killServer();
   const { nemo } = await resultOf(handle);
   expect(nemo.sha256).toBe(undisturbed.nemo.sha256);
   expect((await sync()).exitCode).toBe(4);
@@ -117,38 +137,31 @@ test.each([
   printLine(`MLflow killed -9 ${when}: ${short(nemo.sha256)} = ${short(undisturbed.nemo.sha256)}; synced, all once`);
 });
 
-describe('behind a proxy', () => {
-  beforeAll(async () => {
-    await end(worker, 'SIGKILL');
-    proxy = await SlowProxy.start(address(), 0);
-    worker = await stack.startWorker({ env: { MLFLOW_TRACKING_URI: proxy.address } });
-  }, 60_000);
+test('a slow server does not delay training: at most two requests are in flight, and all rows arrive', async () => {
+  await startServer();
+  proxy = await SlowProxy.start(address(), 700);
+  const handle = await start('slow', proxy.address);
+  const { nemo } = await resultOf(handle);
+  expect(nemo.sha256).toBe(undisturbed.nemo.sha256);
+  expect(proxy.mostAtOnce).toBeLessThanOrEqual(2);
+  await expectWhole(handle);
+  const [slow, before] = [await trainingMs(handle), await trainingMs(stack.client.workflow.getHandle('undisturbed'))];
+  printLine(
+    `MLflow responds after 700 ms: trained in ${slow} ms (without a server ${before}), ${proxy.mostAtOnce} at once`,
+  );
+});
 
-  test('a slow server does not delay training: at most two requests are in flight, and all rows arrive', async () => {
-    proxy!.delayMs = 700;
-    const handle = await start('slow');
-    const { nemo } = await resultOf(handle);
-    expect(nemo.sha256).toBe(undisturbed.nemo.sha256);
-    expect(proxy!.mostAtOnce).toBeLessThanOrEqual(2);
-    await expectWhole(handle);
-    const [slow, before] = [await trainingMs(handle), await trainingMs(stack.client.workflow.getHandle('before'))];
-    printLine(
-      `MLflow responds after 700 ms: trained in ${slow} ms (without a server ${before}), ${proxy!.mostAtOnce} at once`,
-    );
-  });
-
-  test('a hanging server does not block the run, which completes before the first response', async () => {
-    const { answered } = proxy!;
-    proxy!.delayMs = 600_000;
-    const begun = Date.now();
-    const handle = await start('hanging');
-    const { nemo } = await resultOf(handle);
-    expect(nemo.sha256).toBe(undisturbed.nemo.sha256);
-    expect(proxy!.answered).toBe(answered);
-    expect((await sync()).exitCode).toBe(0);
-    await expectWhole(handle);
-    printLine(
-      `MLflow hangs: done after ${Math.round((Date.now() - begun) / 1000)} s, ${short(nemo.sha256)}; synced, all once`,
-    );
-  });
+test('a hanging server does not block the run, which completes before the first response', async () => {
+  await startServer();
+  proxy = await SlowProxy.start(address(), 600_000);
+  const begun = Date.now();
+  const handle = await start('hanging', proxy.address);
+  const { nemo } = await resultOf(handle);
+  expect(nemo.sha256).toBe(undisturbed.nemo.sha256);
+  expect(proxy.answered).toBe(0);
+  expect((await sync()).exitCode).toBe(0);
+  await expectWhole(handle);
+  printLine(
+    `MLflow hangs: done after ${Math.round((Date.now() - begun) / 1000)} s, ${short(nemo.sha256)}; synced, all once`,
+  );
 });

@@ -18,6 +18,9 @@ import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
 // Workers with two state folders and both roles, with real servers and a real (tiny) BERT.
 
 let stack: LocalStack;
+
+/** The result of a run on one worker with both roles. */
+let alone: TextClassificationResult;
 const folders: string[] = [];
 const folder = (): string => {
   const path = mkdtempSync(join(stack.home, 'home-'));
@@ -26,7 +29,10 @@ const folder = (): string => {
 };
 beforeAll(async () => {
   stack = await LocalStack.start({ mlflow: true });
-}, 120_000);
+  const worker = await stack.startWorker({ home: folder(), args: ['--task-queue', 'alone'] });
+  alone = await resultOf(await start('alone', 'alone'));
+  await end(worker, 'SIGTERM');
+}, 240_000);
 afterAll(async () => {
   await stack.stop();
   for (const path of folders) rmSync(path, { recursive: true, force: true });
@@ -64,14 +70,9 @@ async function signalledSteps(handle: WorkflowHandle): Promise<number[]> {
   );
 }
 
-/** The result of the same run on one worker with both roles. */
-let alone: TextClassificationResult;
 test('a worker with both roles completes a run without an artifact store', async () => {
-  const worker = await stack.startWorker({ home: folder(), args: ['--task-queue', 'alone'] });
-  alone = await resultOf(await start('alone', 'alone'));
   await expectWholeInMlflow(alone);
-  await end(worker, 'SIGTERM');
-}, 120_000);
+});
 
 test('workers with another state folder train the runs, one of them is killed, and the archives have the same bytes', async () => {
   const env = { NAUTIL_ARTIFACTS: folder() };

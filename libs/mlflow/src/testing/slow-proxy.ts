@@ -11,6 +11,7 @@ export class SlowProxy {
   answered = 0;
   readonly #target: URL;
   readonly #server: Server;
+  readonly #closing = new AbortController();
   #atOnce = 0;
 
   private constructor(target: string, delayMs: number) {
@@ -29,7 +30,9 @@ export class SlowProxy {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
+  /** Also ends the delays, which would keep the test's process alive. */
   async close(): Promise<void> {
+    this.#closing.abort();
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }
@@ -46,7 +49,7 @@ export class SlowProxy {
         forwarded.once('response', resolve);
         forwarded.once('error', reject);
       });
-      await sleep(delayMs);
+      await sleep(delayMs, undefined, { signal: this.#closing.signal });
       if (hangUp) return void response.destroy();
       response.writeHead(upstream.statusCode ?? 502, upstream.headers);
       upstream.pipe(response);
