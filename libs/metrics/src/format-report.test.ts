@@ -46,3 +46,13 @@ test('a long run shows its best and most recent epochs and the number of hidden 
 test('without evaluations nothing is printed', () => {
   expect(formatHistory([])).toBe('');
 });
+
+test('tables of more than a hundred classes end with the number of the others', () => {
+  const report = new Confusion(150).report();
+  const lines = formatReport(report).split('\n');
+  expect(lines).toHaveLength(1 + 100 + 1 + 3);
+  expect(lines[101]).toBe('and 50 more classes');
+  const history = formatHistory([{ ...evaluation(0, 7), report }]).split('\n');
+  expect(history.at(-1)).toBe('and 50 more classes');
+  expect(history.length).toBeLessThan(110);
+});

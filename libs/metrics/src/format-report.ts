@@ -8,6 +8,14 @@ const right = (title: string): Column => ({ title, align: 'right' });
 
 const longestName = 40;
 
+/** Tables of more classes end with the number of the others. */
+const listedClasses = 100;
+
+const unlisted = (report: ClassificationReport): string[] => {
+  const more = report.classes.length - listedClasses;
+  return more > 0 ? [`and ${more} more ${more === 1 ? 'class' : 'classes'}`] : [];
+};
+
 /** The label of a class in tables and charts: its name, or its id when it has no name. */
 export const className = ({ labelName, labelId }: Pick<ClassScores, 'labelName' | 'labelId'>): string =>
   labelName ?? String(labelId);
@@ -16,13 +24,15 @@ const percent = (fraction: number): string => (fraction * 100).toFixed(2);
 const percents = ({ precision, recall, f1 }: Scores): string[] => [precision, recall, f1].map(percent);
 const nameCell = (scores: ClassScores): string => cutToWidth(className(scores), longestName);
 
-/** Formats a report as a table in percent: one row per class, then the averages. */
+/** Formats a report as a table in percent: one row for each of the first hundred classes, then the averages. */
 export function formatReport(report: ClassificationReport): string {
   return layOutTable(
     [left('class'), right('precision %'), right('recall %'), right('F1 %'), right('examples')],
     [
-      ...report.classes.map((scores) => [nameCell(scores), ...percents(scores), String(scores.support)]),
-      [],
+      ...report.classes
+        .slice(0, listedClasses)
+        .map((scores) => [nameCell(scores), ...percents(scores), String(scores.support)]),
+      unlisted(report),
       ...(['micro', 'macro', 'weighted'] as const).map((mode) => [
         `${mode} average`,
         ...percents(report[mode]),
@@ -71,7 +81,7 @@ function formatSplit(split: EpochEvaluated['split'], all: readonly Evaluation[],
   );
   const byClass = layOutTable(
     [left('class'), ...['epoch ', 'step', 'precision %', 'recall %', 'F1 %', 'examples'].map(right)],
-    (shown[0]?.report.classes ?? []).flatMap((_, i) =>
+    (shown[0]?.report.classes ?? []).slice(0, listedClasses).flatMap((_, i) =>
       shown.map((evaluation, row) => {
         const scores = evaluation.report.classes[i]!;
         return [
@@ -95,6 +105,7 @@ function formatSplit(split: EpochEvaluated['split'], all: readonly Evaluation[],
     '',
     `${splitTitles[split]}, by class`,
     byClass,
+    ...unlisted(best.report),
     ...(notes.length > 0 ? [notes.join('; ')] : []),
   ].join('\n');
 }

@@ -59,6 +59,9 @@ const stepMetrics = (event: TrainStepped): Record<string, number> => ({
   'train/tokens_per_second': event.tokensPerSecond,
 });
 
+/** Further classes have no metrics of their own: each has three in every evaluation. `report.json` has all. */
+const trackedClasses = 1000;
+
 function evaluationMetrics({ split, epoch, loss, report }: EpochEvaluated): Record<string, number> {
   const values: Record<string, number> = {
     [`${split}/loss`]: loss,
@@ -70,7 +73,9 @@ function evaluationMetrics({ split, epoch, loss, report }: EpochEvaluated): Reco
   for (const score of scoreNames) {
     for (const mode of ['micro', 'macro', 'weighted'] as const)
       values[`${split}/${score}_${mode}`] = report[mode][score];
-    report.classes.forEach((scores, i) => (values[`${split}/class/${keys[i]}/${score}`] = scores[score]));
+    report.classes
+      .slice(0, trackedClasses)
+      .forEach((scores, i) => (values[`${split}/class/${keys[i]}/${score}`] = scores[score]));
   }
   return values;
 }
@@ -80,8 +85,9 @@ function classKeys({ classes }: ClassificationReport): string[] {
   const names = classes.map(({ labelId, labelName }) =>
     mlflowKey((labelName === undefined || labelName === '' ? String(labelId) : labelName).replaceAll('/', '_')),
   );
-  const isTaken = (name: string): boolean =>
-    names.filter((other) => other.toLowerCase() === name.toLowerCase()).length > 1;
+  const times = new Map<string, number>();
+  for (const name of names) times.set(name.toLowerCase(), (times.get(name.toLowerCase()) ?? 0) + 1);
+  const isTaken = (name: string): boolean => (times.get(name.toLowerCase()) ?? 0) > 1;
   return classes.map(({ labelId }, i) => {
     const name = names[i] ?? '';
     return isTaken(name) ? `${name}_${labelId}` : name;

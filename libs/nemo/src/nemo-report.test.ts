@@ -112,3 +112,9 @@ test('names with characters outside the BMP are padded by code points, as Python
   const [, , wide] = formatNemoReport(confusion.report(['🎬 体育', 'b'])).split('\n');
   expect([...wide!].slice(0, 53).join('')).toBe('🎬 体育 (label_id: 0)'.padEnd(54));
 });
+
+test('a report of more than a thousand classes ends with the number of the others', () => {
+  const lines = formatNemoReport(new Confusion(1001).report()).split('\n');
+  expect(lines[1002]).toBe('and 1 more class');
+  expect(lines).toHaveLength(2 + 1000 + 1 + 1 + 3 + 1);
+});

@@ -3,17 +3,22 @@ import { pythonFixed } from '@nautil/python-format';
 
 const labelWidth = 50;
 
+/** NeMo lists all classes. A log with more rows in each epoch than this would be useless, and large. */
+const listedClasses = 1000;
+
 /**
  * Formats a report exactly as NeMo prints it after `val_report: ` and `test_report: `: in percent, with a leading and a
- * trailing newline, and `name (label_id: i)` for a class with a name.
+ * trailing newline, and `name (label_id: i)` for a class with a name. After a thousand classes, only the number of the others.
  */
 export function formatNemoReport(report: ClassificationReport): string {
+  const unlisted = report.classes.length - listedClasses;
   const lines = [
     '',
     [padEnd('label', labelWidth), ...['precision', 'recall', 'f1', 'support'].map((title) => title.padEnd(10))].join(
       '   ',
     ),
-    ...report.classes.map((scores) => row(nemoLabel(scores), scores, scores.support)),
+    ...report.classes.slice(0, listedClasses).map((scores) => row(nemoLabel(scores), scores, scores.support)),
+    ...(unlisted > 0 ? [`and ${unlisted} more ${unlisted === 1 ? 'class' : 'classes'}`] : []),
     '-------------------',
     row('micro avg', report.micro, report.support),
     row('macro avg', report.macro, report.support),

@@ -1,0 +1,35 @@
+import { expect, test } from '@jest/globals';
+import type { ClassificationReport } from '@nautil/contracts';
+import type { Metric } from './client/metric.js';
+import { trackCommitted } from './track-training.js';
+
+const zero = { precision: 0, recall: 0, f1: 0 };
+
+/** The keys of the metrics of an evaluation on classes with these names. */
+function keysOf(names: readonly (string | undefined)[]): string[] {
+  const report: ClassificationReport = {
+    classes: names.map((labelName, labelId) => ({
+      ...zero,
+      labelId,
+      support: 0,
+      ...(labelName === undefined ? {} : { labelName }),
+    })),
+    ...{ micro: zero, macro: zero, weighted: zero },
+    ...{ accuracy: 0, support: 0, confusion: [] },
+  };
+  const logged: Metric[] = [];
+  const tracker = { metrics: (metrics: Metric[]) => void logged.push(...metrics) };
+  trackCommitted(tracker, { type: 'eval', split: 'test', step: 1, epoch: 0, loss: 0, report, timestampMs: 0 });
+  return logged.map(({ key }) => key);
+}
+
+test('classes whose names differ in case alone, or not at all after their slashes are replaced, have their ids in the key', () => {
+  const keys = keysOf(['Good', 'good', 'a/b', 'a_b', undefined]).filter((key) => key.endsWith('/f1'));
+  expect(keys).toEqual(['Good_0', 'good_1', 'a_b_2', 'a_b_3', '4'].map((name) => `test/class/${name}/f1`));
+});
+
+test('the first thousand classes have metrics, whatever the number of classes', () => {
+  const keys = keysOf(new Array<undefined>(50_000).fill(undefined)).filter((key) => key.includes('/class/'));
+  expect(keys).toHaveLength(3000);
+  expect(keys).toContain('test/class/999/f1');
+});
