@@ -137,7 +137,7 @@ const rows: Readonly<Record<string, Row>> = {
   'model.language_model.config_file': { value: join(uncased, 'config.json') },
   'model.language_model.config': {
     value:
-      '{model_type: bert, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 8, vocab_size: 512, max_position_embeddings: 96, type_vocab_size: 2}',
+      '{model_type: bert, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 8, vocab_size: 2048, max_position_embeddings: 96, type_vocab_size: 2}',
   },
   'model.classifier_head.num_output_layers': { value: '1' },
   'model.classifier_head.fc_dropout': { value: '0.5' },

@@ -1,7 +1,7 @@
 import { constants } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import { CorruptFile, FileUnavailable, UnsupportedFile } from './errors.js';
+import { CorruptFile, cutOff, FileUnavailable, UnsupportedFile } from './errors.js';
 
 /** Bytes that are read by range, so that reading a checkpoint of any size needs memory for only one tensor. */
 export interface ByteSource {
@@ -91,9 +91,7 @@ export async function sha256OfSource(source: ByteSource): Promise<string> {
 
 function checkRange(name: string, size: number, offset: number, length: number): void {
   if (offset >= 0 && length >= 0 && offset + length <= size) return;
-  throw new CorruptFile(name, `${length} bytes are needed at byte ${offset}, but the file has only ${size} bytes`, {
-    hint: 'the file may have been cut off while it was copied: compare its size with the original',
-  });
+  throw cutOff(name, `${length} bytes are needed at byte ${offset}, but it has only ${size} bytes`);
 }
 
 function allocate(path: string, length: number): Uint8Array {

@@ -17,6 +17,13 @@ export class CorruptFile extends CheckpointError {
   override readonly name = 'CorruptFile';
 }
 
+/** A CorruptFile for a file that ends too early. */
+export function cutOff(path: string, problem: string): CorruptFile {
+  return new CorruptFile(path, `the file is cut off: ${problem}`, {
+    hint: 'compare its size with the original, and copy or download it again',
+  });
+}
+
 /** The file does not exist or can't be opened. */
 export class FileUnavailable extends CheckpointError {
   override readonly name = 'FileUnavailable';

@@ -1,5 +1,5 @@
 import { type ByteSource, openByteSource } from './byte-source.js';
-import { UnsupportedFile } from './errors.js';
+import { CorruptFile, cutOff, UnsupportedFile } from './errors.js';
 import { readSafetensors } from './read-safetensors.js';
 import type { TensorSource } from './tensor-source.js';
 import { legacyStart, readTorchLegacy } from './torch/read-torch-legacy.js';
@@ -25,8 +25,14 @@ export async function openTensors(path: string): Promise<TensorSource> {
 /** Opens the tensors in a byte source. Closing the result closes the source. */
 export async function readTensors(source: ByteSource): Promise<TensorSource> {
   const start = Buffer.from((await source.read(0, Math.min(source.size, sniffed))).buffer);
+  if (start.length === 0) throw new CorruptFile(source.name, 'the file is empty');
   const kind = kinds.find(({ matches }) => matches(start));
   if (kind?.read) return kind.read(source);
+  const isStartOfLegacy = startsWith(...legacyStart.slice(0, start.length))(start);
+  // Safetensors start with a length of eight bytes, which can be any.
+  if (isStartOfLegacy || (kind === undefined && start.length <= 8)) {
+    throw cutOff(source.name, `it has only ${start.length} bytes`);
+  }
   throw new UnsupportedFile(source.name, kind?.problem ?? 'not a file of tensors that Nautil knows', {
     hint: kind?.hint ?? readable,
   });
@@ -50,7 +56,6 @@ const startsWithText = (text: string) => (start: Buffer) => start.subarray(0, te
 
 /** File kinds recognised by their first bytes: the supported ones, and others that users commonly mistake for them. */
 const kinds: readonly FileKind[] = [
-  { matches: (start) => start.length === 0, problem: 'the file is empty' },
   { matches: startsWithText('PK'), read: readTorchZip },
   { matches: startsWith(...legacyStart), read: readTorchLegacy },
   { matches: (start) => start.length > 8 && start[8] === 0x7b, read: readSafetensors },

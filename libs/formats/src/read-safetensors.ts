@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { jsonValidator } from '@nautil/contracts/schemas';
 import type { ByteSource } from './byte-source.js';
-import { CorruptFile, UnsupportedFile } from './errors.js';
+import { CorruptFile, cutOff, UnsupportedFile } from './errors.js';
 import { validateJson } from './json.js';
 import { namedTensors } from './named-tensors.js';
 import { bytesPerElement, elementsOf, isTensorDType, type TensorDType } from './tensor-dtype.js';
@@ -38,13 +38,14 @@ export async function readSafetensors(source: ByteSource): Promise<TensorSource>
   const corrupt = (problem: string) => new CorruptFile(source.name, problem);
   const lengthField = await source.read(0, 8);
   const headerLength = Number(new DataView(lengthField.buffer).getBigUint64(0, true));
-  if (headerLength > longestHeader || 8 + headerLength > source.size) {
-    throw corrupt(`the safetensors header says it is ${headerLength} bytes long, the file has ${source.size}`);
+  if (headerLength > longestHeader) throw corrupt(`the safetensors header says it is ${headerLength} bytes long`);
+  if (8 + headerLength > source.size) {
+    throw cutOff(source.name, `its safetensors header has ${headerLength} bytes, but the file has only ${source.size}`);
   }
   const header = parseHeader(await source.read(8, headerLength), corrupt);
   const { metadata, entries } = readEntries(header, source.name, corrupt);
   const dataStart = 8 + headerLength;
-  checkCoverage(entries, source.size - dataStart, corrupt);
+  checkCoverage(entries, source.size - dataStart, source.name);
 
   return namedTensors({
     format: 'safetensors',
@@ -96,12 +97,14 @@ function readEntries(header: object, path: string, corrupt: (problem: string) =>
   return { metadata, entries };
 }
 
-function checkCoverage(entries: Map<string, Entry>, dataSize: number, corrupt: (problem: string) => CorruptFile): void {
+function checkCoverage(entries: Map<string, Entry>, dataSize: number, path: string): void {
+  const corrupt = (problem: string) => new CorruptFile(path, problem);
   let at = 0;
   for (const [name, { start, end }] of [...entries].sort(([, a], [, b]) => a.start - b.start || a.end - b.end)) {
     if (start !== at)
       throw corrupt(`tensor ${name} starts at byte ${start} of the data, but the previous tensor ends at ${at}`);
     at = end;
   }
+  if (at > dataSize) throw cutOff(path, `its header describes ${at} bytes of data, but it has only ${dataSize}`);
   if (at !== dataSize) throw corrupt(`the header describes ${at} bytes of data, but the file has ${dataSize}`);
 }

@@ -53,7 +53,7 @@ describe('an inconsistent safetensors header is rejected, and the error describe
     [
       'a file cut off',
       safetensors({ a: tensor([2], [0, 8]) }, data.subarray(4)),
-      /describes 8 bytes of data, but the file has 4/,
+      /cut off: its header describes 8 bytes of data, but it has only 4/,
     ],
     [
       'a type that is not read',

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { explainWriteError } from '@nautil/store';
 import { type ByteSource, chunksOf, openByteSource } from '../byte-source.js';
-import { CorruptFile } from '../errors.js';
+import { CorruptFile, cutOff } from '../errors.js';
 
 // Weights hardly compress (1.1 to 1). A file that grows by more than this was made to fill the disk.
 const mostGrowth = 20;
@@ -34,7 +34,9 @@ export async function gunzip(source: ByteSource): Promise<ByteSource> {
     );
     return await openByteSource(path, source.name);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code?.startsWith('Z_')) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'Z_BUF_ERROR') throw cutOff(source.name, `its gzip stream ends too early, at byte ${source.size}`);
+    if (code?.startsWith('Z_')) {
       throw new CorruptFile(source.name, `its gzip stream is broken (${(error as Error).message})`, { cause: error });
     }
     throw await explainWriteError(error, path);

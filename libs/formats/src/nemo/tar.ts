@@ -1,5 +1,5 @@
 import { type ByteSource, partOf } from '../byte-source.js';
-import { CorruptFile } from '../errors.js';
+import { CorruptFile, cutOff } from '../errors.js';
 
 export interface TarMember {
   /** Path in the archive without a leading `./`, `/`-separated. */
@@ -22,7 +22,12 @@ export async function readTarDirectory(source: ByteSource): Promise<Map<string, 
   const members = new Map<string, TarMember>();
   let longName: string | undefined;
   let at = 0;
-  for (let headers = 0; at + block <= source.size; headers += 1) {
+  if (source.size === 0) throw corrupt('the file is empty');
+  for (let headers = 0; ; headers += 1) {
+    // A tar ends with blocks of zeros, so one that ends without a block of them is incomplete.
+    if (at + block > source.size) {
+      throw cutOff(source.name, `it ends at byte ${source.size}, before the header or the end mark at byte ${at}`);
+    }
     if (headers > mostMembers) throw corrupt(`the archive has more than ${mostMembers} members`);
     const header = Buffer.from((await source.read(at, block)).buffer);
     if (header.every((byte) => byte === 0)) break;
@@ -32,9 +37,7 @@ export async function readTarDirectory(source: ByteSource): Promise<Map<string, 
     const name = longName ?? headerName(header);
     const start = at + block;
     if (!Number.isSafeInteger(size) || start + size > source.size) {
-      throw corrupt(
-        `the archive is cut off: its member ${name} of ${size} bytes starts at byte ${start} of ${source.size}`,
-      );
+      throw cutOff(source.name, `its member ${name} of ${size} bytes starts at byte ${start} of ${source.size}`);
     }
     at = start + Math.ceil(size / block) * block;
     longName = undefined;

@@ -1,5 +1,5 @@
 import type { ByteSource } from '../byte-source.js';
-import { CorruptFile, UnsupportedFile } from '../errors.js';
+import { CorruptFile, cutOff, UnsupportedFile } from '../errors.js';
 import { namedTensors } from '../named-tensors.js';
 import { bytesPerElement, type TensorDType } from '../tensor-dtype.js';
 import { PickleCutOff, type PickleValue } from './pickle-machine.js';
@@ -44,6 +44,7 @@ export async function readTorchLegacy(source: ByteSource): Promise<TorchFile> {
     starts.set(key, at + 8);
     at += 8 + sizeBytes;
   }
+  if (at > source.size) throw cutOff(source.name, `its storages end at byte ${at}, but it has only ${source.size}`);
   if (at !== source.size)
     throw new CorruptFile(source.name, `the storages end at byte ${at}, the file has ${source.size}`);
   for (const [name, { storage }] of tensors) {
@@ -74,7 +75,7 @@ async function readPickles(source: ByteSource): Promise<{ root: PickleValue; key
       return parsePickles(await source.read(0, size), source.name);
     } catch (error) {
       if (!(error instanceof PickleCutOff)) throw error;
-      if (size < window) throw new CorruptFile(source.name, `the pickle is cut off: ${error.message}`);
+      if (size < window) throw cutOff(source.name, `its pickle is incomplete (${error.message})`);
     }
   }
 }

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { type ByteSource, partOf } from '../byte-source.js';
-import { CorruptFile, UnsupportedFile } from '../errors.js';
+import { CorruptFile, cutOff, UnsupportedFile } from '../errors.js';
 
 export interface ZipEntry {
   readonly name: string;
@@ -97,9 +97,7 @@ async function findEnd(source: ByteSource) {
       foundAt,
     };
   }
-  throw new CorruptFile(source.name, 'the zip directory at the end of the file is missing', {
-    hint: 'the file may have been cut off while it was copied: compare its size with the original',
-  });
+  throw cutOff(source.name, 'the zip directory at its end is missing');
 }
 
 async function readZip64End(source: ByteSource, at: number, locatorAt: number) {
