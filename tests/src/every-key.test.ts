@@ -302,6 +302,7 @@ const rows: Readonly<Record<string, Row>> = {
   'nautil.batches.nemo_padding': { value: 'true', given: inRoberta },
   'nautil.mlflow.tracking_uri': { value: 'http://127.0.0.1:9' },
   'nautil.mlflow.experiment': { value: 'reviews' },
+  'nautil.archive.loss_weight': { value: 'true', given: ['model.dataset.class_balancing=weighted_loss'] },
   'nautil.mlflow.registered_model_name': { value: 'reviews' },
   'nautil.intra_op_threads': { value: '3' },
   'nautil.onednn': { value: 'false' },

@@ -5,7 +5,7 @@ import type { NemoDescription } from '@nautil/formats';
 /** The description of a `.nemo` as text: model, labels, scores, lineage, configuration, files and tensors. */
 export function formatArchive(archive: NemoDescription): string {
   return [
-    `${archive.path}: ${megabytes(archive.sizeBytes)}, written by ${archive.writtenBy} (${archive.nemoVersion ?? 'no version'})${archive.compressed ? ', gzip' : ''}`,
+    `${archive.path}: ${megabytes(archive.sizeBytes)}, ${writerOf(archive)}${archive.compressed ? ', gzip' : ''}`,
     ...section('Model', [
       row('encoder', encoderLine(archive)),
       ...archive.encoder.notes.map((note) => row('', note)),
@@ -26,6 +26,13 @@ export function formatArchive(archive: NemoDescription): string {
     ),
     ...section('Tensors', tensorLines(archive)),
   ].join('\n');
+}
+
+/** NeMo's version is in every archive; that of Nautil is in its lineage since 0.2.0. */
+function writerOf({ writtenBy, nemoVersion = 'of an unknown version', lineage }: NemoDescription): string {
+  if (writtenBy === 'NeMo') return `written by NeMo ${nemoVersion}`;
+  const version = lineage?.['version'];
+  return `written by Nautil${typeof version === 'string' ? ` ${version}` : ''} in the format of NeMo ${nemoVersion}`;
 }
 
 function section(title: string, lines: readonly string[]): string[] {

@@ -10,4 +10,5 @@ export { Semaphore } from './semaphore.js';
 export { Store } from './store.js';
 export { withLock } from './with-lock.js';
 export { defaultFolder, isCheckout, nautilHome, packageRoot } from './package-root.js';
+export { programVersion } from './program-version.js';
 export { writeFileAtomic, type WriteOptions } from './write-file-atomic.js';

@@ -18,7 +18,7 @@ export const facets = {
   inputs: ['data', 'classes', 'encoder'],
   training: ['tokenizer', 'tokens', 'learning rates', 'losses', 'gradient norms', 'validations', 'best', 'weights'],
   evaluation: ['evaluated weights', 'report', 'answers'],
-  package: ['recorded configuration', 'archive'],
+  package: ['recorded configuration', 'archived tensors', 'archive'],
   nothing: [
     'failure',
     'output',
@@ -139,7 +139,10 @@ async function runStages(
 
   const packaged = await stages.packageModel({ run, inputs, tokens, evaluated, echo });
   seen.archive = await sha256File(packaged.nemo.path);
-  seen['recorded configuration'] = text((await readNemo(packaged.nemo.path)).config);
+  const archive = await readNemo(packaged.nemo.path);
+  seen['recorded configuration'] = text(archive.config);
+  seen['archived tensors'] = text([...archive.tensors.names()]);
+  await archive.close();
   await trackIn(run, { evaluated, packaged }, seen);
 }
 

@@ -14,7 +14,7 @@ import {
 import { readLabelNames } from '@nautil/datasets';
 import { type NemoArtifact, openTensors, writeNemo } from '@nautil/formats';
 import { type Echo, logArchive } from '@nautil/nemo';
-import { sha256File, stageOutput, writeFileAtomic } from '@nautil/store';
+import { programVersion, sha256File, stageOutput, writeFileAtomic } from '@nautil/store';
 import { type ArchiveRecord, encoderConfigOf } from '@nautil/training';
 import { tokenizerNameOf } from './encoder-files.js';
 import { configOf, redoOf, resultDigestOf } from './run-settings.js';
@@ -48,7 +48,7 @@ export async function packageModel(o: {
   replaceAt(packaged, 'tokenizer.tokenizer_name', basename(tokenizerNameOf(config.model) ?? o.run.model));
 
   // Without paths, so that equal runs write equal bytes wherever their files are.
-  const lineage = { ...job.digests, config: resultDigestOf(config, { paths: false }) };
+  const lineage = { ...job.digests, config: resultDigestOf(config, { paths: false }), ...(await programVersion()) };
   const record: ArchiveRecord = {
     version: 1,
     tokenizer: tokenizer.definition,
@@ -56,7 +56,9 @@ export async function packageModel(o: {
     lineage,
     ...(o.evaluated.scores ? { metrics: { ...o.evaluated.scores } } : {}),
   };
+  const lossWeight = config.nautil.archive.loss_weight ? lossWeightOf(job.classWeights) : [];
   const inputs = {
+    lossWeight: lossWeight.length > 0,
     weights: o.evaluated.weights.sha256,
     config: packaged,
     lineage,
@@ -71,7 +73,10 @@ export async function packageModel(o: {
       return await writeNemo({
         path: join(folder, 'model.nemo'),
         config: packaged,
-        tensors: source.names().map((name) => ({ name, ...source.info(name), data: () => source.read(name) })),
+        tensors: [
+          ...source.names().map((name) => ({ name, ...source.info(name), data: () => source.read(name) })),
+          ...lossWeight,
+        ],
         artifacts: [
           ...vocabularyArtifact(tokenizer.files.vocab, tokenizer.vocabulary()),
           ...(labelNames
@@ -81,6 +86,7 @@ export async function packageModel(o: {
         encoderConfig,
         vocabulary: tokenizer.vocabulary(),
         record: record as unknown as JsonObject,
+        keepLossWeight: lossWeight.length > 0,
       });
     } finally {
       await source.close();
@@ -91,6 +97,13 @@ export async function packageModel(o: {
   const amongCheckpoints = await logArchive(o.run, config, target, o.echo);
   if (amongCheckpoints !== undefined) await copyWhole(made.path, amongCheckpoints, made.sha256);
   return { nemo: { ...made, path: target }, reused, detail: target };
+}
+
+/** The buffer of NeMo's loss, which only a training with class weights has. */
+function lossWeightOf(classWeights: readonly number[] | undefined) {
+  if (classWeights === undefined) return [];
+  const data = Float32Array.from(classWeights);
+  return [{ name: 'loss.weight', dtype: 'F32' as const, shape: [data.length], data }];
 }
 
 /** NeMo expects the vocabulary in the format of the tokenizer's class: lines for WordPiece, JSON for byte-level BPE. */

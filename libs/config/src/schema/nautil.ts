@@ -87,6 +87,14 @@ export const nautilSchema = section("Nautil's own keys.", {
       default: null,
     }),
   }),
+  archive: section('The packaged .nemo.', {
+    loss_weight: key(Type.Boolean(), {
+      description:
+        'Writes the class weights of class_balancing=weighted_loss into the archive as loss.weight, as NeMo does. NeMo refuses to restore such an archive strictly.',
+      affects: 'package',
+      default: false,
+    }),
+  }),
   intra_op_threads: key(Type.Integer({ minimum: 0 }), {
     description: 'Threads that TensorFlow uses for one operation. 0: one per core. Sums may round differently.',
     affects: 'training',

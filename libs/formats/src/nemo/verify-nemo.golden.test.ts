@@ -97,6 +97,19 @@ test("an archive of Nautil's is sound, and described with its labels, metrics an
   expect(described.labels).toEqual(labelNames(described.config));
 });
 
+test('tensors outside the model, as those of NeMo’s metrics, are listed and make no archive unsound', async () => {
+  const names = ['classification_report.tp', 'val_classification_report.num_examples_per_class', 'mystery'];
+  const path = await rewritten(({ tensors }) => ({
+    tensors: [
+      ...tensors,
+      ...names.map((name) => ({ name, dtype: 'F32' as const, shape: [2], data: new Float32Array(2) })),
+    ],
+  }));
+  const verified = await verifyNemo(path, { layout: await layoutOf(path) });
+  expect(problemsOf(verified)).toEqual([]);
+  expect(verified.checks.find(({ name }) => name === 'head')!.found).toContain(`ignored: ${names.join(', ')}`);
+});
+
 test('a flipped bit anywhere in a file of the archive is detected', async () => {
   const path = await rewritten(() => ({}));
   const layout = await layoutOf(path);
@@ -167,9 +180,9 @@ describe('verifyNemo reports', () => {
       /layer0\.bias contains NaN at index 1/,
     ],
     [
-      'a tensor that is not part of the model',
-      withTensor(bias, (tensor) => [tensor, { ...tensor, name: 'mystery' }]),
-      /mystery is part of neither the encoder nor the head/,
+      'a tensor of a head with more layers',
+      withTensor(bias, (tensor) => [tensor, { ...tensor, name: 'classifier.mlp.layer99.bias' }]),
+      /classifier\.mlp\.layer99\.bias is not part of the configured head/,
     ],
     ['too few labels', () => ({ record: { labels: ['only one'] } }), /1 names for \d+ classes/],
     [

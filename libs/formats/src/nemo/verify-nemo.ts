@@ -122,12 +122,16 @@ async function checkHead(archive: NemoArchive, problems: string[]): Promise<stri
     if (present.has(name)) checkFloating(archive, name, shape, problems);
     else problems.push(`the tensor ${name} is missing`);
   }
-  for (const name of present) {
-    if (!name.startsWith(encoderPrefix) && !wanted.has(name))
-      problems.push(`the tensor ${name} is part of neither the encoder nor the head`);
-  }
+  const others = [...present].filter((name) => !name.startsWith(encoderPrefix) && !wanted.has(name));
+  for (const name of others)
+    if (name.startsWith('classifier.')) problems.push(`the tensor ${name} is not part of the configured head`);
+  // NeMo's metrics, for example: nothing reads them, so they make no archive unsound.
+  const spare = others.filter((name) => !name.startsWith('classifier.'));
+  const ignored = spare.length === 0 ? '' : `; not part of the model, and ignored: ${spare.join(', ')}`;
   const weighted = present.has('loss.weight') ? ', with the class weights of the loss' : '';
-  return Promise.resolve(`${layers} ${layers === 1 ? 'layer' : 'layers'} for ${numClasses} classes${weighted}`);
+  return Promise.resolve(
+    `${layers} ${layers === 1 ? 'layer' : 'layers'} for ${numClasses} classes${weighted}${ignored}`,
+  );
 }
 
 async function checkLabels(archive: NemoArchive, problems: string[]): Promise<string> {
