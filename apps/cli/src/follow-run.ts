@@ -48,7 +48,8 @@ class ShownStages {
       if (this.#states.get(stage) === state || state === 'waiting') continue;
       this.#states.set(stage, state);
       if (state === 'running') this.#display.line(`${stage} …`);
-      else this.#display.line(`${stage}: ${state}${detail ? `, ${detail}` : ''}`);
+      // The error at the end of the command has the reason.
+      else this.#display.line(`${stage}: ${state}${detail && state !== 'failed' ? `, ${detail}` : ''}`);
     }
     const trains = this.#states.get('train') === 'running';
     if (trains && training && training.step > 0) this.#display.show(training);

@@ -27,7 +27,7 @@ export function applyOverride(root: MapNode, override: Override): void {
   if (override.package !== undefined) throw fail(`${override.key} is not a group, so it can't have a package (@)`);
   if (isSweep(override.value)) {
     throw fail(`${override.text} gives several values`, [
-      'add -m to run a sweep over them, or quote text that contains a comma: \'key="a,b"\'',
+      '`npx nautil sweep` trains once for each of them; quote a text that contains a comma: \'key="a,b"\'',
     ]);
   }
   const path = parsePath(override.key);

@@ -235,7 +235,7 @@ function optionsOf(override: Override, origin: OverrideOrigin): string[] | null 
   if (value === undefined) return null;
   if (isSweep(value)) {
     throw new ConfigError([
-      { origin, message: `${override.text} gives several options`, hint: ['add -m to run a sweep over them'] },
+      { origin, message: `${override.text} gives several options`, hint: ['`npx nautil sweep` trains once for each of them'] },
     ]);
   }
   if (value.kind === 'list') {

@@ -210,7 +210,12 @@ async function tokenizerOf(
   { tokenizerFolder }: ClassifierSourceOptions,
 ): Promise<{ tokenizer: Tokenizer; notes: string[] }> {
   if (record) {
-    return { tokenizer: createTokenizer(record.tokenizer), notes: [storedCasing(record.tokenizer, archive.path)] };
+    const unused =
+      tokenizerFolder === undefined ? [] : [`${tokenizerFolder} is not read: ${archive.path} contains its tokenizer`];
+    return {
+      tokenizer: createTokenizer(record.tokenizer),
+      notes: [storedCasing(record.tokenizer, archive.path), ...unused],
+    };
   }
   const section = objectAt(archive.config, 'tokenizer');
   const name = textAt(section, 'tokenizer_name');

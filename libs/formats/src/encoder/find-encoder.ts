@@ -40,15 +40,26 @@ export async function locateEncoder(name: string, options: FindOptions = {}): Pr
     return { path: isHubRepository(name) ? await snapshotIn(name) : name, inHubCache: false };
   }
   const isName = isHubName(name);
-  const installed = join(options.models ?? join(nautilHome(), 'models'), name);
+  const models = options.models ?? join(nautilHome(), 'models');
+  const installed = join(models, name);
   if (isName && existsSync(installed)) return { path: installed, inHubCache: false };
   const repository = hubRepositoryFolder({ type: 'model', name }, options.hubCache ?? hubCacheFolder());
   if (isName && existsSync(repository)) return { path: await snapshotIn(repository), inHubCache: true };
 
   const searched = isName ? [name, installed, repository] : [name];
   throw new FileUnavailable(name, 'this model is not on this machine', {
-    hint: [...(megatronDownloadHint(name, installed) ?? [generalHint]), `searched: ${searched.join(', ')}`].join('\n'),
+    hint: [
+      ...(megatronDownloadHint(name, installed) ?? [generalHint]),
+      ...(await installedHint(models)),
+      `searched: ${searched.join(', ')}`,
+    ].join('\n'),
   });
+}
+
+/** The models that set-up installed, which need no download. */
+async function installedHint(models: string): Promise<string[]> {
+  const names = (await readdir(models).catch((): string[] => [])).filter((name) => !name.startsWith('.')).sort();
+  return names.length === 0 ? [] : [`installed here: ${names.join(', ')}`];
 }
 
 const generalHint =
