@@ -104,3 +104,28 @@ test('nautil inspect describes a TSV; the exit code is 3 when no model can be tr
   expect(other.stderr).toContain('a whole number from 1 is expected');
   expect(other.exitCode).toBe(2);
 });
+
+test('nautil evaluate with nautil.data.relabel=true numbers the labels as a run on the training file does', async () => {
+  const name = archives.find((archive) => archive.includes('_bert'))!;
+  const expected = JSON.parse(readFileSync(goldenPath('nemo', `${name}.expected.json`), 'utf8')) as {
+    rows: { text: string; logits: number[] }[];
+  };
+  const classes = [...expected.rows[0]!.logits.keys()];
+  const tsv = (file: string, labelOf: (id: number) => number): string => {
+    const path = join(folder, file);
+    writeFileSync(path, classes.map((id) => `film number ${id} of many\t${labelOf(id)}\n`).join(''));
+    return path;
+  };
+  const sparse = tsv('sparse.tsv', (id) => 10 * id - 7);
+  const evaluate = (file: string, ...more: string[]) =>
+    nautil(
+      ...['evaluate', `model.nemo_path=${goldenPath('nemo', name)}`, `model.test_ds.file_path=${file}`],
+      ...['trainer.accelerator=cpu', ...more],
+    );
+  const usual = await evaluate(tsv('usual.tsv', (id) => id));
+  expect(usual.exitCode).toBe(0);
+  const relabelled = await evaluate(sparse, 'nautil.data.relabel=true', `model.train_ds.file_path=${sparse}`);
+  expect(relabelled.stdout.replace('sparse.tsv', 'usual.tsv')).toBe(usual.stdout);
+  const unnamed = await evaluate(sparse, 'nautil.data.relabel=true');
+  expect(unnamed).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/training file, and none is named/) });
+}, 60_000);

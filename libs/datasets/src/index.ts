@@ -7,5 +7,5 @@ export { findNemoFiles, isNemoFileName } from './import/find-nemo-files.js';
 export { formatInspection } from './format-inspection.js';
 export { inspectTsv } from './inspect-tsv.js';
 export { readLines, type TextSource } from './read-lines.js';
-export { relabelTsv, unknownLabel } from './relabel-tsv.js';
+export { relabelledExamples, relabelTsv, unknownLabel } from './relabel-tsv.js';
 export { requireTrainable } from './trainability.js';

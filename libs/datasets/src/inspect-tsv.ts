@@ -106,7 +106,7 @@ const problemTexts = {
   'negative-label': {
     severity: 'error',
     message: 'labels below 0',
-    hint: 'labels start at 0: renumber them',
+    hint: 'labels start at 0: correct them, or set nautil.data.relabel=true to number them from 0',
   },
   'label-beyond-classes': {
     severity: 'error',
@@ -162,7 +162,7 @@ const problemTexts = {
   'sparse-labels': {
     severity: 'error',
     message: 'the labels would leave most classes without examples',
-    hint: 'renumber them from 0, or set model.dataset.num_classes if the empty classes are intended',
+    hint: 'set model.dataset.num_classes if the empty classes are intended, or nautil.data.relabel=true to number the labels from 0',
   },
   conflict: {
     severity: 'warning',
@@ -335,7 +335,10 @@ class Problems {
 
   /** Adds problems that are known only after the last line. */
   addFindings(labels: LabelShare[], examples: number, { numClasses, labelNames, labelsFile }: InspectOptions): void {
-    if (examples === 0) return this.addCount('no-example', 1);
+    if (examples === 0) {
+      if (!this.#found.has('other-format')) this.addCount('no-example', 1);
+      return;
+    }
     const classes = labels.filter(({ label }) => label >= 0);
     const largest = classes.at(-1)?.label ?? -1;
     this.addCount('label-gap', largest + 1 - classes.length, firstGaps(classes, largest));

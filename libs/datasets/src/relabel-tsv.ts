@@ -1,5 +1,6 @@
 import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
+import type { Example } from '@nautil/contracts';
 import { DataError } from './data-error.js';
 import { isSkipped, parseLine } from './read-examples.js';
 import { readLines } from './read-lines.js';
@@ -35,6 +36,23 @@ async function* relabelled(source: string, newLabels: ReadonlyMap<number, number
       block += `${found.text}\t${label}\n`;
     }
     yield block;
+  }
+}
+
+/**
+ * Yields examples with their new labels.
+ *
+ * @throws DataError for a label without a new one
+ */
+export async function* relabelledExamples(
+  examples: AsyncIterable<Example>,
+  newLabels: ReadonlyMap<number, number>,
+  path: string,
+): AsyncGenerator<Example> {
+  for await (const example of examples) {
+    const label = newLabels.get(example.label);
+    if (label === undefined) throw unknownLabel(`${path}:${example.line}`, example.label);
+    yield { ...example, label };
   }
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Config } from '@nautil/config';
 import { UsageError } from '@nautil/contracts';
-import { classWeights, examplesOf, labelCounts, readExamples } from '@nautil/datasets';
+import { classWeights, examplesOf, labelCounts, readExamples, relabelledExamples } from '@nautil/datasets';
 import { formatReport } from '@nautil/metrics';
 import { buildTokenCache } from '@nautil/tokenization';
 import { printMessage, printResult } from '../output.js';
@@ -29,11 +29,12 @@ export async function evaluateArchive(args: HydraArguments, o: { cwd: string }):
       });
     const file = resolve(o.cwd, file_path);
     const { numClasses } = classifier;
+    const newLabels = nautil.data.relabel ? await newLabelsOf(config, numClasses, o.cwd) : undefined;
+    const lines = readExamples(file, { numSamples, ...(newLabels ? {} : { numClasses }) });
+    const examples = examplesOf(lines, ({ line, reason }) => printMessage(`${file}:${line}: skipped: ${reason}`));
     const cache = join(folder, 'test.tokens');
     await buildTokenCache({
-      examples: examplesOf(readExamples(file, { numSamples, numClasses }), ({ line, reason }) =>
-        printMessage(`${file}:${line}: skipped: ${reason}`),
-      ),
+      examples: newLabels ? relabelledExamples(examples, newLabels, file) : examples,
       out: cache,
       tokenizer: classifier.tokenizer,
       maxLength: classifier.maxTokens,
@@ -44,7 +45,7 @@ export async function evaluateArchive(args: HydraArguments, o: { cwd: string }):
       dataset: model.test_ds,
       limit: trainer.limit_test_batches,
       nautil,
-      classWeights: await classWeightsOf(config, numClasses, o.cwd),
+      classWeights: await classWeightsOf(config, { numClasses, newLabels, cwd: o.cwd }),
     });
     const scores = `accuracy ${report.accuracy.toFixed(4)}, macro F1 ${report.macro.f1.toFixed(4)}`;
     await printResult(
@@ -56,9 +57,29 @@ export async function evaluateArchive(args: HydraArguments, o: { cwd: string }):
   }
 }
 
+/** The numbers that a run with `nautil.data.relabel=true` gives to the labels of its training file. */
+async function newLabelsOf({ model }: Config, numClasses: number, cwd: string): Promise<Map<number, number>> {
+  const { file_path } = model.train_ds;
+  if (file_path === null)
+    throw new UsageError('nautil.data.relabel=true numbers the labels of the training file, and none is named', {
+      hint: 'add model.train_ds.file_path=train.tsv, or set nautil.data.relabel=false for a test file with labels from 0',
+    });
+  const { counts } = await labelCounts(resolve(cwd, file_path));
+  if (counts.size !== numClasses)
+    throw new UsageError(`${file_path} has ${counts.size} different labels, and the model has ${numClasses} classes`, {
+      hint: 'name the training file of this model',
+    });
+  return new Map([...counts.keys()].map((label, id) => [label, id]));
+}
+
 /** The loss weights of a run with this configuration: with `weighted_loss`, from the labels of its training file. */
-async function classWeightsOf({ model }: Config, numClasses: number, cwd: string): Promise<number[] | undefined> {
+async function classWeightsOf(
+  { model }: Config,
+  o: { numClasses: number; newLabels: ReadonlyMap<number, number> | undefined; cwd: string },
+): Promise<number[] | undefined> {
   const { file_path } = model.train_ds;
   if (model.dataset.class_balancing !== 'weighted_loss' || file_path === null) return undefined;
-  return classWeights((await labelCounts(resolve(cwd, file_path))).counts, numClasses);
+  const { counts } = await labelCounts(resolve(o.cwd, file_path));
+  const renumbered = new Map([...counts].map(([label, count]) => [o.newLabels?.get(label) ?? label, count]));
+  return classWeights(renumbered, o.numClasses);
 }
