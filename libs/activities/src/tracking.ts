@@ -2,13 +2,21 @@ import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { ResolvedRun, RunOutcome, Tracking, TrainedModel, TrainRequest } from '@nautil/contracts';
+import { printConfig, wholeFloats } from '@nautil/config';
+import {
+  type ResolvedRun,
+  type RunOutcome,
+  type Tracking,
+  type TrainedModel,
+  type TrainRequest,
+  valueAt,
+} from '@nautil/contracts';
 import { parseEvaluations, parseLoggedEvent } from '@nautil/contracts/schemas';
-import { stringifyNemoYaml } from '@nautil/formats';
+import { parseNemoYaml } from '@nautil/formats';
 import { formatReport } from '@nautil/metrics';
 import { flattenParams, openTracker, trackCommitted, type TrackerOptions } from '@nautil/mlflow';
 import type { TrackingTask } from '@nautil/trainer-process';
-import { configOf } from './stages/run-settings.js';
+import { configOf, numClassesKey, savedConfigFile } from './stages/run-settings.js';
 
 /** How long closing a run waits for a slow server, plus one second per megabyte of the archive. The journal keeps what is left. */
 const flushMs = 60_000;
@@ -47,12 +55,17 @@ export function trackingOfTraining(
   return { ...tracking, tags: { ...tracking.tags, ...digests } };
 }
 
-/** Creates or finds the MLflow run, and logs every parameter of the resolved configuration. */
+/**
+ * Creates or finds the MLflow run, and logs every parameter of the resolved configuration. Params are write-once, so the number
+ * of classes is left out while it is open; `finishTracking` logs it.
+ */
 export async function startTracking(run: ResolvedRun, trackingUri: string): Promise<Tracking> {
   const tracker = await openTracker(trackingOf(run, trackingUri));
   try {
-    const { tree } = await configOf(run);
-    tracker.params(flattenParams(tree));
+    const { tree, config } = await configOf(run);
+    const { [numClassesKey]: numClasses, ...params } = { ...flattenParams(tree), ...wholeFloats(tree) };
+    const isOpen = config.model.dataset.num_classes === null;
+    tracker.params({ ...params, ...(!isOpen && { [numClassesKey]: numClasses }) });
     await tracker.flush({ timeoutMs: tracker.runId === undefined ? 0 : 10_000 });
     return { runId: tracker.runId, url: tracker.runUrl };
   } finally {
@@ -96,7 +109,12 @@ export async function finishTracking(
         if (file) tracker.artifact(file.path, `report/${basename(file.path)}`);
     }
     const { tree, config } = await configOf(run);
-    tracker.text('config/config.yaml', stringifyNemoYaml(tree));
+    const savedFile = savedConfigFile(run);
+    const saved = await readFile(savedFile).catch(() => undefined);
+    tracker.text('config/config.yaml', saved?.toString() ?? printConfig(tree));
+    const counted = saved && valueAt(parseNemoYaml(saved, savedFile), numClassesKey);
+    if (config.model.dataset.num_classes === null && counted !== undefined)
+      tracker.params({ [numClassesKey]: counted });
     const archive = packaged && `model/${basename(packaged.nemo.path)}`;
     if (packaged && archive) tracker.artifact(packaged.nemo.path, archive);
     const timeoutMs = tracker.runId === undefined ? shortFlushMs : flushMs + (packaged?.nemo.sizeBytes ?? 0) / 1000;

@@ -4,6 +4,7 @@ export { experimentName } from './experiment-name.js';
 export { explainKey, explainSections, type KeyExplanation, type SectionExplanation } from './explain.js';
 export { keysAffecting, keysThat } from './keys-that.js';
 export { loadConfig, type LoadedConfig } from './load-config.js';
+export { printConfig, wholeFloats } from './print-config.js';
 export { readConfig } from './read-config.js';
 export { configReference } from './reference.js';
 export type { Config } from './schema/config-schema.js';

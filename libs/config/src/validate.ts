@@ -36,11 +36,12 @@ const conforms = ajv.compile(configSchema);
 
 /**
  * Checks a configuration against the schema, and the rules that involve several keys: which keys the optimizer or the schedule
- * takes, and which values exclude each other. Changes `root` in place: removes the user's own variables, and the lower-priority
- * one of warm-up steps and warm-up ratio.
+ * takes, and which values exclude each other. Changes `root` in place: removes the user's own variables, the lower-priority one
+ * of warm-up steps and warm-up ratio, and shipped values that the chosen optimizer or schedule does not take.
  */
 export function validate(root: MapNode): Validation {
   const notes = [...ownVariables(root), ...settleWarmup(root)];
+  dropForeignDefaults(root);
   const open = [...openValues(root)];
   const problems = open.filter(({ counted }) => !counted).map(({ problem }) => problem);
   const isOpen = (key: string): boolean => open.some(({ problem }) => problem.key === key);
@@ -173,13 +174,52 @@ function settleWarmup(root: MapNode): string[] {
 
 const rank = (origin: Origin): number => (origin.kind === 'override' ? 2 : isShipped(origin) ? 0 : 1);
 
+/** The section of the optimizer or of the schedule. */
+interface ChosenOptions {
+  section: MapNode;
+  place: string;
+
+  /** Name of the optimizer or the schedule. */
+  name: string;
+
+  /** The keys that it takes. */
+  taken: string[];
+}
+
+/** The sections of the optimizer and the schedule. One with an unknown name is left out. */
+function* chosenOptions(root: MapNode): Generator<ChosenOptions> {
+  const section = select(root, ['model', 'optim']);
+  if (section?.kind !== 'map') return;
+  const name = textOf(section.entries.get('name')) ?? 'adam';
+  const options = Object.hasOwn(optimizers, name) ? optimizers[name as OptimizerName] : undefined;
+  if (options) yield { section, place: 'model.optim', name, taken: [...Object.keys(options), 'name', 'sched'] };
+  const sched = section.entries.get('sched');
+  if (sched?.kind !== 'map') return;
+  const schedule = textOf(sched.entries.get('name')) ?? defaultSchedule;
+  const common = ['name', 'last_epoch', 'monitor', 'reduce_on_plateau', 'max_steps'];
+  const taken = scheduleKeys(schedule)?.takes;
+  if (taken) yield { section: sched, place: 'model.optim.sched', name: schedule, taken: [...taken, ...common] };
+}
+
+const defaultSchedule = 'WarmupAnnealing';
+
+/**
+ * Removes the shipped values that the chosen optimizer or schedule does not take. In a saved configuration they would read as
+ * the user's, and be rejected.
+ */
+function dropForeignDefaults(root: MapNode): void {
+  for (const { section, place, taken } of chosenOptions(root)) {
+    for (const [key, { origin }] of foreignEntries(section, place, taken)) {
+      if (isShipped(origin)) section.entries.delete(key);
+    }
+  }
+}
+
 function optimProblems(root: MapNode): Problem[] {
   const optim = select(root, ['model', 'optim']);
   if (optim?.kind !== 'map') return [];
-  const problems: Problem[] = [];
+  const problems = [...chosenOptions(root)].flatMap(foreignKeys);
   const name = textOf(optim.entries.get('name')) ?? 'adam';
-  const options = Object.hasOwn(optimizers, name) ? optimizers[name as OptimizerName] : undefined;
-  if (options) problems.push(...foreignKeys(optim, 'model.optim', name, [...Object.keys(options), 'name', 'sched']));
   const lr = optim.entries.get('lr');
   if (lr?.kind === 'scalar' && lr.value === null && name !== 'adafactor') {
     problems.push({
@@ -190,11 +230,9 @@ function optimProblems(root: MapNode): Problem[] {
   }
   const sched = optim.entries.get('sched');
   if (sched?.kind !== 'map') return problems;
-  const schedule = textOf(sched.entries.get('name')) ?? 'WarmupAnnealing';
+  const schedule = textOf(sched.entries.get('name')) ?? defaultSchedule;
   const keys = scheduleKeys(schedule);
   if (!keys) return problems;
-  const common = ['name', 'last_epoch', 'monitor', 'reduce_on_plateau', 'max_steps'];
-  problems.push(...foreignKeys(sched, 'model.optim.sched', schedule, [...keys.takes, ...common]));
   problems.push(...scheduleProblems(optim, sched, schedule, keys.modes));
   for (const needed of keys.needs ?? []) {
     if (isGiven(sched.entries.get(needed))) continue;
@@ -272,24 +310,23 @@ function overruledNotes(root: MapNode): string[] {
   });
 }
 
-/**
- * Keys that the user set and that the chosen optimizer or schedule does not take. Keys of the shipped configuration and null
- * values are ignored.
- */
-function foreignKeys(section: MapNode, place: string, name: string, taken: readonly string[]): Problem[] {
-  const problems: Problem[] = [];
-  for (const [key, node] of section.entries) {
+/** Keys that the user set and that the chosen optimizer or schedule does not take. */
+function foreignKeys({ section, place, name, taken }: ChosenOptions): Problem[] {
+  return foreignEntries(section, place, taken).map(([key, node]) => ({
+    origin: section.keyOrigins.get(key) ?? node.origin,
+    key: `${place}.${key}`,
+    message: `${name} has no ${place}.${key}`,
+    hint: [`${name} takes ${taken.filter((option) => option !== 'name').join(', ')}`, `~${place}.${key} removes it`],
+  }));
+}
+
+/** The keys of a section that have an effect, but not with the chosen optimizer or schedule. Null values are ignored. */
+function foreignEntries(section: MapNode, place: string, taken: readonly string[]): [string, ConfigNode][] {
+  return [...section.entries].filter(([key, node]) => {
     const known = schemaAt(configSchema, [...place.split('.'), key]);
-    if (!known || known.noEffect !== undefined || known.unsupported) continue;
-    if (taken.includes(key) || isShipped(node.origin) || (node.kind === 'scalar' && node.value === null)) continue;
-    problems.push({
-      origin: section.keyOrigins.get(key) ?? node.origin,
-      key: `${place}.${key}`,
-      message: `${name} has no ${place}.${key}`,
-      hint: [`${name} takes ${taken.filter((option) => option !== 'name').join(', ')}`, `~${place}.${key} removes it`],
-    });
-  }
-  return problems;
+    if (!known || known.noEffect !== undefined || known.unsupported || taken.includes(key)) return false;
+    return node.kind !== 'scalar' || node.value !== null;
+  });
 }
 
 function trainerProblems(root: MapNode): Problem[] {

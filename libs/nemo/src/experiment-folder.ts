@@ -97,10 +97,15 @@ export class ExperimentFolder {
   async begin(o: { command: readonly string[]; model: JsonObject; nautil?: JsonObject; cwd: string }): Promise<void> {
     this.log.begin();
     await writeFileAtomic(join(this.path, 'cmd-args.log'), o.command.join(' '));
-    const hparams = { cfg: withTarget(o.model), ...(o.nautil ? { nautil: o.nautil } : {}) };
-    await writeFileAtomic(join(this.path, 'hparams.yaml'), stringifyNemoYaml(hparams));
+    await this.writeHparams(o);
     const git = await gitInfo(o.cwd);
     if (git !== undefined) await writeFile(join(this.path, 'git-info.log'), git);
+  }
+
+  /** Writes `hparams.yaml`, with the sections that `begin` describes. */
+  async writeHparams({ model, nautil }: { model: JsonObject; nautil?: JsonObject }): Promise<void> {
+    const hparams = { cfg: withTarget(model), ...(nautil ? { nautil } : {}) };
+    await writeFileAtomic(join(this.path, 'hparams.yaml'), stringifyNemoYaml(hparams));
   }
 
   /**

@@ -1,4 +1,12 @@
 export { readEvents } from './event-file.js';
 export { ExperimentFolder } from './experiment-folder.js';
 export { linkOrCopy } from './kept-checkpoints.js';
-export { beginExperiment, logAnswers, logArchive, logRead, logTest, type Echo } from './script-log.js';
+export {
+  beginExperiment,
+  logAnswers,
+  logArchive,
+  logCountedConfig,
+  logRead,
+  logTest,
+  type Echo,
+} from './script-log.js';

@@ -1,6 +1,5 @@
-import type { Config } from '@nautil/config';
+import { type Config, printConfig } from '@nautil/config';
 import type { EpochEvaluated, JsonObject, ResolvedRun, SampleAnswer } from '@nautil/contracts';
-import { stringifyNemoYaml } from '@nautil/formats';
 import { createLogDir } from './create-log-dir.js';
 import { ExperimentFolder } from './experiment-folder.js';
 import { ExperimentLog } from './experiment-log.js';
@@ -14,7 +13,10 @@ export type Echo = (entry: string) => void;
 const script = 'text_classification_with_bert';
 const rule = '='.repeat(91);
 
-/** Creates the log folder, and writes the command line and the configuration into it. */
+/**
+ * Creates the log folder, and writes the command line and the configuration into it. A configuration that leaves the number of
+ * classes open is logged by `logCountedConfig`, once it is counted.
+ */
 export async function beginExperiment(o: {
   tree: JsonObject;
   config: Config;
@@ -27,12 +29,28 @@ export async function beginExperiment(o: {
   const { config, tree } = o;
   const { folder, resumeFrom, warnings } = await createLogDir({ manager: config.exp_manager, cwd: o.cwd });
   const experiment = await ExperimentFolder.open({ folder, manager: config.exp_manager, echo: o.echo });
-  const nautil = { tokenization: { mode: config.nautil.tokenization.mode } };
-  await experiment.begin({ command: o.command, model: tree['model'] as JsonObject, nautil, cwd: o.cwd });
-  logStartOfRun(experiment.log, { config: stringifyNemoYaml(tree).trimEnd(), folder });
+  await experiment.begin({ command: o.command, ...hparamsOf(tree, config), cwd: o.cwd });
+  if (config.model.dataset.num_classes !== null)
+    logStartOfRun(experiment.log, { config: printConfig(tree).trimEnd(), folder });
   await experiment.close();
   return { logDir: folder, warnings, ...(resumeFrom === undefined ? {} : { resumeFrom }) };
 }
+
+/** Logs the configuration of a run whose number of classes has been counted, and writes it into the log folder. */
+export async function logCountedConfig(
+  { logDir }: Pick<ResolvedRun, 'logDir'>,
+  { tree, config, echo }: { tree: JsonObject; config: Config; echo?: Echo | undefined },
+): Promise<void> {
+  const experiment = await ExperimentFolder.open({ folder: logDir, manager: config.exp_manager, echo });
+  await experiment.writeHparams(hparamsOf(tree, config));
+  logStartOfRun(experiment.log, { config: printConfig(tree).trimEnd(), folder: logDir });
+  await experiment.close();
+}
+
+const hparamsOf = (tree: JsonObject, { nautil }: Config): { model: JsonObject; nautil: JsonObject } => ({
+  model: tree['model'] as JsonObject,
+  nautil: { tokenization: { mode: nautil.tokenization.mode } },
+});
 
 /** Logs that a split was read and tokenized. */
 export function logRead(

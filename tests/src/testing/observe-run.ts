@@ -76,7 +76,7 @@ async function runStages(
   seen.MLflow = text({ experiment: run.experiment, uri: run.trackingUri ?? null });
 
   const source = await stages.download({ run });
-  const data = await stages.convert({ run, source });
+  const data = await stages.convert({ run, source, echo });
   const inputs = await stages.cache({ run, source, data });
   seen.data = text([data.digest, data.examples]);
   seen.classes = text(data.numClasses);

@@ -100,7 +100,7 @@ async function runStages(
   const { display, echo, signal } = o;
   const pipeline: PipelineStages = {
     download: (request) => stages.download(request, { signal, onProgress: throttledLine(display) }),
-    convert: (request) => stages.convert(request),
+    convert: (request) => stages.convert({ ...request, echo }),
     cache: (request) => stages.cache(request),
     tokenize: (request) => stages.tokenize({ ...request, echo }),
     train: (request) => trainHere(request, trackingUri, o),

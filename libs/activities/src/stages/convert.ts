@@ -1,11 +1,14 @@
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { printConfig } from '@nautil/config';
 import type { FileRef, LabelledData, ResolvedRun, Source, StageResult } from '@nautil/contracts';
 import { DataError, importDataset, relabelTsv } from '@nautil/datasets';
+import { type Echo, logCountedConfig } from '@nautil/nemo';
 import { fileRef, sha256Of, stageOutput, writeFileAtomic } from '@nautil/store';
 import { checkLabels, type LabelledFiles } from './check-labels.js';
 import { requireBatches } from './require-batches.js';
-import { configOf, redoOf } from './run-settings.js';
+import { configOf, countedConfigOf, redoOf, savedConfigFile } from './run-settings.js';
 import { treeDigest } from './tree-digest.js';
 
 type Split = 'train' | 'validation' | 'test';
@@ -14,9 +17,11 @@ type Split = 'train' | 'validation' | 'test';
 export async function convert({
   run,
   source,
+  echo,
 }: {
   run: ResolvedRun;
   source: Source;
+  echo?: Echo;
 }): Promise<StageResult<LabelledData>> {
   const { config } = await configOf(run);
   const { dataset, class_labels } = config.model;
@@ -79,6 +84,7 @@ export async function convert({
     .map(([split, count]) => `${count} ${split}`)
     .join(', ');
   const counted = dataset.num_classes === null;
+  await saveConfig(run, { numClasses, numClassesCounted: counted }, echo);
   return {
     ...refs,
     numClasses,
@@ -92,6 +98,18 @@ export async function convert({
       ...notes,
     ].join('; '),
   };
+}
+
+/** Saves the configuration that runs, and logs it the first time if its number of classes had to be counted. */
+async function saveConfig(
+  run: ResolvedRun,
+  counted: Pick<LabelledData, 'numClasses' | 'numClassesCounted'>,
+  echo: Echo | undefined,
+): Promise<void> {
+  const { tree, config } = await countedConfigOf(run, counted);
+  const file = savedConfigFile(run);
+  if (counted.numClassesCounted && !existsSync(file)) await logCountedConfig(run, { tree, config, echo });
+  await writeFileAtomic(file, printConfig(tree));
 }
 
 type Refs = { train: FileRef } & Partial<Record<'validation' | 'test' | 'labels', FileRef>>;

@@ -17,7 +17,7 @@ import { type Echo, logArchive } from '@nautil/nemo';
 import { programVersion, sha256File, stageOutput, writeFileAtomic } from '@nautil/store';
 import { type ArchiveRecord, encoderConfigOf } from '@nautil/training';
 import { tokenizerNameOf } from './encoder-files.js';
-import { configOf, redoOf, resultDigestOf } from './run-settings.js';
+import { countedConfigOf, redoOf, resultDigestOf } from './run-settings.js';
 import { tokenizerOf } from './tokenize.js';
 import { trainJobOf } from './train-job.js';
 
@@ -34,16 +34,15 @@ export async function packageModel(o: {
   evaluated: Evaluated;
   echo?: Echo;
 }): Promise<StageResult<Packaged>> {
-  const { tree, config } = await configOf(o.run);
+  const { tree, config } = await countedConfigOf(o.run, o.inputs.data);
   const job = await trainJobOf({ ...o, folder: o.run.folder });
   const encoderConfig = (await encoderConfigOf(job.encoder)) as JsonObject;
   const tokenizer = await tokenizerOf(config, o.inputs);
-  const { numClasses, labels } = o.inputs.data;
+  const { labels } = o.inputs.data;
   const labelNames = labels && (await readLabelNames(labels.path));
 
   const packaged = structuredClone(tree['model']) as JsonObject;
   for (const key of pathKeys) replaceAt(packaged, key, null);
-  replaceAt(packaged, 'dataset.num_classes', numClasses);
   replaceAt(packaged, 'language_model.pretrained_model_name', o.run.model);
   replaceAt(packaged, 'tokenizer.tokenizer_name', basename(tokenizerNameOf(config.model) ?? o.run.model));
 

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type Config, keysAffecting, readConfig } from '@nautil/config';
-import type { JsonObject, ResolvedRun, Stage } from '@nautil/contracts';
+import { type JsonObject, type LabelledData, type ResolvedRun, type Stage, withValueAt } from '@nautil/contracts';
 import { parseConfigTree } from '@nautil/contracts/schemas';
 import { canonicalJson, sha256Of } from '@nautil/store';
 
@@ -10,6 +11,23 @@ export async function configOf(run: Pick<ResolvedRun, 'config'>): Promise<{ tree
   const tree = parseConfigTree(await readFile(path, 'utf8'), path);
   return { tree, config: readConfig(tree) };
 }
+
+/** Key of the number of classes, which the configuration may leave open. The convert stage counts them then. */
+export const numClassesKey = 'model.dataset.num_classes';
+
+/** The configuration that runs: the resolved one, with the number of classes that was counted if it leaves that open. */
+export async function countedConfigOf(
+  run: Pick<ResolvedRun, 'config'>,
+  { numClasses, numClassesCounted }: Pick<LabelledData, 'numClasses' | 'numClassesCounted'>,
+): Promise<{ tree: JsonObject; config: Config }> {
+  const resolved = await configOf(run);
+  if (!numClassesCounted) return resolved;
+  const tree = withValueAt(resolved.tree, numClassesKey, numClasses);
+  return { tree, config: readConfig(tree) };
+}
+
+/** The file of the configuration that ran, as YAML that can be run again. The convert stage writes it. */
+export const savedConfigFile = ({ folder }: Pick<ResolvedRun, 'folder'>): string => join(folder, 'config.yaml');
 
 /** Token of a stage that the user requested again, which changes the hash of its inputs; undefined for all other stages. */
 export const redoOf = (run: ResolvedRun, stage: Stage): string | undefined => run.redone?.[stage];

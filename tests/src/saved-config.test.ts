@@ -1,0 +1,175 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { finishTracking, stages, startTracking } from '@nautil/activities';
+import { type PipelineStages, runPipeline } from '@nautil/contracts';
+import { nautilHome } from '@nautil/store';
+import { goldenPath } from '@nautil/testing';
+import { Trainers } from '@nautil/trainer-process';
+
+// Runs a configuration, and then the configuration that this run saved, with a tiny encoder and without MLflow's server:
+// the journal holds what the server would receive.
+
+const root = mkdtempSync(join(tmpdir(), 'nautil-saved-'));
+const home = join(root, 'home');
+const file = (name: string): string => join(root, name);
+const homeBefore = process.env['NAUTIL_HOME'];
+const trainers = new Trainers({
+  LIBTENSORFLOW: process.env['LIBTENSORFLOW'] ?? join(nautilHome(), 'tensorflow/2.21.0/libtensorflow_cc.so.2'),
+  NODE_OPTIONS: '',
+  NAUTIL_HOME: home,
+});
+const nowhere = 'http://127.0.0.1:9'; // the discard port, where nothing listens
+
+beforeAll(async () => {
+  process.env['NAUTIL_HOME'] = home;
+  await mkdir(home);
+  const lines = readFileSync(goldenPath('nemo/traj_train.tsv'), 'utf8').trim().split('\n');
+  writeFileSync(file('train.tsv'), `${lines.slice(0, 16).join('\n')}\n`);
+  writeFileSync(file('dev.tsv'), `${lines.slice(16, 32).join('\n')}\n`);
+  writeFileSync(file('sparse.tsv'), readFileSync(file('train.tsv'), 'utf8').replace(/\t(\d)$/gm, '\t1$11'));
+});
+afterAll(() => {
+  if (homeBefore === undefined) delete process.env['NAUTIL_HOME'];
+  else process.env['NAUTIL_HOME'] = homeBefore;
+  rmSync(root, { recursive: true, force: true });
+});
+
+/** A run's results, and what it saved about its configuration. */
+interface Saved {
+  archive: Buffer;
+
+  /** The number of evaluations on the validation set during training. */
+  validations: number;
+  yaml: string;
+  params: Record<string, string>;
+
+  /** The configuration in the log, as YAML. */
+  logged: string;
+  hparams: string;
+}
+
+async function run(
+  runKey: string,
+  request: { overrides?: string[]; config?: string; configPath?: string },
+): Promise<Saved> {
+  const resolved = await stages.resolveRun(
+    { workflowId: 'saved', runKey, taskQueue: 'none', ...request },
+    { cwd: root },
+  );
+  await startTracking(resolved, nowhere);
+  let validations = 0;
+  const pipeline: PipelineStages = {
+    download: (o) => stages.download(o),
+    convert: (o) => stages.convert(o),
+    cache: (o) => stages.cache(o),
+    tokenize: (o) => stages.tokenize(o),
+    train: (o) =>
+      stages.trainModel(o, {
+        compute: (task, record) =>
+          trainers.run({
+            task,
+            onCommitted: async (checkpoint) => {
+              validations += checkpoint.events.filter(({ type }) => type === 'eval').length;
+              await record(checkpoint);
+            },
+          }),
+      }),
+    evaluate: (o) => stages.evaluate(o, (task) => trainers.run({ task: { do: 'evaluate', ...task } })),
+    package: (o) => stages.packageModel(o),
+  };
+  const { evaluated, packaged } = await runPipeline(resolved, pipeline, (_, work) => work());
+  await finishTracking({ run: resolved, status: 'FINISHED', evaluated, packaged }, nowhere);
+
+  const journal = readFileSync(join(resolved.folder, 'mlflow.jsonl'), 'utf8').trim().split('\n');
+  const records = journal.map(
+    (line) => JSON.parse(line) as { type: string; path?: string; content?: string; params?: object },
+  );
+  const log = readFileSync(join(resolved.logDir, 'nemo_log_globalrank-0_localrank-0.txt'), 'utf8');
+  return {
+    archive: readFileSync(packaged.nemo.path),
+    validations,
+    yaml: records.find(({ path }) => path === 'config/config.yaml')!.content!,
+    params: Object.assign({}, ...records.map(({ params }) => params)) as Record<string, string>,
+    logged: [...log.matchAll(/Config Params:\n((?: {4}.*\n)*)/g)]
+      .map(([, text]) => text!.replace(/^ {4}/gm, ''))
+      .join('---\n'),
+    hparams: readFileSync(join(resolved.logDir, 'hparams.yaml'), 'utf8'),
+  };
+}
+
+const base = [
+  'trainer.accelerator=cpu',
+  'trainer.max_epochs=2',
+  `model.language_model.pretrained_model_name=${goldenPath('bert-tiny-uncased')}`,
+  'model.train_ds.file_path=train.tsv',
+  'model.validation_ds.file_path=dev.tsv',
+  'model.train_ds.batch_size=4',
+  'model.validation_ds.batch_size=4',
+  'model.nemo_path=model.nemo',
+  'exp_manager.exp_dir=logs',
+  'nautil.batches.length_multiple=64', // one padded shape, which TensorFlow traces once
+];
+
+test.each([
+  {
+    what: 'every value of the shipped configuration, and classes to count',
+    overrides: [],
+    saved: { 'trainer.val_check_interval': '1.0', 'model.dataset.num_classes': '2' },
+    validations: 2,
+  },
+  {
+    what: 'numbers of batches',
+    overrides: ['trainer.val_check_interval=1', '+trainer.limit_train_batches=3', '+trainer.limit_val_batches=1'],
+    saved: { 'trainer.val_check_interval': '1', 'trainer.limit_val_batches': '1', 'trainer.limit_train_batches': '3' },
+    validations: 6,
+  },
+  {
+    what: 'classes to number and to count',
+    overrides: [
+      'nautil.data.relabel=true',
+      ...['train', 'validation'].map((split) => `model.${split}_ds.file_path=sparse.tsv`),
+      '+trainer.limit_test_batches=1.0',
+    ],
+    saved: { 'trainer.limit_test_batches': '1.0', 'model.dataset.num_classes': '2' },
+    validations: 2,
+  },
+  {
+    what: 'fractions, another optimizer and another schedule, and texts with a meaning in YAML',
+    overrides: [
+      'trainer.val_check_interval=0.5',
+      '+trainer.limit_val_batches=1.0',
+      'model.dataset.num_classes=4',
+      'model.dataset.class_balancing=weighted_loss',
+      'model.optim.name=sgd',
+      'model.optim.sched.name=StepLR',
+      '+model.optim.sched.step_size=1',
+      "model.infer_samples=['\\${a}: # it', 'yes', '1.0']",
+    ],
+    saved: {
+      'trainer.val_check_interval': '0.5',
+      'trainer.limit_val_batches': '1.0',
+      'model.dataset.num_classes': '4',
+    },
+    validations: 4,
+  },
+])(
+  'a saved configuration runs again, with the same bytes and the same record: $what',
+  async ({ what, ...expected }) => {
+    const first = await run(`${what} 1`, { overrides: [...base, ...expected.overrides] });
+    expect(first.params).toMatchObject(expected.saved);
+    expect(first.validations).toBe(expected.validations);
+    expect(first.yaml).not.toContain('???');
+    for (const [key, value] of Object.entries(expected.saved))
+      expect(first.yaml).toMatch(new RegExp(`^ +${key.split('.').at(-1)!}: ${value.replace('.', '\\.')}$`, 'm'));
+    expect(first.logged).toBe(first.yaml);
+    expect(first.hparams).toContain(`num_classes: ${first.params['model.dataset.num_classes']!}\n`);
+
+    writeFileSync(file('saved.yaml'), first.yaml);
+    const second = await run(`${what} 2`, { configPath: root, config: 'saved' });
+    expect(second.archive.equals(first.archive)).toBe(true);
+    expect({ ...second, archive: undefined }).toEqual({ ...first, archive: undefined });
+  },
+);
