@@ -86,7 +86,8 @@ describe('what a run leaves', () => {
     expect(log.match(/val_report: \n {4}label/g)).toHaveLength(evaluated.length);
     const lightning = readFileSync(join(cwd, 'lightning_logs.txt'), 'utf8').trim().split('\n');
     expect(lightning.at(-1)).toBe('`Trainer.fit` stopped: `max_epochs=2` reached.');
-    expect(lightning[0]).toMatch(
+    expect(lightning[0]).toBe('GPU available: False, used: False');
+    expect(lightning[1]).toMatch(
       /^Epoch 0, global step \d+: 'val_loss' reached (\d\.\d{5}) \(best \1\), saving model to '.*\/Tiny--val_loss=\d\.\d{4}-epoch=0\.ckpt' as top 3$/,
     );
   });
