@@ -1,6 +1,7 @@
 export { createActivities } from './create-activities.js';
 export { progressAfter } from './progress-after.js';
 export { checkRun } from './check-run.js';
+export { checkRequest } from './stages/resolve-run.js';
 export { checkSweep } from './check-sweep.js';
 export * as stages from './stages/index.js';
 export { finishTracking, startTracking, trackingOfTraining } from './tracking.js';

@@ -235,7 +235,11 @@ function optionsOf(override: Override, origin: OverrideOrigin): string[] | null 
   if (value === undefined) return null;
   if (isSweep(value)) {
     throw new ConfigError([
-      { origin, message: `${override.text} gives several options`, hint: ['`npx nautil sweep` trains once for each of them'] },
+      {
+        origin,
+        message: `${override.text} gives several options`,
+        hint: ['`npx nautil sweep` trains once for each of them'],
+      },
     ]);
   }
   if (value.kind === 'list') {

@@ -1,7 +1,7 @@
 import { defineError } from './errors.js';
 
 /** A file or a folder that a user named can't be used as it is. A retry would find the same. */
-export class FileUnusable extends defineError('FileUnusable', 'data') {}
+class FileUnusable extends defineError('FileUnusable', 'data') {}
 
 /** What each of the system's error codes means for a path that somebody named. */
 const problems: Readonly<Record<string, string>> = {

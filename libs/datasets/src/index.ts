@@ -1,7 +1,7 @@
 export { classWeights, labelCounts, type LabelCounts } from './class-weights.js';
 export { DataError } from './data-error.js';
 export { examplesOf, readExamples } from './read-examples.js';
-export { labelNamesFault, readLabelNames, readNamesByLabel } from './read-label-names.js';
+export { readLabelNames, readNamesByLabel } from './read-label-names.js';
 export { datasetNames, importDataset, type ImportedDataset } from './import/import-dataset.js';
 export { findNemoFiles, isNemoFileName } from './import/find-nemo-files.js';
 export { formatInspection } from './format-inspection.js';

@@ -60,7 +60,7 @@ const labelLast = new RegExp(String.raw`[,;]\s*${label}\s*$`);
 const labelFirst = new RegExp(String.raw`^\s*${label}\s*[,;]`);
 
 /** The format that a line without a tab, or with a label in quotation marks, probably has. */
-export function lineFormatOf(line: string): LineFormat | undefined {
+function lineFormatOf(line: string): LineFormat | undefined {
   if (/\t\s*(["'])-?\d+\1\s*$/.test(line)) return 'TSV with quotation marks around labels';
   if (line.includes('\t')) return undefined;
   if (/^\s*(?:\[?\s*\{\s*(?:"|$)|\[\s*$)/.test(line)) return 'JSON';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
-import { loadConfig, optimizerOptions, type OptimizerName } from '@nautil/config';
+import { loadConfig, type OptimizerName, optimizerOptions } from '@nautil/config';
 import { Graph, hostTensor, Session } from '@nautil/tensorflow';
 import { optimizerOf } from './optimizer.js';
 

@@ -39,13 +39,14 @@ Ctrl-C stops following the run, which continues; \`npx nautil resume ID\` follow
 }
 
 async function run(overrides: string[], options: RunOptions): Promise<void> {
-  const [{ stages }, { stackAddresses }, { connectToTemporal }, { startWorkflow }, { followRun }] = await Promise.all([
-    import('@nautil/activities'),
-    import('@nautil/stack'),
-    import('../connect-to-temporal.js'),
-    import('../start-workflow.js'),
-    import('../follow-run.js'),
-  ]);
+  const [{ checkRequest }, { stackAddresses }, { connectToTemporal }, { startWorkflow }, { followRun }] =
+    await Promise.all([
+      import('@nautil/activities'),
+      import('@nautil/stack'),
+      import('../connect-to-temporal.js'),
+      import('../start-workflow.js'),
+      import('../follow-run.js'),
+    ]);
   const cwd = workingFolder();
   const input: TextClassificationInput = {
     ...(options.configName === undefined ? {} : { config: options.configName }),
@@ -53,7 +54,7 @@ async function run(overrides: string[], options: RunOptions): Promise<void> {
     cwd,
     overrides,
   };
-  await stages.checkRequest(input, { cwd });
+  await checkRequest(input, { cwd });
   const addresses = stackAddresses();
   const { client, close } = await connectToTemporal(addresses.temporalAddress);
   try {

@@ -3,6 +3,6 @@ export { convert } from './convert.js';
 export { download } from './download.js';
 export { evaluate, type Evaluate } from './evaluate.js';
 export { packageModel } from './package.js';
-export { checkRequest, resolveRun } from './resolve-run.js';
+export { resolveRun } from './resolve-run.js';
 export { tokenize } from './tokenize.js';
 export { trainModel } from './train.js';
