@@ -85,7 +85,7 @@ export interface ResolvedRun {
   /** The folder that NeMo's exp_manager would create: logs, TensorBoard's file, the best checkpoints. Nothing depends on it. */
   logDir: string;
 
-  /** The checkpoint in `logDir` that `exp_manager.resume_if_exists` found; training continues from it. */
+  /** The checkpoint that `exp_manager.resume_if_exists` found, kept in `folder`; training continues from it. */
   resumeFrom?: string;
 
   /** The resolved configuration, as JSON. */

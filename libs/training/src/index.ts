@@ -11,4 +11,5 @@ export type { TrainJob } from './job.js';
 export { predictionsOf, type Prediction } from './prediction.js';
 export { trainClassifier, type TrainControl } from './train.js';
 export { CheckpointReplica, type ReplicaPlace } from './checkpoint-replica.js';
+export { filesToResume } from './training-checkpoints.js';
 export type { TrainListener } from './training-run.js';

@@ -91,12 +91,7 @@ export class TrainingCheckpoints {
   async adoptBest(best: NonNullable<TrainingState['best']>, origin: string | undefined): Promise<boolean> {
     if (await stat(this.bestWeights(best.step)).catch(() => undefined)) return true;
     if (origin === undefined) return false;
-    const folder = dirname(origin);
-    const names = (await readdir(folder).catch((): string[] => [])).filter((name) => name.endsWith('.ckpt')).sort();
-    for (const name of names) {
-      const candidate = join(folder, name);
-      if (await this.#copyBest(best, candidate)) return true;
-    }
+    for (const candidate of await checkpointsBeside(origin)) if (await this.#copyBest(best, candidate)) return true;
     return false;
   }
 
@@ -109,8 +104,7 @@ export class TrainingCheckpoints {
       return false; // a damaged file, or a checkpoint of another training: another one is looked for
     }
     await saved.close();
-    const { step, best: its } = saved.state;
-    if (step !== best.step || its?.step !== best.step || its.value !== best.value) return false;
+    if (!isWrittenAt(best, saved.state)) return false;
     const source = await openTensors(path);
     try {
       const names = source.names().filter((name) => !name.startsWith('optimizer/'));
@@ -193,6 +187,42 @@ export class TrainingCheckpoints {
     return numbered(join(this.path, 'checkpoints'), checkpointName);
   }
 }
+
+/**
+ * The files that continuing from a checkpoint of an earlier run needs: the checkpoint itself, and the one beside it with the
+ * weights of the best evaluation so far.
+ */
+export async function filesToResume(checkpoint: string): Promise<string[]> {
+  const best = (await stateIn(checkpoint))?.best;
+  if (best === undefined) return [checkpoint];
+  for (const candidate of await checkpointsBeside(checkpoint)) {
+    const state = await stateIn(candidate);
+    if (state && isWrittenAt(best, state)) return [...new Set([checkpoint, candidate])];
+  }
+  return [checkpoint];
+}
+
+/** The state in a checkpoint's metadata; undefined for a file that is not a checkpoint of ours. */
+async function stateIn(path: string): Promise<TrainingState | undefined> {
+  try {
+    const source = await openTensors(path);
+    await source.close();
+    return parseState(source.metadata.progress, path);
+  } catch {
+    return undefined; // training reports why it cannot continue from the file
+  }
+}
+
+/** The checkpoints in the folder of a checkpoint of a log folder, in the order of their names. */
+async function checkpointsBeside(path: string): Promise<string[]> {
+  const folder = dirname(path);
+  const names = (await readdir(folder).catch((): string[] => [])).filter((name) => name.endsWith('.ckpt')).sort();
+  return names.map((name) => join(folder, name));
+}
+
+/** Whether a state was saved right after the best evaluation, so that its weights are the best ones. */
+const isWrittenAt = (best: NonNullable<TrainingState['best']>, state: TrainingState): boolean =>
+  state.step === best.step && state.best?.step === best.step && state.best.value === best.value;
 
 interface NumberedFile {
   step: number;

@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { ConfigError } from '@nautil/config';
+import { writeSafetensors } from '@nautil/formats';
 import { packageRoot } from '@nautil/store';
 import { resolveRun } from './resolve-run.js';
 
@@ -89,3 +90,47 @@ test.each(['', 'soon', '4999', '-60000', '1e5'])(
     }
   },
 );
+
+test('a resumed run is independent of the log folder, where later checkpoints replace the one it continues', async () => {
+  const log = join(folder, 'log/checkpoints');
+  await mkdir(log, { recursive: true });
+  const save = (name: string, progress: object): Promise<void> =>
+    writeSafetensors(join(log, name), [], {
+      progress: JSON.stringify({ split: 1, events: [], ...progress }),
+    });
+  const best = { monitor: 'val_loss', value: 0.5, step: 5 };
+  await save('a-epoch=0.ckpt', { step: 5, best });
+  await save('a-epoch=1.ckpt', { step: 10, best });
+  await save('a-last.ckpt', { step: 15, best });
+  const saved = await readFile(join(log, 'a-last.ckpt'));
+  const overrides = ['exp_manager.resume_if_exists=true', `exp_manager.explicit_log_dir=${join(folder, 'log')}`];
+  const { run } = await resolved('resumed', { overrides });
+  await rm(log, { recursive: true });
+  expect(run.resumeFrom).toBe(join(run.folder, 'resumed-from/a-last.ckpt'));
+  expect(await readFile(run.resumeFrom!)).toEqual(saved);
+  expect(await readdir(join(run.folder, 'resumed-from'))).toEqual(['a-epoch=0.ckpt', 'a-last.ckpt']);
+});
+
+test('a run whose state folder was moved finds its files in the new place', async () => {
+  const before = join(folder, 'home');
+  const overrides = [`exp_manager.explicit_log_dir=${join(before, 'logs')}`];
+  const { run } = await resolved('moved', { overrides });
+  const after = join(folder, 'moved');
+  await rename(before, after);
+  process.env['NAUTIL_HOME'] = after;
+  try {
+    const again = await resolved('moved', { overrides, begunBefore: true });
+    expect(JSON.stringify({ ...again.run, notes: [] })).not.toContain(`${before}/`);
+    const moved = (path: string): string => path.replace(before, after);
+    expect(again.run).toEqual({
+      ...run,
+      folder: moved(run.folder),
+      logDir: moved(run.logDir),
+      config: { ...run.config, path: moved(run.config.path) },
+    });
+    expect(JSON.parse(await readFile(join(again.run.folder, 'run.json'), 'utf8'))).toEqual(again.run);
+  } finally {
+    await rename(after, before);
+    process.env['NAUTIL_HOME'] = before;
+  }
+});

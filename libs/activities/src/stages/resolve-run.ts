@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
-import { basename, isAbsolute, join } from 'node:path';
+import { basename, dirname, isAbsolute, join } from 'node:path';
 import {
   type Config,
   experimentName,
@@ -27,6 +27,7 @@ import { checkRun } from '../check-run.js';
 import { EnvironmentInvalid, RunFolderMissing } from '../errors.js';
 import { localRouting, type Route } from '../route-run.js';
 import { encoderNameOf } from './encoder-files.js';
+import { keepResumed } from './keep-resumed.js';
 import { resultDigestOf } from './run-settings.js';
 
 /** Keys whose values are paths, and those whose values may be names of models and datasets instead. */
@@ -61,9 +62,10 @@ export async function resolveRun(
   const known = await readFile(file, 'utf8').catch(() => undefined);
   const route = await (o.route ?? localRouting)(request);
   if (known !== undefined) {
-    const run = parseResolvedRun(known, file);
+    const stored = parseResolvedRun(known, file);
+    const run = inFolder(stored, folder);
     const resumed = request.redo === undefined ? run : withRedo(run, request.redo);
-    if (resumed !== run) await writeFileAtomic(file, JSON.stringify(resumed, null, 2));
+    if (resumed !== stored) await writeFileAtomic(file, JSON.stringify(resumed, null, 2));
     return { ...resumed, ...route, notes: [...new Set([...resumed.notes, ...route.notes])] };
   }
   if (request.begunBefore) throw new RunFolderMissing(folder);
@@ -89,7 +91,7 @@ export async function resolveRun(
     runKey: request.runKey,
     folder,
     logDir: experiment.logDir,
-    ...(experiment.resumeFrom === undefined ? {} : { resumeFrom: experiment.resumeFrom }),
+    ...(experiment.resumeFrom === undefined ? {} : { resumeFrom: await keepResumed(experiment.resumeFrom, folder) }),
     config: await fileRef(configFile),
     configDigest: resultDigestOf(config, { paths: true }),
     experiment: experimentOf(config),
@@ -146,6 +148,20 @@ async function loadRun(
     resolved.push(`${key} is ${path}`);
   }
   return { ...loaded, config: readConfig(tree), resolved };
+}
+
+/** The run with its paths in the state folder as they are now, because that folder may have been moved since it was written. */
+function inFolder(run: ResolvedRun, folder: string): ResolvedRun {
+  if (run.folder === folder) return run;
+  const [before, now] = [run.folder, folder].map((path) => dirname(dirname(path))) as [string, string];
+  const moved = (path: string): string => (path.startsWith(`${before}/`) ? join(now, path.slice(before.length)) : path);
+  return {
+    ...run,
+    folder,
+    logDir: moved(run.logDir),
+    ...(run.resumeFrom === undefined ? {} : { resumeFrom: moved(run.resumeFrom) }),
+    config: { ...run.config, path: moved(run.config.path) },
+  };
 }
 
 /** How long a worker may send no heartbeat before its activity is retried. Activities send one every two seconds. */

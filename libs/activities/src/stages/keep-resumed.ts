@@ -1,0 +1,19 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { linkOrCopy } from '@nautil/nemo';
+import { filesToResume } from '@nautil/training';
+
+/**
+ * Gives the checkpoint that a run continues a second name in the run's folder, and so the checkpoint with its best weights. The
+ * log folder replaces its last checkpoint, so the run could not start again from there.
+ *
+ * @param folder - the run's folder
+ * @returns the checkpoint's path in the run's folder
+ */
+export async function keepResumed(checkpoint: string, folder: string): Promise<string> {
+  const kept = join(folder, 'resumed-from');
+  await rm(kept, { recursive: true, force: true });
+  await mkdir(kept, { recursive: true });
+  for (const file of await filesToResume(checkpoint)) await linkOrCopy(file, join(kept, basename(file)));
+  return join(kept, basename(checkpoint));
+}
