@@ -28,6 +28,7 @@ import {
   type TokenizerDefinition,
 } from '@nautil/tokenization';
 import { encoderConfigOf } from './encoder-source.js';
+import { type EvaluationSettings, evaluationSettings } from './evaluation-settings.js';
 
 export interface ClassifierSourceOptions {
   /** Folder with the tokenizer's files, for archives without them (RoBERTa's merges). */
@@ -41,6 +42,9 @@ export interface ClassifierSource {
   encoder: EncoderConfig;
   tokenizer: Tokenizer;
   labels: string[] | undefined;
+
+  /** The settings with which the run evaluated these weights; undefined where the file does not record them. */
+  evaluation: EvaluationSettings | undefined;
 
   /** The length in tokens to which texts are truncated. Infinity if only the encoder limits it. */
   maxSeqLength: number;
@@ -64,6 +68,9 @@ export interface ArchiveRecord {
   /** Digests of data, configuration and code. No times, ids or paths, so equal runs give equal bytes. */
   lineage: Record<string, string>;
   metrics?: JsonObject;
+
+  /** What an evaluation needs to repeat the run's numbers. Archives of 0.1.0 lack it. */
+  evaluation?: EvaluationSettings;
 }
 
 const text = Type.String();
@@ -104,6 +111,7 @@ const archiveRecord = Type.Object({
   labels: Type.Optional(Type.Array(text)),
   lineage: Type.Record(text, text),
   metrics: Type.Optional(Type.Unsafe<JsonObject>({ type: 'object' })),
+  evaluation: Type.Optional(evaluationSettings),
 });
 
 const parseRecord: (value: unknown, file: string) => ArchiveRecord = fileValidator(archiveRecord);
@@ -134,6 +142,16 @@ export async function classifierNotes(path: string): Promise<string[]> {
   return source.notes;
 }
 
+/** The settings with which the run of an archive evaluated it; undefined where the file does not record them. */
+export async function recordedEvaluation(
+  path: string,
+  options: ClassifierSourceOptions,
+): Promise<EvaluationSettings | undefined> {
+  const source = await openClassifierSource(path, options);
+  await source.close();
+  return source.evaluation;
+}
+
 async function archiveSource(path: string, options: ClassifierSourceOptions): Promise<ClassifierSource> {
   const archive = await readNemo(path);
   try {
@@ -146,6 +164,7 @@ async function archiveSource(path: string, options: ClassifierSourceOptions): Pr
       encoder,
       tokenizer,
       labels: record?.labels ?? (await labelsOf(archive)),
+      evaluation: record?.evaluation,
       maxSeqLength: maxSeqLengthOf(archive.config),
       notes: [...encoderNotes, ...tokenizerNotes],
       close: () => archive.close(),
@@ -190,6 +209,7 @@ async function checkpointSource(path: string): Promise<ClassifierSource> {
     encoder: parseEncoderConfig(encoderConfig, file),
     tokenizer,
     labels: await checkpointLabels(dirname(file), labelsFile),
+    evaluation: undefined,
     maxSeqLength: maxSeqLengthOf(config),
     notes: [...tokenizer.notes, ...tokenizer.warnings],
     close: () => tensors.close(),

@@ -1,9 +1,13 @@
+import type { Config } from '@nautil/config';
 import { CorruptFile, type TensorSource } from '@nautil/formats';
 import { classifierWeights, type EncoderConfig, Forward, maxLength, ModelWeights } from '@nautil/model';
+import { openTensorFlow } from '@nautil/tensorflow';
 import type { Tokenizer } from '@nautil/tokenization';
 import type { BatchesOptions } from './batches.js';
+import { chooseDevice } from './choose-device.js';
 import { type ClassifierSourceOptions, openClassifierSource } from './classifier-source.js';
 import { evaluateCache, type Evaluation } from './evaluate.js';
+import { precisionOf } from './model.js';
 import { type Prediction, predictionsOf } from './prediction.js';
 
 export interface ClassifierOptions extends ClassifierSourceOptions {
@@ -12,8 +16,9 @@ export interface ClassifierOptions extends ClassifierSourceOptions {
 
   /** Pads batches as NeMo does, so that a RoBERTa attends to padding and gives NeMo's logits for a batch. Default false. */
   nemoPadding?: boolean;
-  intraOpThreads?: number;
-  device?: string;
+
+  /** Computes as a run with this configuration does: its device, precision, threads, oneDNN. Default: TensorFlow's own choice. */
+  runAs?: Pick<Config, 'trainer' | 'nautil'>;
 }
 
 /**
@@ -67,12 +72,18 @@ export class Classifier {
    * @throws CorruptFile and related errors for a damaged file, UnsupportedEncoder, TokenizerError, TensorFlowMissing.
    */
   static async open(path: string, options: ClassifierOptions = {}): Promise<Classifier> {
+    const { runAs } = options;
     const source = await openClassifierSource(path, options);
     try {
+      if (runAs) openTensorFlow({ onednn: runAs.nautil.onednn });
       const { tensors, encoder, tokenizer } = source;
       const head = headOf(path, tensors);
-      const { intraOpThreads, device } = options;
-      const weights = new ModelWeights({ specs: classifierWeights({ encoder, ...head }), intraOpThreads, device });
+      const weights = new ModelWeights({
+        specs: classifierWeights({ encoder, ...head }),
+        ...(runAs
+          ? { intraOpThreads: runAs.nautil.intra_op_threads, device: chooseDevice(runAs.trainer, runAs.nautil).name }
+          : {}),
+      });
       const names = new Set(tensors.names());
       await weights.load(async (name) => {
         if (names.has(name)) return tensors.readFloat32(name);
@@ -82,7 +93,7 @@ export class Classifier {
       }, path);
       return new Classifier({
         weights,
-        forward: new Forward(weights, { encoder, head }),
+        forward: new Forward(weights, { encoder, head, ...(runAs ? { precision: precisionOf(runAs.trainer) } : {}) }),
         tokenizer,
         encoder,
         numClasses: head.numClasses,

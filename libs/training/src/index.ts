@@ -1,10 +1,11 @@
 export { countBatches } from './batches.js';
 export { usesGpu } from './choose-device.js';
 export { Classifier } from './classifier.js';
-export { classifierNotes, type ArchiveRecord } from './classifier-source.js';
+export { classifierNotes, recordedEvaluation, type ArchiveRecord } from './classifier-source.js';
 export { encoderConfigOf } from './encoder-source.js';
 export { TrainingInterrupted } from './errors.js';
 export type { Evaluation } from './evaluate.js';
+export { evaluationSettingsOf } from './evaluation-settings.js';
 export { evaluateWeights, type EvaluateWeightsOptions, type WeightsEvaluated } from './evaluate-weights.js';
 export { faultPoint } from './fault-point.js';
 export type { TrainJob } from './job.js';

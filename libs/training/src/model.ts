@@ -22,12 +22,15 @@ export function createModel(
 ): Model & { shape: ModelShape } {
   const { model, nautil, trainer } = config;
   const head = { numClasses, numOutputLayers: model.classifier_head.num_output_layers };
-  const isHalf = trainer.precision === 'bf16' || trainer.precision === 'bf16-mixed';
-  const shape: ModelShape = { encoder, head, precision: isHalf ? 'bfloat16' : 'float32' };
+  const shape: ModelShape = { encoder, head, precision: precisionOf(trainer) };
   const specs = classifierWeights({ encoder, ...head });
   const weights = new ModelWeights({ specs, device, intraOpThreads: nautil.intra_op_threads });
   return { weights, forward: new Forward(weights, shape), shape };
 }
+
+/** The number format of matrix multiplications that `trainer.precision` names. */
+export const precisionOf = ({ precision }: Pick<TrainJob['config']['trainer'], 'precision'>): 'bfloat16' | 'float32' =>
+  precision === 'bf16' || precision === 'bf16-mixed' ? 'bfloat16' : 'float32';
 
 /** The classifier that a job describes, with the optimizer step that trains it. */
 export function createTrainableModel(job: ModelJob, encoder: EncoderConfig, device: string): TrainableModel {

@@ -1,24 +1,40 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { requireBatch } from '@nautil/activities';
 import type { Config } from '@nautil/config';
 import { UsageError } from '@nautil/contracts';
 import { classWeights, examplesOf, labelCounts, readExamples, relabelledExamples } from '@nautil/datasets';
-import { formatReport } from '@nautil/metrics';
+import { formatReport, macroNote } from '@nautil/metrics';
 import { buildTokenCache } from '@nautil/tokenization';
+import type { Evaluation } from '@nautil/training';
 import { printMessage, printResult } from '../output.js';
 import type { HydraArguments } from './hydra-arguments.js';
-import { openModel } from './open-model.js';
+import { type OpenedModel, openModel } from './open-model.js';
 
-/**
- * Prints loss, accuracy and the report of an archive (`model.nemo_path`) on a labelled file (`model.test_ds.file_path`), computed
- * as the evaluate stage of a run with this configuration computes them.
- */
+/** Prints loss, accuracy and the report of an archive (`model.nemo_path`) on a labelled file (`model.test_ds.file_path`). */
 export async function evaluateArchive(args: HydraArguments, o: { cwd: string }): Promise<void> {
-  const { classifier, config, path } = await openModel(args, {
-    cwd: o.cwd,
-    batchSize: ({ model }) => model.test_ds.batch_size,
-  });
+  const { evaluation, file, archive } = await evaluationOf(args, o);
+  const { loss, report } = evaluation;
+  const scores = `accuracy ${report.accuracy.toFixed(4)}, macro F1 ${report.macro.f1.toFixed(4)}`;
+  const note = macroNote(report);
+  await printResult(
+    [
+      `${formatReport(report)}\n`,
+      `test loss ${loss.toFixed(4)}, ${scores}, on ${report.support} examples of ${file}`,
+      ...(note === undefined ? [] : [note]),
+      `model     ${archive}`,
+    ].join('\n'),
+  );
+}
+
+/** Evaluates as the evaluate stage of the archive's run did, except for the keys that the user set. */
+export async function evaluationOf(
+  args: HydraArguments,
+  o: { cwd: string },
+): Promise<{ evaluation: Evaluation; file: string; archive: string }> {
+  const opened = await openModel(args, { cwd: o.cwd, batchSize: ({ model }) => model.test_ds.batch_size });
+  const { classifier, config, path: archive } = opened;
   const folder = await mkdtemp(join(tmpdir(), 'nautil-evaluate-'));
   try {
     const { model, trainer, nautil } = config;
@@ -33,24 +49,22 @@ export async function evaluateArchive(args: HydraArguments, o: { cwd: string }):
     const lines = readExamples(file, { numSamples, ...(newLabels ? {} : { numClasses }) });
     const examples = examplesOf(lines, ({ line, reason }) => printMessage(`${file}:${line}: skipped: ${reason}`));
     const cache = join(folder, 'test.tokens');
-    await buildTokenCache({
+    const { examples: rows } = await buildTokenCache({
       examples: newLabels ? relabelledExamples(examples, newLabels, file) : examples,
       out: cache,
       tokenizer: classifier.tokenizer,
       maxLength: classifier.maxTokens,
       key: 'evaluate',
     });
-    const { loss, report } = await classifier.evaluate({
+    requireBatch('test', config, rows);
+    const evaluation = await classifier.evaluate({
       cache,
       dataset: model.test_ds,
       limit: trainer.limit_test_batches,
       nautil,
-      classWeights: await classWeightsOf(config, { numClasses, newLabels, cwd: o.cwd }),
+      classWeights: await classWeightsOf(opened, { newLabels, cwd: o.cwd }),
     });
-    const scores = `accuracy ${report.accuracy.toFixed(4)}, macro F1 ${report.macro.f1.toFixed(4)}`;
-    await printResult(
-      `${formatReport(report)}\n\ntest loss ${loss.toFixed(4)}, ${scores}, on ${report.support} examples of ${file}\nmodel     ${path}`,
-    );
+    return { evaluation, file, archive };
   } finally {
     await rm(folder, { recursive: true, force: true });
     classifier.close();
@@ -72,14 +86,16 @@ async function newLabelsOf({ model }: Config, numClasses: number, cwd: string): 
   return new Map([...counts.keys()].map((label, id) => [label, id]));
 }
 
-/** The loss weights of a run with this configuration: with `weighted_loss`, from the labels of its training file. */
+/** The loss weights of the archive's run, unless the user set `class_balancing`: then those of the named training file. */
 async function classWeightsOf(
-  { model }: Config,
-  o: { numClasses: number; newLabels: ReadonlyMap<number, number> | undefined; cwd: string },
+  { classifier, config, classWeights: recorded, isGiven }: OpenedModel,
+  o: { newLabels: ReadonlyMap<number, number> | undefined; cwd: string },
 ): Promise<number[] | undefined> {
-  const { file_path } = model.train_ds;
-  if (model.dataset.class_balancing !== 'weighted_loss' || file_path === null) return undefined;
-  const { counts } = await labelCounts(resolve(o.cwd, file_path));
+  const { dataset, train_ds } = config.model;
+  if (!isGiven('model.dataset.class_balancing')) return recorded;
+  if (dataset.class_balancing !== 'weighted_loss') return undefined;
+  if (train_ds.file_path === null) return recorded;
+  const { counts } = await labelCounts(resolve(o.cwd, train_ds.file_path));
   const renumbered = new Map([...counts].map(([label, count]) => [o.newLabels?.get(label) ?? label, count]));
-  return classWeights(renumbered, o.numClasses);
+  return classWeights(renumbered, classifier.numClasses);
 }

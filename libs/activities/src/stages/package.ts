@@ -15,7 +15,7 @@ import { readLabelNames } from '@nautil/datasets';
 import { type NemoArtifact, openTensors, writeNemo } from '@nautil/formats';
 import { type Echo, logArchive } from '@nautil/nemo';
 import { programVersion, sha256File, stageOutput, writeFileAtomic } from '@nautil/store';
-import { type ArchiveRecord, encoderConfigOf } from '@nautil/training';
+import { type ArchiveRecord, encoderConfigOf, evaluationSettingsOf } from '@nautil/training';
 import { tokenizerNameOf } from './encoder-files.js';
 import { countedConfigOf, redoOf, resultDigestOf } from './run-settings.js';
 import { tokenizerOf } from './tokenize.js';
@@ -48,12 +48,14 @@ export async function packageModel(o: {
 
   // Without paths, so that equal runs write equal bytes wherever their files are.
   const lineage = { ...job.digests, config: resultDigestOf(config, { paths: false }), ...(await programVersion()) };
+  const evaluation = evaluationSettingsOf(config, o.evaluated.scores?.split ?? 'test', job.classWeights);
   const record: ArchiveRecord = {
     version: 1,
     tokenizer: tokenizer.definition,
     ...(labelNames ? { labels: labelNames } : {}),
     lineage,
     ...(o.evaluated.scores ? { metrics: { ...o.evaluated.scores } } : {}),
+    evaluation,
   };
   const lossWeight = config.nautil.archive.loss_weight ? lossWeightOf(job.classWeights) : [];
   const inputs = {
@@ -64,6 +66,7 @@ export async function packageModel(o: {
     tokenizer: tokenizer.digest,
     encoderConfig,
     scores: o.evaluated.scores,
+    evaluation,
     redo: redoOf(o.run, 'package'),
   };
   const { output: made, reused } = await stageOutput('package', inputs, async ({ folder }) => {

@@ -34,19 +34,33 @@ export function requireBatches(
   for (const split of ['train', 'validation', 'test'] as const) {
     const rows = examples[split];
     if (rows === undefined || (split !== 'train' && isSwitchedOff(split, config))) continue;
-    const { section, limitKey } = splits[split];
-    const dataset = config.model[section];
-    const limit: BatchAmount = trainer[limitKey];
-    if (countBatches({ rows, dataset, limit }) > 0) continue;
-    const all = countBatches({ rows, dataset, limit: null });
-    const { batch_size: batchSize } = dataset;
-    throw all === 0
-      ? new NoBatches(
-          `model.${section}: drop_last=true drops an incomplete batch, and ${rows} examples do not fill one of batch_size ${batchSize}`,
-          { hint: `set model.${section}.drop_last=false, or model.${section}.batch_size to ${rows} or less` },
-        )
-      : new NoBatches(`trainer.${limitKey}=${limit} of ${all} ${all === 1 ? 'batch' : 'batches'} is no batch`, {
-          hint: `set trainer.${limitKey} to a whole number of batches (1 or more), or to a fraction of at least ${1 / all}`,
-        });
+    requireBatch(split, config, rows);
   }
+}
+
+/**
+ * Checks that a split has at least one batch.
+ *
+ * @throws NoBatches that names the key
+ */
+export function requireBatch(
+  split: keyof typeof splits,
+  { model, trainer }: Pick<Config, 'model' | 'trainer'>,
+  rows: number,
+): void {
+  const { section, limitKey } = splits[split];
+  const dataset = model[section];
+  const limit: BatchAmount = trainer[limitKey];
+  if (countBatches({ rows, dataset, limit }) > 0) return;
+  if (rows === 0) throw new NoBatches(`model.${section} has no example`, { hint: `set model.${section}.file_path` });
+  const all = countBatches({ rows, dataset, limit: null });
+  const { batch_size: batchSize } = dataset;
+  throw all === 0
+    ? new NoBatches(
+        `model.${section}: drop_last=true drops an incomplete batch, and ${rows} examples do not fill one of batch_size ${batchSize}`,
+        { hint: `set model.${section}.drop_last=false, or model.${section}.batch_size to ${rows} or less` },
+      )
+    : new NoBatches(`trainer.${limitKey}=${limit} of ${all} ${all === 1 ? 'batch' : 'batches'} is no batch`, {
+        hint: `set trainer.${limitKey} to a whole number of batches (1 or more), or to a fraction of at least ${1 / all}`,
+      });
 }
