@@ -1,5 +1,5 @@
 import type { ClassificationReport, FileRef, RunScores } from '@nautil/contracts';
-import { formatHistory, formatReport } from '@nautil/metrics';
+import { formatHistory, formatReport, macroNote } from '@nautil/metrics';
 import { printMessage, printResult } from './output.js';
 import { readEvaluations } from './read-evaluations.js';
 
@@ -32,6 +32,8 @@ export async function printOutcome({
       `\n${split} accuracy ${accuracy.toFixed(4)}, macro F1 ${f1Macro.toFixed(4)}, on ${examples} examples`,
     );
   }
+  const note = report && macroNote(report);
+  if (note !== undefined) await printResult(note);
   await printResult('');
   if (urls.temporalUrl !== undefined) await printResult(`Temporal  ${urls.temporalUrl}`);
   if (urls.mlflowUrl !== undefined) await printResult(`MLflow    ${urls.mlflowUrl}`);

@@ -13,7 +13,7 @@ import {
 } from '@nautil/contracts';
 import { parseEvaluations, parseLoggedEvent } from '@nautil/contracts/schemas';
 import { parseNemoYaml } from '@nautil/formats';
-import { formatReport } from '@nautil/metrics';
+import { formatReport, macroTags } from '@nautil/metrics';
 import { flattenParams, openTracker, trackCommitted, type TrackerOptions } from '@nautil/mlflow';
 import type { TrackingTask } from '@nautil/trainer-process';
 import { configOf, numClassesKey, savedConfigFile } from './stages/run-settings.js';
@@ -103,6 +103,7 @@ export async function finishTracking(
       const last = parseEvaluations(await readFile(path, 'utf8'), path).at(-1);
       // The timestamp of the file, so that a retry writes the same row.
       if (last?.split === 'test') trackCommitted(tracker, { ...last, timestampMs: await modifiedMs(path) });
+      if (evaluated.scores && last) tracker.tags(macroTags(last.report));
       if (evaluated.report) tracker.text('report/report.txt', `${formatReport(evaluated.report)}\n`);
       const { reportFile, evaluations, answers, charts = [] } = evaluated;
       for (const file of [reportFile, evaluations, answers, ...charts])

@@ -5,4 +5,4 @@ export { drawConfusionMatrix } from './confusion-matrix.js';
 export { drawLearningCurve } from './learning-curve.js';
 export { drawScoreCurves } from './score-curves.js';
 export { layOutTable, type Column } from './text-table.js';
-export { macroNote } from './macro-note.js';
+export { macroNote, macroTags } from './macro-note.js';

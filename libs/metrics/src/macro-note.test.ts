@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { Confusion } from './confusion.js';
-import { macroNote } from './macro-note.js';
+import { macroNote, macroTags } from './macro-note.js';
 
 test('a report with classes without examples names them, NeMo’s convention, and scikit-learn’s macro F1', () => {
   const confusion = new Confusion(2);
@@ -11,6 +11,10 @@ test('a report with classes without examples names them, NeMo’s convention, an
     'macro averages are over the 1 of 2 classes with examples, as in NeMo ' +
       '(F1 over all classes, as in scikit-learn: 0.3750); without examples: positive',
   );
+  expect(macroTags(report)).toEqual({
+    'nautil.macro_averages': 'over the classes with examples, as in NeMo',
+    'nautil.classes_without_examples': 'positive',
+  });
 });
 
 test('a report whose classes all have examples needs no note', () => {
@@ -18,4 +22,5 @@ test('a report whose classes all have examples needs no note', () => {
   confusion.add(0, 0);
   confusion.add(1, 0);
   expect(macroNote(confusion.report())).toBeUndefined();
+  expect(macroTags(confusion.report())['nautil.classes_without_examples']).toBe('none');
 });

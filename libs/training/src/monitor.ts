@@ -1,12 +1,18 @@
 import { improves } from '@nautil/metrics';
 import type { PlateauState } from './training-state.js';
 
-/** The state of Lightning's EarlyStopping after an evaluation. The run ends when `waited` reaches the patience. */
+/**
+ * The state of Lightning's EarlyStopping after an evaluation. The run ends when `waited` reaches the patience. A value that is
+ * NaN or infinite is worse than every number.
+ */
 export function patienceAfter(
   before: { waited: number; best: number } | undefined,
   value: number,
   o: { mode: 'min' | 'max'; min_delta: number },
 ): { waited: number; best: number } {
+  // The state is stored as JSON, which has no infinity.
+  const worst = o.mode === 'min' ? Number.MAX_VALUE : -Number.MAX_VALUE;
+  if (!Number.isFinite(value)) return { waited: (before?.waited ?? 0) + 1, best: before?.best ?? worst };
   if (before === undefined || improves(value, before.best, o.mode, o.min_delta)) return { waited: 0, best: value };
   return { waited: before.waited + 1, best: before.best };
 }
@@ -35,7 +41,7 @@ export function plateauAfter(
       : o.relative
         ? state.best * (1 - sign * o.threshold)
         : state.best - sign * o.threshold;
-  const better = sign * value < sign * bar;
+  const better = Number.isFinite(value) && sign * value < sign * bar;
   const best = better ? value : state.best;
   let bad = better ? 0 : state.bad + 1;
   let { factor, cooldown } = state;

@@ -118,7 +118,9 @@ export class TrainingSession {
 
     const { checkpoint_callback_params: best, ...manager } = job.config.exp_manager;
     const value = monitored(best.monitor, event);
-    if (value !== undefined && (state.best === undefined || improves(value, state.best.value, best.mode))) {
+    // NaN and infinity rank below every number, and JSON, in which the state is stored, has neither.
+    const isRanked = value !== undefined && Number.isFinite(value);
+    if (isRanked && (state.best === undefined || improves(value, state.best.value, best.mode))) {
       await checkpoints.saveBest(state.step, await model.weights.readAll());
       state.best = { monitor: best.monitor, value, step: state.step };
     }

@@ -7,6 +7,7 @@ async function check(overrides: string[], examples: Parameters<typeof requireBat
   requireBatches(config, examples);
 }
 
+const plateau = ['model.optim.sched.name=ReduceLROnPlateau'];
 const ten = { train: 10, validation: 10, test: 10 };
 
 describe('a run without a batch to train or to evaluate on is rejected before it trains, with the key and the numbers', () => {
@@ -42,6 +43,47 @@ test.each([
   ['validation and test switched off', ['trainer.limit_val_batches=0', 'trainer.limit_test_batches=0']],
 ])('%s is enough', async (_, overrides) => {
   await expect(check(overrides, ten)).resolves.toBeUndefined();
+});
+
+describe('an interval of validations that no epoch reaches is rejected before training, as in Lightning', () => {
+  test.each([
+    [
+      ['trainer.val_check_interval=6', 'model.train_ds.batch_size=2'],
+      /val_check_interval=6 is more than the 5 training/,
+    ],
+    [
+      ['trainer.val_check_interval=2', 'trainer.limit_train_batches=1'],
+      /val_check_interval=2 is more than the 1 training/,
+    ],
+    [
+      ['trainer.val_check_interval=3', 'model.train_ds.batch_size=4', 'model.train_ds.drop_last=true'],
+      /val_check_interval=3 is more than the 2 training/,
+    ],
+  ])('%j', async (overrides, message) => {
+    await expect(check(overrides, ten)).rejects.toMatchObject({
+      name: 'NoBatches',
+      message: expect.stringMatching(message),
+    });
+    await expect(check(overrides, { train: 10 })).resolves.toBeUndefined();
+  });
+
+  test.each([['5'], ['1.0'], ['0.01'], ['1']])('%s of 5 batches is reached', async (interval) => {
+    const overrides = [`trainer.val_check_interval=${interval}`, 'model.train_ds.batch_size=2'];
+    await expect(check(overrides, ten)).resolves.toBeUndefined();
+  });
+});
+
+describe('a setting that depends on validations is rejected before a run without validation trains', () => {
+  test.each([
+    [['exp_manager.checkpoint_callback_params.save_best_model=true']],
+    [['exp_manager.create_early_stopping_callback=true']],
+    [plateau],
+  ])('%j', async (overrides) => {
+    const rejection = { name: 'NoValidation', kind: 'config', message: expect.stringContaining(overrides[0]!) };
+    await expect(check(overrides, { train: 10, test: 10 })).rejects.toMatchObject(rejection);
+    await expect(check([...overrides, 'trainer.limit_val_batches=0'], ten)).rejects.toMatchObject(rejection);
+    await expect(check(overrides, ten)).resolves.toBeUndefined();
+  });
 });
 
 test('a limit of 0 switches a split off, and no other limit does', async () => {

@@ -1,9 +1,12 @@
-import { type BatchAmount, type Config } from '@nautil/config';
+import { type BatchAmount, batchesIn, type Config } from '@nautil/config';
 import { defineError } from '@nautil/contracts';
 import { countBatches } from '@nautil/training';
 
 /** A run that would train, validate or test on no batch at all, so that its result would mean nothing. */
 class NoBatches extends defineError('NoBatches', 'config') {}
+
+/** A run with settings that depend on validations, and without a validation. */
+class NoValidation extends defineError('NoValidation', 'config') {}
 
 const splits = {
   train: { section: 'train_ds', limitKey: 'limit_train_batches' },
@@ -16,12 +19,13 @@ export const isSwitchedOff = (split: 'validation' | 'test', { trainer }: Pick<Co
   trainer[splits[split].limitKey] === 0;
 
 /**
- * Checks that training takes at least one step, and that every split in use has at least one batch.
+ * Checks that training takes at least one step, that every split in use has at least one batch, and that the run validates if
+ * it has a validation set or settings that depend on one.
  *
- * @throws NoBatches
+ * @throws NoBatches, NoValidation
  */
 export function requireBatches(
-  config: Pick<Config, 'model' | 'trainer'>,
+  config: Pick<Config, 'model' | 'trainer' | 'exp_manager'>,
   examples: { train: number; validation?: number; test?: number },
 ): void {
   const { trainer } = config;
@@ -35,6 +39,46 @@ export function requireBatches(
     const rows = examples[split];
     if (rows === undefined || (split !== 'train' && isSwitchedOff(split, config))) continue;
     requireBatch(split, config, rows);
+  }
+  if (examples.validation === undefined || isSwitchedOff('validation', config)) requireNoMonitor(config);
+  else requireValidationInEpoch(config, examples.train);
+}
+
+/** Checks that an evaluation falls into every epoch. Lightning rejects such an interval, too. */
+function requireValidationInEpoch({ model, trainer }: Pick<Config, 'model' | 'trainer'>, rows: number): void {
+  const { val_check_interval: interval, limit_train_batches: limit } = trainer;
+  const perEpoch = countBatches({ rows, dataset: model.train_ds, limit });
+  if (Math.trunc(batchesIn(interval, perEpoch)) <= perEpoch) return;
+  throw new NoBatches(
+    `trainer.val_check_interval=${interval} is more than the ${perEpoch} training ${perEpoch === 1 ? 'batch' : 'batches'} of an epoch, so that the run would never validate`,
+    { hint: `set trainer.val_check_interval to at most ${perEpoch} batches, or to 1.0 for the end of each epoch` },
+  );
+}
+
+/** Checks that no setting depends on the values of validations. */
+function requireNoMonitor({ model, exp_manager }: Pick<Config, 'model' | 'exp_manager'>): void {
+  const settings: [key: string, isOn: boolean, off: string][] = [
+    [
+      'exp_manager.checkpoint_callback_params.save_best_model=true',
+      exp_manager.checkpoint_callback_params.save_best_model,
+      'exp_manager.checkpoint_callback_params.save_best_model=false',
+    ],
+    [
+      'exp_manager.create_early_stopping_callback=true',
+      exp_manager.create_early_stopping_callback,
+      'exp_manager.create_early_stopping_callback=false',
+    ],
+    [
+      'model.optim.sched.name=ReduceLROnPlateau',
+      model.optim.sched?.name === 'ReduceLROnPlateau',
+      'model.optim.sched.name to another schedule',
+    ],
+  ];
+  for (const [setting, isOn, off] of settings) {
+    if (!isOn) continue;
+    throw new NoValidation(`${setting} needs the results of validations, and the run has none`, {
+      hint: `set model.validation_ds.file_path (and trainer.limit_val_batches above 0), or ${off}`,
+    });
   }
 }
 
