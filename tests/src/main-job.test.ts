@@ -145,15 +145,15 @@ test.each<[string, string[], FailureDetails['kind'], RegExp, RegExp]>([
   [
     'a training file that is missing',
     ['model.train_ds.file_path=/nowhere/train.tsv'],
-    'data',
-    /^convert: \/nowhere\/train\.tsv does not exist/,
-    /check the path/,
+    'config',
+    /^model\.train_ds\.file_path: \/nowhere\/train\.tsv does not exist/,
+    /correct the path/,
   ],
   [
     'a label beyond the classes',
     ['model.dataset.num_classes=1'],
     'data',
-    /^convert: .*:\d+: label \d+ is not between 0 and 0 \(num_classes is 1\)/,
+    /:\d+: label \d+ is not between 0 and 0 \(num_classes is 1\)/,
     /set model\.dataset\.num_classes to \d+ or more/,
   ],
 ])('%s fails the run without a retry, with a type, a message and a hint', async (_, more, kind, message, hint) => {
@@ -161,7 +161,7 @@ test.each<[string, string[], FailureDetails['kind'], RegExp, RegExp]>([
   const failure = await handle.result().catch((error: unknown) => error);
   expect(failure).toBeInstanceOf(WorkflowFailedError);
   const { cause } = failure as WorkflowFailedError & { cause: ApplicationFailure };
-  expect(cause).toMatchObject({ nonRetryable: true, type: 'DataError' });
+  expect(cause).toMatchObject({ nonRetryable: true, type: kind === 'config' ? 'ConfigError' : 'DataError' });
   expect(cause.message).toMatch(message);
   expect(cause.details?.[0]).toMatchObject({ kind, hint: expect.stringMatching(hint) });
 });
