@@ -79,6 +79,24 @@ test.each([
   expect(failure.message).toMatch(message);
 });
 
+test.each(['/proc/model.nemo', '/proc/new/model.nemo'])(
+  'a folder that accepts no file is found before the run, whatever its mode: %s',
+  async (path) => {
+    const failure = await failureOf([`model.nemo_path=${path}`]);
+    expect(failure.message).toBe('model.nemo_path: nothing can be written in /proc');
+  },
+);
+
+test.each([
+  ['exp_manager.name', 'a/b'],
+  ['exp_manager.name', '..'],
+  ['exp_manager.version', 'one/two'],
+  ['exp_manager.name', 'n'.repeat(200)],
+])('a value that can’t be part of the name of a file is rejected: %s=%.20s', async (key, value) => {
+  const failure = await failureOf([`${key}=${value}`]);
+  expect(failure.message).toMatch(new RegExp(`^${key}: .* can't be part of the name of a file$`));
+});
+
 test('all problems are reported at once', async () => {
   const failure = await failureOf([
     'model.test_ds.file_path=gone.tsv',

@@ -1,6 +1,6 @@
-import { constants } from 'node:fs';
-import { access, open, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { open, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { type Config, ConfigError, keysThat } from '@nautil/config';
 import { fileProblem, isJsonObject, type JsonObject, NautilError, valueAt } from '@nautil/contracts';
 import { fetchEncoder, FileUnavailable, findEncoder } from '@nautil/formats';
@@ -18,6 +18,12 @@ const inputKeys = keysThat(({ path }) => path === 'input');
 /** Keys of files or folders that a run writes; those of files need a folder, and must not be one. */
 const outputFiles = ['model.nemo_path'];
 const outputFolders = ['exp_manager.exp_dir', 'exp_manager.explicit_log_dir'];
+
+/** Keys whose values become parts of the names of files and folders. */
+const fileNameKeys = ['exp_manager.name', 'exp_manager.version', 'exp_manager.checkpoint_callback_params.postfix'];
+
+/** Leaves room in a name of 255 bytes for what is appended to it. */
+const longestFileName = 128;
 
 /** A checkpoint may also be a folder. */
 const foldersToo = ['model.language_model.lm_checkpoint'];
@@ -40,7 +46,8 @@ export async function checkRun(config: Config): Promise<void> {
     ...inputKeys.map((key) => [key, pathAt(key), requireReadable] as const),
     ...outputFiles.map((key) => [key, pathAt(key), requireWritableFile] as const),
     ...outputFolders.map((key) => [key, pathAt(key), requireWritableFolder] as const),
-  ].filter((entry): entry is [string, string, typeof requireReadable] => entry[1] !== undefined);
+    ...fileNameKeys.map((key) => [key, pathAt(key), requireFileName] as const),
+  ].filter((entry): entry is [string, string, (typeof entry)[2]] => entry[1] !== undefined);
   const failures = await failuresOf([
     () => {
       requireTrainingData(config);
@@ -79,6 +86,13 @@ function problemWith(key: string, message: string, hint: string): ConfigError {
   return new ConfigError([{ key, message: `${key}: ${message}`, hint: [hint] }]);
 }
 
+function requireFileName(key: string, value: string): void {
+  const isName = !value.includes('/') && !value.includes('\0') && value !== '.' && value !== '..';
+  if (isName && Buffer.byteLength(value) <= longestFileName) return;
+  const hint = `write a name without /, of at most ${longestFileName} bytes`;
+  throw problemWith(key, `${JSON.stringify(value)} can't be part of the name of a file`, hint);
+}
+
 async function requireReadable(key: string, path: string): Promise<void> {
   try {
     const file = await open(path, 'r');
@@ -105,8 +119,11 @@ async function requireWritableFolder(key: string, path: string): Promise<void> {
   if (!found.isDirectory()) {
     throw problemWith(key, `${path} is a file, and a folder is needed there`, 'name another place');
   }
+  // Only a file that is written shows that one can be: some file systems, such as /proc, refuse it in spite of the mode.
+  const probe = join(path, `.nautil-${randomUUID()}`);
   try {
-    await access(path, constants.W_OK | constants.X_OK);
+    await writeFile(probe, '', { flag: 'wx' });
+    await rm(probe);
   } catch (error) {
     const problem = fileProblem(error);
     if (problem === undefined) throw error;
