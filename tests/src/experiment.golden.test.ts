@@ -154,7 +154,9 @@ test('the terminal shows the log', async () => {
   expect(entries.filter((entry) => !ended.stderr.includes(entry))).toEqual([]);
 });
 
-test('evaluate and infer print the same for a checkpoint as for the archive', async () => {
+// An archive records the settings of its run, and a checkpoint does not, so the command states them.
+test('with the settings of the run, evaluate and infer print the same for a checkpoint as for the archive', async () => {
+  const settings = (await nemosOverrides()).filter((override) => /^model\.(?:dataset|\w+_ds)\./.test(override));
   const checkpoints = await readdir(join(folder, 'checkpoints'));
   const models = [
     join(
@@ -166,7 +168,7 @@ test('evaluate and infer print the same for a checkpoint as for the archive', as
   ];
   const outputs = { evaluate: new Set<string>(), infer: new Set<string>() };
   for (const model of models) {
-    const overrides = [`model.nemo_path="${model}"`, `model.test_ds.file_path=${trainFile}`];
+    const overrides = [...settings, `model.nemo_path="${model}"`, `model.test_ds.file_path=${trainFile}`];
     for (const command of ['evaluate', 'infer'] as const) {
       const { exitCode, stdout } = await trainer(command, home, overrides);
       expect(exitCode).toBe(0);
