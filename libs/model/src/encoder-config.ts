@@ -91,7 +91,7 @@ const hint = `supported model types: ${Object.keys(modelTypes).join(', ')}`;
 
 /**
  * Reads a Hugging Face config.json. Missing keys get transformers' defaults. Throws `UnsupportedEncoder` for other
- * architectures, and for settings that change the numbers in ways that are not implemented.
+ * architectures, and for settings under which `encode` would compute other numbers than transformers.
  *
  * @param json - the parsed file. Google's bert_config.json, which has no `model_type`, is read as BERT's.
  * @param source - the file's name, for error messages.
@@ -157,7 +157,7 @@ export function parseEncoderConfig(json: unknown, source: string): EncoderConfig
   return config;
 }
 
-/** Rejects settings that would change the computation to one that is not implemented. */
+/** Rejects settings under which transformers computes something else than `encode`. */
 function rejectUnusual(given: Readonly<Record<string, unknown>>, source: string): void {
   const usual: Readonly<Record<string, unknown>> = {
     position_embedding_type: 'absolute',

@@ -2,15 +2,15 @@ import { expect, test } from '@jest/globals';
 import { folderName, runFolder, runsFolder } from './run-folder.js';
 
 test('the folders of runs are in the state folder, and different runs have different folders', () => {
-  expect(runsFolder('/home/nautil')).toBe('/home/nautil/runs');
+  expect(runsFolder('/state')).toBe('/state/runs');
   const folders = [
     ['a', '1'],
     ['a', '2'],
     ['a/1', '1'],
     ['../../etc', '1'],
-  ].map(([id = '', key = '']) => runFolder(id, key, '/home/nautil'));
+  ].map(([id = '', key = '']) => runFolder(id, key, '/state'));
   expect(new Set(folders).size).toBe(4);
-  for (const folder of folders) expect(folder).toMatch(/^\/home\/nautil\/runs\/[A-Za-z0-9_~.-]+$/);
+  for (const folder of folders) expect(folder).toMatch(/^\/state\/runs\/[A-Za-z0-9_~.-]+$/);
 });
 
 test('any key becomes one folder name, and different keys become different names', () => {

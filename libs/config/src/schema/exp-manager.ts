@@ -169,7 +169,7 @@ export const expManagerSchema = section("Folders, loggers and checkpoints: NeMo'
     ...ignoredKeys("An option of Lightning's early stopping.", {
       verbose: [true, 'Nautil logs every evaluation'],
       strict: [true, 'each evaluation has every value that can be monitored'],
-      check_finite: [true, 'a loss that is not finite always ends training'],
+      check_finite: [true, 'a training loss that is not finite always ends training'],
       log_rank_zero_only: [false, oneProcess],
     }),
   }),

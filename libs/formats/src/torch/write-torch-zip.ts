@@ -66,7 +66,7 @@ const endsSize = 56 + 20 + 22;
 // PyTorch aligns the data to this many bytes so that it can be memory-mapped.
 const alignment = 64;
 
-// Offsets from 4 GiB use zip64 fields. Entries of that size would need further zip64 fields, which are not implemented.
+// Offsets from 4 GiB use zip64 fields. `layOut` rejects entries of that size, which would need further zip64 fields.
 const largestField = 0xffffffff;
 
 function layOut(folder: string, records: readonly ZipRecord[]): Layout {
