@@ -7,6 +7,7 @@ import { createActivities } from '@nautil/activities';
 import { isJsonObject, type JsonObject, type JsonValue, type RunActivities } from '@nautil/contracts';
 import { type NemoArchive, readNemo, verifyNemo } from '@nautil/formats';
 import { encoderLayout } from '@nautil/model';
+import { archiveTokenizer } from '@nautil/training';
 import { nautilHome, packageRoot } from '@nautil/store';
 import { goldenPath } from '@nautil/testing';
 
@@ -158,6 +159,7 @@ test.each(kinds)(
       });
       const { checks } = await verifyNemo(packaged.path, {
         layout: encoderLayout,
+        tokenizer: archiveTokenizer,
       });
       expect(checks.flatMap(({ problems }) => problems)).toEqual([]);
     });

@@ -11,4 +11,4 @@ export { fetchEncoder, givenEncoderConfig } from './encoder/fetch-encoder.js';
 export { findEncoder } from './encoder/find-encoder.js';
 export { openEncoder } from './encoder/open-encoder.js';
 export { describeNemo, type NemoDescription } from './nemo/describe-nemo.js';
-export { verifyNemo, type NemoVerification } from './nemo/verify-nemo.js';
+export { checkNemo, verifyNemo, type NemoVerification } from './nemo/verify-nemo.js';

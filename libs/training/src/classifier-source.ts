@@ -8,6 +8,7 @@ import type { JsonObject } from '@nautil/contracts';
 import { InvalidJson, jsonValidator } from '@nautil/contracts/schemas';
 import { readLabelNames } from '@nautil/datasets';
 import {
+  checkNemo,
   CorruptFile,
   FileUnavailable,
   findEncoder,
@@ -17,7 +18,7 @@ import {
   readNemo,
   type TensorSource,
 } from '@nautil/formats';
-import { type EncoderConfig, parseEncoderConfig } from '@nautil/model';
+import { type EncoderConfig, encoderLayout, parseEncoderConfig } from '@nautil/model';
 import {
   createTokenizer,
   type LoadedTokenizer,
@@ -51,6 +52,9 @@ export interface ClassifierSource {
 
   /** Sentences for the log: what was assumed, and why. */
   notes: string[];
+
+  /** Why the model must not be used, after reading all of the file. `nautil verify` reports the same. */
+  problems(): Promise<string[]>;
   close(): Promise<void>;
 }
 
@@ -167,6 +171,13 @@ async function archiveSource(path: string, options: ClassifierSourceOptions): Pr
       evaluation: record?.evaluation,
       maxSeqLength: maxSeqLengthOf(archive.config),
       notes: [...encoderNotes, ...tokenizerNotes],
+      async problems() {
+        const checks = await checkNemo(archive, {
+          layout: encoderLayout,
+          tokenizer: () => Promise.resolve(tokenizer.definition.name),
+        });
+        return checks.flatMap(({ problems }) => problems);
+      },
       close: () => archive.close(),
     };
   } catch (error) {
@@ -212,6 +223,7 @@ async function checkpointSource(path: string): Promise<ClassifierSource> {
     evaluation: undefined,
     maxSeqLength: maxSeqLengthOf(config),
     notes: [...tokenizer.notes, ...tokenizer.warnings],
+    problems: () => Promise.resolve([]),
     close: () => tensors.close(),
   };
 }
@@ -221,6 +233,14 @@ async function checkpointLabels(folder: string, labelsFile: string | undefined):
   const written = join(folder, 'label_ids.tsv');
   if (existsSync(written)) return readLabelNames(written);
   return labelsFile === undefined ? undefined : readLabelNames(labelsFile);
+}
+
+/** The name of the tokenizer with which `Classifier` reads texts for an archive; throws what `Classifier.open` does. */
+export async function archiveTokenizer(archive: NemoArchive): Promise<string> {
+  const record = archive.record && parseRecord(archive.record, `${archive.path}: nautil.json`);
+  const { config } = await archive.encoderConfig();
+  const { tokenizer } = await tokenizerOf(archive, record, parseEncoderConfig(config, archive.path), {});
+  return tokenizer.definition.name;
 }
 
 async function tokenizerOf(

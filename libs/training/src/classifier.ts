@@ -91,6 +91,13 @@ export class Classifier {
           throw new CorruptFile(path, `the weight ${name} is missing`);
         return undefined;
       }, path);
+      const problems = await source.problems();
+      if (problems.length > 0) {
+        weights.close();
+        throw new CorruptFile(path, `the model is not sound: ${problems.join('; ')}`, {
+          hint: `\`nautil verify ${path}\` shows every check`,
+        });
+      }
       return new Classifier({
         weights,
         forward: new Forward(weights, { encoder, head, ...(runAs ? { precision: precisionOf(runAs.trainer) } : {}) }),

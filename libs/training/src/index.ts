@@ -1,7 +1,7 @@
 export { countBatches } from './batches.js';
 export { usesGpu } from './choose-device.js';
 export { Classifier } from './classifier.js';
-export { classifierNotes, recordedEvaluation, type ArchiveRecord } from './classifier-source.js';
+export { archiveTokenizer, classifierNotes, recordedEvaluation, type ArchiveRecord } from './classifier-source.js';
 export { encoderConfigOf } from './encoder-source.js';
 export { TrainingInterrupted } from './errors.js';
 export type { Evaluation } from './evaluate.js';

@@ -9,7 +9,8 @@ export function addVerify(program: Command): void {
     .summary('check a .nemo archive completely')
     .description(
       'Checks a .nemo archive: that it can be read, that its files, weights, labels and vocabulary fit its configuration, that every ' +
-        'number is finite, and that everything matches the digests in its record. The exit code is 3 when a check fails.',
+        'number is finite, and that everything matches the digests in its record. The exit code is 3 when a check fails. ' +
+        'Without --tokenizer, nautil predict refuses exactly the archives that fail.',
     )
     .argument('<file>', 'a .nemo archive, of Nautil or of NeMo')
     .option('--json', 'print the checks as JSON')
@@ -17,7 +18,8 @@ export function addVerify(program: Command): void {
     .action(async (file: string, { json }: { json?: true }) => {
       const { verifyNemo } = await import('@nautil/formats');
       const { encoderLayout } = await import('@nautil/model');
-      const verified = await verifyNemo(file, { layout: encoderLayout });
+      const { archiveTokenizer } = await import('@nautil/training');
+      const verified = await verifyNemo(file, { layout: encoderLayout, tokenizer: archiveTokenizer });
       if (json) await printJson(verified);
       else {
         const { default: pc } = await import('picocolors');

@@ -29,6 +29,10 @@ async function layoutOf(path: string): Promise<EncoderLayout> {
   return () => layout;
 }
 
+// Only @nautil/training knows tokenizers.
+const tokenizer = () => Promise.resolve('of the test');
+const checksFor = async (path: string) => ({ layout: await layoutOf(path), tokenizer });
+
 /** Writes the sample's content as Nautil does, with one part changed. */
 async function rewritten(change: (content: NemoToWrite) => Partial<NemoToWrite>): Promise<string> {
   const archive = await readNemo(sample);
@@ -62,7 +66,7 @@ const labelNames = (config: JsonObject) =>
 const problemsOf = ({ checks }: NemoVerification) => checks.flatMap(({ problems }) => problems);
 
 test.each(archives.map((path) => [basename(path), path] as const))('%s is sound, and is described', async (_, path) => {
-  const verified = await verifyNemo(path, { layout: await layoutOf(path) });
+  const verified = await verifyNemo(path, await checksFor(path));
   expect(problemsOf(verified)).toEqual([]);
   expect(verified.sound).toBe(true);
   expect(verified.checks.map(({ name }) => name)).toEqual([
@@ -72,6 +76,7 @@ test.each(archives.map((path) => [basename(path), path] as const))('%s is sound,
     'head',
     'labels',
     'vocabulary',
+    'tokenizer',
     'values',
     'digests',
   ]);
@@ -89,7 +94,7 @@ test.each(archives.map((path) => [basename(path), path] as const))('%s is sound,
 
 test("an archive of Nautil's is sound, and described with its labels, metrics and lineage", async () => {
   const path = await rewritten(() => ({}));
-  const verified = await verifyNemo(path, { layout: await layoutOf(path) });
+  const verified = await verifyNemo(path, await checksFor(path));
   expect(problemsOf(verified)).toEqual([]);
   expect(verified.checks.at(-1)!.found).toMatch(/compared with their digests/);
   const described = await describeNemo(path);
@@ -105,14 +110,14 @@ test('tensors outside the model, as those of NeMo’s metrics, are listed and ma
       ...names.map((name) => ({ name, dtype: 'F32' as const, shape: [2], data: new Float32Array(2) })),
     ],
   }));
-  const verified = await verifyNemo(path, { layout: await layoutOf(path) });
+  const verified = await verifyNemo(path, await checksFor(path));
   expect(problemsOf(verified)).toEqual([]);
   expect(verified.checks.find(({ name }) => name === 'head')!.found).toContain(`ignored: ${names.join(', ')}`);
 });
 
 test('a flipped bit anywhere in a file of the archive is detected', async () => {
   const path = await rewritten(() => ({}));
-  const layout = await layoutOf(path);
+  const checks = await checksFor(path);
   const intact = readFileSync(path);
   const archive = await readNemo(path);
   const { members } = archive;
@@ -127,7 +132,7 @@ test('a flipped bit anywhere in a file of the archive is detected', async () => 
       const bytes = Buffer.from(intact);
       bytes[byte] = intact[byte]! ^ 0x04;
       writeFileSync(damaged, bytes);
-      const { sound } = await verifyNemo(damaged, { layout });
+      const { sound } = await verifyNemo(damaged, checks);
       expect({ name, share, sound }).toEqual({ name, share, sound: false });
     }
     at += Math.ceil(sizeBytes / 512) * 512;
@@ -136,7 +141,7 @@ test('a flipped bit anywhere in a file of the archive is detected', async () => 
 
 test('a flipped bit in the name of any key of the record is detected', async () => {
   const path = await rewritten(() => ({}));
-  const layout = await layoutOf(path);
+  const checks = await checksFor(path);
   const intact = readFileSync(path);
   const damaged = join(folder, 'damaged-record.nemo');
   for (const key of ['"digest":', '"files":', '"lineage":', '"version":']) {
@@ -145,7 +150,7 @@ test('a flipped bit in the name of any key of the record is detected', async () 
     expect(at).toBeGreaterThan(0);
     bytes[at + 2]! ^= 0x04;
     writeFileSync(damaged, bytes);
-    expect({ key, sound: (await verifyNemo(damaged, { layout })).sound }).toEqual({ key, sound: false });
+    expect({ key, sound: (await verifyNemo(damaged, checks)).sound }).toEqual({ key, sound: false });
   }
 });
 
@@ -203,8 +208,8 @@ describe('verifyNemo reports', () => {
       /1 tokens have ids beyond the \d+ word embeddings/,
     ],
   ])('%s', async (_, change, message) => {
-    const layout = await layoutOf(sample);
-    const verified = await verifyNemo(await rewritten(change), { layout });
+    const checks = await checksFor(sample);
+    const verified = await verifyNemo(await rewritten(change), checks);
     expect(problemsOf(verified).join('\n')).toMatch(message);
     expect(verified.sound).toBe(false);
   });
@@ -212,7 +217,7 @@ describe('verifyNemo reports', () => {
   test('an archive that does not open has one check, with the reason', async () => {
     const path = join(folder, 'cut.nemo');
     writeFileSync(path, readFileSync(sample).subarray(0, 5000));
-    const { checks, sound } = await verifyNemo(path, { layout: () => [] });
+    const { checks, sound } = await verifyNemo(path, { layout: () => [], tokenizer });
     expect(sound).toBe(false);
     expect(checks.map(({ name }) => name)).toEqual(['archive']);
     expect(checks[0]!.problems.join()).toMatch(/cut off/);

@@ -31,26 +31,38 @@ export interface NemoVerification {
  *
  * @throws FileUnavailable if the file cannot be read; all other problems are part of the result
  */
-export async function verifyNemo(path: string, o: { layout: EncoderLayout }): Promise<NemoVerification> {
+export async function verifyNemo(path: string, o: NemoChecks): Promise<NemoVerification> {
   const checks: NemoCheck[] = [];
   const archive = await opened(path, checks);
   try {
-    if (archive) {
-      checks.push(
-        await check('artifacts', (problems) => checkArtifacts(archive, problems)),
-        await check('encoder', (problems) => checkEncoder(archive, o.layout, problems)),
-        await check('head', (problems) => checkHead(archive, problems)),
-        await check('labels', (problems) => checkLabels(archive, problems)),
-        await check('vocabulary', (problems) => checkVocabulary(archive, problems)),
-        await check('values', (problems) => checkValues(archive, problems)),
-        await check('digests', (problems) => checkDigests(archive, problems)),
-      );
-    }
+    if (archive) checks.push(...(await checkNemo(archive, o)));
   } finally {
     await archive?.close();
   }
   const [{ size: sizeBytes }, sha256] = await Promise.all([stat(path), sha256File(path)]);
   return { path, sizeBytes, sha256, checks, sound: checks.every(({ problems }) => problems.length === 0) };
+}
+
+/** What only other libraries know about an archive. */
+export interface NemoChecks {
+  layout: EncoderLayout;
+
+  /** Throws a NautilError if texts cannot be tokenized for the archive. Returns the name of the tokenizer. */
+  tokenizer: (archive: NemoArchive) => Promise<string>;
+}
+
+/** The checks of `verifyNemo` on an open archive. Whoever uses a model must run them, too, so that both agree on it. */
+export async function checkNemo(archive: NemoArchive, o: NemoChecks): Promise<NemoCheck[]> {
+  return [
+    await check('artifacts', (problems) => checkArtifacts(archive, problems)),
+    await check('encoder', (problems) => checkEncoder(archive, o.layout, problems)),
+    await check('head', (problems) => checkHead(archive, problems)),
+    await check('labels', (problems) => checkLabels(archive, problems)),
+    await check('vocabulary', (problems) => checkVocabulary(archive, problems)),
+    await check('tokenizer', () => o.tokenizer(archive)),
+    await check('values', (problems) => checkValues(archive, problems)),
+    await check('digests', (problems) => checkDigests(archive, problems)),
+  ];
 }
 
 async function opened(path: string, checks: NemoCheck[]): Promise<NemoArchive | undefined> {
@@ -146,8 +158,6 @@ async function checkLabels(archive: NemoArchive, problems: string[]): Promise<st
 async function checkVocabulary(archive: NemoArchive, problems: string[]): Promise<string> {
   const bytes = await archive.artifact('tokenizer_vocab_dict');
   const file = await archive.artifact('tokenizer.vocab_file');
-  if (file === undefined && archive.record?.['tokenizer'] === undefined)
-    problems.push('there is no vocabulary (tokenizer.vocab_file), so no text can be tokenised');
   if (bytes === undefined) return file === undefined ? 'none' : `a file of ${file.length} bytes`;
   const ids = Object.values(parseJsonObject(bytes, `${archive.path}: tokenizer_vocab_dict`));
   const words = `${encoderPrefix}embeddings.word_embeddings.weight`;
