@@ -7,9 +7,9 @@ import { createActivities } from '@nautil/activities';
 import { isJsonObject, type JsonObject, type JsonValue, type RunActivities } from '@nautil/contracts';
 import { type NemoArchive, readNemo, verifyNemo } from '@nautil/formats';
 import { encoderLayout } from '@nautil/model';
-import { archiveTokenizer } from '@nautil/training';
 import { nautilHome, packageRoot } from '@nautil/store';
 import { goldenPath } from '@nautil/testing';
+import { archiveTokenizer } from '@nautil/training';
 
 // Compares the archive of a whole run with one that NeMo wrote for a model of the same kind.
 const kinds = [

@@ -5,7 +5,7 @@ import { afterAll, expect, test } from '@jest/globals';
 import { NautilError, valueAt, withValueAt } from '@nautil/contracts';
 import { readNemo, verifyNemo, writeNemo } from '@nautil/formats';
 import { encoderLayout } from '@nautil/model';
-import { goldenPath } from '@nautil/testing';
+import { goldenPath, readGoldenJson } from '@nautil/testing';
 import { Classifier } from './classifier.js';
 import { archiveTokenizer } from './classifier-source.js';
 
@@ -71,13 +71,8 @@ const labels =
       { key: 'class_labels.class_labels_file', name: 'labels.tsv', content: Buffer.from(names.join('\n')) },
     ],
   });
-const numClasses = Number(
-  ((content: { rows: { logits: number[] }[] }) => content.rows[0]!.logits.length)(
-    JSON.parse(readFileSync(goldenPath('nemo', 'tiny_bert.nemo.expected.json'), 'utf8')) as {
-      rows: { logits: number[] }[];
-    },
-  ),
-);
+const { rows } = readGoldenJson('nemo/tiny_bert.nemo.expected.json') as { rows: { logits: number[] }[] };
+const numClasses = rows[0]!.logits.length;
 
 test.each<[string, RegExp | undefined, (content: Content) => Partial<Content>]>([
   ['unchanged', undefined, () => ({})],
