@@ -6,6 +6,10 @@ import { readEvaluations } from './read-evaluations.js';
 /** What a run produced. */
 export interface RunOutcome {
   nemo: FileRef;
+
+  /** Which weights the archive has. */
+  weights?: 'last' | 'best' | undefined;
+
   evaluations?: FileRef | undefined;
   report?: ClassificationReport | undefined;
   scores?: RunScores | undefined;
@@ -14,9 +18,15 @@ export interface RunOutcome {
   trackingWarnings?: string[] | undefined;
 }
 
-/** Prints the scores of a run by epoch and by class, its addresses, the path of its archive, and what MLflow lacks. */
+const packagedWeights = {
+  last: 'those of the last step; exp_manager.checkpoint_callback_params.save_best_model=true packages the best',
+  best: 'those of the best validation (exp_manager.checkpoint_callback_params.save_best_model)',
+};
+
+/** Prints the scores of a run by epoch and by class, its addresses, its archive with the choice of weights, and what MLflow lacks. */
 export async function printOutcome({
   nemo,
+  weights,
   evaluations,
   report,
   scores,
@@ -38,5 +48,6 @@ export async function printOutcome({
   if (urls.temporalUrl !== undefined) await printResult(`Temporal  ${urls.temporalUrl}`);
   if (urls.mlflowUrl !== undefined) await printResult(`MLflow    ${urls.mlflowUrl}`);
   await printResult(`model     ${nemo.path}`);
+  if (weights !== undefined) await printResult(`weights   ${packagedWeights[weights]}`);
   for (const warning of trackingWarnings) printMessage(`warning: ${warning}`);
 }

@@ -62,7 +62,13 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
     display.close();
   }
 
-  await printOutcome({ ...evaluated, nemo: packaged.nemo, mlflowUrl: tracking.url, trackingWarnings: warnings });
+  await printOutcome({
+    ...evaluated,
+    nemo: packaged.nemo,
+    weights: evaluated.picked,
+    mlflowUrl: tracking.url,
+    trackingWarnings: warnings,
+  });
 }
 
 /**

@@ -1,0 +1,22 @@
+import { afterEach, expect, jest, test } from '@jest/globals';
+import { printOutcome } from './print-outcome.js';
+
+const nemo = { path: '/models/reviews.nemo', sha256: '0'.repeat(64), sizeBytes: 1 };
+
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+test.each([
+  ['last', /^weights {3}those of the last step; .*save_best_model=true packages the best$/m],
+  ['best', /^weights {3}those of the best validation \(.*save_best_model\)$/m],
+] as const)(
+  'the end of a run states that the archive has the %s weights, and the key that decides',
+  async (weights, line) => {
+    const write = jest.spyOn(process.stdout, 'write').mockReturnValue(true);
+    await printOutcome({ nemo, weights });
+    const output = write.mock.calls.map(([text]) => String(text)).join('');
+    expect(output).toMatch(/^model {5}\/models\/reviews\.nemo$/m);
+    expect(output).toMatch(line);
+  },
+);
