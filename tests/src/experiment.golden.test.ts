@@ -154,9 +154,7 @@ test('the terminal shows the log', async () => {
   expect(entries.filter((entry) => !ended.stderr.includes(entry))).toEqual([]);
 });
 
-// An archive records the settings of its run, and a checkpoint does not, so the command states them.
-test('with the settings of the run, evaluate and infer print the same for a checkpoint as for the archive', async () => {
-  const settings = (await nemosOverrides()).filter((override) => /^model\.(?:dataset|\w+_ds)\./.test(override));
+test('evaluate and infer print the same for a checkpoint as for the archive', async () => {
   const checkpoints = await readdir(join(folder, 'checkpoints'));
   const models = [
     join(
@@ -168,7 +166,7 @@ test('with the settings of the run, evaluate and infer print the same for a chec
   ];
   const outputs = { evaluate: new Set<string>(), infer: new Set<string>() };
   for (const model of models) {
-    const overrides = [...settings, `model.nemo_path="${model}"`, `model.test_ds.file_path=${trainFile}`];
+    const overrides = [`model.nemo_path="${model}"`, `model.test_ds.file_path=${trainFile}`];
     for (const command of ['evaluate', 'infer'] as const) {
       const { exitCode, stdout } = await trainer(command, home, overrides);
       expect(exitCode).toBe(0);

@@ -8,5 +8,6 @@ export {
   logCountedConfig,
   logRead,
   logTest,
+  recordEvaluationSettings,
   type Echo,
 } from './script-log.js';

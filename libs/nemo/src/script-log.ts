@@ -47,6 +47,17 @@ export async function logCountedConfig(
   await experiment.close();
 }
 
+/** Adds to `hparams.yaml` what the evaluation of a checkpoint needs to repeat the numbers of the run. */
+export async function recordEvaluationSettings(
+  { logDir }: Pick<ResolvedRun, 'logDir'>,
+  { tree, config, evaluation }: { tree: JsonObject; config: Config; evaluation: JsonObject },
+): Promise<void> {
+  const experiment = await ExperimentFolder.open({ folder: logDir, manager: config.exp_manager });
+  const { model, nautil } = hparamsOf(tree, config);
+  await experiment.writeHparams({ model, nautil: { ...nautil, evaluation } });
+  await experiment.close();
+}
+
 const hparamsOf = (tree: JsonObject, { nautil }: Config): { model: JsonObject; nautil: JsonObject } => ({
   model: tree['model'] as JsonObject,
   nautil: { tokenization: { mode: nautil.tokenization.mode } },

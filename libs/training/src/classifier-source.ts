@@ -119,6 +119,7 @@ const archiveRecord = Type.Object({
 });
 
 const parseRecord: (value: unknown, file: string) => ArchiveRecord = fileValidator(archiveRecord);
+const parseEvaluationSettings = fileValidator(evaluationSettings);
 const parseSpecialTokens = fileValidator(Type.Union([Type.Record(text, text), Type.Null()]));
 
 /** Creates a validator that reports a mismatch as CorruptFile with the file and the field. */
@@ -214,13 +215,15 @@ async function checkpointSource(path: string): Promise<ClassifierSource> {
     mode: textAt(objectAt(objectAt(hparams, 'nautil'), 'tokenization'), 'mode') === 'nemo' ? 'nemo' : 'standard',
   });
   const labelsFile = textAt(objectAt(config, 'class_labels'), 'class_labels_file');
+  // Earlier versions did not write it.
+  const evaluation = objectAt(hparams, 'nautil')['evaluation'];
   const tensors = await openTensors(path);
   return {
     tensors,
     encoder: parseEncoderConfig(encoderConfig, file),
     tokenizer,
     labels: await checkpointLabels(dirname(file), labelsFile),
-    evaluation: undefined,
+    evaluation: evaluation === undefined ? undefined : parseEvaluationSettings(evaluation, file),
     maxSeqLength: maxSeqLengthOf(config),
     notes: [...tokenizer.notes, ...tokenizer.warnings],
     problems: () => Promise.resolve([]),

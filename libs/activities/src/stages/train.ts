@@ -10,8 +10,10 @@ import {
   type TrainingResult,
   type TrainRequest,
 } from '@nautil/contracts';
+import { recordEvaluationSettings } from '@nautil/nemo';
 import { canonicalJson, fileRef, sha256Of, stageOutput } from '@nautil/store';
 import type { TrackingTask, TrainTask } from '@nautil/trainer-process';
+import { evaluationSettingsOf } from '@nautil/training';
 import { EventLog } from './event-log.js';
 import { configOf, redoOf } from './run-settings.js';
 import { trainJobOf } from './train-job.js';
@@ -53,6 +55,10 @@ export async function trainModel(request: TrainRequest, o: TrainModelOptions): P
     'train',
     inputs,
     async () => {
+      const { tree, config } = await configOf(run);
+      const split = config.model.test_ds.file_path === null ? 'val' : 'test';
+      const evaluation = { ...evaluationSettingsOf(config, split, job.classWeights) };
+      await recordEvaluationSettings(run, { tree, config, evaluation });
       const eventLog = await EventLog.open(eventsFile);
       const outcome = await o.compute({ do: 'train', job, tracking: o.tracking }, ({ events }) =>
         eventLog.append(events),
