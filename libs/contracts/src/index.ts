@@ -1,4 +1,5 @@
 export * from './activities.js';
+export * from './counted.js';
 export * from './errors.js';
 export * from './events.js';
 export * from './example.js';

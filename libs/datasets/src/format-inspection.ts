@@ -1,3 +1,4 @@
+import { counted } from '@nautil/contracts';
 import type { Problem, TsvInspection } from './inspect-tsv.js';
 import type { LengthSummary } from './length-histogram.js';
 
@@ -11,7 +12,7 @@ const listedLabels = 40;
 export function formatInspection(inspection: TsvInspection): string {
   const { path, lines, examples, sizeBytes, trainable } = inspection;
   return [
-    `${path}: ${count(lines, 'line')}, ${count(examples, 'example')}, ${formatSize(sizeBytes)}`,
+    `${path}: ${counted(lines, 'line')}, ${counted(examples, 'example')}, ${formatSize(sizeBytes)}`,
     ...section('Labels', labelLines(inspection)),
     ...section('Lengths', lengthLines(inspection)),
     ...section(
@@ -35,7 +36,9 @@ function labelLines({ labels }: TsvInspection): string[] {
     const bar = '█'.repeat(Math.max(1, Math.round((share / most) * barWidth)));
     return `  ${String(label).padStart(5)}  ${String(examples).padStart(10)}  ${percent(share)}  ${bar}${name === undefined ? '' : `  ${name}`}`;
   });
-  return labels.length > listedLabels ? [...listed, `  and ${labels.length - listedLabels} more labels`] : listed;
+  return labels.length > listedLabels
+    ? [...listed, `  and ${counted(labels.length - listedLabels, 'more label')}`]
+    : listed;
 }
 
 function lengthLines({ characters, words, tokens }: TsvInspection): string[] {
@@ -68,12 +71,8 @@ function percent(share: number): string {
   return `${(share * 100).toFixed(1).padStart(5)} %`;
 }
 
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
-}
-
 function formatSize(bytes: number): string {
-  if (bytes < 1024) return count(bytes, 'byte');
+  if (bytes < 1024) return counted(bytes, 'byte');
   const power = Math.min(4, Math.floor(Math.log2(bytes) / 10));
   return `${(bytes / 1024 ** power).toFixed(1)} ${['', 'KiB', 'MiB', 'GiB', 'TiB'][power]}`;
 }

@@ -1,3 +1,4 @@
+import { counted } from '@nautil/contracts';
 import { DataError } from './data-error.js';
 import { readWholeText } from './read-lines.js';
 
@@ -31,7 +32,7 @@ export function labelNamesFault(
 ): { message: string; hint: string } | undefined {
   if (names.length === numClasses) return undefined;
   return {
-    message: `${path} has ${names.length} names, and there are ${numClasses} classes`,
+    message: `${path} has ${counted(names.length, 'name')}, and there are ${numClasses} classes`,
     hint:
       names.length > numClasses
         ? `remove names, or set model.dataset.num_classes=${names.length} if the training data lacks some classes`

@@ -1,4 +1,10 @@
-import type { ClassificationReport, ClassScores, EpochEvaluated, Scores } from '@nautil/contracts';
+import {
+  type ClassificationReport,
+  type ClassScores,
+  counted,
+  type EpochEvaluated,
+  type Scores,
+} from '@nautil/contracts';
 import { type Column, cutToWidth, layOutTable } from './text-table.js';
 
 type Evaluation = Omit<EpochEvaluated, 'timestampMs'>;
@@ -13,7 +19,7 @@ const listedClasses = 100;
 
 const unlisted = (report: ClassificationReport): string[] => {
   const more = report.classes.length - listedClasses;
-  return more > 0 ? [`and ${more} more ${more === 1 ? 'class' : 'classes'}`] : [];
+  return more > 0 ? [`and ${counted(more, 'more class', 'more classes')}`] : [];
 };
 
 /** The label of a class in tables and charts: its name, or its id when it has no name. */

@@ -1,4 +1,4 @@
-import type { ClassificationReport, ClassScores, Scores } from '@nautil/contracts';
+import { type ClassificationReport, type ClassScores, counted, type Scores } from '@nautil/contracts';
 import { pythonFixed } from '@nautil/python-format';
 
 const labelWidth = 50;
@@ -18,7 +18,7 @@ export function formatNemoReport(report: ClassificationReport): string {
       '   ',
     ),
     ...report.classes.slice(0, listedClasses).map((scores) => row(nemoLabel(scores), scores, scores.support)),
-    ...(unlisted > 0 ? [`and ${unlisted} more ${unlisted === 1 ? 'class' : 'classes'}`] : []),
+    ...(unlisted > 0 ? [`and ${counted(unlisted, 'more class', 'more classes')}`] : []),
     '-------------------',
     row('micro avg', report.micro, report.support),
     row('macro avg', report.macro, report.support),

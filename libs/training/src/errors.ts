@@ -49,7 +49,7 @@ export class TrainingInterrupted extends defineError('TrainingInterrupted', 'int
 /** A training batch does not fit into memory, even one row at a time. */
 export class BatchTooLarge extends defineError('BatchTooLarge', 'environment') {
   constructor(rows: number, length: number, cause: unknown) {
-    super(`${rows} row(s) of ${length} tokens do not fit into memory`, {
+    super(`a batch of ${rows} × ${length} tokens does not fit into memory`, {
       hint: 'lower model.dataset.max_seq_length, or use a smaller model or a larger device',
       cause,
     });

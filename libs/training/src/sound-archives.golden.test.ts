@@ -96,7 +96,7 @@ test.each<[string, RegExp | undefined, (content: Content) => Partial<Content>]>(
   ],
   ['without a weight of the encoder', /LayerNorm\.bias is missing/, without('bert_model.embeddings.LayerNorm.bias')],
   ['without a weight of the head', /layer0\.bias is missing/, without('classifier.mlp.layer0.bias')],
-  ['with too few names', /1 names for \d+ classes/, labels('only one')],
+  ['with too few names', /1 name for \d+ classes/, labels('only one')],
   [
     'with one name for all classes',
     /two classes have the same name/,
@@ -115,7 +115,7 @@ test.each<[string, RegExp | undefined, (content: Content) => Partial<Content>]>(
   ],
   [
     'with a token id beyond the embeddings',
-    /1 tokens have ids beyond/,
+    /1 id of tokens beyond/,
     () => ({ vocabulary: new Map([['far', 10_000_000]]) }),
   ],
   [

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { UsageError } from '@nautil/contracts';
+import { counted, UsageError } from '@nautil/contracts';
 import type { ImportedDataset } from '@nautil/datasets';
 import { examples } from '../help.js';
 import { printJson, printResult } from '../output.js';
@@ -69,7 +69,7 @@ function formatImported({ train, dev, test, labels, counts, notes }: ImportedDat
   ].flatMap(({ path, count }) => {
     if (path === undefined || count === undefined) return [];
     const byLabel = Object.entries(count.labels).map(([label, rows]) => `${label}: ${rows}`);
-    return [`${path}  ${count.rows} rows (${byLabel.join(', ')})`];
+    return [`${path}  ${counted(count.rows, 'row')} (${byLabel.join(', ')})`];
   });
   if (labels !== undefined) lines.push(`${labels}  class names`);
   return [...lines, ...notes.map((note) => `note: ${note}`)].join('\n');

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { counted } from '@nautil/contracts';
 import type { JournalSummary, SyncedJournal } from '@nautil/mlflow';
 import { examples } from '../help.js';
 import { printJson, printMessage, printResult } from '../output.js';
@@ -58,7 +59,7 @@ async function syncRuns(folders: string[], flags: SyncFlags): Promise<void> {
   const waiting = found.filter(({ unsent }) => unsent > 0);
   if (flags.dryRun) return showWaiting(waiting, flags);
   if (waiting.length === 0) {
-    const has = `MLflow has all records of ${found.length} ${plural(found.length, 'run')}`;
+    const has = `MLflow has all records of ${counted(found.length, 'run')}`;
     return printResult(flags.json ? '[]' : `nothing to send: ${has}`);
   }
   await send(waiting, flags);
@@ -67,7 +68,7 @@ async function syncRuns(folders: string[], flags: SyncFlags): Promise<void> {
 async function showWaiting(waiting: JournalSummary[], { json }: SyncFlags): Promise<void> {
   if (json) return printJson(waiting);
   for (const summary of waiting) await printResult(formatSummary(summary));
-  await printResult(`${waiting.length} ${plural(waiting.length, 'run')} would be sent`);
+  await printResult(`${counted(waiting.length, 'run')} would be sent`);
 }
 
 /** Sends one journal after the other. A journal that the server rejects does not stop the others; a server that is down does. */
@@ -97,7 +98,7 @@ async function send(waiting: JournalSummary[], flags: SyncFlags): Promise<void> 
     if (flags.json) await printJson(sent);
     else if (sent.length < waiting.length) {
       const left = waiting.length - sent.length;
-      printMessage(`${left} of ${waiting.length} ${plural(waiting.length, 'run')} not sent to ${trackingUri}`);
+      printMessage(`${left} of ${counted(waiting.length, 'run')} not sent to ${trackingUri}`);
     }
   }
   if (rejected !== undefined) process.exitCode = exitCodeOf(rejected);
@@ -111,5 +112,4 @@ function formatSummary(summary: JournalSummary): string {
 }
 
 const nameOf = ({ runName, journal }: JournalSummary): string => runName ?? journal;
-const recordsOf = (count: number): string => `${count} ${plural(count, 'record')}`;
-const plural = (count: number, noun: string): string => (count === 1 ? noun : `${noun}s`);
+const recordsOf = (count: number): string => counted(count, 'record');

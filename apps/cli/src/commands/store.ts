@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { counted } from '@nautil/contracts';
 import type { CollectedGarbage } from '@nautil/store/garbage';
 import { examples } from '../help.js';
 import { ageMs } from '../option-values.js';
@@ -86,7 +87,7 @@ async function show({ removed, kept, usedBefore }: CollectedGarbage, o: { dryRun
   if (usedBefore.getTime() < o.usedBeforeMs)
     printMessage(`kept everything used since ${day(usedBefore)}, when the oldest run that is kept began`);
   const total = removed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  const items = `${removed.length} ${removed.length === 1 ? 'item' : 'items'}`;
+  const items = counted(removed.length, 'item');
   if (removed.length === 0) await printResult('nothing to remove');
   else await printResult(`${items}, ${formatBytes(total)}${o.dryRun ? ' would be removed' : ' removed'}`);
 }

@@ -1,5 +1,5 @@
 import type { Config } from '@nautil/config';
-import type { LabelledData } from '@nautil/contracts';
+import { counted, type LabelledData } from '@nautil/contracts';
 import {
   DataError,
   type LabelCounts,
@@ -70,7 +70,7 @@ export async function checkLabels(
   const names = await collect(() => namesOf(files.labels, numClasses, train?.oldLabels));
 
   if (problems.length > 0 || train === undefined || numClasses === undefined) throw joined(problems);
-  const counted = [
+  const splits = [
     [files.train, train.counts],
     [files.validation, validation],
     [files.test, test],
@@ -88,7 +88,7 @@ export async function checkLabels(
     testUnlabelled,
     notes: [
       ...(testUnlabelled ? [`${files.test} has no labels (each is -1), so the model is not tested on it`] : []),
-      ...counted.flatMap(([file, counts]) => (counts ? notesOn(String(file), counts) : [])),
+      ...splits.flatMap(([file, counts]) => (counts ? notesOn(String(file), counts) : [])),
       ...(oldLabels ? [`the labels were renumbered: ${renumbering(oldLabels)}`] : []),
     ],
   };
@@ -184,7 +184,7 @@ function notesOn(file: string, { examples, quoted, skipped, skippedLines }: Labe
   const reasons = skippedLines.map(({ line, reason }) => `line ${line}: ${reason}`).join(', ');
   const more = skipped > skippedLines.length ? ` and ${skipped - skippedLines.length} more` : '';
   return [
-    ...(skipped > 0 ? [`${skipped} ${skipped === 1 ? 'line' : 'lines'} skipped in ${file} (${reasons}${more})`] : []),
+    ...(skipped > 0 ? [`${counted(skipped, 'line')} skipped in ${file} (${reasons}${more})`] : []),
     ...(quoted > 0
       ? [`${quoted} of ${examples} texts in ${file} are in quotation marks, and the marks become tokens`]
       : []),
@@ -197,10 +197,12 @@ function renumbering(oldLabels: readonly number[]): string {
   return [...shown, ...(oldLabels.length > 10 ? [`and ${oldLabels.length - 10} more`] : [])].join(', ');
 }
 
-/** One error with the messages of all; each hint is given once. */
+/** One error with the messages of all. Each message and each hint is given once: two splits may be one file. */
 function joined(problems: readonly DataError[]): DataError {
   const [first] = problems;
   if (first !== undefined && problems.length === 1) return first;
   const hints = new Set(problems.map(({ hint }) => hint).filter((hint) => hint !== undefined));
-  return new DataError(problems.map(({ message }) => message).join('\n'), { hint: [...hints].join('\n') });
+  return new DataError([...new Set(problems.map(({ message }) => message))].join('\n'), {
+    hint: [...hints].join('\n'),
+  });
 }

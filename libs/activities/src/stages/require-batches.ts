@@ -1,5 +1,5 @@
 import { type BatchAmount, batchesIn, type Config } from '@nautil/config';
-import { defineError } from '@nautil/contracts';
+import { counted, defineError } from '@nautil/contracts';
 import { countBatches } from '@nautil/training';
 
 /** A run that would train, validate or test on no batch at all, so that its result would mean nothing. */
@@ -50,7 +50,7 @@ function requireValidationInEpoch({ model, trainer }: Pick<Config, 'model' | 'tr
   const perEpoch = countBatches({ rows, dataset: model.train_ds, limit });
   if (Math.trunc(batchesIn(interval, perEpoch)) <= perEpoch) return;
   throw new NoBatches(
-    `trainer.val_check_interval=${interval} is more than the ${perEpoch} training ${perEpoch === 1 ? 'batch' : 'batches'} of an epoch, so that the run would never validate`,
+    `trainer.val_check_interval=${interval} is more than the ${counted(perEpoch, 'training batch', 'training batches')} of an epoch, so that the run would never validate`,
     { hint: `set trainer.val_check_interval to at most ${perEpoch} batches, or to 1.0 for the end of each epoch` },
   );
 }
@@ -104,7 +104,7 @@ export function requireBatch(
         `model.${section}: drop_last=true drops an incomplete batch, and ${rows} examples do not fill one of batch_size ${batchSize}`,
         { hint: `set model.${section}.drop_last=false, or model.${section}.batch_size to ${rows} or less` },
       )
-    : new NoBatches(`trainer.${limitKey}=${limit} of ${all} ${all === 1 ? 'batch' : 'batches'} is no batch`, {
+    : new NoBatches(`trainer.${limitKey}=${limit} of ${counted(all, 'batch', 'batches')} is no batch`, {
         hint: `set trainer.${limitKey} to a whole number of batches (1 or more), or to a fraction of at least ${1 / all}`,
       });
 }

@@ -26,7 +26,7 @@ export async function readTarDirectory(source: ByteSource): Promise<Map<string, 
   for (let headers = 0; ; headers += 1) {
     // A tar ends with blocks of zeros, so one that ends without a block of them is incomplete.
     if (at + block > source.size) {
-      throw cutOff(source.name, `it ends at byte ${source.size}, before the header or the end mark at byte ${at}`);
+      throw cutOff(source.name, `it has ${source.size} bytes, and no complete header or end mark at byte ${at}`);
     }
     if (headers > mostMembers) throw corrupt(`the archive has more than ${mostMembers} members`);
     const header = Buffer.from((await source.read(at, block)).buffer);

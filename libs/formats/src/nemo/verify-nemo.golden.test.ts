@@ -189,7 +189,7 @@ describe('verifyNemo reports', () => {
       withTensor(bias, (tensor) => [tensor, { ...tensor, name: 'classifier.mlp.layer99.bias' }]),
       /classifier\.mlp\.layer99\.bias is not part of the configured head/,
     ],
-    ['too few labels', () => ({ record: { labels: ['only one'] } }), /1 names for \d+ classes/],
+    ['too few labels', () => ({ record: { labels: ['only one'] } }), /1 name for \d+ classes/],
     [
       'a number of classes that differs from the head',
       ({ config }) => ({
@@ -205,7 +205,7 @@ describe('verifyNemo reports', () => {
     [
       'ids beyond the word embeddings',
       () => ({ vocabulary: new Map([['far', 10_000_000]]) }),
-      /1 tokens have ids beyond the \d+ word embeddings/,
+      /1 id of tokens beyond the \d+ word embeddings/,
     ],
   ])('%s', async (_, change, message) => {
     const checks = await checksFor(sample);

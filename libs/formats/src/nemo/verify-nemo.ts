@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { isJsonObject, type JsonObject, NautilError, valueAt } from '@nautil/contracts';
+import { counted, isJsonObject, type JsonObject, NautilError, valueAt } from '@nautil/contracts';
 import { sha256File } from '@nautil/store';
 import type { EncoderLayout } from '../encoder/encoder.js';
 import { parseJsonObject } from '../json.js';
@@ -71,7 +71,7 @@ async function opened(path: string, checks: NemoCheck[]): Promise<NemoArchive | 
     archive = await readNemo(path);
     const { members, tensors, compressed } = archive;
     const form = compressed ? 'a gzip tar' : 'a tar';
-    return `${form} of ${members.length} files, ${tensors.names().length} tensors`;
+    return `${form} of ${counted(members.length, 'file')}, ${counted(tensors.names().length, 'tensor')}`;
   });
   checks.push(opening);
   return archive;
@@ -141,18 +141,17 @@ async function checkHead(archive: NemoArchive, problems: string[]): Promise<stri
   const spare = others.filter((name) => !name.startsWith('classifier.'));
   const ignored = spare.length === 0 ? '' : `; not part of the model, and ignored: ${spare.join(', ')}`;
   const weighted = present.has('loss.weight') ? ', with the class weights of the loss' : '';
-  return Promise.resolve(
-    `${layers} ${layers === 1 ? 'layer' : 'layers'} for ${numClasses} classes${weighted}${ignored}`,
-  );
+  return Promise.resolve(`${counted(layers, 'layer')} for ${numClasses} classes${weighted}${ignored}`);
 }
 
 async function checkLabels(archive: NemoArchive, problems: string[]): Promise<string> {
   const labels = await archive.labels();
   if (labels === undefined) return 'none: classes are named by their ids';
   const numClasses = valueAt(archive.config, 'dataset.num_classes');
-  if (labels.length !== numClasses) problems.push(`${labels.length} names for ${JSON.stringify(numClasses)} classes`);
+  if (labels.length !== numClasses)
+    problems.push(`${counted(labels.length, 'name')} for ${JSON.stringify(numClasses)} classes`);
   if (new Set(labels).size !== labels.length) problems.push('two classes have the same name');
-  return `${labels.length} names`;
+  return counted(labels.length, 'name');
 }
 
 async function checkVocabulary(archive: NemoArchive, problems: string[]): Promise<string> {
@@ -163,7 +162,7 @@ async function checkVocabulary(archive: NemoArchive, problems: string[]): Promis
   const words = `${encoderPrefix}embeddings.word_embeddings.weight`;
   const rows = archive.tensors.info(words).shape[0] ?? 0;
   const beyond = ids.filter((id) => typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id >= rows);
-  if (beyond.length > 0) problems.push(`${beyond.length} tokens have ids beyond the ${rows} word embeddings`);
+  if (beyond.length > 0) problems.push(`${counted(beyond.length, 'id')} of tokens beyond the ${rows} word embeddings`);
   return `${ids.length} tokens for ${rows} word embeddings`;
 }
 
@@ -195,7 +194,7 @@ async function checkDigests(archive: NemoArchive, problems: string[]): Promise<s
   }
   for (const name of digests.keys())
     if (!names.includes(name)) problems.push(`${name} is in the record, not in the archive`);
-  return `${digests.size} files and the record were compared with their digests`;
+  return `${counted(digests.size, 'file')} and the record were compared with their digests`;
 }
 
 const isFloating = (dtype: string) => dtype.includes('F');
