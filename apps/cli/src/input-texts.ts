@@ -43,10 +43,21 @@ function isRegularFile(input: string): boolean {
   }
 }
 
+/** The end of a line of NeMo's labelled files. */
+const endsInLabel = /\t-?\d+\s*$/;
+
 async function* textsOf(source: TextSource, { inputFormat }: InputTexts): AsyncGenerator<string> {
   if (inputFormat === 'text') {
     // A tab, a lone \r, U+2028 and U+0085 belong to a text.
-    for await (const lines of readLines(source, { lineEnds: 'newline' })) yield* lines;
+    let isFirst = true;
+    for await (const lines of readLines(source, { lineEnds: 'newline' })) {
+      if (isFirst && lines.some((line) => line !== '') && lines.every((line) => line === '' || endsInLabel.test(line)))
+        printMessage(
+          'note: every line ends in a tab and a number, which become part of the text; with --input-format tsv they are a label',
+        );
+      isFirst = false;
+      yield* lines;
+    }
     return;
   }
   for await (const line of readExamples(source)) {

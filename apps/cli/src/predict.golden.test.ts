@@ -47,6 +47,24 @@ test('a labelled file may come from standard input, and states the casing on sta
   expect(exitCode).toBe(0);
 });
 
+test('predict notes that texts end like labelled lines, and only then', async () => {
+  const args = ['predict', '--model', archive, '--input', '-'];
+  for (const [input, isNoted] of [
+    ['good film\t1\nbad film\t0\n', true],
+    ['good film\t1\n\nbad film\t-1\r\n', true],
+    ['good film\t1\nbad film\n', false],
+    ['the film of 2008\n', false],
+    ['\n', false],
+  ] as const) {
+    const { exitCode, stderr } = await nautil(args, input);
+    expect({ input, isNoted: stderr.includes('--input-format tsv'), exitCode }).toEqual({
+      input,
+      isNoted,
+      exitCode: 0,
+    });
+  }
+});
+
 test.each([
   ['Latin-1', Buffer.from('caf\xe9\t1\n', 'latin1'), /:1:4: byte 0xe9 is not valid UTF-8/, 'ISO-8859-1'],
   ['WINDOWS-1252', Buffer.from('it\x92s\t1\n', 'latin1'), /:1:3: byte 0x92 is not valid UTF-8/, 'WINDOWS-1252'],

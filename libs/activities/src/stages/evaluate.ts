@@ -82,19 +82,21 @@ export async function evaluate(
     ...(output.answers ? { answers: output.answers } : {}),
     reused,
   } as const;
+  const { best, step } = bestWeights ? o.model : { ...o.model, best: undefined };
+  const which = best
+    ? `best weights (step ${best.step}, ${best.monitor} ${best.value})`
+    : `last weights (step ${step})`;
   if (evaluation === undefined || reportFile === undefined) {
     return {
       ...kept,
-      detail:
-        'no report: there is neither a test set nor a validation set, or trainer.limit_test_batches and limit_val_batches are 0',
+      detail: `${which}; no report: there is neither a test set nor a validation set, or trainer.limit_test_batches and limit_val_batches are 0`,
     };
   }
   const { report } = evaluation;
   const note = macroNote(report);
-  const step = bestWeights ? o.model.best?.step : o.model.step;
   const onValidation = (await loggedEvents(o.model.events))
     .filter((event) => event.type === 'eval')
-    .findLast((past) => past.step === step);
+    .findLast((past) => past.step === (best?.step ?? step));
   return {
     ...kept,
     scores: scoresOf(split, evaluation),
@@ -102,7 +104,7 @@ export async function evaluate(
     reportFile,
     ...(report.classes.length <= reportedClasses ? { report } : {}),
     detail: [
-      `${split} accuracy ${report.accuracy.toFixed(4)}, macro F1 ${report.macro.f1.toFixed(4)}`,
+      `${which}: ${split} accuracy ${report.accuracy.toFixed(4)}, macro F1 ${report.macro.f1.toFixed(4)}`,
       ...(note === undefined ? [] : [note]),
     ].join('; '),
   };
