@@ -10,7 +10,8 @@ import { Trainers } from '@nautil/trainer-process';
 import { facets, type Observation, observeRun } from './testing/observe-run.js';
 
 // Takes every key of the schema, gives it a value that is not its default, and looks what happens: the key is rejected by
-// name, or the run's output states that the key has no effect, or a measurement of a real run of a tiny encoder changes.
+// name, or the run's output states that the key has no effect, or a measurement of a real run of a tiny encoder changes. While
+// what the key needs is missing, it is rejected or the output states that it has no effect.
 
 interface Row {
   /** The other value, as it is written in an override. */
@@ -24,6 +25,9 @@ interface Row {
 
   /** The test that shows the effect, which tiny runs are too short for. */
   shownBy?: string;
+
+  /** Overrides in place of `given`, when the key lacks what it needs. */
+  lacking?: string[];
 
   /** Why the results differ although the key affects none of them. */
   because?: string;
@@ -207,7 +211,7 @@ const rows: Readonly<Record<string, Row>> = {
   'model.optim.sched.warmup_steps': { value: '3' },
   'model.optim.sched.warmup_ratio': { value: '0.5' },
   'model.optim.sched.min_lr': { value: '5e-4' },
-  'model.optim.sched.monitor': { value: 'val_f1', given: plateau('mode=min') },
+  'model.optim.sched.monitor': { value: 'val_f1', given: plateau('mode=min'), lacking: [] },
   'model.optim.sched.hold_steps': { value: '2', given: sched('PolynomialHoldDecayAnnealing') },
   'model.optim.sched.hold_ratio': { value: '0.3', given: sched('PolynomialHoldDecayAnnealing') },
   'model.optim.sched.constant_steps': { value: '2', given: sched('CosineAnnealing') },
@@ -390,6 +394,41 @@ async function outcomeOf({ key }: KeyExplanation, row: Row): Promise<Outcome> {
   return { changes: names.filter((name) => usual[name] !== other[name]) };
 }
 
+/** Overrides without which a schedule is rejected. */
+const companions: Readonly<Record<string, string[]>> = {
+  'model.optim.sched.name=CyclicLR': cyclic,
+  'model.optim.sched.name=ReduceLROnPlateau': noWarmup,
+};
+
+type Need = NonNullable<KeyExplanation['needed']>[number];
+
+/** Overrides that leave a need unmet. */
+function withoutNeed(need: Need): string[] {
+  return need.flatMap((requirement) => {
+    const value = 'is' in requirement ? valueBesides(requirement.is) : requirement.isNot[0];
+    const override = `${requirement.key}=${String(value)}`;
+    return [...(companions[override] ?? []), `++${override}`];
+  });
+}
+
+function valueBesides([value, ...others]: readonly unknown[]): string | number | boolean | null {
+  if (typeof value === 'boolean') return !value;
+  if (typeof value === 'number') return 5;
+  if (value === null && others.length === 0) return 'other';
+  return value === 'ReduceLROnPlateau' ? 'WarmupAnnealing' : null;
+}
+
+/** What a run says about the key while a need of it is unmet. */
+async function messagesWithout(need: Need, { key }: KeyExplanation, row: Row): Promise<string[]> {
+  const overrides = [...base, ...(row.lacking ?? row.given ?? []), ...withoutNeed(need), `++${key}=${row.value}`];
+  try {
+    return (await loadConfig({ overrides, cwd: root })).notes;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.problems.map(({ message }) => message);
+  }
+}
+
 const keys = explainSections().flatMap((section) => section.keys);
 
 /** Restricts the test while a row is being written. */
@@ -433,7 +472,16 @@ test('every key changes something measurable, or is reported to have no effect, 
         : 'rejected' in outcome
           ? `rejected: ${outcome.rejected}`
           : counted.join(', ');
-    table.push(`${key}=${row.value} -> ${text}`);
+    const { needs, needsFound, needed = [] } = explained;
+    const conditions = [needs, needsFound].filter((condition) => condition !== undefined);
+    table.push([`${key}=${row.value} -> ${text}`, ...conditions].join('; needs '));
+    for (const need of needed) {
+      const messages = await messagesWithout(need, explained, row);
+      if (!messages.some((message) => message.includes(`${key} has no effect: it needs `)))
+        wrong.push(
+          `${key} is accepted without a note although it lacks ${JSON.stringify(need)}: ${messages.join('; ')}`,
+        );
+    }
     if ('rejected' in outcome && outcome.other !== undefined) wrong.push(`${key}: ${outcome.other}`);
     if ('changes' in outcome && counted.length === 0)
       wrong.push(`${key} changes nothing: ${outcome.failures?.join('; ') ?? ''}`);

@@ -5,8 +5,9 @@ import { missing } from './config-node.js';
 import { nearest } from './nearest.js';
 import { currentSpelling } from './rename-legacy-keys.js';
 import { configSchema } from './schema/config-schema.js';
-import type { Affects } from './schema/key.js';
+import type { Affects, Need } from './schema/key.js';
 import { describeType, leaves, schemaAt, type SchemaNode, sections } from './schema/lookup.js';
+import { describeNeeds } from './schema/needs.js';
 
 /** The schema's description of a key. */
 export interface KeyExplanation {
@@ -36,6 +37,13 @@ export interface KeyExplanation {
 
   /** Why the key has no effect in Nautil. */
   noEffect?: string;
+
+  /** The other keys that it needs to have an effect, in words and as data. */
+  needs?: string;
+  needed?: readonly Need[];
+
+  /** What else it needs, which only a stage of a run can tell. */
+  needsFound?: string;
 
   /** What to do instead of setting an unsupported value. */
   instead?: string;
@@ -98,6 +106,10 @@ function explainLeaf(key: string, node: SchemaNode): KeyExplanation {
     ...(node.whenAbsent === undefined || node.default === missing ? {} : { whenAbsent: node.whenAbsent }),
     ...(node.versions === undefined ? {} : { versions: node.versions }),
     ...(node.noEffect === undefined ? {} : { noEffect: node.noEffect }),
+    ...(node.needs === undefined || node.needs.length === 0
+      ? {}
+      : { needs: describeNeeds(node.needs), needed: node.needs }),
+    ...(node.needsFound === undefined ? {} : { needsFound: node.needsFound }),
     ...(node.unsupported === undefined ? {} : { instead: node.unsupported.instead }),
   };
 }

@@ -23,11 +23,21 @@ export function configReference(): string {
   return parts.join('\n');
 }
 
-function remarksOn({ description, whenAbsent, versions, noEffect, instead }: KeyExplanation): string {
+function remarksOn({
+  description,
+  whenAbsent,
+  versions,
+  noEffect,
+  needs,
+  needsFound,
+  instead,
+}: KeyExplanation): string {
   return [
     description,
     ...(whenAbsent === undefined ? [] : [`Left out of a file: ${code(whenAbsent)}.`]),
     ...(noEffect === undefined ? [] : [`**No effect**: ${noEffect}.`]),
+    ...(needs === undefined ? [] : [`**Needs** ${needs}.`]),
+    ...(needsFound === undefined ? [] : [`**Needs** ${needsFound}.`]),
     ...(instead === undefined ? [] : [`Other values are rejected: ${instead}.`]),
     ...(versions === undefined ? [] : [`_${versions}_`]),
   ].join(' ');

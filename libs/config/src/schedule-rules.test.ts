@@ -42,3 +42,13 @@ test.each([
     `${key} has no effect`,
   ]);
 });
+
+test.each([['momentum=0'], ['momentum=0.9', 'dampening=0.5']])(
+  'what PyTorch refuses for Nesterov’s momentum is refused by name: %j',
+  async (...options) => {
+    const overrides = ['optim=sgd', 'nesterov=true', ...options].map((option, i) =>
+      i === 0 ? option : `++model.optim.${option}`,
+    );
+    await expect(loadConfig({ overrides })).rejects.toThrow(/model.optim.nesterov=true needs/);
+  },
+);

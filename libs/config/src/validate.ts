@@ -1,5 +1,5 @@
 import { Ajv, type ErrorObject } from 'ajv';
-import { isUnsupportedTokenizer, type JsonValue } from '@nautil/contracts';
+import { isJsonObject, isUnsupportedTokenizer, type JsonValue } from '@nautil/contracts';
 import type { Problem } from './config-error.js';
 import {
   type ConfigNode,
@@ -15,7 +15,8 @@ import {
 import { nearest } from './nearest.js';
 import { configSchema } from './schema/config-schema.js';
 import { type KeyNotes, ownKeywords } from './schema/key.js';
-import { describeType, leaves, schemaAt, type SchemaNode } from './schema/lookup.js';
+import { describeType, fillDefaults, leaves, schemaAt, type SchemaNode } from './schema/lookup.js';
+import { describeNeeds, unmetNeeds } from './schema/needs.js';
 import { type OptimizerName, optimizers } from './schema/optimizers.js';
 import { scheduleKeys } from './schema/schedules.js';
 
@@ -52,10 +53,11 @@ export function validate(root: MapNode): Validation {
     ...trainerProblems(root),
     ...lengthProblems(root),
     ...tokenizerProblems(root),
+    ...unmetProblems(root),
   ]) {
     if (!wrong.has(problem.key)) problems.push(problem);
   }
-  return { problems, notes: [...notes, ...noEffectNotes(root), ...overruledNotes(root)] };
+  return { problems, notes: [...notes, ...noEffectNotes(root)] };
 }
 
 function schemaProblems(root: MapNode): Problem[] {
@@ -228,6 +230,16 @@ function optimProblems(root: MapNode): Problem[] {
       message: `model.optim.lr is null; ${name} needs a number`,
     });
   }
+  const nesterov = optim.entries.get('nesterov');
+  const isNesterov = nesterov?.kind === 'scalar' && nesterov.value === true;
+  const [momentum, dampening] = ['momentum', 'dampening'].map((option) => numberOf(optim.entries.get(option)) ?? 0);
+  if (isNesterov && (momentum === 0 || dampening !== 0)) {
+    problems.push({
+      origin: nesterov.origin,
+      key: 'model.optim.nesterov',
+      message: 'model.optim.nesterov=true needs model.optim.momentum above 0, and dampening 0',
+    });
+  }
   const sched = optim.entries.get('sched');
   if (sched?.kind !== 'map') return problems;
   const schedule = textOf(sched.entries.get('name')) ?? defaultSchedule;
@@ -284,30 +296,6 @@ function scheduleProblems(
     report('min_lr', `KEY is ${lowest}, more than model.optim.lr, ${peak}`);
   }
   return problems;
-}
-
-/** Keys of the schedule and the optimizer that the user set, and that other keys deprive of an effect. */
-function overruledNotes(root: MapNode): string[] {
-  const schedule = textOf(select(root, ['model', 'optim', 'sched', 'name']));
-  if (schedule === undefined) return [];
-  const limit = numberOf(select(root, ['trainer', 'max_steps']));
-  const reasons: [key: string[], reason: string | undefined][] = [
-    [['sched', 'monitor'], schedule === 'ReduceLROnPlateau' ? undefined : `${schedule} watches no value`],
-    [['sched', 'max_steps'], limit !== undefined && limit >= 0 ? 'trainer.max_steps takes precedence' : undefined],
-    [
-      ['lr'],
-      schedule === 'CyclicLR' || schedule === 'T5InverseSquareRootAnnealing'
-        ? `${schedule} computes the rate from its own keys`
-        : undefined,
-    ],
-  ];
-  return reasons.flatMap(([key, reason]) => {
-    const path = ['model', 'optim', ...key];
-    const node = select(root, path);
-    if (reason === undefined || !isGiven(node) || isShipped(node.origin)) return [];
-    if (same(toPlain(node), schemaAt(configSchema, path)?.default ?? null)) return [];
-    return [`${showOrigin(node.origin)}: ${path.join('.')} has no effect: ${reason}`];
-  });
 }
 
 /** Keys that the user set and that the chosen optimizer or schedule does not take. */
@@ -386,17 +374,35 @@ function tokenizerProblems(root: MapNode): Problem[] {
   return [{ origin: node?.origin, key, message, hint }];
 }
 
-/** One note for each key that has no effect and that the user set to another value than the default. */
+/** One note for each key without effect that the user set to another value than the default. */
 function noEffectNotes(root: MapNode): string[] {
-  const notes: string[] = [];
+  return [...givenWithoutEffect(root)]
+    .filter(({ rejected }) => rejected === undefined)
+    .map(({ key, origin, reason }) => `${showOrigin(origin)}: ${key} has no effect: ${reason}`);
+}
+
+/** Keys whose lack of effect would be dangerous: a digest that nothing is compared with. */
+function unmetProblems(root: MapNode): Problem[] {
+  return [...givenWithoutEffect(root)].flatMap(({ key, origin, reason, rejected }) =>
+    rejected === undefined ? [] : [{ origin, key, message: `${key} has no effect: ${reason}`, hint: [rejected] }],
+  );
+}
+
+/** The keys without effect that the user set to another value than the default. */
+function* givenWithoutEffect(
+  root: MapNode,
+): Generator<{ key: string; origin: Origin; reason: string; rejected: string | undefined }> {
+  const filled = fillDefaults(configSchema, toPlain(root));
+  const config = isJsonObject(filled) ? filled : {};
   for (const { path, node } of leaves(configSchema)) {
-    const at = node.noEffect === undefined ? undefined : select(root, path);
+    const at = select(root, path);
     if (!at || isShipped(at.origin)) continue;
     const value = toPlain(at);
-    if (value === null || same(value, node.default ?? null)) continue;
-    notes.push(`${showOrigin(at.origin)}: ${path.join('.')} has no effect: ${node.noEffect ?? ''}`);
+    if (value === null || value === missing || same(value, node.default ?? null)) continue;
+    const unmet = unmetNeeds(node.needs ?? [], config);
+    const reason = node.noEffect ?? (unmet.length > 0 ? `it needs ${describeNeeds(unmet)}` : undefined);
+    if (reason !== undefined) yield { key: path.join('.'), origin: at.origin, reason, rejected: node.rejectedUnmet };
   }
-  return notes;
 }
 
 function isGiven(node: ConfigNode | undefined): node is ConfigNode {

@@ -28,7 +28,7 @@ export class CannotResume extends defineError('CannotResume', 'config') {}
 export async function createLogDir(o: { manager: Config['exp_manager']; cwd: string; now?: Date }): Promise<LogDir> {
   const { manager } = o;
   const warnings: string[] = [];
-  const wanted = await folderOf(manager, o.cwd, o.now ?? new Date(), warnings);
+  const wanted = await folderOf(manager, o.cwd, o.now ?? new Date());
   if (!manager.resume_if_exists) return { folder: await claim(wanted, warnings), warnings };
   const resumeFrom = await checkpointToResume(wanted, manager, warnings);
   await mkdir(wanted, { recursive: true });
@@ -53,14 +53,10 @@ async function claim(wanted: string, warnings: string[]): Promise<string> {
   }
 }
 
-async function folderOf(manager: Config['exp_manager'], cwd: string, now: Date, warnings: string[]): Promise<string> {
+async function folderOf(manager: Config['exp_manager'], cwd: string, now: Date): Promise<string> {
   const { exp_dir, explicit_log_dir, use_datetime_version } = manager;
   const version = manager.version === null ? null : String(manager.version);
-  if (explicit_log_dir) {
-    const folder = resolve(cwd, explicit_log_dir);
-    if (exp_dir || version) warnings.push('exp_manager.explicit_log_dir is set, so exp_dir and version have no effect');
-    return folder;
-  }
+  if (explicit_log_dir) return resolve(cwd, explicit_log_dir);
   const runs = resolve(cwd, exp_dir ?? 'nemo_experiments', experimentName(manager));
   if (version) return join(runs, version);
   if (manager.resume_if_exists) return runs; // without a version, so that the next start finds the same folder

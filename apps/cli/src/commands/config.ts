@@ -107,7 +107,7 @@ async function currentValue(key: string, overrides: string[], flags: ConfigFlags
 }
 
 function formatKey(explained: KeyExplanation, { value, writtenAt, refused }: CurrentValue): string[] {
-  const { whenAbsent, noEffect, instead, versions } = explained;
+  const { whenAbsent, noEffect, needs, needsFound, instead, versions } = explained;
   const now =
     refused !== undefined
       ? `unknown, since the configuration is invalid: ${refused}`
@@ -123,6 +123,8 @@ function formatKey(explained: KeyExplanation, { value, writtenAt, refused }: Cur
     ...(whenAbsent === undefined ? [] : [`           ${JSON.stringify(whenAbsent)} when a file leaves it out`]),
     `  now      ${now}`,
     ...(noEffect === undefined ? [] : [`  note     has no effect: ${noEffect}`]),
+    ...(needs === undefined ? [] : [`  needs    ${needs}`]),
+    ...(needsFound === undefined ? [] : [`  needs    ${needsFound}`]),
     ...(instead === undefined ? [] : [`  note     other values are refused: ${instead}`]),
     ...(versions === undefined ? [] : [`  history  ${versions}`]),
   ];

@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox';
-import { ignored, ignoredKeys, key, nullable, oneOf, onlyOff, section } from './key.js';
+import { ignored, ignoredKeys, key, needing, nullable, oneOf, onlyOff, section } from './key.js';
+import { validated } from './needs.js';
 
 /** The values that can decide which checkpoint is the best: the names that NeMo logs. */
 export const monitors = ['val_loss', 'val_f1', 'val_precision', 'val_recall'] as const;
@@ -20,6 +21,13 @@ const checkpointEvery = 'set nautil.checkpoint_every_n_steps';
 const onEachDevice = 'the whole model is on one device';
 const noAverage = 'Nautil does not average weights';
 const oneProcess = 'one process logs';
+const notFinite =
+  'a training loss that is not finite always ends training, and a monitored value that is not finite counts as no improvement';
+
+const noExplicitFolder = [{ key: 'exp_manager.explicit_log_dir', is: [null] }] as const;
+const resuming = [{ key: 'exp_manager.resume_if_exists', is: [true] }] as const;
+const keepingCheckpoints = [{ key: 'exp_manager.create_checkpoint_callback', is: [true] }] as const;
+const stoppingEarly = [{ key: 'exp_manager.create_early_stopping_callback', is: [true] }] as const;
 
 /** `exp_manager`: NeMo's manager of folders, loggers and checkpoints. */
 export const expManagerSchema = section("Folders, loggers and checkpoints: NeMo's exp_manager.", {
@@ -28,6 +36,7 @@ export const expManagerSchema = section("Folders, loggers and checkpoints: NeMo'
     affects: 'nothing',
     default: null,
     path: 'output',
+    needs: [noExplicitFolder],
     versions: 'root_dir before 1.0.',
   }),
   explicit_log_dir: key(nullable(Type.String()), {
@@ -46,11 +55,17 @@ export const expManagerSchema = section("Folders, loggers and checkpoints: NeMo'
     description: 'Name of the log folder of one run. null: the time, or version_N.',
     affects: 'nothing',
     default: null,
+    needs: [noExplicitFolder],
   }),
   use_datetime_version: key(nullable(Type.Boolean()), {
     description: 'Names the log folder by the time (2026-01-31_12-00-00). false: version_0, version_1, ….',
     affects: 'nothing',
     default: true,
+    needs: [
+      noExplicitFolder,
+      [{ key: 'exp_manager.version', is: [null] }],
+      [{ key: 'exp_manager.resume_if_exists', is: [false] }],
+    ],
   }),
   resume_if_exists: key(Type.Boolean(), {
     description:
@@ -63,11 +78,13 @@ export const expManagerSchema = section("Folders, loggers and checkpoints: NeMo'
       'Resumes from a checkpoint named …end.ckpt, with which NeMo marks the end of a run. Nautil ends a run with …last.ckpt, which needs no permission.',
     affects: 'nothing',
     default: false,
+    needs: [resuming],
   }),
   resume_ignore_no_checkpoint: key(Type.Boolean(), {
     description: 'Starts a new training when resume_if_exists finds no checkpoint, in place of failing.',
     affects: 'nothing',
     default: false,
+    needs: [resuming],
   }),
   resume_from_checkpoint: onlyOff(
     'A checkpoint file to resume from.',
@@ -85,22 +102,35 @@ export const expManagerSchema = section("Folders, loggers and checkpoints: NeMo'
     default: true,
   }),
   checkpoint_callback_params: section('Which checkpoints are kept.', {
-    monitor: monitor('The value that decides which checkpoint is the best.'),
-    mode,
+    monitor: monitor(
+      'The value that decides which checkpoint is the best. It is part of the names of checkpoints, where it is 0.0000 before the first validation, as in Lightning.',
+    ),
+    ...needing(validated, { mode }),
     save_top_k: key(Type.Integer({ minimum: -1 }), {
       description: 'How many of the best checkpoints are kept. -1: all.',
       affects: 'nothing',
       default: 3,
+      needs: [
+        keepingCheckpoints,
+        ...validated,
+        [{ key: 'exp_manager.checkpoint_callback_params.every_n_epochs', isNot: [0] }],
+      ],
     }),
     save_last: key(nullable(Type.Boolean()), {
       description: 'Keeps the last checkpoint too.',
       affects: 'nothing',
       default: true,
+      needs: [keepingCheckpoints],
     }),
     every_n_epochs: key(nullable(Type.Integer({ minimum: 0 })), {
       description: 'Epochs between two checkpoints that may be among the best.',
       affects: 'nothing',
       default: 1,
+      needs: [
+        keepingCheckpoints,
+        ...validated,
+        [{ key: 'exp_manager.checkpoint_callback_params.save_top_k', isNot: [0] }],
+      ],
     }),
     save_best_model: key(Type.Boolean(), {
       description: 'Evaluates and packages the best weights in place of the last.',
@@ -116,11 +146,16 @@ export const expManagerSchema = section("Folders, loggers and checkpoints: NeMo'
       description: 'Writes the .nemo file to the log folder too.',
       affects: 'nothing',
       default: true,
+      needs: [keepingCheckpoints],
     }),
     postfix: key(Type.String(), {
       description: 'Ending of the name of the .nemo file in the log folder.',
       affects: 'nothing',
       default: '.nemo',
+      needs: [
+        keepingCheckpoints,
+        [{ key: 'exp_manager.checkpoint_callback_params.save_nemo_on_train_end', is: [true] }],
+      ],
     }),
     dirpath: onlyOff('Folder of the checkpoints.', [null], inLogFolder),
     filepath: onlyOff('Path of the checkpoints.', [null], inLogFolder),
@@ -147,17 +182,19 @@ export const expManagerSchema = section("Folders, loggers and checkpoints: NeMo'
     versions: 'Since 1.9.',
   }),
   early_stopping_callback_params: section('When training ends early.', {
-    monitor: monitor('The monitored value.'),
-    mode,
-    min_delta: key(Type.Number({ minimum: 0 }), {
-      description: 'The smallest change that counts as an improvement.',
-      affects: 'training',
-      default: 0.001,
-    }),
-    patience: key(Type.Integer({ minimum: 0 }), {
-      description: 'Evaluations without an improvement after which training ends.',
-      affects: 'training',
-      default: 10,
+    ...needing([stoppingEarly], {
+      monitor: monitor('The monitored value.'),
+      mode,
+      min_delta: key(Type.Number({ minimum: 0 }), {
+        description: 'The smallest change that counts as an improvement.',
+        affects: 'training',
+        default: 0.001,
+      }),
+      patience: key(Type.Integer({ minimum: 0 }), {
+        description: 'Evaluations without an improvement after which training ends.',
+        affects: 'training',
+        default: 10,
+      }),
     }),
     stopping_threshold: onlyOff('Value at which training ends.', [null], 'set trainer.max_epochs'),
     divergence_threshold: onlyOff('Value at which training is given up.', [null], 'set trainer.max_epochs'),
@@ -169,7 +206,7 @@ export const expManagerSchema = section("Folders, loggers and checkpoints: NeMo'
     ...ignoredKeys("An option of Lightning's early stopping.", {
       verbose: [true, 'Nautil logs every evaluation'],
       strict: [true, 'each evaluation has every value that can be monitored'],
-      check_finite: [true, 'a training loss that is not finite always ends training'],
+      check_finite: [true, notFinite],
       log_rank_zero_only: [false, oneProcess],
     }),
   }),
@@ -179,11 +216,13 @@ export const expManagerSchema = section("Folders, loggers and checkpoints: NeMo'
       description: 'Name of the experiment in MLflow. nautil.mlflow.experiment takes precedence.',
       affects: 'nothing',
       default: null,
+      needs: [[{ key: 'nautil.mlflow.experiment', is: [null] }]],
     }),
     tracking_uri: key(nullable(Type.String()), {
       description: 'Address of the MLflow server. nautil.mlflow.tracking_uri takes precedence.',
       affects: 'nothing',
       default: null,
+      needs: [[{ key: 'nautil.mlflow.tracking_uri', is: [null] }]],
     }),
     ...ignoredKeys("An option of Lightning's MLflow logger.", {
       tags: [null, 'Nautil tags runs with the workflow, the model, the data set and digests'],

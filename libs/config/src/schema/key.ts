@@ -20,6 +20,13 @@ import type { JsonValue } from '@nautil/contracts';
  */
 export type Affects = 'inputs' | 'training' | 'evaluation' | 'package' | 'nothing';
 
+/** A value of another key on which the effect of a key depends: one of `is`, or any but those of `isNot`. */
+export type Requirement = { key: string } & (
+  { is: readonly [ScalarValue, ...ScalarValue[]] } | { isNot: readonly [ScalarValue, ...ScalarValue[]] }
+);
+
+type ScalarValue = string | number | boolean | null;
+
 /** What the schema states about a key besides its type: JSON Schema's annotations, and Nautil's own. */
 export interface KeyNotes {
   /** What the key does, in full sentences. */
@@ -45,6 +52,18 @@ export interface KeyNotes {
   /** Why the key changes nothing here. Nautil accepts it, and prints a note when its value differs from the default. */
   noEffect?: string;
 
+  /**
+   * The key has an effect only if every entry is met. An entry is met if one of its requirements is. A run in which the user
+   * set the key although an entry is unmet prints a note.
+   */
+  needs?: readonly Need[];
+
+  /** What the key needs besides, in words, where only a stage of the run can tell. That stage reports it. */
+  needsFound?: string;
+
+  /** The hint of the error that takes the place of the note, for a key whose lack of effect would be dangerous. */
+  rejectedUnmet?: string;
+
   /** The only values that Nautil accepts, and what to do instead of using another. */
   unsupported?: { accepted: readonly JsonValue[]; instead: string };
 
@@ -52,9 +71,13 @@ export interface KeyNotes {
   fraction?: boolean;
 }
 
+/** One of these requirements must be met. */
+export type Need = readonly [Requirement, ...Requirement[]];
+
 /** Nautil's own keywords, which ajv must know. */
 export const ownKeywords = [
-  'affects', 'whenAbsent', 'versions', 'path', 'noEffect', 'unsupported', 'fraction',
+  'affects', 'whenAbsent', 'versions', 'path', 'noEffect', 'needs', 'needsFound', 'rejectedUnmet', 'unsupported',
+  'fraction',
 ] as const satisfies readonly (keyof KeyNotes)[]; // prettier-ignore
 
 /** A key of the configuration. */
@@ -90,6 +113,15 @@ export function onlyOff(
   affects: Affects = 'nothing',
 ) {
   return key(anything, { description, affects, default: accepted[0] ?? null, unsupported: { accepted, instead } });
+}
+
+/** Adds needs to those that each key has. A key without effect, or with values that Nautil lacks, states that instead. */
+export function needing<P extends TProperties>(needs: readonly Need[], properties: P): P {
+  const rows = Object.entries(properties).map(([name, schema]): [string, TSchema] => {
+    const { noEffect, unsupported, needs: own = [] } = schema as TSchema & Partial<KeyNotes>;
+    return [name, noEffect !== undefined || unsupported ? schema : { ...schema, needs: [...needs, ...own] }];
+  });
+  return Object.fromEntries(rows) as P;
 }
 
 /** `T | null`. */

@@ -9,7 +9,20 @@ import {
 } from '@sinclair/typebox';
 import type { JsonObject, JsonValue } from '@nautil/contracts';
 import { monitors } from './exp-manager.js';
-import { type Affects, anything, ignored, key, nullable, oneOf, onlyOff, optional, section } from './key.js';
+import {
+  type Affects,
+  anything,
+  ignored,
+  key,
+  type Need,
+  needing,
+  nullable,
+  oneOf,
+  onlyOff,
+  optional,
+  section,
+} from './key.js';
+import { tested, validated } from './needs.js';
 import { type OptimizerName, optimizers, unsupportedOptimizers } from './optimizers.js';
 import { type ScheduleName, schedules } from './schedules.js';
 
@@ -22,49 +35,58 @@ const pair = (limits: object) => Type.Tuple([Type.Number(limits), Type.Number(li
 const namesOf = <K extends string>(table: Readonly<Record<K, unknown>>): K[] => Object.keys(table) as K[];
 
 /** A data set. `affects`: what its examples are for. */
-const dataset = (what: string, o: { shuffle: boolean; requirement: string; affects: Affects; file: Affects }) =>
+const dataset = (
+  what: string,
+  o: { shuffle: boolean; requirement: string; affects: Affects; file: Affects; needs?: readonly Need[] },
+) =>
   section(`The ${what} data.`, {
-    file_path: key(nullable(Type.String()), {
-      description: `A TSV file in NeMo's format: text, a tab, and an integer label on each line. ${o.requirement}`,
-      affects: o.file,
-      default: null,
-      path: 'input',
+    ...needing(o.needs?.slice(1) ?? [], {
+      file_path: key(nullable(Type.String()), {
+        description: `A TSV file in NeMo's format: text, a tab, and an integer label on each line. ${o.requirement}`,
+        affects: o.file,
+        default: null,
+        path: 'input',
+      }),
     }),
-    batch_size: key(Type.Integer({ minimum: 1 }), {
-      description: 'Examples in a batch.',
-      affects: o.affects,
-      default: 64,
-      versions: "NeMo's documentation says 32; its file says 64.",
+    ...needing(o.needs ?? [], {
+      batch_size: key(Type.Integer({ minimum: 1 }), {
+        description: 'Examples in a batch.',
+        affects: o.affects,
+        default: 64,
+        versions: "NeMo's documentation says 32; its file says 64.",
+      }),
+      shuffle: key(Type.Boolean(), {
+        description: 'Takes the examples in a new order in every epoch.',
+        affects: o.affects,
+        default: o.shuffle,
+        ...(o.needs ? { needsFound: 'a limit on the batches, or a last batch that is not full' } : {}),
+      }),
+      num_samples: key(Type.Integer({ minimum: -1 }), {
+        description: 'Keeps only the first N lines of the file. -1 or 0: all.',
+        affects: o.affects,
+        default: -1,
+      }),
+      num_workers: key(Type.Integer({ minimum: 0 }), {
+        description:
+          'Threads that tokenize the text from the 8,192nd example on; starting them takes longer than tokenizing fewer. 0: the main thread.',
+        affects: 'package',
+        default: 3,
+        whenAbsent: 0,
+        needsFound: '8,192 or more examples',
+        versions: "NeMo's documentation says 2; its file says 3. There they are PyTorch's loader processes.",
+      }),
+      drop_last: key(Type.Boolean(), {
+        description: 'Leaves out the last batch when it is not full.',
+        affects: o.affects,
+        default: false,
+      }),
+      pin_memory: ignored(
+        'Keeps batches in memory that a GPU reads faster.',
+        false,
+        'batches are small compared with the model; TensorFlow copies them itself',
+        'package',
+      ),
     }),
-    shuffle: key(Type.Boolean(), {
-      description: 'Takes the examples in a new order in every epoch.',
-      affects: o.affects,
-      default: o.shuffle,
-    }),
-    num_samples: key(Type.Integer({ minimum: -1 }), {
-      description: 'Keeps only the first N lines of the file. -1 or 0: all.',
-      affects: o.affects,
-      default: -1,
-    }),
-    num_workers: key(Type.Integer({ minimum: 0 }), {
-      description:
-        'Threads that tokenize the text from the 8,192nd example on; starting them takes longer than tokenizing fewer. 0: the main thread.',
-      affects: 'package',
-      default: 3,
-      whenAbsent: 0,
-      versions: "NeMo's documentation says 2; its file says 3. There they are PyTorch's loader processes.",
-    }),
-    drop_last: key(Type.Boolean(), {
-      description: 'Leaves out the last batch when it is not full.',
-      affects: o.affects,
-      default: false,
-    }),
-    pin_memory: ignored(
-      'Keeps batches in memory that a GPU reads faster.',
-      false,
-      'batches are small compared with the model; TensorFlow copies them itself',
-      'package',
-    ),
   });
 
 const shared = (name: string, value: JsonValue) => ({
@@ -77,12 +99,20 @@ const shared = (name: string, value: JsonValue) => ({
   versions: 'In files before 1.0.',
 });
 
-const option = <T extends TSchema>(schema: T, description: string, usual: JsonValue = null) =>
-  optional(schema, { description, affects: 'training', default: usual });
+const option = <T extends TSchema>(
+  schema: T,
+  description: string,
+  usual: JsonValue = null,
+  needs: readonly Need[] = [],
+) => optional(schema, { description, affects: 'training', default: usual, needs });
 const optionalIgnored = (description: string, usual: JsonValue, noEffect: string) =>
   Type.Optional(ignored(description, usual, noEffect, 'package'));
 const optionalOff = (description: string, accepted: readonly JsonValue[], instead: string) =>
   Type.Optional(onlyOff(description, accepted, instead, 'package'));
+
+const withMomentum: Need = [{ key: 'model.optim.momentum', isNot: [0, null] }];
+const schedule = 'model.optim.sched.name';
+const scheduleLength = 'model.optim.sched.max_steps';
 
 const momentum = 'CyclicLR changes only the learning rate here';
 const implementation = (name: string) =>
@@ -108,7 +138,9 @@ const optimSchema = section('The optimizer. Its name determines which keys it ta
       instead: `Nautil lacks ${list(namesOf(unsupportedOptimizers))} of NeMo's optimizers: use adamw`,
     },
   }),
-  lr: option(Type.Number({ minimum: 0 }), 'The learning rate at the end of warm-up.', 2e-5),
+  lr: option(Type.Number({ minimum: 0 }), 'The learning rate at the end of warm-up.', 2e-5, [
+    [{ key: schedule, isNot: ['CyclicLR', 'T5InverseSquareRootAnnealing'] }],
+  ]),
   betas: option(pair(unit), 'Decay of the averages of the gradient and of its square.', [0.9, 0.999]),
   eps: optional(Type.Number({ minimum: 0 }), {
     description: 'Added to the divisor, so that it is not zero.',
@@ -122,8 +154,12 @@ const optimSchema = section('The optimizer. Its name determines which keys it ta
     0.01,
   ),
   momentum: option(Type.Number({ minimum: 0 }), 'sgd, rmsprop: momentum.', 0),
-  dampening: option(Type.Number(), 'sgd: dampening of momentum.', 0),
-  nesterov: option(Type.Boolean(), "sgd: Nesterov's momentum.", false),
+  dampening: option(Type.Number(), 'sgd: dampening of momentum.', 0, [withMomentum]),
+  nesterov: option(
+    Type.Boolean(),
+    "sgd: Nesterov's momentum, which needs momentum above 0 and no dampening, as in PyTorch.",
+    false,
+  ),
   rho: option(Type.Number(unit), 'adadelta: decay of the average of squared gradients.', 0.9),
   lr_decay: option(Type.Number({ minimum: 0 }), 'adagrad: decay of the learning rate.', 0),
   initial_accumulator_value: option(
@@ -168,6 +204,15 @@ const optimSchema = section('The optimizer. Its name determines which keys it ta
       description: 'The rate at the end. SquareAnnealing ends at 1e-5 when it is absent.',
       affects: 'training',
       default: 0,
+      needs: [
+        [
+          {
+            key: schedule,
+            isNot: ['WarmupPolicy', 'WarmupHoldPolicy', 'InverseSquareRootAnnealing', 'T5InverseSquareRootAnnealing'],
+          },
+          { key: scheduleLength, isNot: [null] },
+        ],
+      ],
       versions: "Not in NeMo's file.",
     }),
     last_epoch: optionalOff(
@@ -175,15 +220,21 @@ const optimSchema = section('The optimizer. Its name determines which keys it ta
       [-1, null],
       'leave it out: PyTorch refuses other values for a new optimizer, and a resumed run continues its schedule by itself',
     ),
-    monitor: option(
-      oneOf(...monitors),
-      'ReduceLROnPlateau: the value that it watches. No effect on other schedules.',
-      'val_loss',
-    ),
+    monitor: option(oneOf(...monitors), 'ReduceLROnPlateau: the value that it watches.', 'val_loss', [
+      [{ key: schedule, is: ['ReduceLROnPlateau'] }],
+    ]),
     reduce_on_plateau: optionalIgnored('Marks ReduceLROnPlateau in NeMo.', false, 'name selects the schedule'),
     max_steps: option(
       nullable(Type.Integer({ minimum: -1 })),
       'Steps that the schedule spans. null: those of trainer.max_epochs. -1: the rate is constant. trainer.max_steps takes precedence.',
+      null,
+      [
+        [{ key: 'trainer.max_steps', is: [-1, null] }],
+        [
+          { key: schedule, isNot: ['ReduceLROnPlateau', 'StepLR', 'ExponentialLR', 'CyclicLR'] },
+          { key: scheduleLength, is: [-1] },
+        ],
+      ],
     ),
     iters_per_batch: {
       ...optionalIgnored('Computed at run time in NeMo.', null, 'Nautil counts the steps'),
@@ -327,6 +378,7 @@ export const modelSchema = section("The model and its data: NeMo's TextClassific
       description: 'The content of such a file. config_file takes precedence.',
       affects: 'training',
       default: null,
+      needs: [[{ key: 'model.language_model.config_file', is: [null] }]],
     }),
     nemo_file: key(anything, {
       description: 'The old name of lm_checkpoint, which takes over its value, with a note.',
@@ -371,6 +423,7 @@ export const modelSchema = section("The model and its data: NeMo's TextClassific
         'Whether text is converted to lower case. The files of the tokenizer take precedence. null: the vocabulary or the name decides.',
       affects: 'training',
       default: null,
+      needsFound: 'a tokenizer whose files do not state whether it lower-cases',
       versions: 'NeMo never reads it.',
     }),
     max_seq_length: key(Type.Integer({ minimum: -1, maximum: 65535 }), {
@@ -406,12 +459,14 @@ export const modelSchema = section("The model and its data: NeMo's TextClassific
     requirement: 'null: no validation.',
     affects: 'training',
     file: 'inputs',
+    needs: validated,
   }),
   test_ds: dataset('test', {
     shuffle: false,
     requirement: 'null: no test after training.',
     affects: 'evaluation',
     file: 'evaluation',
+    needs: tested,
   }),
   optim: optimSchema,
   infer_samples: key(nullable(Type.Array(Type.String())), {

@@ -1,5 +1,7 @@
 import { Type } from '@sinclair/typebox';
-import { key, nullable, oneOf, section } from './key.js';
+import { key, type Need, nullable, oneOf, section } from './key.js';
+
+const withSource: Need = [{ key: 'nautil.data.source', isNot: [null] }];
 
 /** `nautil`: keys that NeMo does not have. */
 export const nautilSchema = section("Nautil's own keys.", {
@@ -21,6 +23,7 @@ export const nautilSchema = section("Nautil's own keys.", {
         "nemo: TSV files in NeMo's format, given by model.*_ds.file_path or found by their names in source. Any other value names the converter that turns source into such files.",
       affects: 'inputs',
       default: 'nemo',
+      needs: [withSource],
     }),
     source: key(nullable(Type.String()), {
       description:
@@ -28,18 +31,30 @@ export const nautilSchema = section("Nautil's own keys.", {
       affects: 'inputs',
       default: null,
       path: 'name',
+      needs: [
+        [
+          { key: 'model.train_ds.file_path', is: [null] },
+          { key: 'model.validation_ds.file_path', is: [null] },
+          { key: 'model.test_ds.file_path', is: [null] },
+          { key: 'model.class_labels.class_labels_file', is: [null] },
+        ],
+      ],
     }),
     sha256: key(nullable(Type.String({ pattern: '^[0-9a-f]{64}$' })), {
       description:
         'The SHA-256 that the file of source must have. A file that was downloaded with this digest is never downloaded again.',
       affects: 'nothing',
       default: null,
+      needs: [withSource],
+      rejectedUnmet:
+        'name the file to verify as nautil.data.source, or leave sha256 out: files of model.*_ds.file_path are not verified',
     }),
     relabel: key(Type.Boolean(), {
       description:
         'Numbers the labels 0, 1, 2, … in ascending order of those in the whole training file, for labels with gaps or below 0. The class names stay with their labels; without a file of names, the labels become the names. The model answers with the new numbers and the names.',
       affects: 'inputs',
       default: false,
+      needsFound: 'labels with gaps or below 0; otherwise it only names the classes by their labels',
     }),
   }),
   tokenization: section('How text becomes tokens.', {
@@ -56,6 +71,14 @@ export const nautilSchema = section("Nautil's own keys.", {
         'Puts examples of similar length into one batch, which reduces padding. Only shuffled data with 8 or more full batches in an epoch is grouped.',
       affects: 'training',
       default: true,
+      needs: [
+        [
+          { key: 'model.train_ds.shuffle', is: [true] },
+          { key: 'model.validation_ds.shuffle', is: [true] },
+          { key: 'model.test_ds.shuffle', is: [true] },
+        ],
+      ],
+      needsFound: '8 or more full batches in an epoch of shuffled data',
     }),
     length_multiple: key(Type.Integer({ minimum: 1, maximum: 512 }), {
       description: 'Pads batches to a multiple of this length, so that TensorFlow compiles fewer shapes.',
@@ -66,6 +89,7 @@ export const nautilSchema = section("Nautil's own keys.", {
       description: 'Pads batches as NeMo does: RoBERTa attends to the padding up to the longest text of the batch.',
       affects: 'training',
       default: false,
+      needsFound: 'a padding token whose id is not 0',
     }),
   }),
   mlflow: section('Tracking in MLflow.', {
@@ -93,6 +117,7 @@ export const nautilSchema = section("Nautil's own keys.", {
         'Writes the class weights of class_balancing=weighted_loss into the archive as loss.weight, as NeMo does. NeMo refuses to restore such an archive strictly.',
       affects: 'package',
       default: false,
+      needs: [[{ key: 'model.dataset.class_balancing', is: ['weighted_loss'] }]],
     }),
   }),
   intra_op_threads: key(Type.Integer({ minimum: 0 }), {
@@ -104,5 +129,6 @@ export const nautilSchema = section("Nautil's own keys.", {
     description: "Uses oneDNN's kernels on CPUs, which are faster and round differently.",
     affects: 'training',
     default: true,
+    needsFound: 'training on a CPU',
   }),
 });

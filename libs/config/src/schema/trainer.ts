@@ -1,15 +1,17 @@
 import { Type } from '@sinclair/typebox';
 import type { BatchAmount } from '../batch-amount.js';
-import { type Affects, ignored, ignoredKeys, key, nullable, oneOf, onlyOff, section } from './key.js';
+import { type Affects, ignored, ignoredKeys, key, type Need, nullable, oneOf, onlyOff, section } from './key.js';
+import { tested, validated } from './needs.js';
 
 const batchAmount = (limits: object) => Type.Unsafe<BatchAmount>(nullable(Type.Number(limits)));
-const limit = (split: string, affects: Affects) =>
+const limit = (split: string, affects: Affects, needs: readonly Need[] = []) =>
   key(batchAmount({ minimum: 0 }), {
     description: `How much of the ${split} data to use. A number with a dot is a fraction (1.0 is all, 0.5 is half); a number without one is a number of batches (1 is one batch). null: all.`,
     affects,
     default: 1.0,
     fraction: true,
     versions: "Lightning's key; NeMo's file does not have it.",
+    needs,
   });
 
 const bar = 'Nautil shows a progress bar on a terminal and prints lines elsewhere';
@@ -117,6 +119,7 @@ export const trainerSchema = section("The training loop: PyTorch Lightning's key
     affects: 'training',
     default: 1.0,
     fraction: true,
+    needs: validated,
   }),
   check_val_every_n_epoch: key(nullable(Type.Integer({ minimum: 1 })), {
     description: 'Epochs between two validations.',
@@ -146,8 +149,8 @@ export const trainerSchema = section("The training loop: PyTorch Lightning's key
     unsupported: { accepted: [false, null], instead: 'leave it false: exp_manager.create_tensorboard_logger decides' },
   }),
   limit_train_batches: limit('training', 'training'),
-  limit_val_batches: limit('validation', 'training'),
-  limit_test_batches: limit('test', 'evaluation'),
+  limit_val_batches: limit('validation', 'training', validated.slice(0, 1)),
+  limit_test_batches: limit('test', 'evaluation', tested.slice(0, 1)),
   resume_from_checkpoint: key(Type.Null(), {
     description: 'A checkpoint file to resume from.',
     affects: 'nothing',
@@ -203,7 +206,7 @@ export const trainerSchema = section("The training loop: PyTorch Lightning's key
     reload_dataloaders_every_n_epochs: [0, 'the data does not change during training'],
     detect_anomaly: [
       false,
-      'a loss that is not finite always ends training, and the error names the step and its lines',
+      'a training loss that is not finite always ends training, and the error names the step and its lines',
     ],
     track_grad_norm: [-1, 'Nautil logs the global norm when gradient_clip_val is set'],
     limit_predict_batches: [1.0, 'training predicts nothing'],
@@ -229,6 +232,9 @@ export const trainerSchema = section("The training loop: PyTorch Lightning's key
     multiple_trainloader_mode: [null, 'there is one training file'],
     flush_logs_every_n_steps: [null, noLightning],
     log_gpu_memory: [null, noLightning],
-    terminate_on_nan: [null, 'a loss that is not finite always ends training'],
+    terminate_on_nan: [
+      null,
+      'a training loss or a weight that is not finite always ends training; a validation loss that is not finite does not, and counts as no improvement',
+    ],
   }),
 });
