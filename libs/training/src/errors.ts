@@ -22,6 +22,18 @@ export class WeightsNotFinite extends defineError('WeightsNotFinite', 'training'
   }
 }
 
+/** A model with finite weights computes NaN or infinity, so that a result of it would mean nothing. */
+export class OutputNotFinite extends defineError('OutputNotFinite', 'training') {
+  constructor(what: string, value: number) {
+    super(`${what} is ${value}: the weights are finite, but so large that the model's output is not`, {
+      hint: [
+        'the training diverged: lower model.optim.lr or set trainer.gradient_clip_val=1.0, and train again',
+        'exp_manager.checkpoint_callback_params.save_best_model=true evaluates and packages the weights of the best validation instead of the last',
+      ].join('\n'),
+    });
+  }
+}
+
 const lastGood = (checkpoint: string | undefined): string =>
   checkpoint ? `last good checkpoint: ${checkpoint}` : 'there is no earlier checkpoint';
 

@@ -6,6 +6,7 @@ import { evaluateCache, type Evaluation } from './evaluate.js';
 import { faultPoint } from './fault-point.js';
 import type { TrainJob } from './job.js';
 import { createModel } from './model.js';
+import { requireFinite } from './prediction.js';
 
 export interface EvaluateWeightsOptions {
   /** The run that produced the weights. */
@@ -39,7 +40,11 @@ export interface WeightsEvaluated {
 /** Questions in one batch, as in NeMo's script. */
 const questionsPerBatch = 16;
 
-/** Loads weights from a file, evaluates them as training does, and classifies some texts. */
+/**
+ * Loads weights from a file, evaluates them as training does, and classifies some texts.
+ *
+ * @throws OutputNotFinite, here rather than in the caller: the JSON between processes turns NaN into null
+ */
 export async function evaluateWeights(o: EvaluateWeightsOptions): Promise<WeightsEvaluated> {
   const { job, on, questions } = o;
   const { nautil, trainer } = job.config;
@@ -57,7 +62,7 @@ export async function evaluateWeights(o: EvaluateWeightsOptions): Promise<Weight
       batchSize: questionsPerBatch,
       nemoPadding: nautil.batches.nemo_padding,
     });
-    return { ...(evaluation ? { evaluation } : {}), answers: logits.map((row) => Array.from(row)) };
+    return { ...(evaluation ? { evaluation } : {}), answers: logits.map((row) => Array.from(requireFinite(row))) };
   } finally {
     weights.close();
     await source.close();

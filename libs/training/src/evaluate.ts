@@ -5,7 +5,7 @@ import { OutOfMemory } from '@nautil/tensorflow';
 import { type Batch, openTokenCache } from '@nautil/tokenization';
 import { batchesOf, type BatchesOptions, type BatchSource, rowsOf } from './batches.js';
 import { argmax, crossEntropy } from './cross-entropy.js';
-import { BatchTooLarge } from './errors.js';
+import { BatchTooLarge, OutputNotFinite } from './errors.js';
 
 export interface Evaluation {
   /** The unweighted mean of the batches' losses, NeMo's val_loss. It depends on the batch size. */
@@ -42,14 +42,21 @@ export async function evaluate(
   return { loss: losses / batches.batchesPerEpoch, report: confusion.report(o.labelNames) };
 }
 
-/** Evaluates on a token cache, with the batches of a run. */
+/**
+ * Evaluates the final weights of a run, or an archive, on a token cache. During training, a loss that is not finite is a
+ * result like any other; here, the scores beside it would count every example as one of class 0.
+ *
+ * @throws OutputNotFinite
+ */
 export async function evaluateCache(
   forward: Pick<Forward, 'run'>,
   o: EvaluateOptions & BatchesOptions & { cache: string },
 ): Promise<Evaluation> {
   const cache = openTokenCache(o.cache);
   try {
-    return await evaluate(forward, batchesOf(cache, o), o);
+    const evaluation = await evaluate(forward, batchesOf(cache, o), o);
+    if (!Number.isFinite(evaluation.loss)) throw new OutputNotFinite('the loss of the evaluation', evaluation.loss);
+    return evaluation;
   } finally {
     cache.close();
   }

@@ -1,4 +1,5 @@
 import { argmax, softmax } from './cross-entropy.js';
+import { OutputNotFinite } from './errors.js';
 
 export interface Prediction {
   labelId: number;
@@ -13,13 +14,18 @@ export interface Prediction {
   logits: number[];
 }
 
-/** The predictions for rows of logits. @param labels - names by label id */
+/**
+ * The predictions for rows of logits.
+ *
+ * @param labels - names by label id
+ * @throws OutputNotFinite
+ */
 export function predictionsOf(
   logits: readonly ArrayLike<number>[],
   labels: readonly string[] | undefined,
 ): Prediction[] {
   return logits.map((values) => {
-    const row = Float32Array.from(values);
+    const row = requireFinite(Float32Array.from(values));
     const labelId = argmax(row);
     return {
       labelId,
@@ -28,4 +34,11 @@ export function predictionsOf(
       logits: Array.from(row),
     };
   });
+}
+
+/** @throws OutputNotFinite for logits among which no class is the most probable */
+export function requireFinite(logits: Float32Array): Float32Array {
+  const index = logits.findIndex((value) => !Number.isFinite(value));
+  if (index < 0) return logits;
+  throw new OutputNotFinite(`the score of class ${index}`, logits[index] ?? NaN);
 }
