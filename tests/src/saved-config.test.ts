@@ -39,6 +39,9 @@ afterAll(() => {
 
 /** A run's results, and what it saved about its configuration. */
 interface Saved {
+  /** The file that MLflow gets as the archive. */
+  journaledArchive: string;
+
   archive: Buffer;
 
   /** The number of evaluations on the validation set during training. */
@@ -85,11 +88,12 @@ async function run(
 
   const journal = readFileSync(join(resolved.folder, 'mlflow.jsonl'), 'utf8').trim().split('\n');
   const records = journal.map(
-    (line) => JSON.parse(line) as { type: string; path?: string; content?: string; params?: object },
+    (line) => JSON.parse(line) as { type: string; path?: string; file?: string; content?: string; params?: object },
   );
   const log = readFileSync(join(resolved.logDir, 'nemo_log_globalrank-0_localrank-0.txt'), 'utf8');
   return {
     archive: readFileSync(packaged.nemo.path),
+    journaledArchive: records.find(({ path }) => path === 'model/model.nemo')!.file!,
     validations,
     yaml: records.find(({ path }) => path === 'config/config.yaml')!.content!,
     params: Object.assign({}, ...records.map(({ params }) => params)) as Record<string, string>,
@@ -170,6 +174,15 @@ test.each([
     writeFileSync(file('saved.yaml'), first.yaml);
     const second = await run(`${what} 2`, { configPath: root, config: 'saved' });
     expect(second.archive.equals(first.archive)).toBe(true);
-    expect({ ...second, archive: undefined }).toEqual({ ...first, archive: undefined });
+    const paths = { archive: undefined, journaledArchive: undefined };
+    expect({ ...second, ...paths }).toEqual({ ...first, ...paths });
   },
 );
+
+test('MLflow gets the archive of the run, also after a later run has overwritten model.nemo_path', async () => {
+  const first = await run('overwritten 1', { overrides: [...base, 'trainer.max_epochs=1'] });
+  const second = await run('overwritten 2', { overrides: [...base, 'trainer.max_epochs=1', 'nautil.seed=7'] });
+  expect(second.archive.equals(first.archive)).toBe(false);
+  expect(readFileSync(first.journaledArchive).equals(first.archive)).toBe(true);
+  expect(readFileSync(second.journaledArchive).equals(second.archive)).toBe(true);
+});

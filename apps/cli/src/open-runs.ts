@@ -21,12 +21,11 @@ export async function findOpenRuns(): Promise<{
   });
   return {
     reasonToKeep: async ({ folder, workflowId }) => {
-      if (!connected) return { why: 'it is unknown whether its workflow is open', needsStages: true };
+      if (!connected) return 'it is unknown whether its workflow is open';
       if (workflowId !== undefined && (await isOpen(connected.client, workflowId)))
-        return { why: `workflow ${workflowId} is open`, needsStages: true };
+        return `workflow ${workflowId} is open`;
       const unsent = (await findJournals(folder)).reduce((sum, journal) => sum + journal.unsent, 0);
-      if (unsent === 0) return undefined;
-      return { why: `${unsent} records have not been sent to MLflow: \`npx nautil runs sync\``, needsStages: false };
+      return unsent === 0 ? undefined : `${unsent} records have not been sent to MLflow: \`npx nautil runs sync\``;
     },
     close: async () => connected?.close(),
   };

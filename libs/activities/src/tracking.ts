@@ -117,7 +117,8 @@ export async function finishTracking(
     if (config.model.dataset.num_classes === null && counted !== undefined)
       tracker.params({ [numClassesKey]: counted });
     const archive = packaged && `model/${basename(packaged.nemo.path)}`;
-    if (packaged && archive) tracker.artifact(packaged.nemo.path, archive);
+    // A later run may overwrite the file at model.nemo_path before the server is back.
+    if (packaged && archive) tracker.artifact(packaged.stored ?? packaged.nemo.path, archive);
     const timeoutMs = tracker.runId === undefined ? shortFlushMs : flushMs + (packaged?.nemo.sizeBytes ?? 0) / 1000;
     const name = config.nautil.mlflow.registered_model_name;
     const register = name !== null && archive ? { name, path: archive } : undefined;

@@ -273,6 +273,9 @@ export interface SampleAnswer {
 export interface Packaged {
   /** The archive at `model.nemo_path`. */
   nemo: FileRef;
+
+  /** Path of the same bytes in the state folder, where no later run overwrites them. Absent in histories of 0.1.0. */
+  stored?: string;
 }
 
 /** The heartbeat details of the train activity. They are only informative: training resumes from the checkpoint on disk. */

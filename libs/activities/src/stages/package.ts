@@ -98,7 +98,7 @@ export async function packageModel(o: {
   await copyWhole(made.path, target, made.sha256);
   const amongCheckpoints = await logArchive(o.run, config, target, o.echo);
   if (amongCheckpoints !== undefined) await copyWhole(made.path, amongCheckpoints, made.sha256);
-  return { nemo: { ...made, path: target }, reused, detail: target };
+  return { nemo: { ...made, path: target }, stored: made.path, reused, detail: target };
 }
 
 /** The buffer of NeMo's loss, which only a training with class weights has. */

@@ -92,8 +92,7 @@ test('of an old run only the model is kept; an open run is kept with everything 
   age(join(store.root, 'stages', 'tokenize', (await output('during')).key), 40);
   const [ended, open] = [run('ended', 31), run('open', 50)];
   const { removed, kept } = await collect({
-    reasonToKeep: async ({ workflowId }) =>
-      workflowId === 'open' ? { why: 'its workflow is open', needsStages: true } : undefined,
+    reasonToKeep: async ({ workflowId }) => (workflowId === 'open' ? 'its workflow is open' : undefined),
   });
   expect(kept).toEqual([{ path: open, why: 'its workflow is open' }]);
   expect(removed.map(({ kind }) => kind)).toEqual(['stages/tokenize', 'runs']);
@@ -107,14 +106,13 @@ test('of an old run only the model is kept; an open run is kept with everything 
   expect(existsSync(ended)).toBe(false);
 });
 
-test('a run that only waits to be sent keeps its folder but not the outputs of its stages', async () => {
+test('a run that waits to be sent keeps its folder and the outputs of its stages, which are sent too', async () => {
   await output('used by it');
   age(join(store.root, 'stages'), 40);
   const folder = run('unsent', 50);
-  const { removed } = await collect({
-    reasonToKeep: async () => ({ why: '3 records are not sent', needsStages: false }),
-  });
-  expect(removed.map(({ kind }) => kind)).toEqual(['stages/tokenize']);
+  const { removed } = await collect({ reasonToKeep: async () => '3 records are not sent' });
+  expect(removed).toEqual([]);
+  expect((await output('used by it')).reused).toBe(true);
   expect(readdirSync(folder)).toContain('training');
 });
 
@@ -131,7 +129,7 @@ test('a run that is resumed during the collection is kept', async () => {
   const folder = run('resumed', 50);
   let calls = 0;
   const { removed } = await collect({
-    reasonToKeep: async () => (calls++ === 0 ? undefined : { why: 'open', needsStages: true }),
+    reasonToKeep: async () => (calls++ === 0 ? undefined : 'open'),
   });
   expect([calls, removed]).toEqual([2, []]);
   expect(readdirSync(folder)).toContain('training');

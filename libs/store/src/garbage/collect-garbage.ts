@@ -17,14 +17,6 @@ interface FoundRun {
   workflowId?: string;
 }
 
-/** Why an old run is kept. */
-interface ReasonToKeep {
-  why: string;
-
-  /** Whether it may still read the outputs of its stages. A run that only waits to be sent to MLflow does not. */
-  needsStages: boolean;
-}
-
 export interface GarbageOptions {
   /** State folder; see nautilHome. */
   home?: string;
@@ -32,8 +24,11 @@ export interface GarbageOptions {
   /** Everything that was used after this moment is kept; milliseconds since the epoch. */
   usedBeforeMs: number;
 
-  /** Called for each run that is old enough, and again just before it is removed. */
-  reasonToKeep: (run: FoundRun) => Promise<ReasonToKeep | undefined>;
+  /**
+   * Why an old run is kept, if it is: called for each run that is old enough, and again just before it is removed. A run that
+   * is kept may read the outputs of its stages, if only to send them to MLflow.
+   */
+  reasonToKeep: (run: FoundRun) => Promise<string | undefined>;
 
   /** Also removes the `model.nemo` in the folders of old runs; default false. */
   models?: boolean | undefined;
@@ -62,8 +57,8 @@ export interface CollectedGarbage {
 }
 
 /**
- * Removes outputs of stages, objects, and the folders of ended runs when they have not been used for long. An open run has used
- * its files after it started, so nothing is removed that was used after the start of the oldest run that is kept.
+ * Removes outputs of stages, objects, and the folders of ended runs when they have not been used for long. A run has used its
+ * files after it started, so nothing is removed that was used after the start of the oldest run that is kept.
  *
  * It is safe while workers run: an output that a stage has found stays, or is made again.
  */
@@ -77,9 +72,12 @@ export async function collectGarbage(options: GarbageOptions): Promise<Collected
   for (const run of await runsIn(home)) {
     signal?.throwIfAborted();
     const reason = await reasonOf(run, options);
-    if (reason === undefined) oldRuns.push(run);
-    else if (reason.why !== recent) kept.push({ path: run.folder, why: reason.why });
-    if (reason?.needsStages) before = Math.min(before, run.startedMs);
+    if (reason === undefined) {
+      oldRuns.push(run);
+      continue;
+    }
+    before = Math.min(before, run.startedMs);
+    if (reason !== recent) kept.push({ path: run.folder, why: reason });
   }
 
   const store = new Store(join(home, 'store'));
@@ -139,14 +137,11 @@ async function idIn(record: string): Promise<{ workflowId?: string }> {
 
 const recent = 'recent';
 
-async function reasonOf(
-  run: OldRun,
-  { usedBeforeMs, reasonToKeep }: GarbageOptions,
-): Promise<ReasonToKeep | undefined> {
-  if ((await measureFolder(run.folder)).newestMs >= usedBeforeMs) return { why: recent, needsStages: true };
+async function reasonOf(run: OldRun, { usedBeforeMs, reasonToKeep }: GarbageOptions): Promise<string | undefined> {
+  if ((await measureFolder(run.folder)).newestMs >= usedBeforeMs) return recent;
   for (const name of ['.', ...(await namesIn(run.folder))]) {
     const pid = await fenceHolder(join(run.folder, name));
-    if (pid !== undefined) return { why: `process ${pid} is using it`, needsStages: true };
+    if (pid !== undefined) return `process ${pid} is using it`;
   }
   return reasonToKeep(run);
 }
