@@ -1,7 +1,8 @@
-export { CorruptFile, FileUnavailable, UnsupportedFile } from './errors.js';
+export { CheckpointError, CorruptFile, FileUnavailable, UnsupportedFile } from './errors.js';
 export { openTensors } from './open-tensors.js';
 export type { TensorSource } from './tensor-source.js';
-export { writeSafetensors } from './write-safetensors.js';
+export { safetensorsDigest, writeSafetensors } from './write-safetensors.js';
+export { sealMetadata, verifySealed } from './sealed-safetensors.js';
 export { readNemo, type NemoArchive } from './nemo/read-nemo.js';
 export { parseNemoYaml, stringifyNemoYaml } from './nemo/nemo-yaml.js';
 export { withTarget, writeNemo, type NemoArtifact } from './nemo/write-nemo.js';

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { writeFileAtomic, type WriteOptions } from '@nautil/store';
 import { dataBytes, sizeOf } from './tensor-bytes.js';
 import type { TensorDType } from './tensor-dtype.js';
@@ -21,6 +22,16 @@ export async function writeSafetensors(
   options?: WriteOptions,
 ): Promise<void> {
   await writeFileAtomic(path, safetensorsChunks(tensors, metadata), options);
+}
+
+/** SHA-256 of the file that `writeSafetensors` writes from the same arguments, as 64 hex digits. */
+export async function safetensorsDigest(
+  tensors: Iterable<TensorToWrite>,
+  metadata?: Readonly<Record<string, string>>,
+): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of safetensorsChunks(tensors, metadata)) hash.update(chunk);
+  return hash.digest('hex');
 }
 
 async function* safetensorsChunks(

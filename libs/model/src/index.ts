@@ -1,4 +1,5 @@
 export { maxLength, parseEncoderConfig, type EncoderConfig } from './encoder-config.js';
+export { NonFiniteWeight } from './errors.js';
 export { Forward, traceForward, type ModelShape } from './forward.js';
 export { initialWeight } from './initial-weight.js';
 export { isAllFinite, memoized, ModelWeights, type NamedArray } from './model-weights.js';

@@ -111,10 +111,12 @@ async function copyWritable(from: string, to: string): Promise<void> {
   await chmod(to, 0o644); // Objects in the store are read-only, but training continues to write the file.
 }
 
-/** Names in the folders of trainings; fences and half-written files stay where they are. */
+/** Names in the folders of trainings; fences, half-written files and those that were set aside stay where they are. */
 async function filesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true }).catch((): string[] => []);
-  const names = entries.filter((name) => /^training[^/]*\//.test(name) && !/\/(fence|\.[^/]*)(\/|$)/.test(name));
+  const names = entries.filter(
+    (name) => /^training[^/]*\//.test(name) && !/\/(fence|\.[^/]*)(\/|$)|\.set-aside/.test(name),
+  );
   const files = await Promise.all(
     names.map(async (name) => ((await stat(join(folder, name)).catch(() => undefined))?.isFile() ? [name] : [])),
   );

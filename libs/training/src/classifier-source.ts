@@ -13,7 +13,6 @@ import {
   FileUnavailable,
   findEncoder,
   type NemoArchive,
-  openTensors,
   parseNemoYaml,
   readNemo,
   type TensorSource,
@@ -30,6 +29,7 @@ import {
 } from '@nautil/tokenization';
 import { encoderConfigOf } from './encoder-source.js';
 import { type EvaluationSettings, evaluationSettings } from './evaluation-settings.js';
+import { openCheckpoint } from './open-checkpoint.js';
 
 export interface ClassifierSourceOptions {
   /** Folder with the tokenizer's files, for archives without them (RoBERTa's merges). */
@@ -217,7 +217,7 @@ async function checkpointSource(path: string): Promise<ClassifierSource> {
   const labelsFile = textAt(objectAt(config, 'class_labels'), 'class_labels_file');
   // Earlier versions did not write it.
   const evaluation = objectAt(hparams, 'nautil')['evaluation'];
-  const tensors = await openTensors(path);
+  const { source: tensors } = await openCheckpoint(path);
   return {
     tensors,
     encoder: parseEncoderConfig(encoderConfig, file),

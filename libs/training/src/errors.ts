@@ -46,6 +46,15 @@ export class CheckpointMismatch extends defineError('CheckpointMismatch', 'confi
   }
 }
 
+/** The weights of the best evaluation have changed on disk since they were written. The next attempt restores or recomputes them. */
+export class BestWeightsDamaged extends defineError('BestWeightsDamaged', 'environment', { retryable: true }) {
+  constructor(path: string) {
+    super(`${path}: its content does not match the SHA-256 that was recorded when it was written, or it is gone`, {
+      hint: 'run the same command again to resume from a checkpoint; check the disk',
+    });
+  }
+}
+
 /** The training was interrupted. A checkpoint contains all steps done so far. */
 export class TrainingInterrupted extends defineError('TrainingInterrupted', 'interrupted', { retryable: true }) {
   readonly checkpoint: string;

@@ -1,10 +1,16 @@
-import { link, mkdir, readdir, readFile, rm, truncate } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { CheckpointSaved, TrainEvent, TrainingResult } from '@nautil/contracts';
 import { openTensors } from '@nautil/formats';
 import { claimFence, Fenced } from '@nautil/store';
-import { CheckpointMismatch, LossNotFinite, TrainingInterrupted, WeightsNotFinite } from './errors.js';
+import {
+  BestWeightsDamaged,
+  CheckpointMismatch,
+  LossNotFinite,
+  TrainingInterrupted,
+  WeightsNotFinite,
+} from './errors.js';
 import type { TrainJob } from './job.js';
 import { openTinyRun, type TinyRun } from './testing/tiny-run.js';
 import { trainClassifier, type TrainControl } from './train.js';
@@ -106,6 +112,48 @@ describe('a run', () => {
       expect(await bytesOf(done.bestWeights!)).toEqual(await bytesOf(whole.done.bestWeights!));
     },
   );
+
+  test.each([
+    ['the newest checkpoint', /^checkpoints\/step-00000008/, 6],
+    ['its best weights', /^best-00000005/, 8],
+  ])('whose disk flipped a bit in %s ends with the same bytes, with a warning', async (name, pattern, step) => {
+    const job = await tiny.job(`bit in ${name}`);
+    const control: TrainControl = {};
+    const stopAt8 = (event: TrainEvent): void => {
+      if (event.type === 'step' && event.step === 8) control.stop = 'interrupt';
+    };
+    // A checkpoint every 5 steps keeps the one from which best weights can be restored.
+    if (step === 8) job.config.nautil.checkpoint_every_n_steps = 5;
+    await expect(trainClassifier(job, { onProgress: stopAt8 }, control)).rejects.toThrow(TrainingInterrupted);
+    const file = (await readdir(job.folder, { recursive: true })).find((path) => pattern.test(path))!;
+    const bytes = await bytesOf(join(job.folder, file));
+    bytes[bytes.length - 1000]! ^= 4;
+    await writeFile(join(job.folder, file), bytes);
+    const { done, events } = await train(job);
+    expect(events.find((event) => event.type === 'start')).toMatchObject({ step });
+    expect(events.flatMap((event) => (event.type === 'warning' ? [event.message] : []))).toEqual([
+      expect.stringContaining(join(job.folder, file)),
+    ]);
+    expect(await bytesOf(done.lastWeights)).toEqual(await bytesOf(whole.done.lastWeights));
+    expect(await bytesOf(done.bestWeights!)).toEqual(await bytesOf(whole.done.bestWeights!));
+    expect(await bytesOf(join(job.folder, `${file}.set-aside`))).toEqual(bytes);
+  });
+
+  test('whose best weights were damaged before its end fails with an error that can be retried', async () => {
+    const job = await tiny.job('best weights damaged at the end');
+    const damage = async (event: TrainEvent): Promise<void> => {
+      if (event.type === 'eval' && event.step === 10) {
+        const best = (await readdir(job.folder))
+          .filter((name) => name.startsWith('best-'))
+          .sort()
+          .at(-1)!;
+        await truncate(join(job.folder, best), 1000);
+      }
+    };
+    await expect(trainClassifier(job, { onProgress: damage })).rejects.toThrow(BestWeightsDamaged);
+    const { done } = await train(job);
+    expect(await bytesOf(done.bestWeights!)).toEqual(await bytesOf(whole.done.bestWeights!));
+  });
 
   test('that crashed after writing its best weights and is then stopped early keeps the previous best weights', async () => {
     const job = await tiny.job('crashed at the best');

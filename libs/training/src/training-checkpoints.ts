@@ -1,41 +1,72 @@
-import { readdir, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { isJsonObject } from '@nautil/contracts';
-import { CorruptFile, openTensors, UnsupportedFile, writeSafetensors } from '@nautil/formats';
-import type { NamedArray } from '@nautil/model';
-import type { Fence } from '@nautil/store';
+import {
+  CheckpointError,
+  CorruptFile,
+  FileUnavailable,
+  safetensorsDigest,
+  sealMetadata,
+  writeSafetensors,
+} from '@nautil/formats';
+import { type NamedArray, NonFiniteWeight } from '@nautil/model';
+import { type Fence, sha256File } from '@nautil/store';
 import { CheckpointMismatch } from './errors.js';
 import { faultPoint } from './fault-point.js';
-import { parseState, stringifyState, type TrainingState } from './training-state.js';
+import { checkpointFormat, openCheckpoint } from './open-checkpoint.js';
+import { type BestEvaluation, parseState, stringifyState, type TrainingState } from './training-state.js';
 
-/** A checkpoint, opened. */
+/** A checkpoint that a training has been resumed from. */
 export interface SavedTraining {
   path: string;
   sizeBytes: number;
   state: TrainingState;
+}
+
+/** The tensors of an open checkpoint. */
+export interface SavedTensors {
+  path: string;
 
   /** Reads a weight by NeMo's name; undefined for a weight that the run never had. */
   readonly readWeight: (name: string) => Promise<Float32Array | undefined>;
 
   /** Reads optimizer state by `optimizer/<slot>/<weight>`. */
   readonly readSlot: (name: string) => Promise<Float32Array>;
-  close(): Promise<void>;
+}
+
+/** Loads the tensors of a checkpoint into the model. */
+export type LoadTensors = (tensors: SavedTensors) => Promise<void>;
+
+interface LatestOptions {
+  load: LoadTensors;
+
+  /** Receives a message about each checkpoint that is not used, and about one that has no digest. */
+  onWarning?: (message: string) => void;
+
+  /** True: a checkpoint is used only together with the weights of its best evaluation, because they will be packaged. */
+  needsBest?: boolean;
+
+  /** The checkpoint of an earlier run that this run continues, which may have the weights of the best evaluation. */
+  origin?: string | undefined;
 }
 
 const checkpointName = /^step-(\d{8,})\.safetensors$/;
 const bestName = /^best-(\d{8,})\.safetensors$/;
 
-/** Number of checkpoints to keep. A power cut may damage the newest, even after it was written completely. */
+/** Number of undamaged checkpoints to keep. A power cut may damage the newest, even after it was written completely. */
 const keptCheckpoints = 2;
 
 /**
  * The checkpoints and weights of one training, which determine how far it has come. Every write is atomic, and happens only
- * while this attempt holds the fence.
+ * while this attempt holds the fence. A damaged file is never used: it is renamed, and an earlier checkpoint takes its place.
  */
 export class TrainingCheckpoints {
   readonly path: string;
   readonly #fence: Fence | undefined;
   readonly #digests: Record<string, string>;
+
+  /** The checkpoints that this process has written or verified, by path: the identity of the file, and its best evaluation. */
+  readonly #sound = new Map<string, { identity: string; bestStep: number | undefined }>();
 
   constructor(path: string, digests: Record<string, string>, fence?: Fence) {
     this.path = path;
@@ -53,118 +84,205 @@ export class TrainingCheckpoints {
   }
 
   /**
-   * The newest undamaged checkpoint, or undefined when there is none. Throws CheckpointMismatch when it is another run's.
+   * Loads the newest undamaged checkpoint, and returns its state; undefined when there is none. Checkpoints that can't be used
+   * are renamed, or they would shadow those that training writes from here on.
    *
-   * @param onDamaged - receives a message about each damaged checkpoint.
+   * @throws CheckpointMismatch when the checkpoint is another run's
    */
-  async latest(onDamaged?: (message: string) => void): Promise<SavedTraining | undefined> {
+  async latest({ load, onWarning, needsBest = false, origin }: LatestOptions): Promise<SavedTraining | undefined> {
     for (const { path } of (await this.#checkpoints()).reverse()) {
-      try {
-        return await this.#open(path, []);
-      } catch (error) {
-        if (!(error instanceof CorruptFile || error instanceof UnsupportedFile)) throw error;
-        // After a power cut a disk may hold a truncated newest file. Delete it, or it would shadow later checkpoints.
-        await rm(path, { force: true });
-        onDamaged?.(`${error.message}; it was removed, and training resumes from the checkpoint before it`);
+      const saved = await this.#tryLoad(path, load);
+      let problem = saved instanceof Error ? saved.message : undefined;
+      if (!(saved instanceof Error)) {
+        const { best } = saved.state;
+        if (!needsBest || best === undefined || (await this.adoptBest(best, origin, onWarning))) {
+          if (!saved.hasDigest) onWarning?.(`${path} ${withoutDigest}`);
+          return saved;
+        }
+        problem = `${path} can't be used: the weights of its best evaluation, at step ${best.step}, are damaged or missing`;
       }
+      const name = await this.#setAside(path);
+      onWarning?.(`${problem}; it was renamed to ${name}, and training resumes from the checkpoint before it, if any`);
     }
     return undefined;
   }
 
   /**
-   * A checkpoint of an earlier run to continue from: its configuration may differ, its data and model may not. Its stop
+   * Loads a checkpoint of an earlier run to continue from: its configuration may differ, its data and model may not. Its stop
    * reason and its unlogged events are dropped, because they belong to that run.
+   *
+   * @throws CorruptFile when it is damaged
    */
-  async earlier(path: string): Promise<SavedTraining> {
-    const saved = await this.#open(path, ['config']);
+  async earlier(path: string, { load, onWarning }: Pick<LatestOptions, 'load' | 'onWarning'>): Promise<SavedTraining> {
+    const saved = await this.#load(path, ['config'], load);
+    if (!saved.hasDigest) onWarning?.(`${path} ${withoutDigest}`);
     const { stopped: _, ...state } = saved.state;
     return { ...saved, state: { ...state, events: [] } };
   }
 
   /**
-   * Makes sure that the weights of the best evaluation in `state` are in this folder, because a checkpoint of an earlier run
-   * names weights of that run's folder. They are copied from the checkpoint of that evaluation, which is kept beside `origin`.
+   * Makes sure that the weights of the best evaluation are in this folder, undamaged. Otherwise they are copied from the
+   * checkpoint of that evaluation: one of this run, or one beside `origin`, because a checkpoint of an earlier run names
+   * weights of that run's folder. Records their digest in `best`.
    *
    * @param origin - the earlier run's checkpoint, if this run continues one
    * @returns false when the weights exist nowhere
    */
-  async adoptBest(best: NonNullable<TrainingState['best']>, origin: string | undefined): Promise<boolean> {
-    if (await stat(this.bestWeights(best.step)).catch(() => undefined)) return true;
-    if (origin === undefined) return false;
-    for (const candidate of await checkpointsBeside(origin)) if (await this.#copyBest(best, candidate)) return true;
+  async adoptBest(
+    best: BestEvaluation,
+    origin: string | undefined,
+    onWarning?: (message: string) => void,
+  ): Promise<boolean> {
+    const path = this.bestWeights(best.step);
+    if (await stat(path).catch(() => undefined)) {
+      const sha256 = await sha256File(path);
+      best.sha256 ??= sha256;
+      if (best.sha256 === sha256) return true;
+      const name = await this.#setAside(path);
+      onWarning?.(`${path}: its content does not match the SHA-256 in the checkpoint; it was renamed to ${name}`);
+    }
+    const own = (await this.#checkpoints()).map((checkpoint) => checkpoint.path);
+    const candidates = [...own, ...(origin === undefined ? [] : await checkpointsBeside(origin))];
+    for (const candidate of candidates) if (await this.#copyBest(best, candidate)) return true;
     return false;
   }
 
-  /** Copies the weights of a checkpoint that was written right after the best evaluation; false for any other checkpoint. */
-  async #copyBest(best: NonNullable<TrainingState['best']>, path: string): Promise<boolean> {
-    let saved: SavedTraining;
-    try {
-      saved = await this.#open(path, ['config']);
-    } catch {
-      return false; // a damaged file, or a checkpoint of another training: another one is looked for
-    }
-    await saved.close();
-    if (!isWrittenAt(best, saved.state)) return false;
-    const source = await openTensors(path);
-    try {
-      const names = source.names().filter((name) => !name.startsWith('optimizer/'));
-      const weights: NamedArray[] = [];
-      for (const name of names)
-        weights.push({ name, shape: [...source.info(name).shape], data: await source.readFloat32(name) });
-      await this.saveBest(best.step, weights);
-    } finally {
-      await source.close();
-    }
-    return true;
+  /** Whether the weights of the best evaluation are in this folder, undamaged. */
+  async hasBest({ step, sha256 }: BestEvaluation): Promise<boolean> {
+    return (await sha256File(this.bestWeights(step)).catch(() => undefined)) === sha256;
   }
 
-  async #open(path: string, mayDiffer: readonly string[]): Promise<SavedTraining> {
-    const source = await openTensors(path);
+  /** Copies the weights of a checkpoint that was written right after the best evaluation; false for any other checkpoint. */
+  async #copyBest(best: BestEvaluation, path: string): Promise<boolean> {
     try {
-      const digests = parseDigests(source.metadata.digests);
-      const differences = Object.keys({ ...digests, ...this.#digests })
-        .filter((key) => digests[key] !== this.#digests[key] && !mayDiffer.includes(key))
-        .map((key) => `${key} was ${digests[key] ?? 'absent'}, is ${this.#digests[key] ?? 'absent'}`);
-      if (differences.length > 0) throw new CheckpointMismatch(path, differences);
-      const names = new Set(source.names());
-      return {
-        path,
-        sizeBytes: (await stat(path)).size,
-        state: parseState(source.metadata.progress, path),
-        readWeight: async (name) => (names.has(name) ? source.readFloat32(name) : undefined),
-        readSlot: (name) => source.readFloat32(name),
-        close: () => source.close(),
-      };
+      const { source } = await openCheckpoint(path);
+      try {
+        this.#requireDigests(source.metadata.digests, path, ['config']);
+        if (!isWrittenAt(best, parseState(source.metadata.progress, path))) return false;
+        const weights: NamedArray[] = [];
+        for (const name of source.names().filter((tensor) => !tensor.startsWith('optimizer/')))
+          weights.push({ name, shape: [...source.info(name).shape], data: await source.readFloat32(name) });
+        best.sha256 = await this.saveBest(best.step, weights);
+        return true;
+      } finally {
+        await source.close();
+      }
     } catch (error) {
-      await source.close();
+      // A damaged file, or a checkpoint of another training: another one is looked for.
+      if (error instanceof CheckpointError || error instanceof CheckpointMismatch) return false;
       throw error;
     }
   }
 
-  /** Writes `step-N.safetensors`, then removes older checkpoints, and best weights that no remaining checkpoint names. */
-  async save(state: TrainingState, tensors: NamedArray[]): Promise<{ path: string; sizeBytes: number }> {
+  /** Returns the error instead of throwing it when the checkpoint is damaged. */
+  async #tryLoad(path: string, load?: LoadTensors): Promise<LoadedTraining | Error> {
+    try {
+      const saved = await this.#load(path, [], load);
+      this.#sound.set(path, { identity: await identityOf(path), bestStep: saved.state.best?.step });
+      return saved;
+    } catch (error) {
+      if (error instanceof Error && isDamage(error)) return error;
+      throw error;
+    }
+  }
+
+  async #load(path: string, mayDiffer: readonly string[], load?: LoadTensors): Promise<LoadedTraining> {
+    const { source, hasDigest } = await openCheckpoint(path);
+    try {
+      this.#requireDigests(source.metadata.digests, path, mayDiffer);
+      const state = parseState(source.metadata.progress, path);
+      const names = new Set(source.names());
+      await load?.({
+        path,
+        readWeight: async (name) => (names.has(name) ? source.readFloat32(name) : undefined),
+        readSlot: (name) => source.readFloat32(name),
+      });
+      return { path, sizeBytes: (await stat(path)).size, state, hasDigest };
+    } finally {
+      await source.close();
+    }
+  }
+
+  /** @throws CheckpointMismatch unless the digests are those of this run */
+  #requireDigests(json: string | undefined, path: string, mayDiffer: readonly string[]): void {
+    const digests = parseDigests(json, path);
+    const differences = Object.keys({ ...digests, ...this.#digests })
+      .filter((key) => digests[key] !== this.#digests[key] && !mayDiffer.includes(key))
+      .map((key) => `${key} was ${digests[key] ?? 'absent'}, is ${this.#digests[key] ?? 'absent'}`);
+    if (differences.length > 0) throw new CheckpointMismatch(path, differences);
+  }
+
+  /**
+   * Writes `step-N.safetensors`, then removes checkpoints older than the newest two undamaged ones, and best weights that no
+   * remaining checkpoint names.
+   *
+   * @returns with warnings about older checkpoints that have been damaged
+   */
+  async save(
+    state: TrainingState,
+    tensors: NamedArray[],
+  ): Promise<{ path: string; sizeBytes: number; warnings: string[] }> {
     const path = join(this.path, 'checkpoints', `step-${stepName(state.step)}.safetensors`);
-    await this.#write(path, tensors, `checkpoint step ${state.step}`, {
-      format: 'nautil-checkpoint',
+    const metadata = await sealMetadata(tensors.map(float32), {
+      format: checkpointFormat,
       progress: stringifyState(state),
       digests: JSON.stringify(this.#digests),
     });
-    for (const old of (await this.#checkpoints()).slice(0, -keptCheckpoints)) await rm(old.path, { force: true });
-    const best = state.best?.step ?? 0;
-    const bests = await numbered(this.path, bestName);
-    const needed = bests.filter(({ step }) => step <= best).slice(-keptCheckpoints);
-    for (const old of bests) if (!needed.includes(old)) await rm(old.path, { force: true });
-    return { path, sizeBytes: (await stat(path)).size };
+    await this.#write(path, tensors, `checkpoint step ${state.step}`, metadata);
+    this.#sound.set(path, { identity: await identityOf(path), bestStep: state.best?.step });
+    const warnings = await this.#removeOlder();
+    return { path, sizeBytes: (await stat(path)).size, warnings };
   }
 
-  /** Writes the weights of the best evaluation, under NeMo's names. @param step - number of steps done at the evaluation */
-  async saveBest(step: number, tensors: NamedArray[]): Promise<void> {
-    await this.#write(this.bestWeights(step), tensors, 'weights best', { format: 'pt' });
+  async #removeOlder(): Promise<string[]> {
+    const warnings: string[] = [];
+    const kept: string[] = [];
+    for (const { path } of (await this.#checkpoints()).reverse()) {
+      if (kept.length === keptCheckpoints) {
+        await rm(path, { force: true });
+        this.#sound.delete(path);
+        continue;
+      }
+      // A file that has changed since this process wrote or verified it is verified again.
+      const isKnown = this.#sound.get(path)?.identity === (await identityOf(path));
+      const saved = isKnown ? undefined : await this.#tryLoad(path);
+      if (saved instanceof Error) {
+        this.#sound.delete(path);
+        warnings.push(`${saved.message}; it was renamed to ${await this.#setAside(path)}`);
+      } else kept.push(path);
+    }
+    const named = new Set(kept.map((path) => this.#sound.get(path)?.bestStep));
+    for (const best of await numbered(this.path, bestName))
+      if (!named.has(best.step)) await rm(best.path, { force: true });
+    return warnings;
+  }
+
+  /** Renames a file that can't be used, and returns its new name. Such files stay until the run is removed. */
+  async #setAside(path: string): Promise<string> {
+    await this.#fence?.check();
+    const taken = await readdir(dirname(path));
+    for (let number = 1; ; number++) {
+      const name = `${basename(path)}.set-aside${number === 1 ? '' : `-${number}`}`;
+      if (taken.includes(name)) continue;
+      await rename(path, join(dirname(path), name));
+      return name;
+    }
+  }
+
+  /**
+   * Writes the weights of the best evaluation, under NeMo's names.
+   *
+   * @param step - number of steps done at the evaluation
+   * @returns the SHA-256 of the file
+   */
+  async saveBest(step: number, tensors: NamedArray[]): Promise<string> {
+    await this.#write(this.bestWeights(step), tensors, 'weights best', weightsMetadata);
+    return safetensorsDigest(tensors.map(float32), weightsMetadata);
   }
 
   /** Writes the final weights, under NeMo's names. */
   async saveLast(tensors: NamedArray[]): Promise<void> {
-    await this.#write(this.lastWeights, tensors, 'weights last', { format: 'pt' });
+    await this.#write(this.lastWeights, tensors, 'weights last', weightsMetadata);
   }
 
   /** Checks the fence first, and again before the file is renamed into place: writing may take long. */
@@ -172,9 +290,8 @@ export class TrainingCheckpoints {
     const check = async (): Promise<void> => this.#fence?.check();
     await check();
     const half = Math.floor(tensors.length / 2);
-    const contents = tensors.map((tensor, i) => ({
+    const contents = tensors.map(float32).map((tensor, i) => ({
       ...tensor,
-      dtype: 'F32' as const,
       data: async () => {
         if (i === half) await faultPoint(point);
         return tensor.data;
@@ -202,10 +319,10 @@ export async function filesToResume(checkpoint: string): Promise<string[]> {
   return [checkpoint];
 }
 
-/** The state in a checkpoint's metadata; undefined for a file that is not a checkpoint of ours. */
+/** The state in a checkpoint's metadata; undefined for a damaged file, and for one that is not a checkpoint of ours. */
 async function stateIn(path: string): Promise<TrainingState | undefined> {
   try {
-    const source = await openTensors(path);
+    const { source } = await openCheckpoint(path);
     await source.close();
     return parseState(source.metadata.progress, path);
   } catch {
@@ -221,8 +338,34 @@ async function checkpointsBeside(path: string): Promise<string[]> {
 }
 
 /** Whether a state was saved right after the best evaluation, so that its weights are the best ones. */
-const isWrittenAt = (best: NonNullable<TrainingState['best']>, state: TrainingState): boolean =>
+const isWrittenAt = (best: BestEvaluation, state: TrainingState): boolean =>
   state.step === best.step && state.best?.step === best.step && state.best.value === best.value;
+
+interface LoadedTraining extends SavedTraining {
+  hasDigest: boolean;
+}
+
+const withoutDigest =
+  'was written by Nautil 0.2.0 or earlier and has no digest, so a changed byte in it can go undetected';
+
+const weightsMetadata = { format: 'pt' };
+
+const float32 = (tensor: NamedArray) => ({ ...tensor, dtype: 'F32' as const });
+
+/**
+ * Whether an error on reading a checkpoint shows that its content is damaged. A file that can't be opened is not: a retry may
+ * find it, with all its steps.
+ */
+const isDamage = (error: Error): boolean =>
+  (error instanceof CheckpointError && !(error instanceof FileUnavailable)) ||
+  error instanceof NonFiniteWeight ||
+  (error as NodeJS.ErrnoException).code === 'EIO';
+
+/** Changes when a file is replaced or written to. */
+async function identityOf(path: string): Promise<string> {
+  const { ino, size, mtimeNs } = await stat(path, { bigint: true });
+  return `${ino} ${size} ${mtimeNs}`;
+}
 
 interface NumberedFile {
   step: number;
@@ -230,8 +373,13 @@ interface NumberedFile {
 }
 
 /** A checkpoint without digests differs from every run that has some. */
-function parseDigests(json = '{}'): Partial<Record<string, string>> {
-  const digests: unknown = JSON.parse(json);
+function parseDigests(json: string | undefined, path: string): Partial<Record<string, string>> {
+  let digests: unknown;
+  try {
+    digests = JSON.parse(json ?? '{}');
+  } catch (cause) {
+    throw new CorruptFile(path, 'the digests in its metadata are not JSON', { cause });
+  }
   return isJsonObject(digests) ? (digests as Partial<Record<string, string>>) : {};
 }
 

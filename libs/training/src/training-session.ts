@@ -1,15 +1,17 @@
 import type { EpochEvaluated, TrainingResult } from '@nautil/contracts';
+import { CorruptFile } from '@nautil/formats';
 import { improves, monitored } from '@nautil/metrics';
 import { isAllFinite } from '@nautil/model';
 import { chooseDevice } from './choose-device.js';
-import { WeightsNotFinite } from './errors.js';
+import { BestWeightsDamaged, WeightsNotFinite } from './errors.js';
 import { evaluate } from './evaluate.js';
 import { faultPoint } from './fault-point.js';
 import { createTrainableModel, type TrainableModel } from './model.js';
 import { patienceAfter } from './monitor.js';
 import { Speedometer } from './speedometer.js';
+import type { LoadTensors, SavedTraining } from './training-checkpoints.js';
 import type { TrainingRun, TrainListener } from './training-run.js';
-import type { TrainingState } from './training-state.js';
+import type { BestEvaluation, TrainingState } from './training-state.js';
 
 /** The model and the state of a run while it is trained: from the newest checkpoint to the end or to the first error. */
 export class TrainingSession {
@@ -47,19 +49,15 @@ export class TrainingSession {
     const { job, initial, length } = run;
     const { name: device, gpus, warnings } = chooseDevice(job.config.trainer, job.config.nautil);
     const model = createTrainableModel(job, initial.encoder, device);
-    const damaged: string[] = [];
-    const saved =
-      (await run.checkpoints.latest((message) => damaged.push(message))) ??
-      (job.resumeFrom === undefined ? undefined : await run.checkpoints.earlier(job.resumeFrom));
-    try {
-      await model.weights.load(saved ? saved.readWeight : initial.read, saved?.path ?? initial.file);
-      await model.trainStep.loadSlots(saved?.readSlot);
-    } finally {
-      await saved?.close();
+    const loading: string[] = [];
+    const saved = await loadSaved(run, model, (message) => loading.push(message));
+    if (saved === undefined) {
+      await model.weights.load(initial.read, initial.file);
+      await model.trainStep.loadSlots();
     }
     const state: TrainingState = saved?.state ?? { step: 0, microBatches: 1, events: [] };
     state.microBatches = microBatches ?? state.microBatches;
-    const lost = await dropLostBest(state, run);
+    const lost = await dropLostBest(state, run, (message) => loading.push(message));
     const session = new TrainingSession({ run, listener, model, state, checkpoint: saved?.path });
 
     await listener.onProgress?.({
@@ -76,7 +74,7 @@ export class TrainingSession {
       ...(saved ? { resumedFrom: saved.path } : {}),
     });
     // Device warnings were emitted on the first attempt. Don't repeat them after an out-of-memory retry, whose own warning must come last.
-    for (const message of [...damaged, ...lost, ...(microBatches === undefined ? warnings : [])])
+    for (const message of [...loading, ...lost, ...(microBatches === undefined ? warnings : [])])
       await listener.onProgress?.({ type: 'warning', message });
     // Commit again: the previous attempt may have crashed after writing the checkpoint but before logging it.
     if (saved) await session.#commit({ path: saved.path, sizeBytes: saved.sizeBytes });
@@ -121,8 +119,8 @@ export class TrainingSession {
     // NaN and infinity rank below every number, and JSON, in which the state is stored, has neither.
     const isRanked = value !== undefined && Number.isFinite(value);
     if (isRanked && (state.best === undefined || improves(value, state.best.value, best.mode))) {
-      await checkpoints.saveBest(state.step, await model.weights.readAll());
-      state.best = { monitor: best.monitor, value, step: state.step };
+      const sha256 = await checkpoints.saveBest(state.step, await model.weights.readAll());
+      state.best = { monitor: best.monitor, value, step: state.step, sha256 };
     }
     const plateau = learningRate.plateauAfter(state.plateau, event);
     if (plateau !== undefined) state.plateau = plateau;
@@ -146,9 +144,10 @@ export class TrainingSession {
     // A step's loss is computed before its update, so an update that overflows is first visible here.
     const overflowed = tensors.find(({ data }) => !isAllFinite(data));
     if (overflowed) throw new WeightsNotFinite(overflowed.name, this.state.step, this.#checkpoint);
-    const saved = await this.#run.checkpoints.save(this.state, tensors);
+    const { warnings, ...saved } = await this.#run.checkpoints.save(this.state, tensors);
     this.#checkpoint = saved.path;
     this.#isSaved = true;
+    for (const message of warnings) await this.#listener.onProgress?.({ type: 'warning', message });
     await this.#commit(saved);
     this.speed.restart();
     return saved.path;
@@ -160,12 +159,13 @@ export class TrainingSession {
     await this.checkpoint();
     await checkpoints.saveLast(await this.model.weights.readAll());
     const { step, stopped, best } = this.state;
+    if (best && !(await checkpoints.hasBest(best))) throw new BestWeightsDamaged(checkpoints.bestWeights(best.step));
     const result: TrainingResult = {
       step,
       epoch: this.#lastEpoch,
       reason: stopped ?? 'completed',
       lastWeights: checkpoints.lastWeights,
-      ...(best ? { bestWeights: checkpoints.bestWeights(best.step), best } : {}),
+      ...(best ? { bestWeights: checkpoints.bestWeights(best.step), best: withoutDigest(best) } : {}),
     };
     await this.#listener.onProgress?.({ type: 'done', ...result });
     return result;
@@ -189,16 +189,48 @@ export class TrainingSession {
   }
 }
 
+/** Loads the newest checkpoint of the run, else the one of an earlier run that it continues; undefined when there is neither. */
+async function loadSaved(
+  { job, checkpoints }: TrainingRun,
+  model: TrainableModel,
+  onWarning: (message: string) => void,
+): Promise<SavedTraining | undefined> {
+  const used = new Set(model.weights.used.map(({ name }) => name));
+  const load: LoadTensors = async ({ path, readWeight, readSlot }) => {
+    const read = async (name: string): Promise<Float32Array | undefined> => {
+      const value = await readWeight(name);
+      if (value === undefined && used.has(name)) throw new CorruptFile(path, `it lacks the weight ${name}`);
+      return value;
+    };
+    await model.weights.load(read, path);
+    await model.trainStep.loadSlots(readSlot);
+  };
+  const needsBest = job.config.exp_manager.checkpoint_callback_params.save_best_model;
+  const latest = await checkpoints.latest({ load, onWarning, needsBest, origin: job.resumeFrom });
+  if (latest !== undefined || job.resumeFrom === undefined) return latest;
+  return checkpoints.earlier(job.resumeFrom, { load, onWarning });
+}
+
+const withoutDigest = ({ monitor, value, step }: BestEvaluation): NonNullable<TrainingResult['best']> => ({
+  monitor,
+  value,
+  step,
+});
+
 /**
  * Makes sure that the weights of the best evaluation so far are in the run's own folder. Drops that evaluation when they are
  * not, or when it was ranked by another monitor. Returns a warning in that case.
  */
-async function dropLostBest(state: TrainingState, { job, checkpoints }: TrainingRun): Promise<string[]> {
+async function dropLostBest(
+  state: TrainingState,
+  { job, checkpoints }: TrainingRun,
+  onWarning: (message: string) => void,
+): Promise<string[]> {
   const { best } = state;
   if (best === undefined) return [];
   const { monitor } = job.config.exp_manager.checkpoint_callback_params;
   const isComparable = best.monitor === monitor;
-  if (isComparable && (await checkpoints.adoptBest(best, job.resumeFrom))) return [];
+  if (isComparable && (await checkpoints.adoptBest(best, job.resumeFrom, onWarning))) return [];
   delete state.best;
   const what = `the best evaluation before the resume (${best.monitor}=${best.value} at step ${best.step})`;
   const why = isComparable ? 'its weights no longer exist' : `this run ranks evaluations by ${monitor}`;

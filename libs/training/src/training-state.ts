@@ -12,7 +12,7 @@ export interface TrainingState {
   step: number;
 
   /** The best evaluation so far. */
-  best?: { monitor: string; value: number; step: number };
+  best?: BestEvaluation;
 
   /** Early stopping: evaluations since the monitored value last improved by `min_delta`, and that value. */
   patience?: { waited: number; best: number };
@@ -28,6 +28,15 @@ export interface TrainingState {
 
   /** Events since the previous checkpoint, to be logged once this state is on disk. */
   events: (TrainStepped | EpochEvaluated)[];
+}
+
+export interface BestEvaluation {
+  monitor: string;
+  value: number;
+  step: number;
+
+  /** SHA-256 of the file with its weights; absent in checkpoints of Nautil 0.2.0 and earlier. */
+  sha256?: string;
 }
 
 export interface PlateauState {
@@ -46,7 +55,14 @@ export function stringifyState(state: TrainingState): string {
 const savedState = Type.Object({
   step: Type.Integer({ minimum: 0 }),
   split: Type.Integer({ minimum: 1 }),
-  best: Type.Optional(Type.Object({ monitor: Type.String(), value: Type.Number(), step: Type.Integer() })),
+  best: Type.Optional(
+    Type.Object({
+      monitor: Type.String(),
+      value: Type.Number(),
+      step: Type.Integer(),
+      sha256: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$' })),
+    }),
+  ),
   patience: Type.Optional(Type.Object({ waited: Type.Integer(), best: Type.Number() })),
   plateau: Type.Optional(
     Type.Object({
@@ -72,7 +88,12 @@ const isSavedState = new Ajv().compile<SavedState>(savedState);
 
 /** Reads what `stringifyState` wrote. @throws CorruptFile */
 export function parseState(json: string | undefined, path: string): TrainingState {
-  const saved: unknown = JSON.parse(json ?? 'null');
+  let saved: unknown;
+  try {
+    saved = JSON.parse(json ?? 'null');
+  } catch (cause) {
+    throw new CorruptFile(path, 'the training state in its metadata is not JSON', { cause });
+  }
   if (!isSavedState(saved)) throw new CorruptFile(path, 'its metadata has no valid training state');
   const { split, ...state } = saved;
   return { ...state, microBatches: split };
