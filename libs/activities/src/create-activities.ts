@@ -52,7 +52,11 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
 
   return {
     resolveRun: activity(async (request) => {
-      const run = await resolveRun(request, { route: (unrouted) => routeRun(unrouted, o), check: checkRun });
+      const run = await resolveRun(request, {
+        route: (unrouted) => routeRun(unrouted, o),
+        check: checkRun,
+        ownServer: trackingUri,
+      });
       return transfer.push(run, run);
     }),
     startTracking: activity((run) => startTracking(run, trackingUri)),

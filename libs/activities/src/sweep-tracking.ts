@@ -46,6 +46,7 @@ async function tracking(
   await mkdir(folder, { recursive: true });
   const tracker = await openTracker({
     trackingUri,
+    ownServer: trackingUri,
     experiment: sweep.experiment,
     workflowId: sweep.sweepId,
     runKey: 'sweep',

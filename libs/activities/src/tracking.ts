@@ -27,10 +27,15 @@ const shortFlushMs = 5_000;
 /** How long the end of a run waits for a server that is down, which takes ten seconds or more to restart. */
 export const patienceMs = 20_000;
 
-/** The tracker's options for a run: one MLflow run for each workflow id and run key, and a journal beside the checkpoints. */
+/**
+ * The tracker's options for a run: one MLflow run for each workflow id and run key, and a journal beside the checkpoints.
+ *
+ * @param trackingUri - the server of this process, which tracks the run unless its configuration names another one
+ */
 function trackingOf(run: ResolvedRun, trackingUri: string): TrackingTask & TrackerOptions {
   return {
     trackingUri: run.trackingUri ?? trackingUri,
+    ownServer: trackingUri,
     experiment: run.experiment,
     runName: run.workflowId,
     workflowId: run.workflowId,

@@ -1,3 +1,5 @@
+import { maskSecrets } from './mask-secrets.js';
+
 /** What went wrong, as a caller sees it; decides the exit code of every program. */
 export type ErrorKind = 'usage' | 'config' | 'data' | 'environment' | 'training' | 'interrupted';
 
@@ -42,6 +44,7 @@ export interface NautilErrorOptions {
 /**
  * The base of every expected error. Each subclass is one failure that a caller can act on; declare it with `defineError`.
  * Its `name` is the failure type that Temporal records. The message states what happened and where, `hint` what to do.
+ * Both are masked: errors are printed, logged and stored in Temporal's history.
  */
 export abstract class NautilError extends Error {
   abstract readonly kind: ErrorKind;
@@ -52,8 +55,8 @@ export abstract class NautilError extends Error {
   readonly hint: string | undefined;
 
   constructor(message: string, { hint, cause, retryable = false }: NautilErrorOptions = {}) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.hint = hint;
+    super(maskSecrets(message), cause === undefined ? undefined : { cause });
+    this.hint = hint && maskSecrets(hint);
     this.retryable = retryable;
   }
 }

@@ -2,6 +2,7 @@ export { MlflowError } from './client/errors.js';
 export { getExperimentByName } from './client/get-experiment-by-name.js';
 export { getRun } from './client/get-run.js';
 export { MlflowClient } from './client/mlflow-client.js';
+export { withholdsCredentials } from './client/tracking-address.js';
 export type { Run } from './client/run.js';
 export { searchRuns } from './client/search-runs.js';
 export { flattenParams } from './flatten-params.js';

@@ -17,6 +17,9 @@ export interface TrackerOptions {
   client?: MlflowClient | undefined;
   trackingUri?: string | undefined;
 
+  /** As {@link MlflowClient} takes it. */
+  ownServer?: string | undefined;
+
   /** Name of the experiment, which is created when it does not exist. */
   experiment: string;
 
@@ -70,7 +73,7 @@ const finishRetryMs = 1000;
  * @throws MlflowAddressInvalid when the address is not that of a server
  */
 export async function openTracker(o: TrackerOptions): Promise<Tracker> {
-  const client = o.client ?? new MlflowClient({ trackingUri: o.trackingUri });
+  const client = o.client ?? new MlflowClient({ trackingUri: o.trackingUri, ownServer: o.ownServer });
   const journal = new Journal(o.journal);
   const key = keyOf(o, (await readJournalId(o.journal)) ?? '');
   const closing = new AbortController();

@@ -31,6 +31,9 @@ interface EvaluateTask extends EvaluateWeightsOptions {
 
 export interface TrackingTask {
   trackingUri: string;
+
+  /** The worker's own server, which alone gets the credentials of the environment. */
+  ownServer: string;
   experiment: string;
 
   /** Absent while the server is down: the journal keeps the rows until it is back. */
@@ -82,6 +85,7 @@ const trainTask = Type.Object({
   tracking: Type.Optional(
     Type.Object({
       trackingUri: text,
+      ownServer: text,
       experiment: text,
       runId: Type.Optional(text),
       journal: text,

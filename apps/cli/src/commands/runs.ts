@@ -78,7 +78,8 @@ async function send(waiting: JournalSummary[], flags: SyncFlags): Promise<void> 
   const { exitCodeOf, formatError } = await import('@nautil/contracts');
   const { interruption } = await import('../interruption.js');
   const trackingUri = flags.trackingUri ?? stackAddresses().mlflowTrackingUri;
-  const client = new MlflowClient({ trackingUri });
+  // The user names the server here, and not a journal, so that it gets the user's credentials.
+  const client = new MlflowClient({ trackingUri, ownServer: trackingUri });
   const sent: (JournalSummary & SyncedJournal)[] = [];
   let rejected: unknown;
   try {

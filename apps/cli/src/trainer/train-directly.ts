@@ -34,17 +34,17 @@ const downloadLineMs = 5000;
 export async function trainDirectly(args: HydraArguments, o: { cwd: string; signal: AbortSignal }): Promise<void> {
   const display = new TrainingDisplay();
   const echo = (entry: string): void => display.line(entry);
-  const run = await resolve(args, { cwd: o.cwd, echo });
+  const trackingUri = stackAddresses().mlflowTrackingUri;
+  const run = await resolve(args, { cwd: o.cwd, echo, trackingUri });
   // The run has no workflow, so the fence is how garbage collection sees that the run is active.
   await claimFence(run.folder);
   for (const note of run.notes) display.line(`note: ${note}`);
   display.line(`run folder: ${run.folder}`);
-  const trackingUri = run.trackingUri ?? stackAddresses().mlflowTrackingUri;
   const tracking = await startTracking(run, trackingUri);
   if (tracking.url) display.line(`MLflow: ${tracking.url}`);
   else
     display.warn(
-      `MLflow does not answer at ${trackingUri}: the run's records are kept in ${join(run.folder, 'mlflow.jsonl')}; \`npx nautil runs sync\` sends them later`,
+      `MLflow does not answer at ${run.trackingUri ?? trackingUri}: the run's records are kept in ${join(run.folder, 'mlflow.jsonl')}; \`npx nautil runs sync\` sends them later`,
     );
 
   let evaluated: Evaluated | undefined;
@@ -77,7 +77,7 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
  */
 async function resolve(
   args: HydraArguments,
-  { cwd, echo }: { cwd: string; echo: (entry: string) => void },
+  { cwd, echo, trackingUri }: { cwd: string; echo: (entry: string) => void; trackingUri: string },
 ): Promise<ResolvedRun> {
   const { configName, configPath, overrides } = args;
   const { tree, config } = await loadConfig({ configName, configPath, overrides, cwd });
@@ -91,7 +91,7 @@ async function resolve(
       config: configName,
       overrides,
     },
-    { cwd, configPath, echo, check: checkRun, command: ['trainer:train', ...process.argv.slice(3)] },
+    { cwd, configPath, echo, ownServer: trackingUri, check: checkRun, command: ['trainer:train', ...process.argv.slice(3)] },
   );
 }
 

@@ -11,6 +11,7 @@ import {
   userPath,
 } from '@nautil/config';
 import {
+  maskSecrets,
   type Redo,
   replaceAt,
   type ResolvedRun,
@@ -20,6 +21,7 @@ import {
   valueAt,
 } from '@nautil/contracts';
 import { parseResolvedRun } from '@nautil/contracts/schemas';
+import { withholdsCredentials } from '@nautil/mlflow';
 import { beginExperiment, type Echo } from '@nautil/nemo';
 import { defaultFolder, fileRef, packageRoot, runFolder, writeFileAtomic } from '@nautil/store';
 import { isHubName } from '@nautil/store/download';
@@ -43,6 +45,7 @@ const nameKeys = keysThat(({ path }) => path === 'name');
  * @param o.configPath - folder of the configuration if the request has none; default: the shipped `conf`
  * @param o.route - chooses the task queues, each time the run is resolved, because workers come and go
  * @param o.command - the command line, for the run's log; default: the equivalent `nautil run`
+ * @param o.ownServer - the MLflow server of this process, to which alone it sends its credentials
  * @param o.check - rejects a configuration with which no run can succeed, before anything is created; see `checkRun`
  * @throws ConfigError, and what `check` throws
  */
@@ -54,6 +57,7 @@ export async function resolveRun(
     command?: readonly string[];
     echo?: Echo;
     route?: (request: RunRequest) => Promise<Route>;
+    ownServer?: string;
     check?: (config: Config) => Promise<void>;
   } = {},
 ): Promise<ResolvedRun> {
@@ -103,6 +107,9 @@ export async function resolveRun(
       ...notes,
       ...resolved,
       ...experiment.warnings,
+      ...(trackingUri !== null && withholdsCredentials(trackingUri, o.ownServer)
+        ? [withoutCredentials(trackingUri)]
+        : []),
       `logs and the best checkpoints are in ${experiment.logDir}`,
       ...route.notes,
     ],
@@ -184,6 +191,9 @@ function withRedo(run: ResolvedRun, { from, token }: Redo): ResolvedRun {
   const redone = stageNames.slice(stageNames.indexOf(from)).map((stage): [Stage, string] => [stage, token]);
   return { ...run, redone: { ...run.redone, ...Object.fromEntries(redone) } };
 }
+
+const withoutCredentials = (trackingUri: string): string =>
+  `the run is tracked at ${maskSecrets(trackingUri)} without the MLflow credentials of this worker, which it sends only to the server that its own MLFLOW_TRACKING_URI names`;
 
 /** Name of the MLflow experiment that a run is part of. */
 export const experimentOf = ({ nautil, exp_manager }: Config): string =>

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MlflowAddressInvalid } from './errors.js';
+import type { MlflowClient } from './mlflow-client.js';
 
 /** Where an artifact of a run can be written: through the server, or to a folder of this machine. */
 export type ArtifactLocation = { through: 'server'; path: string } | { through: 'folder'; path: string };
@@ -11,11 +12,15 @@ const proxy = '/api/2.0/mlflow-artifacts/artifacts';
  * Combines a run's artifact address with a path below it.
  *
  * A server that was started without --artifacts-destination gives paths on its own disk. They can be used only when it runs
- * on this machine.
+ * on this machine, and only if it is the process's own: a server that a run names must not choose where this process writes.
  *
  * @throws MlflowAddressInvalid for a cloud bucket or the disk of another machine, which only MLflow's server can reach
  */
-export function artifactLocation(artifactUri: string, path: string, trackingUri: string): ArtifactLocation {
+export function artifactLocation(
+  artifactUri: string,
+  path: string,
+  { trackingUri, isOwn }: Pick<MlflowClient, 'trackingUri' | 'isOwn'>,
+): ArtifactLocation {
   const parts = path.split('/').filter((part) => part !== '');
   if (parts.some((part) => part === '..' || part === '.') || /[#\\]/.test(path) || path.startsWith('/')) {
     throw new MlflowAddressInvalid(`artifact path ${JSON.stringify(path)} is not a plain relative path`, {
@@ -28,11 +33,11 @@ export function artifactLocation(artifactUri: string, path: string, trackingUri:
     return { through: 'server', path: [proxy + url.pathname.replace(/\/+$/, ''), ...encoded].join('/') };
   }
   const isLocal = url === undefined || url.protocol === 'file:';
-  if (isLocal && isLoopback(trackingUri)) {
+  if (isLocal && isOwn && isLoopback(trackingUri)) {
     return { through: 'folder', path: join(url ? fileURLToPath(url) : artifactUri, ...parts) };
   }
   throw new MlflowAddressInvalid(
-    `the artifacts of this run are stored at ${artifactUri}, which this machine cannot write to`,
+    `the artifacts of this run are stored at ${artifactUri}, which this machine ${isLocal && isLoopback(trackingUri) ? 'writes to only for its own server' : 'cannot write to'}`,
     {
       hint: 'start the MLflow server with --artifacts-destination, not --default-artifact-root, so that it accepts uploads; existing experiments keep their old address',
     },

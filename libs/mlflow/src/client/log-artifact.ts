@@ -34,5 +34,5 @@ async function locate(client: MlflowClient, runId: string, path: string): Promis
       endpoint: 'GET runs/get',
     });
   }
-  return artifactLocation(run.info.artifactUri, path, client.trackingUri);
+  return artifactLocation(run.info.artifactUri, path, client);
 }

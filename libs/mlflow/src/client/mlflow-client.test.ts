@@ -156,15 +156,27 @@ test('a missing local file and a path outside the run are refused at once', asyn
 });
 
 test('artifacts of a server without uploads are written to its folder when it runs on this machine', () => {
-  const local = 'http://127.0.0.1:5000';
+  const local = { trackingUri: 'http://127.0.0.1:5000', isOwn: true };
   expect(artifactLocation('/data/1/artifacts', 'a/b.txt', local)).toEqual({
     through: 'folder',
     path: '/data/1/artifacts/a/b.txt',
   });
-  expect(() => artifactLocation('/data/1/artifacts', 'a', 'http://mlflow.example:5000')).toThrow(
-    'which this machine cannot write to',
-  );
+  expect(() =>
+    artifactLocation('/data/1/artifacts', 'a', { trackingUri: 'http://mlflow.example:5000', isOwn: true }),
+  ).toThrow('which this machine cannot write to');
   expect(() => artifactLocation('s3://bucket/1', 'a', local)).toThrow('which this machine cannot write to');
+});
+
+test('a server that the process does not call its own cannot choose a folder that artifacts are written to', () => {
+  const named = { trackingUri: 'http://127.0.0.1:6000', isOwn: false };
+  for (const place of ['/home/alice', 'file:///home/alice'])
+    expect(() => artifactLocation(place, '.bashrc', named)).toThrow(
+      'which this machine writes to only for its own server',
+    );
+  expect(artifactLocation('mlflow-artifacts://elsewhere:1/0/artifacts', 'a', named)).toEqual({
+    through: 'server',
+    path: '/api/2.0/mlflow-artifacts/artifacts/0/artifacts/a',
+  });
 });
 
 test('a model is registered once per run and path', async () => {

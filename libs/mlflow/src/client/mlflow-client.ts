@@ -12,8 +12,8 @@ export interface ClientOptions {
   /** Address of the server, such as `http://127.0.0.1:5000`; default env MLFLOW_TRACKING_URI. */
   trackingUri?: string | undefined;
 
-  /** Bearer token; default as MLflow's own clients take it from the environment. */
-  token?: string | undefined;
+  /** The server that alone gets the credentials of the environment, by its origin; default env MLFLOW_TRACKING_URI. */
+  ownServer?: string | undefined;
 
   /** How long one attempt may take, in milliseconds; default 30,000. An upload gets a second more per megabyte. */
   timeoutMs?: number | undefined;
@@ -64,13 +64,17 @@ export const noContent = jsonParser(Type.Object({}));
  */
 export class MlflowClient {
   readonly trackingUri: string;
+
+  /** True for the server that the environment of this process names, and not, for example, the configuration of a run. */
+  readonly isOwn: boolean;
   readonly #options: ClientOptions;
   readonly #headers: Record<string, string>;
   readonly #semaphore: Semaphore;
 
   constructor(options: ClientOptions = {}) {
-    const { trackingUri, authorization } = readTrackingAddress(options.trackingUri, options.token);
+    const { trackingUri, authorization, isOwn } = readTrackingAddress(options.trackingUri, options.ownServer);
     this.trackingUri = trackingUri;
+    this.isOwn = isOwn;
     this.#options = options;
     this.#headers = authorization === undefined ? {} : { authorization };
     this.#semaphore = semaphores.get(trackingUri) ?? new Semaphore(maxRequestsInFlight);

@@ -8,33 +8,72 @@ export interface TrackingAddress {
 
   /** Value of the Authorization header. */
   authorization?: string;
+
+  /** True for the server that the environment of this process names, and not, for example, the configuration of a run. */
+  isOwn: boolean;
 }
 
 /**
- * Determines the address (default env MLFLOW_TRACKING_URI) and the credentials: `token`, or else those inside the address, or
- * else MLflow's own variables MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME with MLFLOW_TRACKING_PASSWORD.
+ * Determines the address (default: the process's own server) and the credentials. Those of the environment (the address in
+ * MLFLOW_TRACKING_URI, MLFLOW_TRACKING_TOKEN, MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD) are for the origin of the
+ * process's own server only. Any other server gets nothing but what its own address contains.
  *
+ * @param ownServer - the server that the process's own environment names; default MLFLOW_TRACKING_URI
  * @throws MlflowAddressInvalid for anything but http and https
  */
-export function readTrackingAddress(given?: string, token?: string): TrackingAddress {
-  const defaults = environment();
-  const text = given ?? defaults.trackingUri;
+export function readTrackingAddress(given?: string, ownServer?: string): TrackingAddress {
+  const own = ownServer ?? environment().trackingUri;
+  const url = parseAddress(given ?? own);
+  const ownUrl = own === undefined ? undefined : parseAddress(own);
+  const isOwn = ownUrl?.origin === url.origin;
+  const authorization = authorizationIn(url) ?? (isOwn ? ownAuthorization(ownUrl) : undefined);
+  url.username = url.password = url.search = url.hash = '';
+  return {
+    trackingUri: url.href.replace(/\/+$/, ''),
+    ...(authorization === undefined ? {} : { authorization }),
+    isOwn,
+  };
+}
+
+/**
+ * Whether this process has credentials for MLflow that a server does not get, because it is not the process's own.
+ *
+ * @param ownServer - as above
+ */
+export function withholdsCredentials(trackingUri: string, ownServer?: string): boolean {
+  const own = ownServer ?? environment().trackingUri;
+  if (own === undefined) return ownAuthorization() !== undefined;
+  return !readTrackingAddress(trackingUri, own).isOwn && ownAuthorization(parseAddress(own)) !== undefined;
+}
+
+function parseAddress(text: string | undefined): URL {
   if (!text) {
     throw new MlflowAddressInvalid('the address of the MLflow server is not set', {
       hint: 'set MLFLOW_TRACKING_URI; `nautil up` starts a server and prints its address',
     });
   }
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
-    throw new MlflowAddressInvalid(`MLflow tracking address ${text} is not http:// or https://`, {
-      hint: 'Nautil tracks runs on a server; `nautil up` starts one and prints its address',
-    });
-  }
-  const user = url.username === '' ? defaults.user : decodeURIComponent(url.username);
-  const password = url.password === '' ? defaults.password : decodeURIComponent(url.password);
-  const bearer = token ?? (url.username === '' ? defaults.token : undefined);
-  const basic = user === undefined ? undefined : `Basic ${Buffer.from(`${user}:${password ?? ''}`).toString('base64')}`;
-  const authorization = bearer === undefined ? basic : `Bearer ${bearer}`;
-  url.username = url.password = url.search = url.hash = '';
-  return { trackingUri: url.href.replace(/\/+$/, ''), ...(authorization === undefined ? {} : { authorization }) };
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
+  throw new MlflowAddressInvalid(`MLflow tracking address ${text} is not http:// or https://`, {
+    hint: 'Nautil tracks runs on a server; `nautil up` starts one and prints its address',
+  });
 }
+
+const authorizationIn = ({ username, password }: URL): string | undefined =>
+  username === '' && password === '' ? undefined : basic(decoded(username), decoded(password));
+
+/** Undoes percent-encoding. A percent sign that begins no code is left as it is. */
+const decoded = (text: string): string =>
+  text.replace(/(?:%[0-9a-f]{2})+/gi, (codes) => Buffer.from(codes.replaceAll('%', ''), 'hex').toString());
+
+/** The address precedes the variables, and the token precedes user and password, as in MLflow's own clients. */
+function ownAuthorization(own?: URL): string | undefined {
+  const { token, user, password } = environment();
+  const inAddress = own && authorizationIn(own);
+  if (inAddress !== undefined) return inAddress;
+  if (token !== undefined) return `Bearer ${token}`;
+  return user === undefined ? undefined : basic(user, password ?? '');
+}
+
+const basic = (user: string, password: string): string =>
+  `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;

@@ -74,7 +74,15 @@ export async function versionAt(request: DownloadRequest): Promise<string | unde
 
 /** @throws DownloadFailed */
 export function requireHttp(url: string): void {
-  if (!isHttp(url)) throw new DownloadFailed(`${url} is not an http or https address`, { retryable: false });
+  if (!isHttp(url) || !URL.canParse(url)) {
+    throw new DownloadFailed(`${url} is not an http or https address`, { retryable: false });
+  }
+  const { username, password } = new URL(url);
+  if (username === '' && password === '') return;
+  throw new DownloadFailed(`${url}: the user and password in the address cannot be sent`, {
+    retryable: false,
+    hint: 'download the file, and name the local file in place of the address',
+  });
 }
 
 /** Whether a string is an address that `fetchFile` accepts. */

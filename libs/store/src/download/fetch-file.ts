@@ -75,7 +75,8 @@ async function existing(to: string, { sha256 }: FetchOptions, startedMs: number)
 /** What we know about the file on the server; stored beside the incomplete file. */
 const parseOrigin = jsonParser(
   Type.Object({
-    url: Type.String(),
+    /** Digest of the address, which may be signed. */
+    urlDigest: Type.String(),
 
     /** A strong ETag, or the time of the last change: the value for If-Range. */
     validator: Type.Optional(Type.String()),
@@ -123,7 +124,7 @@ const originFile = (incomplete: string): string => `${incomplete}.json`;
 async function downloadOnce(incomplete: string, fetch: Fetch, options: FetchOptions): Promise<void> {
   const { url, maxBytes, onProgress } = options;
   const origin = await readOrigin(incomplete);
-  const have = origin?.url === url && origin.validator !== undefined ? await sizeOf(incomplete) : 0;
+  const have = origin?.urlDigest === sha256Of(url) && origin.validator !== undefined ? await sizeOf(incomplete) : 0;
 
   await withIdleTimeout(idleTimeoutOf(options), async (idle) => {
     const response = await fetch(url, {
@@ -155,7 +156,7 @@ async function downloadOnce(incomplete: string, fetch: Fetch, options: FetchOpti
     if (maxBytes !== undefined && (totalBytes ?? 0) > maxBytes) throw tooLarge(url, maxBytes);
     await writeFileAtomic(
       originFile(incomplete),
-      JSON.stringify({ url, validator: validatorOf(response), totalBytes }),
+      JSON.stringify({ urlDigest: sha256Of(url), validator: validatorOf(response), totalBytes }),
     );
 
     const file = await open(incomplete, resumed ? 'a' : 'w');
