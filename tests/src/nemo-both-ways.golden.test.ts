@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { createActivities } from '@nautil/activities';
+import { createActivities, OutputRoots } from '@nautil/activities';
 import { isJsonObject, type JsonObject, type JsonValue, type RunActivities } from '@nautil/contracts';
 import { type NemoArchive, readNemo, verifyNemo } from '@nautil/formats';
 import { encoderLayout } from '@nautil/model';
@@ -54,6 +54,7 @@ async function trainAndPackage(encoder: string, overrides: string[]): Promise<Pa
     stateFolderId: 'here',
     isPolled: () => Promise.resolve(true),
     trainings: 1,
+    outputs: OutputRoots.ofWorker(),
   });
   const call = <Name extends keyof RunActivities>(name: Name, input: Parameters<RunActivities[Name]>[0]) =>
     new MockActivityEnvironment().run(

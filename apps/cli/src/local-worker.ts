@@ -1,8 +1,21 @@
+import { delimiter } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { WorkerSpec } from '@nautil/stack';
+import { defaultFolder, environmentVariable, nautilHome } from '@nautil/store';
+import { workingFolder } from './working-folder.js';
 
-/** How `nautil up` starts `nautil worker`, which takes every role on one machine. */
+/**
+ * How `nautil up` starts `nautil worker`, which takes every role on one machine. It lets runs write in the folder in which `up`
+ * was typed, in the one where relative paths start if a run names none, and in the state folder, unless NAUTIL_OUTPUTS names others.
+ */
 export function localWorker(taskQueue: string): WorkerSpec {
   const program = fileURLToPath(new URL('../bin/nautil.mjs', import.meta.url));
-  return { command: process.execPath, args: [program, 'worker', '--task-queue', taskQueue], taskQueue };
+  const outputs =
+    environmentVariable('NAUTIL_OUTPUTS') ?? [workingFolder(), defaultFolder(), nautilHome()].join(delimiter);
+  return {
+    command: process.execPath,
+    args: [program, 'worker', '--task-queue', taskQueue],
+    env: { NAUTIL_OUTPUTS: outputs },
+    taskQueue,
+  };
 }

@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { open, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { type Config, ConfigError, keysThat } from '@nautil/config';
+import { dirname, join, resolve } from 'node:path';
+import { type Config, ConfigError, experimentName, keysThat } from '@nautil/config';
 import { fileProblem, isJsonObject, type JsonObject, NautilError, valueAt } from '@nautil/contracts';
 import { fetchEncoder, FileUnavailable, findEncoder } from '@nautil/formats';
 import { encoderLayout } from '@nautil/model';
 import { isHttp, isHubName } from '@nautil/store/download';
 import { loadTokenizer } from '@nautil/tokenization';
+import type { RequireOutput } from './output-roots.js';
+import { requireReplaceable } from './require-replaceable.js';
 import { checkLabels } from './stages/check-labels.js';
 import { encoderNameOf, tokenizerNameOf } from './stages/encoder-files.js';
 import { readEncoderLimits, requireEmbeddings, truncationLength } from './stages/encoder-limits.js';
@@ -17,7 +19,10 @@ const inputKeys = keysThat(({ path }) => path === 'input');
 
 /** Keys of files or folders that a run writes; those of files need a folder, and must not be one. */
 const outputFiles = ['model.nemo_path'];
-const outputFolders = ['exp_manager.exp_dir', 'exp_manager.explicit_log_dir'];
+const outputFolders = keysThat(({ path }) => path === 'output').filter((key) => !outputFiles.includes(key));
+
+/** Where the log folders are unless the configuration names a place; see `createLogDir`. */
+const defaultLogs = 'nemo_experiments';
 
 /** Keys whose values become parts of the names of files and folders. */
 const fileNameKeys = ['exp_manager.name', 'exp_manager.version', 'exp_manager.checkpoint_callback_params.postfix'];
@@ -34,9 +39,15 @@ const foldersToo = ['model.language_model.lm_checkpoint'];
  * stage that downloads it.
  *
  * @param config - with absolute paths
+ * @param o.cwd - the folder of the outputs that the configuration leaves open
+ * @param o.requireOutput - rejects outputs in places where the run may not write. Nothing is tried out there. Default: none is.
  * @throws the problem if there is one, otherwise a ConfigError with all of them
  */
-export async function checkRun(config: Config): Promise<void> {
+export async function checkRun(
+  config: Config,
+  { cwd, requireOutput }: { cwd: string; requireOutput?: RequireOutput | undefined },
+): Promise<void> {
+  if (requireOutput !== undefined) await requireOutputs(config, { cwd, requireOutput });
   const tree = config as unknown as JsonObject;
   const pathAt = (key: string): string | undefined => {
     const value = valueAt(tree, key);
@@ -66,6 +77,25 @@ export async function checkRun(config: Config): Promise<void> {
   if (first === undefined) return;
   if (failures.length === 1) throw first;
   throw new ConfigError(failures.map(({ message, hint }) => ({ message, hint: hint?.split('\n') })));
+}
+
+/** Checks every place that the run writes to outside its own folder. */
+async function requireOutputs(
+  config: Config,
+  { cwd, requireOutput }: { cwd: string; requireOutput: RequireOutput },
+): Promise<void> {
+  const tree = config as unknown as JsonObject;
+  for (const key of [...outputFiles, ...outputFolders]) {
+    const value = valueAt(tree, key);
+    if (typeof value === 'string' && value !== '') await requireOutput(key, value);
+  }
+  // A link below a named folder may lead out of it.
+  const { exp_dir, explicit_log_dir, version } = config.exp_manager;
+  const isExplicit = explicit_log_dir !== null && explicit_log_dir !== '';
+  const runs = resolve(cwd, exp_dir ?? defaultLogs, experimentName(config.exp_manager));
+  const folder = isExplicit ? explicit_log_dir : join(runs, String(version ?? ''));
+  for (const place of [folder, join(folder, 'checkpoints')])
+    await requireOutput(`exp_manager.${isExplicit ? 'explicit_log_dir' : 'exp_dir'}`, place);
 }
 
 /** The expected errors of the checks. Throws any other error. */
@@ -109,6 +139,7 @@ async function requireReadable(key: string, path: string): Promise<void> {
 async function requireWritableFile(key: string, path: string): Promise<void> {
   const found = await statIfThere(key, path);
   if (found?.isDirectory()) throw problemWith(key, `${path} is a folder`, 'name the file that the run should write');
+  await requireReplaceable(key, path);
   await requireWritableFolder(key, dirname(path));
 }
 

@@ -1,11 +1,13 @@
+import { join } from 'node:path';
 import { Context, log } from '@temporalio/activity';
 import type { ResolvedRun, RunActivities, SweepActivities, TrainingProgress, TrainRequest } from '@nautil/contracts';
-import { Semaphore } from '@nautil/store';
+import { runFolder, Semaphore } from '@nautil/store';
 import { Trainers } from '@nautil/trainer-process';
 import { CheckpointReplica, faultPoint } from '@nautil/training';
 import { ArtifactTransfer } from './artifact-transfer.js';
 import { checkRun } from './check-run.js';
 import { evaluateInTrainer } from './evaluate-in-trainer.js';
+import type { OutputRoots } from './output-roots.js';
 import { routeRun, type WorkerContext } from './route-run.js';
 import { cache, convert, download, evaluate, packageModel, resolveRun, tokenize } from './stages/index.js';
 import type { StageControl } from './stages/stage-control.js';
@@ -24,6 +26,9 @@ export interface ActivityDependencies extends WorkerContext {
   /** Signals the progress of a training to its workflow. */
   signalProgress: (workflowId: string, progress: TrainingProgress) => Promise<void>;
 
+  /** Where runs may write. */
+  outputs: OutputRoots;
+
   /** Number of concurrent trainings and evaluations; each of them occupies a whole device. */
   trainings: number;
 }
@@ -31,9 +36,42 @@ export interface ActivityDependencies extends WorkerContext {
 /** The activities that the workflows call. */
 export function createActivities(o: ActivityDependencies): RunActivities & SweepActivities {
   const { trackingUri, signalProgress } = o;
+  const requireOutput = o.outputs.require;
   const transfer = new ArtifactTransfer(o);
   const devices = new Semaphore(o.trainings);
   const trainers = new Trainers();
+
+  /** Where a run writes is checked before each of its stages, because links may have changed since it was resolved. */
+  const requireOutputs = async (request: object): Promise<void> => {
+    const run = runIn(request);
+    if (run === undefined || transfer.isRemote(run)) return;
+    const { folder, logDir } = run;
+    if (folder !== runFolder(run.workflowId, run.runKey)) await requireOutput('the folder of the run', folder);
+    for (const place of [logDir, join(logDir, 'checkpoints')]) await requireOutput('the log folder of the run', place);
+  };
+
+  /** Logs the start and the end of an activity, and converts its errors to failures of Temporal. */
+  const reportingFailures =
+    <Request extends object, Result>(work: (request: Request) => Promise<Result>) =>
+    async (request: Request): Promise<Result> => {
+      const { activityType, attempt } = Context.current().info;
+      try {
+        log.info(attempt === 1 ? 'activity started' : 'activity retried', { attempt });
+        await withHeartbeat(() => faultPoint(`activity ${activityType}`));
+        await requireOutputs(request);
+        const result = await work(request);
+        log.info('activity completed', { attempt });
+        return result;
+      } catch (error) {
+        throw toApplicationFailure(error);
+      }
+    };
+
+  /** An activity that sends heartbeats while it runs. */
+  const activity = <Request extends object, Result>(
+    work: (request: Request, control: Required<StageControl>) => Promise<Result>,
+  ): ((request: Request) => Promise<Result>) =>
+    reportingFailures((request: Request) => withHeartbeat((control) => work(request, control)));
 
   /** Waits for a device slot, downloads the run's files, runs the stage, uploads its outputs. */
   const withDeviceSlot =
@@ -54,7 +92,7 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
     resolveRun: activity(async (request) => {
       const run = await resolveRun(request, {
         route: (unrouted) => routeRun(unrouted, o),
-        check: checkRun,
+        check: (config, { cwd }) => checkRun(config, { cwd, requireOutput }),
         ownServer: trackingUri,
       });
       return transfer.push(run, run);
@@ -91,7 +129,7 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
       ),
     ),
     bringHome: activity(async (request) => (await transfer.pull(request)).evaluated),
-    package: activity((request) => packageModel(request)),
+    package: activity((request) => packageModel({ ...request, requireOutput })),
     planSweep: activity((request) => planSweep(request)),
     startSweepTracking: activity((sweep) => startSweepTracking(sweep, trackingUri)),
     finishSweepTracking: activity((sweep) => finishSweepTracking(sweep, trackingUri)),
@@ -99,27 +137,8 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
   };
 }
 
-/** An activity that sends heartbeats while it runs. */
-function activity<Request, Result>(
-  work: (request: Request, control: Required<StageControl>) => Promise<Result>,
-): (request: Request) => Promise<Result> {
-  return reportingFailures((request: Request) => withHeartbeat((control) => work(request, control)));
-}
-
-/** Logs the start and the end of an activity, and converts its errors to failures of Temporal. */
-function reportingFailures<Request, Result>(
-  work: (request: Request) => Promise<Result>,
-): (request: Request) => Promise<Result> {
-  return async (request) => {
-    const { activityType, attempt } = Context.current().info;
-    try {
-      log.info(attempt === 1 ? 'activity started' : 'activity retried', { attempt });
-      await withHeartbeat(() => faultPoint(`activity ${activityType}`));
-      const result = await work(request);
-      log.info('activity completed', { attempt });
-      return result;
-    } catch (error) {
-      throw toApplicationFailure(error);
-    }
-  };
+/** The run that a request of an activity is about; undefined for a run that is yet to be resolved, and for a sweep. */
+function runIn(request: object): ResolvedRun | undefined {
+  const run = 'run' in request ? request.run : request;
+  return typeof run === 'object' && run !== null && 'logDir' in run ? (run as ResolvedRun) : undefined;
 }

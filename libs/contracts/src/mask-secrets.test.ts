@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { NautilError, UsageError } from './errors.js';
+import { type NautilError, UsageError } from './errors.js';
 import { maskSecrets, withoutSecrets } from './mask-secrets.js';
 
 test.each([

@@ -3,6 +3,7 @@ export { openTensors } from './open-tensors.js';
 export type { TensorSource } from './tensor-source.js';
 export { safetensorsDigest, writeSafetensors } from './write-safetensors.js';
 export { sealMetadata, verifySealed } from './sealed-safetensors.js';
+export { isNemo } from './nemo/is-nemo.js';
 export { readNemo, type NemoArchive } from './nemo/read-nemo.js';
 export { parseNemoYaml, stringifyNemoYaml } from './nemo/nemo-yaml.js';
 export { withTarget, writeNemo, type NemoArtifact } from './nemo/write-nemo.js';

@@ -11,11 +11,12 @@ import {
   type WorkerOptions as TemporalWorkerOptions,
   type WorkflowBundleOption,
 } from '@temporalio/worker';
-import { createActivities } from '@nautil/activities';
+import { createActivities, OutputRoots } from '@nautil/activities';
 import { gpuTaskQueue, homeTaskQueue, TemporalUnreachable, trainingSignal } from '@nautil/contracts';
 import { homeId, openArtifactStore } from '@nautil/store';
 import { stopListeningForInterruption } from '../interruption.js';
 import { printMessage } from '../output.js';
+import { workingFolder } from '../working-folder.js';
 
 export interface WorkerOptions {
   /** cpu: workflows, and every stage but training and evaluation; gpu: training and evaluation; all: both. */
@@ -62,6 +63,7 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions):
     artifacts: openArtifactStore(),
     isPolled: async (queue) => (role === 'all' && queue === homeQueues.gpu) || isPolled(client, queue),
     trainings,
+    outputs: OutputRoots.ofWorker(workingFolder()),
   });
   const common: TemporalWorkerOptions = {
     connection,

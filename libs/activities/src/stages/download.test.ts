@@ -8,10 +8,11 @@ import { ActivityCancellationDetails } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { type Header, pack } from 'tar-stream';
 import type { LabelledData, ResolvedRun, Source, StageResult } from '@nautil/contracts';
-import { sha256Of } from '@nautil/store';
+import { nautilHome, sha256Of } from '@nautil/store';
 import { startFileServer } from '@nautil/store/testing/file-server';
 import { type HubContent, startHubServer } from '@nautil/store/testing/hub-server';
 import { createActivities } from '../create-activities.js';
+import { OutputRoots } from '../output-roots.js';
 import { cache } from './cache.js';
 import { convert } from './convert.js';
 import { download } from './download.js';
@@ -254,6 +255,7 @@ test.each([
     stateFolderId: 'here',
     isPolled: () => Promise.resolve(true),
     trainings: 1,
+    outputs: new OutputRoots([home], nautilHome()),
   });
   const activityEnvironment = new MockActivityEnvironment();
   const details = reason && new ActivityCancellationDetails({ workerShutdown: true });

@@ -16,6 +16,8 @@ import { type NemoArtifact, openTensors, writeNemo } from '@nautil/formats';
 import { type Echo, logArchive } from '@nautil/nemo';
 import { programVersion, sha256File, stageOutput, writeFileAtomic } from '@nautil/store';
 import { type ArchiveRecord, encoderConfigOf, evaluationSettingsOf } from '@nautil/training';
+import type { RequireOutput } from '../output-roots.js';
+import { requireReplaceable } from '../require-replaceable.js';
 import { tokenizerNameOf } from './encoder-files.js';
 import { countedConfigOf, redoOf, resultDigestOf } from './run-settings.js';
 import { tokenizerOf } from './tokenize.js';
@@ -33,6 +35,9 @@ export async function packageModel(o: {
   tokens: TokenizedData;
   evaluated: Evaluated;
   echo?: Echo;
+
+  /** Rejects places where the run may not write. */
+  requireOutput?: RequireOutput;
 }): Promise<StageResult<Packaged>> {
   const { tree, config } = await countedConfigOf(o.run, o.inputs.data);
   const job = await trainJobOf({ ...o, folder: o.run.folder });
@@ -94,7 +99,13 @@ export async function packageModel(o: {
       await source.close();
     }
   });
-  const target = config.model.nemo_path ?? join(o.run.folder, 'model.nemo');
+  const { nemo_path } = config.model;
+  const target = nemo_path ?? join(o.run.folder, 'model.nemo');
+  // They were checked before the run; in the meantime, a link or another file may have taken the place.
+  if (nemo_path !== null) {
+    await o.requireOutput?.('model.nemo_path', nemo_path);
+    await requireReplaceable('model.nemo_path', nemo_path);
+  }
   await copyWhole(made.path, target, made.sha256);
   const amongCheckpoints = await logArchive(o.run, config, target, o.echo);
   if (amongCheckpoints !== undefined) await copyWhole(made.path, amongCheckpoints, made.sha256);

@@ -58,7 +58,7 @@ export async function resolveRun(
     echo?: Echo;
     route?: (request: RunRequest) => Promise<Route>;
     ownServer?: string;
-    check?: (config: Config) => Promise<void>;
+    check?: (config: Config, o: { cwd: string }) => Promise<void>;
   } = {},
 ): Promise<ResolvedRun> {
   const folder = runFolder(request.workflowId, request.runKey);
@@ -76,7 +76,7 @@ export async function resolveRun(
 
   const cwd = request.cwd ?? o.cwd ?? defaultFolder();
   const { tree, config, notes, resolved } = await loadRun(request, { cwd, configPath: o.configPath });
-  await o.check?.(config);
+  await o.check?.(config, { cwd });
   await mkdir(folder, { recursive: true });
   const configFile = join(folder, 'config.json');
   await writeFileAtomic(configFile, JSON.stringify(tree, null, 2));
@@ -130,7 +130,7 @@ export async function checkRequest(
   { cwd }: { cwd: string },
 ): Promise<void> {
   const { config } = await loadRun(request, { cwd });
-  await checkRun(config);
+  await checkRun(config, { cwd });
 }
 
 /** The configuration of a run with absolute paths; `resolved` has a note for each path that was relative. */

@@ -31,7 +31,7 @@ export async function readTarDirectory(source: ByteSource): Promise<Map<string, 
     if (headers > mostMembers) throw corrupt(`the archive has more than ${mostMembers} members`);
     const header = Buffer.from((await source.read(at, block)).buffer);
     if (header.every((byte) => byte === 0)) break;
-    checkHeaderSum(header, at, corrupt);
+    if (!hasTarHeader(header)) throw corrupt(`there is no header of the tar archive at byte ${at}`);
     const size = tarNumber(header.subarray(124, 136));
     const type = String.fromCharCode(header[156] ?? 0);
     const name = longName ?? headerName(header);
@@ -62,12 +62,13 @@ export async function readTarDirectory(source: ByteSource): Promise<Map<string, 
   return members;
 }
 
-function checkHeaderSum(header: Buffer, at: number, corrupt: (problem: string) => CorruptFile): void {
+/** Whether bytes begin with a header of a tar archive. */
+export function hasTarHeader(bytes: Buffer): boolean {
+  if (bytes.length < block) return false;
   let sum = 0;
   // The checksum's own eight bytes count as spaces.
-  for (const [index, byte] of header.entries()) sum += index >= 148 && index < 156 ? 0x20 : byte;
-  if (sum !== tarNumber(header.subarray(148, 156)))
-    throw corrupt(`there is no header of the tar archive at byte ${at}`);
+  for (const [index, byte] of bytes.subarray(0, block).entries()) sum += index >= 148 && index < 156 ? 0x20 : byte;
+  return sum === tarNumber(bytes.subarray(148, 156));
 }
 
 /** Octal digits, or a binary number if the first bit is set (GNU's extension for 8 GiB and more). NaN if it is neither. */
