@@ -1,4 +1,6 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { defaultTaskQueue } from '@nautil/contracts';
+import { taskQueueName } from './option-values.js';
 
 /** The examples at the end of a command's help. */
 export const examples = (...lines: string[]): string =>
@@ -15,3 +17,27 @@ export interface ConfigFlags {
   configPath?: string;
   configName?: string;
 }
+
+/** The options of the commands that start a workflow or follow one. */
+export const addWorkflowOptions = (command: Command): Command =>
+  command
+    .option('--task-queue <queue>', 'task queue of the workers', taskQueueName, defaultTaskQueue)
+    .option('--detach', 'start it and return')
+    .option('--json', 'print the result as JSON');
+
+/** The values of these options, as an action receives them. */
+export interface WorkflowFlags {
+  taskQueue: string;
+  detach?: true;
+  json?: true;
+}
+
+/** The options that name the texts which a command reads. */
+export const addInputOptions = (command: Command): Command =>
+  command
+    .requiredOption('--input <file>', 'one text per line (ended by \\n or \\r\\n); - is standard input')
+    .addOption(
+      new Option('--input-format <format>', 'tsv: a labelled file in NeMo’s layout')
+        .choices(['text', 'tsv'])
+        .default('text'),
+    );

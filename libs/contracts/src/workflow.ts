@@ -143,6 +143,8 @@ export type StageState = 'waiting' | 'running' | 'paused' | 'done' | 'reused' | 
 export interface TrainingProgress {
   step: number;
   totalSteps: number;
+
+  /** Zero-based. */
   epoch: number;
   loss: number;
   examplesPerSecond: number;

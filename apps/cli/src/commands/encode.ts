@@ -1,10 +1,10 @@
 import { type Command, Option } from 'commander';
 import type { EncodeTextsOptions } from '../encode-texts.js';
-import { examples } from '../help.js';
+import { addInputOptions, examples } from '../help.js';
 import { positiveInteger } from '../option-values.js';
 
 export function addEncode(program: Command): void {
-  program
+  const command = program
     .command('encode')
     .summary('compute the vector of each text with an encoder')
     .description(
@@ -14,13 +14,8 @@ export function addEncode(program: Command): void {
     .requiredOption(
       '--model <path>',
       'an encoder: a folder, a file (safetensors, torch.save’s, Megatron-LM’s, .nemo), or the name of a model on this machine',
-    )
-    .requiredOption('--input <file>', 'one text per line (ended by \\n or \\r\\n); - is standard input')
-    .addOption(
-      new Option('--input-format <format>', 'tsv: a labelled file in NeMo’s layout')
-        .choices(['text', 'tsv'])
-        .default('text'),
-    )
+    );
+  addInputOptions(command)
     .addOption(
       new Option('--format <format>', 'jsonl: text, input_ids, first_token').choices(['jsonl']).default('jsonl'),
     )

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { Prediction } from '@nautil/training';
-import { examples } from '../help.js';
+import { addInputOptions, examples } from '../help.js';
 import { inputTexts } from '../input-texts.js';
 import { positiveInteger } from '../option-values.js';
 import { printMessage, printResult } from '../output.js';
@@ -17,16 +17,11 @@ interface PredictOptions {
 }
 
 export function addPredict(program: Command): void {
-  program
+  const command = program
     .command('predict')
     .description('Classifies texts with a .nemo archive; needs no server.')
-    .requiredOption('--model <file>', 'a .nemo archive, of Nautil or of NeMo')
-    .requiredOption('--input <file>', 'one text per line (ended by \\n or \\r\\n); - is standard input')
-    .addOption(
-      new Option('--input-format <format>', 'tsv: a labelled file in NeMo’s layout')
-        .choices(['text', 'tsv'])
-        .default('text'),
-    )
+    .requiredOption('--model <file>', 'a .nemo archive, of Nautil or of NeMo');
+  addInputOptions(command)
     .addOption(
       new Option('--format <format>', 'tsv: the text, a tab, the label id; jsonl: with label, scores and logits')
         .choices(['tsv', 'jsonl'])

@@ -1,7 +1,6 @@
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { type Command, Option } from 'commander';
 import {
-  defaultTaskQueue,
   defineError,
   type Progress,
   progressQuery,
@@ -10,21 +9,17 @@ import {
   type SweepInput,
   type TextClassificationInput,
 } from '@nautil/contracts';
-import { examples } from '../help.js';
-import { taskQueueName } from '../option-values.js';
+import { addWorkflowOptions, examples, type WorkflowFlags } from '../help.js';
 
-interface ResumeOptions {
+interface ResumeOptions extends WorkflowFlags {
   from?: Stage;
-  taskQueue: string;
-  detach?: true;
-  json?: true;
 }
 
 /** No run or sweep of that name can be resumed in this way. */
 class NotResumable extends defineError('NotResumable', 'usage') {}
 
 export function addResume(program: Command): void {
-  program
+  const command = program
     .command('resume')
     .summary('continue a run or a sweep, from a stage or with other overrides')
     .description(
@@ -32,10 +27,8 @@ export function addResume(program: Command): void {
     )
     .argument('<workflow-id>', 'the name of the run or sweep')
     .argument('[overrides...]', 'overrides that are added to those of a run; the stages that they affect are repeated')
-    .addOption(new Option('--from <stage>', 'repeat this stage of a run and all later ones').choices([...stageNames]))
-    .option('--task-queue <queue>', 'task queue of the workers', taskQueueName, defaultTaskQueue)
-    .option('--detach', 'start it and return')
-    .option('--json', 'print the result as JSON')
+    .addOption(new Option('--from <stage>', 'repeat this stage of a run and all later ones').choices([...stageNames]));
+  addWorkflowOptions(command)
     .addHelpText(
       'after',
       `${examples(

@@ -1,15 +1,11 @@
 import type { Command } from 'commander';
-import { defaultTaskQueue, type TextClassificationInput } from '@nautil/contracts';
-import { addConfigOptions, type ConfigFlags, examples } from '../help.js';
+import type { TextClassificationInput } from '@nautil/contracts';
+import { addConfigOptions, addWorkflowOptions, type ConfigFlags, examples, type WorkflowFlags } from '../help.js';
 import { newWorkflowId } from '../new-workflow-id.js';
-import { taskQueueName } from '../option-values.js';
 import { configurationFolder, workingFolder } from '../working-folder.js';
 
-interface RunOptions extends ConfigFlags {
+interface RunOptions extends ConfigFlags, WorkflowFlags {
   workflowId?: string;
-  taskQueue: string;
-  detach?: true;
-  json?: true;
 }
 
 export function addRun(program: Command): void {
@@ -17,14 +13,11 @@ export function addRun(program: Command): void {
     .command('run')
     .description('Starts a run in Temporal and follows it until it ends.')
     .argument('[overrides...]', 'Hydra-style overrides of the configuration');
-  addConfigOptions(command)
-    .option(
-      '--workflow-id <id>',
-      'the run’s name in Temporal and MLflow (default: the configuration’s name and the time)',
-    )
-    .option('--task-queue <queue>', 'task queue of the workers', taskQueueName, defaultTaskQueue)
-    .option('--detach', 'start it and return')
-    .option('--json', 'print the result as JSON')
+  addConfigOptions(command).option(
+    '--workflow-id <id>',
+    'the run’s name in Temporal and MLflow (default: the configuration’s name and the time)',
+  );
+  addWorkflowOptions(command)
     .addHelpText(
       'after',
       `${examples(

@@ -1,19 +1,16 @@
 import { type Command, Option } from 'commander';
-import { defaultTaskQueue, type Objective, objectives, type SweepInput } from '@nautil/contracts';
-import { addConfigOptions, type ConfigFlags, examples } from '../help.js';
+import { type Objective, objectives, type SweepInput } from '@nautil/contracts';
+import { addConfigOptions, addWorkflowOptions, type ConfigFlags, examples, type WorkflowFlags } from '../help.js';
 import { newWorkflowId } from '../new-workflow-id.js';
-import { positiveInteger, taskQueueName } from '../option-values.js';
+import { positiveInteger } from '../option-values.js';
 import { configurationFolder, workingFolder } from '../working-folder.js';
 
-interface SweepFlags extends ConfigFlags {
+interface SweepFlags extends ConfigFlags, WorkflowFlags {
   workflowId?: string;
   random?: number;
   seed?: number;
   limit?: number;
   objective?: Objective;
-  taskQueue: string;
-  detach?: true;
-  json?: true;
 }
 
 export function addSweep(program: Command): void {
@@ -39,10 +36,8 @@ export function addSweep(program: Command): void {
       ]),
     )
     .option('--random <n>', 'draw this many combinations at random (default: try all)', positiveInteger)
-    .option('--seed <n>', 'seed of the random draw (default: 1)', positiveInteger)
-    .option('--task-queue <queue>', 'task queue of the workers', taskQueueName, defaultTaskQueue)
-    .option('--detach', 'start it and return')
-    .option('--json', 'print the result as JSON')
+    .option('--seed <n>', 'seed of the random draw (default: 1)', positiveInteger);
+  addWorkflowOptions(command)
     .addHelpText(
       'after',
       `${examples(

@@ -1,18 +1,7 @@
 import { SingleBar } from 'cli-progress';
 import pc from 'picocolors';
+import type { TrainingProgress } from '@nautil/contracts';
 import { asTyped } from '../output.js';
-
-/** The progress of a training, as the display shows it. */
-export interface ShownProgress {
-  step: number;
-  totalSteps: number;
-
-  /** Zero-based. */
-  epoch: number;
-  loss: number;
-  examplesPerSecond: number;
-  secondsLeft: number;
-}
 
 /** Seconds between two plain lines, so that a log file does not get one line per step. */
 const secondsBetweenLines = 10;
@@ -32,7 +21,7 @@ export class TrainingDisplay {
   }
 
   /** Shows the current progress. */
-  show(progress: ShownProgress): void {
+  show(progress: TrainingProgress): void {
     if (this.#stream.isTTY) this.#draw(progress);
     else this.#writeSometimes(progress);
   }
@@ -55,7 +44,7 @@ export class TrainingDisplay {
     this.#lastStep = undefined;
   }
 
-  #draw(progress: ShownProgress): void {
+  #draw(progress: TrainingProgress): void {
     const payload = {
       loss: progress.loss.toFixed(4),
       epoch: progress.epoch + 1,
@@ -79,7 +68,7 @@ export class TrainingDisplay {
     }
   }
 
-  #writeSometimes(progress: ShownProgress): void {
+  #writeSometimes(progress: TrainingProgress): void {
     const now = performance.now() / 1000;
     const isLast = progress.step >= progress.totalSteps;
     if (progress.step === this.#lastStep || (now - this.#lastLineAt < secondsBetweenLines && !isLast)) return;
