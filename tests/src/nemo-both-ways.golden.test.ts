@@ -5,11 +5,13 @@ import { afterAll, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createActivities, OutputRoots } from '@nautil/activities';
 import { isJsonObject, type JsonObject, type JsonValue, type RunActivities } from '@nautil/contracts';
-import { type NemoArchive, readNemo, verifyNemo } from '@nautil/formats';
+import { type NemoArchive, verifyNemo } from '@nautil/formats';
+import { withArchive } from '@nautil/formats/testing/with-archive';
 import { encoderLayout } from '@nautil/model';
-import { nautilHome, packageRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
 import { goldenPath } from '@nautil/testing';
 import { archiveTokenizer } from '@nautil/training';
+import { programEnvironment } from './testing/program-environment.js';
 
 // Compares the archive of a whole run with one that NeMo wrote for a model of the same kind.
 const kinds = [
@@ -23,10 +25,8 @@ const kinds = [
   { kind: 'DistilBERT', encoder: 'distilbert-tiny', archive: 'tiny_distilbert.nemo' },
 ];
 
-const environment = { ...process.env };
 const homes: string[] = [];
 afterAll(async () => {
-  process.env = environment;
   for (const home of homes) await rm(home, { recursive: true, force: true });
 });
 
@@ -41,10 +41,9 @@ interface Packaged {
 
 /** Runs all stages of a run in its own state folder, as a worker does. */
 async function trainAndPackage(encoder: string, overrides: string[]): Promise<Packaged> {
-  const library = environment['LIBTENSORFLOW'] ?? join(nautilHome(), 'tensorflow/2.21.0/libtensorflow_cc.so.2');
   const home = await mkdtemp(join(tmpdir(), 'nautil-both-ways-'));
   homes.push(home);
-  process.env = { ...environment, LIBTENSORFLOW: library, NAUTIL_HOME: home };
+  Object.assign(process.env, programEnvironment(home));
   const workflowId = `run-${homes.length}`;
   const runKey = `key-${homes.length}`;
   // Nothing listens on this port; runs continue without a server.
@@ -90,15 +89,6 @@ async function trainAndPackage(encoder: string, overrides: string[]): Promise<Pa
   const evaluated = await call('evaluate', { run, inputs, tokens, model });
   const { nemo } = await call('package', { run, inputs, tokens, evaluated });
   return { ...nemo, home, workflowId };
-}
-
-async function withArchive<T>(path: string, use: (archive: NemoArchive) => Promise<T>): Promise<T> {
-  const archive = await readNemo(path);
-  try {
-    return await use(archive);
-  } finally {
-    await archive.close();
-  }
 }
 
 function keysOf(tree: JsonValue, prefix = ''): string[] {

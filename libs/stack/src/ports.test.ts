@@ -1,20 +1,11 @@
-import { createServer, type Server } from 'node:net';
-import { afterAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { freePort } from '@nautil/store/process';
+import { occupyPort } from '@nautil/store/testing/occupy-port';
 import { portHolder, requirePort } from './ports.js';
-
-const servers: Server[] = [];
-afterAll(() => servers.forEach((server) => server.close()));
-
-function listen(port: number): Promise<void> {
-  const server = createServer();
-  servers.push(server);
-  return new Promise((resolve) => server.listen(port, '127.0.0.1', resolve));
-}
 
 test('the error for a port in use names its process and the option that selects another', async () => {
   const port = await freePort();
-  await listen(port);
+  await occupyPort(port);
   expect(portHolder(port)?.pid).toBe(process.pid);
   await expect(requirePort(port, 'a server', '--a-port')).rejects.toMatchObject({
     name: 'PortInUse',

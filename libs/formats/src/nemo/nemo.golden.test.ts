@@ -5,7 +5,8 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import { isJsonObject, type JsonObject, type JsonValue, valueAt } from '@nautil/contracts';
 import { goldenFiles, goldenPath } from '@nautil/testing';
 import type { TensorToWrite } from '../tensor-source.js';
-import { type NemoArchive, readNemo } from './read-nemo.js';
+import { withArchive } from '../testing/with-archive.js';
+import type { NemoArchive } from './read-nemo.js';
 import { type NemoToWrite, writeNemo } from './write-nemo.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'nautil-nemo-test-'));
@@ -69,15 +70,6 @@ async function contentOf(archive: NemoArchive): Promise<Omit<NemoToWrite, 'path'
       .names()
       .map((name): TensorToWrite => ({ name, ...tensors.info(name), data: () => tensors.read(name) })),
   };
-}
-
-async function withArchive<T>(path: string, use: (archive: NemoArchive) => Promise<T>): Promise<T> {
-  const archive = await readNemo(path);
-  try {
-    return await use(archive);
-  } finally {
-    await archive.close();
-  }
 }
 
 describe.each(archives)('%s, which NeMo wrote', (name, path) => {

@@ -1,21 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
-import { afterAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
+import { occupyPort } from '../testing/occupy-port.js';
 import { freePort, isPortFree } from './free-port.js';
-
-const servers: Server[] = [];
-afterAll(() => servers.forEach((server) => server.close()));
-
-function listen(port: number): Promise<void> {
-  const server = createServer();
-  servers.push(server);
-  return new Promise((resolve) => server.listen(port, '127.0.0.1', resolve));
-}
 
 test('a free port is not free any more once a server listens on it', async () => {
   const port = await freePort();
   expect(await isPortFree(port)).toBe(true);
-  await listen(port);
+  await occupyPort(port);
   expect(await isPortFree(port)).toBe(false);
 });
 
