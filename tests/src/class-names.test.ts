@@ -3,32 +3,20 @@ import { cp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { nautilHome } from '@nautil/store';
 import { goldenPath } from '@nautil/testing';
 import { Trainers } from '@nautil/trainer-process';
 import { Classifier } from '@nautil/training';
 import { observeRun } from './testing/observe-run.js';
+import { programEnvironment } from './testing/program-environment.js';
 
 const root = mkdtempSync(join(tmpdir(), 'nautil-names-'));
-const homeBefore = process.env['NAUTIL_HOME'];
-const libraryBefore = process.env['LIBTENSORFLOW'];
-const library = libraryBefore ?? join(nautilHome(), 'tensorflow/2.21.0/libtensorflow_cc.so.2');
-const trainers = new Trainers({
-  LIBTENSORFLOW: library,
-  NODE_OPTIONS: '',
-  NAUTIL_HOME: join(root, 'home'),
-});
+const environment = programEnvironment(join(root, 'home'));
+const trainers = new Trainers(environment);
 beforeAll(async () => {
-  process.env['NAUTIL_HOME'] = join(root, 'home');
-  process.env['LIBTENSORFLOW'] = library;
+  Object.assign(process.env, environment);
   await cp(goldenPath('bert-tiny-uncased'), join(root, 'encoder'), { recursive: true });
 });
-afterAll(() => {
-  if (homeBefore === undefined) delete process.env['NAUTIL_HOME'];
-  else process.env['NAUTIL_HOME'] = homeBefore;
-  if (libraryBefore === undefined) delete process.env['LIBTENSORFLOW'];
-  rmSync(root, { recursive: true, force: true });
-});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 const films = 'a fine film\t1\na tired remake\t0\n';
 

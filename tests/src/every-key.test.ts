@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { ConfigError, explainSections, type KeyExplanation, loadConfig } from '@nautil/config';
-import { nautilHome } from '@nautil/store';
 import { goldenPath } from '@nautil/testing';
 import { Trainers } from '@nautil/trainer-process';
 import { facets, type Observation, observeRun } from './testing/observe-run.js';
+import { programEnvironment } from './testing/program-environment.js';
 
 // Takes every key of the schema, gives it a value that is not its default, and looks what happens: the key is rejected by
 // name, or the run's output states that the key has no effect, or a measurement of a real run of a tiny encoder changes. While
@@ -47,12 +47,7 @@ function nameLastEnd(cwd: string): void {
 const root = mkdtempSync(join(tmpdir(), 'nautil-keys-'));
 const home = join(root, 'home');
 const file = (name: string): string => join(root, name);
-const homeBefore = process.env['NAUTIL_HOME'];
-const trainers = new Trainers({
-  LIBTENSORFLOW: process.env['LIBTENSORFLOW'] ?? join(nautilHome(), 'tensorflow/2.21.0/libtensorflow_cc.so.2'),
-  NODE_OPTIONS: '',
-  NAUTIL_HOME: home,
-});
+const trainers = new Trainers(programEnvironment(home));
 const uncased = goldenPath('bert-tiny-uncased');
 const roberta = goldenPath('roberta-tiny');
 
@@ -340,8 +335,6 @@ beforeAll(async () => {
   rmSync(file('undecided/tokenizer_config.json'));
 });
 afterAll(() => {
-  if (homeBefore === undefined) delete process.env['NAUTIL_HOME'];
-  else process.env['NAUTIL_HOME'] = homeBefore;
   rmSync(root, { recursive: true, force: true });
 });
 

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
-import { nautilHome, packageRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
 import { goldenPath } from '@nautil/testing';
+import { programEnvironment } from './testing/program-environment.js';
 
 // Compares the output and files of `nautil train` with those of NeMo 1.23's own script for the same command line.
 
@@ -51,10 +52,8 @@ function trainer(command: string, cwd: string, overrides: string[]): Promise<End
     cwd: packageRoot(),
     env: {
       ...process.env,
-      NODE_OPTIONS: '',
+      ...programEnvironment(join(cwd, 'state')),
       INIT_CWD: cwd,
-      NAUTIL_HOME: join(cwd, 'state'),
-      LIBTENSORFLOW: process.env['LIBTENSORFLOW'] ?? join(nautilHome(), 'tensorflow/2.21.0/libtensorflow_cc.so.2'),
       MLFLOW_TRACKING_URI: 'http://127.0.0.1:9', // the discard port, where nothing listens
     },
     stdio: ['ignore', 'pipe', 'pipe'],

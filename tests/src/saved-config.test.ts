@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { finishTracking, stages, startTracking } from '@nautil/activities';
 import { type PipelineStages, runPipeline } from '@nautil/contracts';
-import { nautilHome } from '@nautil/store';
 import { goldenPath } from '@nautil/testing';
 import { Trainers } from '@nautil/trainer-process';
+import { programEnvironment } from './testing/program-environment.js';
 
 // Runs a configuration, and then the configuration that this run saved, with a tiny encoder and without MLflow's server:
 // the journal holds what the server would receive.
@@ -15,12 +15,7 @@ import { Trainers } from '@nautil/trainer-process';
 const root = mkdtempSync(join(tmpdir(), 'nautil-saved-'));
 const home = join(root, 'home');
 const file = (name: string): string => join(root, name);
-const homeBefore = process.env['NAUTIL_HOME'];
-const trainers = new Trainers({
-  LIBTENSORFLOW: process.env['LIBTENSORFLOW'] ?? join(nautilHome(), 'tensorflow/2.21.0/libtensorflow_cc.so.2'),
-  NODE_OPTIONS: '',
-  NAUTIL_HOME: home,
-});
+const trainers = new Trainers(programEnvironment(home));
 const nowhere = 'http://127.0.0.1:9'; // the discard port, where nothing listens
 
 beforeAll(async () => {
@@ -32,8 +27,6 @@ beforeAll(async () => {
   writeFileSync(file('sparse.tsv'), readFileSync(file('train.tsv'), 'utf8').replace(/\t(\d)$/gm, '\t1$11'));
 });
 afterAll(() => {
-  if (homeBefore === undefined) delete process.env['NAUTIL_HOME'];
-  else process.env['NAUTIL_HOME'] = homeBefore;
   rmSync(root, { recursive: true, force: true });
 });
 

@@ -4,24 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, expect, test } from '@jest/globals';
-import { nautilHome } from '@nautil/store';
 import { Trainers } from '@nautil/trainer-process';
 import { tinyRun, until } from './testing/local-stack.js';
+import { programEnvironment } from './testing/program-environment.js';
 import { StagedRun } from './testing/staged-run.js';
 
 // Which tasks of a worker share a trainer process, with real processes.
 
 const home = mkdtempSync(join(tmpdir(), 'nautil-trainers-'));
 const faults = join(home, 'faults');
-const homeBefore = process.env['NAUTIL_HOME'];
-const trainers = new Trainers({
-  LIBTENSORFLOW: process.env['LIBTENSORFLOW'] ?? join(nautilHome(), 'tensorflow/2.21.0/libtensorflow_cc.so.2'),
-  NODE_OPTIONS: '',
-  NAUTIL_FAULTS: faults,
-});
+const trainers = new Trainers({ ...programEnvironment(home), NAUTIL_FAULTS: faults });
 afterAll(() => {
-  if (homeBefore === undefined) delete process.env['NAUTIL_HOME'];
-  else process.env['NAUTIL_HOME'] = homeBefore;
   rmSync(home, { recursive: true, force: true });
 });
 

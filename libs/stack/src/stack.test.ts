@@ -13,7 +13,6 @@ import { stackAddresses } from './stack-settings.js';
 
 // These tests start the real servers, in state folders of their own.
 const python = join(nautilHome(), 'python');
-const chosenBefore = process.env['NAUTIL_HOME'];
 const root = mkdtempSync(join(tmpdir(), 'nautil-stack-'));
 const homes: string[] = [];
 
@@ -38,8 +37,6 @@ afterAll(async () => {
     process.env['NAUTIL_HOME'] = home;
     await stopStack();
   }
-  if (chosenBefore === undefined) delete process.env['NAUTIL_HOME'];
-  else process.env['NAUTIL_HOME'] = chosenBefore;
   rmSync(root, { recursive: true, force: true });
 }, 30_000);
 

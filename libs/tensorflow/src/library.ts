@@ -5,8 +5,6 @@ import { TensorFlowError, tensorFlowError, TensorFlowMissing } from './errors.js
 import { loadNative, type Native, type Pointer } from './native.js';
 
 export interface TensorFlowOptions {
-  /** The path of libtensorflow_cc.so.2; default env LIBTENSORFLOW, else the newest under <nautilHome>/tensorflow. */
-  library?: string;
   /**
    * Use oneDNN's CPU kernels. They are about a fifth faster, and their results do not depend on the number of threads, as
    * Eigen's do. The two round differently, so a run must record this. Default true.
@@ -34,8 +32,7 @@ let loaded: { tensorflow: TensorFlow; native: Native } | undefined;
 export function openTensorFlow(options: TensorFlowOptions = {}): TensorFlow {
   if (loaded) {
     const { library, onednn } = loaded.tensorflow;
-    const other = options.library !== undefined && resolve(options.library) !== library;
-    if (other || (options.onednn !== undefined && options.onednn !== onednn)) {
+    if (options.onednn !== undefined && options.onednn !== onednn) {
       throw new TensorFlowError(
         `TensorFlow is already open in this process (${library}, oneDNN ${onednn ? 'on' : 'off'}) and cannot be opened with other options`,
         { hint: 'start another process' },
@@ -43,8 +40,7 @@ export function openTensorFlow(options: TensorFlowOptions = {}): TensorFlow {
     }
     return loaded.tensorflow;
   }
-  const named = options.library ?? process.env.LIBTENSORFLOW;
-  const library = resolve(named === undefined || named === '' ? newestLibrary() : named);
+  const library = tensorFlowLibrary();
   if (!existsSync(library)) throw missing(`${library} does not exist`);
   const onednn = options.onednn ?? true;
   const environment = {
@@ -58,6 +54,12 @@ export function openTensorFlow(options: TensorFlowOptions = {}): TensorFlow {
     throw missing(`${library} cannot be loaded: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
   }
   return loaded.tensorflow;
+}
+
+/** The path of the library that is opened: env LIBTENSORFLOW, else the newest under <nautilHome>/tensorflow. */
+export function tensorFlowLibrary(): string {
+  const named = process.env.LIBTENSORFLOW;
+  return resolve(named === undefined || named === '' ? newestLibrary() : named);
 }
 
 /** The C API. Opens the default library when none is open. */

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { PortInUse, type ServerHandle, startMlflowServer, startTemporalServer } from '@nautil/stack';
-import { nautilHome, packageRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
 import { goldenPath } from '@nautil/testing';
+import { programEnvironment } from './program-environment.js';
 
 export interface LocalStackOptions {
   /** False: runs find no MLflow server, and their journals stay unsent. */
@@ -102,9 +103,7 @@ export class LocalStack {
       cwd: packageRoot(),
       env: {
         ...process.env,
-        NODE_OPTIONS: '',
-        NAUTIL_HOME: home,
-        LIBTENSORFLOW: process.env['LIBTENSORFLOW'] ?? join(nautilHome(), 'tensorflow/2.21.0/libtensorflow_cc.so.2'),
+        ...programEnvironment(home),
         NAUTIL_TEMPORAL_ADDRESS: this.temporalAddress,
         MLFLOW_TRACKING_URI: this.mlflowUri,
         NAUTIL_HEARTBEAT_TIMEOUT_MS: '6000',

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { stages } from '@nautil/activities';
 import {
   type AroundStage,
@@ -12,7 +11,6 @@ import {
   type TokenizedData,
   type TrainedModel,
 } from '@nautil/contracts';
-import { nautilHome } from '@nautil/store';
 import {
   type RunningTask,
   runTrainer,
@@ -21,6 +19,7 @@ import {
   type TrainerTask,
 } from '@nautil/trainer-process';
 import type { TrainListener } from '@nautil/training';
+import { programEnvironment } from './program-environment.js';
 
 type RunTask = <Task extends TrainerTask>(o: TaskOptions<Task>) => Promise<TrainerResult<Task>>;
 
@@ -38,8 +37,6 @@ export interface StagedRunOptions {
   trainer?: RunTask;
 }
 
-const library = process.env['LIBTENSORFLOW'] ?? join(nautilHome(), 'tensorflow/2.21.0/libtensorflow_cc.so.2');
-
 /** The stages of one run without Temporal, with real trainer processes; a drill calls each stage itself. */
 export class StagedRun {
   readonly #trainer: RunTask;
@@ -55,9 +52,7 @@ export class StagedRun {
     process.env['NAUTIL_HOME'] = home;
     const run = await stages.resolveRun({ workflowId: 'drill', runKey, taskQueue: 'none', overrides });
     const env = {
-      NAUTIL_HOME: home,
-      NODE_OPTIONS: '',
-      LIBTENSORFLOW: library,
+      ...programEnvironment(home),
       ...(faults === undefined ? {} : { NAUTIL_FAULTS: faults }),
     };
     return new StagedRun(run, trainer ?? ((o) => runTrainer({ ...o, env })));

@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readNemo } from '@nautil/formats';
 import { formatReport } from '@nautil/metrics';
-import { nautilHome, packageRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store';
+import { tensorFlowLibrary } from '@nautil/tensorflow';
 import { goldenPath } from '@nautil/testing';
 import { evaluationOf } from './evaluate-archive.js';
 
@@ -46,7 +47,7 @@ async function train(name: string, overrides: string[]): Promise<string> {
         NODE_OPTIONS: '',
         INIT_CWD: folder,
         NAUTIL_HOME: join(folder, 'state'),
-        LIBTENSORFLOW: process.env['LIBTENSORFLOW'] ?? join(nautilHome(), 'tensorflow/2.21.0/libtensorflow_cc.so.2'),
+        LIBTENSORFLOW: tensorFlowLibrary(),
         MLFLOW_TRACKING_URI: 'http://127.0.0.1:9', // the discard port, where nothing listens
       },
     },

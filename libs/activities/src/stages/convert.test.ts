@@ -7,14 +7,11 @@ import { goldenPath } from '@nautil/testing';
 import { convert, download, resolveRun } from './index.js';
 
 let home: string;
-const homeBefore = process.env['NAUTIL_HOME'];
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'nautil-convert-'));
   process.env['NAUTIL_HOME'] = home;
 });
 afterEach(() => {
-  if (homeBefore === undefined) delete process.env['NAUTIL_HOME'];
-  else process.env['NAUTIL_HOME'] = homeBefore;
   rmSync(home, { recursive: true, force: true });
 });
 

@@ -20,14 +20,7 @@ import { resolveRun } from './resolve-run.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'nautil-download-'));
 const environment = ['HF_ENDPOINT', 'HF_HOME', 'HF_HUB_CACHE', 'HF_HUB_OFFLINE', 'HF_TOKEN', 'NAUTIL_HOME'] as const;
-const before = Object.fromEntries(environment.map((name) => [name, process.env[name]]));
-afterAll(() => {
-  for (const name of environment) {
-    if (before[name] === undefined) delete process.env[name];
-    else process.env[name] = before[name];
-  }
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 let homes = 0;
 let home: string;

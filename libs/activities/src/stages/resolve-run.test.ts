@@ -8,7 +8,6 @@ import { packageRoot } from '@nautil/store';
 import { resolveRun } from './resolve-run.js';
 
 let folder: string;
-const { NAUTIL_HOME } = process.env;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'nautil-resolve-'));
   process.env['NAUTIL_HOME'] = join(folder, 'home');
@@ -28,8 +27,6 @@ exp_manager:
   );
 });
 afterAll(async () => {
-  if (NAUTIL_HOME === undefined) delete process.env['NAUTIL_HOME'];
-  else process.env['NAUTIL_HOME'] = NAUTIL_HOME;
   await rm(folder, { recursive: true, force: true });
 });
 

@@ -8,15 +8,12 @@ import { cache, convert, download, resolveRun, tokenize } from './index.js';
 // Where the tokens of a run are kept, and which runs find them.
 
 let home: string;
-const homeBefore = process.env['NAUTIL_HOME'];
 const homes = mkdtempSync(join(tmpdir(), 'nautil-tokenize-'));
 beforeEach(() => {
   home = mkdtempSync(join(homes, 'home-'));
   process.env['NAUTIL_HOME'] = home;
 });
 afterAll(() => {
-  if (homeBefore === undefined) delete process.env['NAUTIL_HOME'];
-  else process.env['NAUTIL_HOME'] = homeBefore;
   rmSync(homes, { recursive: true, force: true });
 });
 

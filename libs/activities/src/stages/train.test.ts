@@ -10,13 +10,10 @@ import { cache, convert, download, resolveRun, tokenize, trainModel } from './in
 // When training is found again and when it is made again. What it computes plays no part: it leaves its folder's name.
 
 const home = mkdtempSync(join(tmpdir(), 'nautil-train-'));
-const homeBefore = process.env['NAUTIL_HOME'];
 beforeAll(() => {
   process.env['NAUTIL_HOME'] = home;
 });
 afterAll(() => {
-  if (homeBefore === undefined) delete process.env['NAUTIL_HOME'];
-  else process.env['NAUTIL_HOME'] = homeBefore;
   rmSync(home, { recursive: true, force: true });
 });
 

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'n
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeEach, expect, test } from '@jest/globals';
+import { beforeEach, expect, test } from '@jest/globals';
 import { type HubContent, type HubServer, startHubServer } from '../testing/hub-server.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
 import { fetchFromHub, type HubFetchOptions, HubRefused, HubUnavailable } from './fetch-from-hub.js';
@@ -14,7 +14,6 @@ const weights = randomBytes(300_000);
 const tiny = { 'config.json': '{"model_type":"bert"}', 'model.safetensors': weights, 'onnx/model.onnx': 'unwanted' };
 const repository = { type: 'model', name: 'org/tiny' } as const;
 const environment = ['HF_ENDPOINT', 'HF_TOKEN', 'HF_TOKEN_PATH', 'HF_HUB_OFFLINE', 'HF_HOME'] as const;
-const before = Object.fromEntries(environment.map((name) => [name, process.env[name]]));
 
 let caches = 0;
 let cache: string;
@@ -22,12 +21,6 @@ beforeEach(() => {
   cache = join(folder, `cache-${(caches += 1)}`);
   for (const name of environment) delete process.env[name];
   process.env['HF_HOME'] = join(folder, 'home'); // where there is no token
-});
-afterAll(() => {
-  for (const name of environment) {
-    if (before[name] === undefined) delete process.env[name];
-    else process.env[name] = before[name];
-  }
 });
 
 async function start(content: Partial<HubContent> = {}): Promise<HubServer> {
