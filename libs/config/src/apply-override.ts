@@ -93,7 +93,7 @@ function setAt(
 }
 
 function toNode(value: OverrideValue, origin: OverrideOrigin): ConfigNode {
-  if (value.kind === 'scalar') return scalar(value.value, origin, value.isFloat);
+  if (value.kind === 'scalar') return scalar(value.value, origin, value.isFloat, value.written);
   if (value.kind === 'list') return { kind: 'list', items: value.items.map((item) => toNode(item, origin)), origin };
   const map = emptyMap(origin);
   for (const [key, item] of value.entries) put(map, key, toNode(item, origin));

@@ -49,14 +49,23 @@ export interface ScalarNode {
 
   /** True when a number was written as a float (`1.0`, `1e3`), which in NeMo's files distinguishes a fraction from a count. */
   isFloat: boolean;
+
+  /** How the number was written; present only where a number of JavaScript cannot hold it: 99999999999999999999, or 1e999. */
+  written?: string;
   origin: Origin;
 }
 
 /** The value of a key that must be set, as in OmegaConf. */
 export const missing = '???';
 
-export function scalar(value: ScalarNode['value'], origin: Origin, isFloat = false): ScalarNode {
-  return { kind: 'scalar', value, isFloat: isFloat || (typeof value === 'number' && !Number.isInteger(value)), origin };
+export function scalar(value: ScalarNode['value'], origin: Origin, isFloat = false, written?: string): ScalarNode {
+  return {
+    kind: 'scalar',
+    value,
+    isFloat: isFloat || (typeof value === 'number' && !Number.isInteger(value)),
+    ...(written === undefined ? {} : { written }),
+    origin,
+  };
 }
 
 export function emptyMap(origin: Origin): MapNode {

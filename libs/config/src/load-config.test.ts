@@ -273,3 +273,35 @@ test("a configuration in the user's folder can use the shipped groups", async ()
   expect(config.trainer).toMatchObject({ accelerator: 'cpu', max_epochs: 3 });
   expect(config.model.optim.name).toBe('sgd');
 });
+
+test.each([
+  ['model.dataset.num_classes', '99999999999999999999'],
+  ['model.dataset.num_classes', '-99999999999999999999'],
+  ['nautil.seed', '9007199254740993'],
+  ['model.train_ds.batch_size', '100_000_000_000_000_000_001'],
+  ['model.optim.lr', '1e999'],
+  ['model.language_model.config', '{hidden_size: 99999999999999999999}'],
+])('a number that would be rounded is rejected as the user wrote it: %s=%s', async (key, text) => {
+  const written = text.replace(/^.*: |}$/g, '');
+  await expect(loadConfig({ overrides: [`${key}=${text}`] })).rejects.toThrow(
+    new RegExp(`${key}[\\w.]* is ${written}; `),
+  );
+});
+
+test('a file’s number that would be rounded is rejected as it is written', async () => {
+  await writeFile(
+    join(folder, 'mine.yaml'),
+    'nautil:\n  seed: 0x20000000000001\nmodel:\n  optim:\n    lr: 1e999\n  dataset:\n    num_classes: 99999999999999999999\n',
+  );
+  const failure = loadConfig({ configPath: folder, configName: 'mine', cwd: folder });
+  await expect(failure).rejects.toMatchObject({
+    problems: [
+      { key: 'nautil.seed', message: expect.stringMatching(/^nautil.seed is 0x20000000000001; /) },
+      { key: 'model.optim.lr', message: expect.stringMatching(/^model.optim.lr is 1e999; /) },
+      {
+        key: 'model.dataset.num_classes',
+        message: expect.stringMatching(/^model.dataset.num_classes is 99999999999999999999; /),
+      },
+    ],
+  });
+});

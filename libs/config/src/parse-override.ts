@@ -1,9 +1,10 @@
 import { ConfigError } from './config-error.js';
+import { numberScalar } from './plain-scalar.js';
 import { type Token, tokenize, tokenizeValue, type TokenType } from './override-lexer.js';
 
 /** A value of an override. `quoted` and `isFloat` record how it was written: '10' is text, and 1.0 is a float. */
 export type OverrideValue =
-  | { kind: 'scalar'; value: string | number | boolean | null; isFloat: boolean; quoted: boolean }
+  | { kind: 'scalar'; value: string | number | boolean | null; isFloat: boolean; quoted: boolean; written?: string }
   | { kind: 'list'; items: OverrideValue[] }
   | { kind: 'map'; entries: [key: string, value: OverrideValue][] };
 
@@ -209,12 +210,8 @@ class OverrideParser {
     if (only.type === 'null') return { kind: 'scalar', value: null, isFloat: false, quoted: false };
     if (only.type === 'bool') return { kind: 'scalar', value: lower === 'true', isFloat: false, quoted: false };
     if (only.type === 'int' || only.type === 'float') {
-      return {
-        kind: 'scalar',
-        value: numberOf(lower, only.type === 'float'),
-        isFloat: only.type === 'float',
-        quoted: false,
-      };
+      const isFloat = only.type === 'float';
+      return { kind: 'scalar', ...numberScalar(only.text, numberOf(lower, isFloat), isFloat), quoted: false };
     }
     return textValue(unescapeToken(only), false);
   }

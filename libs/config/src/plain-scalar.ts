@@ -2,6 +2,9 @@
 export interface PlainScalar {
   value: string | number | boolean | null;
   isFloat: boolean;
+
+  /** See `ScalarNode`. */
+  written?: string;
 }
 
 const text = (value: string): PlainScalar => ({ value, isFloat: false });
@@ -18,9 +21,15 @@ const floatText =
 export function resolvePlainScalar(source: string): PlainScalar {
   if (nullText.test(source)) return { value: null, isFloat: false };
   if (boolText.test(source)) return { value: /^(?:yes|true|on)$/i.test(source), isFloat: false };
-  if (intText.test(source)) return { value: parseInteger(source), isFloat: false };
-  if (floatText.test(source)) return { value: parseFloatText(source), isFloat: true };
+  if (intText.test(source)) return numberScalar(source, parseInteger(source), false);
+  if (floatText.test(source)) return numberScalar(source, parseFloatText(source), true);
   return text(source);
+}
+
+/** A number with its text, if the text is needed to print it. */
+export function numberScalar(source: string, value: number, isFloat: boolean): PlainScalar {
+  const isHeld = isFloat ? Number.isFinite(value) || /inf|nan/i.test(source) : Number.isSafeInteger(value);
+  return { value, isFloat, ...(isHeld ? {} : { written: source }) };
 }
 
 function parseInteger(source: string): number {

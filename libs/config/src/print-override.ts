@@ -17,6 +17,7 @@ function printOverrideValue(value: OverrideValue): string {
     return `{${value.entries.map(([key, item]) => `${printKey(key)}:${printOverrideValue(item)}`).join(',')}}`;
   }
   if (value.value === null) return 'null';
+  if (value.written !== undefined) return value.written;
   if (typeof value.value === 'number') return value.isFloat ? pythonFloat(value.value) : String(value.value);
   if (typeof value.value === 'boolean') return String(value.value);
   return !value.quoted && isBare(value.value) ? value.value : quote(value.value);

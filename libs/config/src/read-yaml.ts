@@ -71,8 +71,8 @@ function parseYaml(source: string, shownAs: string, shipped = false): YamlFile {
       throw new ConfigError([{ origin, message: 'a configuration contains only maps, lists and scalars' }]);
     const written = typeof node.value === 'string' ? node.value : ''; // the failsafe schema has only strings
     if (node.type !== 'PLAIN') return scalar(written, origin);
-    const { value, isFloat } = resolvePlainScalar(written);
-    return scalar(value, origin, isFloat);
+    const plain = resolvePlainScalar(written);
+    return scalar(plain.value, origin, plain.isFloat, plain.written);
   };
 
   const readMap = (pairs: Pair<Node, Node | null>[], origin: Origin): MapNode => {

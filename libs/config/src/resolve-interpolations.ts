@@ -128,7 +128,7 @@ const unquoted = (value: OverrideValue): OverrideValue =>
   value.kind === 'scalar' && typeof value.value === 'string' ? parseOverrideValue(value.value) : value;
 
 function decoded(value: OverrideValue, origin: Origin): ScalarNode {
-  if (value.kind === 'scalar') return scalar(value.value, origin, value.isFloat);
+  if (value.kind === 'scalar') return scalar(value.value, origin, value.isFloat, value.written);
   throw new ConfigError([
     { origin, message: '${oc.decode:…} is supported for single values only', hint: ['write the list or map itself'] },
   ]);

@@ -49,6 +49,7 @@ export function validate(root: MapNode): Validation {
   problems.push(...schemaProblems(root).filter(({ key = '' }) => !isOpen(key)));
   const wrong = new Set(problems.map(({ key }) => key));
   for (const problem of [
+    ...unheldNumbers(root),
     ...optimProblems(root),
     ...trainerProblems(root),
     ...lengthProblems(root),
@@ -69,6 +70,16 @@ function schemaProblems(root: MapNode): Problem[] {
     if (!found.has(key) || error.keyword === 'unsupported') found.set(key, problem);
   }
   return [...found.values()];
+}
+
+/** Whole numbers that would be rounded. Hydra has no limit for them. */
+function unheldNumbers(root: MapNode): Problem[] {
+  return [...walk(root)].flatMap(({ path, node }) => {
+    if (node.kind !== 'scalar' || node.written === undefined || node.isFloat) return [];
+    const key = path.join('.');
+    const message = `${key} is ${asWritten(node)}; the largest whole number is ${Number.MAX_SAFE_INTEGER}`;
+    return [{ origin: node.origin, key, message }];
+  });
 }
 
 function unknownKey(root: MapNode, error: ErrorObject): Problem {
@@ -118,7 +129,7 @@ function wrongValue(root: MapNode, error: ErrorObject): Problem {
   return {
     origin: at?.origin,
     key,
-    message: `${key} is ${shown(value)}; it must be ${wanted}`,
+    message: `${key} is ${at ? asWritten(at) : shown(value)}; it must be ${wanted}`,
     hint: [...hint, `\`nautil config explain ${key}\` describes it`],
   };
 }
@@ -416,6 +427,9 @@ const textOf = (node: ConfigNode | undefined): string | undefined =>
   node?.kind === 'scalar' && typeof node.value === 'string' ? node.value : undefined;
 
 const same = (a: JsonValue, b: JsonValue): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+const asWritten = (node: ConfigNode): string =>
+  node.kind === 'scalar' && node.written !== undefined ? shown(node.written) : shown(toPlain(node));
 
 const shown = (value: JsonValue): string => {
   const bare = typeof value === 'number' || (typeof value === 'string' && value !== '');

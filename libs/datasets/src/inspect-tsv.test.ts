@@ -42,6 +42,7 @@ const faults: [ProblemKind, string, string[], InspectOptions][] = [
   ['negative-label', 'a\t0\nb 😀 c\t-1\n', ['2:7'], {}],
   ['label-beyond-classes', 'a\t0\nb\t1\nc\t2\n', ['3:3'], { numClasses: 2 }],
   ['label-too-large', 'a\t0\nb\t3000000000\n', ['2:3'], {}],
+  ['label-too-large', 'a\t0\nb\t99999999999999999999\n', ['2:3'], {}],
   ['duplicate', 'same text\t0\nb\t1\n same  text\t0\n', ['3:1'], {}],
   ['conflict', 'same text\t0\nb\t1\nsame text\t1\n', ['3:1'], {}],
   ['damaged-text', 'caf\ufffd\t0\nb\t1\n', ['1:4'], {}],

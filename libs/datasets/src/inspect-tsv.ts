@@ -3,7 +3,7 @@ import type { Example } from '@nautil/contracts';
 import { splitWords } from '@nautil/python-format';
 import { LengthHistogram, type LengthSummary } from './length-histogram.js';
 import { FormatVotes, isQuoted } from './name-format.js';
-import { isSkipped, parseLine } from './read-examples.js';
+import { isSkipped, parseLine, shownLabel } from './read-examples.js';
 import { labelNamesFault } from './read-label-names.js';
 import { encodingHint, type InvalidPlace, readLines } from './read-lines.js';
 import { SeenTexts } from './seen-texts.js';
@@ -308,12 +308,13 @@ class Problems {
 
   addExample(content: string, { line, text, label }: Example, { numClasses }: InspectOptions): void {
     const atLabel = (detail: string): Place => ({ line, column: lastWordColumn(content), detail });
-    if (label < 0) this.add('negative-label', atLabel(`label ${label}`));
+    const shown = shownLabel(label, content);
+    if (label < 0) this.add('negative-label', atLabel(`label ${shown}`));
     else if (numClasses !== undefined && label >= numClasses)
-      this.add('label-beyond-classes', atLabel(`label ${label}, num_classes ${numClasses}`));
-    else if (label >= 2 ** 31) this.add('label-too-large', atLabel(`label ${label}`));
+      this.add('label-beyond-classes', atLabel(`label ${shown}, num_classes ${numClasses}`));
+    else if (label >= 2 ** 31) this.add('label-too-large', atLabel(`label ${shown}`));
     if (isQuoted(text)) this.add('quoted', { line, column: 1, detail: excerptOf(content) });
-    if (text === '') this.add('empty-text', { line, column: 1, detail: `label ${label}` });
+    if (text === '') this.add('empty-text', { line, column: 1, detail: `label ${shown}` });
     const tabs = content.trimEnd().split('\t').length - 1;
     if (tabs === 0 && text !== '') this.add('no-tab', atLabel(excerptOf(content)));
     const firstTab = content.indexOf('\t');
@@ -323,7 +324,7 @@ class Problems {
         column: characterCount(content.slice(0, firstTab)) + 1,
         detail: excerptOf(content),
       });
-    if (splitWords(content).at(-1) !== String(label)) this.add('odd-label', atLabel(`label ${label}`));
+    if (splitWords(content).at(-1) !== shown) this.add('odd-label', atLabel(`label ${shown}`));
     this.#addCharacter('damaged-text', content, /\ufffd/, line);
     this.#addCharacter('line-separator', content, /[\u0085\u2028\u2029]/, line);
   }

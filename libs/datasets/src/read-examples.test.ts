@@ -92,3 +92,11 @@ test('reading stops when the consumer stops', async () => {
     expect(await lines.return(undefined)).toEqual({ done: true, value: undefined });
   });
 });
+
+test('a label that no number holds is shown as the file has it, by training and by inspect', async () => {
+  const huge = '99999999999999999999';
+  await expect(readAll(`a\t${huge}\n`)).rejects.toThrow(new RegExp(`train\\.tsv:1: label ${huge} is too large`));
+  await expect(readAll(`a\t${huge}\n`, { numClasses: 2 })).rejects.toThrow(
+    new RegExp(`label ${huge} is not between 0`),
+  );
+});

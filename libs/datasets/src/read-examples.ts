@@ -49,7 +49,8 @@ export async function* readExamples(
       const found = parseLine(content, line);
       if (content.trim() !== '') votes.add(content);
       if ('label' in found) {
-        if (!isInRange(found, numClasses)) throw otherFormat(path, votes) ?? outOfRange(path, found, numClasses);
+        if (!isInRange(found, numClasses))
+          throw otherFormat(path, votes) ?? outOfRange(path, found, content, numClasses);
         examples++;
       } else {
         firstSkipped ??= found;
@@ -101,22 +102,32 @@ function otherFormat(path: string, votes: FormatVotes): DataError | undefined {
 const isInRange = ({ label }: Example, numClasses: number | undefined): boolean =>
   numClasses === undefined ? Math.abs(label) <= maxLabel : label >= 0 && label < numClasses;
 
-function outOfRange(path: string, { line, label }: Example, numClasses: number | undefined): DataError {
+function outOfRange(
+  path: string,
+  { line, label }: Example,
+  content: string,
+  numClasses: number | undefined,
+): DataError {
+  const shown = shownLabel(label, content);
   if (numClasses === undefined) {
-    return new DataError(`${path}:${line}: label ${label} is too large`, {
+    return new DataError(`${path}:${line}: label ${shown} is too large`, {
       hint: 'labels are whole numbers that start at 0',
     });
   }
   return new DataError(
-    `${path}:${line}: label ${label} is not between 0 and ${numClasses - 1} (num_classes is ${numClasses})`,
+    `${path}:${line}: label ${shown} is not between 0 and ${numClasses - 1} (num_classes is ${numClasses})`,
     {
       hint:
-        label < 0
+        label < 0 || label > maxLabel
           ? `correct the label; \`nautil inspect ${path}\` lists every such line`
           : `correct the label, or set model.dataset.num_classes to ${label + 1} or more; \`nautil inspect ${path}\` lists the labels`,
     },
   );
 }
+
+/** A label as the file has it where it is too large for a number, which would be rounded; else in decimal digits. */
+export const shownLabel = (label: number, content: string): string =>
+  Number.isSafeInteger(label) ? String(label) : excerptOf(splitWords(content).at(-1) ?? '', 40);
 
 function noValidLine(path: string, lines: number, firstSkipped: SkippedLine | undefined): DataError {
   if (lines === 0)
