@@ -14,7 +14,7 @@ import {
   progressQuery,
   type TextClassificationResult,
 } from '@nautil/contracts';
-import { readNemo } from '@nautil/formats';
+import { readNemo } from '@nautil/formats/nemo';
 import { getRun, MlflowClient } from '@nautil/mlflow';
 import { metricHistory } from '@nautil/mlflow/testing/read-server';
 import { nautilHome } from '@nautil/store';

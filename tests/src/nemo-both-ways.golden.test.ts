@@ -5,7 +5,7 @@ import { afterAll, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createActivities, OutputRoots } from '@nautil/activities';
 import { isJsonObject, type JsonObject, type JsonValue, type RunActivities } from '@nautil/contracts';
-import { type NemoArchive, verifyNemo } from '@nautil/formats';
+import { type NemoArchive, verifyNemo } from '@nautil/formats/nemo';
 import { withArchive } from '@nautil/formats/testing/with-archive';
 import { encoderLayout } from '@nautil/model';
 import { packageRoot } from '@nautil/store';

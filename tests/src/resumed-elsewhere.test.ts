@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { readNemo } from '@nautil/formats';
+import { readNemo } from '@nautil/formats/nemo';
 import { nautilHome, packageRoot } from '@nautil/store';
 import { goldenPath } from '@nautil/testing';
 

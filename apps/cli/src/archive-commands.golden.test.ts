@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
-import type { NemoDescription, NemoVerification } from '@nautil/formats';
+import type { NemoDescription, NemoVerification } from '@nautil/formats/nemo';
 import { packageRoot } from '@nautil/store';
 import { goldenPath } from '@nautil/testing';
 

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { findEncoder, openEncoder } from '@nautil/formats';
+import { findEncoder, openEncoder } from '@nautil/formats/encoder';
 import { encoderLayout, encoderWeights, Forward, maxLength, ModelWeights, parseEncoderConfig } from '@nautil/model';
 import { loadTokenizer, requireSupportedTokenizer, type Tokenizer } from '@nautil/tokenization';
 import { type InputTexts, inputTexts } from './input-texts.js';

@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
 import type { JsonObject } from '@nautil/contracts';
-import type { NemoDescription } from '@nautil/formats';
+import type { NemoDescription } from '@nautil/formats/nemo';
 
 /** The description of a `.nemo` as text: model, labels, scores, lineage, configuration, files and tensors. */
 export function formatArchive(archive: NemoDescription): string {

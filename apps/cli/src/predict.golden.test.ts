@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
-import { readNemo, writeNemo } from '@nautil/formats';
+import { readNemo, writeNemo } from '@nautil/formats/nemo';
 import { packageRoot } from '@nautil/store';
 import { goldenPath } from '@nautil/testing';
 

@@ -1,7 +1,7 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { CachedInputs, EncoderFiles, FileRef, ResolvedRun } from '@nautil/contracts';
-import { encoderFilesIn } from '@nautil/formats';
+import { encoderFilesIn } from '@nautil/formats/encoder';
 import { type ArtifactStore, fileRef, fileRefsIn, runFolder, stageOutput, Store } from '@nautil/store';
 import { FilesNotShared } from './errors.js';
 import type { WorkerContext } from './route-run.js';

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { ConfigError } from '@nautil/config';
-import { isNemo } from '@nautil/formats';
+import { isNemo } from '@nautil/formats/nemo';
 
 /**
  * Checks that the file at which a run writes its archive may be replaced: there is none, it is empty, or it is an archive. NeMo

@@ -12,7 +12,7 @@ import {
   valueAt,
 } from '@nautil/contracts';
 import { parseEvaluations, parseLoggedEvent } from '@nautil/contracts/schemas';
-import { parseNemoYaml } from '@nautil/formats';
+import { parseNemoYaml } from '@nautil/formats/nemo';
 import { formatReport, macroTags } from '@nautil/metrics';
 import { flattenParams, openTracker, trackCommitted, type TrackerOptions } from '@nautil/mlflow';
 import type { TrackingTask } from '@nautil/trainer-process';

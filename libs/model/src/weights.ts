@@ -1,4 +1,4 @@
-import type { EncoderLayout } from '@nautil/formats';
+import type { EncoderLayout } from '@nautil/formats/encoder';
 import { type EncoderConfig, type EncoderFamily, parseEncoderConfig } from './encoder-config.js';
 
 /** One weight of a model: its name in Hugging Face's or NeMo's files, and its shape in torch's layout, [out, in]. */

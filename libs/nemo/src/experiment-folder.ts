@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Config, experimentName } from '@nautil/config';
 import type { CheckpointSaved, EpochEvaluated, JsonObject, TrainEvent, TrainingResult } from '@nautil/contracts';
-import { stringifyNemoYaml, withTarget } from '@nautil/formats';
+import { stringifyNemoYaml, withTarget } from '@nautil/formats/nemo';
 import { monitored } from '@nautil/metrics';
 import { writeFileAtomic } from '@nautil/store';
 import { EventFile } from './event-file.js';

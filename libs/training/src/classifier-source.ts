@@ -7,16 +7,9 @@ import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import type { JsonObject } from '@nautil/contracts';
 import { InvalidJson, jsonValidator } from '@nautil/contracts/schemas';
 import { readLabelNames } from '@nautil/datasets';
-import {
-  checkNemo,
-  CorruptFile,
-  FileUnavailable,
-  findEncoder,
-  type NemoArchive,
-  parseNemoYaml,
-  readNemo,
-  type TensorSource,
-} from '@nautil/formats';
+import { CorruptFile, FileUnavailable, type TensorSource } from '@nautil/formats';
+import { findEncoder } from '@nautil/formats/encoder';
+import { checkNemo, type NemoArchive, parseNemoYaml, readNemo } from '@nautil/formats/nemo';
 import { type EncoderConfig, encoderLayout, parseEncoderConfig } from '@nautil/model';
 import {
   createTokenizer,

@@ -1,5 +1,6 @@
 import { isJsonObject, type JsonObject } from '@nautil/contracts';
-import { type Encoder, openEncoder, UnsupportedFile } from '@nautil/formats';
+import { UnsupportedFile } from '@nautil/formats';
+import { type Encoder, openEncoder } from '@nautil/formats/encoder';
 import {
   classifierWeights,
   type EncoderConfig,

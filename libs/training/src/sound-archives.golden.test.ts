@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { NautilError, valueAt, withValueAt } from '@nautil/contracts';
-import { readNemo, verifyNemo, writeNemo } from '@nautil/formats';
+import { readNemo, verifyNemo, writeNemo } from '@nautil/formats/nemo';
 import { encoderLayout } from '@nautil/model';
 import { goldenPath, readGoldenJson } from '@nautil/testing';
 import { Classifier } from './classifier.js';

@@ -6,7 +6,7 @@ import { basename, join, relative } from 'node:path';
 import { finishTracking, stages } from '@nautil/activities';
 import { ConfigError } from '@nautil/config';
 import type { Evaluated, JsonValue, LoggedEvent, Packaged, ResolvedRun } from '@nautil/contracts';
-import { readNemo } from '@nautil/formats';
+import { readNemo } from '@nautil/formats/nemo';
 import { sha256File, sha256Of } from '@nautil/store';
 import type { Trainers } from '@nautil/trainer-process';
 

@@ -34,7 +34,7 @@ export function addInspect(program: Command): void {
 }
 
 async function inspectArchive(file: string, { json }: InspectFlags): Promise<void> {
-  const { describeNemo } = await import('@nautil/formats');
+  const { describeNemo } = await import('@nautil/formats/nemo');
   const { formatArchive } = await import('../format-archive.js');
   const { classifierNotes } = await import('@nautil/training');
   const description = await describeNemo(file);
@@ -61,7 +61,7 @@ async function inspectData(file: string, flags: InspectFlags): Promise<void> {
 }
 
 async function tokenCounting(name: string, maxLength: number) {
-  const { findEncoder } = await import('@nautil/formats');
+  const { findEncoder } = await import('@nautil/formats/encoder');
   const { loadTokenizer, requireSupportedTokenizer } = await import('@nautil/tokenization');
   requireSupportedTokenizer(name);
   const tokenizer = await loadTokenizer({ folder: await findEncoder(name), name });

@@ -16,7 +16,7 @@ export function addVerify(program: Command): void {
     .option('--json', 'print the checks as JSON')
     .addHelpText('after', examples('verify sst2.nemo', 'verify sst2.nemo --json | jq .sound'))
     .action(async (file: string, { json }: { json?: true }) => {
-      const { verifyNemo } = await import('@nautil/formats');
+      const { verifyNemo } = await import('@nautil/formats/nemo');
       const { encoderLayout } = await import('@nautil/model');
       const { archiveTokenizer } = await import('@nautil/training');
       const verified = await verifyNemo(file, { layout: encoderLayout, tokenizer: archiveTokenizer });

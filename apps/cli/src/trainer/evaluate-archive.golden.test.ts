@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { readNemo } from '@nautil/formats';
+import { readNemo } from '@nautil/formats/nemo';
 import { formatReport } from '@nautil/metrics';
 import { packageRoot } from '@nautil/store';
 import { tensorFlowLibrary } from '@nautil/tensorflow';

@@ -8,7 +8,7 @@ import type {
   Source,
   StageResult,
 } from '@nautil/contracts';
-import { listEncoderFiles } from '@nautil/formats';
+import { listEncoderFiles } from '@nautil/formats/encoder';
 import { sha256Of, Store } from '@nautil/store';
 import { treeDigest } from './tree-digest.js';
 

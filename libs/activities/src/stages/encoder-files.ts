@@ -1,6 +1,6 @@
 import type { Config } from '@nautil/config';
 import type { EncoderFiles, ResolvedRun } from '@nautil/contracts';
-import { fetchEncoder } from '@nautil/formats';
+import { fetchEncoder } from '@nautil/formats/encoder';
 import { encoderLayout } from '@nautil/model';
 import { isHttp } from '@nautil/store/download';
 import { requireSupportedTokenizer } from '@nautil/tokenization';

@@ -1,6 +1,6 @@
 import { type Config, ConfigError } from '@nautil/config';
 import type { EncoderFiles } from '@nautil/contracts';
-import { givenEncoderConfig } from '@nautil/formats';
+import { givenEncoderConfig } from '@nautil/formats/encoder';
 import { type EncoderConfig, maxLength, parseEncoderConfig } from '@nautil/model';
 import type { Tokenizer } from '@nautil/tokenization';
 import { encoderConfigOf } from '@nautil/training';

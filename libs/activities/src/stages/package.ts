@@ -12,7 +12,8 @@ import {
   type TokenizedData,
 } from '@nautil/contracts';
 import { readLabelNames } from '@nautil/datasets';
-import { type NemoArtifact, openTensors, writeNemo } from '@nautil/formats';
+import { openTensors } from '@nautil/formats';
+import { type NemoArtifact, writeNemo } from '@nautil/formats/nemo';
 import { type Echo, logArchive } from '@nautil/nemo';
 import { programVersion, sha256File, stageOutput, writeFileAtomic } from '@nautil/store';
 import { type ArchiveRecord, encoderConfigOf, evaluationSettingsOf } from '@nautil/training';

@@ -1,6 +1,6 @@
 import type { CachedInputs, ResolvedRun, TokenizedData } from '@nautil/contracts';
 import { classWeights, labelCounts, readLabelNames } from '@nautil/datasets';
-import { givenEncoderConfig } from '@nautil/formats';
+import { givenEncoderConfig } from '@nautil/formats/encoder';
 import type { TrainJob } from '@nautil/training';
 import { configOf } from './run-settings.js';
 
