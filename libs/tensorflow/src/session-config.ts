@@ -10,10 +10,13 @@ const configProto = protobuf
   .parse(
     `syntax = "proto3";
      message GPUOptions { bool allow_growth = 4; }
+     message RewriterConfig { bool disable_meta_optimizer = 19; }
+     message GraphOptions { RewriterConfig rewrite_options = 10; }
      message ConfigProto {
        int32 intra_op_parallelism_threads = 2;
        GPUOptions gpu_options = 6;
        bool allow_soft_placement = 7;
+       GraphOptions graph_options = 10;
      }`,
     { keepCase: true },
   )
@@ -26,6 +29,8 @@ export function encodeSessionConfig(config: SessionConfig): Uint8Array {
       intra_op_parallelism_threads: config.intraOpThreads ?? 0,
       gpu_options: { allow_growth: true },
       allow_soft_placement: true,
+      // It rewrites the graph for every new shape of a batch, which takes longer than the step, and makes no step faster.
+      graph_options: { rewrite_options: { disable_meta_optimizer: true } },
     })
     .finish();
 }
