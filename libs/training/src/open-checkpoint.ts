@@ -3,14 +3,14 @@ import { openTensors, type TensorSource, verifySealed } from '@nautil/formats';
 /** The format of a checkpoint with a digest of the whole file in its metadata. */
 export const checkpointFormat = 'nautil-checkpoint-2';
 
-/** The format of Nautil 0.2.0 and earlier, which has no digest. */
+/** The format of Nautil 0.1.0, which has no digest. */
 const formatWithoutDigest = 'nautil-checkpoint';
 
 /** An open checkpoint. The caller closes `source`. */
 export interface OpenCheckpoint {
   source: TensorSource;
 
-  /** False for a checkpoint of Nautil 0.2.0 or earlier, and for a file that is no checkpoint: damage can't be detected. */
+  /** False for a checkpoint of Nautil 0.1.0, and for a file that is no checkpoint: damage can't be detected. */
   hasDigest: boolean;
 }
 

@@ -346,7 +346,7 @@ interface LoadedTraining extends SavedTraining {
 }
 
 const withoutDigest =
-  'was written by Nautil 0.2.0 or earlier and has no digest, so a changed byte in it can go undetected';
+  'was written by an earlier version of Nautil and has no digest, so a changed byte in it can go undetected';
 
 const weightsMetadata = { format: 'pt' };
 

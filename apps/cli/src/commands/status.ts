@@ -7,7 +7,7 @@ export function addStatus(program: Command): void {
   addStackOptions(program.command('status'))
     .summary('show what is running, and where')
     .description(
-      'Checks whether Temporal, MLflow and the worker are running, and shows their addresses, processes and logs.',
+      'Checks whether Temporal, MLflow and the worker are running, and shows their addresses and processes; with --json, also their logs.',
     )
     .option('--json', 'print the servers as JSON')
     .addHelpText('after', examples('status', 'status --json | jq -r \'.[] | select(.name == "mlflow").address\''))
