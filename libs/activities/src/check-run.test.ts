@@ -151,6 +151,23 @@ test.each([
   expect(failure.message).toMatch(message);
 });
 
+describe.each([
+  ['model.language_model.pretrained_model_name', []],
+  ['model.language_model.pretrained_model_name', [`model.language_model.lm_checkpoint=http://127.0.0.1:9/w.pt`]],
+  ['model.tokenizer.tokenizer_name', []],
+  ['model.tokenizer.tokenizer_name', ['model.language_model.pretrained_model_name=not/installed']],
+  ['nautil.data.source', []],
+])('a name that is not on this disk, in %s, with %j', (key, others) => {
+  test.each(['a/b/c', 'a--b', 'owner/name.git', 'name-', '-name', 'two words', 'n'.repeat(97)])(
+    'is rejected before the run if the hub can’t have it: %s',
+    async (name) => {
+      const failure = await failureOf([...others, `${key}='${name}'`]);
+      expect(failure.message).toContain(`${key}: `);
+      expect(failure.message).toContain("does not exist, and can't be a name on the Hugging Face hub");
+    },
+  );
+});
+
 test('a file that is bad as two splits is reported once', async () => {
   const failure = await failureOf(['model.validation_ds.file_path=bad.tsv', 'model.test_ds.file_path=bad.tsv'], {
     files: { 'bad.tsv': 'a film\t7\n' },

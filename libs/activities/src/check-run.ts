@@ -2,7 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { open, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { type Config, ConfigError, experimentName, keysThat } from '@nautil/config';
-import { fileProblem, isJsonObject, type JsonObject, NautilError, valueAt } from '@nautil/contracts';
+import {
+  fileProblem,
+  isJsonObject,
+  isUnsupportedTokenizer,
+  type JsonObject,
+  NautilError,
+  valueAt,
+} from '@nautil/contracts';
 import { FileUnavailable } from '@nautil/formats';
 import { fetchEncoder, findEncoder } from '@nautil/formats/encoder';
 import { encoderLayout } from '@nautil/model';
@@ -64,6 +71,11 @@ export async function checkRun(
     () => {
       requireTrainingData(config);
     },
+    ...namesUsed(config).map(
+      ([key, name]) =>
+        () =>
+          requireName(key, name),
+    ),
     ...files.map(
       ([key, path, require]) =>
         () =>
@@ -122,6 +134,33 @@ function requireFileName(key: string, value: string): void {
   if (isName && Buffer.byteLength(value) <= longestFileName) return;
   const hint = `write a name without /, of at most ${longestFileName} bytes`;
   throw problemWith(key, `${JSON.stringify(value)} can't be part of the name of a file`, hint);
+}
+
+/** The values that name a model or a data set, by their keys, unless another key takes their place. */
+function namesUsed({ model, nautil }: Config): [key: string, name: string][] {
+  const { pretrained_model_name, config_file, config } = model.language_model;
+  const { tokenizer_name, vocab_file } = model.tokenizer;
+  const { source } = nautil.data;
+  const definesModel = config_file !== null || isJsonObject(config);
+  const names: [key: string, name: string | null][] = [
+    ['model.language_model.pretrained_model_name', definesModel ? null : pretrained_model_name],
+    [
+      'model.tokenizer.tokenizer_name',
+      vocab_file !== null || tokenizer_name === pretrained_model_name ? null : tokenizer_name,
+    ],
+    ['nautil.data.source', source !== null && isHttp(source) ? null : source],
+  ];
+  return names.filter((entry): entry is [string, string] => entry[1] !== null && entry[1] !== '');
+}
+
+/** Checks that a name is on this disk, or at least has the form of a name on the hub. */
+async function requireName(key: string, name: string): Promise<void> {
+  if (isHubName(name) || isUnsupportedTokenizer(name) || (await statIfThere(key, name)) !== undefined) return;
+  throw problemWith(
+    key,
+    `${name} does not exist, and can't be a name on the Hugging Face hub`,
+    'correct the path; a name on the hub is owner/name or name, of letters, digits, _, and single - and . between them',
+  );
 }
 
 async function requireReadable(key: string, path: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { ConfigError } from './config-error.js';
-import { numberScalar } from './plain-scalar.js';
 import { type Token, tokenize, tokenizeValue, type TokenType } from './override-lexer.js';
+import { numberScalar } from './plain-scalar.js';
 
 /** A value of an override. `quoted` and `isFloat` record how it was written: '10' is text, and 1.0 is a float. */
 export type OverrideValue =

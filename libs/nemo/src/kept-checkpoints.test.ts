@@ -177,3 +177,9 @@ test('a damaged state file is ignored, and the names decide', async () => {
   const kept = await open();
   expect(basename(kept.best!)).toBe('TextClassification--val_loss=0.5000-epoch=1.ckpt');
 });
+
+test('without a validation, the last checkpoint has the value 0 in its name, as Lightning gives a missing metric', async () => {
+  const kept = await open({ monitor: 'val_f1' });
+  await kept.end({ step: 10, epochsDone: 1 }, (path) => writeFile(path, '10'));
+  expect(fileNames()).toEqual(['val_f1=0.0000-epoch=1-last.ckpt']);
+});

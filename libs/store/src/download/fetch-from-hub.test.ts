@@ -190,4 +190,6 @@ test('repository names are distinguished from paths', () => {
   const names = ['bert-base-uncased', 'google/bert_uncased_L-2', 'a/b.c'];
   expect(names.filter(isHubName)).toEqual(names);
   expect(['/a', './a', '../a', 'a/../b', 'a/b/c', 'a//b', 'a/', '', '-a', 'a\\b'].filter(isHubName)).toEqual([]);
+  // Hugging Face's libraries refuse these, too.
+  expect(['a--b', 'a..b', 'a/b.git', 'a-', 'a.', 'a-/b', 'a b', 'ä/b', 'n'.repeat(97)].filter(isHubName)).toEqual([]);
 });

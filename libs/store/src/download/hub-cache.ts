@@ -11,9 +11,13 @@ export interface HubRepository {
   name: string;
 }
 
-/** Whether a string is a valid name of a repository. Such a name is safe to use as a path below a folder. */
+/**
+ * Whether a string has the form of a repository's name, by the rules of Hugging Face's `validate_repo_id`. Such a name is
+ * safe to use as a path below a folder.
+ */
 export function isHubName(text: string): boolean {
-  return /^(?!-)\w[\w.-]*(?:\/\w[\w.-]*)?$/.test(text) && !text.includes('..') && text.length <= 96;
+  const isNames = /^(?:\w(?:[\w.-]*\w)?\/)?\w(?:[\w.-]*\w)?$/.test(text);
+  return isNames && !/--|\.\.|\.git$/.test(text) && text.length <= 96;
 }
 
 /** The cache of Hugging Face's libraries: HF_HUB_CACHE, HF_HOME/hub, or ~/.cache/huggingface/hub. */
