@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Opens a .nemo archive in real NeMo (restore_from, strict) and holds NeMo's logits against recorded ones.
+"""Restores a .nemo archive in NeMo itself (restore_from, strict) and compares NeMo's logits with recorded ones.
 
     npx nautil encode  --model MODEL.nemo --input texts.txt > ids.jsonl
     npx nautil predict --model MODEL.nemo --input texts.txt --format jsonl > logits.jsonl
     python tools/check-nemo.py MODEL.nemo --ids ids.jsonl --logits logits.jsonl --models DIR
 
 Needs NeMo 1.23 in the Python that runs it. NeMo builds the encoder by its name even when the archive has its
-configuration, so the folder that the name leads to must exist: --models is made the working folder, and holds it.
+configuration, so the folder of that name must exist in the working folder, which --models sets.
 Rows are computed one at a time, without padding. Prints JSON. Exit code 0: restored, and the logits are equal within
 --tolerance of the largest; 1: NeMo refused the archive, or gives other logits.
 """
