@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
-import { packageRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store/folders';
 import { goldenPath } from '@nautil/testing';
 import { programEnvironment } from './testing/program-environment.js';
 

@@ -17,7 +17,7 @@ import {
 import { readNemo } from '@nautil/formats/nemo';
 import { getRun, MlflowClient } from '@nautil/mlflow';
 import { metricHistory } from '@nautil/mlflow/testing/read-server';
-import { nautilHome } from '@nautil/store';
+import { nautilHome } from '@nautil/store/folders';
 import { Classifier } from '@nautil/training';
 import { end, LocalStack, tinyRun, trainFile } from './testing/local-stack.js';
 

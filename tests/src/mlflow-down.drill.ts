@@ -7,7 +7,7 @@ import { MlflowClient } from '@nautil/mlflow';
 import { artifactPaths, metricHistory } from '@nautil/mlflow/testing/read-server';
 import { SlowProxy } from '@nautil/mlflow/testing/slow-proxy';
 import { type ServerHandle, startMlflowServer } from '@nautil/stack';
-import { packageRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store/folders';
 import { freePort, isPortFree } from '@nautil/store/process';
 import { keptSteps, nautil, onlyRunOf, printLine, runFolderOf, short } from './testing/drill.js';
 import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';

@@ -8,7 +8,7 @@ import { isJsonObject, type JsonObject, type JsonValue, type RunActivities } fro
 import { type NemoArchive, verifyNemo } from '@nautil/formats/nemo';
 import { withArchive } from '@nautil/formats/testing/with-archive';
 import { encoderLayout } from '@nautil/model';
-import { packageRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store/folders';
 import { goldenPath } from '@nautil/testing';
 import { archiveTokenizer } from '@nautil/training';
 import { programEnvironment } from './testing/program-environment.js';

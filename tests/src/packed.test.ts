@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { nautilHome, packageRoot } from '@nautil/store';
+import { nautilHome, packageRoot } from '@nautil/store/folders';
 import { freePort } from '@nautil/store/process';
 import { goldenPath } from '@nautil/testing';
 

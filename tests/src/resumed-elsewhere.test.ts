@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { readNemo } from '@nautil/formats/nemo';
-import { nautilHome, packageRoot } from '@nautil/store';
+import { nautilHome, packageRoot } from '@nautil/store/folders';
 import { goldenPath } from '@nautil/testing';
 
 // Continues a training whose best epoch was its first, after everything outside the run's own folder has changed.

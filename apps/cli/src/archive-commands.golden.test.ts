@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import type { NemoDescription, NemoVerification } from '@nautil/formats/nemo';
-import { packageRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store/folders';
 import { goldenPath } from '@nautil/testing';
 
 const archives = readdirSync(goldenPath('nemo')).filter((name) => name.endsWith('.nemo'));

@@ -11,7 +11,8 @@ import {
   type StackSettings,
   stackStatus,
 } from '@nautil/stack';
-import { formatBytes, freeBytesAt, nautilHome } from '@nautil/store';
+import { formatBytes, freeBytesAt } from '@nautil/store';
+import { nautilHome } from '@nautil/store/folders';
 
 const run = promisify(execFile);
 

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, test } from '@jest/globals';
-import { packageRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store/folders';
 
 test('docs/config.md and docs/cli.md are up to date with the code; `node tools/docs.mjs` regenerates them', async () => {
   const check = promisify(execFile)(process.execPath, ['tools/docs.mjs', '--check'], { cwd: packageRoot() });

@@ -1,7 +1,8 @@
 import { delimiter } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { WorkerSpec } from '@nautil/stack';
-import { defaultFolder, environmentVariable, nautilHome } from '@nautil/store';
+import { environmentVariable } from '@nautil/store';
+import { defaultFolder, nautilHome } from '@nautil/store/folders';
 import { workingFolder } from './working-folder.js';
 
 /**

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { isCheckout } from '@nautil/store';
+import { isCheckout } from '@nautil/store/folders';
 
 // Every command writes through these functions: results to standard output, everything else to standard error.
 

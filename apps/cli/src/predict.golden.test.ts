@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { readNemo, writeNemo } from '@nautil/formats/nemo';
-import { packageRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store/folders';
 import { goldenPath } from '@nautil/testing';
 
 const folder = mkdtempSync(join(tmpdir(), 'nautil-cli-predict-'));

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { packageRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store/folders';
 
 test('--version prints the version of the package', () => {
   const program = join(packageRoot(), 'apps/cli/bin/nautil.mjs');

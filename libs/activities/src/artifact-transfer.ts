@@ -2,7 +2,8 @@ import { copyFile, mkdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { CachedInputs, EncoderFiles, FileRef, ResolvedRun } from '@nautil/contracts';
 import { encoderFilesIn } from '@nautil/formats/encoder';
-import { type ArtifactStore, fileRef, fileRefsIn, runFolder, stageOutput, Store } from '@nautil/store';
+import { type ArtifactStore, fileRef, fileRefsIn, stageOutput, Store } from '@nautil/store';
+import { runFolder } from '@nautil/store/folders';
 import { FilesNotShared } from './errors.js';
 import type { WorkerContext } from './route-run.js';
 

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { Context, log } from '@temporalio/activity';
 import type { ResolvedRun, RunActivities, SweepActivities, TrainingProgress, TrainRequest } from '@nautil/contracts';
-import { runFolder, Semaphore } from '@nautil/store';
+import { Semaphore } from '@nautil/store';
+import { runFolder } from '@nautil/store/folders';
 import { Trainers } from '@nautil/trainer-process';
 import { CheckpointReplica, faultPoint } from '@nautil/training';
 import { ArtifactTransfer } from './artifact-transfer.js';

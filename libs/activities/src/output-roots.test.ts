@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { loadConfig } from '@nautil/config';
-import { defaultFolder, nautilHome } from '@nautil/store';
+import { defaultFolder, nautilHome } from '@nautil/store/folders';
 import { goldenPath, withFolder } from '@nautil/testing';
 import { checkRun } from './check-run.js';
 import { OutputNotAllowed, OutputRoots } from './output-roots.js';

@@ -2,7 +2,8 @@ import { lstat, readlink, realpath } from 'node:fs/promises';
 import { basename, delimiter, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { userPath } from '@nautil/config';
 import { defineError } from '@nautil/contracts';
-import { defaultFolder, environmentVariable, nautilHome } from '@nautil/store';
+import { environmentVariable } from '@nautil/store';
+import { defaultFolder, nautilHome } from '@nautil/store/folders';
 
 /** A run that came from a task queue names an output in a place where the worker lets no run write. */
 export class OutputNotAllowed extends defineError('OutputNotAllowed', 'config') {

@@ -1,6 +1,6 @@
 import { type Config, ConfigError, gridOf, loadConfig, parseSweep, sampleOf, type Sweep } from '@nautil/config';
 import { defineError, maxTrials, type SweepPlan, type SweepRequest, type SweepTrial } from '@nautil/contracts';
-import { defaultFolder } from '@nautil/store';
+import { defaultFolder } from '@nautil/store/folders';
 import { experimentOf } from './stages/resolve-run.js';
 import { resultDigestOf } from './stages/run-settings.js';
 

@@ -2,7 +2,8 @@ import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SweepOutcome, TrackedSweep, Tracking, TrialRow } from '@nautil/contracts';
 import { openTracker, type Tracker } from '@nautil/mlflow';
-import { runFolder, writeFileAtomic } from '@nautil/store';
+import { writeFileAtomic } from '@nautil/store';
+import { runFolder } from '@nautil/store/folders';
 import { patienceMs } from './tracking.js';
 
 /** How long closing waits for a slow server. The journal keeps what is left. */

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { ApplicationFailure } from '@temporalio/activity';
 import { DataError } from '@nautil/datasets';
-import { nautilHome } from '@nautil/store';
+import { nautilHome } from '@nautil/store/folders';
 import { toApplicationFailure } from './to-application-failure.js';
 
 const systemError = (code: string, path: string): Error =>

@@ -1,7 +1,7 @@
 import { isAbsolute, relative } from 'node:path';
 import { ApplicationFailure } from '@temporalio/activity';
 import { asFileError, type FailureDetails, messageWithHint, NautilError } from '@nautil/contracts';
-import { nautilHome } from '@nautil/store';
+import { nautilHome } from '@nautil/store/folders';
 
 /**
  * An expected error as Temporal records it: the type is the name of the error, the message contains the hint, and it is

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { basename, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { packageRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store/folders';
 import type { Metric } from './client/metric.js';
 import { MlflowClient } from './client/mlflow-client.js';
 import { Journal, readJournal, readJournalId } from './journal/journal.js';

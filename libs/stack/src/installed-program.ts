@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { nautilHome } from '@nautil/store';
+import { nautilHome } from '@nautil/store/folders';
 import { NotSetUp } from './errors.js';
 
 /** Path of a program in the Python environment that the set-up creates: `temporal`, `mlflow`, `temporal-test-server`. */

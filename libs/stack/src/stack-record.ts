@@ -2,7 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { InvalidJson, jsonParser } from '@nautil/contracts/schemas';
-import { nautilHome, writeFileAtomic } from '@nautil/store';
+import { writeFileAtomic } from '@nautil/store';
+import { nautilHome } from '@nautil/store/folders';
 import { hasEnded, pidOf } from '@nautil/store/process';
 import { endGroup, groupMembers } from './process-group.js';
 

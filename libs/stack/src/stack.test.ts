@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { nautilHome } from '@nautil/store';
+import { nautilHome } from '@nautil/store/folders';
 import { identityOf } from '@nautil/store/process';
 import { freePort, isPortFree } from '@nautil/store/process';
 import { groupMembers } from './process-group.js';

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { defaultFolder, nautilHome, withLock } from '@nautil/store';
+import { withLock } from '@nautil/store';
+import { defaultFolder, nautilHome } from '@nautil/store/folders';
 import { ServerUnreachable } from './errors.js';
 import { isMlflowResponding, mlflowVersionAt, startMlflowServer } from './mlflow-server.js';
 import type { ServerName, StackRecord } from './stack-record.js';

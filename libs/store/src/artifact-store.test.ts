@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { openArtifactStore } from './artifact-store.js';
 import { fileRef } from './digest.js';
-import { homeId } from './home-id.js';
+import { homeId } from './folders/home-id.js';
 import { Store } from './store.js';
 import { temporaryFolder } from './testing/temporary-folder.js';
 

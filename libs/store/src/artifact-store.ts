@@ -2,7 +2,6 @@ import { createReadStream } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { defineError, type FileRef } from '@nautil/contracts';
-import { sha256Of } from './digest.js';
 import { ChecksumMismatch, fetchFile } from './download/fetch-file.js';
 import { environmentVariable } from './environment-variable.js';
 import { networkFetch } from './http/network-fetch.js';
@@ -174,7 +173,3 @@ const refused = (url: string, { status }: Response): ArtifactsUnavailable =>
     retryable: status >= 500 || status === 408 || status === 429,
     hint: 'NAUTIL_ARTIFACTS must name a server that accepts PUT and GET',
   });
-
-/** Name of the document of one run, whatever characters its id holds. */
-export const textOfRun = (workflowId: string, runKey: string): string =>
-  `texts/${sha256Of(`${workflowId}\n${runKey}`)}.json`;

@@ -1,14 +1,10 @@
 export { claimFence, Fenced, type Fence } from './claim-fence.js';
-export { openArtifactStore, textOfRun, type ArtifactStore } from './artifact-store.js';
+export { openArtifactStore, type ArtifactStore } from './artifact-store.js';
 export { canonicalJson, fileRef, sha256File, sha256Of } from './digest.js';
 export { explainWriteError, formatBytes, freeBytesAt } from './disk-full.js';
 export { environmentVariable } from './environment-variable.js';
-export { homeId } from './home-id.js';
 export { fileRefsIn, stageOutput } from './stage-output.js';
-export { runFolder, runsFolder } from './run-folder.js';
 export { Semaphore } from './semaphore.js';
 export { Store } from './store.js';
 export { withLock } from './with-lock.js';
-export { defaultFolder, isCheckout, nautilHome, packageRoot } from './package-root.js';
-export { programVersion } from './program-version.js';
 export { writeFileAtomic, type WriteOptions } from './write-file-atomic.js';

@@ -4,7 +4,7 @@ import { chmod, link, mkdir, open, rename, rm, stat, utimes, writeFile } from 'n
 import { basename, dirname, join, resolve } from 'node:path';
 import type { FileRef } from '@nautil/contracts';
 import { explainWriteError } from './disk-full.js';
-import { nautilHome } from './package-root.js';
+import { nautilHome } from './folders/package-root.js';
 import { withLock } from './with-lock.js';
 import { removeAbandoned, syncFolder, temporaryBeside } from './write-file-atomic.js';
 

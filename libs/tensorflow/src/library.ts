@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { nautilHome } from '@nautil/store';
+import { nautilHome } from '@nautil/store/folders';
 import { TensorFlowError, tensorFlowError, TensorFlowMissing } from './errors.js';
 import { loadNative, type Native, type Pointer } from './native.js';
 

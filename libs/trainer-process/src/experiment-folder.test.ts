@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { type Config, loadConfig } from '@nautil/config';
 import type { JsonObject, TrainEvent } from '@nautil/contracts';
 import { ExperimentFolder, readEvents } from '@nautil/nemo';
-import { packageRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store/folders';
 import { goldenPath } from '@nautil/testing';
 import { trainClassifier } from '@nautil/training';
 import { openTinyRun, type TinyRun } from '@nautil/training/testing';

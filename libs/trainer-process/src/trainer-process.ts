@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { type FromTrainer, RemoteError, type ToTrainer } from '@nautil/contracts';
-import { packageRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store/folders';
 import type { TrainListener } from '@nautil/training';
 import { checkFromTrainer, checkResult } from './check-message.js';
 import { TrainerCrashed } from './errors.js';

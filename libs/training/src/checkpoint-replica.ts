@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import type { FileRef } from '@nautil/contracts';
 import { jsonParser } from '@nautil/contracts/schemas';
-import { type ArtifactStore, fileRef, openArtifactStore, Store, textOfRun } from '@nautil/store';
+import { type ArtifactStore, fileRef, openArtifactStore, sha256Of, Store } from '@nautil/store';
 
 /** The files needed to resume a run's trainings, as a document in the artifact store. */
 const Snapshot = Type.Object({
@@ -45,7 +45,7 @@ export class CheckpointReplica {
   constructor({ artifacts, folder, workflowId, runKey }: ReplicaPlace) {
     this.#artifacts = openArtifactStore(artifacts)!;
     this.#folder = folder;
-    this.#name = textOfRun(workflowId, runKey);
+    this.#name = `texts/${sha256Of(`${workflowId}\n${runKey}`)}.json`;
   }
 
   /** Fills the folder if the replica is ahead of it. */

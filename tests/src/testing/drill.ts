@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { type Progress, progressQuery, type TrainEvent, type TrainStepped } from '@nautil/contracts';
 import { getExperimentByName, type MlflowClient, type Run, searchRuns } from '@nautil/mlflow';
-import { packageRoot, runFolder } from '@nautil/store';
+import { packageRoot, runFolder } from '@nautil/store/folders';
 import type { LocalStack } from './local-stack.js';
 
 /** Prints one line about a drill: what happened, when, and with which result. */

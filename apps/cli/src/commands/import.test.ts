@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
-import { packageRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store/folders';
 
 const program = join(packageRoot(), 'apps/cli/bin/nautil.mjs');
 const folder = mkdtempSync(join(tmpdir(), 'nautil-import-'));

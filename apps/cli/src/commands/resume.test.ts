@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Client, Connection } from '@temporalio/client';
 import { type ServerHandle, startTemporalServer } from '@nautil/stack';
-import { packageRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store/folders';
 
 // Rejections, and the input with which a resumed run starts. Neither needs a worker.
 

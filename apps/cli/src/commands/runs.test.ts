@@ -13,7 +13,7 @@ import {
 } from '@nautil/mlflow';
 import { deleteExperiment, metricHistory } from '@nautil/mlflow/testing/read-server';
 import { type ServerHandle, startMlflowServer } from '@nautil/stack';
-import { packageRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store/folders';
 import { freePort } from '@nautil/store/process';
 
 const home = mkdtempSync(join(tmpdir(), 'nautil-runs-'));

@@ -44,7 +44,7 @@ interface SyncFlags {
 
 async function listRuns({ json }: { json?: true }): Promise<void> {
   const { findJournals } = await import('@nautil/mlflow');
-  const { runsFolder } = await import('@nautil/store');
+  const { runsFolder } = await import('@nautil/store/folders');
   const summaries = await findJournals(runsFolder());
   if (json) return printJson(summaries);
   if (summaries.length === 0) return printResult(`no runs in ${runsFolder()}`);
@@ -53,7 +53,7 @@ async function listRuns({ json }: { json?: true }): Promise<void> {
 
 async function syncRuns(folders: string[], flags: SyncFlags): Promise<void> {
   const { findJournals } = await import('@nautil/mlflow');
-  const { runsFolder } = await import('@nautil/store');
+  const { runsFolder } = await import('@nautil/store/folders');
   const searched = folders.length > 0 ? folders : [runsFolder()];
   const found = (await Promise.all(searched.map(findJournals))).flat();
   const waiting = found.filter(({ unsent }) => unsent > 0);

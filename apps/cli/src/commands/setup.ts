@@ -38,7 +38,7 @@ The state folder is NAUTIL_HOME; else .nautil in a checkout, or nautil in XDG_DA
 async function setUp({ python, gpu }: SetupFlags): Promise<void> {
   const [{ installPrograms, SetupError }, { nautilHome }] = await Promise.all([
     import('@nautil/setup'),
-    import('@nautil/store'),
+    import('@nautil/store/folders'),
   ]);
   const log = (line: string): void => printMessage(`[setup] ${line}`);
   try {

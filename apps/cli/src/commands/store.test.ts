@@ -6,7 +6,8 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Client, Connection } from '@temporalio/client';
 import { openTracker } from '@nautil/mlflow';
 import { type ServerHandle, startTemporalServer } from '@nautil/stack';
-import { packageRoot, Store } from '@nautil/store';
+import { Store } from '@nautil/store';
+import { packageRoot } from '@nautil/store/folders';
 import { type CollectedGarbage, type StoredKind } from '@nautil/store/garbage';
 
 const home = mkdtempSync(join(tmpdir(), 'nautil-gc-'));

@@ -48,7 +48,8 @@ export function addStore(program: Command): void {
 }
 
 async function showSizes({ json }: { json?: true }): Promise<void> {
-  const { formatBytes, freeBytesAt, nautilHome } = await import('@nautil/store');
+  const { formatBytes, freeBytesAt } = await import('@nautil/store');
+  const { nautilHome } = await import('@nautil/store/folders');
   const { measureHome } = await import('@nautil/store/garbage');
   const kinds = await measureHome();
   if (json) return printJson(kinds);

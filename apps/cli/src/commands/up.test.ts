@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
-import { nautilHome, packageRoot } from '@nautil/store';
+import { nautilHome, packageRoot } from '@nautil/store/folders';
 import { freePort } from '@nautil/store/process';
 
 // The likeliest mistakes with `up`, `status`, `down` and `doctor`, in the real program.

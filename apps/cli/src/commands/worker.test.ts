@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { expect, test } from '@jest/globals';
 import { Command } from 'commander';
 import { exitCodes } from '@nautil/contracts';
-import { packageRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store/folders';
 import { addWorker } from './worker.js';
 
 /** Parses options without starting a worker. */

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readNemo } from '@nautil/formats/nemo';
 import { formatReport } from '@nautil/metrics';
-import { packageRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store/folders';
 import { tensorFlowLibrary } from '@nautil/tensorflow';
 import { goldenPath } from '@nautil/testing';
 import { evaluationOf } from './evaluate-archive.js';

@@ -13,7 +13,8 @@ import {
 } from '@temporalio/worker';
 import { createActivities, OutputRoots } from '@nautil/activities';
 import { gpuTaskQueue, homeTaskQueue, TemporalUnreachable, trainingSignal } from '@nautil/contracts';
-import { homeId, openArtifactStore } from '@nautil/store';
+import { openArtifactStore } from '@nautil/store';
+import { homeId } from '@nautil/store/folders';
 import { stopListeningForInterruption } from '../interruption.js';
 import { printMessage } from '../output.js';
 import { workingFolder } from '../working-folder.js';

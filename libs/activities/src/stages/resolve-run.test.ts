@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { ConfigError } from '@nautil/config';
 import { writeSafetensors } from '@nautil/formats';
-import { packageRoot } from '@nautil/store';
+import { packageRoot } from '@nautil/store/folders';
 import { resolveRun } from './resolve-run.js';
 
 let folder: string;

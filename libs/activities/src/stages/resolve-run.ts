@@ -23,8 +23,9 @@ import {
 import { parseResolvedRun } from '@nautil/contracts/schemas';
 import { withholdsCredentials } from '@nautil/mlflow';
 import { beginExperiment, type Echo } from '@nautil/nemo';
-import { defaultFolder, fileRef, packageRoot, runFolder, writeFileAtomic } from '@nautil/store';
+import { fileRef, writeFileAtomic } from '@nautil/store';
 import { isHubName } from '@nautil/store/download';
+import { defaultFolder, packageRoot, runFolder } from '@nautil/store/folders';
 import { checkRun } from '../check-run.js';
 import { EnvironmentInvalid, RunFolderMissing } from '../errors.js';
 import { localRouting, type Route } from '../route-run.js';

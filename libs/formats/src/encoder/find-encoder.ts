@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { nautilHome } from '@nautil/store';
 import { cachedSnapshot, hubCacheFolder, hubRepositoryFolder, isHubName } from '@nautil/store/download';
+import { nautilHome } from '@nautil/store/folders';
 import { FileUnavailable } from '../errors.js';
 import { megatronDownloadHint } from './megatron-names.js';
 

@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { nautilHome } from '@nautil/store';
+import { nautilHome } from '@nautil/store/folders';
 import { freePort } from '@nautil/store/process';
 
 /**

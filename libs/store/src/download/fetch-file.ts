@@ -5,11 +5,11 @@ import { defineError, type FileRef } from '@nautil/contracts';
 import { jsonParser } from '@nautil/contracts/schemas';
 import { fileRef, sha256Of } from '../digest.js';
 import { explainWriteError, formatBytes } from '../disk-full.js';
+import { nautilHome } from '../folders/package-root.js';
 import { withIdleTimeout } from '../http/idle-timeout.js';
 import { type Fetch, networkFetch } from '../http/network-fetch.js';
 import { RetryableError } from '../http/retryable-error.js';
 import { withRetries } from '../http/with-retries.js';
-import { nautilHome } from '../package-root.js';
 import { withLock } from '../with-lock.js';
 import { syncFolder, writeFileAtomic } from '../write-file-atomic.js';
 import {

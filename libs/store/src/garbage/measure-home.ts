@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { nautilHome } from '../package-root.js';
-import { runsFolder } from '../run-folder.js';
+import { nautilHome } from '../folders/package-root.js';
+import { runsFolder } from '../folders/run-folder.js';
 import { measureFolder } from './measure-folder.js';
 
 /** Disk usage of one kind of data. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { packageRoot } from './package-root.js';
+import { packageRoot } from '@nautil/store/folders';
 import { programVersion } from './program-version.js';
 
 test('the program is identified by the version in package.json and a digest of its files', async () => {

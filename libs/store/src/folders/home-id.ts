@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sha256Of } from './digest.js';
+import { sha256Of } from '../digest.js';
+import { temporaryBeside } from '../write-file-atomic.js';
 import { nautilHome } from './package-root.js';
-import { temporaryBeside } from './write-file-atomic.js';
 
 /**
  * Identifies a state folder, on this machine and elsewhere. Processes with the same id see the same files under the same paths,

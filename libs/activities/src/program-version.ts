@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { sha256File, sha256Of } from './digest.js';
-import { isCheckout, packageRoot } from './package-root.js';
+import { sha256File, sha256Of } from '@nautil/store';
+import { isCheckout, packageRoot } from '@nautil/store/folders';
 
 /** Identifies the code that computed something. */
 export interface ProgramVersion {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { environmentVariable } from './environment-variable.js';
+import { environmentVariable } from '../environment-variable.js';
 
 let root: string | undefined;
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { sha256Of } from './digest.js';
+import { sha256Of } from '../digest.js';
 import { nautilHome } from './package-root.js';
 
 /** The folder that holds the folders of all runs and sweeps. */

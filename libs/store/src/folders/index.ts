@@ -1,0 +1,3 @@
+export { homeId } from './home-id.js';
+export { defaultFolder, isCheckout, nautilHome, packageRoot } from './package-root.js';
+export { runFolder, runsFolder } from './run-folder.js';
