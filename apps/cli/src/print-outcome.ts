@@ -19,7 +19,7 @@ export interface RunOutcome {
 }
 
 const packagedWeights = {
-  last: 'those of the last step; exp_manager.checkpoint_callback_params.save_best_model=true packages the best',
+  last: 'those of the last step; with exp_manager.checkpoint_callback_params.save_best_model=true, those of the best validation, if any',
   best: 'those of the best validation (exp_manager.checkpoint_callback_params.save_best_model)',
 };
 

@@ -86,6 +86,26 @@ describe('a setting that depends on validations is rejected before a run without
   });
 });
 
+describe('a setting that depends on validations is rejected in a run that ends before the first one', () => {
+  const best = 'exp_manager.checkpoint_callback_params.save_best_model=true';
+  const fiveBatches = 'model.train_ds.batch_size=2';
+  test.each([
+    [['trainer.max_steps=4'], 5],
+    [['trainer.max_steps=1', 'trainer.accumulate_grad_batches=2'], 3],
+    [['trainer.max_steps=1', 'trainer.val_check_interval=0.5'], 2],
+    [['trainer.max_steps=2', 'trainer.val_check_interval=3'], 3],
+  ])('%j', async (overrides, steps) => {
+    for (const setting of [best, 'exp_manager.create_early_stopping_callback=true', ...plateau])
+      await expect(check([setting, fiveBatches, ...overrides], ten)).rejects.toMatchObject({
+        name: 'NoValidation',
+        message: expect.stringContaining(`${overrides[0]!} ends the run before the first one, after ${steps} steps`),
+      });
+    await expect(check([fiveBatches, ...overrides], ten)).resolves.toBeUndefined();
+    const enough = [best, fiveBatches, ...overrides.slice(1), `trainer.max_steps=${steps}`];
+    await expect(check(enough, ten)).resolves.toBeUndefined();
+  });
+});
+
 test('a limit of 0 switches a split off, and no other limit does', async () => {
   const { config } = await loadConfig({ overrides: ['trainer.limit_val_batches=0'] });
   expect(isSwitchedOff('validation', config)).toBe(true);

@@ -40,8 +40,27 @@ export function requireBatches(
     if (rows === undefined || (split !== 'train' && isSwitchedOff(split, config))) continue;
     requireBatch(split, config, rows);
   }
-  if (examples.validation === undefined || isSwitchedOff('validation', config)) requireNoMonitor(config);
-  else requireValidationInEpoch(config, examples.train);
+  if (examples.validation === undefined || isSwitchedOff('validation', config)) {
+    requireNoMonitor(config, {
+      why: 'the run has none',
+      remedy: 'model.validation_ds.file_path (and trainer.limit_val_batches above 0)',
+    });
+    return;
+  }
+  requireValidationInEpoch(config, examples.train);
+  const stepsBefore = stepsToFirstValidation(config, examples.train);
+  const { max_steps: maxSteps } = trainer;
+  if (maxSteps !== null && maxSteps > 0 && maxSteps < stepsBefore)
+    requireNoMonitor(config, {
+      why: `trainer.max_steps=${maxSteps} ends the run before the first one, after ${counted(stepsBefore, 'step')}`,
+      remedy: `trainer.max_steps to ${stepsBefore} or more, a smaller trainer.val_check_interval`,
+    });
+}
+
+function stepsToFirstValidation({ model, trainer }: Pick<Config, 'model' | 'trainer'>, rows: number): number {
+  const { val_check_interval: interval, limit_train_batches: limit, accumulate_grad_batches: accumulate } = trainer;
+  const perEpoch = countBatches({ rows, dataset: model.train_ds, limit });
+  return Math.ceil(Math.max(1, Math.trunc(batchesIn(interval, perEpoch))) / accumulate);
 }
 
 /** Checks that an evaluation falls into every epoch. Lightning rejects such an interval, too. */
@@ -55,8 +74,11 @@ function requireValidationInEpoch({ model, trainer }: Pick<Config, 'model' | 'tr
   );
 }
 
-/** Checks that no setting depends on the values of validations. */
-function requireNoMonitor({ model, exp_manager }: Pick<Config, 'model' | 'exp_manager'>): void {
+/** Checks that no setting depends on the values of validations, of which the run has none. */
+function requireNoMonitor(
+  { model, exp_manager }: Pick<Config, 'model' | 'exp_manager'>,
+  { why, remedy }: { why: string; remedy: string },
+): void {
   const settings: [key: string, isOn: boolean, off: string][] = [
     [
       'exp_manager.checkpoint_callback_params.save_best_model=true',
@@ -76,8 +98,8 @@ function requireNoMonitor({ model, exp_manager }: Pick<Config, 'model' | 'exp_ma
   ];
   for (const [setting, isOn, off] of settings) {
     if (!isOn) continue;
-    throw new NoValidation(`${setting} needs the results of validations, and the run has none`, {
-      hint: `set model.validation_ds.file_path (and trainer.limit_val_batches above 0), or ${off}`,
+    throw new NoValidation(`${setting} needs the results of validations, and ${why}`, {
+      hint: `set ${remedy}, or ${off}`,
     });
   }
 }
