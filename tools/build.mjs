@@ -58,6 +58,7 @@ const tfjs = await build({
 });
 const { code } = await bundleWorkflowCode({
   workflowsPath: createRequire(import.meta.url).resolve('@nautil/workflows'),
+  payloadConverterPath: createRequire(import.meta.url).resolve('@nautil/workflows/payload-converter'),
   webpackConfigHook: (config) => ({
     ...config,
     resolve: { ...config.resolve, extensionAlias: { '.js': ['.ts', '.js'] } },

@@ -7,7 +7,6 @@ import {
   resumeRequest,
   stopEarlyRequest,
   type SweepProgress,
-  type TrainingProgress,
   trainingSignal,
 } from '@nautil/contracts';
 
@@ -22,5 +21,5 @@ export const stopEarly = {
   signal: defineSignal(stopEarlyRequest),
 };
 
-/** The train activity reports its progress. */
-export const trainingProgress = defineSignal<[TrainingProgress]>(trainingSignal);
+/** The train activity reports its progress. The payload is unknown, because anyone can send the signal. */
+export const trainingProgress = defineSignal<[unknown]>(trainingSignal);

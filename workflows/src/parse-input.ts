@@ -8,11 +8,52 @@ import {
   stageNames,
   type SweepInput,
   type TextClassificationInput,
+  type Tracking,
+  type TrialRow,
+  trialStates,
 } from '@nautil/contracts';
+import {
+  flag,
+  float,
+  InvalidValue,
+  listOf,
+  object,
+  oneOf,
+  type Parser,
+  plainObject,
+  text,
+  texts,
+  wholeNumber,
+  wholeNumberFrom,
+} from './json-parsers.js';
 
-type Parser = (value: unknown, key: string) => unknown;
+const continuedRun: Parser<ContinuedRun> = object({ stopEarly: flag }, { redoToken: text });
 
-// `continued` is written by workflows only, so it is not checked.
+const tracking: Parser<Tracking> = object({}, { runId: text, url: text, warnings: texts });
+
+const trialRow: Parser<TrialRow> = object(
+  { number: wholeNumberFrom(1), workflowId: text, overrides: texts, state: oneOf(trialStates) },
+  {
+    objective: float,
+    accuracy: float,
+    f1Macro: float,
+    loss: float,
+    mlflowUrl: text,
+    nemo: text,
+    trackingWarnings: texts,
+    failure: object({ type: text, message: text }, {}),
+  },
+);
+
+const continuedSweep: Parser<ContinuedSweep> = object(
+  {
+    plan: object({ experiment: text, fixed: texts, notes: texts }, {}),
+    rows: listOf(trialRow, 'trials'),
+    tracking,
+  },
+  {},
+);
+
 const runParsers = {
   config: text,
   overrides: texts,
@@ -22,20 +63,20 @@ const runParsers = {
   parentMlflowRunId: text,
   configPath: text,
   cwd: text,
-  continued: (value: unknown): ContinuedRun => value as ContinuedRun,
-} satisfies Record<keyof TextClassificationInput, Parser>;
+  continued: continuedRun,
+} satisfies Record<keyof TextClassificationInput, Parser<unknown>>;
 
 const sweepParsers = {
   config: text,
   overrides: texts,
-  random: count,
+  random: wholeNumberFrom(1),
   seed: wholeNumber,
-  limit: count,
+  limit: wholeNumberFrom(1),
   objective: oneOf(objectives),
   configPath: text,
   cwd: text,
-  continued: (value: unknown): ContinuedSweep => value as ContinuedSweep,
-} satisfies Record<keyof SweepInput, Parser>;
+  continued: continuedSweep,
+} satisfies Record<keyof SweepInput, Parser<unknown>>;
 
 /** Validates what the user typed after `--input`. An invalid input fails the workflow at once, with the part that is wrong. */
 export function parseInput(input: unknown): TextClassificationInput {
@@ -52,55 +93,28 @@ export function parseSweepInput(input: unknown): SweepInput {
   return { overrides, ...rest };
 }
 
-/** A null value counts as absent. */
-function parse<P extends Record<string, Parser>>(
+/** A null value counts as absent. Unlike in a message, an unknown key is an error: the user may have mistyped it. */
+function parse<P extends Record<string, Parser<unknown>>>(
   input: unknown,
   parsers: P,
   example: string,
 ): { [K in keyof P]?: ReturnType<P[K]> } {
-  if (typeof input !== 'object' || input === null || Array.isArray(input))
-    throw refuse(`the input is ${describe(input)}, not an object`, example);
-  const entries = Object.entries(input).map(([key, value]: [string, unknown]) => {
-    const parser = Object.hasOwn(parsers, key) ? parsers[key] : undefined;
-    if (!parser) {
+  try {
+    const source = plainObject(input, 'the input');
+    const unknown = Object.keys(source).find((key) => !Object.hasOwn(parsers, key));
+    if (unknown !== undefined) {
       const keys = Object.keys(parsers).filter((known) => known !== 'continued');
-      throw refuse(`the input has an unknown key ${key}; the keys are ${keys.join(', ')}`, example);
+      throw new InvalidValue(`the input has an unknown key ${unknown.slice(0, 80)}; the keys are ${keys.join(', ')}`);
     }
-    return [key, value == null ? undefined : parser(value, key)];
-  });
-  return Object.fromEntries(entries) as { [K in keyof P]?: ReturnType<P[K]> };
+    const entries = Object.entries(parsers).flatMap(([key, parser]) =>
+      source[key] == null ? [] : [[key, parser(source[key], key)]],
+    );
+    return Object.fromEntries(entries) as { [K in keyof P]?: ReturnType<P[K]> };
+  } catch (error) {
+    if (!(error instanceof InvalidValue)) throw error;
+    throw refuse(error.message, example);
+  }
 }
-
-function text(value: unknown, key: string): string {
-  if (typeof value !== 'string') throw refuse(`${key} is ${describe(value)}, not a text`);
-  return value;
-}
-
-function texts(value: unknown, key: string): string[] {
-  if (!Array.isArray(value)) throw refuse(`${key} is ${describe(value)}, not a list of texts`);
-  return value.map((item: unknown, index) => text(item, `${key}[${index}]`));
-}
-
-function wholeNumber(value: unknown, key: string): number {
-  if (!Number.isSafeInteger(value)) throw refuse(`${key} is ${describe(value)}, not a whole number`);
-  return value as number;
-}
-
-function count(value: unknown, key: string): number {
-  const number = wholeNumber(value, key);
-  if (number < 1) throw refuse(`${key} is ${number}, not 1 or more`);
-  return number;
-}
-
-function oneOf<T extends string>(values: readonly T[]): (value: unknown, key: string) => T {
-  return (value, key) => {
-    const found = values.find((known) => known === value);
-    if (found === undefined) throw refuse(`${key} is ${describe(value)}, not one of ${values.join(', ')}`);
-    return found;
-  };
-}
-
-const describe = (value: unknown): string => JSON.stringify(value).slice(0, 80);
 
 function refuse(message: string, example?: string): ApplicationFailure {
   const details: FailureDetails = { kind: 'usage', hint: example ? `start it with --input '${example}'` : undefined };

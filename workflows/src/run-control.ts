@@ -16,8 +16,11 @@ import {
   type Stage,
   type StageResult,
   type TrainedModel,
+  type TrainingProgress,
 } from '@nautil/contracts';
+import { InvalidValue } from './json-parsers.js';
 import { pause, resume, stopEarly, trainingProgress } from './messages.js';
+import { parseTrainingProgress } from './parse-training-progress.js';
 import type { RunProgress } from './run-progress.js';
 
 export interface RunControlOptions {
@@ -52,7 +55,9 @@ export class RunControl {
     this.#onRequest(pause, { act: () => this.#pause(), refusal: () => this.#refusalToPause() });
     this.#onRequest(resume, { act: () => this.#resume(), refusal: () => this.#refusalToResume() });
     this.#onRequest(stopEarly, { act: () => this.#stop(), refusal: () => this.#refusalToStop() });
-    setHandler(trainingProgress, (training) => {
+    setHandler(trainingProgress, (payload) => {
+      const training = parsedOrIgnored(payload);
+      if (!training) return;
       progress.updateTraining(training);
       // Within one stage, only these signals can make the history long.
       if (this.#isHistoryLong()) this.#interrupt();
@@ -110,7 +115,7 @@ export class RunControl {
     setHandler(signal, () => {
       const message = refusal();
       if (message === undefined) perform();
-      else this.#progress.notes.push(`${name} had no effect: ${message}`);
+      else this.#progress.note(`${name} had no effect: ${message}`);
     });
   }
 
@@ -183,8 +188,22 @@ export class RunControl {
     const step = this.#progress.checkpointStep;
     if (step <= stepBefore || !patched('attempts-count-from-the-last-checkpoint')) return false;
     const note = `training failed many times but advanced from step ${stepBefore} to ${step}, so it is retried (last failure: ${error.cause?.message ?? error.message})`;
-    this.#progress.notes.push(note);
+    this.#progress.note(note);
     log.warn(note);
     return true;
+  }
+}
+
+/**
+ * The payload of a `training` signal; undefined if it is not valid. NOTE: an error in a signal's handler would fail the workflow
+ * task, which Temporal repeats forever.
+ */
+function parsedOrIgnored(payload: unknown): TrainingProgress | undefined {
+  try {
+    return parseTrainingProgress(payload, 'its payload');
+  } catch (error) {
+    if (!(error instanceof InvalidValue)) throw error;
+    log.warn(`a signal ${trainingProgress.name} is ignored: ${error.message}`);
+    return undefined;
   }
 }

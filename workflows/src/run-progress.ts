@@ -9,6 +9,10 @@ import {
 } from '@nautil/contracts';
 import { runProgress } from './messages.js';
 
+/** Signals can add notes without end, and the answer to a query must fit into one payload. */
+const mostNotes = 200;
+const longestNote = 2000;
+
 /** The state of a run, which answers the `progress` query, also after the run has ended. */
 export class RunProgress {
   readonly notes: string[] = [];
@@ -62,7 +66,13 @@ export class RunProgress {
 
   updateTraining({ warnings = [], ...training }: TrainingProgress): void {
     this.#training = { ...this.#training, ...training };
-    for (const warning of warnings) if (!this.notes.includes(warning)) this.notes.push(warning);
+    for (const warning of warnings) this.note(warning);
+  }
+
+  /** Adds a note for users, once. */
+  note(text: string): void {
+    const note = text.slice(0, longestNote);
+    if (this.notes.length < mostNotes && !this.notes.includes(note)) this.notes.push(note);
   }
 
   fail({ message, type }: Pick<ApplicationFailure, 'message' | 'type'>): void {

@@ -88,7 +88,7 @@ async function runAll(table: SweepTable, limit: number, run: Parameters<SweepTab
     }
   };
   // When the sweep is cancelled, wait until all of its trials have ended.
-  const ended = await Promise.allSettled(Array.from({ length: limit }, runTrials));
+  const ended = await Promise.allSettled(Array.from({ length: Math.min(limit, table.rows.length) }, runTrials));
   const failed = ended.find((end) => end.status === 'rejected');
   if (failed) throw failed.reason as Error;
 }

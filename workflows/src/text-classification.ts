@@ -88,9 +88,9 @@ async function runStages(
 
   progress.notes.push(...run.notes);
   upsertSearchAttributes([
-    { key: experiment, value: run.experiment },
-    { key: model, value: run.model },
-    { key: dataset, value: run.dataset },
+    { key: experiment, value: keyword(run.experiment) },
+    { key: model, value: keyword(run.model) },
+    { key: dataset, value: keyword(run.dataset) },
   ]);
   const tracking = await cpu.startTracking(run).catch(continueUntracked);
   progress.mlflowUrl = tracking.url;
@@ -121,6 +121,9 @@ async function runStages(
     ...(warnings && { trackingWarnings: warnings }),
   };
 }
+
+/** The server refuses a keyword above 2 kB, and with it every workflow task of the run. */
+const keyword = (name: string): string => name.slice(0, 500);
 
 const notClosed = (error: unknown): string =>
   `the end of the run was not recorded for MLflow: ${rootFailure(error).message}; \`npx nautil resume ${workflowInfo().workflowId}\` tries again`;

@@ -33,6 +33,7 @@ export interface BundleOptions {
 export const bundleWorkflows = ({ edits = [], replacements = {} }: BundleOptions = {}): Promise<WorkflowBundle> =>
   bundleWorkflowCode({
     workflowsPath: join(workflowsFolder, 'src', 'index.ts'),
+    payloadConverterPath: join(workflowsFolder, 'src', 'payload-converter.ts'),
     logger: new DefaultLogger('WARN'),
     webpackConfigHook: (config) => {
       const rules = edits.map(({ file, ...edit }) => ({

@@ -61,7 +61,8 @@ export interface SweepTrial {
   overrides: string[];
 }
 
-export type TrialState = 'waiting' | 'running' | 'done' | 'reused' | 'failed' | 'cancelled';
+export const trialStates = ['waiting', 'running', 'done', 'reused', 'failed', 'cancelled'] as const;
+export type TrialState = (typeof trialStates)[number];
 
 /** One line of a sweep's table. */
 export interface TrialRow extends SweepTrial {

@@ -27,6 +27,13 @@ test('without a terminal a line is printed without control characters', () => {
   expect(text()).toBe('warning: the disk is nearly full\n');
 });
 
+test('a loss that is not a number, which JSON has as null, is shown as NaN', () => {
+  const { stream, text } = recorded(false);
+  const training = JSON.parse(JSON.stringify({ ...progress, loss: NaN })) as typeof progress;
+  new TrainingDisplay(stream).show(training);
+  expect(text()).toContain('loss NaN');
+});
+
 test('durations are formatted with at most two units', () => {
   expect([0, 59.4, 61, 3599, 7500].map(formatDuration)).toEqual([
     '0 s',

@@ -46,9 +46,9 @@ export class TrainingDisplay {
 
   #draw(progress: TrainingProgress): void {
     const payload = {
-      loss: progress.loss.toFixed(4),
+      loss: figure(progress.loss, 4),
       epoch: progress.epoch + 1,
-      speed: progress.examplesPerSecond.toFixed(0),
+      speed: figure(progress.examplesPerSecond, 0),
       left: formatDuration(progress.secondsLeft),
     };
     if (this.#bar === undefined) {
@@ -75,8 +75,8 @@ export class TrainingDisplay {
     this.#lastLineAt = now;
     this.#lastStep = progress.step;
     this.#stream.write(
-      `epoch ${progress.epoch + 1}  step ${progress.step}/${progress.totalSteps}  loss ${progress.loss.toFixed(4)}  ` +
-        `${progress.examplesPerSecond.toFixed(0)} examples/s  ${formatDuration(progress.secondsLeft)} left\n`,
+      `epoch ${progress.epoch + 1}  step ${progress.step}/${progress.totalSteps}  loss ${figure(progress.loss, 4)}  ` +
+        `${figure(progress.examplesPerSecond, 0)} examples/s  ${formatDuration(progress.secondsLeft)} left\n`,
     );
   }
 
@@ -85,6 +85,9 @@ export class TrainingDisplay {
     this.#bar = undefined;
   }
 }
+
+/** A number that JSON cannot hold, such as NaN, arrives as null. */
+const figure = (value: number | null, digits: number): string => (value ?? NaN).toFixed(digits);
 
 /** `8 s`, `3 min 20 s`, `2 h 05 min`. */
 export function formatDuration(seconds: number): string {

@@ -111,8 +111,10 @@ async function isPolled(client: Client, taskQueue: string): Promise<boolean> {
 async function bundledWorkflows(): Promise<WorkflowBundleOption> {
   const codePath = fileURLToPath(new URL('./workflow-bundle.js', import.meta.url));
   if (existsSync(codePath)) return { codePath };
+  const { resolve } = createRequire(import.meta.url);
   return bundleWorkflowCode({
-    workflowsPath: createRequire(import.meta.url).resolve('@nautil/workflows'),
+    workflowsPath: resolve('@nautil/workflows'),
+    payloadConverterPath: resolve('@nautil/workflows/payload-converter'),
     webpackConfigHook: (config) => ({
       ...config,
       // TypeScript's `.js` imports name `.ts` files.
