@@ -2,7 +2,7 @@ export { batchesIn, type BatchAmount } from './batch-amount.js';
 export { ConfigError } from './config-error.js';
 export { experimentName } from './experiment-name.js';
 export { explainKey, explainSections, type KeyExplanation, type SectionExplanation } from './explain.js';
-export { keysAffecting, keysThat } from './keys-that.js';
+export { changedKeysNeeding, isChanged, keysAffecting, keysThat } from './keys-that.js';
 export { loadConfig, type LoadedConfig } from './load-config.js';
 export { printConfig, wholeFloats } from './print-config.js';
 export { readConfig } from './read-config.js';

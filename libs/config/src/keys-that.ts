@@ -1,7 +1,7 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
 import { type Config, configSchema } from './schema/config-schema.js';
 import type { Affects, KeyNotes } from './schema/key.js';
-import { leaves, type SchemaNode } from './schema/lookup.js';
+import { leaves, schemaAt, type SchemaNode } from './schema/lookup.js';
 
 /** The keys whose notes in the schema satisfy a condition, as dotted paths. */
 export function keysThat(satisfy: (notes: Partial<KeyNotes>) => boolean): string[] {
@@ -23,6 +23,21 @@ export function keysAffecting(
   const wanted = [...leaves(configSchema)].filter(({ node }) => isWanted(node));
   const values = wanted.map(({ path }) => [path.join('.'), valueAt(config as unknown as JsonObject, path)] as const);
   return Object.fromEntries(values.filter((entry): entry is [string, JsonValue] => entry[1] !== undefined));
+}
+
+/** Whether a key has another value than a file has that leaves it alone. */
+export function isChanged(key: string, config: Config): boolean {
+  const path = key.split('.');
+  const { default: usual, whenAbsent } = schemaAt(configSchema, path) ?? {};
+  const value = valueAt(config as unknown as JsonObject, path) ?? null;
+  return value !== null && [usual, whenAbsent].every((other) => JSON.stringify(value) !== JSON.stringify(other));
+}
+
+/** The changed keys that need a value of another key. They have no effect either where what that value names does not exist. */
+export function changedKeysNeeding(needed: string, config: Config): string[] {
+  const isNeeding = ({ needs = [] }: Partial<KeyNotes>): boolean =>
+    needs.flat().some((requirement) => requirement.key === needed && 'isNot' in requirement);
+  return keysThat(isNeeding).filter((key) => isChanged(key, config));
 }
 
 const valueAt = (tree: JsonValue, path: readonly string[]): JsonValue | undefined =>

@@ -54,7 +54,7 @@ export interface TokenCacheSummary {
 const chunkExamples = 512;
 
 /** Below this number, tokenising takes less time than starting a thread. */
-const examplesWorthThreads = 8192;
+export const examplesWorthThreads = 8192;
 
 /** Size of one write. */
 const writeBytes = 1 << 20;

@@ -1,5 +1,5 @@
 export { assembleBatch, padRows, type Batch } from './assemble-batch.js';
-export { buildTokenCache, tokenCacheKey, type TokenCacheSummary } from './build-token-cache.js';
+export { buildTokenCache, examplesWorthThreads, tokenCacheKey, type TokenCacheSummary } from './build-token-cache.js';
 export { storedCasing } from './casing.js';
 export { loadTokenizer, type LoadedTokenizer, requireSupportedTokenizer } from './load-tokenizer.js';
 export { planBatches, type BatchPlan } from './plan-batches.js';

@@ -89,7 +89,7 @@ export async function checkLabels(
     notes: [
       ...(testUnlabelled ? [`${files.test} has no labels (each is -1), so the model is not tested on it`] : []),
       ...splits.flatMap(([file, counts]) => (counts ? notesOn(String(file), counts) : [])),
-      ...(oldLabels ? [`the labels were renumbered: ${renumbering(oldLabels)}`] : []),
+      ...(oldLabels ? [renumbering(oldLabels)] : []),
     ],
   };
 }
@@ -193,8 +193,10 @@ function notesOn(file: string, { examples, quoted, skipped, skippedLines }: Labe
 
 /** The renumbering of the first few labels. */
 function renumbering(oldLabels: readonly number[]): string {
+  if (oldLabels.every((label, id) => label === id))
+    return `nautil.data.relabel has no effect on the labels: they are 0 to ${oldLabels.length - 1} already`;
   const shown = oldLabels.slice(0, 10).map((label, id) => `${label} is now ${id}`);
-  return [...shown, ...(oldLabels.length > 10 ? [`and ${oldLabels.length - 10} more`] : [])].join(', ');
+  return `the labels were renumbered: ${[...shown, ...(oldLabels.length > 10 ? [`and ${oldLabels.length - 10} more`] : [])].join(', ')}`;
 }
 
 /** One error with the messages of all. Each message and each hint is given once: two splits may be one file. */

@@ -82,6 +82,56 @@ test('a run notes that texts are in quotation marks', async () => {
   expect(detail).toMatch(/2 of 3 texts in .*train\.tsv are in quotation marks/);
 });
 
+describe('a setting without effect on the data', () => {
+  const rows = (count: number): string => 'a good film\t1\na bad one\t0\n'.repeat(count / 2);
+  const withTest = (...overrides: string[]) => [`model.test_ds.file_path=${join(home, 'test.tsv')}`, ...overrides];
+
+  test('is reported by the stage that reads the data', async () => {
+    const files = { 'train.tsv': rows(16), 'test.tsv': 'a\t-1\n' };
+    const absent = withTest('model.test_ds.batch_size=8', '+trainer.limit_test_batches=2');
+    expect((await converted(files, ...absent)).detail).toMatch(
+      /; the data has no test examples, so that trainer.limit_test_batches and model.test_ds.batch_size have no effect$/,
+    );
+    const { detail } = await converted(
+      { 'train.tsv': rows(16), 'test.tsv': rows(8) },
+      ...withTest('model.test_ds.batch_size=4', 'model.test_ds.shuffle=true', 'model.train_ds.num_workers=5'),
+      'model.train_ds.batch_size=4',
+      'nautil.batches.bucket_by_length=false',
+      'nautil.data.relabel=true',
+    );
+    expect(detail.split('; ').slice(2)).toEqual([
+      'nautil.data.relabel has no effect on the labels: they are 0 to 1 already',
+      'model.train_ds.num_workers has no effect: threads are started for 8192 examples or more',
+      'model.test_ds.shuffle has no effect: every batch is full, and every one is evaluated',
+      'nautil.batches.bucket_by_length has no effect: 8 or more full batches of shuffled data are grouped',
+    ]);
+  });
+
+  test('is not reported where it has one, nor where nobody set it', async () => {
+    const files = { 'train.tsv': rows(32), 'test.tsv': rows(10) };
+    const { detail } = await converted(
+      files,
+      ...withTest('model.test_ds.batch_size=4', 'model.test_ds.shuffle=true'),
+      'model.train_ds.batch_size=4',
+      'nautil.batches.bucket_by_length=false',
+    );
+    expect(detail).not.toContain('no effect');
+    expect((await converted({ 'train.tsv': rows(16) })).detail).not.toContain('no effect');
+    const limited = withTest(
+      'model.test_ds.batch_size=5',
+      'model.test_ds.shuffle=true',
+      '+trainer.limit_test_batches=1',
+    );
+    expect((await converted(files, ...limited)).detail).not.toContain('no effect');
+  });
+
+  test('two keys that name the training data are rejected', async () => {
+    const source = `nautil.data.source=${join(home, 'other.tsv')}`;
+    const failure = converted({ 'train.tsv': rows(16), 'other.tsv': rows(16) }, source);
+    await expect(failure).rejects.toThrow(/is a single file, and model.train_ds.file_path names another/);
+  });
+});
+
 describe('nautil.data.relabel=true', () => {
   const relabel = 'nautil.data.relabel=true';
   const contentOf = (ref: { path: string } | undefined) => readFileSync(String(ref?.path), 'utf8');

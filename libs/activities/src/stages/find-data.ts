@@ -61,6 +61,11 @@ export async function findData(
       },
     );
   }
+  if (!isFolder && named.train !== undefined) {
+    throw new DataError(`nautil.data.source: ${source} is a single file, and model.train_ds.file_path names another`, {
+      hint: 'a single file is the training data: set one of the two keys to null',
+    });
+  }
   const files = isFolder ? await findNemoFiles(found.made) : { train: found.made };
   if (files.train === undefined && named.train === undefined) {
     throw new DataError(`nautil.data.source: ${source} has no train.tsv`, {

@@ -17,7 +17,7 @@ afterAll(() => {
   rmSync(homes, { recursive: true, force: true });
 });
 
-async function tokens(runKey: string, useCache: boolean) {
+async function tokens(runKey: string, useCache: boolean, ...overrides: string[]) {
   const run = await resolveRun({
     workflowId: 'w',
     runKey,
@@ -28,12 +28,13 @@ async function tokens(runKey: string, useCache: boolean) {
       `model.language_model.pretrained_model_name=${goldenPath('bert-tiny-uncased')}`,
       'model.dataset.num_classes=null',
       `model.dataset.use_cache=${useCache}`,
+      ...overrides,
     ],
   });
   const source = await download({ run });
   const inputs = await cache({ run, source, data: await convert({ run, source }) });
-  const { reused, train } = await tokenize({ run, inputs });
-  return { reused, sha256: train.file.sha256, isInRunFolder: train.file.path.startsWith(run.folder) };
+  const { reused, train, detail } = await tokenize({ run, inputs });
+  return { reused, sha256: train.file.sha256, isInRunFolder: train.file.path.startsWith(run.folder), detail };
 }
 
 const cached = (): string[] => readdirSync(join(home, 'store', 'stages')).filter((stage) => stage === 'tokenize');
@@ -46,10 +47,21 @@ test('with use_cache, a run reuses the tokens of an earlier run', async () => {
 test('without use_cache, a run neither reads nor writes the token cache, and only its own retry finds its tokens', async () => {
   const { sha256 } = await tokens('first', true);
   rmSync(join(home, 'store', 'stages', 'tokenize'), { recursive: true });
-  expect(await tokens('second', false)).toEqual({ reused: false, isInRunFolder: true, sha256 });
+  expect(await tokens('second', false)).toMatchObject({ reused: false, isInRunFolder: true, sha256 });
   expect(await tokens('third', false)).toMatchObject({ reused: false });
   expect(cached()).toEqual([]);
   expect(await tokens('third', false)).toMatchObject({ reused: true });
   await tokens('fourth', true);
   expect(await tokens('fifth', false)).toMatchObject({ reused: false });
+});
+
+test('padding as NeMo does is reported to have no effect with a padding token whose id is 0', async () => {
+  const note = 'nautil.batches.nemo_padding has no effect';
+  const padding = 'nautil.batches.nemo_padding=true';
+  expect((await tokens('bert', false, padding)).detail).toContain(note);
+  expect((await tokens('plain', false)).detail).not.toContain(note);
+  const roberta = `model.language_model.pretrained_model_name=${goldenPath('roberta-tiny')}`;
+  expect((await tokens('roberta', false, padding, roberta, 'model.dataset.max_seq_length=32')).detail).not.toContain(
+    note,
+  );
 });

@@ -7,6 +7,7 @@ import { fileRef, stageOutput, Store } from '@nautil/store';
 import { buildTokenCache, type LoadedTokenizer, loadTokenizer, tokenCacheKey } from '@nautil/tokenization';
 import { encoderNameOf, tokenizerNameOf } from './encoder-files.js';
 import { readEncoderLimits, requireEmbeddings, truncationLength } from './encoder-limits.js';
+import { settingsWithoutEffectOn } from './settings-without-effect.js';
 import { isSwitchedOff } from './require-batches.js';
 import { configOf, redoOf } from './run-settings.js';
 import type { StageControl } from './stage-control.js';
@@ -74,6 +75,7 @@ export async function tokenize(
     ...(note === undefined ? [] : [note]),
     ...notes,
     ...warnings,
+    ...settingsWithoutEffectOn(tokenizer, config),
   ];
   return { ...data, reused, detail: details.join('; ') };
 }
