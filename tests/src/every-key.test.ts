@@ -289,7 +289,7 @@ const rows: Readonly<Record<string, Row>> = {
   'nautil.data.source': { value: file('source'), given: ['model.test_ds.file_path=null'] },
   'nautil.data.sha256': {
     value: '0'.repeat(64),
-    given: [`nautil.data.source=${file('other.tsv')}`, 'model.train_ds.file_path=null'],
+    given: [`nautil.data.source=${file('train.tsv')}`, 'model.train_ds.file_path=null'],
   },
   'nautil.data.relabel': { value: 'true' },
   'nautil.tokenization.mode': { value: 'nemo', given: inRoberta },

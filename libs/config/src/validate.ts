@@ -409,7 +409,10 @@ function* givenWithoutEffect(
     const at = select(root, path);
     if (!at || isShipped(at.origin)) continue;
     const value = toPlain(at);
-    if (value === null || value === missing || same(value, node.default ?? null)) continue;
+    // 1 is one batch, and 1.0 is all of them.
+    const isOneBatch = node.fraction === true && at.kind === 'scalar' && value === 1 && !at.isFloat;
+    const isDefault = same(value, node.default ?? null) && !isOneBatch;
+    if (value === null || value === missing || isDefault) continue;
     const unmet = unmetNeeds(node.needs ?? [], config);
     const reason = node.noEffect ?? (unmet.length > 0 ? `it needs ${describeNeeds(unmet)}` : undefined);
     if (reason !== undefined) yield { key: path.join('.'), origin: at.origin, reason, rejected: node.rejectedUnmet };

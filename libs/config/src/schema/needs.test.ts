@@ -111,6 +111,14 @@ test('every need names a key of the schema, and a value that the key accepts', (
   expect(dependent.length).toBeGreaterThan(50);
 });
 
+test.each(['trainer.limit_val_batches', 'trainer.limit_test_batches', 'trainer.val_check_interval'])(
+  '%s=1, one batch, is not its default, 1.0',
+  async (key) => {
+    expect(await messagesOn(key, [`++${key}=1`])).toHaveLength(1);
+    expect(await messagesOn(key, [`++${key}=1.0`])).toEqual([]);
+  },
+);
+
 test('a default of Nautil’s own files has no note', async () => {
   const { notes } = await loadConfig({ overrides: ['trainer=debug', 'model.optim.sched=null'] });
   expect(notes.filter((note) => note.includes('has no effect'))).toEqual([]);
