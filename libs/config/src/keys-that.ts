@@ -29,7 +29,7 @@ export function keysAffecting(
 export function isChanged(key: string, config: Config): boolean {
   const path = key.split('.');
   const { default: usual, whenAbsent } = schemaAt(configSchema, path) ?? {};
-  const value = valueAt(config as unknown as JsonObject, path) ?? null;
+  const value = valueAt(config, path) ?? null;
   return value !== null && [usual, whenAbsent].every((other) => JSON.stringify(value) !== JSON.stringify(other));
 }
 

@@ -7,9 +7,9 @@ import { DataError, importDataset, relabelTsv } from '@nautil/datasets';
 import { type Echo, logCountedConfig } from '@nautil/nemo';
 import { fileRef, sha256Of, stageOutput, writeFileAtomic } from '@nautil/store';
 import { checkLabels, type LabelledFiles } from './check-labels.js';
-import { settingsWithoutEffect } from './settings-without-effect.js';
 import { requireBatches } from './require-batches.js';
 import { configOf, countedConfigOf, redoOf, savedConfigFile } from './run-settings.js';
+import { settingsWithoutEffect } from './settings-without-effect.js';
 import { treeDigest } from './tree-digest.js';
 
 type Split = 'train' | 'validation' | 'test';

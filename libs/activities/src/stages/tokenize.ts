@@ -7,9 +7,9 @@ import { fileRef, stageOutput, Store } from '@nautil/store';
 import { buildTokenCache, type LoadedTokenizer, loadTokenizer, tokenCacheKey } from '@nautil/tokenization';
 import { encoderNameOf, tokenizerNameOf } from './encoder-files.js';
 import { readEncoderLimits, requireEmbeddings, truncationLength } from './encoder-limits.js';
-import { settingsWithoutEffectOn } from './settings-without-effect.js';
 import { isSwitchedOff } from './require-batches.js';
 import { configOf, redoOf } from './run-settings.js';
+import { settingsWithoutEffectOn } from './settings-without-effect.js';
 import type { StageControl } from './stage-control.js';
 
 /** Version of the stored output. Raise it when the output changes, so that outputs of older code are not reused. */
