@@ -42,6 +42,7 @@ const program = await build({
     'lib/print-tensorflow-version': 'apps/cli/src/print-tensorflow-version.ts',
     'lib/tokenize-worker': 'libs/tokenization/src/tokenize-worker.ts',
     'lib/trainer-child': 'libs/trainer-process/src/child.ts',
+    'lib/ui-gate-process': 'libs/stack/src/ui-gate-process.ts',
   },
   format: 'esm',
   splitting: true,

@@ -66,6 +66,7 @@ test('the package has neither tsx nor tfjs-node, and every file that it starts',
       'tfjs-node.cjs',
       'tokenize-worker.mjs',
       'trainer-child.mjs',
+      'ui-gate-process.mjs',
       'workflow-bundle.js',
     ]),
   );

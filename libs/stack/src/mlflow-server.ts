@@ -6,6 +6,9 @@ import { requirePort } from './ports.js';
 import type { ServerHandle, ServerOptions } from './server-handle.js';
 import { startProcess, untilReady } from './start-process.js';
 
+/** MLflow's default has `10.*` for private networks, which a web page can pass with a name such as `10.example.org`. */
+const allowedHosts = ['localhost', 'localhost:*', '127.0.0.1', '127.0.0.1:*', '[::1]', '[[]::1]:*'].join(',');
+
 /**
  * Starts MLflow's server on 127.0.0.1 with its SQLite database and its artifacts inside `folder`, and resolves when it
  * responds (after 10 to 17 s on two idle cores).
@@ -22,7 +25,7 @@ export async function startMlflowServer(options: ServerOptions): Promise<ServerH
   const server = await startProcess({
     name: 'MLflow',
     command: installedProgram('mlflow'),
-    args: ['server', '--host', '127.0.0.1', '--port', String(port), '--workers', '1']
+    args: ['server', '--host', '127.0.0.1', '--port', String(port), '--workers', '1', '--allowed-hosts', allowedHosts]
       .concat('--backend-store-uri', `sqlite:///${join(folder, 'mlflow.db')}`)
       .concat('--artifacts-destination', join(folder, 'artifacts')),
     cwd: folder,

@@ -1,11 +1,14 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
+import { request } from 'node:http';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Type } from '@sinclair/typebox';
 import { searchAttributes } from '@nautil/contracts';
 import { jsonParser } from '@nautil/contracts/schemas';
 import { freePort } from '@nautil/store/process';
+import { browserBlockedAddress } from './browser-blocked-address.js';
 import { ServerFailed } from './errors.js';
 import { installedProgram } from './installed-program.js';
 import { requirePort } from './ports.js';
@@ -26,8 +29,18 @@ export interface TemporalOptions extends ServerOptions {
   namespace?: string;
 }
 
+/** No request can have this Host: names in `.invalid` have no address. */
+const noHost = 'none.invalid';
+
+// Starts the UI's gate as a child, then becomes the server, so that the process that was started is the server.
+const withUiGate = '"$1" "$2" "$3" "$4" "$5" $$ & shift 5; exec "$@"';
+
 /**
  * Starts Temporal's development server on 127.0.0.1 with Nautil's search attributes, and resolves when it serves.
+ *
+ * The server checks neither the Host nor the Origin of a request, so any web page could use it. Therefore its HTTP API, which
+ * cannot be switched off, refuses every request, and its UI listens where browsers cannot send anything; `uiPort` is the port
+ * of a process beside it that checks requests (see createUiGate).
  *
  * @throws PortInUse, NotSetUp, ServerFailed with its last log lines.
  */
@@ -44,18 +57,38 @@ export async function startTemporalServer(options: TemporalOptions): Promise<Ser
     `${name}=${type}`,
   ]);
   const address = `127.0.0.1:${port}`;
+  const uiUrl = `http://127.0.0.1:${uiPort}`;
+  const ui = await browserBlockedAddress();
+  const gate = fileURLToPath(new URL('./ui-gate-process.mjs', import.meta.url));
   const server = await startProcess({
     name: 'Temporal',
-    command: installedProgram('temporal'),
-    args: ['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--ui-port', String(uiPort)]
+    command: '/bin/sh',
+    args: ['-c', withUiGate, 'sh', process.execPath, gate, String(uiPort), ui.host, String(ui.port)]
+      .concat(installedProgram('temporal'), 'server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port))
+      .concat('--ui-ip', ui.host, '--ui-port', String(ui.port))
+      .concat('--dynamic-config-value', `frontend.httpAllowedHosts=["${noHost}"]`)
       .concat('--db-filename', dbFile, '--log-level', 'warn', '--ui-disable-news-fetch', ...attributes)
       .concat(namespace && namespace !== 'default' ? ['--namespace', namespace] : []),
     logFile: options.logFile ?? join(folder, 'temporal.log'),
     outlivesParent,
   });
   await options.onStarted?.(server);
-  await untilReady(server, { isReady: () => isTemporalServing(address), timeoutMs, signal });
-  return { ...server, address, uiUrl: `http://127.0.0.1:${uiPort}`, ready: true };
+  const isReady = async (): Promise<boolean> => (await isTemporalServing(address)) && (await isUiResponding(uiUrl));
+  await untilReady(server, { isReady, timeoutMs, signal });
+  return { ...server, address, uiUrl, ready: true };
+}
+
+/** False while the gate or the UI behind it has not started. */
+function isUiResponding(uiUrl: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const attempt = request(uiUrl, { method: 'HEAD', agent: false, timeout: 2000 }, (response) => {
+      response.resume();
+      resolve(response.statusCode !== 502);
+    });
+    attempt.on('timeout', () => attempt.destroy());
+    attempt.on('error', () => resolve(false));
+    attempt.end();
+  });
 }
 
 /**
