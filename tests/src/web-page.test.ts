@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client';
 import { defaultTaskQueue } from '@nautil/contracts';
 import { listeningAddresses } from '@nautil/stack/testing/listening-addresses';
-import { nautilHome, packageRoot } from '@nautil/store';
+import { nautilHome, packageRoot } from '@nautil/store/folders';
 import { freePort } from '@nautil/store/process';
 import { programEnvironment } from './testing/program-environment.js';
 
