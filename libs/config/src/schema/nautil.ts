@@ -7,7 +7,7 @@ const withSource: Need = [{ key: 'nautil.data.source', isNot: [null] }];
 export const nautilSchema = section("Nautil's own keys.", {
   seed: key(Type.Integer({ minimum: 0, maximum: 4294967295 }), {
     description:
-      'Determines the initial weights of the head, the order of the examples, and dropout. Equal seeds give equal results.',
+      'Determines the initial weights of the head, the order of the examples, and dropout. On a CPU, equal seeds give equal results.',
     affects: 'training',
     default: 42,
   }),
@@ -126,7 +126,7 @@ export const nautilSchema = section("Nautil's own keys.", {
     default: 0,
   }),
   onednn: key(Type.Boolean(), {
-    description: "Uses oneDNN's kernels on CPUs, which are faster and round differently.",
+    description: "Uses oneDNN's kernels on CPUs. They round differently from TensorFlow's own.",
     affects: 'training',
     default: true,
     needsFound: 'training on a CPU',

@@ -215,7 +215,7 @@ export const trainerSchema = section("The training loop: PyTorch Lightning's key
     process_position: [0, bar],
     enable_model_summary: [true, noLightning],
     weights_summary: [null, noLightning],
-    deterministic: [null, 'every run is deterministic: nautil.seed'],
+    deterministic: [null, 'every run on a CPU is deterministic: nautil.seed'],
     benchmark: [null, noLightning],
     inference_mode: [true, noLightning],
     use_distributed_sampler: [true, oneDevice],
