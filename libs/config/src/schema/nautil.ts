@@ -129,6 +129,5 @@ export const nautilSchema = section("Nautil's own keys.", {
     description: "Uses oneDNN's kernels on CPUs. They round differently from TensorFlow's own.",
     affects: 'training',
     default: true,
-    needsFound: 'training on a CPU',
   }),
 });
