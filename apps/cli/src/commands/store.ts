@@ -29,7 +29,7 @@ export function addStore(program: Command): void {
     .summary('remove what no run needs')
     .description(
       'Removes stage outputs, objects and the folders of ended runs that have not been used for some time. It keeps what a run with an ' +
-        'open workflow may need, and every journal with unsent records (`nautil runs sync`).',
+        'open workflow may need, and what has not been sent to MLflow (`nautil runs sync`).',
     )
     .option('--dry-run', 'show what would be removed, and remove nothing')
     .addOption(

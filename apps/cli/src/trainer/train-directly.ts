@@ -9,6 +9,7 @@ import {
   type ResolvedRun,
   runPipeline,
   type StageResult,
+  type Tracking,
   type TrainedModel,
   type TrainEvent,
   type TrainHeartbeat,
@@ -49,14 +50,14 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
 
   let evaluated: Evaluated | undefined;
   let packaged: Packaged | undefined;
-  let warnings: string[] | undefined;
+  let ended: Tracking;
   try {
     ({ evaluated, packaged } = await runStages(run, trackingUri, { display, echo, signal: o.signal }));
-    ({ warnings } = await finishTracking({ run, status: 'FINISHED', evaluated, packaged }, trackingUri));
+    ended = await finishTracking({ run, status: 'FINISHED', evaluated, packaged }, trackingUri);
   } catch (error) {
     const status = error instanceof TrainingInterrupted ? 'KILLED' : 'FAILED';
-    const ended = await finishTracking({ run, status, message: recordOf(error).message }, trackingUri);
-    for (const warning of ended.warnings ?? []) display.warn(warning);
+    const { warnings = [] } = await finishTracking({ run, status, message: recordOf(error).message }, trackingUri);
+    for (const warning of warnings) display.warn(warning);
     throw error;
   } finally {
     display.close();
@@ -66,8 +67,9 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
     ...evaluated,
     nemo: packaged.nemo,
     weights: evaluated.picked,
-    mlflowUrl: tracking.url,
-    trackingWarnings: warnings,
+    // The server may have come back since the start.
+    mlflowUrl: ended.url ?? tracking.url,
+    trackingWarnings: ended.warnings,
   });
 }
 
@@ -91,7 +93,14 @@ async function resolve(
       config: configName,
       overrides,
     },
-    { cwd, configPath, echo, ownServer: trackingUri, check: checkRun, command: ['trainer:train', ...process.argv.slice(3)] },
+    {
+      cwd,
+      configPath,
+      echo,
+      ownServer: trackingUri,
+      check: checkRun,
+      command: ['trainer:train', ...process.argv.slice(3)],
+    },
   );
 }
 
