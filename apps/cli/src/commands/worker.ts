@@ -43,6 +43,7 @@ Environment:
   MLFLOW_TRACKING_URI          MLflow's address (default http://127.0.0.1:5000)
   NAUTIL_HOME                  the state folder
   NAUTIL_ARTIFACTS             a folder or HTTP address through which workers with different state folders exchange files
+  NAUTIL_OUTPUTS               folders in which runs may write, separated by colons (default: working folder and state folder)
   NAUTIL_HEARTBEAT_TIMEOUT_MS  time without a heartbeat after which another worker takes over a stage (default 60000)`,
     )
     .action(async (options: WorkerOptions) => {
