@@ -24,7 +24,7 @@ export interface SavedTraining {
 }
 
 /** The tensors of an open checkpoint. */
-export interface SavedTensors {
+interface SavedTensors {
   path: string;
 
   /** Reads a weight by NeMo's name; undefined for a weight that the run never had. */

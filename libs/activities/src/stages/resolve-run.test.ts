@@ -93,6 +93,7 @@ test('a resumed run is independent of the log folder, where later checkpoints re
   await mkdir(log, { recursive: true });
   const save = (name: string, progress: object): Promise<void> =>
     writeSafetensors(join(log, name), [], {
+      format: 'nautil-checkpoint', // of Nautil 0.1.0, which has no digest
       progress: JSON.stringify({ split: 1, events: [], ...progress }),
     });
   const best = { monitor: 'val_loss', value: 0.5, step: 5 };
