@@ -8,8 +8,8 @@ import { root, runNx } from './test/run-nx.mjs';
 
 const help = `Usage: npm test            (or: node tools/test.mjs)
 
-Sets the checkout up if necessary, checks lint, types, format and unused code, and runs every project's
-tests: unit tests, tests against reference data, and integration tests with real servers on free ports.
+Sets the checkout up if necessary, checks lint, types, format, unused code, spelling and the titles of new
+commits, and runs every project's tests: unit tests, tests against reference data, and integration tests with real servers on free ports.
 The last line is "N passed, N failed"; the exit code is 0 when nothing failed.
 
 Environment:
@@ -17,11 +17,17 @@ Environment:
                        (default: ../shared/golden where it exists, otherwise tests/golden)
   TEST_LIMIT_MINUTES   time limit of all tests together; projects still running then count as failed (default 24)
 
-One project:  npx nx run store:test
-The drills:   npx nx run tests:drills
+One project:    npx nx run store:test
+Every key:      npx nx run tests:every-key
+The documents:  npx nx run cli:docs
+The drills:     npx nx run tests:drills
 `;
 
-const checks = ['lint', 'typecheck', 'format', 'knip', 'spell'];
+const checks = ['lint', 'typecheck', 'format', 'knip', 'spell', 'commits'];
+
+/** Tests with a target of their own: one that takes minutes, and one that a change to a page repeats. */
+const ownTargets = ['every-key', 'docs'];
+const ownSuites = ['tests-every-key', 'cli-docs'];
 const defaultLimitMinutes = 24;
 const results = join(root, 'tmp', 'test-results');
 
@@ -59,27 +65,31 @@ async function test() {
   rmSync(results, { recursive: true, force: true });
   // Without a limit, one hanging test would keep the counts of all other projects from being reported.
   const timeout = AbortSignal.timeout(limit * 60_000);
-  const run = await runNx(['run-many', '--target=test', '--parallel=2', '--output-style=static', '--nxBail=false'], {
-    signal: AbortSignal.any([signal, timeout]),
-    env,
-  });
+  const targets = ['test', ...ownTargets].join(',');
+  const run = await runNx(
+    ['run-many', `--targets=${targets}`, '--parallel=2', '--output-style=static', '--nxBail=false'],
+    {
+      signal: AbortSignal.any([signal, timeout]),
+      env,
+    },
+  );
   signal.throwIfAborted();
   const cutOff = timeout.aborted ? `were still running after ${limit} minutes` : 'did not run to their end';
 
-  for (const project of await testedProjects(env)) {
-    const counts = readCounts(project);
+  for (const suite of [...(await testedProjects(env)), ...ownSuites].sort()) {
+    const counts = readCounts(suite);
     if (!counts) {
-      failed.push(`${project}: its tests ${cutOff}`);
+      failed.push(`${suite}: its tests ${cutOff}`);
       continue;
     }
-    if (counts.passed + counts.failed.length + counts.skipped.length === 0) skipped.push(`${project}: nothing to run`);
+    if (counts.passed + counts.failed.length + counts.skipped.length === 0) skipped.push(`${suite}: nothing to run`);
     passed += counts.passed;
-    failed.push(...counts.failed.map((name) => `${project}: ${name}`));
-    skipped.push(...counts.skipped.map((name) => `${project}: ${name}`));
+    failed.push(...counts.failed.map((name) => `${suite}: ${name}`));
+    skipped.push(...counts.skipped.map((name) => `${suite}: ${name}`));
   }
   // A crash after the last test fails a run in which every test passed.
   if (run.exitCode !== 0 && failed.every((name) => checks.some((check) => name === `nautil:${check}`))) {
-    failed.push(`nx run-many --target=test: exit code ${run.exitCode}`);
+    failed.push(`nx run-many --targets=${targets}: exit code ${run.exitCode}`);
   }
 
   if (skipped.length > 0) console.log(`\n${skipped.length} skipped:\n${skipped.map((name) => `  ${name}`).join('\n')}`);
@@ -131,12 +141,12 @@ async function testedProjects(env) {
     env,
     capture: true,
   });
-  return JSON.parse(output.slice(output.indexOf('['))).sort();
+  return JSON.parse(output.slice(output.indexOf('[')));
 }
 
-function readCounts(project) {
+function readCounts(suite) {
   try {
-    return JSON.parse(readFileSync(join(results, `${project}.json`), 'utf8'));
+    return JSON.parse(readFileSync(join(results, `${suite}.json`), 'utf8'));
   } catch {
     return undefined;
   }
