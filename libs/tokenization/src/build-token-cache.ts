@@ -53,7 +53,7 @@ export interface TokenCacheSummary {
 /** Examples per task of a worker thread; also the granularity of cancellation and progress. */
 const chunkExamples = 512;
 
-/** Below this number, tokenising takes less time than starting a thread. */
+/** The number of examples that the main thread tokenizes first: starting threads for fewer would not pay off. */
 export const examplesWorthThreads = 8192;
 
 /** Size of one write. */

@@ -68,7 +68,7 @@ const dataset = (
       }),
       num_workers: key(Type.Integer({ minimum: 0 }), {
         description:
-          'Threads that tokenize the text from the 8,192nd example on; starting them takes longer than tokenizing fewer. 0: the main thread.',
+          'Number of threads that tokenize the text after its first 8,192 examples. 0: the main thread tokenizes all of it.',
         affects: 'package',
         default: 3,
         whenAbsent: 0,
