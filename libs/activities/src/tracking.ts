@@ -15,6 +15,7 @@ import { parseEvaluations, parseLoggedEvent } from '@nautil/contracts/schemas';
 import { parseNemoYaml } from '@nautil/formats/nemo';
 import { formatReport, macroTags } from '@nautil/metrics';
 import { flattenParams, openTracker, trackCommitted, type TrackerOptions } from '@nautil/mlflow';
+import { isIntact } from '@nautil/store';
 import type { TrackingTask } from '@nautil/trainer-process';
 import { configOf, numClassesKey, savedConfigFile } from './stages/run-settings.js';
 
@@ -112,7 +113,8 @@ export async function finishTracking(
       if (evaluated.report) tracker.text('report/report.txt', `${formatReport(evaluated.report)}\n`);
       const { reportFile, evaluations, answers, charts = [] } = evaluated;
       for (const file of [reportFile, evaluations, answers, ...charts])
-        if (file) tracker.artifact(file.path, `report/${basename(file.path)}`);
+        if (file && (await isIntact(file))) tracker.artifact(file.path, `report/${basename(file.path)}`);
+        else if (file) warn(`${file.path} is damaged or missing, and is not sent to MLflow`);
     }
     const { tree, config } = await configOf(run);
     const savedFile = savedConfigFile(run);

@@ -5,6 +5,7 @@ import { defineError, type FileRef } from '@nautil/contracts';
 import { ChecksumMismatch, fetchFile } from './download/fetch-file.js';
 import { environmentVariable } from './environment-variable.js';
 import { networkFetch } from './http/network-fetch.js';
+import { setAside } from './intact.js';
 import { Store } from './store.js';
 import { temporaryBeside, writeFileAtomic } from './write-file-atomic.js';
 
@@ -54,7 +55,7 @@ class FolderArtifacts implements ArtifactStore {
   }
 
   async put({ path, sha256, sizeBytes }: FileRef): Promise<void> {
-    if (await this.#store.find({ sha256, sizeBytes })) return;
+    if (await this.#store.has(sha256, sizeBytes)) return;
     const kept = await this.#store.put(path);
     if (kept.sha256 !== sha256) throw changed(path);
   }
@@ -62,14 +63,14 @@ class FolderArtifacts implements ArtifactStore {
   async get({ sha256, sizeBytes }: FileRef, to: Store, name: string): Promise<FileRef> {
     const known = await to.find({ sha256, sizeBytes }, name);
     if (known) return known;
-    if (!(await this.#store.find({ sha256, sizeBytes }))) throw missing(this.root, name, sha256);
+    if (!(await this.#store.has(sha256, sizeBytes))) throw missing(this.root, name, sha256);
     const copy = await to.put(this.#store.pathOf(sha256), name);
     if (copy.sha256 === sha256) return copy;
-    await rm(this.#store.pathOf(sha256), { force: true }); // so that the next put uploads it again
+    const kept = await setAside(this.#store.pathOf(sha256)); // so that the next put uploads it again
     throw new ChecksumMismatch(
       `${this.#store.pathOf(sha256)} (${name}) is damaged: its content does not match its digest`,
       {
-        hint: 'it was removed, and the next run uploads it again; check the disk',
+        hint: `it was renamed to ${kept}, and the next run uploads it again; check the disk`,
       },
     );
   }

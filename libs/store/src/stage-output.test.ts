@@ -1,4 +1,4 @@
-import { existsSync, rmSync, truncateSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, expect, test } from '@jest/globals';
@@ -44,6 +44,42 @@ test('an output whose file is missing or has another size is made again', async 
   rmSync(output.file.path);
   expect((await stageOutput('checked', 1, make, { store })).reused).toBe(false);
   expect((await stageOutput('checked', 1, make, { store })).reused).toBe(true);
+});
+
+test.each([
+  ['its file', 'files/file', 3],
+  ['its record', 'output.json', undefined],
+])(
+  'an output is made again after a flipped bit in %s; the damaged one is kept, and a warning names it',
+  async (what, name, at) => {
+    const inputs = { flipped: what };
+    const { key, output, warnings } = await stageOutput('flipped', inputs, make, { store });
+    expect(warnings).toEqual([]);
+    const path = join(store.root, 'stages/flipped', key, name);
+    const bytes = readFileSync(path);
+    const position = at ?? bytes.indexOf('"sizeBytes"') + 13; // a digit of the output
+    bytes.writeUInt8(bytes.readUInt8(position) ^ 1, position);
+    writeFileSync(path, bytes);
+    const again = await stageOutput('flipped', inputs, make, { store });
+    expect(again).toEqual({ output, reused: false, key, warnings: [expect.stringContaining(`${path} was damaged`)] });
+    const kept = name.startsWith('files/') ? 'files.set-aside/file' : 'output.json.set-aside';
+    expect(readFileSync(join(store.root, 'stages/flipped', key, kept))).toEqual(bytes);
+    expect(await stageOutput('flipped', inputs, make, { store })).toMatchObject({ reused: true, warnings: [] });
+  },
+);
+
+test('a record of an earlier version, which has no digest, is reused', async () => {
+  const { key } = await stageOutput('earlier', 1, make, { store });
+  const record = join(store.root, 'stages/earlier', key, 'output.json');
+  const { stage, inputs, output } = JSON.parse(readFileSync(record, 'utf8')) as Record<string, unknown>;
+  writeFileSync(record, JSON.stringify({ stage, inputs, output }, null, 1));
+  expect(await stageOutput('earlier', 1, make, { store })).toMatchObject({ reused: true, warnings: [] });
+});
+
+test('an output that a stage itself finds changed is made again', async () => {
+  const { key } = await stageOutput('verified', 1, make, { store });
+  const changed = await stageOutput('verified', 1, make, { store, verify: () => Promise.resolve(false) });
+  expect(changed).toMatchObject({ key, reused: false, warnings: [expect.stringContaining('files was damaged')] });
 });
 
 test('when several calls want the same output at once, one makes it', async () => {

@@ -1,15 +1,16 @@
-import { mkdir, readFile, rm, stat, utimes } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, rm, utimes } from 'node:fs/promises';
+import { join, sep } from 'node:path';
 import { Type } from '@sinclair/typebox';
-import type { FileRef } from '@nautil/contracts';
 import { InvalidJson, jsonParser } from '@nautil/contracts/schemas';
 import { canonicalJson, sha256Of } from './digest.js';
 import { explainWriteError } from './disk-full.js';
+import { fileRefsIn } from './file-refs-in.js';
+import { isIntact, setAside } from './intact.js';
 import { Store } from './store.js';
 import { type LockOptions, LockTimeout, withLock } from './with-lock.js';
 import { writeFileAtomic } from './write-file-atomic.js';
 
-export interface StageOptions extends LockOptions {
+export interface StageOptions<T = unknown> extends LockOptions {
   store?: Store;
 
   /** Keeps the partial files of a killed attempt in the folder, for a stage that can resume from them. Default false. */
@@ -20,6 +21,9 @@ export interface StageOptions extends LockOptions {
    * that process is frozen. Safe only if `make` fences its writes. Default: wait without limit.
    */
   takeOverAfterMs?: number;
+
+  /** Whether an output still is what `make` made, beyond the file references in it, which are always checked. */
+  verify?: (output: T) => Promise<boolean>;
 }
 
 export interface StageOutput<T> {
@@ -30,12 +34,15 @@ export interface StageOutput<T> {
 
   /** Hex digest of the stage and its inputs. */
   key: string;
+
+  /** About damage to an earlier output, which was therefore made again. */
+  warnings: string[];
 }
 
 /**
  * Returns the output of a stage, and runs `make` only if there is no output for these inputs yet. `make` writes its files into
- * `folder` and returns JSON. Before an output is reused, each file reference in it is checked: the file must exist with the
- * same size. When several processes want the same output at once, one makes it and the others wait.
+ * `folder` and returns JSON. Before an output is reused, its record and each file that it refers to are compared with their
+ * digests. A damaged output is renamed to `….set-aside` and made again. When several processes want the same output at once, one makes it and the others wait.
  *
  * @example
  * const { output, reused } = await stageOutput('tokenize', { tsv: tsv.sha256, tokenizer: digest, maxLength }, async ({ folder }) =>
@@ -45,9 +52,9 @@ export async function stageOutput<T>(
   stage: string,
   inputs: unknown,
   make: (o: { folder: string; key: string }) => Promise<T>,
-  options: StageOptions = {},
+  options: StageOptions<T> = {},
 ): Promise<StageOutput<T>> {
-  const { store = new Store(), keepPartial = false, takeOverAfterMs, signal } = options;
+  const { store = new Store(), keepPartial = false, takeOverAfterMs, signal, verify } = options;
   const { timeoutMs = takeOverAfterMs ?? Infinity } = options;
   const key = sha256Of(canonicalJson({ stage, inputs }));
   const place = join(store.root, 'stages', stage, key);
@@ -55,19 +62,28 @@ export async function stageOutput<T>(
   const folder = join(place, 'files');
 
   // The type of a found output is that of make, which wrote it for the same stage and inputs.
-  const found = await readOutput(record);
-  if (found) return { output: found.output as T, reused: true, key };
+  const read = (): Promise<Existing | undefined> => readOutput(record, folder, (output) => verify?.(output as T));
+  const found = await read();
+  if (found && 'output' in found) return { output: found.output as T, reused: true, key, warnings: [] };
 
   const makeOnce = async (): Promise<StageOutput<T>> => {
-    const madeMeanwhile = await readOutput(record);
-    if (madeMeanwhile) return { output: madeMeanwhile.output as T, reused: true, key };
+    const existing = await read();
+    if (existing && 'output' in existing) return { output: existing.output as T, reused: true, key, warnings: [] };
+    const warnings: string[] = [];
+    for (const damaged of existing?.damaged ?? []) {
+      const kept = await setAside(damaged === folder || damaged.startsWith(folder + sep) ? folder : damaged).catch(
+        ignoreMissing,
+      );
+      if (kept !== undefined) warnings.push(`${damaged} was damaged: ${kept} has it, and ${stage} ran again`);
+    }
     await rm(record, { force: true });
     if (!keepPartial) await rm(folder, { recursive: true, force: true });
     try {
       await mkdir(folder, { recursive: true });
       const output = await make({ folder, key });
-      await writeFileAtomic(record, JSON.stringify({ stage, inputs, output }, null, 1));
-      return { output, reused: false, key };
+      const sha256 = sha256Of(JSON.stringify({ stage, inputs, output }));
+      await writeFileAtomic(record, JSON.stringify({ version: 2, sha256, stage, inputs, output }, null, 1));
+      return { output, reused: false, key, warnings };
     } catch (error) {
       if (!keepPartial) await rm(folder, { recursive: true, force: true });
       throw await explainWriteError(error, folder);
@@ -79,20 +95,42 @@ export async function stageOutput<T>(
   });
 }
 
-const parseRecord = jsonParser(Type.Object({ output: Type.Unknown() }));
+const parseRecord = jsonParser(
+  Type.Object({
+    version: Type.Optional(Type.Literal(2)),
+    sha256: Type.Optional(Type.String()),
+    stage: Type.Unknown(),
+    inputs: Type.Optional(Type.Unknown()),
+    output: Type.Optional(Type.Unknown()),
+  }),
+);
 
-async function readOutput(record: string): Promise<{ output: unknown } | undefined> {
-  let parsed: { output: unknown };
+type Existing = { output: unknown } | { damaged: string[] };
+
+/** The output in a record, or the paths of what is damaged; undefined when there is no output. */
+async function readOutput(
+  record: string,
+  folder: string,
+  verify: (output: unknown) => Promise<boolean> | undefined,
+): Promise<Existing | undefined> {
+  let output: unknown;
   try {
-    parsed = parseRecord(await readFile(record, 'utf8'), record);
+    const { version, sha256, ...content } = parseRecord(await readFile(record, 'utf8'), record);
+    // Earlier versions wrote neither a version nor a digest.
+    const isEarlier = version === undefined && sha256 === undefined;
+    const { stage, inputs } = content;
+    if (!isEarlier && sha256 !== sha256Of(JSON.stringify({ stage, inputs, output: content.output })))
+      return { damaged: [record] };
+    output = content.output;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT' || error instanceof InvalidJson) return undefined;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (error instanceof InvalidJson) return { damaged: [record] };
     throw error;
   }
-  for (const ref of fileRefsIn(parsed.output)) {
-    const found = await stat(ref.path).catch(() => undefined);
-    if (found?.size !== ref.sizeBytes) return undefined;
-  }
+  const damaged: string[] = [];
+  for (const ref of fileRefsIn(output)) if (!(await isIntact(ref))) damaged.push(ref.path);
+  if ((await verify(output)) === false) damaged.push(folder);
+  if (damaged.length > 0) return { damaged };
   try {
     const now = new Date();
     await utimes(record, now, now); // garbage collection removes by the time of last use
@@ -102,15 +140,9 @@ async function readOutput(record: string): Promise<{ output: unknown } | undefin
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
-  return parsed;
+  return { output };
 }
 
-/** Finds every file reference inside a JSON value. */
-export function* fileRefsIn(value: unknown): Generator<FileRef> {
-  if (typeof value !== 'object' || value === null) return;
-  const { path, sha256, sizeBytes } = value as Partial<FileRef>;
-  if (typeof path === 'string' && typeof sha256 === 'string' && typeof sizeBytes === 'number') {
-    yield { path, sha256, sizeBytes };
-  }
-  for (const item of Object.values(value)) yield* fileRefsIn(item);
-}
+const ignoreMissing = (error: unknown): undefined => {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+};

@@ -5,6 +5,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 import type { FileRef } from '@nautil/contracts';
 import { explainWriteError } from './disk-full.js';
 import { nautilHome } from './folders/package-root.js';
+import { isIntact, setAside } from './intact.js';
+import { recordSha256 } from './known-digests.js';
 import { withLock } from './with-lock.js';
 import { removeAbandoned, syncFolder, temporaryBeside } from './write-file-atomic.js';
 
@@ -30,8 +32,10 @@ export class Store {
     return join(this.root, 'objects', sha256.slice(0, 2), sha256);
   }
 
-  async has(sha256: string): Promise<boolean> {
-    return (await sizeOf(this.pathOf(sha256))) !== undefined;
+  /** Whether an object exists, of that size if one is given. Its content is not checked. */
+  async has(sha256: string, sizeBytes?: number): Promise<boolean> {
+    const size = await sizeOf(this.pathOf(sha256));
+    return size !== undefined && (sizeBytes === undefined || size === sizeBytes);
   }
 
   /**
@@ -55,11 +59,15 @@ export class Store {
     return withLock(join(this.root, 'locks', 'objects'), work);
   }
 
-  /** Finds a stored file, under a name as in `put`; undefined when it is not stored. */
-  find({ sha256, sizeBytes }: Pick<FileRef, 'sha256' | 'sizeBytes'>, name?: string): Promise<FileRef | undefined> {
+  /** Finds a stored file, under a name as in `put`; undefined when it is not stored. A damaged object is set aside. */
+  async find(
+    { sha256, sizeBytes }: Pick<FileRef, 'sha256' | 'sizeBytes'>,
+    name?: string,
+  ): Promise<FileRef | undefined> {
+    if (!(await this.#hasIntact({ sha256, sizeBytes }))) return undefined;
     return this.whilePlacing(async () => {
-      if ((await sizeOf(this.pathOf(sha256))) !== sizeBytes) return undefined;
-      return { path: await this.#place('', { sha256, sizeBytes }, name), sha256, sizeBytes };
+      if (!(await this.has(sha256, sizeBytes))) return undefined;
+      return { path: await this.#place(undefined, { sha256, sizeBytes }, name), sha256, sizeBytes };
     });
   }
 
@@ -89,6 +97,7 @@ export class Store {
         await file.close();
       }
       const sha256 = hash.digest('hex');
+      await this.#hasIntact({ sha256, sizeBytes });
       const path = await this.whilePlacing(() => this.#place(temporary, { sha256, sizeBytes }, name));
       return { path, sha256, sizeBytes };
     } catch (error) {
@@ -98,9 +107,13 @@ export class Store {
     }
   }
 
-  async #place(temporary: string, o: { sha256: string; sizeBytes: number }, name?: string): Promise<string> {
+  async #place(
+    temporary: string | undefined,
+    o: { sha256: string; sizeBytes: number },
+    name?: string,
+  ): Promise<string> {
     const path = this.pathOf(o.sha256);
-    if ((await sizeOf(path)) === o.sizeBytes) {
+    if (temporary === undefined || (await this.has(o.sha256, o.sizeBytes))) {
       const now = new Date();
       await utimes(path, now, now); // garbage collection removes by the time of last use
     } else {
@@ -109,15 +122,41 @@ export class Store {
       await rename(temporary, path);
       await syncFolder(dirname(path));
     }
-    if (name === undefined) return path;
+    if (name === undefined) {
+      await recordSha256(path, o.sha256);
+      return path;
+    }
     const named = join(this.root, 'names', o.sha256, name);
     await mkdir(dirname(named), { recursive: true });
-    await link(path, named).catch((error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    });
+    // A name may still refer to a damaged object that was set aside.
+    if ((await inodeOf(named)) !== (await inodeOf(path))) {
+      await rm(named, { force: true });
+      await link(path, named);
+    }
+    await recordSha256(path, o.sha256);
     return named;
   }
+
+  /**
+   * Compares an object with its digest. A damaged one is renamed, with a warning, so that another can take its place. The file
+   * is read without the lock, because that may take long.
+   */
+  async #hasIntact({ sha256, sizeBytes }: Pick<FileRef, 'sha256' | 'sizeBytes'>): Promise<boolean> {
+    const object = { path: this.pathOf(sha256), sha256, sizeBytes };
+    if (!(await this.has(sha256))) return false;
+    if (await isIntact(object)) return true;
+    await this.whilePlacing(async () => {
+      // Another process may have replaced it in the meantime.
+      if (!(await this.has(sha256)) || (await isIntact(object))) return;
+      process.emitWarning(
+        `${object.path} does not match its SHA-256, and was renamed to ${await setAside(object.path)}`,
+      );
+    });
+    return false;
+  }
 }
+
+const inodeOf = async (path: string): Promise<number | undefined> => (await stat(path).catch(() => undefined))?.ino;
 
 async function sizeOf(path: string): Promise<number | undefined> {
   try {

@@ -1,4 +1,4 @@
-import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isJsonObject } from '@nautil/contracts';
 import {
@@ -10,7 +10,7 @@ import {
   writeSafetensors,
 } from '@nautil/formats';
 import { type NamedArray, NonFiniteWeight } from '@nautil/model';
-import { type Fence, sha256File } from '@nautil/store';
+import { type Fence, setAside, sha256File } from '@nautil/store';
 import { CheckpointMismatch } from './errors.js';
 import { faultPoint } from './fault-point.js';
 import { checkpointFormat, openCheckpoint } from './open-checkpoint.js';
@@ -260,13 +260,7 @@ export class TrainingCheckpoints {
   /** Renames a file that can't be used, and returns its new name. Such files stay until the run is removed. */
   async #setAside(path: string): Promise<string> {
     await this.#fence?.check();
-    const taken = await readdir(dirname(path));
-    for (let number = 1; ; number++) {
-      const name = `${basename(path)}.set-aside${number === 1 ? '' : `-${number}`}`;
-      if (taken.includes(name)) continue;
-      await rename(path, join(dirname(path), name));
-      return name;
-    }
+    return basename(await setAside(path));
   }
 
   /**

@@ -35,7 +35,7 @@ export interface BestEvaluation {
   value: number;
   step: number;
 
-  /** SHA-256 of the file with its weights; absent in checkpoints of Nautil 0.2.0 and earlier. */
+  /** SHA-256 of the file with its weights; absent in checkpoints of earlier versions. */
   sha256?: string;
 }
 

@@ -9,7 +9,7 @@ import type {
   StageResult,
 } from '@nautil/contracts';
 import { listEncoderFiles } from '@nautil/formats/encoder';
-import { sha256Of, Store } from '@nautil/store';
+import { FileDamaged, sha256Of, Store } from '@nautil/store';
 import { treeDigest } from './tree-digest.js';
 
 /** Copies the data into the content-addressed store, where no other program changes it, and computes the encoder's digest. */
@@ -19,7 +19,11 @@ export async function cache(o: {
   data: LabelledData;
 }): Promise<StageResult<CachedInputs>> {
   const store = new Store();
-  const keep = ({ path }: FileRef): Promise<FileRef> => store.put(path, basename(path));
+  const keep = async (ref: FileRef): Promise<FileRef> => {
+    const kept = await store.put(ref.path, basename(ref.path));
+    if (kept.sha256 !== ref.sha256) throw new FileDamaged(ref);
+    return kept;
+  };
   const { train, validation, test, labels, ...rest } = o.data;
   const data: LabelledData = {
     ...rest,
@@ -39,7 +43,7 @@ export async function cache(o: {
 }
 
 /** Digest of the files that a run reads: weights, architecture and tokenizer. */
-async function encoderDigestOf(encoder: EncoderFiles): Promise<string> {
+export async function encoderDigestOf(encoder: EncoderFiles): Promise<string> {
   const digests: string[] = [];
   for (const file of await listEncoderFiles(encoder)) digests.push(`${basename(file)} ${await treeDigest(file)}`);
   return sha256Of(digests.join('\n'));

@@ -29,6 +29,7 @@ export async function convert({
   const { format, relabel } = config.nautil.data;
   let files: Partial<Record<Split | 'labels', string | undefined>> = source.data;
   let reused = false;
+  const damage: string[] = [];
   if (format !== 'nemo' && source.data.folder !== undefined) {
     const from = source.data.folder;
     const inputs = {
@@ -54,6 +55,7 @@ export async function convert({
       );
     });
     reused = made.reused;
+    damage.push(...made.warnings);
     files = Object.fromEntries(Object.entries(made.output).map(([split, ref]) => [split, ref.path]));
     // A file that the configuration names takes precedence over the converted one.
     files = {
@@ -75,7 +77,7 @@ export async function convert({
   const used =
     oldLabels && names
       ? await relabelled(splits, { oldLabels, names, redo: redoOf(run, 'convert') })
-      : { output: await refsOf({ ...splits, labels }), reused };
+      : { output: await refsOf({ ...splits, labels }), reused, warnings: [] };
   // Checkpoints have no class names, and find them beside the run's hparams.yaml.
   const namesFile = join(run.logDir, 'label_ids.tsv');
   if (names) await writeFileAtomic(namesFile, linesOf(names));
@@ -98,6 +100,8 @@ export async function convert({
       `${numClasses} classes${counted ? ' (counted from the training labels)' : ''}`,
       ...notes,
       ...settingsWithoutEffect(config, examples),
+      ...damage,
+      ...used.warnings,
     ].join('; '),
   };
 }
@@ -129,7 +133,7 @@ async function refsOf({ train, ...others }: LabelledFiles): Promise<Refs> {
 async function relabelled(
   files: Omit<LabelledFiles, 'labels'>,
   o: { oldLabels: readonly number[]; names: readonly string[]; redo: string | undefined },
-): Promise<{ output: Refs; reused: boolean }> {
+): Promise<{ output: Refs; reused: boolean; warnings: string[] }> {
   const sources = await refsOf(files);
   const inputs = {
     relabel: o.oldLabels,

@@ -16,7 +16,7 @@ import { parseLoggedEvents, parseSampleAnswers } from '@nautil/contracts/schemas
 import { macroNote } from '@nautil/metrics';
 import { maxLength, parseEncoderConfig } from '@nautil/model';
 import { type Echo, logAnswers, logTest } from '@nautil/nemo';
-import { fileRef, stageOutput, writeFileAtomic } from '@nautil/store';
+import { fileRef, requireIntact, stageOutput, writeFileAtomic } from '@nautil/store';
 import { encoderConfigOf, type EvaluateWeightsOptions, type Evaluation, type WeightsEvaluated } from '@nautil/training';
 import { drawCharts } from './draw-charts.js';
 import { configOf, redoOf } from './run-settings.js';
@@ -66,7 +66,8 @@ export async function evaluate(
   const bestWeights = config.exp_manager.checkpoint_callback_params.save_best_model ? o.model.bestWeights : undefined;
   const weights = bestWeights ?? o.model.lastWeights;
   const split = o.tokens.test ? 'test' : 'val';
-  const { output, reused } = await evaluationOf(o, { config, weights, split, compute });
+  await requireIntact(o.model.events);
+  const { output, reused, warnings } = await evaluationOf(o, { config, weights, split, compute });
   if (split === 'test' && output.evaluation) await logTest(o, config, output.evaluation, echo);
   const answers =
     output.answers && parseSampleAnswers(await readFile(output.answers.path, 'utf8'), output.answers.path);
@@ -86,10 +87,11 @@ export async function evaluate(
   const which = best
     ? `best weights (step ${best.step}, ${best.monitor} ${best.value})`
     : `last weights (step ${step})`;
+  const after = warnings.map((warning) => `; ${warning}`).join('');
   if (evaluation === undefined || reportFile === undefined) {
     return {
       ...kept,
-      detail: `${which}; no report: there is neither a test set nor a validation set, or trainer.limit_test_batches and limit_val_batches are 0`,
+      detail: `${which}; no report: there is neither a test set nor a validation set, or trainer.limit_test_batches and limit_val_batches are 0${after}`,
     };
   }
   const { report } = evaluation;
@@ -106,6 +108,7 @@ export async function evaluate(
     detail: [
       `${which}: ${split} accuracy ${report.accuracy.toFixed(4)}, macro F1 ${report.macro.f1.toFixed(4)}`,
       ...(note === undefined ? [] : [note]),
+      ...warnings,
     ].join('; '),
   };
 }
@@ -113,7 +116,7 @@ export async function evaluate(
 async function evaluationOf(
   o: EvaluateInputs,
   { config, weights, split, compute }: { config: Config; weights: FileRef; split: 'test' | 'val'; compute: Evaluate },
-): Promise<{ output: Output; reused: boolean }> {
+): Promise<{ output: Output; reused: boolean; warnings: string[] }> {
   const cache = split === 'test' ? o.tokens.test : o.tokens.validation;
   const dataset = split === 'test' ? config.model.test_ds : config.model.validation_ds;
   const limit = split === 'test' ? config.trainer.limit_test_batches : config.trainer.limit_val_batches;
@@ -130,6 +133,7 @@ async function evaluationOf(
     redo: redoOf(o.run, 'evaluate'),
   };
   return stageOutput('evaluate', inputs, async ({ folder }) => {
+    await requireIntact([weights, cache]);
     const job = await trainJobOf({ ...o, folder: o.run.folder });
     const encoderConfig = await encoderConfigOf(job.encoder);
     const tokenizer = await tokenizerOf(config, o.inputs);

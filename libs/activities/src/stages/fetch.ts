@@ -5,6 +5,7 @@ import { fileRef, formatBytes, sha256File, stageOutput } from '@nautil/store';
 import { fetchFile, unpackArchive, versionAt } from '@nautil/store/download';
 import { redoOf } from './run-settings.js';
 import type { StageControl } from './stage-control.js';
+import { treeDigest } from './tree-digest.js';
 
 /** A file or folder that is now on this disk. */
 export interface Fetched<T> {
@@ -34,7 +35,7 @@ export async function fetchedFile(
     sha256 === undefined
       ? { url, version: (await versionAt({ url, signal })) ?? `of run ${run.workflowId}/${run.runKey}` }
       : { sha256 };
-  const { output, reused } = await stageOutput(
+  const { output, reused, warnings } = await stageOutput(
     'download',
     { ...identity, name, redo },
     async ({ folder }) => {
@@ -51,6 +52,7 @@ export async function fetchedFile(
     },
     { keepPartial: true, signal },
   );
+  for (const warning of warnings) process.emitWarning(warning);
   return { made: output, reused };
 }
 
@@ -58,17 +60,24 @@ export async function fetchedFile(
 export async function unpackedFolder(archive: string, { signal, onProgress }: StageControl): Promise<Fetched<string>> {
   onProgress?.(`unpacking ${archive}`);
   const inputs = { sha256: await sha256File(archive) };
-  const { output, reused } = await stageOutput(
+  const { output, reused, warnings } = await stageOutput<{ content: string; digest?: string }>(
     'unpack',
     inputs,
     async ({ folder }) => {
       const content = join(folder, 'content');
       await unpackArchive({ archive, to: content, signal });
-      return { content };
+      return { content, digest: await treeDigest(content) };
     },
-    { signal },
+    { signal, verify: isUnchanged },
   );
+  for (const warning of warnings) process.emitWarning(warning);
   return { made: output.content, reused };
+}
+
+/** Whether a folder has the content that was unpacked. Outputs of earlier versions have no digest. */
+async function isUnchanged({ content, digest }: { content: string; digest?: string }): Promise<boolean> {
+  if (!existsSync(content)) return false;
+  return digest === undefined || (await treeDigest(content)) === digest;
 }
 
 /** `12.3 MB of 80.0 MB` */

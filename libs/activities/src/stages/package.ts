@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { basename, join } from 'node:path';
 import { keysThat } from '@nautil/config';
@@ -15,7 +16,7 @@ import { readLabelNames } from '@nautil/datasets';
 import { openTensors } from '@nautil/formats';
 import { type NemoArtifact, writeNemo } from '@nautil/formats/nemo';
 import { type Echo, logArchive } from '@nautil/nemo';
-import { sha256File, stageOutput, writeFileAtomic } from '@nautil/store';
+import { FileDamaged, requireIntact, sha256File, stageOutput, writeFileAtomic } from '@nautil/store';
 import { type ArchiveRecord, encoderConfigOf, evaluationSettingsOf } from '@nautil/training';
 import type { RequireOutput } from '../output-roots.js';
 import { programVersion } from '../program-version.js';
@@ -76,7 +77,12 @@ export async function packageModel(o: {
     evaluation,
     redo: redoOf(o.run, 'package'),
   };
-  const { output: made, reused } = await stageOutput('package', inputs, async ({ folder }) => {
+  const {
+    output: made,
+    reused,
+    warnings,
+  } = await stageOutput('package', inputs, async ({ folder }) => {
+    await requireIntact(o.evaluated.weights);
     const source = await openTensors(o.evaluated.weights.path);
     try {
       return await writeNemo({
@@ -111,7 +117,7 @@ export async function packageModel(o: {
   await copyWhole(made.path, target, made.sha256);
   const amongCheckpoints = await logArchive(o.run, config, target, o.echo);
   if (amongCheckpoints !== undefined) await copyWhole(made.path, amongCheckpoints, made.sha256);
-  return { nemo: { ...made, path: target }, stored: made.path, reused, detail: target };
+  return { nemo: { ...made, path: target }, stored: made.path, reused, detail: [target, ...warnings].join('; ') };
 }
 
 /** The buffer of NeMo's loss, which only a training with class weights has. */
@@ -131,5 +137,14 @@ const text = (lines: string[]): Uint8Array => new TextEncoder().encode(lines.map
 
 async function copyWhole(from: string, to: string, sha256: string): Promise<void> {
   if ((await sha256File(to).catch(() => undefined)) === sha256) return;
-  await writeFileAtomic(to, createReadStream(from));
+  const hash = createHash('sha256');
+  const content = async function* (): AsyncGenerator<Buffer> {
+    for await (const chunk of createReadStream(from, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+      hash.update(chunk);
+      yield chunk;
+    }
+  };
+  const confirm = (): Promise<void> =>
+    hash.digest('hex') === sha256 ? Promise.resolve() : Promise.reject(new FileDamaged({ path: from, sha256 }));
+  await writeFileAtomic(to, content(), { confirm });
 }

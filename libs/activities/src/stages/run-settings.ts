@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { type Config, keysAffecting, readConfig } from '@nautil/config';
 import { type JsonObject, type LabelledData, type ResolvedRun, type Stage, withValueAt } from '@nautil/contracts';
 import { parseConfigTree } from '@nautil/contracts/schemas';
-import { canonicalJson, sha256Of } from '@nautil/store';
+import { canonicalJson, requireIntact, sha256Of } from '@nautil/store';
 
 /** The resolved configuration of a run, read back from its file. */
 export async function configOf(run: Pick<ResolvedRun, 'config'>): Promise<{ tree: JsonObject; config: Config }> {
+  await requireIntact(run.config);
   const { path } = run.config;
   const tree = parseConfigTree(await readFile(path, 'utf8'), path);
   return { tree, config: readConfig(tree) };

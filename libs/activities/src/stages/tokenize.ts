@@ -3,7 +3,7 @@ import type { Config } from '@nautil/config';
 import type { CachedInputs, FileRef, ResolvedRun, StageResult, TokenCacheRef, TokenizedData } from '@nautil/contracts';
 import { examplesOf, readExamples } from '@nautil/datasets';
 import { type Echo, logRead } from '@nautil/nemo';
-import { fileRef, stageOutput, Store } from '@nautil/store';
+import { fileRef, requireIntact, stageOutput, Store } from '@nautil/store';
 import { buildTokenCache, type LoadedTokenizer, loadTokenizer, tokenCacheKey } from '@nautil/tokenization';
 import { encoderNameOf, tokenizerNameOf } from './encoder-files.js';
 import { readEncoderLimits, requireEmbeddings, truncationLength } from './encoder-limits.js';
@@ -33,6 +33,7 @@ export async function tokenize(
   const store = dataset.use_cache ? new Store() : new Store(join(o.run.folder, 'tokens'));
   let reused = true;
   let tokens = 0;
+  const damage: string[] = [];
   const cacheOf = async (split: string, file: FileRef, ds: Config['model']['train_ds']): Promise<TokenCacheRef> => {
     const identity = {
       textSha256: file.sha256,
@@ -41,6 +42,7 @@ export async function tokenize(
       numSamples: ds.num_samples,
     };
     const build = async ({ folder }: { folder: string }) => {
+      await requireIntact(file);
       const out = join(folder, `${split}.tokens`);
       const summary = await buildTokenCache({
         examples: examplesOf(readExamples(file.path, { numSamples: ds.num_samples }), () => undefined),
@@ -56,6 +58,7 @@ export async function tokenize(
     };
     const made = await stageOutput('tokenize', { ...identity, format: outputVersion, redo }, build, { store });
     reused &&= made.reused;
+    damage.push(...made.warnings);
     tokens += made.output.tokens;
     logRead(o.run, { file: ds.file_path ?? file.path, summary: made.output.summary }, maxLength, o.echo);
     return { file: made.output.file, examples: made.output.summary.examples };
@@ -76,6 +79,7 @@ export async function tokenize(
     ...notes,
     ...warnings,
     ...settingsWithoutEffectOn(tokenizer, config),
+    ...damage,
   ];
   return { ...data, reused, detail: details.join('; ') };
 }

@@ -1,6 +1,7 @@
 import type { CachedInputs, ResolvedRun, TokenizedData } from '@nautil/contracts';
 import { classWeights, labelCounts, readLabelNames } from '@nautil/datasets';
 import { givenEncoderConfig } from '@nautil/formats/encoder';
+import { requireIntact } from '@nautil/store';
 import type { TrainJob } from '@nautil/training';
 import { configOf } from './run-settings.js';
 
@@ -14,6 +15,8 @@ export async function trainJobOf(o: {
   const { config } = await configOf(o.run);
   const { inputs, tokens } = o;
   const { numClasses, train, labels, digest } = inputs.data;
+  const isWeighted = config.model.dataset.class_balancing === 'weighted_loss';
+  await requireIntact([labels, ...(isWeighted ? [train] : [])]);
   return {
     config,
     folder: o.folder,
@@ -31,9 +34,7 @@ export async function trainJobOf(o: {
     },
     numClasses,
     ...(labels ? { labelNames: await readLabelNames(labels.path) } : {}),
-    ...(config.model.dataset.class_balancing === 'weighted_loss'
-      ? { classWeights: classWeights((await labelCounts(train.path)).counts, numClasses) }
-      : {}),
+    ...(isWeighted ? { classWeights: classWeights((await labelCounts(train.path)).counts, numClasses) } : {}),
     digests: {
       config: o.run.configDigest,
       data: digest,

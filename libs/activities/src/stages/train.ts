@@ -11,9 +11,10 @@ import {
   type TrainRequest,
 } from '@nautil/contracts';
 import { recordEvaluationSettings } from '@nautil/nemo';
-import { canonicalJson, fileRef, sha256Of, stageOutput } from '@nautil/store';
+import { canonicalJson, FileDamaged, fileRef, requireIntact, sha256Of, stageOutput } from '@nautil/store';
 import type { TrackingTask, TrainTask } from '@nautil/trainer-process';
 import { evaluationSettingsOf } from '@nautil/training';
+import { encoderDigestOf } from './cache.js';
 import { EventLog } from './event-log.js';
 import { configOf, redoOf } from './run-settings.js';
 import { trainJobOf } from './train-job.js';
@@ -51,10 +52,12 @@ export async function trainModel(request: TrainRequest, o: TrainModelOptions): P
     ...(stopped ? { stopped: run.runKey } : {}),
     redo,
   };
-  const { output, reused } = await stageOutput(
+  const { output, reused, warnings } = await stageOutput(
     'train',
     inputs,
     async () => {
+      await requireIntact(request.tokens);
+      await requireEncoder(request.inputs);
       const { tree, config } = await configOf(run);
       const split = config.model.test_ds.file_path === null ? 'val' : 'test';
       const evaluation = { ...evaluationSettingsOf(config, split, job.classWeights) };
@@ -75,7 +78,15 @@ export async function trainModel(request: TrainRequest, o: TrainModelOptions): P
     },
     { signal: o.signal, takeOverAfterMs },
   );
-  return { ...output, reused, detail: `${output.step} steps, ${output.reason}` };
+  return { ...output, reused, detail: [`${output.step} steps, ${output.reason}`, ...warnings].join('; ') };
+}
+
+/** The first weights are read from these files, which may be the user's or those of Hugging Face's cache. */
+async function requireEncoder({ encoder, encoderDigest }: TrainRequest['inputs']): Promise<void> {
+  // Where workers do not share their files, only those that training reads are here.
+  if (encoder.passed) return requireIntact(encoder.passed);
+  const path = encoder.lmCheckpoint ?? encoder.path ?? encoder.configFile ?? encoder.name;
+  if ((await encoderDigestOf(encoder)) !== encoderDigest) throw new FileDamaged({ path, sha256: encoderDigest });
 }
 
 /** True once a user has stopped the training early. A marker file keeps this for later attempts. */

@@ -1,7 +1,7 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { DataError } from '@nautil/datasets';
-import { sha256File, sha256Of } from '@nautil/store';
+import { knownSha256, sha256Of } from '@nautil/store';
 
 /** Digest of a file, or of all files under a folder with their names. */
 export async function treeDigest(path: string): Promise<string> {
@@ -11,11 +11,11 @@ export async function treeDigest(path: string): Promise<string> {
       cause: error,
     });
   });
-  if (found.isFile()) return sha256File(path);
+  if (found.isFile()) return knownSha256(path);
   const files = await filesUnder(path, [await realpath(path)]);
   files.sort();
   const lines: string[] = [];
-  for (const file of files) lines.push(`${relative(path, file)}\0${await sha256File(file)}`);
+  for (const file of files) lines.push(`${relative(path, file)}\0${await knownSha256(file)}`);
   return sha256Of(lines.join('\n'));
 }
 

@@ -1,10 +1,11 @@
 import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Type } from '@sinclair/typebox';
 import { jsonParser } from '@nautil/contracts/schemas';
 import { fenceHolder } from '../claim-fence.js';
 import { nautilHome } from '../folders/package-root.js';
 import { runsFolder } from '../folders/run-folder.js';
+import { isSetAside } from '../intact.js';
 import { Store } from '../store.js';
 import { LockTimeout, withLock } from '../with-lock.js';
 import { measureFolder } from './measure-folder.js';
@@ -175,7 +176,7 @@ async function* candidatesIn(store: Store): AsyncGenerator<Candidate> {
   const objects = join(store.root, 'objects');
   for (const prefix of await namesIn(objects)) {
     if (prefix === 'incoming') continue; // the next put removes abandoned files there
-    for (const sha256 of await namesIn(join(objects, prefix))) yield objectCandidate(store, sha256);
+    for (const name of await namesIn(join(objects, prefix))) yield objectCandidate(store, join(objects, prefix, name));
   }
 }
 
@@ -199,6 +200,8 @@ function stageCandidate(kind: string, folder: string): Candidate {
     }
     await rm(files, { recursive: true, force: true });
     await rm(removing, { force: true });
+    for (const name of (await namesIn(folder)).filter(isSetAside))
+      await rm(join(folder, name), { recursive: true, force: true });
     return true;
   };
   return {
@@ -210,8 +213,8 @@ function stageCandidate(kind: string, folder: string): Candidate {
   };
 }
 
-function objectCandidate(store: Store, sha256: string): Candidate {
-  const path = store.pathOf(sha256);
+/** @param path - of an object, or of a damaged object that was set aside */
+function objectCandidate(store: Store, path: string): Candidate {
   const lastUsedMs = async (): Promise<number> => (await mtimeOf(path)) ?? Infinity;
   return {
     kind: 'objects',
@@ -221,7 +224,7 @@ function objectCandidate(store: Store, sha256: string): Candidate {
     remove: (before) =>
       store.whilePlacing(async () => {
         if ((await lastUsedMs()) >= before) return false;
-        await rm(join(store.root, 'names', sha256), { recursive: true, force: true });
+        await rm(join(store.root, 'names', basename(path)), { recursive: true, force: true });
         await rm(path, { force: true });
         return true;
       }),
