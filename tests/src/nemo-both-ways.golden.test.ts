@@ -53,6 +53,7 @@ async function trainAndPackage(encoder: string, overrides: string[]): Promise<Pa
     stateFolderId: 'here',
     isPolled: () => Promise.resolve(true),
     trainings: 1,
+    allowedEnv: [],
     outputs: OutputRoots.ofWorker(),
   });
   const call = <Name extends keyof RunActivities>(name: Name, input: Parameters<RunActivities[Name]>[0]) =>

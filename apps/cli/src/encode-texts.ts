@@ -4,7 +4,7 @@ import { findEncoder, openEncoder } from '@nautil/formats/encoder';
 import { encoderLayout, encoderWeights, Forward, maxLength, ModelWeights, parseEncoderConfig } from '@nautil/model';
 import { loadTokenizer, requireSupportedTokenizer, type Tokenizer } from '@nautil/tokenization';
 import { type InputTexts, inputTexts } from './input-texts.js';
-import { printMessage, printResult } from './output.js';
+import { printData, printMessage } from './output.js';
 import { zip } from './zip.js';
 
 export interface EncodeTextsOptions extends InputTexts {
@@ -36,7 +36,7 @@ export async function encodeTexts(options: EncodeTextsOptions): Promise<void> {
         { padId: encoder.padTokenId, batchSize: options.batchSize },
       );
       const lines = [...zip(rows, vectors)].map(([{ text, ids }, vector]) => jsonLine(text, ids, vector));
-      await printResult(lines.join('\n'));
+      await printData(lines.join('\n'));
     }
   } finally {
     weights.close();

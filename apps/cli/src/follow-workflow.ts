@@ -16,7 +16,7 @@ import {
   progressQuery,
 } from '@nautil/contracts';
 import { interruption } from './interruption.js';
-import { printMessage, printResult } from './output.js';
+import { printData, printMessage } from './output.js';
 import { pollingOf } from './polling-of.js';
 import { TrainingDisplay } from './terminal/training-display.js';
 
@@ -106,7 +106,7 @@ export async function followWorkflow<Progress, Result>(
     display.close();
     interruption.removeEventListener('abort', leave);
   }
-  if (json) await printResult(JSON.stringify(result));
+  if (json) await printData(JSON.stringify(result));
   else await printIt(result, temporalUrl);
 }
 

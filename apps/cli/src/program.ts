@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Type } from '@sinclair/typebox';
 import { Command } from 'commander';
+import { printable } from '@nautil/contracts';
 import { jsonParser } from '@nautil/contracts/schemas';
 import { packageRoot } from '@nautil/store/folders';
 import { addConfig } from './commands/config.js';
@@ -53,7 +54,7 @@ export function buildProgram(): Command {
     .showHelpAfterError(asTyped('`npx nautil --help` lists the commands and options'))
     .configureOutput({
       writeOut: (text) => void process.stdout.write(asTyped(text)),
-      writeErr: (text) => void process.stderr.write(asTyped(text)),
+      writeErr: (text) => void process.stderr.write(asTyped(printable(text))),
     })
     .exitOverride();
   for (const [group, ...additions] of commands) {

@@ -10,6 +10,7 @@ import { checkRun } from './check-run.js';
 import { evaluateInTrainer } from './evaluate-in-trainer.js';
 import type { OutputRoots } from './output-roots.js';
 import { routeRun, type WorkerContext } from './route-run.js';
+import { environmentOf, requireAllowed, revealRun } from './run-environment.js';
 import { cache, convert, download, evaluate, packageModel, resolveRun, tokenize } from './stages/index.js';
 import type { StageControl } from './stages/stage-control.js';
 import { awaitTrial } from './sweep-await-trial.js';
@@ -30,13 +31,16 @@ export interface ActivityDependencies extends WorkerContext {
   /** Where runs may write. */
   outputs: OutputRoots;
 
+  /** The environment variables that runs may read; see `allowedVariables`. */
+  allowedEnv: readonly string[];
+
   /** Number of concurrent trainings and evaluations; each of them occupies a whole device. */
   trainings: number;
 }
 
 /** The activities that the workflows call. */
 export function createActivities(o: ActivityDependencies): RunActivities & SweepActivities {
-  const { trackingUri, signalProgress } = o;
+  const { trackingUri, signalProgress, allowedEnv } = o;
   const requireOutput = o.outputs.require;
   const transfer = new ArtifactTransfer(o);
   const devices = new Semaphore(o.trainings);
@@ -54,17 +58,21 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
   /** Logs the start and the end of an activity, and converts its errors to failures of Temporal. */
   const reportingFailures =
     <Request extends object, Result>(work: (request: Request) => Promise<Result>) =>
-    async (request: Request): Promise<Result> => {
+    async (sent: Request): Promise<Result> => {
       const { activityType, attempt } = Context.current().info;
+      const environment = environmentOf(runIn(sent));
       try {
+        requireAllowed(runIn(sent) ?? {}, allowedEnv);
+        const request = revealRequest(sent);
         log.info(attempt === 1 ? 'activity started' : 'activity retried', { attempt });
         await withHeartbeat(() => faultPoint(`activity ${activityType}`));
         await requireOutputs(request);
         const result = await work(request);
         log.info('activity completed', { attempt });
-        return result;
+        // The result becomes a part of the history.
+        return environmentOf(runIn(result) ?? runIn(request)).conceal(result);
       } catch (error) {
-        throw toApplicationFailure(error);
+        throw toApplicationFailure(environment.concealError(error));
       }
     };
 
@@ -72,7 +80,12 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
   const activity = <Request extends object, Result>(
     work: (request: Request, control: Required<StageControl>) => Promise<Result>,
   ): ((request: Request) => Promise<Result>) =>
-    reportingFailures((request: Request) => withHeartbeat((control) => work(request, control)));
+    reportingFailures((request: Request) => {
+      const environment = environmentOf(runIn(request));
+      return withHeartbeat(({ signal, onProgress }) =>
+        work(request, { signal, onProgress: (detail) => onProgress(environment.conceal(detail)) }),
+      );
+    });
 
   /** Waits for a device slot, downloads the run's files, runs the stage, uploads its outputs. */
   const withDeviceSlot =
@@ -95,6 +108,7 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
         route: (unrouted) => routeRun(unrouted, o),
         check: (config, { cwd }) => checkRun(config, { cwd, requireOutput }),
         ownServer: trackingUri,
+        allowedEnv,
       });
       return transfer.push(run, run);
     }),
@@ -131,15 +145,25 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
     ),
     bringHome: activity(async (request) => (await transfer.pull(request)).evaluated),
     package: activity((request) => packageModel({ ...request, requireOutput })),
-    planSweep: activity((request) => planSweep(request)),
+    planSweep: activity((request) => planSweep(request, { allowedEnv })),
     startSweepTracking: activity((sweep) => startSweepTracking(sweep, trackingUri)),
     finishSweepTracking: activity((sweep) => finishSweepTracking(sweep, trackingUri)),
     awaitTrial: reportingFailures(awaitTrial),
   };
 }
 
+/** The request with the values of the environment in its paths. Texts that are only shown keep the references. */
+function revealRequest<Request extends object>(request: Request): Request {
+  const run = runIn(request);
+  if (run?.fromEnvironment === undefined) return request;
+  const shown = 'message' in request ? { message: request.message } : {};
+  const revealed = { ...environmentOf(run).reveal(request), ...shown };
+  return 'run' in request ? { ...revealed, run: revealRun(run) } : { ...revealed, ...revealRun(run) };
+}
+
 /** The run that a request of an activity is about; undefined for a run that is yet to be resolved, and for a sweep. */
-function runIn(request: object): ResolvedRun | undefined {
+function runIn(request: unknown): ResolvedRun | undefined {
+  if (typeof request !== 'object' || request === null) return undefined;
   const run = 'run' in request ? request.run : request;
   return typeof run === 'object' && run !== null && 'logDir' in run ? (run as ResolvedRun) : undefined;
 }

@@ -6,6 +6,15 @@ export class SourceNotFound extends defineError('SourceNotFound', 'config') {}
 /** An environment variable of the worker has an invalid value. */
 export class EnvironmentInvalid extends defineError('EnvironmentInvalid', 'environment') {}
 
+/** Variables that a run's configuration refers to have other values than when the run was resolved. */
+export class EnvironmentChanged extends defineError('EnvironmentChanged', 'config') {
+  constructor(names: readonly string[]) {
+    super(`the environment variable ${names.join(', ')} has another value than when the run was resolved`, {
+      hint: 'set it as it was for all workers, and resume the run; or start a new run',
+    });
+  }
+}
+
 /** The worker is shutting down. The activity is retried on another worker, and training resumes from its checkpoint. */
 export class WorkerShutdown extends defineError('WorkerShutdown', 'environment', { retryable: true }) {}
 

@@ -1,5 +1,6 @@
 export { createActivities } from './create-activities.js';
 export { progressAfter } from './progress-after.js';
+export { allowedVariables } from './run-environment.js';
 export { OutputRoots } from './output-roots.js';
 export { checkRun } from './check-run.js';
 export { checkRequest } from './stages/resolve-run.js';

@@ -1,6 +1,7 @@
 import { type Config, ConfigError, gridOf, loadConfig, parseSweep, sampleOf, type Sweep } from '@nautil/config';
 import { defineError, maxTrials, type SweepPlan, type SweepRequest, type SweepTrial } from '@nautil/contracts';
 import { defaultFolder } from '@nautil/store/folders';
+import { environmentNamed } from './run-environment.js';
 import { experimentOf } from './stages/resolve-run.js';
 import { resultDigestOf } from './stages/run-settings.js';
 
@@ -19,7 +20,10 @@ const readableIdLength = 80;
  * @param o.cwd - base of relative paths if the request has none; default: the checkout or the current folder
  * @throws ConfigError for an invalid key or value; SweepRefused if nothing varies, or too much
  */
-export async function planSweep(request: SweepRequest, o: { cwd?: string } = {}): Promise<SweepPlan> {
+export async function planSweep(
+  request: SweepRequest,
+  o: { cwd?: string; allowedEnv?: readonly string[] } = {},
+): Promise<SweepPlan> {
   const { config: configName, configPath, sweepId } = request;
   const cwd = request.cwd ?? o.cwd ?? defaultFolder();
   const sweep = parseSweep(request.overrides);
@@ -30,12 +34,12 @@ export async function planSweep(request: SweepRequest, o: { cwd?: string } = {})
   const trials = new Map<string, SweepTrial>();
   let experiment = '';
   for (const overrides of combinations) {
-    const { config } = await explaining(
+    const { config, fromEnvironment } = await explaining(
       overrides,
-      loadConfig({ configName, configPath, overrides: [...fixed, ...overrides], cwd }),
+      loadConfig({ configName, configPath, overrides: [...fixed, ...overrides], cwd, allowedEnv: o.allowedEnv }),
     );
     if (trials.size === 0) refuseObjective(request, config);
-    experiment ||= experimentOf(config);
+    experiment ||= environmentNamed(fromEnvironment.names).conceal(experimentOf(config));
     const digest = resultDigestOf(config, { paths: true });
     if (trials.has(digest)) continue;
     const workflowId = `${sweepId}-${readable(overrides)}-${digest.slice(0, 8)}`;

@@ -17,6 +17,7 @@ import { formatReport, macroTags } from '@nautil/metrics';
 import { flattenParams, openTracker, trackCommitted, type TrackerOptions } from '@nautil/mlflow';
 import { isIntact } from '@nautil/store';
 import type { TrackingTask } from '@nautil/trainer-process';
+import { environmentOf } from './run-environment.js';
 import { configOf, numClassesKey, savedConfigFile } from './stages/run-settings.js';
 
 /** How long closing a run waits for a slow server, plus one second per megabyte of the archive. The journal keeps what is left. */
@@ -101,7 +102,8 @@ export async function finishTracking(
   trackingUri: string,
 ): Promise<Tracking> {
   const warnings: string[] = [];
-  const warn = (warning: string): void => void warnings.push(warning);
+  const environment = environmentOf(run);
+  const warn = (warning: string): void => void warnings.push(environment.conceal(warning));
   const tracker = await openTracker({ ...trackingOf(run, trackingUri), warn });
   try {
     if (evaluated) {
@@ -119,7 +121,7 @@ export async function finishTracking(
     const { tree, config } = await configOf(run);
     const savedFile = savedConfigFile(run);
     const saved = await readFile(savedFile).catch(() => undefined);
-    tracker.text('config/config.yaml', saved?.toString() ?? printConfig(tree));
+    tracker.text('config/config.yaml', saved?.toString() ?? printConfig(tree, run.fromEnvironment));
     const counted = saved && valueAt(parseNemoYaml(saved, savedFile), numClassesKey);
     if (config.model.dataset.num_classes === null && counted !== undefined)
       tracker.params({ [numClassesKey]: counted });
@@ -129,7 +131,7 @@ export async function finishTracking(
     const timeoutMs = tracker.runId === undefined ? shortFlushMs : flushMs + (packaged?.nemo.sizeBytes ?? 0) / 1000;
     const name = config.nautil.mlflow.registered_model_name;
     const register = name !== null && archive ? { name, path: archive } : undefined;
-    await tracker.finish(status, message, { timeoutMs, patienceMs, register });
+    await tracker.finish(status, environment.conceal(message), { timeoutMs, patienceMs, register });
     return { runId: tracker.runId, url: tracker.runUrl, ...(warnings.length > 0 && { warnings }) };
   } finally {
     await tracker.close();

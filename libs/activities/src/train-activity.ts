@@ -14,6 +14,7 @@ import type { TrackingTask, Trainers, TrainTask } from '@nautil/trainer-process'
 import type { ReplicaPlace } from '@nautil/training';
 import { WorkerShutdown } from './errors.js';
 import { ProgressReporter } from './progress-reporter.js';
+import { environmentOf } from './run-environment.js';
 import { trainModel } from './stages/train.js';
 import { trackTrained } from './tracking.js';
 import { isShutdown } from './with-heartbeat.js';
@@ -41,11 +42,12 @@ const lastSignalTimeoutMs = 5000;
 export async function train(request: TrainRequest, o: TrainDependencies): Promise<StageResult<TrainedModel>> {
   const { workflowId } = request.run;
   const context = Context.current();
+  const environment = environmentOf(request.run);
   const progress = new ProgressReporter({
     heartbeat: (latest) => {
-      context.heartbeat(latest);
+      context.heartbeat(environment.conceal(latest));
     },
-    signal: (latest) => o.signalProgress(workflowId, latest),
+    signal: (latest) => o.signalProgress(workflowId, environment.conceal(latest)),
   });
   const tracking = o.tracking(request);
   // Another process may hold the training's lock, such as an earlier attempt that is still writing its checkpoint.

@@ -53,6 +53,9 @@ export interface ScalarNode {
   /** How the number was written; present only where a number of JavaScript cannot hold it: 99999999999999999999, or 1e999. */
   written?: string;
   origin: Origin;
+
+  /** The text that stands for a value from the environment wherever it is stored, such as `${oc.env:NAME}`. */
+  shown?: string;
 }
 
 /** The value of a key that must be set, as in OmegaConf. */

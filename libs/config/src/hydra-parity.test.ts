@@ -147,8 +147,8 @@ test.each(recorded<InterpolationCase>('interpolations.json'))(
   ({ tree, value }) => {
     const root = decode(tree) as MapNode;
     const env = { NAUTIL_ORACLE: 'from the environment', NAUTIL_NUMBER: '1e-5' };
-    if (value === undefined) expect(() => resolveInterpolations(root, env)).toThrow();
-    else expect(printYaml(resolveInterpolations(root, env))).toBe(printYaml(decode(value)));
+    if (value === undefined) expect(() => resolveInterpolations(root, { values: env })).toThrow();
+    else expect(printYaml(resolveInterpolations(root, { values: env }))).toBe(printYaml(decode(value)));
   },
 );
 

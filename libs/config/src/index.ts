@@ -1,11 +1,15 @@
 export { batchesIn, type BatchAmount } from './batch-amount.js';
 export { ConfigError } from './config-error.js';
+export { EnvironmentValues } from './environment-values.js';
 export { experimentName } from './experiment-name.js';
 export { explainKey, explainSections, type KeyExplanation, type SectionExplanation } from './explain.js';
 export { changedKeysNeeding, isChanged, keysAffecting, keysThat } from './keys-that.js';
 export { loadConfig, type LoadedConfig } from './load-config.js';
 export { printConfig, wholeFloats } from './print-config.js';
+export type { FromEnvironment } from './plain-tree.js';
 export { readConfig } from './read-config.js';
+export { escapeReferences } from './resolve-interpolations.js';
+export { revealTree } from './reveal-tree.js';
 export { configReference } from './reference.js';
 export type { Config } from './schema/config-schema.js';
 export { optimizerOptions, type OptimizerName, type OptimizerOptions } from './schema/optimizers.js';

@@ -1,18 +1,19 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { fileProblem, isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
+import { fileProblem, isJsonObject, type JsonObject } from '@nautil/contracts';
 import { applyOverride } from './apply-override.js';
 import { compose } from './compose.js';
 import { ConfigError, failOn, type Problem } from './config-error.js';
-import { type ConfigNode, isShipped, type MapNode, type Origin, select, showOrigin, toPlain } from './config-node.js';
+import { type ConfigNode, isShipped, type MapNode, type Origin, select, showOrigin, walk } from './config-node.js';
 import { ConfigSearchPath, shippedFolder } from './config-search-path.js';
+import { EnvironmentValues } from './environment-values.js';
 import { type Override, parseOverride } from './parse-override.js';
+import { type FromEnvironment, plainTree, shownTree } from './plain-tree.js';
 import { printYaml } from './print-yaml.js';
 import { readConfig } from './read-config.js';
 import { renameLegacyKeys } from './rename-legacy-keys.js';
 import { resolveInterpolations } from './resolve-interpolations.js';
-import { type Config, configSchema } from './schema/config-schema.js';
-import { schemaAt } from './schema/lookup.js';
+import type { Config } from './schema/config-schema.js';
 import { userPath } from './user-path.js';
 import { validate } from './validate.js';
 
@@ -31,13 +32,22 @@ export interface LoadOptions {
 
   /** The environment for `${oc.env:…}`. Default: `process.env`. */
   env?: Readonly<Record<string, string | undefined>>;
+
+  /** Names of the variables that `${oc.env:…}` may read. Default: all. */
+  allowedEnv?: readonly string[] | undefined;
 }
 
 export interface LoadedConfig {
-  /** The composed configuration, with interpolations resolved. */
+  /**
+   * The composed configuration, with interpolations resolved, except for those of the environment. It is what is stored, logged
+   * and sent; see `revealTree`.
+   */
   tree: JsonObject;
 
-  /** The tree, with a value for each key that it leaves out. */
+  /** What the tree refers to in the environment. */
+  fromEnvironment: FromEnvironment;
+
+  /** The tree with the values of the environment, and with a value for each key that it leaves out. */
   config: Config;
 
   /** Notes for the user: legacy keys, ignored values, and keys without effect. */
@@ -59,7 +69,7 @@ export interface LoadedConfig {
  * @throws ConfigError that lists every problem of the failing step with its source, and suggests corrections
  */
 export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfig> {
-  const { overrides = [], env = process.env } = options;
+  const { overrides = [], env = process.env, allowedEnv } = options;
   const cwd = resolve(options.cwd ?? process.env['INIT_CWD'] ?? process.cwd());
   const folder = options.configPath === undefined ? shippedFolder() : requireFolder(userPath(cwd, options.configPath));
   const search = new ConfigSearchPath([folder, shippedFolder()], cwd);
@@ -75,17 +85,22 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
     ),
   );
   const legacyNotes = renameLegacyKeys(root);
-  const resolved = resolveInterpolations(root, env);
+  const names = new Set<string>();
+  const resolved = resolveInterpolations(root, { values: env, allowed: allowedEnv }, (variable) => names.add(variable));
+  const values = new EnvironmentValues([...names], { values: env });
   const { problems, notes } = validate(resolved);
-  failOn(problems);
-  const tree = plainTree(resolved);
-  if (!isJsonObject(tree)) throw new ConfigError([{ message: `${name} is not a map` }]);
+  failOn(values.conceal(problems));
+  const shown = shownTree(resolved);
+  const tree = plainTree(shown);
+  const real = plainTree(resolved);
+  if (!isJsonObject(tree) || !isJsonObject(real)) throw new ConfigError([{ message: `${name} is not a map` }]);
   const originOf = (key: string): Origin | undefined => select(resolved, key.split('.'))?.origin;
   return {
     tree,
-    config: readConfig(tree),
-    notes: [...legacyNotes, ...notes],
-    yaml: printYaml(resolved),
+    config: readConfig(real),
+    fromEnvironment: { names: [...names], keys: keysFromEnvironment(resolved) },
+    notes: values.conceal([...legacyNotes, ...notes]),
+    yaml: printYaml(shown),
     writtenAt: (key) => {
       const origin = originOf(key);
       return origin && (origin.kind === 'file' ? showOrigin(origin) : `${showOrigin(origin)}: ${origin.text}`);
@@ -115,20 +130,10 @@ function requireFolder(path: string): string {
   ]);
 }
 
-/**
- * Converts the tree to JSON.
- *
- * NOTE: for Lightning, 1.0 means all batches and 1 means one batch, but JSON does not distinguish the two. One batch is
- * therefore stored as the text "1", which also gives the two different digests.
- */
-function plainTree(node: ConfigNode, path: string[] = []): JsonValue {
-  if (node.kind === 'map') {
-    const entries = [...node.entries].map(([key, value]) => [key, plainTree(value, [...path, key])] as const);
-    return Object.fromEntries(entries);
-  }
-  const isOneBatch = node.kind === 'scalar' && node.value === 1 && !node.isFloat;
-  return isOneBatch && schemaAt(configSchema, path)?.fraction ? '1' : toPlain(node);
-}
+const keysFromEnvironment = (root: ConfigNode): string[] =>
+  [...walk(root)].flatMap(({ path, node }) =>
+    node.kind === 'scalar' && node.shown !== undefined ? [path.join('.')] : [],
+  );
 
 function parseAll(texts: readonly string[]): Override[] {
   const problems: Problem[] = [];

@@ -15,23 +15,50 @@ import { type OverrideValue, parseOverrideValue } from './parse-override.js';
 
 type Segment = { kind: 'text'; text: string } | { kind: 'reference'; body: Segment[] };
 
+/** The environment that a configuration may read. */
+export interface ReadableEnvironment {
+  values: Readonly<Record<string, string | undefined>>;
+
+  /** Names of the variables that may be read; undefined: all of them. */
+  allowed?: readonly string[] | undefined;
+}
+
+/** A text whose references are replaced. */
+interface Joined {
+  text: string;
+
+  /** The text with the references to the environment as they were written; undefined without any. */
+  shown?: string | undefined;
+}
+
 /**
  * Returns a copy of the tree in which every `${…}` is replaced: `${a.b}`, `${.sibling}`, `${oc.env:NAME,default}` and
- * `${oc.decode:…}`, also nested. A value that is a single reference takes the type of its target.
+ * `${oc.decode:…}`, also nested. A value that is a single reference takes the type of its target. A value that depends on the
+ * environment records how to show it.
  *
- * @throws ConfigError for a reference to a key that does not exist, and for a circular one
+ * @param onRead - called with the name of each variable that is read, set or not
+ * @throws ConfigError for a reference to a key that does not exist, for a circular one, and for a variable that may not be read
  */
-export function resolveInterpolations(root: MapNode, env: Readonly<Record<string, string | undefined>>): MapNode {
-  return new Resolver(root, env).resolveTree();
+export function resolveInterpolations(
+  root: MapNode,
+  environment: ReadableEnvironment,
+  onRead: (name: string) => void = () => undefined,
+): MapNode {
+  return new Resolver(root, environment, onRead).resolveTree();
 }
+
+/** A literal text as a part of an interpolated one. */
+export const escapeReferences = (text: string): string => text.replaceAll('${', '\\${');
 
 class Resolver {
   private readonly root: MapNode;
-  private readonly env: Readonly<Record<string, string | undefined>>;
+  private readonly environment: ReadableEnvironment;
+  private readonly onRead: (name: string) => void;
 
-  constructor(root: MapNode, env: Readonly<Record<string, string | undefined>>) {
+  constructor(root: MapNode, environment: ReadableEnvironment, onRead: (name: string) => void) {
     this.root = root;
-    this.env = env;
+    this.environment = environment;
+    this.onRead = onRead;
   }
 
   resolveTree(): MapNode {
@@ -56,59 +83,73 @@ class Resolver {
       const target = this.reference(only.body, path, node.origin, visiting);
       return target.kind === 'scalar' ? { ...target, origin: node.origin } : target;
     }
-    return scalar(this.join(segments, path, node.origin, visiting), node.origin);
+    const { text, shown } = this.join(segments, path, node.origin, visiting);
+    return withShown(scalar(text, node.origin), shown);
   }
 
-  private join(segments: readonly Segment[], path: string[], origin: Origin, visiting: readonly string[]): string {
-    return segments
-      .map((segment) =>
-        segment.kind === 'text' ? segment.text : asText(this.reference(segment.body, path, origin, visiting), origin),
-      )
-      .join('');
+  private join(segments: readonly Segment[], path: string[], origin: Origin, visiting: readonly string[]): Joined {
+    const parts = segments.map((segment): Joined => {
+      if (segment.kind === 'text') return { text: segment.text };
+      const node = this.reference(segment.body, path, origin, visiting);
+      return { text: asText(node, origin), shown: node.kind === 'scalar' ? node.shown : undefined };
+    });
+    return {
+      text: parts.map(({ text }) => text).join(''),
+      shown: parts.some(({ shown }) => shown !== undefined)
+        ? parts.map(({ text, shown }) => shown ?? escapeReferences(text)).join('')
+        : undefined,
+    };
   }
 
   private reference(body: readonly Segment[], path: string[], origin: Origin, visiting: readonly string[]): ConfigNode {
-    const inner = this.join(body, path, origin, visiting).trim();
+    const joined = this.join(body, path, origin, visiting);
+    const inner = joined.text.trim();
+    const shown = joined.shown?.trim();
     const call = /^([a-zA-Z_][\w.]*):([^]*)$/.exec(inner);
-    if (call) return this.callResolver(call[1] ?? '', call[2] ?? '', origin);
+    if (call) return this.callResolver(call[1] ?? '', call[2] ?? '', shown, origin);
 
     const target = absolutePath(inner, path);
     const key = target.join('.');
+    const named = shown ?? inner;
     const fail = (message: string, hint?: string[]): ConfigError =>
-      new ConfigError([{ origin, key: path.join('.'), message, hint }]);
-    if (visiting.includes(key)) throw fail(`\${${inner}} refers to itself: ${[...visiting, key].join(' -> ')}`);
+      new ConfigError([{ origin, key: path.join('.'), message: `\${${named}} ${message}`, hint }]);
+    if (visiting.includes(key)) throw fail(`refers to itself: ${[...visiting, key].join(' -> ')}`);
     const node = select(this.root, target);
     if (!node) {
+      if (shown !== undefined) throw fail('refers to a key that does not exist');
       const siblings = select(this.root, target.slice(0, -1));
       const near = siblings?.kind === 'map' ? nearest(target.at(-1) ?? '', siblings.entries.keys()) : undefined;
       throw fail(
-        `\${${inner}} refers to ${key}, which does not exist`,
+        `refers to ${key}, which does not exist`,
         near === undefined ? undefined : [`did you mean \${${[...target.slice(0, -1), near].join('.')}}?`],
       );
     }
-    if (node.kind === 'scalar' && node.value === missing)
-      throw fail(`\${${inner}} refers to ${key}, which is not set (${missing})`);
-    return cloneNode(this.resolve(node, target, [...visiting, key]));
+    if (node.kind === 'scalar' && node.value === missing) throw fail(`refers to ${key}, which is not set (${missing})`);
+    const found = cloneNode(this.resolve(node, target, [...visiting, key]));
+    // Which key the environment names is its value, too.
+    return shown === undefined || found.kind !== 'scalar' ? found : withShown(found, `\${${fromRoot(shown, path)}}`);
   }
 
-  private callResolver(name: string, body: string, origin: Origin): ScalarNode {
+  /** @param shown - the whole call as it is shown, if it depends on the environment */
+  private callResolver(name: string, body: string, shown: string | undefined, origin: Origin): ScalarNode {
+    const asShown = shown === undefined ? undefined : `\${${shown}}`;
     if (name === 'oc.env') {
       const comma = body.indexOf(',');
       const variable = (comma < 0 ? body : body.slice(0, comma)).trim();
-      const value = this.env[variable];
-      if (value !== undefined) return scalar(value, origin);
+      const value = this.readVariable(variable, asShown, origin);
+      if (value !== undefined) return withShown(scalar(value, origin), asShown ?? `\${${name}:${body}}`);
       if (comma < 0) {
         throw new ConfigError([
           {
             origin,
-            message: `the environment variable ${variable} is not set`,
-            hint: [`set it, or write a default: \${oc.env:${variable},DEFAULT}`],
+            message: `the environment variable ${asShown ?? variable} is not set`,
+            hint: [`set it, or write a default: \${oc.env:${asShown ?? variable},DEFAULT}`],
           },
         ]);
       }
       const fallback = parseOverrideValue(body.slice(comma + 1).trim());
       // OmegaConf converts every default except null to text, because the value of an environment variable is text.
-      return scalar(
+      const text = scalar(
         fallback.kind === 'scalar' && fallback.value === null
           ? null
           : body
@@ -117,10 +158,49 @@ class Resolver {
               .replace(/^(['"])(.*)\1$/, '$2'),
         origin,
       );
+      return withShown(text, asShown);
     }
-    if (name === 'oc.decode') return decoded(unquoted(parseOverrideValue(body)), origin);
+    if (name === 'oc.decode') {
+      if (asShown === undefined) return decoded(unquoted(parseOverrideValue(body)), origin);
+      try {
+        return withShown(decoded(unquoted(parseOverrideValue(body)), origin), asShown);
+      } catch {
+        // The error of the parser contains the value.
+        throw new ConfigError([{ origin, message: `the value of ${asShown} is not a single value` }]);
+      }
+    }
     throw new ConfigError([{ origin, message: `\${${name}:…} is not supported`, hint: ['use oc.env or oc.decode'] }]);
   }
+
+  private readVariable(variable: string, asShown: string | undefined, origin: Origin): string | undefined {
+    const { values, allowed } = this.environment;
+    const named = asShown ?? `\${oc.env:${variable}}`;
+    // Whether or not it is set: otherwise, a run could find out which variables a worker has.
+    if (allowed !== undefined && !allowed.includes(variable)) {
+      throw new ConfigError([
+        {
+          origin,
+          message: `this worker does not read ${named} for a run`,
+          hint: [
+            asShown === undefined
+              ? `start the worker with NAUTIL_ENV_ALLOWED=${variable} (a list of names with commas), or write the value itself`
+              : 'start the worker with NAUTIL_ENV_ALLOWED, a list of names with commas, or write the value itself',
+          ],
+        },
+      ]);
+    }
+    this.onRead(variable);
+    return Object.hasOwn(values, variable) ? values[variable] : undefined;
+  }
+}
+
+const withShown = (node: ScalarNode, shown: string | undefined): ScalarNode =>
+  shown === undefined ? node : { ...node, shown };
+
+/** A reference that reads the same key from anywhere: `.a` becomes `section.a`. */
+function fromRoot(reference: string, path: readonly string[]): string {
+  const dots = /^\.*/.exec(reference)?.[0].length ?? 0;
+  return dots === 0 ? reference : [...path.slice(0, path.length - dots), reference.slice(dots)].join('.');
 }
 
 /** `oc.decode` parses the content of quotes: `${oc.decode:'1e-5'}` is a number. */

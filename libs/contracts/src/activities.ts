@@ -94,6 +94,9 @@ export interface ResolvedRun {
   /** Digest of every value in the configuration that affects results. */
   configDigest: string;
 
+  /** The environment variables that the configuration refers to, and the keys of the values that depend on them. */
+  fromEnvironment?: { names: string[]; keys: string[] };
+
   experiment: string;
 
   /** Address of the MLflow server if the configuration names one; otherwise the worker's is used. */

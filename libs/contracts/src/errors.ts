@@ -41,10 +41,16 @@ export interface NautilErrorOptions {
   retryable?: boolean | undefined;
 }
 
+/** Temporal's history takes no message of megabytes, such as that of a server. */
+const longestMessage = 50_000;
+
+const limited = (text: string): string =>
+  maskSecrets(text.length > longestMessage ? `${text.slice(0, longestMessage)}… (shortened)` : text);
+
 /**
  * The base of every expected error. Each subclass is one failure that a caller can act on; declare it with `defineError`.
  * Its `name` is the failure type that Temporal records. The message states what happened and where, `hint` what to do.
- * Both are masked: errors are printed, logged and stored in Temporal's history.
+ * Both are masked and have a limited length: errors are printed, logged and stored in Temporal's history.
  */
 export abstract class NautilError extends Error {
   abstract readonly kind: ErrorKind;
@@ -55,8 +61,8 @@ export abstract class NautilError extends Error {
   readonly hint: string | undefined;
 
   constructor(message: string, { hint, cause, retryable = false }: NautilErrorOptions = {}) {
-    super(maskSecrets(message), cause === undefined ? undefined : { cause });
-    this.hint = hint && maskSecrets(hint);
+    super(limited(message), cause === undefined ? undefined : { cause });
+    this.hint = hint && limited(hint);
     this.retryable = retryable;
   }
 }

@@ -7,6 +7,7 @@ export * from './file-problem.js';
 export * from './json.js';
 export * from './mask-secrets.js';
 export * from './pipeline.js';
+export * from './printable.js';
 export * from './report.js';
 export * from './sweep.js';
 export * from './trainer-protocol.js';

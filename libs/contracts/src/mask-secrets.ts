@@ -27,7 +27,7 @@ export function withoutSecrets<T>(value: T): T {
 }
 
 /** A copy of a JSON value with each of its texts replaced; keys stay. */
-function mapTexts<T>(value: T, change: (text: string) => string): T {
+export function mapTexts<T>(value: T, change: (text: string) => string): T {
   const map = (item: unknown): unknown => {
     if (typeof item === 'string') return change(item);
     if (Array.isArray(item)) return item.map(map);

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { maskSecrets } from '@nautil/contracts';
 
 const longestKey = 250;
 const longestParam = 6000;
@@ -24,11 +25,11 @@ export function paramValue(value: unknown): string {
 export const tagValue = (value: string): string => shorten(value, longestTag);
 
 /**
- * Cuts a text that is too long and appends its length and a digest of the whole. Different values stay different, and the
+ * Masks passwords and signatures in addresses. Cuts a text that is too long and appends its length and a digest of the whole. Different values stay different, and the
  * same value is always shortened in the same way, which write-once params require.
  */
 function shorten(given: string, limit: number): string {
-  const text = given.replace(loneSurrogate, '\uFFFD');
+  const text = maskSecrets(given).replace(loneSurrogate, '\uFFFD');
   if (text.length <= limit) return text;
   const digest = createHash('sha256').update(text).digest('hex').slice(0, 16);
   const note = limit > 300 ? `… (${text.length} characters, sha256 ${digest})` : `_${digest}`;

@@ -3,7 +3,15 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Config, experimentName } from '@nautil/config';
-import type { CheckpointSaved, EpochEvaluated, JsonObject, TrainEvent, TrainingResult } from '@nautil/contracts';
+import {
+  type CheckpointSaved,
+  type EpochEvaluated,
+  type JsonObject,
+  maskSecrets,
+  type TrainEvent,
+  type TrainingResult,
+  withoutSecrets,
+} from '@nautil/contracts';
 import { stringifyNemoYaml, withTarget } from '@nautil/formats/nemo';
 import { monitored } from '@nautil/metrics';
 import { writeFileAtomic } from '@nautil/store';
@@ -18,6 +26,9 @@ export interface ExperimentOptions {
   /** From `createLogDir`. */
   folder: string;
   manager: Config['exp_manager'];
+
+  /** Environment variables whose values the log shows as references. */
+  hidden?: readonly string[] | undefined;
 
   /** Receives every entry of the log. */
   echo?: ((entry: string) => void) | undefined;
@@ -50,7 +61,7 @@ export class ExperimentFolder {
 
   private constructor(o: ExperimentOptions, events: EventFile | undefined, kept: KeptCheckpoints | undefined) {
     this.path = o.folder;
-    this.log = new ExperimentLog(o.folder, o.echo);
+    this.log = new ExperimentLog(o.folder, o.echo, o.hidden);
     this.#manager = o.manager;
     this.#events = events;
     this.#kept = kept;
@@ -96,7 +107,7 @@ export class ExperimentFolder {
    */
   async begin(o: { command: readonly string[]; model: JsonObject; nautil?: JsonObject; cwd: string }): Promise<void> {
     this.log.begin();
-    await writeFileAtomic(join(this.path, 'cmd-args.log'), o.command.join(' '));
+    await writeFileAtomic(join(this.path, 'cmd-args.log'), maskSecrets(o.command.join(' ')));
     await this.writeHparams(o);
     const git = await gitInfo(o.cwd);
     if (git !== undefined) await writeFile(join(this.path, 'git-info.log'), git);
@@ -104,7 +115,7 @@ export class ExperimentFolder {
 
   /** Writes `hparams.yaml`, with the sections that `begin` describes. */
   async writeHparams({ model, nautil }: { model: JsonObject; nautil?: JsonObject }): Promise<void> {
-    const hparams = { cfg: withTarget(model), ...(nautil ? { nautil } : {}) };
+    const hparams = { cfg: withTarget(withoutSecrets(model)), ...(nautil ? { nautil } : {}) };
     await writeFileAtomic(join(this.path, 'hparams.yaml'), stringifyNemoYaml(hparams));
   }
 

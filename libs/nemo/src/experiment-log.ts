@@ -1,5 +1,8 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { EnvironmentValues } from '@nautil/config';
+import { maskSecrets } from '@nautil/contracts';
+import { defaultFolder, nautilHome } from '@nautil/store/folders';
 
 /**
  * The log files of a run under the names that NeMo's exp_manager uses: all entries in `nemo_log_…`, warnings and errors also
@@ -8,11 +11,16 @@ import { join } from 'node:path';
 export class ExperimentLog {
   readonly #folder: string;
   readonly #onEntry: (entry: string) => void;
+  readonly #hidden: EnvironmentValues;
 
-  /** @param onEntry - also receives every entry, for example to print it */
-  constructor(folder: string, onEntry: (entry: string) => void = () => undefined) {
+  /**
+   * @param onEntry - also receives every entry, for example to print it
+   * @param hidden - environment variables whose values are replaced by references to them
+   */
+  constructor(folder: string, onEntry: (entry: string) => void = () => undefined, hidden: readonly string[] = []) {
     this.#folder = folder;
     this.#onEntry = onEntry;
+    this.#hidden = new EnvironmentValues(hidden, { places: [process.cwd(), defaultFolder(), nautilHome()] });
   }
 
   /** Creates missing files, so that people find them even when they stay empty. */
@@ -38,7 +46,8 @@ export class ExperimentLog {
     this.#append(message, lightningFile);
   }
 
-  #append(entry: string, ...files: string[]): void {
+  #append(text: string, ...files: string[]): void {
+    const entry = maskSecrets(this.#hidden.conceal(text));
     for (const file of files) appendFileSync(join(this.#folder, file), `${entry}\n`);
     this.#onEntry(entry);
   }

@@ -1,4 +1,4 @@
-import { type Config, printConfig } from '@nautil/config';
+import { type Config, type FromEnvironment, printConfig } from '@nautil/config';
 import type { EpochEvaluated, JsonObject, ResolvedRun, SampleAnswer } from '@nautil/contracts';
 import { createLogDir } from './create-log-dir.js';
 import { ExperimentFolder } from './experiment-folder.js';
@@ -6,6 +6,8 @@ import { ExperimentLog } from './experiment-log.js';
 import { logSplit, logStartOfRun, type TokenizedSplit } from './start-of-run-log.js';
 
 // What NeMo's training script and its exp_manager write about a run. Each stage adds its part to the run's log folder.
+
+type LoggedRun = Pick<ResolvedRun, 'logDir' | 'fromEnvironment'>;
 
 /** Receives every entry of the log. */
 export type Echo = (entry: string) => void;
@@ -20,39 +22,50 @@ const rule = '='.repeat(91);
 export async function beginExperiment(o: {
   tree: JsonObject;
   config: Config;
+  fromEnvironment?: FromEnvironment;
   cwd: string;
 
   /** The command line, program first. */
   command: readonly string[];
   echo?: Echo | undefined;
 }): Promise<{ logDir: string; resumeFrom?: string; warnings: string[] }> {
-  const { config, tree } = o;
+  const { config, tree, fromEnvironment } = o;
+  const hidden = fromEnvironment?.names;
   const { folder, resumeFrom, warnings } = await createLogDir({ manager: config.exp_manager, cwd: o.cwd });
-  const experiment = await ExperimentFolder.open({ folder, manager: config.exp_manager, echo: o.echo });
+  const experiment = await ExperimentFolder.open({ folder, manager: config.exp_manager, hidden, echo: o.echo });
   await experiment.begin({ command: o.command, ...hparamsOf(tree, config), cwd: o.cwd });
   if (config.model.dataset.num_classes !== null)
-    logStartOfRun(experiment.log, { config: printConfig(tree).trimEnd(), folder });
+    logStartOfRun(experiment.log, { config: printConfig(tree, fromEnvironment).trimEnd(), folder });
   await experiment.close();
   return { logDir: folder, warnings, ...(resumeFrom === undefined ? {} : { resumeFrom }) };
 }
 
 /** Logs the configuration of a run whose number of classes has been counted, and writes it into the log folder. */
 export async function logCountedConfig(
-  { logDir }: Pick<ResolvedRun, 'logDir'>,
+  { logDir, fromEnvironment }: LoggedRun,
   { tree, config, echo }: { tree: JsonObject; config: Config; echo?: Echo | undefined },
 ): Promise<void> {
-  const experiment = await ExperimentFolder.open({ folder: logDir, manager: config.exp_manager, echo });
+  const experiment = await ExperimentFolder.open({
+    folder: logDir,
+    manager: config.exp_manager,
+    hidden: fromEnvironment?.names,
+    echo,
+  });
   await experiment.writeHparams(hparamsOf(tree, config));
-  logStartOfRun(experiment.log, { config: printConfig(tree).trimEnd(), folder: logDir });
+  logStartOfRun(experiment.log, { config: printConfig(tree, fromEnvironment).trimEnd(), folder: logDir });
   await experiment.close();
 }
 
 /** Adds to `hparams.yaml` what the evaluation of a checkpoint needs to repeat the numbers of the run. */
 export async function recordEvaluationSettings(
-  { logDir }: Pick<ResolvedRun, 'logDir'>,
+  { logDir, fromEnvironment }: LoggedRun,
   { tree, config, evaluation }: { tree: JsonObject; config: Config; evaluation: JsonObject },
 ): Promise<void> {
-  const experiment = await ExperimentFolder.open({ folder: logDir, manager: config.exp_manager });
+  const experiment = await ExperimentFolder.open({
+    folder: logDir,
+    manager: config.exp_manager,
+    hidden: fromEnvironment?.names,
+  });
   const { model, nautil } = hparamsOf(tree, config);
   await experiment.writeHparams({ model, nautil: { ...nautil, evaluation } });
   await experiment.close();
@@ -64,23 +77,23 @@ const hparamsOf = (tree: JsonObject, { nautil }: Config): { model: JsonObject; n
 });
 
 /** Logs that a split was read and tokenized. */
-export function logRead(
-  run: Pick<ResolvedRun, 'logDir'>,
-  split: TokenizedSplit,
-  maxSeqLength: number,
-  echo?: Echo,
-): void {
-  logSplit(new ExperimentLog(run.logDir, echo), split, maxSeqLength);
+export function logRead(run: LoggedRun, split: TokenizedSplit, maxSeqLength: number, echo?: Echo): void {
+  logSplit(new ExperimentLog(run.logDir, echo, run.fromEnvironment?.names), split, maxSeqLength);
 }
 
 /** Logs the results on the test set, and adds them to TensorBoard's event file. */
 export async function logTest(
-  { run, model }: { run: Pick<ResolvedRun, 'logDir'>; model: { step: number; epoch: number } },
+  { run, model }: { run: LoggedRun; model: { step: number; epoch: number } },
   { exp_manager }: Config,
   evaluation: Pick<EpochEvaluated, 'loss' | 'report'>,
   echo?: Echo,
 ): Promise<void> {
-  const experiment = await ExperimentFolder.open({ folder: run.logDir, manager: exp_manager, echo });
+  const experiment = await ExperimentFolder.open({
+    folder: run.logDir,
+    manager: exp_manager,
+    hidden: run.fromEnvironment?.names,
+    echo,
+  });
   experiment.log.info(script, rule);
   experiment.log.info(script, 'Starting the testing of the trained model on test set...');
   const { step, epoch } = model;
@@ -91,8 +104,8 @@ export async function logTest(
 }
 
 /** Logs the predictions for `model.infer_samples`. */
-export function logAnswers(run: Pick<ResolvedRun, 'logDir'>, answers: readonly SampleAnswer[], echo?: Echo): void {
-  const log = new ExperimentLog(run.logDir, echo);
+export function logAnswers(run: LoggedRun, answers: readonly SampleAnswer[], echo?: Echo): void {
+  const log = new ExperimentLog(run.logDir, echo, run.fromEnvironment?.names);
   log.info(script, rule);
   log.info(script, 'Starting the inference on some sample queries...');
   log.info(script, 'The prediction results of some sample queries with the trained model:');
@@ -106,12 +119,17 @@ export function logAnswers(run: Pick<ResolvedRun, 'logDir'>, answers: readonly S
 
 /** Logs the path of the archive. Resolves to the path at which `save_nemo_on_train_end` requires a copy, if any. */
 export async function logArchive(
-  run: Pick<ResolvedRun, 'logDir'>,
+  run: LoggedRun,
   { exp_manager }: Config,
   path: string,
   echo?: Echo,
 ): Promise<string | undefined> {
-  const experiment = await ExperimentFolder.open({ folder: run.logDir, manager: exp_manager, echo });
+  const experiment = await ExperimentFolder.open({
+    folder: run.logDir,
+    manager: exp_manager,
+    hidden: run.fromEnvironment?.names,
+    echo,
+  });
   experiment.log.info(script, `Model is saved into \`.nemo\` file: ${path}`);
   await experiment.close();
   return experiment.nemoPath;

@@ -81,8 +81,9 @@ export async function stageOutput<T>(
     try {
       await mkdir(folder, { recursive: true });
       const output = await make({ folder, key });
-      const sha256 = sha256Of(JSON.stringify({ stage, inputs, output }));
-      await writeFileAtomic(record, JSON.stringify({ version: 2, sha256, stage, inputs, output }, null, 1));
+      // Without the inputs: the key is their digest, and they may contain secrets of the configuration.
+      const sha256 = sha256Of(JSON.stringify({ stage, output }));
+      await writeFileAtomic(record, JSON.stringify({ version: 2, sha256, stage, output }, null, 1));
       return { output, reused: false, key, warnings };
     } catch (error) {
       if (!keepPartial) await rm(folder, { recursive: true, force: true });

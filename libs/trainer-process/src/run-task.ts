@@ -43,6 +43,7 @@ async function runTraining({ job, mirror, tracking }: TrainTask, listener: Train
       : await ExperimentFolder.open({
           folder: logDir,
           manager: config.exp_manager,
+          hidden: job.hidden,
           ...(o.onLogEntry ? { echo: o.onLogEntry } : {}),
         });
   // The outermost listener runs first: a checkpoint is replicated before anything is logged from it.

@@ -59,6 +59,7 @@ const limit = Type.Unsafe<BatchAmount>({ type: ['number', 'string', 'null'] });
 /** Of a training and of an evaluation. */
 const jobParts = {
   config,
+  hidden: Type.Optional(Type.Array(text)),
   numClasses: count,
   labelNames: Type.Optional(Type.Array(text)),
   classWeights: Type.Optional(Type.Array(Type.Number())),

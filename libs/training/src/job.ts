@@ -7,6 +7,9 @@ import type { Config } from '@nautil/config';
 export interface TrainJob {
   config: Config;
 
+  /** The environment variables whose values the configuration contains, and the log shows as references. */
+  hidden?: string[];
+
   /** Folder of this training, for `checkpoints/` and the weights. */
   folder: string;
 

@@ -107,6 +107,7 @@ export class LocalStack {
         NAUTIL_TEMPORAL_ADDRESS: this.temporalAddress,
         MLFLOW_TRACKING_URI: this.mlflowUri,
         NAUTIL_HEARTBEAT_TIMEOUT_MS: '6000',
+        NAUTIL_ENV_ALLOWED: 'NAUTIL_HOME',
         ...env,
       },
       stdio: ['ignore', 'ignore', 'pipe'],

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { KeyExplanation, LoadedConfig, SectionExplanation } from '@nautil/config';
 import { valueAt } from '@nautil/contracts';
 import { addConfigOptions, type ConfigFlags, examples } from '../help.js';
-import { printJson, printMessage, printResult } from '../output.js';
+import { printData, printJson, printMessage, printResult } from '../output.js';
 
 interface ShowFlags extends ConfigFlags {
   json?: true;
@@ -57,7 +57,7 @@ async function showConfig(overrides: string[], flags: ShowFlags & { origins?: tr
     const width = Math.min(60, Math.max(...rows.map(({ text }) => text.length)));
     for (const { text, writtenAt } of rows) await printResult(`${text.padEnd(width)}  ${writtenAt ?? ''}`);
   } else if (flags.json) await printJson(loaded.tree);
-  else await printResult(loaded.yaml.trimEnd());
+  else await printData(loaded.yaml.trimEnd());
 }
 
 function* leavesOf(tree: LoadedConfig['tree'], prefix = ''): Generator<[string, unknown]> {

@@ -22,7 +22,8 @@ export function addDoctor(program: Command): void {
       else {
         for (const { state, name, detail, remedy } of findings)
           await printResult(
-            asTyped(`${marks[state]} ${name}: ${detail}${remedy === undefined ? '' : `\n    ${remedy}`}`),
+            asTyped(` ${name}: ${detail}${remedy === undefined ? '' : `\n    ${remedy}`}`),
+            marks[state],
           );
       }
       if (findings.some(({ state }) => state === 'problem')) process.exitCode = exitCodes.environment;

@@ -3,7 +3,7 @@ import type { Prediction } from '@nautil/training';
 import { addInputOptions, examples } from '../help.js';
 import { inputTexts } from '../input-texts.js';
 import { positiveInteger } from '../option-values.js';
-import { printMessage, printResult } from '../output.js';
+import { printData, printMessage } from '../output.js';
 import { zip } from '../zip.js';
 
 interface PredictOptions {
@@ -58,7 +58,7 @@ async function predict(options: PredictOptions): Promise<void> {
       const lines = [...zip(texts, await classifier.predict(texts))].map(([text, prediction]) =>
         format(text, prediction),
       );
-      await printResult(lines.join('\n'));
+      await printData(lines.join('\n'));
     }
   } finally {
     classifier.close();

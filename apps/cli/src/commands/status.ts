@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { examples } from '../help.js';
-import { printJson, printResult } from '../output.js';
+import { printJson } from '../output.js';
 import { addStackOptions, type StackFlags } from '../stack-options.js';
 
 export function addStatus(program: Command): void {
@@ -13,8 +13,8 @@ export function addStatus(program: Command): void {
     .addHelpText('after', examples('status', 'status --json | jq -r \'.[] | select(.name == "mlflow").address\''))
     .action(async (flags: StackFlags & { json?: true }) => {
       const { stackStatus } = await import('@nautil/stack');
-      const { formatServers } = await import('../format-servers.js');
+      const { printServers } = await import('../print-servers.js');
       const servers = await stackStatus(flags);
-      await (flags.json ? printJson(servers) : printResult(formatServers(servers)));
+      await (flags.json ? printJson(servers) : printServers(servers));
     });
 }

@@ -3,7 +3,7 @@ import { defaultTaskQueue } from '@nautil/contracts';
 import { examples } from '../help.js';
 import { interruption } from '../interruption.js';
 import { taskQueueName } from '../option-values.js';
-import { printJson, printMessage, printResult } from '../output.js';
+import { printJson, printMessage } from '../output.js';
 import { addStackOptions, type StackFlags } from '../stack-options.js';
 
 interface UpFlags extends StackFlags {
@@ -26,13 +26,13 @@ export function addUp(program: Command): void {
     .action(async (flags: UpFlags) => {
       const { startStack } = await import('@nautil/stack');
       const { localWorker } = await import('../local-worker.js');
-      const { formatServers } = await import('../format-servers.js');
+      const { printServers } = await import('../print-servers.js');
       const { servers } = await startStack({
         ...flags,
         worker: flags.worker ? localWorker(flags.taskQueue) : undefined,
         onProgress: printMessage,
         signal: interruption,
       });
-      await (flags.json ? printJson(servers) : printResult(formatServers(servers)));
+      await (flags.json ? printJson(servers) : printServers(servers));
     });
 }

@@ -25,7 +25,7 @@ export function addVerify(program: Command): void {
         const { default: pc } = await import('picocolors');
         for (const { name, found, problems } of verified.checks) {
           const mark = problems.length === 0 ? pc.green('✓') : pc.red('✗');
-          await printResult([`${mark} ${name}: ${found}`, ...problems.map((problem) => `    ${problem}`)].join('\n'));
+          await printResult([` ${name}: ${found}`, ...problems.map((problem) => `    ${problem}`)].join('\n'), mark);
         }
         await printResult(`sha256 ${verified.sha256}\n${file} is ${verified.sound ? 'sound' : 'not sound'}`);
       }

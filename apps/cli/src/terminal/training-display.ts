@@ -1,6 +1,6 @@
 import { SingleBar } from 'cli-progress';
 import pc from 'picocolors';
-import type { TrainingProgress } from '@nautil/contracts';
+import { printable, type TrainingProgress } from '@nautil/contracts';
 import { asTyped } from '../output.js';
 
 /** Seconds between two plain lines, so that a log file does not get one line per step. */
@@ -28,13 +28,12 @@ export class TrainingDisplay {
 
   /** Prints a separate line. */
   line(text: string): void {
-    this.#removeBar();
-    this.#stream.write(`${asTyped(text)}\n`);
+    this.#print(text);
   }
 
   /** Prints a warning. */
   warn(text: string): void {
-    this.line(`${this.#stream.isTTY ? pc.yellow('warning') : 'warning'}: ${text}`);
+    this.#print(text, `${this.#stream.isTTY ? pc.yellow('warning') : 'warning'}: `);
   }
 
   /** Removes the bar; the display can be used again. */
@@ -78,6 +77,12 @@ export class TrainingDisplay {
       `epoch ${progress.epoch + 1}  step ${progress.step}/${progress.totalSteps}  loss ${figure(progress.loss, 4)}  ` +
         `${figure(progress.examplesPerSecond, 0)} examples/s  ${formatDuration(progress.secondsLeft)} left\n`,
     );
+  }
+
+  /** @param lead - printed as it is, because it is this program's own */
+  #print(text: string, lead = ''): void {
+    this.#removeBar();
+    this.#stream.write(`${lead}${asTyped(printable(text))}\n`);
   }
 
   #removeBar(): void {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { checkRun, finishTracking, progressAfter, stages, startTracking, trackingOfTraining } from '@nautil/activities';
-import { experimentName, loadConfig } from '@nautil/config';
+import { experimentName, loadConfig, revealTree } from '@nautil/config';
 import {
   type Evaluated,
   type Packaged,
@@ -82,9 +82,11 @@ async function resolve(
   { cwd, echo, trackingUri }: { cwd: string; echo: (entry: string) => void; trackingUri: string },
 ): Promise<ResolvedRun> {
   const { configName, configPath, overrides } = args;
-  const { tree, config } = await loadConfig({ configName, configPath, overrides, cwd });
+  const { tree, config, fromEnvironment } = await loadConfig({ configName, configPath, overrides, cwd });
   const { resume_if_exists } = config.exp_manager;
-  const runKey = resume_if_exists ? sha256Of(canonicalJson({ cwd, tree })).slice(0, 16) : timeStamp(new Date());
+  const runKey = resume_if_exists
+    ? sha256Of(canonicalJson({ cwd, tree: revealTree(tree, fromEnvironment) })).slice(0, 16)
+    : timeStamp(new Date());
   return stages.resolveRun(
     {
       workflowId: `train-${experimentName(config.exp_manager)}`,

@@ -1,17 +1,20 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import {
   bundleWorkflowCode,
+  DefaultLogger,
+  type LogEntry,
   NativeConnection,
   Runtime,
   Worker,
   type WorkerOptions as TemporalWorkerOptions,
   type WorkflowBundleOption,
 } from '@temporalio/worker';
-import { createActivities, OutputRoots } from '@nautil/activities';
+import { allowedVariables, createActivities, OutputRoots } from '@nautil/activities';
 import { gpuTaskQueue, homeTaskQueue, TemporalUnreachable, trainingSignal } from '@nautil/contracts';
 import { openArtifactStore } from '@nautil/store';
 import { homeId } from '@nautil/store/folders';
@@ -47,7 +50,7 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions):
   const address = process.env['NAUTIL_TEMPORAL_ADDRESS'] ?? '127.0.0.1:7233';
   const trackingUri = process.env['MLFLOW_TRACKING_URI'] ?? 'http://127.0.0.1:5000';
   stopListeningForInterruption();
-  Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM'] });
+  Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM'], logger: new DefaultLogger('INFO', writeLogEntry) });
   const connection = await NativeConnection.connect({ address }).catch((error: unknown) => {
     throw new TemporalUnreachable(`no Temporal server answers at ${address}`, {
       hint: '`npx nautil up` starts one here; NAUTIL_TEMPORAL_ADDRESS names one elsewhere',
@@ -64,6 +67,7 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions):
     artifacts: openArtifactStore(),
     isPolled: async (queue) => (role === 'all' && queue === homeQueues.gpu) || isPolled(client, queue),
     trainings,
+    allowedEnv: allowedVariables(),
     outputs: OutputRoots.ofWorker(workingFolder()),
   });
   const common: TemporalWorkerOptions = {
@@ -95,6 +99,12 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions):
   } finally {
     await connection.close();
   }
+}
+
+/** Writes an entry of the worker's log as the SDK does, but without control characters and secrets in it. */
+function writeLogEntry({ level, timestampNanos, message, meta }: LogEntry): void {
+  const time = new Date(Number(timestampNanos / 1_000_000n)).toISOString();
+  printMessage([time, `[${level}]`, message, ...(meta === undefined ? [] : [inspect(meta)])].join(' '));
 }
 
 /** Whether a worker has polled a queue for activities in the last minutes. */

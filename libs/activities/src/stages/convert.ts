@@ -115,7 +115,7 @@ async function saveConfig(
   const { tree, config } = await countedConfigOf(run, counted);
   const file = savedConfigFile(run);
   if (counted.numClassesCounted && !existsSync(file)) await logCountedConfig(run, { tree, config, echo });
-  await writeFileAtomic(file, printConfig(tree));
+  await writeFileAtomic(file, printConfig(tree, run.fromEnvironment));
 }
 
 type Refs = { train: FileRef } & Partial<Record<'validation' | 'test' | 'labels', FileRef>>;

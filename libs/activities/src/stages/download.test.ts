@@ -249,6 +249,7 @@ test.each([
     stateFolderId: 'here',
     isPolled: () => Promise.resolve(true),
     trainings: 1,
+    allowedEnv: [],
     outputs: new OutputRoots([home], nautilHome()),
   });
   const activityEnvironment = new MockActivityEnvironment();

@@ -6,12 +6,14 @@ import type {
   EpochEvaluated,
   Evaluated,
   FileRef,
+  JsonObject,
   ResolvedRun,
   RunScores,
   StageResult,
   TokenizedData,
   TrainedModel,
 } from '@nautil/contracts';
+import { valueAt } from '@nautil/contracts';
 import { parseLoggedEvents, parseSampleAnswers } from '@nautil/contracts/schemas';
 import { macroNote } from '@nautil/metrics';
 import { maxLength, parseEncoderConfig } from '@nautil/model';
@@ -62,12 +64,12 @@ export async function evaluate(
   compute: Evaluate,
   { echo }: { echo?: Echo } = {},
 ): Promise<StageResult<Evaluated>> {
-  const { config } = await configOf(o.run);
+  const { tree, config } = await configOf(o.run);
   const bestWeights = config.exp_manager.checkpoint_callback_params.save_best_model ? o.model.bestWeights : undefined;
   const weights = bestWeights ?? o.model.lastWeights;
   const split = o.tokens.test ? 'test' : 'val';
   await requireIntact(o.model.events);
-  const { output, reused, warnings } = await evaluationOf(o, { config, weights, split, compute });
+  const { output, reused, warnings } = await evaluationOf(o, { tree, config, weights, split, compute });
   if (split === 'test' && output.evaluation) await logTest(o, config, output.evaluation, echo);
   const answers =
     output.answers && parseSampleAnswers(await readFile(output.answers.path, 'utf8'), output.answers.path);
@@ -115,12 +117,20 @@ export async function evaluate(
 
 async function evaluationOf(
   o: EvaluateInputs,
-  { config, weights, split, compute }: { config: Config; weights: FileRef; split: 'test' | 'val'; compute: Evaluate },
+  {
+    tree,
+    config,
+    weights,
+    split,
+    compute,
+  }: { tree: JsonObject; config: Config; weights: FileRef; split: 'test' | 'val'; compute: Evaluate },
 ): Promise<{ output: Output; reused: boolean; warnings: string[] }> {
   const cache = split === 'test' ? o.tokens.test : o.tokens.validation;
   const dataset = split === 'test' ? config.model.test_ds : config.model.validation_ds;
   const limit = split === 'test' ? config.trainer.limit_test_batches : config.trainer.limit_val_batches;
   const samples = config.model.infer_samples ?? [];
+  const shown = valueAt(tree, 'model.infer_samples');
+  const shownSamples = Array.isArray(shown) ? shown.map(String) : samples;
   const inputs = {
     weights: weights.sha256,
     split,
@@ -175,7 +185,7 @@ async function evaluationOf(
         ? {
             answers: await write(
               'answers.json',
-              `${JSON.stringify(sampleAnswers(samples, answers, job.labelNames), null, 2)}\n`,
+              `${JSON.stringify(sampleAnswers(shownSamples, answers, job.labelNames), null, 2)}\n`,
             ),
           }
         : {}),

@@ -11,6 +11,7 @@ import {
   type ResolvedRun,
   type StageResult,
   type TokenizedData,
+  withoutSecrets,
 } from '@nautil/contracts';
 import { readLabelNames } from '@nautil/datasets';
 import { openTensors } from '@nautil/formats';
@@ -49,7 +50,7 @@ export async function packageModel(o: {
   const { labels } = o.inputs.data;
   const labelNames = labels && (await readLabelNames(labels.path));
 
-  const packaged = structuredClone(tree['model']) as JsonObject;
+  const packaged = withoutSecrets(tree['model']) as JsonObject;
   for (const key of pathKeys) replaceAt(packaged, key, null);
   replaceAt(packaged, 'language_model.pretrained_model_name', o.run.model);
   replaceAt(packaged, 'tokenizer.tokenizer_name', basename(tokenizerNameOf(config.model) ?? o.run.model));

@@ -1,13 +1,16 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import {
   type Config,
+  escapeReferences,
   experimentName,
   keysThat,
   loadConfig,
   type LoadedConfig,
   readConfig,
+  revealTree,
   userPath,
 } from '@nautil/config';
 import {
@@ -19,6 +22,7 @@ import {
   type Stage,
   stageNames,
   valueAt,
+  withoutSecrets,
 } from '@nautil/contracts';
 import { parseResolvedRun } from '@nautil/contracts/schemas';
 import { withholdsCredentials } from '@nautil/mlflow';
@@ -29,6 +33,7 @@ import { defaultFolder, packageRoot, runFolder } from '@nautil/store/folders';
 import { checkRun } from '../check-run.js';
 import { EnvironmentInvalid, RunFolderMissing } from '../errors.js';
 import { localRouting, type Route } from '../route-run.js';
+import { environmentNamed, requireAllowed, revealRun } from '../run-environment.js';
 import { encoderNameOf } from './encoder-files.js';
 import { keepResumed } from './keep-resumed.js';
 import { resultDigestOf } from './run-settings.js';
@@ -47,6 +52,7 @@ const nameKeys = keysThat(({ path }) => path === 'name');
  * @param o.route - chooses the task queues, each time the run is resolved, because workers come and go
  * @param o.command - the command line, for the run's log; default: the equivalent `nautil run`
  * @param o.ownServer - the MLflow server of this process, to which alone it sends its credentials
+ * @param o.allowedEnv - the variables that the configuration may read; default: all
  * @param o.check - rejects a configuration with which no run can succeed, before anything is created; see `checkRun`
  * @throws ConfigError, and what `check` throws
  */
@@ -59,6 +65,7 @@ export async function resolveRun(
     echo?: Echo;
     route?: (request: RunRequest) => Promise<Route>;
     ownServer?: string;
+    allowedEnv?: readonly string[];
     check?: (config: Config, o: { cwd: string }) => Promise<void>;
   } = {},
 ): Promise<ResolvedRun> {
@@ -68,22 +75,28 @@ export async function resolveRun(
   const route = await (o.route ?? localRouting)(request);
   if (known !== undefined) {
     const stored = parseResolvedRun(known, file);
+    if (o.allowedEnv) requireAllowed(stored, o.allowedEnv);
     const run = inFolder(stored, folder);
     const resumed = request.redo === undefined ? run : withRedo(run, request.redo);
     if (resumed !== stored) await writeFileAtomic(file, JSON.stringify(resumed, null, 2));
-    return { ...resumed, ...route, notes: [...new Set([...resumed.notes, ...route.notes])] };
+    return { ...revealRun(resumed), ...route, notes: [...new Set([...resumed.notes, ...route.notes])] };
   }
   if (request.begunBefore) throw new RunFolderMissing(folder);
 
   const cwd = request.cwd ?? o.cwd ?? defaultFolder();
-  const { tree, config, notes, resolved } = await loadRun(request, { cwd, configPath: o.configPath });
-  await o.check?.(config, { cwd });
+  const { configPath, allowedEnv } = o;
+  const { tree, config, notes, resolved, fromEnvironment } = await loadRun(request, { cwd, configPath, allowedEnv });
+  const environment = environmentNamed(fromEnvironment.names);
+  await o.check?.(config, { cwd }).catch((error: unknown) => {
+    throw environment.concealError(error);
+  });
   await mkdir(folder, { recursive: true });
   const configFile = join(folder, 'config.json');
   await writeFileAtomic(configFile, JSON.stringify(tree, null, 2));
   const experiment = await beginExperiment({
     tree,
     config,
+    fromEnvironment,
     cwd,
     command: o.command ?? commandOf(request),
     echo: o.echo,
@@ -99,25 +112,30 @@ export async function resolveRun(
     ...(experiment.resumeFrom === undefined ? {} : { resumeFrom: await keepResumed(experiment.resumeFrom, folder) }),
     config: await fileRef(configFile),
     configDigest: resultDigestOf(config, { paths: true }),
-    experiment: experimentOf(config),
+    ...(fromEnvironment.names.length > 0 && { fromEnvironment }),
+    experiment: environment.conceal(experimentOf(config)),
     ...(trackingUri === null ? {} : { trackingUri }),
-    model: basename(encoderNameOf(config.model)),
-    dataset: data.format === 'nemo' ? basename(trainFile ?? data.source ?? 'unknown') : data.format,
+    model: environment.conceal(basename(encoderNameOf(config.model))),
+    dataset: withoutSecrets(
+      environment.conceal(data.format === 'nemo' ? basename(trainFile ?? data.source ?? 'unknown') : data.format),
+    ),
     ...route,
-    notes: [
-      ...notes,
-      ...resolved,
-      ...experiment.warnings,
-      ...(trackingUri !== null && withholdsCredentials(trackingUri, o.ownServer)
-        ? [withoutCredentials(trackingUri)]
-        : []),
-      `logs and the best checkpoints are in ${experiment.logDir}`,
-      ...route.notes,
-    ],
+    notes: withoutSecrets(
+      environment.conceal([
+        ...notes,
+        ...resolved,
+        ...experiment.warnings,
+        ...(trackingUri !== null && withholdsCredentials(trackingUri, o.ownServer)
+          ? [withoutCredentials(trackingUri)]
+          : []),
+        `logs and the best checkpoints are in ${experiment.logDir}`,
+        ...route.notes,
+      ]),
+    ),
     heartbeatTimeoutMs: heartbeatTimeoutMs(),
     ...(request.parentMlflowRunId === undefined ? {} : { parentMlflowRunId: request.parentMlflowRunId }),
   };
-  await writeFileAtomic(file, JSON.stringify(run, null, 2));
+  await writeFileAtomic(file, JSON.stringify(environment.conceal(run), null, 2));
   return run;
 }
 
@@ -137,25 +155,37 @@ export async function checkRequest(
 /** The configuration of a run with absolute paths; `resolved` has a note for each path that was relative. */
 async function loadRun(
   request: Pick<RunRequest, 'config' | 'configPath' | 'overrides'>,
-  { cwd, configPath }: { cwd: string; configPath?: string | undefined },
+  o: { cwd: string; configPath?: string | undefined; allowedEnv?: readonly string[] | undefined },
 ): Promise<LoadedConfig & { resolved: string[] }> {
+  const { cwd } = o;
   const loaded = await loadConfig({
     configName: request.config,
-    configPath: request.configPath ?? configPath,
+    configPath: request.configPath ?? o.configPath,
     overrides: request.overrides,
     cwd,
+    allowedEnv: o.allowedEnv,
   });
-  const { tree } = loaded;
+  const { tree, fromEnvironment } = loaded;
+  const values = revealTree(tree, fromEnvironment);
   const resolved: string[] = [];
   for (const key of [...pathKeys, ...nameKeys]) {
-    const value = valueAt(tree, key);
+    const value = valueAt(values, key);
     if (typeof value !== 'string' || value === '' || isAbsolute(value) || /^\w+:\/\//.test(value)) continue;
-    const path = userPath(key === 'nautil.data.source' && loaded.isShipped(key) ? packageRoot() : cwd, value);
+    const base = key === 'nautil.data.source' && loaded.isShipped(key) ? packageRoot() : cwd;
+    const path = userPath(base, value);
     if (nameKeys.includes(key) && isHubName(value) && !existsSync(path)) continue;
-    replaceAt(tree, key, path);
-    resolved.push(`${key} is ${path}`);
+    const written = valueAt(tree, key);
+    const shown = fromEnvironment.keys.includes(key) && typeof written === 'string' ? shownPath(base, written) : path;
+    replaceAt(tree, key, shown);
+    resolved.push(`${key} is ${shown}`);
   }
-  return { ...loaded, config: readConfig(tree), resolved };
+  return { ...loaded, config: readConfig(revealTree(tree, fromEnvironment)), resolved };
+}
+
+/** An absolute path whose end is a text with references, which is therefore not normalised. */
+function shownPath(base: string, text: string): string {
+  const [folder, end] = text.startsWith('~/') ? [homedir(), text.slice(2)] : [base, text];
+  return `${escapeReferences(folder)}/${end}`;
 }
 
 /** The run with its paths in the state folder as they are now, because that folder may have been moved since it was written. */

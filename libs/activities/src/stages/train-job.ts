@@ -19,6 +19,7 @@ export async function trainJobOf(o: {
   await requireIntact([labels, ...(isWeighted ? [train] : [])]);
   return {
     config,
+    ...(o.run.fromEnvironment && { hidden: o.run.fromEnvironment.names }),
     folder: o.folder,
     logDir: o.run.logDir,
     ...(o.run.resumeFrom === undefined ? {} : { resumeFrom: o.run.resumeFrom }),

@@ -18,6 +18,7 @@ const resolvedRun = Type.Object({
   resumeFrom: Type.Optional(text),
   config: fileRef,
   configDigest: text,
+  fromEnvironment: Type.Optional(Type.Object({ names: Type.Array(text), keys: Type.Array(text) })),
   experiment: text,
   trackingUri: Type.Optional(text),
   model: text,

@@ -1,14 +1,15 @@
 import pc from 'picocolors';
 import type { ServerStatus } from '@nautil/stack';
+import { printResult } from './output.js';
 
 const titles: Record<ServerStatus['name'], string> = { temporal: 'Temporal', mlflow: 'MLflow', worker: 'worker' };
 
-/** The table of `nautil status`, one server per line. */
-export function formatServers(servers: ServerStatus[]): string {
-  return servers.map(formatServer).join('\n');
+/** Prints the table of `nautil status`, one server per line. */
+export async function printServers(servers: ServerStatus[]): Promise<void> {
+  for (const server of servers) await printServer(server);
 }
 
-function formatServer({ name, state, ours, address, uiUrl, pid, since }: ServerStatus): string {
+function printServer({ name, state, ours, address, uiUrl, pid, since }: ServerStatus): Promise<void> {
   const colour = state === 'running' ? pc.green : state === 'starting' ? pc.yellow : pc.red;
   const where = name === 'worker' ? address && `task queue ${address}` : address;
   const ui = uiUrl && uiUrl !== address ? `UI ${uiUrl}` : '';
@@ -18,5 +19,6 @@ function formatServer({ name, state, ours, address, uiUrl, pid, since }: ServerS
       : ours
         ? `process ${pid}, since ${since?.slice(0, 19).replace('T', ' ')} UTC`
         : 'not started by Nautil';
-  return [titles[name].padEnd(9), colour(state.padEnd(9)), ...[where, ui, whose].filter(Boolean)].join('  ');
+  const details = [where, ui, whose].filter(Boolean).map((detail) => `  ${detail}`);
+  return printResult(details.join(''), `${titles[name].padEnd(9)}  ${colour(state.padEnd(9))}`);
 }

@@ -1,0 +1,43 @@
+import { ConfigError, EnvironmentValues } from '@nautil/config';
+import type { ResolvedRun } from '@nautil/contracts';
+import { environmentVariable } from '@nautil/store';
+import { defaultFolder, nautilHome } from '@nautil/store/folders';
+
+/** The values of the environment that the configuration of a run uses. */
+export const environmentOf = (run: Pick<ResolvedRun, 'fromEnvironment'> | undefined): EnvironmentValues =>
+  environmentNamed(run?.fromEnvironment?.names ?? []);
+
+/** The values of some variables, except folders that every run shows: they contain the state folder or the working folder. */
+export const environmentNamed = (names: readonly string[]): EnvironmentValues =>
+  new EnvironmentValues(names, { places: [process.cwd(), defaultFolder(), nautilHome()] });
+
+/** The run with the values of the environment in its paths. The texts that are only shown keep the references. */
+export function revealRun(run: ResolvedRun): ResolvedRun {
+  const { experiment, model, dataset, notes } = run;
+  return { ...environmentOf(run).reveal(run), experiment, model, dataset, notes };
+}
+
+/** The names in NAUTIL_ENV_ALLOWED: the variables that a worker reads for the runs that come from its task queue. */
+export const allowedVariables = (): string[] =>
+  (environmentVariable('NAUTIL_ENV_ALLOWED') ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+
+/**
+ * Checks that a worker may read the variables of a run, which another worker resolved or whose history was written by someone else.
+ *
+ * @throws ConfigError
+ */
+export function requireAllowed(run: Pick<ResolvedRun, 'fromEnvironment'>, allowed: readonly string[]): void {
+  const refused = (run.fromEnvironment?.names ?? []).filter((name) => !allowed.includes(name));
+  if (refused.length === 0) return;
+  throw new ConfigError([
+    {
+      message: `this worker does not read the environment variable ${refused.join(', ')} for a run`,
+      hint: [
+        `start it with NAUTIL_ENV_ALLOWED=${refused.join(',')}; all workers of a run need the same variables and the same list`,
+      ],
+    },
+  ]);
+}
