@@ -24,6 +24,38 @@ const numeric = ['libs/metrics', 'libs/model', 'libs/tensorflow', 'libs/training
 
 const tests = ['**/*.test.ts', '**/*.drill.ts', '**/testing/**/*.ts', 'tests/**/*.ts', 'workflows/test/**/*.ts'];
 
+const libraryTypeNames = (names) => ({
+  selector: `:matches(ClassDeclaration, TSInterfaceDeclaration, TSTypeAliasDeclaration)[id.name=/^(${names})$/]`,
+  message: 'This name hides a type of the TypeScript library.',
+});
+
+// An `error` event without a listener ends the process, and every run in it. These have a time without one.
+const streamsWithoutErrorPath = [
+  {
+    selector: 'Identifier[name=/^(createReadStream|createWriteStream|createInterface|createGunzip|createInflate)$/]',
+    message:
+      'Its errors may find no listener: use readChunks, readTextLines or gunzipped of @nautil/store/streams, or writeFile.',
+  },
+  {
+    selector: 'CallExpression[callee.property.name="pipe"]',
+    message: 'pipe() does not pass errors on: use pipeline() of node:stream/promises.',
+  },
+  {
+    selector: 'CallExpression[callee.property.name="once"][arguments.0.value="error"]',
+    message: 'A second error would find no listener: use on().',
+  },
+  {
+    selector:
+      'CallExpression[callee.name="setInterval"] > :matches(ArrowFunctionExpression, FunctionExpression)[async=true]',
+    message: 'Nobody handles its rejection.',
+  },
+  {
+    selector:
+      'CallExpression[callee.property.name="openReadStreamPromise"]:not(CallExpression[callee.name="guardStream"] *)',
+    message: 'Its errors may find no listener: pass it to guardStream of @nautil/store/streams.',
+  },
+];
+
 const within = (folders) => folders.map((folder) => `${folder}/**/*.ts`);
 
 /** Names that TypeScript's library gives to types, where `no-shadow` sees only values. */
@@ -69,13 +101,7 @@ export default tseslint.config(
       // `[...text]` lists code points, which is what Python's str indexes.
       '@typescript-eslint/no-misused-spread': ['error', { allow: ['string'] }],
       '@typescript-eslint/no-shadow': ['error', { builtinGlobals: true, hoist: 'functions' }],
-      'no-restricted-syntax': [
-        'error',
-        {
-          selector: `:matches(ClassDeclaration, TSInterfaceDeclaration, TSTypeAliasDeclaration)[id.name=/^(${libraryTypes})$/]`,
-          message: 'This name hides a type of the TypeScript library.',
-        },
-      ],
+      'no-restricted-syntax': ['error', libraryTypeNames(libraryTypes)],
       // Node's builtins, packages, the libraries of this repository, then relative paths.
       'simple-import-sort/imports': ['error', { groups: [['^\\u0000', '^node:', '^@?\\w', '^@nautil/', '^\\.']] }],
     },
@@ -98,6 +124,11 @@ export default tseslint.config(
       '@typescript-eslint/require-await': 'off',
       '@typescript-eslint/unbound-method': 'off',
     },
+  },
+  {
+    files: ['**/*.ts', '**/*.mjs'],
+    ignores: [...tests, 'libs/store/src/streams/**'],
+    rules: { 'no-restricted-syntax': ['error', libraryTypeNames(libraryTypes), ...streamsWithoutErrorPath] },
   },
   {
     // The boundary rule knows projects, not which of their files are tests.

@@ -24,7 +24,7 @@ export function runNx(args, { signal, env = process.env, capture = false }) {
     nx.stdout?.setEncoding('utf8').on('data', (text) => (output += text));
     const end = () => endMarked(run);
     signal.addEventListener('abort', end, { once: true });
-    nx.once('error', reject);
+    nx.on('error', reject);
     nx.once('close', (exitCode) => {
       signal.removeEventListener('abort', end);
       end();

@@ -24,12 +24,13 @@ export const flag: Parser<boolean> = (value, name) => {
   return value;
 };
 
-/** JSON has no NaN and no infinity: both are written as null. */
-export const float: Parser<number> = (value, name) => {
-  const isNumber = value === null || typeof value === 'number';
-  if (!isNumber) throw invalid(value, name, 'a number');
-  return value as number;
+const numberOrNull: Parser<number | null> = (value, name) => {
+  if (value !== null && typeof value !== 'number') throw invalid(value, name, 'a number');
+  return value;
 };
+
+/** JSON has no NaN and no infinity: both are written as null, which the contract's types leave out. */
+export const float = numberOrNull as Parser<number>;
 
 export const wholeNumber: Parser<number> = (value, name) => {
   if (!Number.isSafeInteger(value)) throw invalid(value, name, 'a whole number');

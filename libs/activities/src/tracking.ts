@@ -1,7 +1,5 @@
-import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { printConfig, wholeFloats } from '@nautil/config';
 import {
   type ResolvedRun,
@@ -16,6 +14,7 @@ import { parseNemoYaml } from '@nautil/formats/nemo';
 import { formatReport, macroTags } from '@nautil/metrics';
 import { flattenParams, openTracker, trackCommitted, type TrackerOptions } from '@nautil/mlflow';
 import { isIntact } from '@nautil/store';
+import { readTextLines } from '@nautil/store/streams';
 import type { TrackingTask } from '@nautil/trainer-process';
 import { environmentOf } from './run-environment.js';
 import { configOf, numClassesKey, savedConfigFile } from './stages/run-settings.js';
@@ -84,8 +83,7 @@ export async function startTracking(run: ResolvedRun, trackingUri: string): Prom
 export async function trackTrained({ events }: Pick<TrainedModel, 'events'>, tracking: TrackerOptions): Promise<void> {
   const tracker = await openTracker(tracking);
   try {
-    for await (const line of createInterface({ input: createReadStream(events.path) }))
-      trackCommitted(tracker, parseLoggedEvent(line, events.path));
+    for await (const line of readTextLines(events.path)) trackCommitted(tracker, parseLoggedEvent(line, events.path));
     await tracker.flush({ timeoutMs: shortFlushMs });
   } finally {
     await tracker.close();

@@ -1,5 +1,4 @@
-import { createWriteStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
+import { writeFile } from 'node:fs/promises';
 import type { Example } from '@nautil/contracts';
 import { DataError } from './data-error.js';
 import { isSkipped, parseLine } from './read-examples.js';
@@ -17,7 +16,7 @@ export async function relabelTsv(
   target: string,
   newLabels: ReadonlyMap<number, number>,
 ): Promise<void> {
-  await pipeline(relabelled(source, newLabels), createWriteStream(target));
+  await writeFile(target, relabelled(source, newLabels));
 }
 
 async function* relabelled(source: string, newLabels: ReadonlyMap<number, number>): AsyncGenerator<string> {

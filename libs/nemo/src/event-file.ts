@@ -8,10 +8,10 @@ import {
   openSync,
   readdirSync,
 } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { readChunks } from '@nautil/store/streams';
 import { maskedCrc32c } from './crc32c.js';
 import { decodeEvent, encodeEvent, type EventMessage } from './event-messages.js';
 
@@ -104,29 +104,24 @@ function frame(data: Uint8Array): Buffer {
 
 /** Reads events with the offset after each; stops before a record that is incomplete or fails its checksum. */
 async function* readRecords(path: string): AsyncGenerator<{ event: EventMessage; end: number }> {
-  const file = await open(path, 'r');
-  try {
-    let rest = Buffer.alloc(0);
-    let end = 0;
-    for await (const chunk of file.createReadStream({ autoClose: false, highWaterMark: 1 << 20 })) {
-      rest = Buffer.concat([rest, chunk as Buffer]);
-      let offset = 0;
-      for (;;) {
-        const length = lengthAt(rest, offset);
-        if (length === undefined) break;
-        if (length === 'corrupt') return;
-        const total = headerBytes + length + footerBytes;
-        if (rest.length < offset + total) break;
-        const data = rest.subarray(offset + headerBytes, offset + headerBytes + length);
-        if (rest.readUInt32LE(offset + total - footerBytes) !== maskedCrc32c(data)) return;
-        offset += total;
-        end += total;
-        yield { event: decodeEvent(data), end };
-      }
-      rest = rest.subarray(offset);
+  let rest = Buffer.alloc(0);
+  let end = 0;
+  for await (const chunk of readChunks(path)) {
+    rest = Buffer.concat([rest, chunk]);
+    let offset = 0;
+    for (;;) {
+      const length = lengthAt(rest, offset);
+      if (length === undefined) break;
+      if (length === 'corrupt') return;
+      const total = headerBytes + length + footerBytes;
+      if (rest.length < offset + total) break;
+      const data = rest.subarray(offset + headerBytes, offset + headerBytes + length);
+      if (rest.readUInt32LE(offset + total - footerBytes) !== maskedCrc32c(data)) return;
+      offset += total;
+      end += total;
+      yield { event: decodeEvent(data), end };
     }
-  } finally {
-    await file.close();
+    rest = rest.subarray(offset);
   }
 }
 

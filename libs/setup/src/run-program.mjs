@@ -24,13 +24,17 @@ export async function runProgram(command, args, { signal, log, progress, cwd, en
 
   let output = '';
   const keep = (chunk) => (output = (output + chunk).slice(-200_000));
-  child.stdout.setEncoding('utf8').on('data', keep);
-  child.stderr.setEncoding('utf8').on('data', keep);
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('error', () => {}); // its exit code is reported nevertheless
+    stream.setEncoding('utf8').on('data', keep);
+  }
 
-  const heartbeat = setInterval(async () => {
+  const logProgress = async () => {
     const seconds = Math.round((Date.now() - started) / 1000);
-    log(`  … ${seconds} s${progress ? `, ${await progress()}` : ''}`);
-  }, heartbeatMs);
+    const detail = await progress?.().catch(() => undefined);
+    log(`  … ${seconds} s${detail ? `, ${detail}` : ''}`);
+  };
+  const heartbeat = setInterval(logProgress, heartbeatMs);
 
   const endGroup = (signalName) => {
     try {
@@ -48,7 +52,7 @@ export async function runProgram(command, args, { signal, log, progress, cwd, en
 
   try {
     const exitCode = await new Promise((resolve, reject) => {
-      child.once('error', (error) =>
+      child.on('error', (error) =>
         reject(
           new SetupError(`${command} cannot be run: ${error.message}`, {
             hint: `is ${command} installed and on the PATH?`,

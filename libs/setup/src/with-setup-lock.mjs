@@ -29,7 +29,7 @@ function listen(address) {
   return new Promise((resolve, reject) => {
     const waiting = new Set();
     const server = net.createServer((socket) => waiting.add(socket.unref().on('error', () => {})));
-    server.once('error', (error) => (error.code === 'EADDRINUSE' ? resolve(undefined) : reject(error)));
+    server.on('error', (error) => (error.code === 'EADDRINUSE' ? resolve(undefined) : reject(error)));
     server.listen(address, () =>
       resolve({
         close: () => {

@@ -57,9 +57,9 @@ export async function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
       detached: true,
       stdio: [outlivesParent ? 'ignore' : 'pipe', log, log],
     });
-    await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject));
-    child.on('error', () => undefined);
+    await new Promise((resolve, reject) => child.once('spawn', resolve).on('error', reject));
     child.unref();
+    child.stdin?.on('error', () => undefined); // nothing is written to it
     (child.stdin as unknown as { unref(): void } | null)?.unref();
 
     const pid = child.pid ?? 0;

@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { defineError, type FileRef } from '@nautil/contracts';
@@ -7,6 +6,7 @@ import { environmentVariable } from './environment-variable.js';
 import { networkFetch } from './http/network-fetch.js';
 import { setAside } from './intact.js';
 import { Store } from './store.js';
+import { readChunks } from './streams/read-chunks.js';
 import { temporaryBeside, writeFileAtomic } from './write-file-atomic.js';
 
 /** The storage through which workers on several machines exchange files cannot be used. */
@@ -96,7 +96,7 @@ class HttpArtifacts implements ArtifactStore {
     const existing = await this.#request(url);
     await existing.body?.cancel();
     if (existing.ok && Number(existing.headers.get('content-length') ?? sizeBytes) === sizeBytes) return;
-    await this.#send(url, () => createReadStream(path, { highWaterMark: 1 << 20 }), sizeBytes);
+    await this.#send(url, () => readChunks(path), sizeBytes);
   }
 
   async get({ sha256, sizeBytes }: FileRef, to: Store, name: string): Promise<FileRef> {

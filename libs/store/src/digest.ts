@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { FileRef } from '@nautil/contracts';
+import { readChunks } from './streams/read-chunks.js';
 
 /** Lower-case hex SHA-256 of the bytes, or of the UTF-8 of a string. */
 export function sha256Of(data: string | Uint8Array): string {
@@ -12,7 +12,7 @@ export function sha256Of(data: string | Uint8Array): string {
 /** Lower-case hex SHA-256 of the content of a file, which is read as a stream. */
 export async function sha256File(path: string): Promise<string> {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+  for await (const chunk of readChunks(path)) hash.update(chunk);
   return hash.digest('hex');
 }
 

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { chmod, link, mkdir, open, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { FileRef } from '@nautil/contracts';
@@ -7,6 +6,7 @@ import { explainWriteError } from './disk-full.js';
 import { nautilHome } from './folders/package-root.js';
 import { isIntact, setAside } from './intact.js';
 import { recordSha256 } from './known-digests.js';
+import { readChunks } from './streams/read-chunks.js';
 import { withLock } from './with-lock.js';
 import { removeAbandoned, syncFolder, temporaryBeside } from './write-file-atomic.js';
 
@@ -81,7 +81,7 @@ export class Store {
       await removeAbandoned(inbox);
       const file = await open(temporary, 'wx', 0o644);
       try {
-        const chunks = typeof source === 'string' ? createReadStream(source, { highWaterMark: 1 << 20 }) : [source];
+        const chunks = typeof source === 'string' ? readChunks(source) : [source];
         await writeFile(
           file,
           (async function* () {

@@ -26,6 +26,9 @@ const send = (message: FromTrainer<TrainerResult>): Promise<void> =>
 
 setInterval(() => void send({ type: 'heartbeat' }), 1000);
 
+// When the worker is gone, nobody reads the output, and training must still write its last checkpoint.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
 process.on('message', (message: unknown) => void handle(message).catch(fail));
 
 process.on('disconnect', () => {

@@ -58,6 +58,7 @@ export class TrainerProcess {
     });
     this.#child = child;
     for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('error', () => undefined); // only the explanation of a crash gets shorter
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.#tail.push(...text.split('\n').filter((line) => line.trim() !== ''));
         this.#tail.splice(0, this.#tail.length - keptLines);

@@ -23,7 +23,7 @@ export default async function program({ program: file, command, __unparsed__: ty
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, forward);
   try {
     const code = await new Promise((resolve, reject) => {
-      child.once('error', reject);
+      child.on('error', reject);
       child.once('exit', (exitCode, signal) => resolve(signal ?? exitCode));
     });
     // Nx turns every failure into exit code 1, so the program's own exit code is printed.

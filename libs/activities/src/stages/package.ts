@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { basename, join } from 'node:path';
 import { keysThat } from '@nautil/config';
 import {
@@ -18,6 +17,7 @@ import { openTensors } from '@nautil/formats';
 import { type NemoArtifact, writeNemo } from '@nautil/formats/nemo';
 import { type Echo, logArchive } from '@nautil/nemo';
 import { FileDamaged, requireIntact, sha256File, stageOutput, writeFileAtomic } from '@nautil/store';
+import { readChunks } from '@nautil/store/streams';
 import { type ArchiveRecord, encoderConfigOf, evaluationSettingsOf } from '@nautil/training';
 import type { RequireOutput } from '../output-roots.js';
 import { programVersion } from '../program-version.js';
@@ -140,7 +140,7 @@ async function copyWhole(from: string, to: string, sha256: string): Promise<void
   if ((await sha256File(to).catch(() => undefined)) === sha256) return;
   const hash = createHash('sha256');
   const content = async function* (): AsyncGenerator<Buffer> {
-    for await (const chunk of createReadStream(from, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+    for await (const chunk of readChunks(from)) {
       hash.update(chunk);
       yield chunk;
     }

@@ -1,10 +1,8 @@
-import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
 import { explainWriteError } from '@nautil/store';
+import { gunzipped } from '@nautil/store/streams';
 import { type ByteSource, chunksOf, openByteSource } from '../byte-source.js';
 import { CorruptFile, cutOff } from '../errors.js';
 
@@ -14,24 +12,10 @@ const alwaysAllowed = 64 << 20;
 
 /** Unpacks a gzip file for random access, into an open temporary file that is already deleted from its folder. */
 export async function gunzip(source: ByteSource): Promise<ByteSource> {
-  const limit = alwaysAllowed + mostGrowth * source.size;
   const folder = await mkdtemp(join(tmpdir(), 'nautil-nemo-'));
   const path = join(folder, 'content');
   try {
-    await pipeline(
-      chunksOf(source),
-      createGunzip(),
-      async function* (chunks: AsyncIterable<Buffer>) {
-        let size = 0;
-        for await (const chunk of chunks) {
-          size += chunk.length;
-          if (size > limit)
-            throw new CorruptFile(source.name, `unpacks to more than ${limit} bytes from ${source.size}`);
-          yield chunk;
-        }
-      },
-      createWriteStream(path),
-    );
+    await writeFile(path, limited(gunzipped(chunksOf(source)), source));
     return await openByteSource(path, source.name);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -42,5 +26,16 @@ export async function gunzip(source: ByteSource): Promise<ByteSource> {
     throw await explainWriteError(error, path);
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** @throws CorruptFile for more bytes than genuine content unpacks to */
+async function* limited(chunks: AsyncIterable<Buffer>, { name, size }: ByteSource): AsyncGenerator<Buffer> {
+  const limit = alwaysAllowed + mostGrowth * size;
+  let total = 0;
+  for await (const chunk of chunks) {
+    total += chunk.length;
+    if (total > limit) throw new CorruptFile(name, `unpacks to more than ${limit} bytes from ${size}`);
+    yield chunk;
   }
 }

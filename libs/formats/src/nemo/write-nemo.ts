@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type FileRef, type JsonObject, valueAt, withValueAt } from '@nautil/contracts';
 import { sha256File, sha256Of, writeFileAtomic } from '@nautil/store';
+import { readChunks } from '@nautil/store/streams';
 import { pythonJson } from '../json.js';
 import type { TensorToWrite } from '../tensor-source.js';
 import { torchZip } from '../torch/write-torch-zip.js';
@@ -153,5 +153,5 @@ async function openArtifact({ content }: NemoArtifact): Promise<{ digest: string
     return { digest: sha256Of(content), file: { size: content.length, chunks: () => [content] } };
   }
   const [digest, { size }] = await Promise.all([sha256File(content), stat(content)]);
-  return { digest, file: { size, chunks: () => createReadStream(content) as AsyncIterable<Buffer> } };
+  return { digest, file: { size, chunks: () => readChunks(content) } };
 }

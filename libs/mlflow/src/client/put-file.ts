@@ -1,8 +1,8 @@
-import { createReadStream } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
+import { readChunks } from '@nautil/store/streams';
 import type { MlflowResponse } from './response-failure.js';
 
 /**
@@ -22,7 +22,7 @@ export async function putFile(
     signal: o.signal,
   });
   const response = new Promise<MlflowResponse>((resolve, reject) => {
-    request.once('error', reject);
+    request.on('error', reject);
     request.once('response', (incoming) => {
       const headers = new Headers();
       for (const [name, values = []] of Object.entries(incoming.headersDistinct)) {
@@ -32,12 +32,9 @@ export async function putFile(
     });
   });
   // A refusal may arrive before the whole body is sent; it is more informative than the broken pipe that follows.
-  const sent = pipeline(bytesOf(o.file, o.sizeBytes), request);
+  // A log file may grow while it is sent, so at most the announced size is read.
+  const sent = pipeline(readChunks(o.file, { atMost: o.sizeBytes }), request);
   const [received, body] = await Promise.allSettled([response, sent]);
   if (received.status === 'fulfilled') return received.value;
   throw body.status === 'rejected' ? body.reason : received.reason;
 }
-
-/** Reads at most the announced size: a log file may grow while it is sent. */
-const bytesOf = (file: string, sizeBytes: number): Iterable<never> | NodeJS.ReadableStream =>
-  sizeBytes === 0 ? [] : createReadStream(file, { end: sizeBytes - 1 });

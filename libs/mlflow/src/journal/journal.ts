@@ -1,17 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import {
-  appendFileSync,
-  closeSync,
-  createReadStream,
-  fdatasync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readSync,
-} from 'node:fs';
+import { appendFileSync, closeSync, fdatasync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { readChunks } from '@nautil/store/streams';
 import { type JournalHeader, type JournalRecord, parseJournalLine } from './journal-record.js';
 
 /** A record, with the offset of the byte after it. */
@@ -119,8 +111,8 @@ export async function readJournal(
 async function describeDamage(path: string, start: number, text: string): Promise<string> {
   let line = 1;
   if (start > 0) {
-    for await (const chunk of createReadStream(path, { end: start - 1 })) {
-      for (const byte of chunk as Buffer) if (byte === newline) line++;
+    for await (const chunk of readChunks(path, { atMost: start })) {
+      for (const byte of chunk) if (byte === newline) line++;
     }
   }
   try {

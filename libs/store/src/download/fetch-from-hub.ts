@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { mkdir, readFile, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { isNativeError } from 'node:util/types';
@@ -12,6 +11,7 @@ import { withIdleTimeout } from '../http/idle-timeout.js';
 import { networkFetch } from '../http/network-fetch.js';
 import { RetryableError } from '../http/retryable-error.js';
 import { withRetries } from '../http/with-retries.js';
+import { readChunks } from '../streams/read-chunks.js';
 import { writeFileAtomic } from '../write-file-atomic.js';
 import { DownloadFailed, type DownloadRequest, idleTimeoutOf } from './download-request.js';
 import { fetchFile } from './fetch-file.js';
@@ -245,7 +245,7 @@ async function gitHashProblem(path: string, { oid, size }: ListFileEntry): Promi
   const found = await sizeOf(path);
   if (found !== size) return `it has ${found} bytes, expected ${size}`;
   const hash = createHash('sha1').update(`blob ${size}\0`);
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  for await (const chunk of readChunks(path)) hash.update(chunk);
   const sum = hash.digest('hex');
   return sum === oid ? undefined : `its git hash is ${sum}, expected ${oid}`;
 }

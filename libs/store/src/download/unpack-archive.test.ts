@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import {
   createWriteStream,
   existsSync,
@@ -10,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from '@jest/globals';
 import { type Header, pack } from 'tar-stream';
@@ -158,6 +160,47 @@ test('an incomplete or modified archive is refused', async () => {
   writeFileSync(text, 'not an archive');
   expect(await refused(text)).toContain('is not a tar, zip or gzip file');
 });
+
+test('an archive whose content does not fit its directory is refused, and no later error ends the process', async () => {
+  const script = 'z.writestr("a", "x" * 3000)\nz.writestr("b", bytes(range(256)) * 400, zipfile.ZIP_STORED)';
+  const zip = readFileSync(writeZip(script));
+  const central = zip.indexOf('PK\x01\x02', 0, 'latin1');
+  const withSize = (field: number, size: number): Buffer => {
+    const changed = Buffer.from(zip);
+    changed.writeUInt32LE(size, central + field);
+    return changed;
+  };
+  const damaged = [
+    ...[0, 10, 2999, 3001, 1e9].map((size) => withSize(24, size)), // of the content
+    ...[0, 1, 15].map((size) => withSize(20, size)), // of the compressed content
+    withSize(16, 1), // the checksum
+    withSize(42, 7), // the offset
+    Buffer.from(zip).fill(0xff, 33, 36), // the deflated bytes
+    ...[0.2, 0.5, 0.9, 0.999].map((part) => zip.subarray(0, Math.floor(zip.length * part))),
+  ];
+  for (const bytes of damaged) {
+    const path = newPath('.zip');
+    writeFileSync(path, bytes);
+    await refused(path);
+  }
+  await sleep(50);
+});
+
+test('an archive that is given up halfway leaves no error behind', async () => {
+  const random = Array.from({ length: 3 }, (_, index) => ({ name: `${index}`, content: randomText(2_000_000) }));
+  const tar = await writeTar(...random);
+  const zip = writeZip('import random\nfor i in range(3): z.writestr(str(i), random.randbytes(2_000_000))');
+  for (const archive of [tar, gzip(tar), zip]) {
+    await refused(archive, { maxBytes: 3_000_000 });
+    const giveUp = new AbortController();
+    const unpacking = unpackArchive({ archive, to: newPath(''), signal: giveUp.signal });
+    setTimeout(() => giveUp.abort(new Error('given up')), 5);
+    await expect(unpacking).rejects.toThrow('given up');
+  }
+  await sleep(50);
+});
+
+const randomText = (length: number): string => randomBytes(length / 2).toString('hex');
 
 test('an existing folder is not written to, not even through a link', async () => {
   const archive = await writeTar(...three);

@@ -1,14 +1,14 @@
-import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { isNativeError } from 'node:util/types';
-import { crc32, createGunzip } from 'node:zlib';
+import { crc32 } from 'node:zlib';
 import { extract } from 'tar-stream';
 import { type Entry, openPromise } from 'yauzl';
 import { defineError, NautilError } from '@nautil/contracts';
 import { explainWriteError, formatBytes } from '../disk-full.js';
+import { guardStream,gunzipped } from '../streams/guard-stream.js';
+import { readChunks } from '../streams/read-chunks.js';
 import { syncFolder, temporaryBeside } from '../write-file-atomic.js';
 
 /** An archive is damaged or unsafe; nothing of it was kept. */
@@ -57,9 +57,12 @@ export async function unpackArchive(options: UnpackOptions): Promise<string[]> {
       });
     }
     if (kind === 'zip') await unpackZip(archive, files, signal);
-    else if (kind === 'tar') await unpackTar(archive, createReadStream(archive), files, signal);
-    else if (await holdsTar(archive)) await unpackTar(archive, gunzip(archive), files, signal);
-    else await files.write(basename(archive).replace(/\.gz$/i, '') || 'content', gunzip(archive), signal);
+    else if (kind === 'tar') await unpackTar(archive, readChunks(archive), files, signal);
+    else if (await holdsTar(archive)) await unpackTar(archive, gunzipped(readChunks(archive)), files, signal);
+    else {
+      const name = basename(archive).replace(/\.gz$/i, '') || 'content';
+      await files.write(name, () => gunzipped(readChunks(archive)), signal);
+    }
     await rename(temporary, to).catch((error: unknown) => {
       const code = codeOf(error);
       throw code === 'ENOTEMPTY' || code === 'ENOTDIR' ? new BadArchive(`${to} already exists`) : error;
@@ -108,22 +111,19 @@ const isTarHead = (head: Buffer): boolean => head.length === 512 && head.toStrin
 
 async function holdsTar(archive: string): Promise<boolean> {
   const chunks: Buffer[] = [];
-  const content = gunzip(archive);
-  for await (const chunk of content) {
-    chunks.push(chunk as Buffer);
+  for await (const chunk of gunzipped(readChunks(archive))) {
+    chunks.push(chunk);
     if (chunks.reduce((sum, { length }) => sum + length, 0) >= 512) break;
   }
   return isTarHead(Buffer.concat(chunks).subarray(0, 512));
 }
 
-/** The content of a gzip file. */
-function gunzip(archive: string): Readable {
-  const content = createGunzip();
-  pipeline(createReadStream(archive), content).catch(() => undefined); // the reader of the content gets the error
-  return content;
-}
-
-async function unpackTar(archive: string, content: Readable, files: NewFiles, signal?: AbortSignal): Promise<void> {
+async function unpackTar(
+  archive: string,
+  content: AsyncIterable<Uint8Array>,
+  files: NewFiles,
+  signal?: AbortSignal,
+): Promise<void> {
   const entries = extract();
   const reading = pipeline(content, entries, { signal });
   reading.catch(() => undefined); // the loop below throws the same error
@@ -131,7 +131,7 @@ async function unpackTar(archive: string, content: Readable, files: NewFiles, si
     const { name, type } = entry.header;
     if (type === 'directory') await files.makeFolder(name);
     else if (type === 'file' || type === 'contiguous-file') {
-      await files.write(name, entry as unknown as AsyncIterable<Uint8Array>, signal); // its types lag behind
+      await files.write(name, () => entry as unknown as AsyncIterable<Uint8Array>, signal); // its types lag behind
     } else throw new BadArchive(`${archive}: ${name} is a ${type}; only files and folders are unpacked`);
     entry.resume();
   }
@@ -140,6 +140,7 @@ async function unpackTar(archive: string, content: Readable, files: NewFiles, si
 
 async function unpackZip(archive: string, files: NewFiles, signal?: AbortSignal): Promise<void> {
   const zip = await openPromise(archive, { lazyEntries: true, strictFileNames: false, validateEntrySizes: true });
+  zip.on('error', () => undefined); // eachEntry throws it; afterwards only closing the file can fail
   try {
     for await (const entry of zip.eachEntry()) {
       signal?.throwIfAborted();
@@ -150,7 +151,11 @@ async function unpackZip(archive: string, files: NewFiles, signal?: AbortSignal)
         throw new BadArchive(`${archive}: ${fileName} is encrypted`, { hint: 'unpack it first' });
       if (fileName.endsWith('/')) await files.makeFolder(fileName);
       else {
-        const sum = await files.write(fileName, await zip.openReadStreamPromise(entry), signal);
+        const sum = await files.write(
+          fileName,
+          async () => guardStream(await zip.openReadStreamPromise(entry)),
+          signal,
+        );
         if (sum !== entry.crc32) throw new BadArchive(`${archive}: ${fileName} is damaged: its checksum is wrong`);
       }
     }
@@ -182,8 +187,16 @@ class NewFiles {
     await this.#make(this.#pathOf(name), name);
   }
 
-  /** Writes one file and returns the CRC-32 of its content. */
-  async write(name: string, content: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<number> {
+  /**
+   * Writes one file and returns the CRC-32 of its content.
+   *
+   * @param openContent - called once the file exists, so that nothing is read before its reader is there
+   */
+  async write(
+    name: string,
+    openContent: () => AsyncIterable<Uint8Array> | Promise<AsyncIterable<Uint8Array>>,
+    signal?: AbortSignal,
+  ): Promise<number> {
     const path = this.#pathOf(name);
     await this.#make(dirname(path), name);
     const file = await open(path, 'wx').catch((error: unknown) => {
@@ -191,7 +204,7 @@ class NewFiles {
     });
     let sum = 0;
     try {
-      for await (const chunk of content) {
+      for await (const chunk of await openContent()) {
         signal?.throwIfAborted();
         this.#bytes += chunk.length;
         if (this.#bytes > this.#maxBytes) {
