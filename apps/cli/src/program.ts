@@ -4,7 +4,7 @@ import { Type } from '@sinclair/typebox';
 import { Command } from 'commander';
 import { printable } from '@nautil/contracts';
 import { jsonParser } from '@nautil/contracts/schemas';
-import { packageRoot } from '@nautil/store/folders';
+import { closeHome, packageRoot } from '@nautil/store/folders';
 import { addConfig } from './commands/config.js';
 import { addDoctor } from './commands/doctor.js';
 import { addDown } from './commands/down.js';
@@ -25,7 +25,7 @@ import { addTrain } from './commands/train.js';
 import { addUp } from './commands/up.js';
 import { addVerify } from './commands/verify.js';
 import { addWorker } from './commands/worker.js';
-import { asTyped } from './output.js';
+import { asTyped, printMessage } from './output.js';
 
 /** Adds a command. Its file imports heavy libraries only inside the action, so that `--help` stays fast. */
 type AddCommand = (program: Command) => void;
@@ -56,7 +56,11 @@ export function buildProgram(): Command {
       writeOut: (text) => void process.stdout.write(asTyped(text)),
       writeErr: (text) => void process.stderr.write(asTyped(printable(text))),
     })
-    .exitOverride();
+    .exitOverride()
+    .hook('preAction', async () => {
+      const note = await closeHome();
+      if (note !== undefined) printMessage(note);
+    });
   for (const [group, ...additions] of commands) {
     program.commandsGroup(group);
     for (const add of additions) add(program);

@@ -1,9 +1,9 @@
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { CachedInputs, EncoderFiles, FileRef, ResolvedRun } from '@nautil/contracts';
 import { encoderFilesIn } from '@nautil/formats/encoder';
 import { type ArtifactStore, fileRef, fileRefsIn, stageOutput, Store } from '@nautil/store';
-import { runFolder } from '@nautil/store/folders';
+import { createFolder, runFolder } from '@nautil/store/folders';
 import { FilesNotShared } from './errors.js';
 import type { WorkerContext } from './route-run.js';
 
@@ -49,7 +49,7 @@ export class ArtifactTransfer {
     if (!remote) return local;
     const { workflowId, runKey } = local.run;
     const folder = runFolder(workflowId, runKey);
-    await mkdir(folder, { recursive: true });
+    await createFolder(folder);
     const run = { ...local.run, folder, logDir: join(folder, 'experiment') };
     return { ...local, run, ...(await withEncoder(local)) };
   }

@@ -1,9 +1,9 @@
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SweepOutcome, TrackedSweep, Tracking, TrialRow } from '@nautil/contracts';
 import { openTracker, type Tracker } from '@nautil/mlflow';
 import { writeFileAtomic } from '@nautil/store';
-import { runFolder } from '@nautil/store/folders';
+import { createFolder, runFolder } from '@nautil/store/folders';
 import { patienceMs } from './tracking.js';
 
 /** How long closing waits for a slow server. The journal keeps what is left. */
@@ -44,7 +44,7 @@ async function tracking(
   log: (tracker: Tracker, folder: string) => Promise<void>,
 ): Promise<Tracking> {
   const folder = runFolder(sweep.sweepId, 'sweep');
-  await mkdir(folder, { recursive: true });
+  await createFolder(folder);
   const tracker = await openTracker({
     trackingUri,
     ownServer: trackingUri,

@@ -5,6 +5,7 @@ import { Ajv } from 'ajv';
 import { improves } from '@nautil/metrics';
 import { pythonFixed } from '@nautil/python-format';
 import { writeFileAtomic } from '@nautil/store';
+import { readableAsFolder } from '@nautil/store/folders';
 
 /** Writes a checkpoint to a path atomically. */
 export type WriteCheckpoint = (path: string) => Promise<void>;
@@ -262,4 +263,5 @@ export async function linkOrCopy(from: string, to: string): Promise<void> {
     await copyFile(from, temporary);
     await rename(temporary, to);
   });
+  await readableAsFolder(to);
 }

@@ -18,6 +18,7 @@ export async function installPrograms({ home, signal, log, python, gpu = false, 
   const place = { home, chosenPython: python ?? process.env.NAUTIL_PYTHON };
   const programs = [pythonEnvironment, gpu ? tensorflowGpuLibrary : tensorflowLibrary, defaultWeights];
   const steps = [...before, ...programs.map((step) => step(place))];
+  mkdirSync(home, { recursive: true, mode: 0o700 }); // other users may not enter it, as for every part of Nautil that creates it
   await withSetupLock(home, { signal, log }, () => runSteps(steps, { home, signal, log }));
 }
 

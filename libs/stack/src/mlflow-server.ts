@@ -1,5 +1,5 @@
-import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { createFolderSync } from '@nautil/store/folders';
 import { freePort } from '@nautil/store/process';
 import { installedProgram } from './installed-program.js';
 import { requirePort } from './ports.js';
@@ -20,12 +20,13 @@ export async function startMlflowServer(options: ServerOptions): Promise<ServerH
   const folder = resolve(options.folder);
   const port = options.port ?? (await freePort());
   await requirePort(port, "MLflow's server", '--mlflow-port or NAUTIL_MLFLOW_PORT');
-  mkdirSync(folder, { recursive: true });
+  createFolderSync(folder);
   const address = `http://127.0.0.1:${port}`;
   const server = await startProcess({
     name: 'MLflow',
-    command: installedProgram('mlflow'),
-    args: ['server', '--host', '127.0.0.1', '--port', String(port), '--workers', '1', '--allowed-hosts', allowedHosts]
+    command: '/bin/sh',
+    args: ['-c', 'umask 077; exec "$@"', 'sh', installedProgram('mlflow'), 'server']
+      .concat('--host', '127.0.0.1', '--port', String(port), '--workers', '1', '--allowed-hosts', allowedHosts)
       .concat('--backend-store-uri', `sqlite:///${join(folder, 'mlflow.db')}`)
       .concat('--artifacts-destination', join(folder, 'artifacts')),
     cwd: folder,

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createFolderSync, fileMode } from '@nautil/store/folders';
 import { identityOf, type ProcessIdentity } from '@nautil/store/process';
 import { NotSetUp, ServerFailed } from './errors.js';
 import { endGroup, groupMembers, signalGroup } from './process-group.js';
@@ -44,9 +45,9 @@ const endWithParent =
 /** Starts a program as the leader of its own process group and session, so that Ctrl-C in a terminal does not reach it. */
 export async function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
   const { name, command, args, cwd, env, logFile, outlivesParent } = spec;
-  mkdirSync(dirname(logFile), { recursive: true });
+  createFolderSync(dirname(logFile));
   if (existsSync(logFile)) renameSync(logFile, `${logFile}.1`);
-  const log = openSync(logFile, 'a');
+  const log = openSync(logFile, 'a', fileMode(logFile));
   try {
     const [program, programArgs] = outlivesParent
       ? [command, args]

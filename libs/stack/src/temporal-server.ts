@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
 import { request } from 'node:http';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,6 +6,7 @@ import { promisify } from 'node:util';
 import { Type } from '@sinclair/typebox';
 import { searchAttributes } from '@nautil/contracts';
 import { jsonParser } from '@nautil/contracts/schemas';
+import { createFolderSync } from '@nautil/store/folders';
 import { freePort } from '@nautil/store/process';
 import { browserBlockedAddress } from './browser-blocked-address.js';
 import { ServerFailed } from './errors.js';
@@ -33,7 +33,7 @@ export interface TemporalOptions extends ServerOptions {
 const noHost = 'none.invalid';
 
 // Starts the UI's gate as a child, then becomes the server, so that the process that was started is the server.
-const withUiGate = '"$1" "$2" "$3" "$4" "$5" $$ & shift 5; exec "$@"';
+const withUiGate = 'umask 077; "$1" "$2" "$3" "$4" "$5" $$ & shift 5; exec "$@"';
 
 /**
  * Starts Temporal's development server on 127.0.0.1 with Nautil's search attributes, and resolves when it serves.
@@ -51,7 +51,7 @@ export async function startTemporalServer(options: TemporalOptions): Promise<Ser
   await requirePort(port, "Temporal's server", '--temporal-port or NAUTIL_TEMPORAL_PORT');
   await requirePort(uiPort, "Temporal's UI", '--temporal-ui-port or NAUTIL_TEMPORAL_UI_PORT');
   const dbFile = options.dbFile ?? join(folder, 'temporal.db');
-  mkdirSync(dirname(dbFile), { recursive: true });
+  createFolderSync(dirname(dbFile));
   const attributes = Object.entries(searchAttributes).flatMap(([name, type]) => [
     '--search-attribute',
     `${name}=${type}`,

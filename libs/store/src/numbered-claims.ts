@@ -1,6 +1,7 @@
-import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { explainWriteError } from './disk-full.js';
+import { createFolder, fileMode } from './folders/create-folder.js';
 import { isAbandoned, temporaryBeside } from './write-file-atomic.js';
 
 /**
@@ -41,7 +42,7 @@ export async function claimAfter(folder: string, number: number, content: string
   const mine = fileOf(folder, number + 1);
   const temporary = temporaryBeside(mine);
   try {
-    await writeFile(temporary, content, { flag: 'wx' });
+    await writeFile(temporary, content, { flag: 'wx', mode: fileMode(temporary) });
     await link(temporary, mine);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -68,7 +69,7 @@ async function removeLower(folder: string, number: number): Promise<void> {
 /** Creates the folder of claims. */
 export async function openClaims(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true });
+    await createFolder(folder);
   } catch (error) {
     throw await explainWriteError(error, folder);
   }

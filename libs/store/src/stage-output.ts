@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, utimes } from 'node:fs/promises';
+import { readFile, rm, utimes } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { Type } from '@sinclair/typebox';
 import { InvalidJson, jsonParser } from '@nautil/contracts/schemas';
@@ -6,6 +6,7 @@ import { canonicalJson, sha256Of } from './digest.js';
 import { explainWriteError } from './disk-full.js';
 import { fileRefsIn } from './file-refs-in.js';
 import { isIntact, setAside } from './intact.js';
+import { createFolder } from './folders/create-folder.js';
 import { Store } from './store.js';
 import { type LockOptions, LockTimeout, withLock } from './with-lock.js';
 import { writeFileAtomic } from './write-file-atomic.js';
@@ -79,7 +80,7 @@ export async function stageOutput<T>(
     await rm(record, { force: true });
     if (!keepPartial) await rm(folder, { recursive: true, force: true });
     try {
-      await mkdir(folder, { recursive: true });
+      await createFolder(folder);
       const output = await make({ folder, key });
       // Without the inputs: the key is their digest, and they may contain secrets of the configuration.
       const sha256 = sha256Of(JSON.stringify({ stage, output }));

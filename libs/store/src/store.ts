@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { chmod, link, mkdir, open, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { chmod, link, open, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { FileRef } from '@nautil/contracts';
 import { explainWriteError } from './disk-full.js';
+import { createFolder, fileMode } from './folders/create-folder.js';
 import { nautilHome } from './folders/package-root.js';
 import { isIntact, setAside } from './intact.js';
 import { recordSha256 } from './known-digests.js';
@@ -77,9 +78,9 @@ export class Store {
     const hash = createHash('sha256');
     let sizeBytes = 0;
     try {
-      await mkdir(inbox, { recursive: true });
+      await createFolder(inbox);
       await removeAbandoned(inbox);
-      const file = await open(temporary, 'wx', 0o644);
+      const file = await open(temporary, 'wx', fileMode(temporary));
       try {
         const chunks = typeof source === 'string' ? readChunks(source) : [source];
         await writeFile(
@@ -117,8 +118,8 @@ export class Store {
       const now = new Date();
       await utimes(path, now, now); // garbage collection removes by the time of last use
     } else {
-      await mkdir(dirname(path), { recursive: true });
-      await chmod(temporary, 0o444);
+      await createFolder(dirname(path));
+      await chmod(temporary, fileMode(path) & 0o444);
       await rename(temporary, path);
       await syncFolder(dirname(path));
     }
@@ -127,7 +128,7 @@ export class Store {
       return path;
     }
     const named = join(this.root, 'names', o.sha256, name);
-    await mkdir(dirname(named), { recursive: true });
+    await createFolder(dirname(named));
     // A name may still refer to a damaged object that was set aside.
     if ((await inodeOf(named)) !== (await inodeOf(path))) {
       await rm(named, { force: true });

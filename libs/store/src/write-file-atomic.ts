@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { explainWriteError } from './disk-full.js';
+import { createFolder, fileMode } from './folders/create-folder.js';
 import { hasEnded, thisProcess } from './process/process-identity.js';
 
 /** Content to write. Of an iterable, only one chunk at a time is in memory. */
@@ -27,9 +28,9 @@ export async function writeFileAtomic(
   const folder = dirname(path);
   const temporary = temporaryBeside(path);
   try {
-    await mkdir(folder, { recursive: true });
+    await createFolder(folder);
     await removeAbandoned(folder);
-    const file = await open(temporary, 'wx');
+    const file = await open(temporary, 'wx', fileMode(path));
     try {
       await writeFile(file, content);
       await file.sync();

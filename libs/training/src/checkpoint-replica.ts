@@ -1,9 +1,10 @@
-import { chmod, copyFile, link, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { chmod, copyFile, link, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import type { FileRef } from '@nautil/contracts';
 import { jsonParser } from '@nautil/contracts/schemas';
 import { type ArtifactStore, fileRef, openArtifactStore, sha256Of, Store } from '@nautil/store';
+import { createFolder, fileMode } from '@nautil/store/folders';
 
 /** The files needed to resume a run's trainings, as a document in the artifact store. */
 const Snapshot = Type.Object({
@@ -64,7 +65,7 @@ export class CheckpointReplica {
       const { path } = await this.#artifacts.get(file, store, basename(file.name));
       const target = join(this.#folder, file.name);
       const temporary = join(dirname(target), `.brought-${basename(target)}`);
-      await mkdir(dirname(target), { recursive: true });
+      await createFolder(dirname(target));
       await rm(temporary, { force: true });
       await copyWritable(path, temporary);
       await rename(temporary, target);
@@ -100,7 +101,7 @@ export class CheckpointReplica {
 
 /** Logs grow under their name, and are small: they are copied. */
 async function pin(path: string, to: string): Promise<FileRef> {
-  await mkdir(dirname(to), { recursive: true });
+  await createFolder(dirname(to));
   if (path.endsWith('.safetensors')) await link(path, to);
   else await copyWritable(path, to);
   return fileRef(to);
@@ -108,7 +109,7 @@ async function pin(path: string, to: string): Promise<FileRef> {
 
 async function copyWritable(from: string, to: string): Promise<void> {
   await copyFile(from, to);
-  await chmod(to, 0o644); // Objects in the store are read-only, but training continues to write the file.
+  await chmod(to, fileMode(to) & 0o644); // Objects in the store are read-only, but training continues to write the file.
 }
 
 /** Names in the folders of trainings; fences, half-written files and those that were set aside stay where they are. */

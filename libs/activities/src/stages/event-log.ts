@@ -2,6 +2,7 @@ import { appendFile, readFile } from 'node:fs/promises';
 import type { LoggedEvent } from '@nautil/contracts';
 import { parseLoggedEvents } from '@nautil/contracts/schemas';
 import { explainWriteError, writeFileAtomic } from '@nautil/store';
+import { fileMode } from '@nautil/store/folders';
 
 /**
  * The file of a training's steps and evaluations, as JSON lines. Appending is idempotent, because a resumed training emits the
@@ -35,7 +36,7 @@ export class EventLog {
     const lines = fresh.map((event) => `${JSON.stringify(event)}\n`).join('');
     try {
       // Flushed, because the next checkpoint no longer contains these events.
-      await appendFile(this.#file, lines, { flush: true });
+      await appendFile(this.#file, lines, { flush: true, mode: fileMode(this.#file) });
     } catch (error) {
       throw await explainWriteError(error, this.#file);
     }

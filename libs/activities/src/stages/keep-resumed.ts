@@ -1,6 +1,7 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { linkOrCopy } from '@nautil/nemo';
+import { createFolder } from '@nautil/store/folders';
 import { filesToResume } from '@nautil/training';
 
 /**
@@ -13,7 +14,7 @@ import { filesToResume } from '@nautil/training';
 export async function keepResumed(checkpoint: string, folder: string): Promise<string> {
   const kept = join(folder, 'resumed-from');
   await rm(kept, { recursive: true, force: true });
-  await mkdir(kept, { recursive: true });
+  await createFolder(kept);
   for (const file of await filesToResume(checkpoint)) await linkOrCopy(file, join(kept, basename(file)));
   return join(kept, basename(checkpoint));
 }

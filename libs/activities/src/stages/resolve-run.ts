@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import {
@@ -29,7 +29,7 @@ import { withholdsCredentials } from '@nautil/mlflow';
 import { beginExperiment, type Echo } from '@nautil/nemo';
 import { fileRef, writeFileAtomic } from '@nautil/store';
 import { isHubName } from '@nautil/store/download';
-import { defaultFolder, packageRoot, runFolder } from '@nautil/store/folders';
+import { createFolder, defaultFolder, packageRoot, runFolder } from '@nautil/store/folders';
 import { checkRun } from '../check-run.js';
 import { EnvironmentInvalid, RunFolderMissing } from '../errors.js';
 import { localRouting, type Route } from '../route-run.js';
@@ -90,7 +90,7 @@ export async function resolveRun(
   await o.check?.(config, { cwd }).catch((error: unknown) => {
     throw environment.concealError(error);
   });
-  await mkdir(folder, { recursive: true });
+  await createFolder(folder);
   const configFile = join(folder, 'config.json');
   await writeFileAtomic(configFile, JSON.stringify(tree, null, 2));
   const experiment = await beginExperiment({

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { appendFile, mkdir } from 'node:fs/promises';
+import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { keysAffecting } from '@nautil/config';
 import {
@@ -12,6 +12,7 @@ import {
 } from '@nautil/contracts';
 import { recordEvaluationSettings } from '@nautil/nemo';
 import { canonicalJson, FileDamaged, fileRef, requireIntact, sha256Of, stageOutput } from '@nautil/store';
+import { createFolder, fileMode } from '@nautil/store/folders';
 import type { TrackingTask, TrainTask } from '@nautil/trainer-process';
 import { evaluationSettingsOf } from '@nautil/training';
 import { encoderDigestOf } from './cache.js';
@@ -93,8 +94,8 @@ async function requireEncoder({ encoder, encoderDigest }: TrainRequest['inputs']
 async function isStopped(folder: string, { stopEarly }: TrainRequest): Promise<boolean> {
   const mark = join(folder, 'stopped-early');
   if (stopEarly) {
-    await mkdir(folder, { recursive: true });
-    await appendFile(mark, '');
+    await createFolder(folder);
+    await appendFile(mark, '', { mode: fileMode(mark) });
   }
   return existsSync(mark);
 }
@@ -118,6 +119,6 @@ async function trainingInputs({ run, inputs, tokens }: TrainRequest): Promise<Re
 }
 
 async function fileRefOrEmpty(path: string): Promise<FileRef> {
-  await appendFile(path, '');
+  await appendFile(path, '', { mode: fileMode(path) });
   return fileRef(path);
 }

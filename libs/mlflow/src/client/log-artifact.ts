@@ -1,5 +1,6 @@
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { readableAsFolder } from '@nautil/store/folders';
 import { type ArtifactLocation, artifactLocation } from './artifact-location.js';
 import { MlflowError } from './errors.js';
 import { getRun } from './get-run.js';
@@ -21,8 +22,10 @@ export async function logArtifact(
     return;
   }
   await mkdir(dirname(location.path), { recursive: true });
-  if ('file' in content) await copyFile(content.file, location.path);
-  else await writeFile(location.path, content.text);
+  if ('file' in content) {
+    await copyFile(content.file, location.path);
+    await readableAsFolder(location.path);
+  } else await writeFile(location.path, content.text);
 }
 
 async function locate(client: MlflowClient, runId: string, path: string): Promise<ArtifactLocation> {

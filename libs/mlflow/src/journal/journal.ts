@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { appendFileSync, closeSync, fdatasync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { appendFileSync, closeSync, fdatasync, fstatSync, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { createFolderSync, fileMode } from '@nautil/store/folders';
 import { readChunks } from '@nautil/store/streams';
 import { type JournalHeader, type JournalRecord, parseJournalLine } from './journal-record.js';
 
@@ -35,9 +36,9 @@ export class Journal {
   #torn = false;
 
   constructor(path: string) {
-    mkdirSync(dirname(path), { recursive: true });
+    createFolderSync(dirname(path));
     this.path = path;
-    this.#file = openSync(path, 'a+');
+    this.#file = openSync(path, 'a+', fileMode(path));
     const { size } = fstatSync(this.#file);
     if (size === 0) this.#write({ type: 'journal', id: randomUUID() });
     else this.#torn = lastByte(this.#file, size) !== newline;

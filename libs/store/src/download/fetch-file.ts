@@ -1,10 +1,11 @@
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Type } from '@sinclair/typebox';
 import { defineError, type FileRef } from '@nautil/contracts';
 import { jsonParser } from '@nautil/contracts/schemas';
 import { fileRef, sha256Of } from '../digest.js';
 import { explainWriteError, formatBytes } from '../disk-full.js';
+import { createFolder, fileMode } from '../folders/create-folder.js';
 import { nautilHome } from '../folders/package-root.js';
 import { withIdleTimeout } from '../http/idle-timeout.js';
 import { type Fetch, networkFetch } from '../http/network-fetch.js';
@@ -89,7 +90,7 @@ async function download(options: FetchOptions): Promise<FileRef> {
   const { url, to, sha256, attempts } = options;
   const incomplete = `${to}.incomplete`;
   const fetch = options.fetch ?? (await networkFetch());
-  await mkdir(dirname(to), { recursive: true });
+  await createFolder(dirname(to));
   try {
     await withRetries(() => downloadOnce(incomplete, fetch, options), {
       ...options,
@@ -159,7 +160,7 @@ async function downloadOnce(incomplete: string, fetch: Fetch, options: FetchOpti
       JSON.stringify({ urlDigest: sha256Of(url), validator: validatorOf(response), totalBytes }),
     );
 
-    const file = await open(incomplete, resumed ? 'a' : 'w');
+    const file = await open(incomplete, resumed ? 'a' : 'w', fileMode(incomplete));
     let done = start;
     try {
       onProgress?.(done, totalBytes);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rm, stat, symlink } from 'node:fs/promises';
+import { readFile, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { isNativeError } from 'node:util/types';
 import type { ListFileEntry } from '@huggingface/hub';
@@ -7,6 +7,7 @@ import { Type } from '@sinclair/typebox';
 import { defineError, type NautilErrorOptions } from '@nautil/contracts';
 import { jsonValidator } from '@nautil/contracts/schemas';
 import { environmentVariable } from '../environment-variable.js';
+import { createFolder } from '../folders/create-folder.js';
 import { withIdleTimeout } from '../http/idle-timeout.js';
 import { networkFetch } from '../http/network-fetch.js';
 import { RetryableError } from '../http/retryable-error.js';
@@ -260,7 +261,7 @@ async function findToken(): Promise<string | undefined> {
 
 /** Links a path of a snapshot to a blob, with a relative link so that the cache can be moved. */
 async function linkToBlob(blob: string, place: string): Promise<void> {
-  await mkdir(dirname(place), { recursive: true });
+  await createFolder(dirname(place));
   if ((await sizeOf(place)) === (await sizeOf(blob))) return;
   await rm(place, { force: true });
   await symlink(relative(dirname(place), blob), place).catch((error: unknown) => {

@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { isNativeError } from 'node:util/types';
@@ -7,7 +7,8 @@ import { extract } from 'tar-stream';
 import { type Entry, openPromise } from 'yauzl';
 import { defineError, NautilError } from '@nautil/contracts';
 import { explainWriteError, formatBytes } from '../disk-full.js';
-import { guardStream,gunzipped } from '../streams/guard-stream.js';
+import { createFolder, fileMode } from '../folders/create-folder.js';
+import { guardStream, gunzipped } from '../streams/guard-stream.js';
 import { readChunks } from '../streams/read-chunks.js';
 import { syncFolder, temporaryBeside } from '../write-file-atomic.js';
 
@@ -49,7 +50,7 @@ export async function unpackArchive(options: UnpackOptions): Promise<string[]> {
   const temporary = temporaryBeside(to);
   const files = new NewFiles(archive, temporary, maxBytes, options.maxFiles ?? 1_000_000);
   try {
-    await mkdir(temporary, { recursive: true });
+    await createFolder(temporary);
     const kind = await kindOf(archive);
     if (kind === undefined) {
       throw new BadArchive(`${archive} is not a tar, zip or gzip file`, {
@@ -199,7 +200,7 @@ class NewFiles {
   ): Promise<number> {
     const path = this.#pathOf(name);
     await this.#make(dirname(path), name);
-    const file = await open(path, 'wx').catch((error: unknown) => {
+    const file = await open(path, 'wx', fileMode(path)).catch((error: unknown) => {
       throw codeOf(error) === 'EEXIST' ? new BadArchive(`${this.#archive} contains ${name} twice`) : error;
     });
     let sum = 0;
@@ -224,7 +225,7 @@ class NewFiles {
   }
 
   async #make(folder: string, name: string): Promise<void> {
-    await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+    await createFolder(folder).catch((error: unknown) => {
       const taken = codeOf(error) === 'EEXIST' || codeOf(error) === 'ENOTDIR';
       throw taken ? new BadArchive(`${this.#archive} contains ${name} as a file and as a folder`) : error;
     });

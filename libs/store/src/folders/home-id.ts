@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { link, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256Of } from '../digest.js';
 import { temporaryBeside } from '../write-file-atomic.js';
+import { createFolder, fileMode } from './create-folder.js';
 import { nautilHome } from './package-root.js';
 
 /**
@@ -10,11 +11,11 @@ import { nautilHome } from './package-root.js';
  * so a folder that two machines mount at different paths has two ids.
  */
 export async function homeId(home: string = nautilHome()): Promise<string> {
-  await mkdir(home, { recursive: true });
+  await createFolder(home);
   const file = join(home, 'home-id');
   const temporary = temporaryBeside(file);
   try {
-    await writeFile(temporary, `${randomBytes(16).toString('hex')}\n`);
+    await writeFile(temporary, `${randomBytes(16).toString('hex')}\n`, { mode: fileMode(temporary) });
     await link(temporary, file); // exactly one of several processes that start at once creates the id
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
