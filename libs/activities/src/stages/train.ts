@@ -17,7 +17,7 @@ import type { TrackingTask, TrainTask } from '@nautil/trainer-process';
 import { evaluationSettingsOf } from '@nautil/training';
 import { encoderDigestOf } from './cache.js';
 import { EventLog } from './event-log.js';
-import { configOf, redoOf } from './run-settings.js';
+import { configOf, countedConfigOf, redoOf } from './run-settings.js';
 import { trainJobOf } from './train-job.js';
 
 export interface TrainModelOptions {
@@ -59,7 +59,7 @@ export async function trainModel(request: TrainRequest, o: TrainModelOptions): P
     async () => {
       await requireIntact(request.tokens);
       await requireEncoder(request.inputs);
-      const { tree, config } = await configOf(run);
+      const { tree, config } = await countedConfigOf(run, request.inputs.data);
       const split = config.model.test_ds.file_path === null ? 'val' : 'test';
       const evaluation = { ...evaluationSettingsOf(config, split, job.classWeights) };
       await recordEvaluationSettings(run, { tree, config, evaluation });
