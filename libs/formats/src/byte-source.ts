@@ -48,19 +48,6 @@ export async function openByteSource(path: string, name = path): Promise<ByteSou
   };
 }
 
-/** Bytes in memory as a source. */
-export function bytesAsSource(name: string, bytes: Uint8Array): ByteSource {
-  return {
-    name,
-    size: bytes.length,
-    read(offset, length) {
-      checkRange(name, bytes.length, offset, length);
-      return Promise.resolve(new Uint8Array(bytes.subarray(offset, offset + length)));
-    },
-    close: () => Promise.resolve(),
-  };
-}
-
 /** A part of a source, with its own name. Closing the part does not close the whole. */
 export function partOf(whole: ByteSource, name: string, start: number, size: number): ByteSource {
   return {

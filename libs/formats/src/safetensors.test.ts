@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { bytesAsSource } from './byte-source.js';
+import type { ByteSource } from './byte-source.js';
 import { CheckpointError } from './errors.js';
 import { openTensors, readTensors } from './open-tensors.js';
 import type { TensorToWrite } from './tensor-source.js';
@@ -10,6 +10,14 @@ import { writeSafetensors } from './write-safetensors.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'nautil-safetensors-'));
 afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Bytes in memory as a source. */
+const bytesAsSource = (name: string, bytes: Uint8Array): ByteSource => ({
+  name,
+  size: bytes.length,
+  read: (offset, length) => Promise.resolve(new Uint8Array(bytes.subarray(offset, offset + length))),
+  close: () => Promise.resolve(),
+});
 
 function safetensors(header: unknown, data = new Uint8Array(0), headerLength?: number): Uint8Array {
   const json = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));

@@ -11,7 +11,7 @@ const longestName = 24;
  * Draws the confusion matrix as an SVG heat map. Rows are true classes and columns predicted classes; the colour of a cell
  * is its share of the row. Cells show their count (and share) while there is room for it.
  */
-export async function drawConfusionMatrix(report: ClassificationReport, o: { title?: string } = {}): Promise<string> {
+export async function drawConfusionMatrix(report: ClassificationReport): Promise<string> {
   const names = report.classes.map((scores) => cutToWidth(className(scores), longestName));
   const count = names.length;
   const cell = count <= 4 ? 120 : count <= 10 ? 76 : count <= maxLabelledClasses ? 52 : Math.max(6, 900 / count);
@@ -53,10 +53,7 @@ export async function drawConfusionMatrix(report: ClassificationReport, o: { tit
   const labels = { color: palette.text, fontSize: 12, interval: count <= 60 ? 0 : 'auto' };
   return drawSvg(
     {
-      ...chartBase(
-        o.title ?? 'Confusion matrix',
-        `${report.support} examples, accuracy ${(report.accuracy * 100).toFixed(2)} %`,
-      ),
+      ...chartBase('Confusion matrix', `${report.support} examples, accuracy ${(report.accuracy * 100).toFixed(2)} %`),
       grid: { left, top: 64, width: plot, height: plot, show: true, backgroundColor: shades[0], borderWidth: 0 },
       xAxis: axis('predicted class', upright ? nameWidth + 22 : 30, {
         axisLabel: { ...labels, rotate: upright ? 90 : 0 },

@@ -13,7 +13,6 @@ const maxPoints = 600;
 export async function drawLearningCurve(o: {
   train: readonly LossPoint[];
   validation: readonly LossPoint[];
-  title?: string;
 }): Promise<string> {
   const train = averageDown(o.train.filter(hasFiniteLoss));
   const validation = o.validation.filter(hasFiniteLoss);
@@ -26,7 +25,7 @@ export async function drawLearningCurve(o: {
   ].filter(({ data }) => data.length > 0);
   return drawSvg(
     {
-      ...chartBase(o.title ?? 'Loss'),
+      ...chartBase('Loss'),
       legend: { bottom: 8, itemGap: 28, selectedMode: false },
       grid: { left: 76, right: 28, top: 48, bottom: 88 },
       xAxis: valueAxis('optimizer step', 30, { max: 'dataMax' }),

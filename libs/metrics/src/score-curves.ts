@@ -2,10 +2,7 @@ import type { EpochEvaluated } from '@nautil/contracts';
 import { chartBase, drawSvg, valueAxis } from './chart.js';
 
 /** Draws macro precision, recall and F1 and the accuracy of each evaluation by epoch, in percent, as an SVG. */
-export async function drawScoreCurves(
-  evaluations: readonly EpochEvaluated[],
-  o: { title?: string } = {},
-): Promise<string> {
+export async function drawScoreCurves(evaluations: readonly EpochEvaluated[]): Promise<string> {
   const curves = {
     'precision (macro)': ({ report }: EpochEvaluated) => report.macro.precision,
     'recall (macro)': ({ report }: EpochEvaluated) => report.macro.recall,
@@ -17,7 +14,7 @@ export async function drawScoreCurves(
   const epochs = new Map(evaluations.map((evaluation) => [evaluation, epochsDone(evaluation, evaluations)]));
   return drawSvg(
     {
-      ...chartBase(o.title ?? 'Validation scores'),
+      ...chartBase('Validation scores'),
       legend: { bottom: 8, itemGap: 28, selectedMode: false },
       grid: { left: 76, right: 28, top: 48, bottom: 88 },
       xAxis: valueAxis('epoch', 30, {

@@ -37,10 +37,6 @@ export class ExperimentLog {
     this.#append(formatEntry('W', module, message), logFile, errorFile);
   }
 
-  error(module: string, message: string): void {
-    this.#append(formatEntry('E', module, message), logFile, errorFile);
-  }
-
   /** Appends a line in Lightning's format, which has neither time nor module. */
   lightning(message: string): void {
     this.#append(message, lightningFile);
@@ -58,7 +54,7 @@ const errorFile = 'nemo_error_log.txt';
 const lightningFile = 'lightning_logs.txt';
 
 /** `[Nautil I 2026-01-31 12:00:00 module] message`; continuation lines are indented, as NeMo's formatter does. */
-function formatEntry(level: 'I' | 'W' | 'E', module: string, message: string, now = new Date()): string {
+function formatEntry(level: 'I' | 'W', module: string, message: string, now = new Date()): string {
   return `[Nautil ${level} ${localTime(now)} ${module}] ${message.replaceAll('\n', '\n    ')}`;
 }
 

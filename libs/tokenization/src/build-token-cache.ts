@@ -27,8 +27,6 @@ export interface TokenCacheOptions {
 
   /** Called after each chunk with the number of examples done. */
   onProgress?: (examples: number) => void;
-
-  signal?: AbortSignal;
 }
 
 export interface TokenCacheSummary {
@@ -189,13 +187,12 @@ class CacheRows {
 
 /** Tokenises chunks of examples in this thread or in worker threads, and yields them in input order. */
 async function* tokenizeInOrder(o: TokenCacheOptions): AsyncGenerator<TokenizedExamples> {
-  const { tokenizer, maxLength, numWorkers = 0, signal } = o;
+  const { tokenizer, maxLength, numWorkers = 0 } = o;
   let pool: TokenizerPool | undefined;
   const pending: { examples: Example[]; chunk: Promise<TokenizedChunk> }[] = [];
   let seen = 0;
   try {
     for await (const examples of inChunks(o.examples)) {
-      signal?.throwIfAborted();
       const texts = examples.map(({ text }) => text);
       seen += examples.length;
       if (numWorkers <= 0 || seen < examplesWorthThreads) {

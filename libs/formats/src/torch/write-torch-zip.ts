@@ -4,10 +4,8 @@ import { dataBytes, sizeOf } from '../tensor-bytes.js';
 import type { TensorDType } from '../tensor-dtype.js';
 import type { TensorToWrite } from '../tensor-source.js';
 
-export interface TorchZipOptions {
-  /** The folder inside the zip. PyTorch derives it from the file name; the default, `model_weights`, is that of NeMo's archives. */
-  folder?: string;
-}
+/** The folder inside the zip, which PyTorch derives from the file name: that of NeMo's archives. */
+const folder = 'model_weights';
 
 /**
  * Writes a state dict in the format of torch.save since PyTorch 1.6: an OrderedDict that
@@ -15,8 +13,7 @@ export interface TorchZipOptions {
  * function, it is called only when its tensor is written. The size is computed without reading a tensor, because a tar
  * header precedes its content.
  */
-export function torchZip(tensors: Iterable<TensorToWrite>, o: TorchZipOptions = {}) {
-  const folder = o.folder ?? 'model_weights';
+export function torchZip(tensors: Iterable<TensorToWrite>) {
   const list = [...tensors];
   const storages = list.map((tensor, index) => ({
     name: `data/${index}`,
@@ -25,7 +22,7 @@ export function torchZip(tensors: Iterable<TensorToWrite>, o: TorchZipOptions = 
   }));
   // PyTorch sorts the names as text, so data/10 precedes data/2.
   storages.sort((a, b) => (a.name < b.name ? -1 : 1));
-  const layout = layOut(folder, [
+  const layout = layOut([
     record('data.pkl', stateDictPickle(list)),
     record('byteorder', Buffer.from('little')),
     ...storages,
@@ -69,7 +66,7 @@ const alignment = 64;
 // Offsets from 4 GiB use zip64 fields. `layOut` rejects entries of that size, which would need further zip64 fields.
 const largestField = 0xffffffff;
 
-function layOut(folder: string, records: readonly ZipRecord[]): Layout {
+function layOut(records: readonly ZipRecord[]): Layout {
   const placed: PlacedRecord[] = [];
   let offset = 0;
   let directorySize = 0;

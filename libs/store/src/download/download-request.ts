@@ -1,7 +1,7 @@
 import { defineError } from '@nautil/contracts';
 import { classifyResponse } from '../http/classify-response.js';
 import { withIdleTimeout } from '../http/idle-timeout.js';
-import { type Fetch, networkFetch } from '../http/network-fetch.js';
+import { networkFetch } from '../http/network-fetch.js';
 import { RetryableError } from '../http/retryable-error.js';
 import { withRetries } from '../http/with-retries.js';
 
@@ -37,9 +37,6 @@ export interface DownloadRequest {
   /** Mean delay after the first failed attempt; doubles with each further one. Default 500. */
   backoffMs?: number | undefined;
 
-  /** Default: Node's fetch, through the proxy that the environment names. */
-  fetch?: Fetch | undefined;
-
   signal?: AbortSignal | undefined;
 }
 
@@ -57,7 +54,7 @@ export const idleTimeoutOf = ({ idleTimeoutMs = 30_000, signal }: Partial<Downlo
 export async function versionAt(request: DownloadRequest): Promise<string | undefined> {
   const { url, headers, attempts } = request;
   requireHttp(url);
-  const fetch = request.fetch ?? (await networkFetch());
+  const fetch = await networkFetch();
   const attempt = (): Promise<string | undefined> =>
     withIdleTimeout(idleTimeoutOf(request), async ({ signal }) => {
       // Not HEAD: addresses that are signed for GET refuse it.

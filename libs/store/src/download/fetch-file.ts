@@ -89,7 +89,7 @@ const parseOrigin = jsonParser(
 async function download(options: FetchOptions): Promise<FileRef> {
   const { url, to, sha256, attempts } = options;
   const incomplete = `${to}.incomplete`;
-  const fetch = options.fetch ?? (await networkFetch());
+  const fetch = await networkFetch();
   await createFolder(dirname(to));
   try {
     await withRetries(() => downloadOnce(incomplete, fetch, options), {
