@@ -8,7 +8,7 @@ process.env.GOLDEN = chosenGoldenSet();
 process.env.NO_COLOR = '1';
 delete process.env.FORCE_COLOR;
 
-// ES modules under Jest: needs NODE_OPTIONS=--experimental-vm-modules, which the root .env gives to Nx.
+// ES modules under Jest: needs NODE_OPTIONS=--experimental-vm-modules, which the targets in nx.json and package.json set.
 module.exports = {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/src/**/*.test.ts'],

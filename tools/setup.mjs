@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { readEnvFile } from './setup/read-env-file.mjs';
 import { setUp } from './setup/set-up.mjs';
 import { Interrupted, SetupError } from '../libs/setup/src/setup-error.mjs';
 
@@ -31,7 +32,10 @@ try {
     options: { python: { type: 'string' }, gpu: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
   });
   if (values.help) process.stdout.write(help);
-  else await setUp({ signal: interruption.signal, python: values.python, gpu: values.gpu });
+  else {
+    readEnvFile();
+    await setUp({ signal: interruption.signal, python: values.python, gpu: values.gpu });
+  }
 } catch (error) {
   const expected = interruption.signal.aborted ? new Interrupted() : error;
   const usage = String(error.code).startsWith('ERR_PARSE_ARGS');

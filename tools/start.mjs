@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 
+import { readEnvFile } from './setup/read-env-file.mjs';
 import { root, setUp } from './setup/set-up.mjs';
 import { Interrupted, SetupError } from '../libs/setup/src/setup-error.mjs';
 
@@ -67,6 +68,7 @@ try {
   });
   if (values.help) process.stdout.write(help);
   else {
+    readEnvFile();
     await setUp({ signal, python: values.python });
     process.exitCode = await start(positionals);
   }

@@ -104,6 +104,7 @@ function testEnvironment() {
     ...process.env,
     CI: 'true',
     NX_DAEMON: 'false',
+    NX_LOAD_DOT_ENV_FILES: 'false', // the user's own settings again
     NX_TUI: 'false',
     FORCE_COLOR: '0',
     GOLDEN: goldenSet(),

@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander';
 import { asFileError, exitCodeOf, exitCodes, formatError, Interrupted, TemporalUnreachable } from '@nautil/contracts';
 import { interruption, listenForInterruption } from './interruption.js';
+import { loadEnvFile } from './load-env-file.js';
 import { printMessage } from './output.js';
 import { buildProgram } from './program.js';
 
@@ -14,6 +15,7 @@ export async function main(args: string[]): Promise<number> {
   listenForInterruption();
   exitQuietlyWithoutReader();
   try {
+    loadEnvFile();
     await buildProgram().parseAsync(args, { from: 'user' });
     return typeof process.exitCode === 'number' ? process.exitCode : 0;
   } catch (thrown) {

@@ -1,0 +1,82 @@
+import { execFile } from 'node:child_process';
+import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from '@jest/globals';
+import { packageRoot } from '@nautil/store/folders';
+
+const top = mkdtempSync(join(tmpdir(), 'nautil-env-'));
+afterAll(() => rmSync(top, { recursive: true }));
+
+interface Ended {
+  exitCode: number;
+  stderr: string;
+}
+
+/** Runs `nautil status` in a folder with a `.env`. The port that MLflow's address has shows which variable was used. */
+function statusWith(
+  content: string | Uint8Array | undefined,
+  env: NodeJS.ProcessEnv = {},
+): Promise<Ended & { port: string }> {
+  const folder = mkdtempSync(join(top, 'folder-'));
+  if (content !== undefined) writeFileSync(join(folder, '.env'), content);
+  return statusIn(folder, env);
+}
+
+function statusIn(folder: string, env: NodeJS.ProcessEnv = {}): Promise<Ended & { port: string }> {
+  const clean = { ...process.env, NODE_OPTIONS: '', NAUTIL_HOME: join(top, 'state'), INIT_CWD: undefined };
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      [join(packageRoot(), 'apps/cli/bin/nautil.mjs'), 'status', '--json'],
+      { cwd: folder, env: { ...clean, MLFLOW_TRACKING_URI: undefined, NAUTIL_MLFLOW_PORT: undefined, ...env } },
+      (error, stdout, stderr) =>
+        resolve({
+          exitCode: Number(error?.code ?? 0),
+          stderr,
+          port: /"http:\/\/127\.0\.0\.1:(\d+)"/g.exec(stdout.slice(stdout.indexOf('mlflow')))?.[1] ?? '',
+        }),
+    );
+  });
+}
+
+test('variables in the .env of the working folder are set, and those of the shell win', async () => {
+  const file = "# ports\n\nexport NAUTIL_MLFLOW_PORT=\"50123\" # of MLflow\nX='a\nb'\nY=it's\r\nZ=\n";
+  expect((await statusWith(file)).port).toBe('50123');
+  expect((await statusWith(file, { NAUTIL_MLFLOW_PORT: '50124' })).port).toBe('50124');
+  expect((await statusWith(undefined)).port).toBe('5000');
+}, 60_000);
+
+test.each([
+  [
+    'a line that sets nothing, which would hide the next',
+    'A=1\nthis is no variable\nNAUTIL_MLFLOW_PORT=50123\n',
+    'line 2',
+  ],
+  ['a quotation that does not end', 'A=1\nB=  "x\nC=2\n', 'line 2'],
+  ['a name with a space', 'A B=1', 'line 1'],
+  ['bytes that are not UTF-8', Uint8Array.of(0xff, 0xfe, 0x41), 'cannot be read'],
+  ['a zero byte', 'A=1\0', 'line 1'],
+])('a .env with %s is a usage error that names the place', async (_, content, place) => {
+  const { exitCode, stderr } = await statusWith(content);
+  expect(exitCode).toBe(2);
+  expect(stderr).toMatch(/\.env/);
+  expect(stderr).toContain(place);
+  expect(stderr).not.toMatch(/^ +at /m);
+});
+
+test('a folder named .env is a usage error', async () => {
+  const folder = mkdtempSync(join(top, 'folder-'));
+  mkdirSync(join(folder, '.env'));
+  expect(await statusIn(folder)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('cannot be read') });
+});
+
+const isRoot = process.getuid?.() === 0;
+(isRoot ? test : test.skip)('a .env of another user is refused (only root can make one)', async () => {
+  const folder = mkdtempSync(join(top, 'folder-'));
+  writeFileSync(join(folder, '.env'), 'A=1');
+  chownSync(join(folder, '.env'), 65_534, 65_534);
+  const { exitCode, stderr } = await statusIn(folder);
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain('belongs to another user');
+});

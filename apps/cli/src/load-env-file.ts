@@ -1,0 +1,60 @@
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { defineError } from '@nautil/contracts';
+import { workingFolder } from './working-folder.js';
+
+/** The `.env` of the working folder cannot be used. */
+export class EnvFileInvalid extends defineError('EnvFileInvalid', 'usage') {}
+
+/**
+ * Sets the variables in the `.env` of the working folder, if there is one. Variables that are set already keep their values.
+ *
+ * @throws EnvFileInvalid for a file that cannot be read or that another user could have put there, and for a line that sets no
+ *   variable: Node would skip it, together with the line after it
+ */
+export function loadEnvFile(folder: string = workingFolder()): void {
+  const path = join(folder, '.env');
+  const text = textOf(path);
+  if (text === undefined) return;
+  const wrong = firstInvalidLine(text);
+  if (wrong !== undefined) {
+    throw new EnvFileInvalid(`${path}: line ${wrong} is not NAME=value`, {
+      hint: 'write one variable per line, `#` before a comment, and quotation marks around a value of several lines',
+    });
+  }
+  process.loadEnvFile(path);
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    const { uid } = statSync(path);
+    if (uid !== 0 && uid !== process.getuid?.()) {
+      throw new EnvFileInvalid(`${path} belongs to another user (${uid}), who could choose your settings with it`, {
+        hint: 'run the command in a folder of your own, or copy the file to make it yours',
+      });
+    }
+    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
+  } catch (error) {
+    if (error instanceof EnvFileInvalid) throw error;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new EnvFileInvalid(`${path} cannot be read: ${(error as Error).message}`, {
+      hint: 'repair the file, or move it away: settings can also be variables of the shell',
+      cause: error,
+    });
+  }
+}
+
+/** Comments, empty lines and variables, as Node reads them: a quoted value may have several lines. */
+const valid =
+  /[^\S\n]*(?:#[^\n]*|(?:export[^\S\n]+)?[A-Za-z_][\w.-]*[^\S\n]*=[^\S\n]*(?:"[^"\0]*"|'[^'\0]*'|`[^`\0]*`|[^\s"'`\0][^\n\0]*)?[^\S\n]*(?:#[^\n]*)?)?(?:\n|$)/y;
+
+/** The number of the first line that is none of these. */
+function firstInvalidLine(text: string): number | undefined {
+  valid.lastIndex = 0;
+  let at = 0;
+  while (at < text.length) {
+    if (!valid.test(text)) return text.slice(0, at).split('\n').length;
+    at = valid.lastIndex;
+  }
+  return undefined;
+}
