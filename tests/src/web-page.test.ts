@@ -54,6 +54,7 @@ beforeAll(async () => {
   expect(up).toMatchObject({ exitCode: 0 });
   const record = JSON.parse(readFileSync(join(home, 'stack.json'), 'utf8')) as Record<string, Record<string, string>>;
   expect(Object.keys(record).sort()).toEqual(['mlflow', 'temporal', 'worker']);
+  expect(listeningAddresses(record['worker']!['identity']!)).toEqual([]);
   everyAddress = Object.values(record).flatMap(({ identity }) => listeningAddresses(identity!));
   temporal = addressOf(`http://${record['temporal']!['address']!}`);
   ui = addressOf(record['temporal']!['uiUrl']!);
