@@ -5,4 +5,5 @@ export { loadTokenizer, type LoadedTokenizer, requireSupportedTokenizer } from '
 export { planBatches, type BatchPlan } from './plan-batches.js';
 export { openTokenCache, type TokenCache } from './token-cache.js';
 export { createTokenizer, type Tokenizer } from './tokenizer.js';
+export { parseTokenizerDefinition } from './tokenizer-schema.js';
 export type { TokenizerDefinition } from './tokenizer-definition.js';

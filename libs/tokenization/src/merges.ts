@@ -1,5 +1,8 @@
 import { TokenizerError } from './errors.js';
 
+/** Millions of times more than a vocabulary of words needs; long tokens of one letter make the search quadratic. */
+const mostSteps = 100_000_000;
+
 /** Two tokens that byte-level BPE joins; earlier merges have priority. */
 export type Merge = [string, string];
 
@@ -30,8 +33,16 @@ export function mergesFromVocabulary(
   const tokens = [...vocabulary].sort(([, a], [, b]) => a - b).map(([token]) => token);
   const merges: Merge[] = [];
   const ranks = new Map<string, number>();
+  let steps = 0;
   for (const token of tokens) {
     if (special.has(token) || [...token].length === 1) continue;
+    // Each merge reads all parts, of which it leaves one fewer.
+    steps += token.length ** 2;
+    if (steps > mostSteps) {
+      throw new TokenizerError(`${file}: the merges cannot be reconstructed: its tokens are too long`, {
+        hint: 'provide its merges.txt (--tokenizer DIR, or next to vocab.json)',
+      });
+    }
     const parts = applyMerges([...token], ranks);
     const [left, right] = parts;
     if (parts.length !== 2 || left === undefined || right === undefined) {

@@ -1,12 +1,19 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { TextRefused } from './errors.js';
 import { tokenizeChunk } from './tokenize-chunk.js';
 import { createTokenizer } from './tokenizer.js';
-import type { WorkerInput } from './tokenizer-pool.js';
+import type { RefusedChunk, WorkerInput } from './tokenizer-pool.js';
 
 const { definition, maxLength } = workerData as WorkerInput;
 const tokenizer = createTokenizer(definition);
 
 parentPort?.on('message', (texts: string[]) => {
-  const chunk = tokenizeChunk(tokenizer, texts, maxLength);
-  parentPort?.postMessage(chunk, [chunk.ids.buffer, chunk.lengths.buffer]);
+  try {
+    const chunk = tokenizeChunk(tokenizer, texts, maxLength);
+    parentPort?.postMessage(chunk, [chunk.ids.buffer, chunk.lengths.buffer]);
+  } catch (error) {
+    // An error that ends the thread would lose its class on the way.
+    if (!(error instanceof TextRefused)) throw error;
+    parentPort?.postMessage({ refused: error.message, hint: error.hint } satisfies RefusedChunk);
+  }
 });

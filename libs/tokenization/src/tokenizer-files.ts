@@ -2,8 +2,10 @@ import { isUtf8 } from 'node:buffer';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isJsonObject, type JsonObject } from '@nautil/contracts';
+import { parseJson as parseBoundedJson } from '@nautil/contracts/schemas';
 import { TokenizerError } from './errors.js';
-import type { AddedToken, PipelineStep, TokenizerJson } from './tokenizer-definition.js';
+import type { TokenizerJson } from './tokenizer-definition.js';
+import { requireTokenizerJson } from './tokenizer-schema.js';
 
 /** The tokenizer files that work, for hints. */
 export const supported =
@@ -15,25 +17,26 @@ export function tokenizerJsonOf(file: string, json: JsonObject): TokenizerJson {
   if (!isJsonObject(model) || typeof model.vocab !== 'object' || model.vocab === null) {
     throw new TokenizerError(`${file} is not a tokenizer.json: it has no model.vocab`, { hint: supported });
   }
-  const type =
-    typeof model.type === 'string'
-      ? model.type
-      : Array.isArray(model.vocab)
-        ? 'Unigram'
-        : 'merges' in model
-          ? 'BPE'
-          : 'WordPiece';
-  if (!['WordPiece', 'BPE', 'Unigram'].includes(type)) {
-    throw new TokenizerError(`${file}: a tokenizer of type ${type} is not supported`, { hint: supported });
+  const type = model.type ?? typeOf(model);
+  if (typeof type !== 'string' || !['WordPiece', 'BPE', 'Unigram'].includes(type)) {
+    const shown = typeof type === 'string' ? type : JSON.stringify(type);
+    throw new TokenizerError(`${file}: a tokenizer of type ${shown} is not supported`, { hint: supported });
   }
-  return {
-    added_tokens: (Array.isArray(json.added_tokens) ? json.added_tokens : []) as (AddedToken & JsonObject)[],
-    normalizer: (json.normalizer ?? null) as PipelineStep | null,
-    pre_tokenizer: (json.pre_tokenizer ?? null) as PipelineStep | null,
-    post_processor: (json.post_processor ?? null) as PipelineStep | null,
-    decoder: (json.decoder ?? null) as PipelineStep | null,
-    model: { ...model, type } as TokenizerJson['model'],
-  };
+  const complete = {
+    added_tokens: json.added_tokens ?? [],
+    normalizer: json.normalizer ?? null,
+    pre_tokenizer: json.pre_tokenizer ?? null,
+    post_processor: json.post_processor ?? null,
+    decoder: json.decoder ?? null,
+    model: { ...model, type },
+  } as unknown as TokenizerJson;
+  requireTokenizerJson(complete, file);
+  return complete;
+}
+
+function typeOf({ vocab, ...model }: JsonObject): string {
+  if (Array.isArray(vocab)) return 'Unigram';
+  return 'merges' in model ? 'BPE' : 'WordPiece';
 }
 
 /** Parses a vocab.txt: one token per line; the line's index is the id. */
@@ -54,10 +57,20 @@ export function parseVocabularyJson(file: string, text: string): Map<string, num
   return vocabulary;
 }
 
+/** XLM-R's tokenizer.json has 17 MB, and XLM-V's has 60. */
+const largestFile = 128 << 20;
+
 export async function readText(file: string): Promise<string> {
-  const bytes = await readFile(file).catch((error: unknown) => {
+  const unreadable = (error: unknown): never => {
     throw new TokenizerError(`${file} cannot be read`, { hint: 'check the path', cause: error });
-  });
+  };
+  const { size } = await stat(file).catch(unreadable);
+  if (size > largestFile) {
+    throw new TokenizerError(`${file} has ${size} bytes, more than a tokenizer's file can have (${largestFile})`, {
+      hint: 'check that this is the right file',
+    });
+  }
+  const bytes = await readFile(file).catch(unreadable);
   // A decoder that replaces invalid bytes would merge different tokens into one.
   if (!isUtf8(bytes)) throw new TokenizerError(`${file} is not valid UTF-8`, { hint: 'convert it to UTF-8' });
   return bytes.toString('utf8');
@@ -69,7 +82,7 @@ export async function readJson(file: string): Promise<JsonObject> {
 
 function parseJson(file: string, text: string): JsonObject {
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = parseBoundedJson(text);
     if (isJsonObject(value)) return value;
   } catch (error) {
     throw new TokenizerError(`${file} is not valid JSON: ${error instanceof Error ? error.message : String(error)}`, {

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { TextRefused } from './errors.js';
 import type { TokenizedChunk } from './tokenize-chunk.js';
 import type { TokenizerDefinition } from './tokenizer-definition.js';
 
@@ -6,6 +7,12 @@ import type { TokenizerDefinition } from './tokenizer-definition.js';
 export interface WorkerInput {
   definition: TokenizerDefinition;
   maxLength: number;
+}
+
+/** A worker thread's reply for texts that its tokenizer refuses. */
+export interface RefusedChunk {
+  refused: string;
+  hint: string | undefined;
 }
 
 interface Thread {
@@ -48,7 +55,11 @@ export class TokenizerPool {
     // NOTE: the .mjs file loads its TypeScript source itself, so that no --import flag has to reach the thread.
     const worker = new Worker(new URL('./tokenize-worker.mjs', import.meta.url), { workerData: input, execArgv: [] });
     const thread: Thread = { worker, pending: [] };
-    worker.on('message', (chunk: TokenizedChunk) => thread.pending.shift()?.resolve(chunk));
+    worker.on('message', (reply: TokenizedChunk | RefusedChunk) => {
+      const request = thread.pending.shift();
+      if ('refused' in reply) request?.reject(new TextRefused(reply.refused, { hint: reply.hint }));
+      else request?.resolve(reply);
+    });
     const fail = (error: Error) => {
       this.#failure ??= error;
       for (const { reject } of thread.pending.splice(0)) reject(error);

@@ -1,10 +1,14 @@
 import { ByteLevelPreTokenizer, Tokenizer as Pipeline } from '@huggingface/tokenizers';
+import { largest } from '@nautil/contracts';
 import { splitWords } from '@nautil/python-format';
 import { canonicalJson, sha256Of } from '@nautil/store';
 import { type BertNormalizerOptions, normalizeForBert } from './bert-normalizer.js';
+import { TextRefused, TokenizerError } from './errors.js';
+import { hasForeignPattern, withTimeLimit } from './foreign-pattern.js';
 import { slowBertWords } from './slow-bert-words.js';
 import { SpecialTokens } from './special-tokens.js';
 import type { PipelineStep, TokenizerDefinition, TokenizerMode } from './tokenizer-definition.js';
+import { supported } from './tokenizer-files.js';
 import { WordMemo } from './word-memo.js';
 
 /** Converts texts to token ids. Safe to share: its only state is a bounded cache of words. */
@@ -27,11 +31,15 @@ export interface Tokenizer {
   /**
    * The ids of `[CLS] … [SEP]`; a truncated text has exactly `maxLength` ids. Undefined or a value below 1 means no limit.
    *
-   * @throws RangeError when maxLength has no room for the special tokens
+   * @throws RangeError when maxLength has no room for the special tokens; TextRefused as `bodyIds`
    */
   encode(text: string, maxLength?: number): number[];
 
-  /** The ids between [CLS] and [SEP], at most `limit` of them. */
+  /**
+   * The ids between [CLS] and [SEP], at most `limit` of them.
+   *
+   * @throws TextRefused for a text that takes too long or too much memory, such as a million characters without a space
+   */
   bodyIds(text: string, limit: number): number[];
 
   /** The tokens of the ids that `encode` returns. */
@@ -67,6 +75,8 @@ class PipelineTokenizer implements Tokenizer {
   readonly #slowBert: BertNormalizerOptions | undefined;
   readonly #chunking: Chunking | undefined;
   readonly #memo = new WordMemo<number[]>();
+  readonly #longestPiece: number;
+  readonly #isForeign: boolean;
 
   constructor(definition: TokenizerDefinition) {
     this.definition = definition;
@@ -78,7 +88,9 @@ class PipelineTokenizer implements Tokenizer {
     this.#special = new SpecialTokens(definition.json.added_tokens.map(({ content }) => content));
     this.#slowBert = definition.mode === 'nemo' ? bertNormalizerOptions(definition.json.normalizer) : undefined;
     this.#chunking = definition.mode === 'nemo' ? splitWords : chunkingOf(definition);
-    this.vocabSize = Math.max(...this.vocabulary().values()) + 1;
+    this.#longestPiece = longestPieceOf(definition.json);
+    this.#isForeign = hasForeignPattern(definition.json);
+    this.vocabSize = largest(this.vocabulary().values()) + 1;
   }
 
   encode(text: string, maxLength?: number): number[] {
@@ -94,19 +106,30 @@ class PipelineTokenizer implements Tokenizer {
 
   bodyIds(text: string, limit: number): number[] {
     // NOTE: special tokens may absorb the spaces around them, so a text that contains one cannot be split into chunks.
-    if (!this.#chunking || (this.mode === 'standard' && this.#special.occurIn(text))) {
-      const ids = this.#pipelineIds(text);
-      return ids.length > limit ? ids.slice(0, limit) : ids;
-    }
+    if (!this.#chunking || (this.mode === 'standard' && this.#special.occurIn(text)))
+      return this.#wholeIds(text, limit);
     const ids: number[] = [];
-    for (const chunk of this.#chunking(text)) {
-      for (const id of this.#memo.get(chunk, (word) => this.#chunkIds(word))) ids.push(id);
-      if (ids.length >= limit) {
-        ids.length = limit;
-        break;
+    for (const window of windowsOf(text)) {
+      for (const chunk of this.#chunking(window)) {
+        for (const id of this.#memo.get(chunk, (word) => this.#chunkIds(word))) ids.push(id);
+        if (ids.length >= limit) {
+          ids.length = limit;
+          return ids;
+        }
       }
     }
     return ids;
+  }
+
+  /** The ids of a text that can't be split into chunks. Of a very long one, only the beginning is read if that is enough. */
+  #wholeIds(text: string, limit: number): number[] {
+    if (text.length > this.#longestPiece) {
+      const [beginning = ''] = windowsOf(text);
+      const ids = beginning.length < text.length && limit < beginning.length ? this.#pipelineIds(beginning) : [];
+      if (ids.length > limit) return ids.slice(0, limit);
+    }
+    const ids = this.#pipelineIds(text);
+    return ids.length > limit ? ids.slice(0, limit) : ids;
   }
 
   tokens(text: string, maxLength?: number): string[] {
@@ -127,16 +150,28 @@ class PipelineTokenizer implements Tokenizer {
     return this.#slowBert ? this.#slowBertIds(chunk, this.#slowBert) : this.#pipelineIds(chunk);
   }
 
+  /** @throws TextRefused */
   #pipelineIds(text: string): number[] {
-    return this.#pipeline.encode(text, { add_special_tokens: false }).ids;
+    return this.#process(text, () => this.#pipeline.encode(text, { add_special_tokens: false }).ids);
+  }
+
+  #process<T>(text: string, run: () => T): T {
+    if (text.length > this.#longestPiece) {
+      throw new TextRefused(
+        `a text has ${text.length} characters without a place to divide it; the tokenizer takes ${this.#longestPiece} at once`,
+        { hint: 'a line of a text file should be one text: check that the file is what you think, or divide the line' },
+      );
+    }
+    return this.#isForeign ? withTimeLimit(run) : run();
   }
 
   #slowBertIds(word: string, options: BertNormalizerOptions): number[] {
     const { model } = this.#pipeline;
-    return slowBertWords(word, this.#special, options).flatMap((part) => {
+    const idsOf = (part: string): number[] => {
       const tokens = this.#special.has(part) ? [part] : (model?.encode([part]) ?? []);
       return tokens.map((token) => this.#pipeline.token_to_id(token) ?? this.definition.unknownId);
-    });
+    };
+    return this.#process(word, () => slowBertWords(word, this.#special, options).flatMap(idsOf));
   }
 }
 
@@ -149,9 +184,42 @@ function digestOf({ json, ...definition }: TokenizerDefinition): string {
   return sha256Of(canonicalJson({ revision, ...definition, json: { ...json, model } }));
 }
 
+/** Long enough that dividing costs nothing, and short enough that a text of megabytes takes little memory. */
+const windowLength = 1 << 16;
+
+/** Where the chunks of every pipeline may be divided: before a single space in front of a word. */
+const boundary = / (?=\P{White_Space})/gu;
+
+/** Divides a long text, so that one which is truncated is read only as far as necessary. */
+function* windowsOf(text: string): Generator<string> {
+  for (let start = 0; start < text.length;) {
+    boundary.lastIndex = start + windowLength;
+    const end = start + windowLength < text.length ? (boundary.exec(text)?.index ?? text.length) : text.length;
+    yield text.slice(start, end);
+    start = end;
+  }
+}
+
+/**
+ * How many characters the pipeline takes at once. They need up to 100 bytes each in BERT's, and up to 1,000 in the others. Unigram
+ * passes its tokens as arguments, of which a call takes about 120,000.
+ */
+function longestPieceOf({ normalizer, model }: TokenizerDefinition['json']): number {
+  if (model.type === 'WordPiece' && normalizer?.type === 'BertNormalizer') return 1 << 22;
+  return model.type === 'Unigram' ? 100_000 : 1 << 18;
+}
+
 /** The pipeline of `@huggingface/tokenizers`, with the steps replaced that differ from the Rust library. */
 function exactPipeline({ json }: TokenizerDefinition): Pipeline {
-  const pipeline = new Pipeline(json, {});
+  let pipeline: Pipeline;
+  try {
+    // Ids need neither the decoder nor the post-processor: the definition has the ids before and after each text.
+    pipeline = new Pipeline({ ...json, decoder: null, post_processor: null }, {});
+  } catch (error) {
+    // The library compiles the patterns, and knows fewer of them than the Rust library.
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new TokenizerError(`the tokenizer can't be used: ${reason}`, { hint: supported, cause: error });
+  }
   const bert = bertNormalizerOptions(json.normalizer);
   if (bert) pipeline.normalizer = (text) => normalizeForBert(text, bert);
   if (pipeline.pre_tokenizer instanceof ByteLevelPreTokenizer) {

@@ -15,6 +15,7 @@ import {
   createTokenizer,
   type LoadedTokenizer,
   loadTokenizer,
+  parseTokenizerDefinition,
   requireSupportedTokenizer,
   storedCasing,
   type Tokenizer,
@@ -71,47 +72,23 @@ export interface ArchiveRecord {
 }
 
 const text = Type.String();
-const ids = Type.Array(Type.Integer({ minimum: 0 }));
-const step = Type.Union([Type.Object({ type: text }), Type.Null()]);
 
 const archiveRecord = Type.Object({
   version: Type.Literal(1),
-  tokenizer: Type.Object({
-    name: text,
-    mode: Type.Union([Type.Literal('standard'), Type.Literal('nemo')]),
-    json: Type.Object({
-      added_tokens: Type.Array(
-        Type.Object({
-          id: Type.Integer({ minimum: 0 }),
-          content: text,
-          single_word: Type.Optional(Type.Boolean()),
-          lstrip: Type.Optional(Type.Boolean()),
-          rstrip: Type.Optional(Type.Boolean()),
-          normalized: Type.Optional(Type.Boolean()),
-          special: Type.Optional(Type.Boolean()),
-        }),
-      ),
-      normalizer: step,
-      pre_tokenizer: step,
-      post_processor: step,
-      decoder: step,
-      model: Type.Object({
-        type: text,
-        vocab: Type.Union([Type.Record(text, Type.Number()), Type.Array(Type.Tuple([text, Type.Number()]))]),
-      }),
-    }),
-    prefixIds: ids,
-    suffixIds: ids,
-    padId: Type.Integer(),
-    unknownId: Type.Integer(),
-  }),
+  tokenizer: Type.Unknown(),
   labels: Type.Optional(Type.Array(text)),
   lineage: Type.Record(text, text),
   metrics: Type.Optional(Type.Unsafe<JsonObject>({ type: 'object' })),
   evaluation: Type.Optional(evaluationSettings),
 });
 
-const parseRecord: (value: unknown, file: string) => ArchiveRecord = fileValidator(archiveRecord);
+const validateRecord = fileValidator(archiveRecord);
+
+function parseRecord(value: unknown, file: string): ArchiveRecord {
+  const record = validateRecord(value, file);
+  return { ...record, tokenizer: parseTokenizerDefinition(record.tokenizer, `${file}: tokenizer`) };
+}
+
 const parseEvaluationSettings = fileValidator(evaluationSettings);
 const parseSpecialTokens = fileValidator(Type.Union([Type.Record(text, text), Type.Null()]));
 

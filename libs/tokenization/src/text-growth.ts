@@ -1,0 +1,32 @@
+import { knownPatterns } from './foreign-pattern.js';
+import type { PipelineStep } from './tokenizer-definition.js';
+
+/** The factor by which a normalizer or a pre-tokenizer can make a text longer. Those that replace a character double it. */
+export function growthOf(step: PipelineStep | null): number {
+  if (step === null) return 1;
+  const inner = step['normalizers'] ?? step['pretokenizers'];
+  if (Array.isArray(inner)) {
+    return (inner as PipelineStep[]).reduce((product, next) => product * growthOf(next), 1);
+  }
+  switch (step.type) {
+    case 'Replace':
+      return replacementGrowth(step);
+    case 'Metaspace':
+      return Math.max(1, textLength(step['str_rep']), textLength(step['replacement']));
+    case 'ByteLevel':
+      // A character has up to four bytes, and each of them becomes a character. UTF-16 has two units for those with four.
+      return 3;
+    default:
+      return 1;
+  }
+}
+
+function replacementGrowth({ pattern, content }: PipelineStep): number {
+  const { String: written, Regex: regex } = pattern as { String?: string; Regex?: string };
+  const length = textLength(content);
+  if (written !== undefined && written !== '') return Math.max(1, length / written.length);
+  // Another regular expression may match the empty text between any two characters.
+  return regex !== undefined && knownPatterns.has(regex) ? Math.max(1, length) : length + 1;
+}
+
+const textLength = (value: unknown): number => (typeof value === 'string' ? value.length : 0);

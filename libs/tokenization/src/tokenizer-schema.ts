@@ -1,0 +1,196 @@
+import { type TSchema, Type } from '@sinclair/typebox';
+import { InvalidJson, type JsonValidator, jsonValidator, variants } from '@nautil/contracts/schemas';
+import { TokenizerError } from './errors.js';
+import { growthOf } from './text-growth.js';
+import type { PipelineStep, TokenizerDefinition, TokenizerJson } from './tokenizer-definition.js';
+
+/** Above every published vocabulary; the largest, XLM-V's, has 900,000 tokens. */
+const mostIds = 1 << 22;
+
+/** The longest token of the published vocabularies has 160 characters. Longer ones make the search for tokens quadratic. */
+const longestToken = 1000;
+
+const mostAddedTokens = 20_000;
+const mostSteps = 32;
+
+/** Steps that make a text longer than this factor are no normalization. */
+const mostGrowth = 64;
+
+const text = Type.String();
+const id = Type.Integer({ minimum: 0, maximum: mostIds - 1 });
+const flag = Type.Optional(Type.Union([Type.Boolean(), Type.Null()]));
+const optionalText = Type.Optional(Type.Union([text, Type.Null()]));
+
+/** Hugging Face writes one of the two keys. */
+const pattern = Type.Union([Type.Object({ String: text }), Type.Object({ Regex: text })]);
+const step = <const T extends string>(type: T, options: Record<string, TSchema> = {}) =>
+  Type.Object({ type: Type.Literal(type), ...options });
+
+const normalizer = variants('type', [
+  step('BertNormalizer', { clean_text: flag, handle_chinese_chars: flag, strip_accents: flag, lowercase: flag }),
+  step('Precompiled', { precompiled_charsmap: optionalText }),
+  step('Sequence', { normalizers: Type.Array(Type.Object({ type: text }), { maxItems: mostSteps }) }),
+  step('Replace', { pattern, content: text }),
+  ...['NFC', 'NFD', 'NFKC', 'NFKD', 'StripAccents', 'Lowercase'].map((type) => step(type)),
+  step('Strip', { strip_left: flag, strip_right: flag }),
+  step('Prepend', { prepend: text }),
+]);
+
+const preTokenizer = variants('type', [
+  ...['BertPreTokenizer', 'Whitespace', 'WhitespaceSplit', 'Punctuation'].map((type) => step(type)),
+  step('Sequence', { pretokenizers: Type.Array(Type.Object({ type: text }), { maxItems: mostSteps }) }),
+  step('Metaspace', { replacement: optionalText, str_rep: optionalText, prepend_scheme: optionalText }),
+  step('ByteLevel', { add_prefix_space: flag, trim_offsets: flag, use_regex: flag }),
+  step('Split', { pattern, behavior: optionalText, invert: flag }),
+  step('Digits', { individual_digits: flag }),
+  step('Replace', { pattern, content: text }),
+  step('FixedLength', { length: Type.Integer({ minimum: 1 }) }),
+]);
+
+const namedId = Type.Tuple([text, id]);
+const templatePart = Type.Object({
+  SpecialToken: Type.Optional(Type.Object({ id: text })),
+  Sequence: Type.Optional(Type.Object({})),
+});
+const postProcessor = variants('type', [
+  step('TemplateProcessing', { single: Type.Array(templatePart) }),
+  step('BertProcessing', { sep: namedId, cls: namedId }),
+  step('RobertaProcessing', { sep: namedId, cls: namedId }),
+  step('ByteLevel'),
+  step('Sequence', { processors: Type.Array(Type.Object({ type: text }), { maxItems: mostSteps }) }),
+]);
+
+// Type.Record would skip keys that contain a line break.
+const idsByToken = Type.Unsafe<Record<string, number>>({ type: 'object', additionalProperties: id });
+const model = variants('type', [
+  step('WordPiece', {
+    vocab: idsByToken,
+    unk_token: text,
+    continuing_subword_prefix: text,
+    max_input_chars_per_word: Type.Optional(Type.Integer({ minimum: 1, maximum: longestToken })),
+  }),
+  step('BPE', {
+    vocab: idsByToken,
+    merges: Type.Array(Type.Union([text, Type.Tuple([text, text])])),
+    unk_token: optionalText,
+    end_of_word_suffix: optionalText,
+    continuing_subword_suffix: optionalText,
+    fuse_unk: flag,
+    byte_fallback: flag,
+    ignore_merges: flag,
+  }),
+  step('Unigram', {
+    vocab: Type.Array(Type.Tuple([text, Type.Number()]), { minItems: 1, maxItems: mostIds }),
+    unk_id: id,
+  }),
+]);
+
+const addedToken = Type.Object({
+  id,
+  content: text,
+  single_word: flag,
+  lstrip: flag,
+  rstrip: flag,
+  normalized: flag,
+  special: flag,
+});
+
+const nullable = (schema: TSchema) => Type.Union([Type.Null(), schema]);
+
+/** The parts of a step that are steps. */
+const innerSteps = ['normalizers', 'pretokenizers', 'processors'] as const;
+
+const validateParts = jsonValidator(
+  Type.Object({ added_tokens: Type.Array(addedToken, { maxItems: mostAddedTokens }), model }),
+);
+const validators: Readonly<Record<'normalizer' | 'pre_tokenizer' | 'post_processor', JsonValidator<unknown>>> = {
+  normalizer: jsonValidator(normalizer),
+  pre_tokenizer: jsonValidator(preTokenizer),
+  post_processor: jsonValidator(postProcessor),
+};
+
+const validateEdges = jsonValidator(
+  Type.Object({
+    name: text,
+    mode: Type.Union([Type.Literal('standard'), Type.Literal('nemo')]),
+    json: Type.Object({
+      normalizer: nullable(Type.Object({})),
+      pre_tokenizer: nullable(Type.Object({})),
+      post_processor: nullable(Type.Object({})),
+      decoder: nullable(Type.Object({})),
+    }),
+    prefixIds: Type.Array(id, { minItems: 1, maxItems: 16 }),
+    suffixIds: Type.Array(id, { maxItems: 16 }),
+    padId: id,
+    unknownId: id,
+  }),
+);
+
+/**
+ * Checks everything of a tokenizer.json that the pipeline relies on, and what its steps cost.
+ *
+ * @param source - the file, for messages
+ * @throws TokenizerError
+ */
+export function requireTokenizerJson(json: TokenizerJson, source: string): void {
+  validated(() => {
+    validateParts(json, source);
+    for (const [part, validate] of Object.entries(validators)) {
+      const first = json[part as keyof typeof validators];
+      if (first !== null) requireSteps(first, `${source}: ${part}`, validate);
+    }
+  });
+  const { vocab } = json.model;
+  const tokens = Array.isArray(vocab) ? vocab.map(([token]) => token) : Object.keys(vocab);
+  for (const token of [...tokens, ...json.added_tokens.map(({ content }) => content)]) {
+    if (token.length > longestToken)
+      throw new TokenizerError(`${source}: a token has ${token.length} characters, more than ${longestToken}`, {
+        hint,
+      });
+  }
+  requireUnknownToken(json, source);
+  const growth = growthOf(json.normalizer) * growthOf(json.pre_tokenizer);
+  if (growth > mostGrowth) {
+    throw new TokenizerError(`${source}: its steps can make a text ${growth} times as long`, { hint });
+  }
+}
+
+/** Checks a stored definition. @throws TokenizerError */
+export function parseTokenizerDefinition(value: unknown, source: string): TokenizerDefinition {
+  const definition = validated(() => validateEdges(value, source)) as unknown as TokenizerDefinition;
+  requireTokenizerJson(definition.json, source);
+  return definition;
+}
+
+const hint = 'the file may be damaged; get it again from the model that it belongs to';
+
+function validated<T>(validate: () => T): T {
+  try {
+    return validate();
+  } catch (error) {
+    if (!(error instanceof InvalidJson)) throw error;
+    throw new TokenizerError(error.message, { hint, cause: error });
+  }
+}
+
+/** Sequences may contain sequences. The depth of a parsed text is bounded, and so is this recursion. */
+function requireSteps(first: PipelineStep, source: string, validate: JsonValidator<unknown>): void {
+  validate(first, source);
+  for (const key of innerSteps) {
+    const inner = first[key];
+    if (Array.isArray(inner))
+      for (const next of inner as PipelineStep[]) requireSteps(next, `${source}.${key}`, validate);
+  }
+}
+
+/** Without it, a word that is not in the vocabulary would have no id. Byte-level BPE has a token for every byte. */
+function requireUnknownToken(
+  { model: { type, vocab, unk_token: unknown, unk_id: index }, ...json }: TokenizerJson,
+  source: string,
+): void {
+  if (type === 'Unigram' && Array.isArray(vocab) && Number(index) >= vocab.length)
+    throw new TokenizerError(`${source}: unk_id is ${String(index)}, and there are ${vocab.length} tokens`, { hint });
+  if (typeof unknown !== 'string' || Array.isArray(vocab) || Object.hasOwn(vocab, unknown)) return;
+  if (json.added_tokens.some(({ content }) => content === unknown)) return;
+  throw new TokenizerError(`${source}: unk_token ${JSON.stringify(unknown)} is not in the vocabulary`, { hint });
+}
