@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { createFolderSync } from '@nautil/store/folders';
+import { readBody } from '@nautil/store/http';
 import { freePort } from '@nautil/store/process';
 import { installedProgram } from './installed-program.js';
 import { requirePort } from './ports.js';
@@ -71,7 +72,8 @@ async function requestVersion(trackingUri: string, timeoutMs: number): Promise<{
   const timer = setTimeout(() => timeout.abort(), timeoutMs);
   try {
     const response = await fetch(`${trackingUri.replace(/\/$/, '')}/version`, { signal: timeout.signal });
-    return { status: response.status, text: (await response.text()).trim() };
+    const body = await readBody(response.body, `GET ${trackingUri}/version`, 4096);
+    return { status: response.status, text: body.toString('utf8').trim() };
   } catch {
     return { status: 0, text: '' };
   } finally {

@@ -5,6 +5,7 @@ import { ChecksumMismatch, fetchFile } from './download/fetch-file.js';
 import { environmentVariable } from './environment-variable.js';
 import { networkFetch } from './http/network-fetch.js';
 import { setAside } from './intact.js';
+import { readBody } from './http/read-body.js';
 import { Store } from './store.js';
 import { readChunks } from './streams/read-chunks.js';
 import { temporaryBeside, writeFileAtomic } from './write-file-atomic.js';
@@ -118,7 +119,9 @@ class HttpArtifacts implements ArtifactStore {
 
   async readText(name: string): Promise<string | undefined> {
     const response = await this.#request(`${this.root}/${name}`);
-    if (response.ok) return response.text();
+    if (response.ok) {
+      return (await readBody(response.body, `GET ${this.root}/${name}`, largestText)).toString('utf8');
+    }
     await response.body?.cancel();
     // A server that fails may still have the text. Continuing as if it did not exist would repeat work.
     if (response.status < 500 || response.status === 501) return undefined;
@@ -148,6 +151,9 @@ class HttpArtifacts implements ArtifactStore {
     if (!response.ok) throw refused(url, response);
   }
 }
+
+/** The texts are records of a stage's files. */
+const largestText = 16 << 20;
 
 const absent = (error: NodeJS.ErrnoException): undefined => {
   if (error.code !== 'ENOENT') throw error;

@@ -30,7 +30,7 @@ export function artifactLocation(
   const url = URL.canParse(artifactUri) ? new URL(artifactUri) : undefined;
   if (url?.protocol === 'mlflow-artifacts:') {
     const encoded = parts.map((part) => encodeURIComponent(part));
-    return { through: 'server', path: [proxy + url.pathname.replace(/\/+$/, ''), ...encoded].join('/') };
+    return { through: 'server', path: [proxy + url.pathname.replace(/(?<!\/)\/+$/, ''), ...encoded].join('/') };
   }
   const isLocal = url === undefined || url.protocol === 'file:';
   if (isLocal && isOwn && isLoopback(trackingUri)) {

@@ -2,9 +2,9 @@ import { stat } from 'node:fs/promises';
 import { Type } from '@sinclair/typebox';
 import { type JsonParser, jsonParser } from '@nautil/contracts/schemas';
 import { Semaphore } from '@nautil/store';
-import { RetryableError, withIdleTimeout, withRetries } from '@nautil/store/http';
+import { readBody, RetryableError, withIdleTimeout, withRetries } from '@nautil/store/http';
 import { MlflowError, MlflowUnavailable } from './errors.js';
-import { putFile } from './put-file.js';
+import { largestResponse, putFile } from './put-file.js';
 import { type MlflowResponse, responseFailure } from './response-failure.js';
 import { readTrackingAddress } from './tracking-address.js';
 
@@ -152,7 +152,8 @@ export class MlflowClient {
         body: json === undefined ? (text ?? null) : JSON.stringify(json),
         signal: idle.signal,
       });
-      return { status: response.status, headers: response.headers, body: await response.text() };
+      const body = await readBody(response.body, `${method} ${this.trackingUri}${url.pathname}`, largestResponse);
+      return { status: response.status, headers: response.headers, body: body.toString('utf8') };
     });
   }
 

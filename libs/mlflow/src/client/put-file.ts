@@ -1,9 +1,12 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { readChunks } from '@nautil/store/streams';
+import { readBody } from '@nautil/store/http';
 import type { MlflowResponse } from './response-failure.js';
+
+/** A page of a thousand runs, each with hundreds of parameters, has a few megabytes. */
+export const largestResponse = 64 << 20;
 
 /**
  * Sends a file as the body of a PUT. It is streamed as fast as the network takes it, so that memory does not grow with its
@@ -28,7 +31,10 @@ export async function putFile(
       for (const [name, values = []] of Object.entries(incoming.headersDistinct)) {
         for (const value of values) headers.append(name, value);
       }
-      text(incoming).then((body) => resolve({ status: incoming.statusCode ?? 0, headers, body }), reject);
+      readBody(incoming, `PUT ${url.origin}${url.pathname}`, largestResponse).then(
+        (body) => resolve({ status: incoming.statusCode ?? 0, headers, body: body.toString('utf8') }),
+        reject,
+      );
     });
   });
   // A refusal may arrive before the whole body is sent; it is more informative than the broken pipe that follows.

@@ -37,14 +37,17 @@ export function responseFailure(
   );
 }
 
+/** MLflow's longest messages list what a batch contains. */
+const longestMessage = 4000;
+
 const parseError = jsonParser(Type.Object({ error_code: Type.Optional(Type.String()), message: Type.String() }));
 
 function readError(body: string): { errorCode: string; message: string } {
   try {
     const { error_code: errorCode = '', message } = parseError(body, 'an error of MLflow');
-    return { errorCode, message };
+    return { errorCode, message: message.slice(0, longestMessage) };
   } catch {
-    return { errorCode: '', message: body.replace(/\s+/g, ' ').trim().slice(0, 300) };
+    return { errorCode: '', message: body.slice(0, longestMessage).replace(/\s+/g, ' ').trim().slice(0, 300) };
   }
 }
 

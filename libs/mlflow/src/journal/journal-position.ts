@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { type Static, Type } from '@sinclair/typebox';
 import { jsonParser } from '@nautil/contracts/schemas';
 import { writeFileAtomic } from '@nautil/store';
@@ -8,7 +8,7 @@ const schema = Type.Object({
   journalId: Type.String(),
 
   /** Bytes of the journal that the server has acknowledged; the records after them are pending. */
-  offset: Type.Number(),
+  offset: Type.Integer({ minimum: 0 }),
 
   runId: Type.Optional(Type.String()),
   experimentId: Type.Optional(Type.String()),
@@ -26,7 +26,7 @@ export async function readJournalPosition(journal: string): Promise<JournalPosit
   const file = fileOf(journal);
   try {
     const stored = parsePosition(await readFile(file, 'utf8'), file);
-    if (stored.journalId === journalId) return stored;
+    if (stored.journalId === journalId && stored.offset <= (await stat(journal)).size) return stored;
   } catch {
     // Missing or damaged. Everything is sent again, which has no further effect.
   }

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { type JsonParser, jsonParser, variants } from '@nautil/contracts/schemas';
+import { jsonMatcher, type JsonParser, jsonParser, variants } from '@nautil/contracts/schemas';
 
 const strings = Type.Record(Type.String(), Type.String());
 
@@ -83,17 +83,19 @@ export type JournalRecord =
 /** The tag by which a run is found again, because creating a run in MLflow is not idempotent. */
 export const runKeyTag = 'nautil.run_key';
 
+const journalLine = variants('type', [
+  journalHeader,
+  runOpened,
+  paramsLogged,
+  metricsLogged,
+  tagsSet,
+  artifactLogged,
+  textLogged,
+  runEnded,
+  modelRegistered,
+]);
+
 /** @throws InvalidJson naming the source */
-export const parseJournalLine: JsonParser<JournalRecord | JournalHeader> = jsonParser(
-  variants('type', [
-    journalHeader,
-    runOpened,
-    paramsLogged,
-    metricsLogged,
-    tagsSet,
-    artifactLogged,
-    textLogged,
-    runEnded,
-    modelRegistered,
-  ]),
-);
+export const parseJournalLine: JsonParser<JournalRecord | JournalHeader> = jsonParser(journalLine);
+
+export const isJournalLine: (value: unknown) => value is JournalRecord | JournalHeader = jsonMatcher(journalLine);

@@ -15,7 +15,7 @@ import { registerModel } from '../client/register-model.js';
 import type { Run } from '../client/run.js';
 import { searchRuns } from '../client/search-runs.js';
 import { updateRun } from '../client/update-run.js';
-import { type JournalEntry, readJournal } from './journal.js';
+import { type DamagedLine, describeDamage, type JournalEntry, readJournal } from './journal.js';
 import { type JournalPosition, readJournalPosition, writeJournalPosition } from './journal-position.js';
 import {
   type JournalRecord,
@@ -26,6 +26,7 @@ import {
 } from './journal-record.js';
 
 const descriptionTag = 'mlflow.note.content';
+const mostWarnings = 10;
 const failureTag = 'nautil.failure';
 
 /** Makes MLflow's UI show the experiment as model training, with charts of its runs, rather than as a chat application. */
@@ -101,7 +102,7 @@ export class JournalSender {
         continue;
       }
       position.offset = group?.end ?? end;
-      for (const line of damaged) if (line.end <= position.offset) this.#skip(line.message);
+      for (const line of damaged) if (line.end <= position.offset) await this.#skipDamaged(line);
       await writeJournalPosition(this.#journal, position);
     }
   }
@@ -247,7 +248,12 @@ export class JournalSender {
 
   #skip(reason: string): void {
     this.#deadLetters++;
-    if (this.#deadLetters <= 10) this.#warn(`not tracked: ${reason}`);
+    if (this.#deadLetters <= mostWarnings) this.#warn(`not tracked: ${reason}`);
+  }
+
+  async #skipDamaged(line: DamagedLine): Promise<void> {
+    if (this.#deadLetters < mostWarnings) this.#skip(await describeDamage(this.#journal, line));
+    else this.#deadLetters++;
   }
 }
 

@@ -2,7 +2,7 @@ import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
-import { Journal, readJournal, readJournalId } from './journal.js';
+import { describeDamage, Journal, readJournal, readJournalId } from './journal.js';
 import { summarizeJournal } from './summarize-journal.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'nautil-journal-'));
@@ -24,7 +24,7 @@ test('damaged lines are reported with file and line, and the records around them
     { type: 'tags', tags: { a: '1' } },
     { type: 'tags', tags: { b: '2' } },
   ]);
-  expect(damaged.map(({ message }) => message)).toEqual([
+  expect(await Promise.all(damaged.map((line) => describeDamage(path, line)))).toEqual([
     expect.stringMatching(/damaged\.jsonl:3 is not JSON: /),
     expect.stringMatching(/damaged\.jsonl:5 is invalid: value\/params\/lr must be string$/),
     expect.stringMatching(/damaged\.jsonl:6 is invalid: value\/type is unknown: "unknown"$/),

@@ -5,7 +5,8 @@ import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { createFolderSync, fileMode } from '@nautil/store/folders';
 import { readChunks } from '@nautil/store/streams';
-import { type JournalHeader, type JournalRecord, parseJournalLine } from './journal-record.js';
+import { parseJson } from '@nautil/contracts/schemas';
+import { isJournalLine, type JournalHeader, type JournalRecord, parseJournalLine } from './journal-record.js';
 
 /** A record, with the offset of the byte after it. */
 export interface JournalEntry {
@@ -13,14 +14,16 @@ export interface JournalEntry {
   end: number;
 }
 
-/** A line that is no record: torn by a crash, or edited. */
+/** A line that is no record: torn by a crash, or edited. `describeDamage` tells what is wrong with it. */
 export interface DamagedLine {
-  /** Names the file, the line and what is wrong. */
-  message: string;
+  start: number;
   end: number;
 }
 
 const newline = 10;
+
+/** The longest records have a report as text. */
+const longestLine = 64 << 20;
 
 /**
  * A write-ahead log: an append-only file of JSON lines. When `append` returns, the operating system has the line: it
@@ -98,30 +101,53 @@ export async function readJournal(
   const damaged: DamagedLine[] = [];
   let start = offset;
   for (const { text, end } of lines) {
-    try {
-      const record = parseJournalLine(text, path);
-      if (record.type !== 'journal') entries.push({ record, end });
-    } catch {
-      damaged.push({ message: await describeDamage(path, start, text), end });
-    }
+    const record = recordIn(text);
+    if (record === undefined) damaged.push({ start, end });
+    else if (record.type !== 'journal') entries.push({ record, end });
     start = end;
   }
   return { entries, damaged, end: readEnd };
 }
 
-async function describeDamage(path: string, start: number, text: string): Promise<string> {
+/** Undefined for a line that is no record. A file of another kind has millions of them, and an error for each takes long. */
+function recordIn(text: string): JournalRecord | JournalHeader | undefined {
+  if (!text.startsWith('{')) return undefined;
+  try {
+    const value = parseJson(text);
+    return isJournalLine(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Names the file, the line and what is wrong. Reads the file up to the line. */
+export async function describeDamage(path: string, { start, end }: DamagedLine): Promise<string> {
   let line = 1;
   if (start > 0) {
     for await (const chunk of readChunks(path, { atMost: start })) {
       for (const byte of chunk) if (byte === newline) line++;
     }
   }
+  const source = `${path}:${line}`;
+  if (end - start > longestLine) return `${source} is longer than any record`;
+  const { lines } = await readLines(path, start, end - start);
   try {
-    parseJournalLine(text, `${path}:${line}`);
-    return '';
+    parseJournalLine(lines[0]?.text ?? '', source);
+    return `${source} has changed`;
   } catch (error) {
     return (error as Error).message;
   }
+}
+
+/** The offset after the next line end; undefined when there is none yet. */
+async function endOfLine(path: string, start: number): Promise<number | undefined> {
+  let at = start;
+  for await (const chunk of readChunks(path, { from: start })) {
+    const found = chunk.indexOf(newline);
+    if (found >= 0) return at + found + 1;
+    at += chunk.length;
+  }
+  return undefined;
 }
 
 async function readLines(
@@ -139,8 +165,12 @@ async function readLines(
         lines.push({ text: buffer.toString('utf8', from, at), end: offset + at + 1 });
         from = at + 1;
       }
-      // A line longer than the buffer is read again into a larger one.
       if (lines.length > 0 || bytesRead < length) return { lines, end: offset + from };
+      // A line longer than the buffer is read again into a larger one, and one that is longer than any record is skipped.
+      if (length >= longestLine) {
+        const end = await endOfLine(path, offset + bytesRead);
+        return end === undefined ? { lines, end: offset } : { lines: [{ text: '', end }], end };
+      }
     }
   } finally {
     await file.close();

@@ -33,7 +33,7 @@ export async function summarizeJournal(journal: string): Promise<JournalSummary>
   const summary: JournalSummary = { journal, status: 'RUNNING', records: 0, unsent: 0 };
   if (runId !== undefined) summary.runId = runId;
   for (let offset = 0; ;) {
-    const { entries, end: readEnd } = await readJournal(journal, offset, 1024 * 1024);
+    const { entries, end: readEnd } = await readJournal(journal, offset);
     if (readEnd === offset) return summary;
     offset = readEnd;
     for (const { record, end } of entries) {

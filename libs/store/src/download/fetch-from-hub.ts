@@ -10,6 +10,7 @@ import { environmentVariable } from '../environment-variable.js';
 import { createFolder } from '../folders/create-folder.js';
 import { withIdleTimeout } from '../http/idle-timeout.js';
 import { networkFetch } from '../http/network-fetch.js';
+import { readBody } from '../http/read-body.js';
 import { RetryableError } from '../http/retryable-error.js';
 import { withRetries } from '../http/with-retries.js';
 import { readChunks } from '../streams/read-chunks.js';
@@ -100,6 +101,9 @@ function hubEndpoint(): string {
   return (environmentVariable('HF_ENDPOINT') ?? 'https://huggingface.co').replace(/\/+$/, '');
 }
 
+/** A page of a listing has a thousand entries. */
+const largestListing = 16 << 20;
+
 const isOffline = (): boolean =>
   /^(?:1|on|yes|true)$/i.test(
     environmentVariable('HF_HUB_OFFLINE') ?? environmentVariable('TRANSFORMERS_OFFLINE') ?? '',
@@ -140,7 +144,8 @@ async function connect(
         signal,
       });
       const { status, headers: responseHeaders } = response;
-      return new Response(await response.arrayBuffer(), { status, headers: responseHeaders });
+      const body = await readBody(response.body, `GET ${url}`, largestListing);
+      return new Response(body, { status, headers: responseHeaders });
     })) as unknown as typeof fetch;
 
   const callApi = async <T>(call: () => Promise<T>): Promise<T> => {

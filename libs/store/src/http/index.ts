@@ -1,4 +1,5 @@
 export { classifyResponse } from './classify-response.js';
 export { withIdleTimeout } from './idle-timeout.js';
+export { readBody, ResponseTooLarge } from './read-body.js';
 export { RetryableError } from './retryable-error.js';
 export { withRetries } from './with-retries.js';

@@ -3,6 +3,9 @@ import { open } from 'node:fs/promises';
 export interface ReadChunksOptions {
   /** Number of bytes to read at most; default: all. A log may grow while it is read. */
   atMost?: number;
+
+  /** Where to start, in bytes; default 0. */
+  from?: number;
 }
 
 const chunkBytes = 1 << 20;
@@ -11,14 +14,14 @@ const chunkBytes = 1 << 20;
  * The content of a file in pieces. Every error reaches the reader. NOTE: a stream of `createReadStream` opens the file at once,
  * and if that fails before anyone reads, its `error` event ends the process.
  */
-export async function* readChunks(path: string, { atMost = Infinity }: ReadChunksOptions = {}): AsyncGenerator<Buffer> {
+export async function* readChunks(path: string, { atMost = Infinity, from = 0 }: ReadChunksOptions = {}): AsyncGenerator<Buffer> {
   const file = await open(path, 'r');
   try {
-    for (let left = atMost; left > 0;) {
-      const chunk = Buffer.allocUnsafe(Math.min(chunkBytes, left));
-      const { bytesRead } = await file.read(chunk);
+    for (let done = 0; done < atMost;) {
+      const chunk = Buffer.allocUnsafe(Math.min(chunkBytes, atMost - done));
+      const { bytesRead } = await file.read(chunk, 0, chunk.length, from + done);
       if (bytesRead === 0) return;
-      left -= bytesRead;
+      done += bytesRead;
       yield chunk.subarray(0, bytesRead);
     }
   } finally {
