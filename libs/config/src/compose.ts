@@ -22,6 +22,9 @@ interface Choice {
   used: boolean;
 }
 
+/** The files of one configuration. A file that includes another twice doubles those that the other includes. */
+const mostFiles = 1000;
+
 interface Part {
   path: string;
   package: string;
@@ -47,6 +50,7 @@ class Composer {
   private readonly deleted = new Map<string, { option: string | undefined; origin: Origin; used: boolean }>();
   private readonly chosenOptions: Record<string, string> = {};
   private readonly groupsSeen = new Set<string>();
+  private expansions = 0;
 
   constructor(search: ConfigSearchPath) {
     this.search = search;
@@ -80,6 +84,14 @@ class Composer {
     above: readonly string[],
   ): Promise<Part[]> {
     const file = await this.search.load(path);
+    if (++this.expansions > mostFiles) {
+      throw new ConfigError([
+        {
+          message: `${this.search.displayPath(path)}: the defaults lists include more than ${mostFiles} files`,
+          hint: ['include each file once'],
+        },
+      ]);
+    }
     const self: Part = { path, package: target };
     const node = file.root.entries.get('defaults');
     const entries: DefaultEntry[] = node ? parseDefaultsList(node) : [];
@@ -89,7 +101,7 @@ class Composer {
       ]);
     }
     if (!entries.some((entry) => entry.kind === 'self')) entries.push({ kind: 'self' });
-    entries.push(...appended);
+    for (const entry of appended) entries.push(entry);
     for (const entry of entries) {
       if (entry.kind === 'group' && entry.override)
         this.addFileOverride(groupKey(absolute(entry.group, group), entry.package), entry);
@@ -163,7 +175,7 @@ class Composer {
       }
       this.chosenOptions[key] = option;
       const inside = await this.packageOf(path, target, entry.package, relativeTo(name, group));
-      parts.push(...(await this.expand(path, name, inside, [], above)));
+      for (const part of await this.expand(path, name, inside, [], above)) parts.push(part);
     }
     return parts;
   }

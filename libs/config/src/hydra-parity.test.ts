@@ -63,7 +63,7 @@ function encode(value: OverrideValue | SweepSpec | undefined): unknown {
   if (value === undefined) return null;
   if (isSweep(value)) {
     if (value.kind === 'choice') return { choice: value.options.map(encode), simple: value.short };
-    if (value.kind === 'range') return { range: rangeValues(value) };
+    if (value.kind === 'range') return { range: rangeValues(value, 'k') };
     return { interval: [value.start, value.end], tags: value.log ? ['log'] : [] };
   }
   if (value.kind === 'list') return { list: value.items.map(encode) };

@@ -142,7 +142,7 @@ function parseAll(texts: readonly string[]): Override[] {
       return [parseOverride(text, index + 1)];
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      problems.push(...error.problems);
+      for (const problem of error.problems) problems.push(problem);
       return [];
     }
   });

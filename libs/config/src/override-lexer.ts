@@ -58,7 +58,7 @@ const valueRules: readonly Rule[] = [
   ['interpolation', /\$\{[^}]+\}/y],
 ];
 
-/** Splits an override into tokens, by the rules for keys up to the first `=` and by those for values after it. */
+/** Splits an override into tokens, up to the first text that is none, by the rules for keys up to the first `=` and by those for values after it. */
 export function tokenize(text: string): Token[] {
   return scan(text, text.length, true);
 }
@@ -75,6 +75,8 @@ function scan(text: string, end: number, startsWithKey: boolean): Token[] {
     const token = inKey ? keyToken(text, at) : longest(valueRules, text, at);
     tokens.push(token);
     at += token.text.length;
+    // No production takes an unknown token, so that those after it are never looked at.
+    if (token.type === 'unknown') break;
     if (inKey && token.type === 'equal') inKey = false;
   }
   return [...tokens, { type: 'end', text: '', at: end }];

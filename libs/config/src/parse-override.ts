@@ -14,6 +14,11 @@ export type SweepSpec =
   | { kind: 'range'; start: number; stop: number; step: number; isFloat: boolean }
   | { kind: 'interval'; start: number; end: number; log: boolean };
 
+/** Linux passes at most 128 KiB as one argument. The lexer's time is quadratic in the length for unclosed quotes. */
+const longestOverride = 1 << 16;
+
+const deepest = 100;
+
 /** One parsed override. */
 export interface Override {
   type: 'change' | 'add' | 'force-add' | 'delete';
@@ -46,6 +51,15 @@ export function isSweep(value: OverrideValue | SweepSpec | undefined): value is 
  * parseOverride('+model.optim.betas=[0.9,0.98]', 1)
  */
 export function parseOverride(text: string, number = 1): Override {
+  if (text.length > longestOverride) {
+    throw new ConfigError([
+      {
+        origin: { kind: 'override', number, text: `${text.slice(0, 80)}…` },
+        message: `an override has at most ${longestOverride} characters, and this one has ${text.length}: ${text.slice(0, 80)}…`,
+        hint: ['write long values into a configuration file (--config-name)'],
+      },
+    ]);
+  }
   return new OverrideParser(text, tokenize(text), number).override();
 }
 
@@ -81,6 +95,7 @@ interface Argument {
 
 class OverrideParser {
   private at = 0;
+  private depth = 0;
   private readonly text: string;
   private readonly tokens: Token[];
   private readonly number: number;
@@ -161,9 +176,13 @@ class OverrideParser {
       this.at++;
       return textValue(unquote(token.text), true);
     }
-    if (token.type === '[') return this.list();
-    if (token.type === '{') return this.map();
-    if (token.type === 'word' && this.tokens[this.at + 1]?.type === '(') return this.call();
+    const isCall = token.type === 'word' && this.tokens[this.at + 1]?.type === '(';
+    if (token.type === '[' || token.type === '{' || isCall) {
+      if (++this.depth > deepest) throw this.error(`the value is nested more than ${deepest} levels deep`);
+      const value = isCall ? this.call() : token.type === '[' ? this.list() : this.map();
+      this.depth--;
+      return value;
+    }
     if (!primitiveTypes.has(token.type)) throw this.unexpected('expected a value; quote it if it is text');
     return this.primitive(primitiveTypes);
   }
@@ -345,7 +364,7 @@ class OverrideParser {
     return new ConfigError([
       {
         origin: { kind: 'override', number: this.number, text: this.text },
-        message: `${message}${place} of ${this.text}`,
+        message: `${message}${place} of ${this.text.length > 200 ? `${this.text.slice(0, 200)}…` : this.text}`,
         hint,
       },
     ]);

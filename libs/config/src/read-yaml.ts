@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
 import { ConfigError } from './config-error.js';
 import {
@@ -21,6 +21,14 @@ export interface YamlFile {
   packageHeader: string | undefined;
 }
 
+/** A configuration has a few hundred lines. Larger files take the parser seconds and hundreds of megabytes. */
+const largestFile = 1 << 20;
+
+/** The values of a file, with those that its aliases repeat. Nine aliases of ten aliases make a billion. */
+const mostValues = 100_000;
+
+const deepest = 100;
+
 /**
  * Reads a configuration file.
  *
@@ -28,6 +36,15 @@ export interface YamlFile {
  * @throws ConfigError for invalid YAML, and for a file that is not a map
  */
 export async function readYaml(path: string, shownAs: string, shipped: boolean): Promise<YamlFile> {
+  const { size } = await stat(path);
+  if (size > largestFile) {
+    throw new ConfigError([
+      {
+        message: `${shownAs}: a configuration file has at most ${largestFile} bytes, and this one has ${size}`,
+        hint: ['check that this is the right file'],
+      },
+    ]);
+  }
   return parseYaml(await readFile(path, 'utf8'), shownAs, shipped);
 }
 
@@ -39,32 +56,64 @@ function parseYaml(source: string, shownAs: string, shipped = false): YamlFile {
     return { kind: 'file', file: shownAs, line, column: col, shipped };
   };
   // The failsafe schema keeps every scalar as text; resolvePlainScalar then applies the rules of NeMo's loader.
-  const document = parseDocument(source, { schema: 'failsafe', lineCounter: lines, prettyErrors: false });
+  // The library compares each key with all others of its map; `readMap` below looks it up.
+  const document = parseOrFail(() =>
+    parseDocument(source, { schema: 'failsafe', lineCounter: lines, prettyErrors: false, uniqueKeys: false }),
+  );
   const [error] = document.errors;
   if (error) {
-    const hint =
-      error.code === 'DUPLICATE_KEY'
-        ? ['keep one of them']
-        : ['check for tabs in the indentation, and for unclosed quotes and brackets'];
     throw new ConfigError([
-      { origin: at(error.pos[0]), message: `not valid YAML: ${error.message.split('\n')[0] ?? ''}`, hint },
+      {
+        origin: at(error.pos[0]),
+        message: `not valid YAML: ${error.message.split('\n')[0] ?? ''}`,
+        hint: ['check for tabs in the indentation, and for unclosed quotes and brackets'],
+      },
     ]);
   }
 
-  const read = (node: Node | null, fallback: number): ConfigNode => {
+  const anchors = new Map<string, ConfigNode>();
+  let values = 0;
+  const count = (more: number, origin: Origin): void => {
+    values += more;
+    if (values > mostValues) {
+      throw new ConfigError([
+        {
+          origin,
+          message: `the file has more than ${mostValues} values, counting those that its aliases repeat`,
+          hint: ['write fewer aliases of aliases'],
+        },
+      ]);
+    }
+  };
+
+  const read = (node: Node | null, fallback: number, depth = 0): ConfigNode => {
     const origin = at(node?.range?.[0] ?? fallback);
+    count(1, origin);
+    if (depth > deepest) {
+      throw new ConfigError([
+        { origin, message: `nested more than ${deepest} levels deep`, hint: ['check for unclosed brackets'] },
+      ]);
+    }
     if (node === null) return scalar(null, origin);
     if (isAlias(node)) {
-      const target = node.resolve(document);
+      const target = anchors.get(node.source);
       if (!target) throw new ConfigError([{ origin, message: `the anchor &${node.source} is not defined` }]);
-      return cloneNode(read(target, fallback));
+      count(sizeOf(target), origin);
+      return cloneNode(target);
     }
-    if (isMap(node)) return readMap(node.items as Pair<Node, Node | null>[], origin);
+    const found = readContent(node, origin, fallback, depth);
+    // Set after its content was read, which therefore can't contain an alias of it.
+    if (node.anchor !== undefined) anchors.set(node.anchor, found);
+    return found;
+  };
+
+  const readContent = (node: Node, origin: FileOrigin, fallback: number, depth: number): ConfigNode => {
+    if (isMap(node)) return readMap(node.items as Pair<Node, Node | null>[], origin, depth);
     if (isSeq(node)) {
       return {
         kind: 'list',
         origin,
-        items: (node.items as Node[]).map((item) => read(item, node.range?.[0] ?? fallback)),
+        items: (node.items as Node[]).map((item) => read(item, node.range?.[0] ?? fallback, depth + 1)),
       };
     }
     if (!isScalar(node))
@@ -75,13 +124,20 @@ function parseYaml(source: string, shownAs: string, shipped = false): YamlFile {
     return scalar(plain.value, origin, plain.isFloat, plain.written);
   };
 
-  const readMap = (pairs: Pair<Node, Node | null>[], origin: Origin): MapNode => {
+  const readMap = (pairs: Pair<Node, Node | null>[], origin: Origin, depth: number): MapNode => {
+    const written = new Set<string>();
     const map = emptyMap(origin);
     for (const pair of pairs) {
       const keyOrigin = at(pair.key.range?.[0]);
       if (!isScalar(pair.key)) throw new ConfigError([{ origin: keyOrigin, message: 'a key must be a scalar' }]);
       const key = String(pair.key.value);
-      const value = read(pair.value, pair.key.range?.[1] ?? 0);
+      if (written.has(key)) {
+        throw new ConfigError([
+          { origin: keyOrigin, message: 'not valid YAML: Map keys must be unique', hint: ['keep one of them'] },
+        ]);
+      }
+      written.add(key);
+      const value = read(pair.value, pair.key.range?.[1] ?? 0, depth + 1);
       if (key === '<<') mergeAnchors(map, value, keyOrigin);
       else put(map, key, value, keyOrigin);
     }
@@ -96,6 +152,24 @@ function parseYaml(source: string, shownAs: string, shipped = false): YamlFile {
     ]);
   }
   return { root: map, packageHeader: /^#\s*@package\s+(\S+)\s*$/m.exec(leadingComments(source))?.[1] };
+}
+
+/** The parser is recursive, so that a file of a million brackets ends its recursion. */
+function parseOrFail<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new ConfigError([{ message: 'not valid YAML: nested too deeply', hint: ['check for unclosed brackets'] }]);
+  }
+}
+
+/** The number of values in a node, itself included. */
+function sizeOf(node: ConfigNode): number {
+  if (node.kind === 'scalar') return 1;
+  let size = 1;
+  for (const inner of node.kind === 'list' ? node.items : node.entries.values()) size += sizeOf(inner);
+  return size;
 }
 
 // `<<: *defaults` adds the keys that the map lacks, whatever its position in the map.

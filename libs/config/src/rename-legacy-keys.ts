@@ -68,9 +68,9 @@ export function renameLegacyKeys(root: MapNode): string[] {
     if (!isNull(node)) notes.push(`${showOrigin(node.origin)}: ${from} is read as ${to}`);
     setUnlessLater(root, to, node);
   }
-  notes.push(...strategyFrom(root), ...devicesFrom(root), ...precisionFrom(root));
+  const settings = [...strategyFrom(root), ...devicesFrom(root), ...precisionFrom(root)];
   for (const section of ['pl', 'model.optim.args', 'model.optim.sched.args']) removeEmptySection(root, section);
-  return notes;
+  return [...notes, ...settings];
 }
 
 /** In Lightning 1.0 to 1.4, `accelerator` held the strategy. */

@@ -13,6 +13,11 @@ import {
 import { nearest } from './nearest.js';
 import { type OverrideValue, parseOverrideValue } from './parse-override.js';
 
+/** Each reference is resolved anew, and a text or a list that refers to another twice doubles it. */
+const mostSteps = 100_000;
+const mostCharacters = 1 << 20;
+const deepest = 100;
+
 type Segment = { kind: 'text'; text: string } | { kind: 'reference'; body: Segment[] };
 
 /** The environment that a configuration may read. */
@@ -54,6 +59,8 @@ class Resolver {
   private readonly root: MapNode;
   private readonly environment: ReadableEnvironment;
   private readonly onRead: (name: string) => void;
+  private steps = 0;
+  private characters = 0;
 
   constructor(root: MapNode, environment: ReadableEnvironment, onRead: (name: string) => void) {
     this.root = root;
@@ -67,6 +74,11 @@ class Resolver {
   }
 
   private resolve(node: ConfigNode, path: string[], visiting: readonly string[]): ConfigNode {
+    if (++this.steps > mostSteps) {
+      throw new ConfigError([
+        { origin: node.origin, message: `the references \${…} need more than ${mostSteps} steps`, hint: growthHint },
+      ]);
+    }
     if (node.kind === 'map') {
       const entries = [...node.entries].map(
         ([key, value]) => [key, this.resolve(value, [...path, key], visiting)] as const,
@@ -89,9 +101,12 @@ class Resolver {
 
   private join(segments: readonly Segment[], path: string[], origin: Origin, visiting: readonly string[]): Joined {
     const parts = segments.map((segment): Joined => {
-      if (segment.kind === 'text') return { text: segment.text };
+      if (segment.kind === 'text') return { text: this.counted(segment.text, origin) };
       const node = this.reference(segment.body, path, origin, visiting);
-      return { text: asText(node, origin), shown: node.kind === 'scalar' ? node.shown : undefined };
+      return {
+        text: this.counted(asText(node, origin), origin),
+        shown: node.kind === 'scalar' ? node.shown : undefined,
+      };
     });
     return {
       text: parts.map(({ text }) => text).join(''),
@@ -99,6 +114,18 @@ class Resolver {
         ? parts.map(({ text, shown }) => shown ?? escapeReferences(text)).join('')
         : undefined,
     };
+  }
+
+  private counted(text: string, origin: Origin): string {
+    this.characters += text.length;
+    if (this.characters <= mostCharacters) return text;
+    throw new ConfigError([
+      {
+        origin,
+        message: `the references \${…} make a text of more than ${mostCharacters} characters`,
+        hint: growthHint,
+      },
+    ]);
   }
 
   private reference(body: readonly Segment[], path: string[], origin: Origin, visiting: readonly string[]): ConfigNode {
@@ -114,6 +141,7 @@ class Resolver {
     const fail = (message: string, hint?: string[]): ConfigError =>
       new ConfigError([{ origin, key: path.join('.'), message: `\${${named}} ${message}`, hint }]);
     if (visiting.includes(key)) throw fail(`refers to itself: ${[...visiting, key].join(' -> ')}`);
+    if (visiting.length > deepest) throw fail(`is the last of more than ${deepest} references in a row`);
     const node = select(this.root, target);
     if (!node) {
       if (shown !== undefined) throw fail('refers to a key that does not exist');
@@ -203,6 +231,8 @@ function fromRoot(reference: string, path: readonly string[]): string {
   return dots === 0 ? reference : [...path.slice(0, path.length - dots), reference.slice(dots)].join('.');
 }
 
+const growthHint = ['refer to a key that has a value of its own'];
+
 /** `oc.decode` parses the content of quotes: `${oc.decode:'1e-5'}` is a number. */
 const unquoted = (value: OverrideValue): OverrideValue =>
   value.kind === 'scalar' && typeof value.value === 'string' ? parseOverrideValue(value.value) : value;
@@ -229,7 +259,10 @@ function absolutePath(reference: string, path: readonly string[]): string[] {
 /** Splits a text into literals and references; `\${` is a literal `${`. */
 function parseSegments(text: string, origin: Origin): Segment[] {
   let at = 0;
-  const parse = (nested: boolean): Segment[] => {
+  const parse = (depth: number): Segment[] => {
+    if (depth > deepest)
+      throw new ConfigError([{ origin, message: `\${ is nested more than ${deepest} levels deep`, hint: growthHint }]);
+    const nested = depth > 0;
     const segments: Segment[] = [];
     let literal = '';
     const flush = (): void => {
@@ -243,7 +276,7 @@ function parseSegments(text: string, origin: Origin): Segment[] {
       } else if (text.startsWith('${', at)) {
         flush();
         at += 2;
-        segments.push({ kind: 'reference', body: parse(true) });
+        segments.push({ kind: 'reference', body: parse(depth + 1) });
       } else if (nested && text[at] === '}') {
         flush();
         at++;
@@ -260,7 +293,7 @@ function parseSegments(text: string, origin: Origin): Segment[] {
     flush();
     return segments;
   };
-  return parse(false);
+  return parse(0);
 }
 
 // OmegaConf inserts Python's str() of the value.

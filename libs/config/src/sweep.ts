@@ -65,7 +65,9 @@ export function parseSweep(overrides: readonly string[]): Sweep {
       });
     } else {
       const options =
-        value.kind === 'choice' ? value.options : rangeValues(value).map((sampled) => number(sampled, value.isFloat));
+        value.kind === 'choice'
+          ? value.options
+          : rangeValues(value, override.key).map((sampled) => number(sampled, value.isFloat));
       if (options.length === 0) {
         throw new ConfigError([
           {
@@ -118,9 +120,18 @@ export function sampleOf(sweep: Sweep, count: number, seed: number): string[][] 
   ]);
 }
 
+/** A range states the number of its values in a few characters. */
+const mostValues = 10_000;
+
 /** The numbers of a range, without rounding errors of binary fractions: 0.3, not 0.30000000000000004. */
-export function rangeValues({ start, stop, step }: Extract<SweepSpec, { kind: 'range' }>): number[] {
-  const decimals = Math.max(...[start, step].map(decimalsOf));
+export function rangeValues({ start, stop, step }: Extract<SweepSpec, { kind: 'range' }>, key: string): number[] {
+  // The negated comparison rejects NaN, too.
+  if (!(Math.abs(stop - start) / Math.abs(step) <= mostValues)) {
+    throw new ConfigError([
+      { key, message: `${key}: a range has at most ${mostValues} values`, hint: ['write a larger step'] },
+    ]);
+  }
+  const decimals = Math.max(decimalsOf(start), decimalsOf(step));
   const values: number[] = [];
   for (let index = 0; ; index++) {
     const value = Number((start + index * step).toFixed(Math.min(decimals, 100)));

@@ -44,9 +44,11 @@ export function validate(root: MapNode): Validation {
   const notes = [...ownVariables(root), ...settleWarmup(root)];
   dropForeignDefaults(root);
   const open = [...openValues(root)];
-  const problems = open.filter(({ counted }) => !counted).map(({ problem }) => problem);
-  const isOpen = (key: string): boolean => open.some(({ problem }) => problem.key === key);
-  problems.push(...schemaProblems(root).filter(({ key = '' }) => !isOpen(key)));
+  const openKeys = new Set(open.map(({ problem }) => problem.key));
+  const problems = open
+    .filter(({ counted }) => !counted)
+    .map(({ problem }) => problem)
+    .concat(schemaProblems(root).filter(({ key = '' }) => !openKeys.has(key)));
   const wrong = new Set(problems.map(({ key }) => key));
   for (const problem of [
     ...unheldNumbers(root),
@@ -256,7 +258,7 @@ function optimProblems(root: MapNode): Problem[] {
   const schedule = textOf(sched.entries.get('name')) ?? defaultSchedule;
   const keys = scheduleKeys(schedule);
   if (!keys) return problems;
-  problems.push(...scheduleProblems(optim, sched, schedule, keys.modes));
+  for (const problem of scheduleProblems(optim, sched, schedule, keys.modes)) problems.push(problem);
   for (const needed of keys.needs ?? []) {
     if (isGiven(sched.entries.get(needed))) continue;
     const key = `model.optim.sched.${needed}`;

@@ -19,7 +19,7 @@ export async function* readChunks(path: string, { atMost = Infinity, from = 0 }:
   try {
     for (let done = 0; done < atMost;) {
       const chunk = Buffer.allocUnsafe(Math.min(chunkBytes, atMost - done));
-      const { bytesRead } = await file.read(chunk, 0, chunk.length, from + done);
+      const { bytesRead } = await file.read(chunk, 0, chunk.length, from === 0 ? null : from + done);
       if (bytesRead === 0) return;
       done += bytesRead;
       yield chunk.subarray(0, bytesRead);
