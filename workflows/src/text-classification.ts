@@ -86,7 +86,7 @@ async function runStages(
   const cpu = activitiesOn(run.queues.cpu, run);
   const gpu = activitiesOn(run.queues.gpu, run);
 
-  progress.notes.push(...run.notes);
+  for (const note of run.notes) progress.notes.push(note);
   upsertSearchAttributes([
     { key: experiment, value: keyword(run.experiment) },
     { key: model, value: keyword(run.model) },

@@ -84,7 +84,8 @@ export async function checkRun(
   ]);
   // A file that can't be opened would fail these, too.
   if (failures.length === 0) {
-    failures.push(...(await failuresOf([() => checkEncoder(config), () => checkData(config)])));
+    for (const failure of await failuresOf([() => checkEncoder(config), () => checkData(config)]))
+      failures.push(failure);
   }
   const [first] = failures;
   if (first === undefined) return;

@@ -120,7 +120,7 @@ export function exitCodeOf(error: unknown): number {
 export function formatError(error: unknown, debug = false): string {
   if (!(error instanceof Error)) return String(error);
   const lines = [error.message];
-  if (error instanceof NautilError && error.hint) lines.push(...error.hint.split('\n').map((line) => `  ${line}`));
+  if (error instanceof NautilError && error.hint) for (const line of error.hint.split('\n')) lines.push(`  ${line}`);
   const expected = error instanceof NautilError;
   if (debug || !expected) {
     for (let at: unknown = error; at instanceof Error; at = at.cause) lines.push(at.stack ?? String(at));

@@ -5,6 +5,7 @@ export * from './events.js';
 export * from './example.js';
 export * from './file-problem.js';
 export * from './json.js';
+export * from './largest.js';
 export * from './mask-secrets.js';
 export * from './pipeline.js';
 export * from './printable.js';

@@ -2,7 +2,7 @@
 const mask = '***';
 
 /** The user and the password of an address, `https://user:password@host`. A user without a password may be a token. */
-const userInfo = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/?#@"'<>]*(?:@[^\s/?#@"'<>]+)*@/gi;
+const userInfo = /\b([a-z][a-z0-9+.-]{0,30}:\/\/)[^\s/?#@"'<>]*(?:@[^\s/?#@"'<>]+)*@/gi;
 
 /** Parameters of an address that grant access to anyone who has them, as in the signed addresses of S3, Google and Azure. */
 const secretParameter =

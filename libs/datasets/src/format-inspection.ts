@@ -1,4 +1,4 @@
-import { counted } from '@nautil/contracts';
+import { counted, largest } from '@nautil/contracts';
 import type { Problem, TsvInspection } from './inspect-tsv.js';
 import type { LengthSummary } from './length-histogram.js';
 
@@ -31,7 +31,7 @@ function section(title: string, lines: string[]): string[] {
 }
 
 function labelLines({ labels }: TsvInspection): string[] {
-  const most = Math.max(...labels.map(({ share }) => share));
+  const most = largest(labels.map(({ share }) => share));
   const listed = labels.slice(0, listedLabels).map(({ label, name, count: examples, share }) => {
     const bar = '█'.repeat(Math.max(1, Math.round((share / most) * barWidth)));
     return `  ${String(label).padStart(5)}  ${String(examples).padStart(10)}  ${percent(share)}  ${bar}${name === undefined ? '' : `  ${name}`}`;

@@ -61,7 +61,7 @@ const labelFirst = new RegExp(String.raw`^\s*${label}\s*[,;]`);
 
 /** The format that a line without a tab, or with a label in quotation marks, probably has. */
 function lineFormatOf(line: string): LineFormat | undefined {
-  if (/\t\s*(["'])-?\d+\1\s*$/.test(line)) return 'TSV with quotation marks around labels';
+  if (/\t[^\S\t]*(["'])-?\d+\1\s*$/.test(line)) return 'TSV with quotation marks around labels';
   if (line.includes('\t')) return undefined;
   if (/^\s*(?:\[?\s*\{\s*(?:"|$)|\[\s*$)/.test(line)) return 'JSON';
   return labelLast.test(line) || labelFirst.test(line) ? 'CSV' : undefined;
@@ -93,4 +93,9 @@ export class FormatVotes {
 }
 
 /** Whether a text is enclosed in quotation marks as a CSV writer does it: they would become tokens. */
-export const isQuoted = (text: string): boolean => /^"(?:[^"]|"")+"$/.test(text);
+export const isQuoted = (text: string): boolean =>
+  // A regular expression with a repeated group needs a stack as deep as the text is long.
+  text.length > 2 &&
+  text.startsWith('"') &&
+  text.endsWith('"') &&
+  !text.slice(1, -1).replaceAll('""', '').includes('"');

@@ -8,7 +8,7 @@ import { ByteSurvey, conversionCommand, wideEncodingOf } from './text-encoding.j
 const chunkBytes = 1 << 20;
 
 /** A longer line means that the file is not text; failing is better than loading all of it into memory. */
-const maxLineBytes = 64 << 20;
+const maxLineBytes = 16 << 20;
 
 const newline = 0x0a;
 const carriageReturn = 0x0d;
@@ -50,7 +50,7 @@ export interface InvalidPlace {
  *
  * @throws DataError when the path is missing or a folder, when the text is UTF-16 or UTF-32 or a
  * compressed or binary file, when a line is not UTF-8 (with line
- * and column), or when a line is longer than 64 MiB. The hint has the command that converts the text.
+ * and column), or when a line is longer than 16 MiB. The hint has the command that converts the text.
  */
 export async function* readLines(source: TextSource, options: LinesOptions = {}): AsyncGenerator<string[]> {
   const { name, bytes } = typeof source === 'string' ? { name: source, bytes: bytesOf(source) } : source;

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
-import { InvalidJson, type JsonValidator } from '@nautil/contracts/schemas';
+import { InvalidJson, type JsonValidator, parseJson } from '@nautil/contracts/schemas';
 import { pythonNumber } from '@nautil/python-format';
 import { CorruptFile, FileUnavailable } from './errors.js';
 
@@ -16,7 +16,7 @@ export async function readJsonFile(path: string): Promise<JsonObject> {
 export function parseJsonObject(bytes: Uint8Array, path: string): JsonObject {
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    value = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
     throw new CorruptFile(path, `is not JSON (${error instanceof Error ? error.message : String(error)})`, {
       cause: error,

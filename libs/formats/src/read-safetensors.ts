@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox';
-import { jsonValidator } from '@nautil/contracts/schemas';
+import { jsonValidator, parseJson } from '@nautil/contracts/schemas';
 import type { ByteSource } from './byte-source.js';
 import { CorruptFile, cutOff, UnsupportedFile } from './errors.js';
 import { validateJson } from './json.js';
@@ -60,7 +60,7 @@ export async function readSafetensors(source: ByteSource): Promise<TensorSource>
 function parseHeader(bytes: Uint8Array, corrupt: (problem: string) => CorruptFile): object {
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    header = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
     throw corrupt(`the safetensors header is not JSON (${error instanceof Error ? error.message : String(error)})`);
   }

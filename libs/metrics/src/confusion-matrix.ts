@@ -1,4 +1,4 @@
-import type { ClassificationReport } from '@nautil/contracts';
+import { type ClassificationReport, largest } from '@nautil/contracts';
 import { chartBase, drawSvg, palette } from './chart.js';
 import { className } from './format-report.js';
 import { cutToWidth, displayWidth } from './text-table.js';
@@ -15,7 +15,7 @@ export async function drawConfusionMatrix(report: ClassificationReport): Promise
   const names = report.classes.map((scores) => cutToWidth(className(scores), longestName));
   const count = names.length;
   const cell = count <= 4 ? 120 : count <= 10 ? 76 : count <= maxLabelledClasses ? 52 : Math.max(6, 900 / count);
-  const nameWidth = 7.5 * Math.max(...names.map(displayWidth));
+  const nameWidth = 7.5 * largest(names.map(displayWidth));
   const upright = nameWidth > cell - 8;
   const left = Math.max(60, nameWidth + 48);
   const bottom = upright ? nameWidth + 84 : 100;

@@ -87,6 +87,18 @@ const distilbertKeys: Readonly<Record<string, string>> = {
   attention_probs_dropout_prob: 'attention_dropout',
 };
 
+/** Well above every published encoder. The weights are listed before any is read, so a size must not be taken on trust. */
+const largestCounts = {
+  vocab_size: 1 << 24,
+  hidden_size: 1 << 16,
+  num_hidden_layers: 1000,
+  num_attention_heads: 1 << 12,
+  intermediate_size: 1 << 18,
+  max_position_embeddings: 1 << 20,
+  type_vocab_size: 1 << 12,
+  pad_token_id: 1 << 24,
+};
+
 const hint = `supported model types: ${Object.keys(modelTypes).join(', ')}`;
 
 /**
@@ -123,8 +135,11 @@ export function parseEncoderConfig(json: unknown, source: string): EncoderConfig
     const value = valueAt(key);
     return typeof value === 'number' && valid(value) ? value : refuse(key, wanted);
   };
-  const count = (key: string, least = 1) =>
-    number(key, `an integer from ${least}`, (value) => Number.isSafeInteger(value) && value >= least);
+  const count = (key: keyof typeof largestCounts, least = 1) => {
+    const most = largestCounts[key];
+    const valid = (value: number) => Number.isInteger(value) && value >= least && value <= most;
+    return number(key, `an integer from ${least} to ${most}`, valid);
+  };
   const rate = (key: string) => number(key, 'from 0 to below 1', (value) => value >= 0 && value < 1);
   const positive = (key: string) => number(key, 'above 0', (value) => value > 0);
 

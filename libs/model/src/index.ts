@@ -3,4 +3,4 @@ export { NonFiniteWeight } from './errors.js';
 export { Forward, traceForward, type ModelShape } from './forward.js';
 export { initialWeight } from './initial-weight.js';
 export { isAllFinite, memoized, ModelWeights, type NamedArray } from './model-weights.js';
-export { classifierWeights, encoderLayout, encoderPrefix, encoderWeights } from './weights.js';
+export { classifierWeights, encoderLayout, encoderPrefix, encoderWeights, type WeightSpec } from './weights.js';

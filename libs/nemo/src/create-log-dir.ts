@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { type Config, experimentName } from '@nautil/config';
-import { defineError } from '@nautil/contracts';
+import { defineError, largest } from '@nautil/contracts';
 import { localTime } from './experiment-log.js';
 import { recordedLast } from './kept-checkpoints.js';
 
@@ -82,7 +82,7 @@ async function claimVersion(runs: string, time: string | undefined): Promise<str
 /** One above the highest number, so that the number of a deleted version is not reused. */
 async function nextVersion(runs: string): Promise<number> {
   const numbers = (await readdir(runs)).map((name) => Number(/^version_(\d+)$/.exec(name)?.[1] ?? -1));
-  return Math.max(-1, ...numbers) + 1;
+  return largest([-1, ...numbers]) + 1;
 }
 
 async function checkpointToResume(

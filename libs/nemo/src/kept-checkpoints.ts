@@ -2,6 +2,8 @@ import { copyFile, link, mkdir, readdir, readFile, rename, rm } from 'node:fs/pr
 import { join } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { Ajv } from 'ajv';
+import { largest, smallest } from '@nautil/contracts';
+import { parseJson } from '@nautil/contracts/schemas';
 import { improves } from '@nautil/metrics';
 import { pythonFixed } from '@nautil/python-format';
 import { writeFileAtomic } from '@nautil/store';
@@ -159,8 +161,8 @@ export class KeptCheckpoints {
     if (worst !== undefined) this.#best.delete(worst);
     this.#best.set(file, value);
     if (worst !== undefined && worst !== file) await rm(join(folder, worst), { force: true });
-    const values = [...this.#best.values()];
-    const best = mode === 'min' ? Math.min(...values) : Math.max(...values);
+    const values = this.#best.values();
+    const best = mode === 'min' ? smallest(values) : largest(values);
     const top = saveTopK === -1 ? this.#best.size : saveTopK;
     return {
       path,
@@ -222,7 +224,7 @@ export async function recordedLast(folder: string): Promise<string | undefined> 
 /** A missing or damaged state file is ignored: the file names hold enough to continue, as they do in NeMo's own folders. */
 async function readState(folder: string): Promise<RotationState | undefined> {
   try {
-    const state: unknown = JSON.parse(await readFile(join(folder, stateFileName), 'utf8'));
+    const state: unknown = parseJson(await readFile(join(folder, stateFileName), 'utf8'));
     return isRotationState(state) ? state : undefined;
   } catch {
     return undefined;

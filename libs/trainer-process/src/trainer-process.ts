@@ -42,7 +42,7 @@ const keptLines = 20;
  */
 export class TrainerProcess {
   readonly #child: ChildProcess;
-  readonly #tail: string[] = [];
+  #tail: string[] = [];
   #isReady = false;
   #isIdle = true;
   #tasks = 0;
@@ -60,8 +60,8 @@ export class TrainerProcess {
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on('error', () => undefined); // only the explanation of a crash gets shorter
       stream?.setEncoding('utf8').on('data', (text: string) => {
-        this.#tail.push(...text.split('\n').filter((line) => line.trim() !== ''));
-        this.#tail.splice(0, this.#tail.length - keptLines);
+        const lines = text.split('\n').filter((line) => line.trim() !== '');
+        this.#tail = [...this.#tail, ...lines].slice(-keptLines);
       });
     }
     child.once('message', () => (this.#isReady = true));
@@ -89,7 +89,7 @@ export class TrainerProcess {
     const child = this.#child;
     this.#isIdle = false;
     this.#tasks += 1;
-    this.#tail.length = 0;
+    this.#tail = [];
     return new Promise((resolve, reject) => {
       let settle: (() => void) | undefined;
       let isOver = false;

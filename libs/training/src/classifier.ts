@@ -1,6 +1,14 @@
 import type { Config } from '@nautil/config';
+import { largest } from '@nautil/contracts';
 import { CorruptFile, type TensorSource } from '@nautil/formats';
-import { classifierWeights, type EncoderConfig, Forward, maxLength, ModelWeights } from '@nautil/model';
+import {
+  classifierWeights,
+  type EncoderConfig,
+  Forward,
+  maxLength,
+  ModelWeights,
+  type WeightSpec,
+} from '@nautil/model';
 import { openTensorFlow } from '@nautil/tensorflow';
 import type { Tokenizer } from '@nautil/tokenization';
 import type { BatchesOptions } from './batches.js';
@@ -78,25 +86,23 @@ export class Classifier {
       if (runAs) openTensorFlow({ onednn: runAs.nautil.onednn });
       const { tensors, encoder, tokenizer } = source;
       const head = headOf(path, tensors);
+      const specs = classifierWeights({ encoder, ...head });
+      requireShapes(path, tensors, specs);
+      requireEmbeddings(path, tokenizer, encoder);
       const weights = new ModelWeights({
-        specs: classifierWeights({ encoder, ...head }),
+        specs,
         ...(runAs
           ? { intraOpThreads: runAs.nautil.intra_op_threads, device: chooseDevice(runAs.trainer, runAs.nautil).name }
           : {}),
       });
-      const names = new Set(tensors.names());
-      await weights.load(async (name) => {
-        if (names.has(name)) return tensors.readFloat32(name);
-        if (weights.specs.find((weight) => weight.name === name)?.used)
-          throw new CorruptFile(path, `the weight ${name} is missing`);
-        return undefined;
-      }, path);
-      const problems = await source.problems();
-      if (problems.length > 0) {
+      try {
+        const names = new Set(tensors.names());
+        await weights.load(async (name) => (names.has(name) ? tensors.readFloat32(name) : undefined), path);
+        const problems = await source.problems();
+        if (problems.length > 0) throw unsound(path, problems.join('; '));
+      } catch (error) {
         weights.close();
-        throw new CorruptFile(path, `the model is not sound: ${problems.join('; ')}`, {
-          hint: `\`nautil verify ${path}\` shows every check`,
-        });
+        throw error;
       }
       return new Classifier({
         weights,
@@ -149,5 +155,34 @@ function headOf(path: string, tensors: TensorSource): { numClasses: number; numO
   const layers = tensors.names().filter((name) => /^classifier\.mlp\.layer\d+\.weight$/.test(name));
   const last = `classifier.mlp.layer${2 * (layers.length - 1)}.weight`;
   if (!layers.includes(last)) throw new CorruptFile(path, 'it has no classifier head (classifier.mlp.layer0.weight …)');
-  return { numOutputLayers: layers.length, numClasses: tensors.info(last).shape[0]! };
+  const { shape } = tensors.info(last);
+  const [numClasses = 0] = shape;
+  if (shape.length !== 2 || numClasses < 1)
+    throw unsound(path, `the classifier head has no classes: ${last} is [${shape.join(', ')}]`);
+  return { numOutputLayers: layers.length, numClasses };
 }
+
+/** Checked before the model is built: TensorFlow would build it in any size that the file states. */
+function requireShapes(path: string, tensors: TensorSource, specs: readonly WeightSpec[]): void {
+  const names = new Set(tensors.names());
+  for (const { name, shape, used } of specs) {
+    if (!names.has(name)) {
+      if (used) throw unsound(path, `the weight ${name} is missing`);
+      continue;
+    }
+    const found = tensors.info(name).shape;
+    if (found.join() !== shape.join())
+      throw unsound(path, `the weight ${name} is [${found.join(', ')}], and the model needs [${shape.join(', ')}]`);
+  }
+}
+
+/** An id without an embedding would fail only at the first text that contains it. */
+function requireEmbeddings(path: string, tokenizer: Tokenizer, { vocabSize }: EncoderConfig): void {
+  const { prefixIds, suffixIds, padId, unknownId } = tokenizer.definition;
+  const highest = Math.max(tokenizer.vocabSize - 1, padId, unknownId, largest(prefixIds), largest(suffixIds));
+  if (highest >= vocabSize)
+    throw unsound(path, `its tokenizer has the id ${highest}, and its encoder has embeddings for ${vocabSize}`);
+}
+
+const unsound = (path: string, problem: string): CorruptFile =>
+  new CorruptFile(path, `the model is not sound: ${problem}`, { hint: `\`nautil verify ${path}\` shows every check` });

@@ -1,6 +1,7 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isJsonObject } from '@nautil/contracts';
+import { parseJson } from '@nautil/contracts/schemas';
 import {
   CheckpointError,
   CorruptFile,
@@ -370,7 +371,7 @@ interface NumberedFile {
 function parseDigests(json: string | undefined, path: string): Partial<Record<string, string>> {
   let digests: unknown;
   try {
-    digests = JSON.parse(json ?? '{}');
+    digests = parseJson(json ?? '{}');
   } catch (cause) {
     throw new CorruptFile(path, 'the digests in its metadata are not JSON', { cause });
   }

@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { Ajv } from 'ajv';
 import type { EpochEvaluated, TrainStepped } from '@nautil/contracts';
+import { parseJson } from '@nautil/contracts/schemas';
 import { CorruptFile } from '@nautil/formats';
 
 /**
@@ -90,7 +91,7 @@ const isSavedState = new Ajv().compile<SavedState>(savedState);
 export function parseState(json: string | undefined, path: string): TrainingState {
   let saved: unknown;
   try {
-    saved = JSON.parse(json ?? 'null');
+    saved = parseJson(json ?? 'null');
   } catch (cause) {
     throw new CorruptFile(path, 'the training state in its metadata is not JSON', { cause });
   }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { KeyExplanation, LoadedConfig, SectionExplanation } from '@nautil/config';
-import { valueAt } from '@nautil/contracts';
+import { largest, valueAt } from '@nautil/contracts';
 import { addConfigOptions, type ConfigFlags, examples } from '../help.js';
 import { printData, printJson, printMessage, printResult } from '../output.js';
 
@@ -54,7 +54,7 @@ async function showConfig(overrides: string[], flags: ShowFlags & { origins?: tr
     const values = [...leavesOf(loaded.tree)].map(([key, value]) => ({ key, value, writtenAt: loaded.writtenAt(key) }));
     if (flags.json) return printJson(values);
     const rows = values.map(({ key, value, writtenAt }) => ({ text: `${key}=${JSON.stringify(value)}`, writtenAt }));
-    const width = Math.min(60, Math.max(...rows.map(({ text }) => text.length)));
+    const width = Math.min(60, largest(rows.map(({ text }) => text.length)));
     for (const { text, writtenAt } of rows) await printResult(`${text.padEnd(width)}  ${writtenAt ?? ''}`);
   } else if (flags.json) await printJson(loaded.tree);
   else await printData(loaded.yaml.trimEnd());
@@ -132,7 +132,7 @@ function formatKey(explained: KeyExplanation, { value, writtenAt, refused }: Cur
 
 function formatSection({ key, description, keys, sections }: SectionExplanation): string[] {
   const rows = [...keys, ...sections.map((section) => ({ ...section, defaultText: '…' }))];
-  const widthOf = (texts: string[]): number => Math.min(40, Math.max(...texts.map(({ length }) => length)));
+  const widthOf = (texts: string[]): number => Math.min(40, largest(texts.map(({ length }) => length)));
   const nameWidth = widthOf(rows.map((row) => row.key));
   const defaultWidth = widthOf(rows.map((row) => row.defaultText));
   return [

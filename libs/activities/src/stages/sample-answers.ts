@@ -1,4 +1,4 @@
-import type { SampleAnswer } from '@nautil/contracts';
+import { largest, type SampleAnswer } from '@nautil/contracts';
 import { predictionsOf } from '@nautil/training';
 
 /** The predictions for `model.infer_samples`. @param logits - one row for each text */
@@ -12,6 +12,6 @@ export function sampleAnswers(
     const prediction = predictions[row];
     if (prediction === undefined) throw new RangeError(`there are no logits for text ${row}`);
     const { labelId, label, scores } = prediction;
-    return { text, labelId, label, score: Math.max(...scores) };
+    return { text, labelId, label, score: largest(scores) };
   });
 }

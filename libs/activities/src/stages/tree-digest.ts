@@ -28,7 +28,8 @@ async function filesUnder(folder: string, above: readonly string[]): Promise<str
     if (target?.isFile()) files.push(path);
     if (!target?.isDirectory()) continue;
     const real = await realpath(path);
-    if (!above.includes(real)) files.push(...(await filesUnder(path, [...above, real])));
+    if (above.includes(real)) continue;
+    for (const file of await filesUnder(path, [...above, real])) files.push(file);
   }
   return files;
 }

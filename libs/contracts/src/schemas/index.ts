@@ -10,12 +10,14 @@ export {
 export { classificationReport, float } from './event-schemas.js';
 export {
   InvalidJson,
+  jsonMatcher,
   jsonParser,
   jsonValidator,
   type JsonParser,
   type JsonValidator,
   variants,
 } from './json-parser.js';
+export { parseJson } from './parse-json.js';
 export {
   validateFromTrainer,
   validateToTrainer,

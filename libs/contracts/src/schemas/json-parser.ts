@@ -1,6 +1,7 @@
 import { type Static, type TObject, type TSchema, Type } from '@sinclair/typebox';
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { defineError } from '../errors.js';
+import { parseJson } from './parse-json.js';
 
 /** A JSON text that is malformed, or does not match its schema. */
 export class InvalidJson extends defineError('InvalidJson', 'data') {}
@@ -37,6 +38,12 @@ export function jsonValidator<S extends TSchema>(schema: S): JsonValidator<Stati
   };
 }
 
+/** Creates a function that tells whether a value matches a schema. It is much faster than a validator for values that do not. */
+export function jsonMatcher<S extends TSchema>(schema: S): (value: unknown) => value is Static<S> {
+  let matches: ValidateFunction<Static<S>> | undefined;
+  return (value): value is Static<S> => (matches ??= ajv.compile<Static<S>>(schema))(value);
+}
+
 /**
  * Creates a parser that validates what it parses. The parser throws InvalidJson.
  *
@@ -65,7 +72,7 @@ function withKnownTag(error: ErrorObject): ErrorObject {
 
 function parse(text: string, source: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (cause) {
     throw new InvalidJson(`${source} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, {
       cause,

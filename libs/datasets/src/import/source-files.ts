@@ -30,7 +30,7 @@ export async function findFolderWith(source: string, entries: readonly string[])
       for (const entry of entries) if (await exists(join(folder, entry))) return folder;
     }
     const inside: string[] = [];
-    for (const folder of level) inside.push(...(await foldersIn(folder)));
+    for (const folder of level) for (const found of await foldersIn(folder)) inside.push(found);
     level = inside;
   }
   return undefined;

@@ -41,8 +41,8 @@ export async function findWeights(path: string): Promise<WeightFiles> {
  */
 export async function encoderFilesIn(path: string): Promise<string[]> {
   const { weights, config } = await findWeights(path);
-  const files = config === undefined ? [weights] : [config, weights];
-  if (weights.endsWith('.index.json')) files.push(...new Set((await readShardMap(weights)).values()));
+  const shards = weights.endsWith('.index.json') ? (await readShardMap(weights)).values() : [];
+  const files = [...(config === undefined ? [] : [config]), weights, ...new Set(shards)];
   for (const file of files) {
     if (!existsSync(file)) throw new FileUnavailable(file, `there is no such file, and ${weights} needs it`);
   }
@@ -52,15 +52,15 @@ export async function encoderFilesIn(path: string): Promise<string[]> {
 /** Every file that a run reads for its encoder and its tokenizer, without duplicates, in a fixed order. */
 export async function listEncoderFiles(encoder: EncoderFiles): Promise<string[]> {
   const { path, lmCheckpoint, configFile, tokenizerFolder, vocabFile } = encoder;
-  const files: (string | undefined)[] = [];
-  if (lmCheckpoint !== undefined) files.push(...(await encoderFilesIn(lmCheckpoint)));
+  const files: (string | undefined)[] = lmCheckpoint === undefined ? [] : await encoderFilesIn(lmCheckpoint);
   if (path !== undefined) {
     // Only the configuration of a model counts when another checkpoint replaces its weights.
-    files.push(...(lmCheckpoint === undefined ? await encoderFilesIn(path) : [await findConfig(path)]));
+    const found = lmCheckpoint === undefined ? await encoderFilesIn(path) : [await findConfig(path)];
+    for (const file of found) files.push(file);
   }
   if (tokenizerFolder !== undefined) {
     const names = (await readdir(tokenizerFolder)).filter(isTokenizerFile).sort();
-    files.push(...names.map((name) => join(tokenizerFolder, name)));
+    for (const name of names) files.push(join(tokenizerFolder, name));
   }
   files.push(configFile, vocabFile);
   return [...new Set(files)].filter((file) => file !== undefined);

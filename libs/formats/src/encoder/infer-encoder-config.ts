@@ -1,4 +1,4 @@
-import type { JsonObject } from '@nautil/contracts';
+import { type JsonObject, largest } from '@nautil/contracts';
 import { MissingTensors, UnsupportedFile } from '../errors.js';
 
 export interface InferredConfig {
@@ -38,7 +38,7 @@ export function inferEncoderConfig(
     const numbers = [...shapes.keys()]
       .filter((name) => name.startsWith(prefix))
       .map((name) => Number.parseInt(name.slice(prefix.length), 10));
-    return Math.max(-1, ...numbers) + 1;
+    return largest([-1, ...numbers]) + 1;
   };
 
   const [vocabSize = 0, hidden = 0] = shape('embeddings.word_embeddings.weight');

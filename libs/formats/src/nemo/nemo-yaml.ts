@@ -1,9 +1,13 @@
-import { Document, parseDocument, Scalar, type ScalarTag, type Tags, visit } from 'yaml';
+import { Document, isScalar, parseDocument, Scalar, type ScalarTag, type Tags, visit } from 'yaml';
 import { isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
 import { pythonNumber } from '@nautil/python-format';
 import { CorruptFile } from '../errors.js';
 
-const largestConfig = 4 << 20;
+/** The parser needs up to 500 bytes for each byte. A configuration of NeMo has about 4,000. */
+const largestConfig = 1 << 20;
+
+/** What reads a configuration walks it recursively. */
+const deepest = 100;
 
 /** Parses a model_config.yaml as OmegaConf does: YAML 1.1 without timestamps. */
 export function parseNemoYaml(bytes: Uint8Array, path: string): JsonObject {
@@ -16,16 +20,19 @@ export function parseNemoYaml(bytes: Uint8Array, path: string): JsonObject {
       ...yaml11,
       customTags: (tags) => without('timestamp', tags),
       logLevel: 'silent',
+      // The library compares each key with all others of its map.
+      uniqueKeys: false,
     });
     const [problem] = [...document.errors, ...document.warnings];
     if (problem) throw problem;
+    requireUniqueKeys(document);
     tree = document.toJS({ maxAliasCount: 100 });
   } catch (error) {
     // The parser is recursive, so a hostile depth of nesting causes a RangeError.
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
     throw new CorruptFile(path, `is not valid YAML (${reason})`, { cause: error });
   }
-  if (!isJsonObject(tree) || !isJson(tree)) throw new CorruptFile(path, 'is not a mapping of plain values');
+  if (!isJsonObject(tree) || !isJson(tree, deepest)) throw new CorruptFile(path, 'is not a mapping of plain values');
   return tree;
 }
 
@@ -75,9 +82,25 @@ function yamlFloat(value: number): string {
   return pythonNumber(value).replace(/^(-?\d+)e/, '$1.0e');
 }
 
-function isJson(value: unknown): value is JsonValue {
-  if (Array.isArray(value)) return value.every(isJson);
+function requireUniqueKeys(document: Document.Parsed): void {
+  visit(document, {
+    Map(_, { items }) {
+      const keys = new Set<unknown>();
+      for (const { key } of items) {
+        const value = isScalar(key) ? key.value : key;
+        if (keys.has(value)) throw new Error(`the key ${String(value)} is repeated`);
+        keys.add(value);
+      }
+    },
+  });
+}
+
+function isJson(value: unknown, levels: number): value is JsonValue {
+  if (levels === 0) return false;
+  if (Array.isArray(value)) return value.every((item) => isJson(item, levels - 1));
   if (typeof value !== 'object' || value === null)
     return value === null || ['string', 'number', 'boolean'].includes(typeof value);
-  return Object.getPrototypeOf(value) === Object.prototype && Object.values(value).every(isJson);
+  return (
+    Object.getPrototypeOf(value) === Object.prototype && Object.values(value).every((item) => isJson(item, levels - 1))
+  );
 }

@@ -53,7 +53,8 @@ export const recordMember = 'nautil.json';
 /** The class name at the end of `target` in supported archives. Older archives have no target. */
 const classifier = 'TextClassificationModel';
 
-const largestArtifact = 256 << 20;
+/** The record of an XLM-R has 25 MB. */
+const largestArtifact = 128 << 20;
 
 /**
  * Opens a `.nemo` archive (a tar, gzipped up to NeMo 1.6). Weights are read in place; only a gzipped archive is unpacked,

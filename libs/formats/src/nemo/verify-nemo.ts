@@ -35,7 +35,7 @@ export async function verifyNemo(path: string, o: NemoChecks): Promise<NemoVerif
   const checks: NemoCheck[] = [];
   const archive = await opened(path, checks);
   try {
-    if (archive) checks.push(...(await checkNemo(archive, o)));
+    if (archive) for (const finished of await checkNemo(archive, o)) checks.push(finished);
   } finally {
     await archive?.close();
   }

@@ -99,8 +99,12 @@ const recordClasses: ReadonlySet<string> = new Set([
 // A pickle can copy the same long list any number of times.
 const mostCopiedItems = 1_000_000;
 
+// A string is stored once and encoded any number of times. Only small arrays, such as NumPy's random state, are stored so.
+const mostEncodedBytes = 16 << 20;
+
 function torchOptions(path: string): PickleOptions {
   let copied = 0;
+  let encodedBytes = 0;
   const copy = (items: PickleValue | undefined): readonly PickleValue[] => {
     const list = items instanceof PickleTuple ? items.items : (items ?? []);
     if (!Array.isArray(list))
@@ -126,6 +130,9 @@ function torchOptions(path: string): PickleOptions {
     '_codecs.encode': ([text, encoding]) => {
       if (typeof text !== 'string' || encoding !== 'latin1')
         throw new CorruptFile(path, 'the pickle encodes something other than latin1 text');
+      encodedBytes += text.length;
+      if (encodedBytes > mostEncodedBytes)
+        throw new CorruptFile(path, `the pickle encodes more than ${mostEncodedBytes} bytes of text`);
       return new Uint8Array(Buffer.from(text, 'latin1'));
     },
     'torch.Size': ([dimensions]) => dimensions ?? new PickleTuple([]),

@@ -7,6 +7,9 @@ const mostValues = 1_000_000;
 const deepest = 100;
 const longestName = 4096;
 
+// All names together. A pickle stores a long key once, and the names of any number of tensors can contain it.
+const longestNames = 32 << 20;
+
 /**
  * Finds the tensors in a value. A tensor's name is its path: dict keys and positions in lists and tuples, joined by dots, so
  * the tensors of a state dict at the root keep their names. Rejects a value that contains itself or has too many paths.
@@ -15,6 +18,7 @@ export function tensorsByPath(path: string, root: PickleValue, fileSize: number)
   const found = new Map<string, TorchTensor>();
   let visited = 0;
   let totalBytes = 0;
+  let nameLengths = 0;
   const visit = (value: PickleValue, name: string, depth: number): void => {
     visited += 1;
     if (visited > mostValues || depth > deepest || name.length > longestName) {
@@ -27,6 +31,9 @@ export function tensorsByPath(path: string, root: PickleValue, fileSize: number)
       const other = found.get(name);
       if (other && other !== value) throw new CorruptFile(path, `two tensors in the pickle are called ${name}`);
       found.set(name, value);
+      nameLengths += name.length;
+      if (nameLengths > longestNames)
+        throw new CorruptFile(path, `the names of the pickle's tensors have more than ${longestNames} characters`);
       totalBytes += elementsOf(value.shape) * bytesPerElement[value.dtype];
       return;
     }
