@@ -1,8 +1,8 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { pipeline } from 'node:stream/promises';
-import { readChunks } from '@nautil/store/streams';
 import { readBody } from '@nautil/store/http';
+import { readChunks } from '@nautil/store/streams';
 import type { MlflowResponse } from './response-failure.js';
 
 /** A page of a thousand runs, each with hundreds of parameters, has a few megabytes. */

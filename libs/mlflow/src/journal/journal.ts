@@ -3,9 +3,9 @@ import { appendFileSync, closeSync, fdatasync, fstatSync, openSync, readSync } f
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { parseJson } from '@nautil/contracts/schemas';
 import { createFolderSync, fileMode } from '@nautil/store/folders';
 import { readChunks } from '@nautil/store/streams';
-import { parseJson } from '@nautil/contracts/schemas';
 import { isJournalLine, type JournalHeader, type JournalRecord, parseJournalLine } from './journal-record.js';
 
 /** A record, with the offset of the byte after it. */

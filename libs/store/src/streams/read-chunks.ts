@@ -14,7 +14,10 @@ const chunkBytes = 1 << 20;
  * The content of a file in pieces. Every error reaches the reader. NOTE: a stream of `createReadStream` opens the file at once,
  * and if that fails before anyone reads, its `error` event ends the process.
  */
-export async function* readChunks(path: string, { atMost = Infinity, from = 0 }: ReadChunksOptions = {}): AsyncGenerator<Buffer> {
+export async function* readChunks(
+  path: string,
+  { atMost = Infinity, from = 0 }: ReadChunksOptions = {},
+): AsyncGenerator<Buffer> {
   const file = await open(path, 'r');
   try {
     for (let done = 0; done < atMost;) {
