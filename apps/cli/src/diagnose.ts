@@ -144,10 +144,18 @@ async function checkPort(server: 'temporal' | 'mlflow', settings: StackSettings)
   };
 }
 
+/** No worker is no problem: runs can have workers elsewhere, and `nautil train` needs none. */
 async function checkWorker(settings: StackSettings): Promise<Omit<Finding, 'name'>> {
   const worker = (await stackStatus(settings)).find(({ name }) => name === 'worker');
-  if (worker?.state !== 'running') return { state: 'ok', detail: 'none is running; `npx nautil up` starts one' };
-  return { state: 'ok', detail: `process ${worker.pid} on task queue ${worker.address}, log ${worker.logFile}` };
+  if (worker === undefined || (worker.state === 'stopped' && worker.problem === undefined))
+    return { state: 'warning', detail: 'none is running', remedy: '`npx nautil up` starts one' };
+  const { state, pid, address, logFile, problem } = worker;
+  const log = logFile === undefined ? '' : `, log ${logFile}`;
+  const who = pid === undefined ? `the one for task queue ${address}` : `process ${pid} on task queue ${address}`;
+  if (state === 'running') return { state: 'ok', detail: `${who} polls it${log}` };
+  const finding = { detail: `${who} is ${state}${problem === undefined ? '' : `: ${problem}`}${log}` };
+  if (state === 'failing') return { state: 'problem', remedy: '`npx nautil up` starts or replaces it', ...finding };
+  return { state: 'warning', remedy: '`npx nautil status` shows its state', ...finding };
 }
 
 function lastLine(error: unknown): string {

@@ -37,3 +37,9 @@ async function write(text: string): Promise<void> {
  * checkout's own program. Anywhere else npx may fetch an unrelated package of that name from the registry.
  */
 export const asTyped = (text: string): string => (isCheckout() ? text : text.replaceAll('npx nautil', 'nautil'));
+
+/** For a long-lived program: its work matters more than its log. Replaces what `main` does when the reader of a pipe has gone. */
+export function ignoreOutputErrors(): void {
+  for (const stream of [process.stdout, process.stderr])
+    stream.removeAllListeners('error').on('error', () => undefined);
+}

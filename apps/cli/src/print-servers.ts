@@ -9,16 +9,18 @@ export async function printServers(servers: ServerStatus[]): Promise<void> {
   for (const server of servers) await printServer(server);
 }
 
-function printServer({ name, state, ours, address, uiUrl, pid, since }: ServerStatus): Promise<void> {
+function printServer({ name, state, ours, address, uiUrl, pid, since, problem, logFile }: ServerStatus): Promise<void> {
   const colour = state === 'running' ? pc.green : state === 'starting' ? pc.yellow : pc.red;
   const where = name === 'worker' ? address && `task queue ${address}` : address;
   const ui = uiUrl && uiUrl !== address ? `UI ${uiUrl}` : '';
   const whose =
-    state === 'stopped'
+    pid === undefined && (state === 'stopped' || state === 'failing')
       ? ''
       : ours
         ? `process ${pid}, since ${since?.slice(0, 19).replace('T', ' ')} UTC`
         : 'not started by Nautil';
   const details = [where, ui, whose].filter(Boolean).map((detail) => `  ${detail}`);
+  if (problem !== undefined) details.push(`\n    ${problem}`);
+  if (problem !== undefined && logFile !== undefined) details.push(`\n    its log is ${logFile}`);
   return printResult(details.join(''), `${titles[name].padEnd(9)}  ${colour(state.padEnd(9))}`);
 }

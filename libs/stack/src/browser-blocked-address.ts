@@ -23,7 +23,7 @@ export async function browserBlockedAddress(): Promise<HttpAddress> {
 function canListen({ host, port }: HttpAddress): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve(false)); // in use, or this machine has only 127.0.0.1
+    server.on('error', () => resolve(false)); // in use, or this machine has only 127.0.0.1
     server.listen(port, host, () => server.close(() => resolve(true)));
   });
 }

@@ -8,8 +8,9 @@ import { identityOf } from '@nautil/store/process';
 import { freePort, isPortFree } from '@nautil/store/process';
 import { groupMembers } from './process-group.js';
 import { stackStatus, startStack, stopStack } from './stack.js';
-import { readRecord } from './stack-record.js';
+import { readRecord, writeRecord } from './stack-record.js';
 import { stackAddresses } from './stack-settings.js';
+import { startProcess } from './start-process.js';
 
 // These tests start the real servers, in state folders of their own.
 const python = join(nautilHome(), 'python');
@@ -112,6 +113,50 @@ test('the error for a worker that ends shows its log, and the servers stay', asy
   const worker = { command: '/bin/sh', args: ['-c', 'echo no such module; sleep 0.5; exit 1'], taskQueue: 'nautil' };
   await expect(startStack({ worker })).rejects.toThrow(/^worker ended before it was ready[^]*no such module/);
   expect(await stateOf()).toEqual(['temporal running, ours', 'mlflow running, ours', 'worker stopped']);
+});
+
+test('a worker that lives but does not poll its task queue is not healthy, and the next start replaces it', async () => {
+  const idle = await startProcess({
+    name: 'worker',
+    command: '/bin/sleep',
+    args: ['300'],
+    logFile: join(nautilHome(), 'idle.log'),
+    outlivesParent: true,
+  });
+  const { identity, logFile } = idle;
+  const worker = { identity, address: 'nautil', logFile, since: '2026-01-01T00:00:00Z' };
+  await writeRecord({ ...readRecord(), worker });
+  const status = async () => (await stackStatus(ports)).find(({ name }) => name === 'worker');
+  expect(await status()).toMatchObject({
+    state: 'failing',
+    ours: true,
+    problem: 'it has not polled task queue nautil for a minute; `npx nautil up` replaces it',
+  });
+  await writeRecord({ ...readRecord(), worker: { ...worker, since: new Date().toISOString() } });
+  expect(await status()).toMatchObject({ state: 'starting' });
+
+  const lines: string[] = [];
+  const other = { command: '/bin/false', args: [], taskQueue: 'nautil' };
+  await expect(startStack({ worker: other, onProgress: (line) => lines.push(line) })).rejects.toThrow('worker ended');
+  expect(lines.join('\n')).toContain(`process ${idle.pid} does not poll task queue nautil; it is replaced`);
+  expect(groupMembers(identity)).toEqual([]);
+}, 30_000);
+
+test('a worker that ended by itself is reported until it is started again or stopped, with the cause', async () => {
+  const identity = identityOf(process.pid)!.replace(/\d+$/, '1');
+  await writeRecord({
+    ...readRecord(),
+    worker: { identity, address: 'nautil', logFile: 'worker.log', since: '2026-01-01T00:00:00Z' },
+  });
+  const status = async () => (await stackStatus(ports)).find(({ name }) => name === 'worker');
+  expect(await status()).toMatchObject({ state: 'stopped', problem: expect.stringContaining('ended without') });
+  const cause = 'ended with exit code 1: error: no such namespace';
+  const supervision = { state: 'gave-up', supervisor: process.pid, restarts: 5, limit: 5, cause };
+  writeFileSync(join(nautilHome(), 'worker.json'), JSON.stringify(supervision));
+  expect(await status()).toMatchObject({
+    state: 'failing',
+    problem: `failed after 5 restarts: it ${cause}; \`npx nautil up\` starts it again`,
+  });
 });
 
 test('stopStack leaves no process behind, even of a server whose leader was killed', async () => {

@@ -3,8 +3,9 @@ import { withLock } from '@nautil/store';
 import { defaultFolder, nautilHome } from '@nautil/store/folders';
 import { ServerUnreachable } from './errors.js';
 import { isMlflowResponding, mlflowVersionAt, startMlflowServer } from './mlflow-server.js';
+import type { ServerStatus } from './server-status.js';
 import type { ServerName, StackRecord } from './stack-record.js';
-import { endRecorded, liveProcess, readRecord, serverNames, stackLock, writeRecord } from './stack-record.js';
+import { endRecorded, liveProcess, readRecord, stackLock, writeRecord } from './stack-record.js';
 import {
   type ResolvedSettings,
   resolveSettings,
@@ -14,7 +15,8 @@ import {
 } from './stack-settings.js';
 import { type RunningProcess, startProcess, untilReady } from './start-process.js';
 import { isTemporalServing } from './temporal-health.js';
-import { isPolledBy, registerSearchAttributes, startTemporalServer } from './temporal-server.js';
+import { registerSearchAttributes, startTemporalServer } from './temporal-server.js';
+import { isPolledByGroup, workerStatus } from './worker-status.js';
 
 /** A worker to run beside the servers, from the workspace root. */
 export interface WorkerSpec {
@@ -32,23 +34,6 @@ export interface StartOptions extends StackSettings {
 
   /** Aborts the start; everything that this call has started is stopped again. */
   signal?: AbortSignal;
-}
-
-/** One part of the stack, as `nautil status` shows it. */
-export interface ServerStatus {
-  name: ServerName;
-  state: 'running' | 'starting' | 'stopped';
-
-  /** True when Nautil started it, so that `nautil down` stops it. */
-  ours: boolean;
-
-  /** `host:port` of Temporal, tracking URI of MLflow, task queue of the worker. */
-  address: string;
-
-  uiUrl?: string | undefined;
-  pid?: number;
-  logFile?: string;
-  since?: string;
 }
 
 export interface StartedStack {
@@ -225,14 +210,17 @@ async function ensureWorker(
   worker: WorkerSpec,
 ): Promise<void> {
   const ours = liveProcess(record, 'worker');
+  const temporalAddress = settings.temporalAddress ?? record.temporal?.address ?? `127.0.0.1:${settings.temporalPort}`;
   if (ours?.address === worker.taskQueue) {
-    onProgress(`worker: already running on task queue ${worker.taskQueue}`);
-    return;
+    if (await isPolledByGroup(ours.identity, worker.taskQueue, temporalAddress)) {
+      onProgress(`worker: already running on task queue ${worker.taskQueue}`);
+      return;
+    }
+    onProgress(`worker: process ${ours.pid} does not poll task queue ${worker.taskQueue}; it is replaced`);
   }
   await endRecorded(record, 'worker');
   delete record.worker;
   onProgress(`worker: starting on task queue ${worker.taskQueue}`);
-  const temporalAddress = settings.temporalAddress ?? record.temporal?.address ?? `127.0.0.1:${settings.temporalPort}`;
   const mlflowTrackingUri =
     settings.mlflowTrackingUri ?? record.mlflow?.address ?? `http://127.0.0.1:${settings.mlflowPort}`;
   const started = await startProcess({
@@ -246,7 +234,7 @@ async function ensureWorker(
   });
   await keep('worker', worker.taskQueue)(started);
   await untilReady(started, {
-    isReady: () => isPolledBy(started.pid, worker.taskQueue, temporalAddress),
+    isReady: () => isPolledByGroup(started.identity, worker.taskQueue, temporalAddress),
     timeoutMs: 120_000,
     signal,
   });
@@ -279,15 +267,13 @@ export async function stackStatus(options: StackSettings = {}): Promise<ServerSt
   const responding = {
     temporal: isTemporalServing(addresses.temporalAddress),
     mlflow: isMlflowResponding(addresses.mlflowTrackingUri),
-    worker: Promise.resolve(liveProcess(record, 'worker') !== undefined),
   };
-  const known: Record<ServerName, { address: string; uiUrl?: string | undefined }> = {
+  const known: Record<'temporal' | 'mlflow', { address: string; uiUrl?: string | undefined }> = {
     temporal: { address: addresses.temporalAddress, uiUrl: addresses.temporalUiUrl },
     mlflow: { address: addresses.mlflowTrackingUri, uiUrl: addresses.mlflowTrackingUri },
-    worker: { address: record.worker?.address ?? '' },
   };
-  return Promise.all(
-    serverNames.map(async (name): Promise<ServerStatus> => {
+  const servers = await Promise.all(
+    (['temporal', 'mlflow'] as const).map(async (name): Promise<ServerStatus> => {
       const live = liveProcess(record, name);
       const ours = live?.address === known[name].address ? live : undefined;
       const isResponding = await responding[name];
@@ -300,4 +286,5 @@ export async function stackStatus(options: StackSettings = {}): Promise<ServerSt
       };
     }),
   );
+  return [...servers, await workerStatus(record, addresses.temporalAddress)];
 }

@@ -125,18 +125,28 @@ export async function registerSearchAttributes(address: string, namespace = 'def
 
 const parseTaskQueue = jsonParser(
   Type.Object({
-    pollers: Type.Union([Type.Null(), Type.Array(Type.Object({ identity: Type.Optional(Type.String()) }))]),
+    pollers: Type.Union([
+      Type.Null(),
+      Type.Array(Type.Object({ identity: Type.Optional(Type.String()), lastAccessTime: Type.Optional(Type.String()) })),
+    ]),
   }),
 );
 
-/** Whether a worker whose identity starts with the process id polls the task queue. */
-export async function isPolledBy(pid: number, taskQueue: string, address: string): Promise<boolean> {
+/** A worker polls at least once a minute. The server lists one that was killed for another five minutes. */
+const pollIntervalMs = 70_000;
+
+/** The process ids of the workers that have polled a task queue within the last minute; none when the server does not answer. */
+export async function pollersOf(taskQueue: string, address: string): Promise<number[]> {
   try {
     const args = ['task-queue', 'describe', '--task-queue', taskQueue, '--address', address, '-o', 'json'];
     const { stdout } = await run(installedProgram('temporal'), args, { timeout: 20_000 });
     const { pollers } = parseTaskQueue(stdout, 'temporal task-queue describe');
-    return (pollers ?? []).some(({ identity }) => identity?.startsWith(`${pid}@`));
+    const oldest = Date.now() - pollIntervalMs;
+    const recent = (pollers ?? []).filter(
+      ({ lastAccessTime }) => lastAccessTime === undefined || Date.parse(lastAccessTime) >= oldest,
+    );
+    return recent.map(({ identity }) => Number.parseInt(identity ?? '', 10) || 0);
   } catch {
-    return false;
+    return [];
   }
 }

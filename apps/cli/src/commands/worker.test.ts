@@ -15,12 +15,12 @@ function parse(...args: string[]): Record<string, unknown> {
 }
 
 test('without options a worker takes both roles on the default queue, one training at a time', () => {
-  expect(parse()).toEqual({ role: 'all', taskQueue: 'nautil', trainings: 1 });
+  expect(parse()).toEqual({ role: 'all', taskQueue: 'nautil', trainings: 1, restarts: 0 });
 });
 
 test('options replace the defaults', () => {
-  const options = parse('--role', 'gpu', '--task-queue=reviews', '--trainings', '4');
-  expect(options).toEqual({ role: 'gpu', taskQueue: 'reviews', trainings: 4 });
+  const options = parse('--role', 'gpu', '--task-queue=reviews', '--trainings', '4', '--restarts', '5');
+  expect(options).toEqual({ role: 'gpu', taskQueue: 'reviews', trainings: 4, restarts: 5 });
 });
 
 test.each([
@@ -29,6 +29,7 @@ test.each([
   [['--trainings', '0'], /'0' is invalid/],
   [['--trainings=-1'], /'-1' is invalid/],
   [['--trainings', '1.5'], /'1\.5' is invalid/],
+  [['--restarts', 'often'], /'often' is invalid. a whole number from 0 to 999/],
   [['--task-queue', ''], /'' is invalid. a task queue is named with/],
   [['--task-queue', 'a@b'], /'a@b' is invalid/],
   [['--task-queue', 'nautil-gpu'], /'nautil-gpu' is invalid/],

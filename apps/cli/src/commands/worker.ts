@@ -1,7 +1,11 @@
+import { fileURLToPath } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { defaultTaskQueue } from '@nautil/contracts';
 import { examples } from '../help.js';
+import { stopListeningForInterruption } from '../interruption.js';
 import { taskQueueName } from '../option-values.js';
+import { ignoreOutputErrors, printMessage } from '../output.js';
+import { readyLine } from '../worker/ready-line.js';
 import type { WorkerOptions } from '../worker/run-workers.js';
 
 const roles = ['cpu', 'gpu', 'all'] as const satisfies WorkerOptions['role'][];
@@ -31,6 +35,7 @@ export function addWorker(program: Command): void {
       trainingCount,
       1,
     )
+    .option('--restarts <n>', 'restarts in a row after a failure, each after twice the time; 0: none', restartCount, 0)
     .addHelpText(
       'after',
       `${examples('worker', 'worker --role cpu', 'worker --role gpu')}
@@ -48,10 +53,34 @@ Environment:
   NAUTIL_OUTPUTS               folders in which runs may write, separated by colons (default: working folder and state folder)
   NAUTIL_HEARTBEAT_TIMEOUT_MS  time without a heartbeat after which another worker takes over a stage (default 60000)`,
     )
-    .action(async (options: WorkerOptions) => {
+    .action(async ({ restarts, ...options }: WorkerOptions & { restarts: number }) => {
+      if (restarts > 0) {
+        process.exitCode = await superviseWorker(options, restarts);
+        return;
+      }
       const { runWorkers } = await import('../worker/run-workers.js');
       await runWorkers(options);
     });
+}
+
+/** Runs this program's `worker` command in a process of its own, and restarts it when it fails. */
+async function superviseWorker({ role, taskQueue, trainings }: WorkerOptions, limit: number): Promise<number> {
+  const { supervise } = await import('@nautil/stack');
+  stopListeningForInterruption();
+  ignoreOutputErrors();
+  const program = fileURLToPath(new URL('../../bin/nautil.mjs', import.meta.url));
+  return supervise({
+    command: process.execPath,
+    args: [program, 'worker', '--role', role, '--task-queue', taskQueue, '--trainings', String(trainings)],
+    limit,
+    readyLine,
+    onEvent: (line) => printMessage(`worker: ${line}`),
+  });
+}
+
+function restartCount(text: string): number {
+  if (/^\d{1,3}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('a whole number from 0 to 999 is expected.');
 }
 
 function trainingCount(text: string): number {

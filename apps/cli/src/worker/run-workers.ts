@@ -19,8 +19,10 @@ import { gpuTaskQueue, homeTaskQueue, TemporalUnreachable, trainingSignal } from
 import { openArtifactStore } from '@nautil/store';
 import { homeId } from '@nautil/store/folders';
 import { stopListeningForInterruption } from '../interruption.js';
-import { printMessage } from '../output.js';
+import { ignoreOutputErrors, printMessage } from '../output.js';
 import { workingFolder } from '../working-folder.js';
+import { readyLine } from './ready-line.js';
+import { runTogether, WorkerErrors } from './run-together.js';
 
 export interface WorkerOptions {
   /** cpu: workflows, and every stage but training and evaluation; gpu: training and evaluation; all: both. */
@@ -50,7 +52,14 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions):
   const address = process.env['NAUTIL_TEMPORAL_ADDRESS'] ?? '127.0.0.1:7233';
   const trackingUri = process.env['MLFLOW_TRACKING_URI'] ?? 'http://127.0.0.1:5000';
   stopListeningForInterruption();
-  Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM'], logger: new DefaultLogger('INFO', writeLogEntry) });
+  ignoreOutputErrors();
+  endOnUnexpectedErrors();
+  const errors = new WorkerErrors();
+  const log = (entry: LogEntry): void => {
+    errors.record(entry);
+    writeLogEntry(entry);
+  };
+  Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM'], logger: new DefaultLogger('INFO', log) });
   const connection = await NativeConnection.connect({ address }).catch((error: unknown) => {
     throw new TemporalUnreachable(`no Temporal server answers at ${address}`, {
       hint: '`npx nautil up` starts one here; NAUTIL_TEMPORAL_ADDRESS names one elsewhere',
@@ -93,12 +102,29 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions):
         await Worker.create({ ...common, taskQueue: queue, maxConcurrentActivityTaskExecutions: trainings }),
       );
   }
-  printMessage(`worker ready: role ${role}, task queue ${taskQueue}, state folder ${home}, Temporal at ${address}`);
+  printMessage(`${readyLine} role ${role}, task queue ${taskQueue}, state folder ${home}, Temporal at ${address}`);
   try {
-    await Promise.all(workers.map((worker) => worker.run()));
-  } finally {
-    await connection.close();
+    await runTogether(workers, errors);
+  } catch (error) {
+    // NOTE: not thrown: what the failed worker left behind might keep the process alive.
+    end(`${(error as Error).message}; all workers of this process have stopped`);
   }
+  await connection.close();
+}
+
+/** Ends the process in such a way that a supervisor restarts it. */
+function end(message: string): never {
+  printMessage(`error: ${message}`);
+  process.exit(1);
+}
+
+/** After a defect the state of the process is unknown, whereas a restart is safe: see docs/decisions/015-an-error-has-a-listener.md. */
+function endOnUnexpectedErrors(): void {
+  process.on('uncaughtException', (error) => {
+    const { message, stack = message } = error;
+    printMessage(stack);
+    end(`an unexpected error ended the worker: ${message}`);
+  });
 }
 
 /** Writes an entry of the worker's log as the SDK does, but without control characters and secrets in it. */

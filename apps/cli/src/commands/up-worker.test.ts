@@ -1,0 +1,80 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { ServerStatus } from '@nautil/stack';
+import { nautilHome, packageRoot } from '@nautil/store/folders';
+import { freePort } from '@nautil/store/process';
+
+// `up` with a real Temporal server and a real worker, in a state folder of its own. MLflow is a server that only has a version.
+
+const home = mkdtempSync(join(tmpdir(), 'nautil-up-worker-'));
+let mlflow: Server;
+let env: NodeJS.ProcessEnv;
+beforeAll(async () => {
+  symlinkSync(join(nautilHome(), 'python'), join(home, 'python'));
+  mlflow = createServer((_request, response) => response.end('3.1.0'));
+  const port = await freePort();
+  await new Promise<void>((resolve) => mlflow.listen(port, '127.0.0.1', resolve));
+  env = {
+    ...process.env,
+    NODE_OPTIONS: '',
+    NAUTIL_HOME: home,
+    NAUTIL_TEMPORAL_PORT: String(await freePort()),
+    NAUTIL_TEMPORAL_UI_PORT: String(await freePort()),
+    NAUTIL_TEMPORAL_ADDRESS: '',
+    MLFLOW_TRACKING_URI: `http://127.0.0.1:${port}`,
+  };
+});
+afterAll(async () => {
+  await nautil('down');
+  mlflow.close();
+  rmSync(home, { recursive: true, force: true });
+}, 60_000);
+
+function nautil(...args: string[]): Promise<{ stdout: string; stderr: string }> {
+  const program = join(packageRoot(), 'apps/cli/bin/nautil.mjs');
+  return new Promise((resolve) =>
+    execFile(process.execPath, [program, ...args], { env }, (_error, stdout, stderr) => resolve({ stdout, stderr })),
+  );
+}
+
+async function worker(): Promise<ServerStatus> {
+  const servers = JSON.parse((await nautil('status', '--json')).stdout) as ServerStatus[];
+  return servers.find(({ name }) => name === 'worker')!;
+}
+
+/** The worker below its supervisor. */
+const childOf = (pid: number): number =>
+  Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0]);
+
+test('a worker that is killed is reported and restarted, and polls its queue again', async () => {
+  await nautil('up');
+  const before = await worker();
+  expect(before).toMatchObject({ state: 'running', ours: true, address: 'nautil' });
+  const killed = childOf(before.pid!);
+  process.kill(killed, 'SIGKILL');
+  await sleep(300);
+  const failed = await worker();
+  expect(failed.state).not.toBe('running');
+  expect(failed.problem).toMatch(/restart 1 of 5; it ended with SIGKILL/);
+  expect((await nautil('doctor')).stdout).toMatch(/^[!✗] worker: .*ended with SIGKILL/m);
+
+  const deadline = Date.now() + 60_000;
+  while ((await worker()).state !== 'running' && Date.now() < deadline) await sleep(500);
+  const after = await worker();
+  expect(after).toMatchObject({ state: 'running', pid: before.pid });
+  expect(childOf(before.pid!)).not.toBe(killed);
+}, 120_000);
+
+test('down ends the supervisor and the worker; doctor then has a warning with the remedy, and no tick', async () => {
+  const { pid } = await worker();
+  const child = childOf(pid!);
+  expect((await nautil('down')).stderr).toContain('worker: stopped');
+  for (const id of [pid!, child]) expect(() => process.kill(id, 0)).toThrow('ESRCH');
+  expect((await nautil('doctor')).stdout).toMatch(/^! worker: none is running\n {4}.*nautil up/m);
+  expect(await worker()).toMatchObject({ state: 'stopped', ours: false });
+}, 60_000);
