@@ -1,7 +1,18 @@
-import { defineError } from './errors.js';
+import { defineError, NautilError } from './errors.js';
 
 /** A file or a folder that a user named can't be used as it is. A retry would find the same. */
 class FileUnusable extends defineError('FileUnusable', 'data') {}
+
+/** The file system or the process has no more of what a file needs. A retry may succeed. */
+class StorageExhausted extends defineError('StorageExhausted', 'environment', { retryable: true }) {}
+
+const shortages: Readonly<Record<string, string>> = {
+  ENOSPC: 'the file system has no space left, or no inodes, of which each file needs one',
+  EDQUOT: 'the quota of the user is used up',
+  EIO: 'the disk reports an error',
+  EMFILE: 'the process has too many open files',
+  ENFILE: 'the system has too many open files',
+};
 
 /** What each of the system's error codes means for a path that somebody named. */
 const problems: Readonly<Record<string, string>> = {
@@ -25,16 +36,28 @@ export function fileProblem(error: unknown): string | undefined {
 }
 
 /**
- * Converts a system error about a path to FileUnusable, and returns every other error as it is. For the boundary of a program
+ * Converts a system error about a path to FileUnusable, and one about a shortage to StorageExhausted; returns every other error as it is. For the boundary of a program
  * or an activity, so that a path that no check foresaw is still reported in one sentence.
  *
  * @param isUsers - whether the user named the path, rather than Nautil
  */
 export function asFileError(error: unknown, isUsers: (path: string) => boolean = () => true): unknown {
-  const problem = fileProblem(error);
   const path = textAt(error, 'path');
+  const shortage = shortageOf(error);
+  if (shortage !== undefined) {
+    const where = path === undefined ? '' : `${path}: `;
+    const hint = 'free what is used up (`df -h`, `df -i`), then run the same command again';
+    return new StorageExhausted(`${where}${shortage}`, { hint, cause: error });
+  }
+  const problem = fileProblem(error);
   if (problem === undefined || path === undefined || !isUsers(path)) return error;
   return new FileUnusable(`${path} ${problem}`, { hint: 'check the path', cause: error });
+}
+
+function shortageOf(error: unknown): string | undefined {
+  if (error instanceof NautilError) return undefined;
+  const code = textAt(error, 'code');
+  return code !== undefined && Object.hasOwn(shortages, code) ? shortages[code] : undefined;
 }
 
 /** A property of a thrown value, which need not be an Error of this realm. */

@@ -7,9 +7,10 @@ export class DiskFull extends defineError('DiskFull', 'environment', { retryable
   /** The file that was being written. */
   readonly path: string;
 
-  constructor(path: string, freeBytes: number | undefined, cause?: unknown, left = 'no partial file was left behind') {
-    const free = freeBytes === undefined ? '' : ` (${formatBytes(freeBytes)} free)`;
-    super(`${path}: the disk is full${free}`, {
+  constructor(path: string, free: FreeSpace | undefined, cause?: unknown, left = 'no partial file was left behind') {
+    const bytes = free === undefined ? '' : ` (${formatBytes(free.bytes)} free)`;
+    const problem = free?.hasInodes === false ? 'the disk has too many files: no inode is left' : 'the disk is full';
+    super(`${path}: ${problem}${bytes}`, {
       hint:
         `${left}; free some space and run the same command again\n` +
         '`npx nautil store gc --dry-run` lists what Nautil itself can delete',
@@ -33,10 +34,21 @@ export function formatBytes(bytes: number): string {
 
 /** Bytes that this user may still write on the file system of the path, which need not exist; undefined when unknown. */
 export async function freeBytesAt(path: string): Promise<number | undefined> {
+  return (await freeSpaceAt(path))?.bytes;
+}
+
+interface FreeSpace {
+  bytes: number;
+
+  /** False when no further file can be created. Some file systems have no fixed number of them. */
+  hasInodes: boolean;
+}
+
+async function freeSpaceAt(path: string): Promise<FreeSpace | undefined> {
   for (let folder = path; ; folder = dirname(folder)) {
     try {
-      const { bavail, bsize } = await statfs(folder);
-      return bavail * bsize;
+      const { bavail, bsize, files, ffree } = await statfs(folder);
+      return { bytes: bavail * bsize, hasInodes: files === 0 || ffree > 0 };
     } catch {
       if (dirname(folder) === folder) return undefined;
     }
@@ -52,5 +64,5 @@ export async function freeBytesAt(path: string): Promise<number | undefined> {
 export async function explainWriteError(error: unknown, path: string, left?: string): Promise<unknown> {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
-  return new DiskFull(path, await freeBytesAt(dirname(path)), error, left);
+  return new DiskFull(path, await freeSpaceAt(dirname(path)), error, left);
 }

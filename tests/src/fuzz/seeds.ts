@@ -1,12 +1,15 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { crc32, gunzipSync, gzipSync } from 'node:zlib';
-import type { JsonValue } from '@nautil/contracts';
+import { isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
+import { parseJson } from '@nautil/contracts/schemas';
 import { sealMetadata, writeSafetensors } from '@nautil/formats';
+import { readNemo, writeNemo } from '@nautil/formats/nemo';
 import { rawTar, type TarEntry } from '@nautil/formats/testing/hostile-files';
 import { mutate, type Random } from '@nautil/formats/testing/mutate';
 import { packageRoot } from '@nautil/store/folders';
 import { goldenFiles, goldenPath } from '@nautil/testing/golden-set';
+import { loadTokenizer } from '@nautil/tokenization';
 import { messages, trainingState } from './messages.js';
 import { mutateJson } from './mutate-json.js';
 import { mutateText } from './mutate-text.js';
@@ -43,6 +46,8 @@ export function allSeeds(): Seed[] {
       { format: 'archive', ...fileAt(path), write: (random) => mutatedArchive(readFileSync(path), random) },
       { format: 'classifier', ...fileAt(path), write: (random) => mutatedArchive(readFileSync(path), random) },
     ]),
+    { format: 'archive', file: 'nautil.nemo', companions: [], weight: 2, write: mutatedOwnArchive },
+    { format: 'classifier', file: 'nautil.nemo', companions: [], weight: 3, write: mutatedOwnArchive },
     ...tensorFiles.map((path): Seed => ({
       format: 'tensors',
       ...fileAt(path),
@@ -178,6 +183,51 @@ function mutatedMember(name: string, content: Buffer, random: Random): Buffer {
   if (name.endsWith('.ckpt')) return mutatedTensors(content, random);
   if (name.endsWith('.json') || content[0] === 0x7b) return mutatedJson(content, random);
   return mutateText(content.toString(), random);
+}
+
+/** An archive as Nautil writes it, whose digests are right, with a changed record or configuration. */
+async function mutatedOwnArchive(random: Random, path: string): Promise<Buffer> {
+  const archive = await readNemo(goldenPath('nemo/tiny_bert.nemo'));
+  try {
+    const { tensors, config } = archive;
+    const vocabulary = (await archive.artifact('tokenizer.vocab_file')) ?? new Uint8Array();
+    const { config: encoderConfig } = await archive.encoderConfig();
+    const tokenizer = await loadTokenizer({ folder: goldenPath('bert-tiny-uncased'), mode: 'nemo' });
+    const record: JsonObject = {
+      version: 1,
+      tokenizer: JSON.parse(JSON.stringify(tokenizer.definition)) as JsonValue,
+      lineage: { data: 'd' },
+    };
+    const part = random(3);
+    await writeNemo({
+      path,
+      config: part === 0 ? changedObject(config, random) : config,
+      encoderConfig: part === 1 ? changedObject(encoderConfig, random) : encoderConfig,
+      record: part === 2 ? changedObject(record, random) : record,
+      artifacts: [{ key: 'tokenizer.vocab_file', name: 'vocab.txt', content: vocabulary }],
+      vocabulary: new Map(
+        new TextDecoder()
+          .decode(vocabulary)
+          .trimEnd()
+          .split('\n')
+          .map((token, id) => [token, id]),
+      ),
+      tensors: tensors.names().map((name) => ({ name, ...tensors.info(name), data: () => tensors.read(name) })),
+    });
+    return readFileSync(path);
+  } finally {
+    await archive.close();
+  }
+}
+
+/** Falls back to an empty object where the change leaves no object. */
+function changedObject(value: JsonObject, random: Random): JsonObject {
+  try {
+    const changed = parseJson(mutateJson(value, random));
+    return isJsonObject(changed) ? changed : {};
+  } catch {
+    return {};
+  }
 }
 
 function membersOf(tar: Buffer): TarEntry[] {

@@ -29,7 +29,8 @@ export function artifactLocation(
   }
   const url = URL.canParse(artifactUri) ? new URL(artifactUri) : undefined;
   if (url?.protocol === 'mlflow-artifacts:') {
-    const encoded = parts.map((part) => encodeURIComponent(part));
+    // Half of a surrogate pair, which a JSON text can have, can't be encoded. The conversion replaces it by U+FFFD.
+    const encoded = parts.map((part) => encodeURIComponent(Buffer.from(part).toString()));
     return { through: 'server', path: [proxy + url.pathname.replace(/(?<!\/)\/+$/, ''), ...encoded].join('/') };
   }
   const isLocal = url === undefined || url.protocol === 'file:';

@@ -167,6 +167,10 @@ async function unpackZip(archive: string, files: NewFiles, signal?: AbortSignal)
 
 const isZipLink = (entry: Entry): boolean => ((entry.externalFileAttributes >>> 16) & 0o170000) === 0o120000;
 
+/** Linux's limits, in bytes; a temporary name is longer than the final one. */
+const longestName = 255;
+const longestPath = 4000;
+
 /** Writes the files of one archive, and enforces the limits. */
 class NewFiles {
   readonly names: string[] = [];
@@ -243,6 +247,12 @@ class NewFiles {
         hint: 'the archive is malicious, or a faulty program made it; do not use it',
       });
     }
-    return join(this.#folder, ...parts.filter((part) => part !== '' && part !== '.'));
+    const path = join(this.#folder, ...parts.filter((part) => part !== '' && part !== '.'));
+    if (parts.some((part) => Buffer.byteLength(part) > longestName) || Buffer.byteLength(path) > longestPath) {
+      throw new BadArchive(`${this.#archive}: ${name.slice(0, 80)}… is longer than a file system's names`, {
+        hint: 'unpack it yourself under shorter names, and pass the folder',
+      });
+    }
+    return path;
   }
 }
