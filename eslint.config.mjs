@@ -29,6 +29,18 @@ const libraryTypeNames = (names) => ({
   message: 'This name hides a type of the TypeScript library.',
 });
 
+// A call takes about 120,000 arguments; vocabularies and labels have more.
+const spreadsIntoCalls = [
+  {
+    selector: 'CallExpression[callee.object.name="Math"] > SpreadElement',
+    message: 'Many values overflow the stack: use largest() or smallest() of @nautil/contracts.',
+  },
+  {
+    selector: 'CallExpression[callee.property.name=/^(push|unshift)$/] > SpreadElement',
+    message: 'Many values overflow the stack: append them in a loop, or use concat().',
+  },
+];
+
 // An `error` event without a listener ends the process, and every run in it. These have a time without one.
 const streamsWithoutErrorPath = [
   {
@@ -128,7 +140,14 @@ export default tseslint.config(
   {
     files: ['**/*.ts', '**/*.mjs'],
     ignores: [...tests, 'libs/store/src/streams/**'],
-    rules: { 'no-restricted-syntax': ['error', libraryTypeNames(libraryTypes), ...streamsWithoutErrorPath] },
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        libraryTypeNames(libraryTypes),
+        ...spreadsIntoCalls,
+        ...streamsWithoutErrorPath,
+      ],
+    },
   },
   {
     // The boundary rule knows projects, not which of their files are tests.

@@ -1,3 +1,5 @@
+import { largest } from '@nautil/contracts';
+
 /** A column of a table: its title and the alignment of its cells. */
 export interface Column {
   title: string;
@@ -7,7 +9,7 @@ export interface Column {
 /** Lays out rows of cells in columns as wide as their widest cell, separated by two spaces, without trailing spaces. */
 export function layOutTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const titles = columns.map(({ title }) => title);
-  const widths = columns.map((_, i) => Math.max(...[titles, ...rows].map((row) => displayWidth(row[i] ?? ''))));
+  const widths = columns.map((_, i) => largest([titles, ...rows].map((row) => displayWidth(row[i] ?? ''))));
   const line = (row: readonly string[]): string =>
     columns
       .map(({ align }, i) => {

@@ -8,6 +8,7 @@
  * machine that others use too, the least is what repeats.
  */
 import { parseArgs } from 'node:util';
+import { smallest } from '@nautil/contracts';
 import { type Feed, Graph, hostTensor, openTensorFlow, type Output, Session, trace } from '@nautil/tensorflow';
 import { classify } from './classify.js';
 import { encode } from './encode.js';
@@ -154,7 +155,7 @@ for (let step = 1; step <= Number(o.steps); step++) {
   }
 }
 for (const [i, length] of lengths.entries()) {
-  print(`${rows} x ${length}: ${Math.round(Math.min(...wall[i]!))} ms, ${Math.round(Math.min(...cpu[i]!))} ms of CPU`);
+  print(`${rows} x ${length}: ${Math.round(smallest(wall[i]!))} ms, ${Math.round(smallest(cpu[i]!))} ms of CPU`);
 }
 print(`last loss ${last.toFixed(6)}`);
 session.close();

@@ -1,7 +1,7 @@
 import { chmod, copyFile, link, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
-import type { FileRef } from '@nautil/contracts';
+import { type FileRef, largest } from '@nautil/contracts';
 import { jsonParser } from '@nautil/contracts/schemas';
 import { type ArtifactStore, fileRef, openArtifactStore, sha256Of, Store } from '@nautil/store';
 import { createFolder, fileMode } from '@nautil/store/folders';
@@ -130,5 +130,5 @@ const trainingOf = (name: string): string => name.split('/')[0]!;
 /** Step of the newest checkpoint among the names, of one training or of any; 0 when there is none. */
 function stepOf(names: string[], training?: string): number {
   const own = training === undefined ? names : names.filter((name) => trainingOf(name) === training);
-  return Math.max(0, ...own.map((name) => Number(/\/checkpoints\/step-(\d+)\.safetensors$/.exec(name)?.[1] ?? 0)));
+  return largest([0, ...own.map((name) => Number(/\/checkpoints\/step-(\d+)\.safetensors$/.exec(name)?.[1] ?? 0))]);
 }

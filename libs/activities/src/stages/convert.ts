@@ -55,7 +55,7 @@ export async function convert({
       );
     });
     reused = made.reused;
-    damage.push(...made.warnings);
+    for (const warning of made.warnings) damage.push(warning);
     files = Object.fromEntries(Object.entries(made.output).map(([split, ref]) => [split, ref.path]));
     // A file that the configuration names takes precedence over the converted one.
     files = {

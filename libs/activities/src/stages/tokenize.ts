@@ -58,7 +58,7 @@ export async function tokenize(
     };
     const made = await stageOutput('tokenize', { ...identity, format: outputVersion, redo }, build, { store });
     reused &&= made.reused;
-    damage.push(...made.warnings);
+    for (const warning of made.warnings) damage.push(warning);
     tokens += made.output.tokens;
     logRead(o.run, { file: ds.file_path ?? file.path, summary: made.output.summary }, maxLength, o.echo);
     return { file: made.output.file, examples: made.output.summary.examples };
