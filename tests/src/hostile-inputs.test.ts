@@ -281,6 +281,7 @@ test.each<[string, Format, string, () => string | Buffer, RegExp]>([
     () => `model.optim.betas=${'choice('.repeat(9000)}`,
     /^ConfigError: .*nested/,
   ],
+  ['a key of 30,000 levels', 'overrides', 'o.txt', () => `+a${'.a'.repeat(30_000)}=1`, /^ConfigError: .*levels deep/],
   ['an override of 10 MB', 'overrides', 'o.txt', () => `a=${'${'.repeat(5_000_000)}`, /^ConfigError: .*at most/],
   ['an override of quotation marks', 'overrides', 'o.txt', () => `a="${'\\"'.repeat(30_000)}`, /^ConfigError/],
   ['one line of 100 MB', 'texts', 'x.txt', () => Buffer.alloc(100e6, 'a'), /^DataError: .*longer than 16 MiB/],

@@ -25,6 +25,8 @@ interface Choice {
 /** The files of one configuration. A file that includes another twice doubles those that the other includes. */
 const mostFiles = 1000;
 
+const deepestPackage = 100;
+
 interface Part {
   path: string;
   package: string;
@@ -186,6 +188,11 @@ class Composer {
     const headed = packageHeader === undefined || packageHeader === '_group_' ? undefined : `_global_.${packageHeader}`;
     const relative = given?.replaceAll('_group_', `_global_.${group}`).replace(/^_here_\.?/, '') ?? headed ?? group;
     const whole = [parent, relative].filter((part) => part !== '').join('.');
+    if (whole.split('.').length > deepestPackage) {
+      throw new ConfigError([
+        { message: `${this.search.displayPath(path)}: its package is more than ${deepestPackage} levels deep` },
+      ]);
+    }
     const global = whole.lastIndexOf('_global_');
     return global < 0 ? whole : whole.slice(global + '_global_.'.length);
   }

@@ -156,6 +156,7 @@ class OverrideParser {
   private keyPart(): string {
     const token = this.peek();
     if (token.type !== 'word' && token.type !== 'path') return '';
+    if (token.text.split('.').length > deepest) throw this.error(`the key is more than ${deepest} levels deep`);
     this.at++;
     return token.text;
   }

@@ -96,14 +96,15 @@ function change(text: string, random: Random): string {
     case 5:
       return onLines(text, random, (lines, line) => lines.splice(line, 0, ` ${lines[line] ?? ''}`));
     case 6:
-      return onLines(
-        text,
-        random,
-        (lines, line) => (lines[line] = (lines[line] ?? '').replace(/[^:=]*$/, ` ${piece}`)),
-      );
+      return onLines(text, random, (lines, line) => (lines[line] = withValue(lines[line] ?? '', piece)));
     default:
       return text.slice(0, at) + piece + text.slice(at + random(3));
   }
+}
+
+/** Replaces what follows the last colon or equals sign. */
+function withValue(line: string, value: string): string {
+  return `${line.slice(0, Math.max(line.lastIndexOf(':'), line.lastIndexOf('=')) + 1)} ${value}`;
 }
 
 function onLines(text: string, random: Random, edit: (lines: string[], line: number) => void): string {
