@@ -26,7 +26,7 @@ export interface FuzzOptions {
 }
 
 /** An input that was neither accepted nor rejected with a typed error. */
-export interface Finding {
+interface Finding {
   format: Format;
 
   /** The saved file. */
