@@ -4,7 +4,7 @@ import { defineError } from '@nautil/contracts';
 import { workingFolder } from './working-folder.js';
 
 /** The `.env` of the working folder cannot be used. */
-export class EnvFileInvalid extends defineError('EnvFileInvalid', 'usage') {}
+class EnvFileInvalid extends defineError('EnvFileInvalid', 'usage') {}
 
 /**
  * Sets the variables in the `.env` of the working folder, if there is one. Variables that are set already keep their values.

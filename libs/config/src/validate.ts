@@ -51,7 +51,7 @@ export function validate(root: MapNode): Validation {
     .concat(schemaProblems(root).filter(({ key = '' }) => !openKeys.has(key)));
   const wrong = new Set(problems.map(({ key }) => key));
   for (const problem of [
-    ...unheldNumbers(root),
+    ...tooLargeNumbers(root),
     ...optimProblems(root),
     ...trainerProblems(root),
     ...lengthProblems(root),
@@ -75,7 +75,7 @@ function schemaProblems(root: MapNode): Problem[] {
 }
 
 /** Whole numbers that would be rounded. Hydra has no limit for them. */
-function unheldNumbers(root: MapNode): Problem[] {
+function tooLargeNumbers(root: MapNode): Problem[] {
   return [...walk(root)].flatMap(({ path, node }) => {
     if (node.kind !== 'scalar' || node.written === undefined || node.isFloat) return [];
     const key = path.join('.');

@@ -7,8 +7,7 @@ import { nautilHome } from '@nautil/store/folders';
 import { hasEnded, pidOf } from '@nautil/store/process';
 import { endGroup, groupMembers } from './process-group.js';
 
-export const serverNames = ['temporal', 'mlflow', 'worker'] as const;
-export type ServerName = (typeof serverNames)[number];
+export type ServerName = 'temporal' | 'mlflow' | 'worker';
 
 const stackProcess = Type.Object({
   identity: Type.String(),

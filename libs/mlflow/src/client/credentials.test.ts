@@ -14,7 +14,7 @@ const names = ['MLFLOW_TRACKING_URI', 'MLFLOW_TRACKING_TOKEN', 'MLFLOW_TRACKING_
 const before = Object.fromEntries(names.map((name) => [name, process.env[name]]));
 const servers: Server[] = [];
 
-/** Sets the variables of MLflow, and unsets those that are not given. */
+/** Sets the variables of MLflow, and deletes those that are not given. */
 function setEnvironment(values: Record<string, string | undefined>): void {
   for (const name of names) {
     if (values[name] === undefined) Reflect.deleteProperty(process.env, name);
