@@ -84,8 +84,8 @@ async function test() {
     }
     if (counts.passed + counts.failed.length + counts.skipped.length === 0) skipped.push(`${suite}: nothing to run`);
     passed += counts.passed;
-    failed.push(...counts.failed.map((name) => `${suite}: ${name}`));
-    skipped.push(...counts.skipped.map((name) => `${suite}: ${name}`));
+    for (const name of counts.failed) failed.push(`${suite}: ${name}`);
+    for (const name of counts.skipped) skipped.push(`${suite}: ${name}`);
   }
   // A crash after the last test fails a run in which every test passed.
   if (run.exitCode !== 0 && failed.every((name) => checks.some((check) => name === `nautil:${check}`))) {
