@@ -148,7 +148,7 @@ test('requests with any payload have the effect of those without one', async () 
 test('notes that signals cause are bounded', async () => {
   const { handle, release } = await heldRun();
   for (let index = 0; index < 30; index += 1) {
-    const warnings = Array.from({ length: 100 }, (_, number) => `${index} ${number} ${'x'.repeat(5000)}`);
+    const warnings = Array.from({ length: 100 }, (_, number) => `${index} ${number} ${'x'.repeat(1000)}`);
     await handle.signal(trainingProgress, { ...valid, warnings });
     await handle.signal('resume');
   }

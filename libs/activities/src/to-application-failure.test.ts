@@ -20,8 +20,10 @@ test.each(['ENOENT', 'EISDIR', 'ENOTDIR', 'EACCES', 'EPERM', 'EROFS', 'ELOOP', '
 );
 
 test('a failing disk, and a file of the state folder, are retried', () => {
-  for (const error of [systemError('EIO', '/data/labels.txt'), systemError('ENOENT', join(nautilHome(), 'store/file'))])
-    expect(toApplicationFailure(error)).toBe(error);
+  const ofHome = systemError('ENOENT', join(nautilHome(), 'store/file'));
+  expect(toApplicationFailure(ofHome)).toBe(ofHome);
+  const ofDisk = toApplicationFailure(systemError('EIO', '/data/labels.txt'));
+  expect(ofDisk).toMatchObject({ type: 'StorageExhausted', nonRetryable: false });
 });
 
 test('the failure in Temporal’s UI has the hint once, and no stack', () => {

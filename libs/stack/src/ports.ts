@@ -1,6 +1,10 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isPortFree } from '@nautil/store/process';
 import { PortInUse } from './errors.js';
+
+const closingWaits = 30;
+const closingWaitMs = 100;
 
 export interface PortHolder {
   pid: number;
@@ -70,10 +74,16 @@ export async function requirePort(port: number, server: string, option: string):
       hint: `set a port from 1 to 65535 with ${option}`,
     });
   }
-  const isFree = await isPortFree(port).catch((error: unknown) => {
-    throw new PortInUse(`port ${port} on 127.0.0.1 cannot be used: ${(error as Error).message}`, { cause: error });
-  });
-  if (isFree) return;
+  const isFree = (): Promise<boolean> =>
+    isPortFree(port).catch((error: unknown) => {
+      throw new PortInUse(`port ${port} on 127.0.0.1 cannot be used: ${(error as Error).message}`, { cause: error });
+    });
+  if (await isFree()) return;
+  // The sockets of a process that has just ended are closed a moment later, and have no holder until then.
+  for (let waits = 0; waits < closingWaits && portHolder(port) === undefined; waits++) {
+    await sleep(closingWaitMs);
+    if (await isFree()) return;
+  }
   const holder = portHolder(port);
   const by = holder ? `process ${holder.pid} (${holder.command})` : 'another process';
   throw new PortInUse(`port ${port} on 127.0.0.1, which ${server} needs, is in use by ${by}`, {
