@@ -1,8 +1,8 @@
 import { delimiter } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { WorkerSpec } from '@nautil/stack';
 import { environmentVariable } from '@nautil/store';
 import { defaultFolder, nautilHome } from '@nautil/store/folders';
+import { nautilProgram } from './nautil-program.js';
 import { workingFolder } from './working-folder.js';
 
 /** Restarts in a row of a worker that `nautil up` has started: within about a minute. */
@@ -13,12 +13,11 @@ const restarts = 5;
  * was typed, in the one where relative paths start if a run names none, and in the state folder, unless NAUTIL_OUTPUTS names others.
  */
 export function localWorker(taskQueue: string): WorkerSpec {
-  const program = fileURLToPath(new URL('../bin/nautil.mjs', import.meta.url));
   const outputs =
     environmentVariable('NAUTIL_OUTPUTS') ?? [workingFolder(), defaultFolder(), nautilHome()].join(delimiter);
   return {
     command: process.execPath,
-    args: [program, 'worker', '--task-queue', taskQueue, '--restarts', String(restarts)],
+    args: [nautilProgram, 'worker', '--task-queue', taskQueue, '--restarts', String(restarts)],
     env: { NAUTIL_OUTPUTS: outputs },
     taskQueue,
   };

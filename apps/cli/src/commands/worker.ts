@@ -1,8 +1,8 @@
-import { fileURLToPath } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { defaultTaskQueue } from '@nautil/contracts';
 import { examples } from '../help.js';
 import { stopListeningForInterruption } from '../interruption.js';
+import { nautilProgram } from '../nautil-program.js';
 import { taskQueueName } from '../option-values.js';
 import { ignoreOutputErrors, printMessage } from '../output.js';
 import { readyLine } from '../worker/ready-line.js';
@@ -68,10 +68,9 @@ async function superviseWorker({ role, taskQueue, trainings }: WorkerOptions, li
   const { supervise } = await import('@nautil/stack');
   stopListeningForInterruption();
   ignoreOutputErrors();
-  const program = fileURLToPath(new URL('../../bin/nautil.mjs', import.meta.url));
   return supervise({
     command: process.execPath,
-    args: [program, 'worker', '--role', role, '--task-queue', taskQueue, '--trainings', String(trainings)],
+    args: [nautilProgram, 'worker', '--role', role, '--task-queue', taskQueue, '--trainings', String(trainings)],
     limit,
     readyLine,
     onEvent: (line) => printMessage(`worker: ${line}`),
