@@ -175,6 +175,6 @@ test('the log folder of the shipped configuration is the one that is checked', a
   const checked: string[] = [];
   const requireOutput = (key: string, path: string): Promise<void> =>
     Promise.resolve(void checked.push(`${key} ${path}`));
-  await checkRun(config, { cwd: '/work', requireOutput }).catch(() => undefined);
-  expect(checked).toContain('exp_manager.exp_dir /work/nemo_experiments/TextClassification');
+  await checkRun(config, { cwd: '/project', requireOutput }).catch(() => undefined);
+  expect(checked).toContain('exp_manager.exp_dir /project/nemo_experiments/TextClassification');
 });
