@@ -120,7 +120,7 @@ async function warnIfUnpolled(handle: WorkflowHandle, display: TrainingDisplay):
 
 const noWorkerOn = (taskQueue: string): string => {
   const start = taskQueue === defaultTaskQueue ? 'up' : `worker --task-queue ${taskQueue}`;
-  return `no worker answers on the task queue ${taskQueue}: \`npx nautil status\` shows whether one is running, \`npx nautil ${start}\` starts one`;
+  return `no worker answers on the task queue ${taskQueue}: \`npx nautil status\` shows whether one is running, \`npx nautil ${start}\` starts one; the workflow waits for it, and Ctrl-C ends only this command`;
 };
 
 /** @param poll resolves to whether a worker answered */

@@ -65,8 +65,12 @@ export function trackingOfTraining(
  * Creates or finds the MLflow run, and logs every parameter of the resolved configuration. Params are write-once, so the number
  * of classes is left out while it is open; `finishTracking` logs it.
  */
-export async function startTracking(run: ResolvedRun, trackingUri: string): Promise<Tracking> {
-  const tracker = await openTracker(trackingOf(run, trackingUri));
+export async function startTracking(
+  run: ResolvedRun,
+  trackingUri: string,
+  o: Pick<TrackerOptions, 'warn'> = {},
+): Promise<Tracking> {
+  const tracker = await openTracker({ ...trackingOf(run, trackingUri), ...o });
   try {
     const { tree, config } = await configOf(run);
     const { [numClassesKey]: numClasses, ...params } = { ...flattenParams(tree), ...wholeFloats(tree) };
@@ -102,7 +106,7 @@ export async function finishTracking(
   const warnings: string[] = [];
   const environment = environmentOf(run);
   const warn = (warning: string): void => void warnings.push(environment.conceal(warning));
-  const tracker = await openTracker({ ...trackingOf(run, trackingUri), warn });
+  const tracker = await openTracker({ ...trackingOf(run, trackingUri), warn, isEnding: true });
   try {
     if (evaluated) {
       const { path } = evaluated.evaluations;

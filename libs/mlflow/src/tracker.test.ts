@@ -364,3 +364,20 @@ describe('without a server', () => {
     expect(readFileSync(join(folder, 'other.txt'), 'utf8')).toBe('text\n');
   });
 });
+
+test('a server that is down is reported once by a caller that only ends the run, with the reason', async () => {
+  const reported: string[] = [];
+  const trackingUri = 'http://127.0.0.1:9';
+  const tracker = await openTracker({
+    trackingUri,
+    experiment: 'e',
+    journal: journal(),
+    isEnding: true,
+    warn: (message) => reported.push(message),
+  });
+  await tracker.finish('FINISHED', undefined, { timeoutMs: 2000 });
+  await tracker.close();
+  expect(reported).toEqual([
+    expect.stringMatching(/^a part of the run is only in .* so far \(MLflow at .*\); `nautil/),
+  ]);
+});

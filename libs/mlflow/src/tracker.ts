@@ -44,6 +44,9 @@ export interface TrackerOptions {
   /** Called once when the server does not respond, and for each record that it refuses. Default: print it to stderr. */
   warn?: ((message: string) => void) | undefined;
 
+  /** True when the caller only ends the run: then `finish` alone reports a server that does not respond. */
+  isEnding?: boolean;
+
   /** How long opening may wait for the server; default 5,000. */
   connectTimeoutMs?: number | undefined;
 }
@@ -86,6 +89,7 @@ export async function openTracker(o: TrackerOptions): Promise<Tracker> {
     sender,
     closing,
     warn,
+    isEnding: o.isEnding ?? false,
     logged: await loggedSteps(o.journal, key),
   });
   tracker.open({
@@ -118,6 +122,10 @@ export class Tracker {
   #sendTimer: NodeJS.Timeout | undefined;
   #syncTimer: NodeJS.Timeout | undefined;
   #failures = 0;
+  #isEnding: boolean;
+
+  /** Why the server did not take the records last time. */
+  #serverProblem: string | undefined;
   #hasWarned = new Set<'server' | 'journal'>();
 
   /** @internal by {@link openTracker} */
@@ -129,12 +137,14 @@ export class Tracker {
     /** Ends the sender's requests. */
     closing: AbortController;
     warn: (message: string) => void;
+    isEnding: boolean;
 
     /** For each metric, the highest step that the journal held when it was opened. */
     logged: ReadonlyMap<string, number>;
   }) {
     this.#trackingUri = o.trackingUri;
     this.#journal = o.journal;
+    this.#isEnding = o.isEnding;
     this.#sender = o.sender;
     this.#closing = o.closing;
     this.#warn = o.warn;
@@ -230,6 +240,7 @@ export class Tracker {
     this.#append({ type: 'end', status, timestampMs: Date.now(), ...why });
     // After the end, so that a model registry that fails does not leave the run open.
     if (register) this.#append({ type: 'register', ...register });
+    this.#isEnding = true;
     const startedMs = Date.now();
     let arrived = await this.flush(o);
     while (!arrived && this.runId !== undefined && Date.now() - startedMs < patienceMs) {
@@ -238,8 +249,9 @@ export class Tracker {
     }
     if (!arrived) {
       const missing = register ? `, and its model is not registered as ${register.name}` : '';
+      const reason = this.#serverProblem === undefined ? '' : ` (${this.#serverProblem})`;
       this.#warn(
-        `a part of the run is only in ${this.#journal.path} so far${missing}; \`nautil runs sync\` sends it to MLflow`,
+        `a part of the run is only in ${this.#journal.path} so far${reason}${missing}; \`nautil runs sync\` sends it to MLflow`,
       );
     }
     return arrived;
@@ -299,9 +311,11 @@ export class Tracker {
   }
 
   #warnOnce(about: 'server' | 'journal', error: unknown): void {
-    if (this.#hasWarned.has(about)) return;
-    this.#hasWarned.add(about);
     const { message } = error as Error;
+    if (about === 'server') this.#serverProblem = message;
+    // At the end, `finish` reports what has not arrived, with the reason.
+    if (this.#hasWarned.has(about) || (about === 'server' && this.#isEnding)) return;
+    this.#hasWarned.add(about);
     this.#warn(
       about === 'server'
         ? `${message}; the run continues, and ${this.#journal.path} records it in the meantime`

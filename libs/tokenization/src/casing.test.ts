@@ -114,3 +114,8 @@ test.each([
   expect(casing.lowercase).toBe(lowercase);
   expect(casing.warnings).toEqual([expect.stringMatching(warning)]);
 });
+
+test('a decision that a warning states is not stated again in a note', () => {
+  expect(decide({ inFiles: true, requested: false })).toMatchObject({ notes: [], warnings: [expect.any(String)] });
+  expect(decide({ inFiles: true, requested: true })).toMatchObject({ notes: [expect.any(String)], warnings: [] });
+});

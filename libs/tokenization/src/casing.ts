@@ -32,7 +32,7 @@ export interface CasingEvidence {
 /**
  * Decides whether text is lower-cased. In order of priority: the tokenizer's own files, as in Hugging Face's tokenizers; the
  * configuration's `do_lower_case`; the letters of the vocabulary; the name (`…-uncased`); and Hugging Face's default for BERT,
- * which is to lower-case. The note states the decision and its reason. A warning reports each statement that was overridden,
+ * which is to lower-case. The note states the decision and its reason, unless a warning does. A warning reports each statement that was overridden,
  * and a vocabulary that contradicts the statement that decided.
  */
 export function decideCasing(o: CasingEvidence): Casing {
@@ -59,7 +59,9 @@ export function decideCasing(o: CasingEvidence): Casing {
         'tokens with capitals are never used',
     );
   }
-  return { lowercase: stated, notes: [noteOf(o.source, stated, statement)], warnings };
+  // A warning states the decision and its reason, too.
+  const notes = warnings.length > 0 ? [] : [noteOf(o.source, stated, statement)];
+  return { lowercase: stated, notes, warnings };
 }
 
 /** The note on the casing of a tokenizer that was stored with its model. `source` names the file, for the message. */

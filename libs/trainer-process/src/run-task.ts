@@ -17,6 +17,9 @@ export interface RunTaskOptions {
 
   /** Receives every entry of the run's log. */
   onLogEntry?: (entry: string) => void;
+
+  /** Receives warnings about MLflow; default: standard error. */
+  onTrackingWarning?: (warning: string) => void;
 }
 
 /**
@@ -36,7 +39,8 @@ export async function runTask<Task extends TrainerTask>(
 
 async function runTraining({ job, mirror, tracking }: TrainTask, listener: TrainListener, o: RunTaskOptions) {
   const { config, logDir } = job;
-  const tracker = tracking && (await openTracker(tracking));
+  const tracker =
+    tracking && (await openTracker({ ...tracking, ...(o.onTrackingWarning && { warn: o.onTrackingWarning }) }));
   const experiment =
     logDir === undefined
       ? undefined

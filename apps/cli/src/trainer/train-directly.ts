@@ -41,9 +41,11 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
   await claimFence(run.folder);
   for (const note of run.notes) display.line(`note: ${note}`);
   display.line(`run folder: ${run.folder}`);
-  const tracking = await startTracking(run, trackingUri);
+  let problem: string | undefined;
+  const tracking = await startTracking(run, trackingUri, { warn: (message) => (problem = message) });
   if (tracking.url) display.line(`MLflow: ${tracking.url}`);
-  else
+  if (problem !== undefined) display.warn(problem);
+  else if (!tracking.url)
     display.warn(
       `MLflow does not answer at ${run.trackingUri ?? trackingUri}: the run's records are kept in ${join(run.folder, 'mlflow.jsonl')}; \`npx nautil runs sync\` sends them later`,
     );
@@ -52,7 +54,12 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
   let packaged: Packaged | undefined;
   let ended: Tracking;
   try {
-    ({ evaluated, packaged } = await runStages(run, trackingUri, { display, echo, signal: o.signal }));
+    ({ evaluated, packaged } = await runStages(run, trackingUri, {
+      display,
+      echo,
+      isTracked: problem === undefined,
+      signal: o.signal,
+    }));
     ended = await finishTracking({ run, status: 'FINISHED', evaluated, packaged }, trackingUri);
   } catch (error) {
     const status = error instanceof TrainingInterrupted ? 'KILLED' : 'FAILED';
@@ -109,10 +116,20 @@ async function resolve(
 /** `2026-11-23_23-15-00-042`: exp_manager's version, to the millisecond. */
 const timeStamp = (now: Date): string => now.toISOString().slice(0, 23).replace('T', '_').replace(/[:.]/g, '-');
 
+interface StageOptions {
+  display: TrainingDisplay;
+  echo: (entry: string) => void;
+
+  /** False: the user knows already that MLflow does not answer. */
+  isTracked: boolean;
+
+  signal: AbortSignal;
+}
+
 async function runStages(
   run: ResolvedRun,
   trackingUri: string,
-  o: { display: TrainingDisplay; echo: (entry: string) => void; signal: AbortSignal },
+  o: StageOptions,
 ): Promise<{ evaluated: Evaluated; packaged: Packaged }> {
   const { display, echo, signal } = o;
   const pipeline: PipelineStages = {
@@ -147,7 +164,7 @@ function throttledLine(display: TrainingDisplay): (detail: string) => void {
 async function trainHere(
   request: TrainRequest,
   trackingUri: string,
-  { display, echo, signal }: { display: TrainingDisplay; echo: (entry: string) => void; signal: AbortSignal },
+  { display, echo, isTracked, signal }: StageOptions,
 ): Promise<StageResult<TrainedModel>> {
   const control: TrainControl = {};
   const interrupt = (): void => {
@@ -164,7 +181,10 @@ async function trainHere(
           progress = progressAfter(progress, event);
           if (progress && event.type === 'step') display.show(progress);
         };
-        return runTask(task, { onProgress, onCommitted: record }, { control, onLogEntry: echo });
+        const onTrackingWarning = (warning: string): void => {
+          if (isTracked) display.warn(warning);
+        };
+        return runTask(task, { onProgress, onCommitted: record }, { control, onLogEntry: echo, onTrackingWarning });
       },
     });
   } finally {
