@@ -1,9 +1,9 @@
-import { copyFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { CachedInputs, EncoderFiles, FileRef, ResolvedRun } from '@nautil/contracts';
 import { encoderFilesIn } from '@nautil/formats/encoder';
-import { type ArtifactStore, fileRef, fileRefsIn, stageOutput, Store } from '@nautil/store';
+import { type ArtifactStore, fileRef, fileRefsIn, stageOutput, Store, writeFileAtomic } from '@nautil/store';
 import { createFolder, runFolder } from '@nautil/store/folders';
+import { readChunks } from '@nautil/store/streams';
 import { FilesNotShared } from './errors.js';
 import type { WorkerContext } from './route-run.js';
 
@@ -103,7 +103,7 @@ async function folderOf(files: FileRef[]): Promise<string> {
     Promise.all(
       files.map(async (ref) => {
         const path = join(folder, basename(ref.path));
-        await copyFile(ref.path, path);
+        await writeFileAtomic(path, readChunks(ref.path));
         return { ...ref, path };
       }),
     ),

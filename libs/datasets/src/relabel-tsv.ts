@@ -1,5 +1,5 @@
-import { writeFile } from 'node:fs/promises';
 import type { Example } from '@nautil/contracts';
+import { writeFileAtomic } from '@nautil/store';
 import { DataError } from './data-error.js';
 import { isSkipped, parseLine } from './read-examples.js';
 import { readLines } from './read-lines.js';
@@ -16,7 +16,11 @@ export async function relabelTsv(
   target: string,
   newLabels: ReadonlyMap<number, number>,
 ): Promise<void> {
-  await writeFile(target, relabelled(source, newLabels));
+  await writeFileAtomic(target, bytesOf(relabelled(source, newLabels)));
+}
+
+async function* bytesOf(texts: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
+  for await (const text of texts) yield Buffer.from(text);
 }
 
 async function* relabelled(source: string, newLabels: ReadonlyMap<number, number>): AsyncGenerator<string> {

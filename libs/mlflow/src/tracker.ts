@@ -4,9 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { packageRoot } from '@nautil/store/folders';
 import type { Metric } from './client/metric.js';
 import { MlflowClient } from './client/mlflow-client.js';
-import { Journal, readJournal, readJournalId } from './journal/journal.js';
+import { Journal, readJournalId } from './journal/journal.js';
 import type { JournalRecord, RunEnded } from './journal/journal-record.js';
 import { JournalSender } from './journal/journal-sender.js';
+import { LoggedSteps } from './journal/logged-steps.js';
 import { mlflowKey, paramValue, tagValue } from './names.js';
 import { runUrl } from './run-url.js';
 import { sourceTags } from './source-tags.js';
@@ -90,7 +91,7 @@ export async function openTracker(o: TrackerOptions): Promise<Tracker> {
     closing,
     warn,
     isEnding: o.isEnding ?? false,
-    logged: await loggedSteps(o.journal, key),
+    logged: await LoggedSteps.read(o.journal, key),
   });
   tracker.open({
     key,
@@ -116,7 +117,7 @@ export class Tracker {
   readonly #journal: Journal;
   readonly #sender: JournalSender;
   readonly #warn: (message: string) => void;
-  readonly #logged: ReadonlyMap<string, number>;
+  readonly #logged: LoggedSteps;
   readonly #closing: AbortController;
   #sending: Promise<boolean> | undefined;
   #sendTimer: NodeJS.Timeout | undefined;
@@ -139,8 +140,8 @@ export class Tracker {
     warn: (message: string) => void;
     isEnding: boolean;
 
-    /** For each metric, the highest step that the journal held when it was opened. */
-    logged: ReadonlyMap<string, number>;
+    /** The steps that the journal held when it was opened. */
+    logged: LoggedSteps;
   }) {
     this.#trackingUri = o.trackingUri;
     this.#journal = o.journal;
@@ -175,11 +176,11 @@ export class Tracker {
   }
 
   /**
-   * Logs rows. A row is skipped when the journal already had that step, or a later one, for its metric when it was opened:
-   * a resumed run repeats such steps. The values would be the same, but the new timestamp would create a second row.
+   * Logs rows. A row is skipped when the journal already had that step of its metric when it was opened: a resumed run repeats
+   * such steps. The values would be the same, but the new timestamp would create a second row.
    */
   metrics(rows: readonly Metric[]): void {
-    const fresh = rows.filter(({ key, step }) => step > (this.#logged.get(mlflowKey(key)) ?? -Infinity));
+    const fresh = rows.filter(({ key, step }) => !this.#logged.has(mlflowKey(key), step));
     if (fresh.length === 0) return;
     this.#append({
       type: 'metrics',
@@ -206,17 +207,22 @@ export class Tracker {
     this.#append({ type: 'text', path, content });
   }
 
+  /** Writes the journal to disk. A power cut can lose up to a second of records that no call of this method has followed. */
+  async sync(): Promise<void> {
+    await this.#journal.sync().catch((error: unknown) => this.#warnOnce('journal', error));
+  }
+
   /**
    * Writes the journal to disk and sends everything that it holds by now.
    *
    * @returns false when the server did not respond in time (default 30,000 ms); the journal is kept and sent later
    */
   async flush({ timeoutMs = 30_000 }: { timeoutMs?: number } = {}): Promise<boolean> {
-    await this.#journal.sync().catch((error: unknown) => this.#warnOnce('journal', error));
-    const deadline = Date.now() + timeoutMs;
+    await this.sync();
+    const deadline = performance.now() + timeoutMs;
     // A transfer that is already under way may have started before the newest records were appended.
-    if (this.#sending && !(await within(deadline - Date.now(), this.#sending))) return false;
-    return within(deadline - Date.now(), this.#send());
+    if (this.#sending && !(await within(deadline - performance.now(), this.#sending))) return false;
+    return within(deadline - performance.now(), this.#send());
   }
 
   /**
@@ -241,9 +247,9 @@ export class Tracker {
     // After the end, so that a model registry that fails does not leave the run open.
     if (register) this.#append({ type: 'register', ...register });
     this.#isEnding = true;
-    const startedMs = Date.now();
+    const startedMs = performance.now();
     let arrived = await this.flush(o);
-    while (!arrived && this.runId !== undefined && Date.now() - startedMs < patienceMs) {
+    while (!arrived && this.runId !== undefined && performance.now() - startedMs < patienceMs) {
       await sleep(finishRetryMs);
       arrived = await this.flush(o);
     }
@@ -277,7 +283,7 @@ export class Tracker {
     }
     this.#syncTimer ??= setTimeout(() => {
       this.#syncTimer = undefined;
-      this.#journal.sync().catch((error: unknown) => this.#warnOnce('journal', error));
+      void this.sync();
     }, syncEveryMs).unref();
     this.#sendIn(lingerMs);
   }
@@ -331,24 +337,6 @@ const cleanTags = (tags: Readonly<Record<string, string>>): Record<string, strin
 function keyOf({ workflowId = '', runKey }: TrackerOptions, journalId: string): string {
   const identity = JSON.stringify([workflowId, runKey ?? journalId]);
   return createHash('sha256').update(identity).digest('hex').slice(0, 32);
-}
-
-/** The highest step of each metric that a journal holds for the run with the given key. */
-async function loggedSteps(path: string, key: string): Promise<Map<string, number>> {
-  const highest = new Map<string, number>();
-  let offset = 0;
-  for (;;) {
-    const { entries, end } = await readJournal(path, offset, 4 * 1024 * 1024);
-    if (end === offset) return highest;
-    offset = end;
-    for (const { record } of entries) {
-      if (record.type === 'open' && record.key !== key) highest.clear();
-      if (record.type !== 'metrics') continue;
-      for (const [metric, , step] of record.rows) {
-        highest.set(metric, Math.max(step, highest.get(metric) ?? -Infinity));
-      }
-    }
-  }
 }
 
 /** Waits for a promise; false when it takes longer than the given time. */

@@ -2,6 +2,7 @@ import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { type Config, experimentName } from '@nautil/config';
 import { defineError, largest } from '@nautil/contracts';
+import { createFolder, syncFolder } from '@nautil/store/folders';
 import { localTime } from './experiment-log.js';
 import { recordedLast } from './kept-checkpoints.js';
 
@@ -31,7 +32,7 @@ export async function createLogDir(o: { manager: Config['exp_manager']; cwd: str
   const wanted = await folderOf(manager, o.cwd, o.now ?? new Date());
   if (!manager.resume_if_exists) return { folder: await claim(wanted, warnings), warnings };
   const resumeFrom = await checkpointToResume(wanted, manager, warnings);
-  await mkdir(wanted, { recursive: true });
+  await createFolder(wanted);
   await moveOldFiles(wanted);
   return { folder: wanted, warnings, ...(resumeFrom === undefined ? {} : { resumeFrom }) };
 }
@@ -40,7 +41,7 @@ export async function createLogDir(o: { manager: Config['exp_manager']; cwd: str
 async function claim(wanted: string, warnings: string[]): Promise<string> {
   for (let number = 0; ; number++) {
     const folder = number === 0 ? wanted : `${wanted}_${number}`;
-    await mkdir(folder, { recursive: true });
+    await createFolder(folder);
     try {
       // Creating this file exclusively is the claim; trials of a sweep may race for it.
       await writeFile(join(folder, 'cmd-args.log'), '', { flag: 'wx' });
@@ -66,12 +67,13 @@ async function folderOf(manager: Config['exp_manager'], cwd: string, now: Date):
 
 /** Creates the folder of an unused version; concurrent runs get different versions. */
 async function claimVersion(runs: string, time: string | undefined): Promise<string> {
-  await mkdir(runs, { recursive: true });
+  await createFolder(runs);
   for (let number = time === undefined ? await nextVersion(runs) : 0; ; number++) {
     const version = time === undefined ? `version_${number}` : number === 0 ? time : `${time}_${number}`;
     const folder = join(runs, version);
     try {
       await mkdir(folder);
+      await syncFolder(runs);
       return folder;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
@@ -128,6 +130,7 @@ async function moveOldFiles(folder: string): Promise<void> {
   if (files.length === 0) return;
   const before = entries.filter((entry) => entry.isDirectory() && /^run_\d+$/.test(entry.name));
   const target = join(folder, `run_${before.length}`);
-  await mkdir(target, { recursive: true });
+  await createFolder(target);
   for (const { name } of files) await rename(join(folder, name), join(target, name));
+  for (const changed of [target, folder]) await syncFolder(changed);
 }

@@ -1,16 +1,8 @@
-import {
-  appendFileSync,
-  closeSync,
-  fdatasync,
-  fstatSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-} from 'node:fs';
+import { appendFileSync, closeSync, fdatasync, fstatSync, ftruncateSync, openSync, readdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { createFolderSync, syncFolder } from '@nautil/store/folders';
 import { readChunks } from '@nautil/store/streams';
 import { maskedCrc32c } from './crc32c.js';
 import { decodeEvent, encodeEvent, type EventMessage } from './event-messages.js';
@@ -43,7 +35,7 @@ export class EventFile {
 
   /** Opens the newest event file of the folder, or creates one. */
   static async open(folder: string): Promise<EventFile> {
-    mkdirSync(folder, { recursive: true });
+    createFolderSync(folder);
     const newest = readdirSync(folder)
       .filter((name) => name.startsWith(prefix))
       .sort()
@@ -52,6 +44,7 @@ export class EventFile {
     const name = newest ?? `${prefix}${Math.floor(nowSeconds)}.${hostname()}.${process.pid}.0`;
     const path = join(folder, name);
     const file = openSync(path, 'a+');
+    if (newest === undefined) await syncFolder(folder);
 
     const lastSteps = new Map<string, number>();
     let end = 0;
@@ -74,8 +67,13 @@ export class EventFile {
   }
 
   /** Writes everything to the disk. Before this call, a power cut can lose records that the operating system buffers. */
-  async close(): Promise<void> {
+  async sync(): Promise<void> {
     await promisify(fdatasync)(this.#file);
+  }
+
+  /** Writes everything to the disk, and closes the file. */
+  async close(): Promise<void> {
+    await this.sync();
     closeSync(this.#file);
   }
 

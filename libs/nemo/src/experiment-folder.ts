@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Config, experimentName } from '@nautil/config';
@@ -110,7 +109,7 @@ export class ExperimentFolder {
     await writeFileAtomic(join(this.path, 'cmd-args.log'), maskSecrets(o.command.join(' ')));
     await this.writeHparams(o);
     const git = await gitInfo(o.cwd);
-    if (git !== undefined) await writeFile(join(this.path, 'git-info.log'), git);
+    if (git !== undefined) await writeFileAtomic(join(this.path, 'git-info.log'), git);
   }
 
   /** Writes `hparams.yaml`, with the sections that `begin` describes. */
@@ -150,6 +149,7 @@ export class ExperimentFolder {
       if (event.type === 'eval') this.report(event);
       else if (this.#events) recordTraining(this.#events, event);
     }
+    await this.#events?.sync(); // The next checkpoint no longer contains these events.
     const evaluated = events.findLast((event) => event.type === 'eval');
     if (evaluated?.step !== step || !this.#kept) return;
     const value = monitored(this.#manager.checkpoint_callback_params.monitor, evaluated) ?? NaN;

@@ -3,7 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { KeptCheckpoints, type KeptCheckpointsOptions } from './kept-checkpoints.js';
+import { recordSyncs } from '@nautil/store/testing/record-syncs';
+import { KeptCheckpoints, type KeptCheckpointsOptions, linkOrCopy } from './kept-checkpoints.js';
 
 let folder: string;
 beforeEach(() => {
@@ -182,4 +183,18 @@ test('without a validation, the last checkpoint has the value 0 in its name, as 
   const kept = await open({ monitor: 'val_f1' });
   await kept.end({ step: 10, epochsDone: 1 }, (path) => writeFile(path, '10'));
   expect(fileNames()).toEqual(['val_f1=0.0000-epoch=1-last.ckpt']);
+});
+
+test('the checkpoints are synced under their names before the state that lists them', async () => {
+  const checkpoints = join(folder, 'checkpoints');
+  const source = join(folder, 'step-10.safetensors');
+  await writeFile(source, '10');
+  const kept = await open({ folder: checkpoints });
+  const synced = await recordSyncs(() =>
+    kept.save({ step: 10, epoch: 0, value: 0.5 }, (path) => linkOrCopy(source, path)),
+  );
+  const state = expect.stringMatching(/\.\.kept\.json\.[^/]+\.tmp$/);
+  // The new folder; the first state; the names of the best and the incomplete last checkpoint; its last name; the state.
+  const names = [checkpoints, checkpoints, checkpoints];
+  expect(synced).toEqual([folder, state, checkpoints, ...names, state, checkpoints]);
 });

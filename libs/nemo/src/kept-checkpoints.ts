@@ -1,5 +1,5 @@
-import { copyFile, link, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { link, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { Ajv } from 'ajv';
 import { largest, smallest } from '@nautil/contracts';
@@ -7,7 +7,8 @@ import { parseJson } from '@nautil/contracts/schemas';
 import { improves } from '@nautil/metrics';
 import { pythonFixed } from '@nautil/python-format';
 import { writeFileAtomic } from '@nautil/store';
-import { readableAsFolder } from '@nautil/store/folders';
+import { createFolder, readableAsFolder, syncFolder } from '@nautil/store/folders';
+import { readChunks } from '@nautil/store/streams';
 
 /** Writes a checkpoint to a path atomically. */
 export type WriteCheckpoint = (path: string) => Promise<void>;
@@ -120,7 +121,7 @@ export class KeptCheckpoints {
   async save(evaluation: MonitoredEvaluation, write: WriteCheckpoint): Promise<string | undefined> {
     if (evaluation.step <= this.#step) return undefined;
     const { folder, saveLast, everyNEpochs, saveTopK } = this.#options;
-    await mkdir(folder, { recursive: true });
+    await createFolder(folder);
     this.#valueInName = formatInName(evaluation.value);
     // Once the state exists, `open` treats a file that it does not list as the remains of a crash.
     if (this.#step === 0) await this.#writeState();
@@ -137,7 +138,7 @@ export class KeptCheckpoints {
   /** Writes the last checkpoint at the end of training, which NeMo names by the number of completed epochs. */
   async end(training: { step: number; epochsDone: number }, write: WriteCheckpoint): Promise<void> {
     if (!this.#options.saveLast) return;
-    await mkdir(this.#options.folder, { recursive: true });
+    await createFolder(this.#options.folder);
     const written = training.step <= this.#step ? this.last : undefined;
     this.#step = Math.max(this.#step, training.step);
     await this.#replaceLast(training.epochsDone, written === undefined ? write : (path) => linkOrCopy(written, path));
@@ -177,6 +178,7 @@ export class KeptCheckpoints {
     await rm(temporary, { force: true });
     await write(temporary);
     await rename(temporary, join(folder, file));
+    await syncFolder(folder); // before the state, because `open` removes every file that the state does not list
     const before = this.#last;
     this.#last = file;
     await this.#writeState();
@@ -258,12 +260,11 @@ function pythonFormat(value: number, digits: number): string {
   return Number.isNaN(value) ? 'nan' : value > 0 ? 'inf' : '-inf';
 }
 
-/** Gives a file a second name by a hard link, or copies it atomically where the file system has no links. */
+/** Gives a file a second name by a hard link, or copies it atomically where the file system has no links. It survives a power cut. */
 export async function linkOrCopy(from: string, to: string): Promise<void> {
-  await link(from, to).catch(async () => {
-    const temporary = `${to}.incomplete`;
-    await copyFile(from, temporary);
-    await rename(temporary, to);
-  });
+  await link(from, to).then(
+    () => syncFolder(dirname(to)),
+    () => writeFileAtomic(to, readChunks(from)),
+  );
   await readableAsFolder(to);
 }

@@ -5,11 +5,12 @@ import type { FileRef } from '@nautil/contracts';
 import { explainWriteError } from './disk-full.js';
 import { createFolder, fileMode } from './folders/create-folder.js';
 import { nautilHome } from './folders/package-root.js';
+import { syncFolder } from './folders/sync-folder.js';
 import { isIntact, setAside } from './intact.js';
 import { recordSha256 } from './known-digests.js';
 import { readChunks } from './streams/read-chunks.js';
 import { withLock } from './with-lock.js';
-import { removeAbandoned, syncFolder, temporaryBeside } from './write-file-atomic.js';
+import { removeAbandoned, temporaryBeside } from './write-file-atomic.js';
 
 /**
  * Content-addressed storage: one folder with files that are found by the SHA-256 of their content.
@@ -121,8 +122,9 @@ export class Store {
       await createFolder(dirname(path));
       await chmod(temporary, fileMode(path) & 0o444);
       await rename(temporary, path);
-      await syncFolder(dirname(path));
     }
+    // Also when the object was there: the process that stored it may have been killed before this call.
+    await syncFolder(dirname(path));
     if (name === undefined) {
       await recordSha256(path, o.sha256);
       return path;
@@ -134,6 +136,7 @@ export class Store {
       await rm(named, { force: true });
       await link(path, named);
     }
+    await syncFolder(dirname(named));
     await recordSha256(path, o.sha256);
     return named;
   }

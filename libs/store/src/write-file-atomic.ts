@@ -3,6 +3,7 @@ import { open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { explainWriteError } from './disk-full.js';
 import { createFolder, fileMode } from './folders/create-folder.js';
+import { syncFolder } from './folders/sync-folder.js';
 import { hasEnded, thisProcess } from './process/process-identity.js';
 
 /** Content to write. Of an iterable, only one chunk at a time is in memory. */
@@ -63,15 +64,5 @@ export function isAbandoned(name: string): boolean {
 export async function removeAbandoned(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (isAbandoned(name)) await rm(join(folder, name), { force: true, recursive: true });
-  }
-}
-
-/** Makes a rename in the folder survive a power cut. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

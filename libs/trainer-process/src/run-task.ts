@@ -92,6 +92,7 @@ function logging(tracker: Tracker, next: TrainListener): TrainListener {
     },
     async onCommitted(checkpoint) {
       for (const event of checkpoint.events) trackCommitted(tracker, event);
+      await tracker.sync(); // The next checkpoint no longer contains these events.
       await next.onCommitted?.(checkpoint);
     },
   };

@@ -1,10 +1,11 @@
-import { chmod, copyFile, link, readdir, rename, rm, stat } from 'node:fs/promises';
+import { chmod, copyFile, link, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { type FileRef, largest } from '@nautil/contracts';
 import { jsonParser } from '@nautil/contracts/schemas';
-import { type ArtifactStore, fileRef, openArtifactStore, sha256Of, Store } from '@nautil/store';
+import { type ArtifactStore, fileRef, openArtifactStore, sha256Of, Store, writeFileAtomic } from '@nautil/store';
 import { createFolder, fileMode } from '@nautil/store/folders';
+import { readChunks } from '@nautil/store/streams';
 
 /** The files needed to resume a run's trainings, as a document in the artifact store. */
 const Snapshot = Type.Object({
@@ -63,12 +64,7 @@ export class CheckpointReplica {
     for (const file of files.sort((a, b) => stepOf([a.name]) - stepOf([b.name]))) {
       if (!isBehind(file.name, names)) continue;
       const { path } = await this.#artifacts.get(file, store, basename(file.name));
-      const target = join(this.#folder, file.name);
-      const temporary = join(dirname(target), `.brought-${basename(target)}`);
-      await createFolder(dirname(target));
-      await rm(temporary, { force: true });
-      await copyWritable(path, temporary);
-      await rename(temporary, target);
+      await writeFileAtomic(join(this.#folder, file.name), readChunks(path));
     }
   }
 

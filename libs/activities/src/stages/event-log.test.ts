@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from '@jest/globals';
 import type { LoggedEvent, TrainStepped } from '@nautil/contracts';
 import { InvalidJson, parseLoggedEvents } from '@nautil/contracts/schemas';
+import { recordSyncs } from '@nautil/store/testing/record-syncs';
 import { EventLog } from './event-log.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'nautil-events-'));
@@ -80,6 +81,26 @@ test.each([
   expect(logged()).toEqual([step(1)]);
   await log.append([step(1), step(2)]);
   expect(logged()).toEqual([step(1), step(2)]);
+});
+
+test.each([
+  ['the end', `${JSON.stringify(step(2))}\n`, '\0'.repeat(100)],
+  ['the beginning', '\0'.repeat(100), `\n${JSON.stringify(step(3))}\n`],
+  ['the middle', '{"type":"st', `${'\0'.repeat(100)}5}\n${JSON.stringify(step(3))}\n`],
+])('an append of which a power cut left zeros at %s is logged when it is repeated', async (_, before, after) => {
+  await (await EventLog.open(file)).append([step(1)]);
+  await appendFile(file, before + after);
+  const log = await EventLog.open(file);
+  await log.append([step(2), step(3)]);
+  expect(logged()).toEqual([step(1), step(2), step(3)]);
+});
+
+test('a log is synced, and so is the folder of a new one', async () => {
+  const training = join(folder, 'training');
+  const path = join(training, 'events.jsonl');
+  const synced = await recordSyncs(async () => (await EventLog.open(path)).append([step(1)]));
+  expect(synced.slice(0, 1)).toEqual([folder]);
+  expect(synced.slice(-2)).toEqual([training, path]);
 });
 
 test.each([

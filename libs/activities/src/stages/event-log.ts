@@ -19,13 +19,12 @@ export class EventLog {
 
   /** @throws InvalidJson when a complete line is damaged: a log without it would hide a step or an evaluation */
   static async open(file: string): Promise<EventLog> {
-    const text = await readFile(file, 'utf8').catch((error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
-      throw error;
+    const found = await readFile(file, 'utf8').catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     });
-    const complete = text.slice(0, text.lastIndexOf('\n') + 1);
-    // A crash can leave an incomplete last line; the event is appended again.
-    if (complete !== text) await writeFileAtomic(file, complete);
+    const complete = withoutTorn(found ?? '');
+    // A new file is created here, so that its name survives a power cut, too.
+    if (complete !== found) await writeFileAtomic(file, complete);
     return new EventLog(file, parseLoggedEvents(complete, file));
   }
 
@@ -41,6 +40,16 @@ export class EventLog {
       throw await explainWriteError(error, this.#file);
     }
   }
+}
+
+/**
+ * The text without an append that a crash interrupted, which leaves an incomplete line at the end. A power cut can also leave
+ * zeros in the place of any part of it. The newest checkpoint still has the events of that append, so they are appended again.
+ */
+function withoutTorn(text: string): string {
+  const zero = text.indexOf('\0');
+  const intact = zero < 0 ? text : text.slice(0, zero);
+  return intact.slice(0, intact.lastIndexOf('\n') + 1);
 }
 
 const keyOf = ({ type, step }: LoggedEvent): string => `${type} ${step}`;

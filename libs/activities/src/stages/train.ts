@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { keysAffecting } from '@nautil/config';
 import {
@@ -11,8 +10,15 @@ import {
   type TrainRequest,
 } from '@nautil/contracts';
 import { recordEvaluationSettings } from '@nautil/nemo';
-import { canonicalJson, FileDamaged, fileRef, requireIntact, sha256Of, stageOutput } from '@nautil/store';
-import { createFolder, fileMode } from '@nautil/store/folders';
+import {
+  canonicalJson,
+  FileDamaged,
+  fileRef,
+  requireIntact,
+  sha256Of,
+  stageOutput,
+  writeFileAtomic,
+} from '@nautil/store';
 import type { TrackingTask, TrainTask } from '@nautil/trainer-process';
 import { evaluationSettingsOf } from '@nautil/training';
 import { encoderDigestOf } from './cache.js';
@@ -93,10 +99,7 @@ async function requireEncoder({ encoder, encoderDigest }: TrainRequest['inputs']
 /** True once a user has stopped the training early. A marker file keeps this for later attempts. */
 async function isStopped(folder: string, { stopEarly }: TrainRequest): Promise<boolean> {
   const mark = join(folder, 'stopped-early');
-  if (stopEarly) {
-    await createFolder(folder);
-    await appendFile(mark, '', { mode: fileMode(mark) });
-  }
+  if (stopEarly) await writeFileAtomic(mark, '');
   return existsSync(mark);
 }
 
@@ -119,6 +122,6 @@ async function trainingInputs({ run, inputs, tokens }: TrainRequest): Promise<Re
 }
 
 async function fileRefOrEmpty(path: string): Promise<FileRef> {
-  await appendFile(path, '', { mode: fileMode(path) });
+  if (!existsSync(path)) await writeFileAtomic(path, '');
   return fileRef(path);
 }

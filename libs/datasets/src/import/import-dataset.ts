@@ -1,7 +1,8 @@
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { splitWords } from '@nautil/python-format';
 import { writeFileAtomic } from '@nautil/store';
+import { createFolder, syncFolder } from '@nautil/store/folders';
 import { DataError } from '../data-error.js';
 import type { Converter, Row, Split } from './conversion.js';
 import { convertChemprot } from './convert-chemprot.js';
@@ -69,7 +70,7 @@ export async function importDataset(options: ImportOptions): Promise<ImportedDat
     nemoCompatible,
     note: (text) => imported.notes.push(text),
   });
-  await mkdir(target, { recursive: true });
+  await createFolder(target);
   // Files are moved into place together, once the last one is complete.
   const unfinished = await mkdtemp(join(target, '.import-'));
   try {
@@ -95,6 +96,7 @@ export async function importDataset(options: ImportOptions): Promise<ImportedDat
       written.push(labels.name);
     }
     for (const file of written) await rename(join(unfinished, file), join(target, file));
+    await syncFolder(target);
     return imported;
   } finally {
     await rm(unfinished, { recursive: true, force: true });

@@ -1,6 +1,6 @@
-import { copyFile, mkdir, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { writeFileAtomic } from '@nautil/store';
 import { readableAsFolder } from '@nautil/store/folders';
+import { readChunks } from '@nautil/store/streams';
 import { type ArtifactLocation, artifactLocation } from './artifact-location.js';
 import { MlflowError } from './errors.js';
 import { getRun } from './get-run.js';
@@ -21,11 +21,9 @@ export async function logArtifact(
     await client.send('PUT', location.path, content);
     return;
   }
-  await mkdir(dirname(location.path), { recursive: true });
-  if ('file' in content) {
-    await copyFile(content.file, location.path);
-    await readableAsFolder(location.path);
-  } else await writeFile(location.path, content.text);
+  // It must survive a power cut, because the journal's position will say that it has been sent.
+  await writeFileAtomic(location.path, 'file' in content ? readChunks(content.file) : content.text);
+  await readableAsFolder(location.path);
 }
 
 async function locate(client: MlflowClient, runId: string, path: string): Promise<ArtifactLocation> {

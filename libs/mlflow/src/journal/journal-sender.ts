@@ -15,7 +15,7 @@ import { registerModel } from '../client/register-model.js';
 import type { Run } from '../client/run.js';
 import { searchRuns } from '../client/search-runs.js';
 import { updateRun } from '../client/update-run.js';
-import { type DamagedLine, describeDamage, type JournalEntry, readJournal } from './journal.js';
+import { type DamagedLine, describeDamage, type JournalEntry, readJournal, syncJournalFile } from './journal.js';
 import { type JournalPosition, readJournalPosition, writeJournalPosition } from './journal-position.js';
 import {
   type JournalRecord,
@@ -89,6 +89,8 @@ export class JournalSender {
     for (let rewound = false; ;) {
       const { entries, damaged, end } = await readJournal(this.#journal, position.offset);
       if (end === position.offset) return;
+      // Otherwise a power cut could leave a position after the end of the journal, and later records would never be sent.
+      await syncJournalFile(this.#journal);
       const group = nextGroup(entries);
       try {
         if (group) await this.#sendGroup(group, position);

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { appendFileSync, closeSync, fdatasync, fstatSync, openSync, readSync } from 'node:fs';
+import { appendFileSync, closeSync, fdatasync, fstatSync, fsyncSync, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { parseJson } from '@nautil/contracts/schemas';
-import { createFolderSync, fileMode } from '@nautil/store/folders';
+import { createFolderSync, fileMode, syncFolderSync } from '@nautil/store/folders';
 import { readChunks } from '@nautil/store/streams';
 import { isJournalLine, type JournalHeader, type JournalRecord, parseJournalLine } from './journal-record.js';
 
@@ -43,7 +43,7 @@ export class Journal {
     this.path = path;
     this.#file = openSync(path, 'a+', fileMode(path));
     const { size } = fstatSync(this.#file);
-    if (size === 0) this.#write({ type: 'journal', id: randomUUID() });
+    if (size === 0) this.#begin();
     else this.#torn = lastByte(this.#file, size) !== newline;
   }
 
@@ -60,11 +60,28 @@ export class Journal {
     closeSync(this.#file);
   }
 
+  /** The header is synced at once: without it, the file would not be a journal, and what was sent could not be found again. */
+  #begin(): void {
+    this.#write({ type: 'journal', id: randomUUID() });
+    fsyncSync(this.#file);
+    syncFolderSync(dirname(this.path));
+  }
+
   #write(line: JournalRecord | JournalHeader): void {
     const text = `${this.#torn ? '\n' : ''}${JSON.stringify(line)}\n`;
     this.#torn = true;
     appendFileSync(this.#file, text);
     this.#torn = false;
+  }
+}
+
+/** Makes all that a journal holds survive a power cut, whichever process wrote it. */
+export async function syncJournalFile(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    await file.datasync();
+  } finally {
+    await file.close();
   }
 }
 

@@ -7,12 +7,13 @@ import { fileRef, sha256Of } from '../digest.js';
 import { explainWriteError, formatBytes } from '../disk-full.js';
 import { createFolder, fileMode } from '../folders/create-folder.js';
 import { nautilHome } from '../folders/package-root.js';
+import { syncFolder } from '../folders/sync-folder.js';
 import { withIdleTimeout } from '../http/idle-timeout.js';
 import { type Fetch, networkFetch } from '../http/network-fetch.js';
 import { RetryableError } from '../http/retryable-error.js';
 import { withRetries } from '../http/with-retries.js';
 import { withLock } from '../with-lock.js';
-import { syncFolder, writeFileAtomic } from '../write-file-atomic.js';
+import { writeFileAtomic } from '../write-file-atomic.js';
 import {
   DownloadFailed,
   downloadFailure,

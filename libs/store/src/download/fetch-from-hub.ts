@@ -8,6 +8,7 @@ import { defineError, type NautilErrorOptions } from '@nautil/contracts';
 import { jsonValidator } from '@nautil/contracts/schemas';
 import { environmentVariable } from '../environment-variable.js';
 import { createFolder } from '../folders/create-folder.js';
+import { syncFolder } from '../folders/sync-folder.js';
 import { withIdleTimeout } from '../http/idle-timeout.js';
 import { networkFetch } from '../http/network-fetch.js';
 import { readBody } from '../http/read-body.js';
@@ -272,6 +273,7 @@ async function linkToBlob(blob: string, place: string): Promise<void> {
   await symlink(relative(dirname(place), blob), place).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // another process was faster
   });
+  await syncFolder(dirname(place));
 }
 
 const sizeOf = async (path: string): Promise<number> => (await stat(path).catch(() => ({ size: -1 }))).size;

@@ -8,9 +8,10 @@ import { type Entry, openPromise } from 'yauzl';
 import { defineError, NautilError } from '@nautil/contracts';
 import { explainWriteError, formatBytes } from '../disk-full.js';
 import { createFolder, fileMode } from '../folders/create-folder.js';
+import { syncFolder } from '../folders/sync-folder.js';
 import { guardStream, gunzipped } from '../streams/guard-stream.js';
 import { readChunks } from '../streams/read-chunks.js';
-import { syncFolder, temporaryBeside } from '../write-file-atomic.js';
+import { temporaryBeside } from '../write-file-atomic.js';
 
 /** An archive is damaged or unsafe; nothing of it was kept. */
 export class BadArchive extends defineError('BadArchive', 'data') {}

@@ -5,6 +5,7 @@ import { sha256Of } from '../digest.js';
 import { temporaryBeside } from '../write-file-atomic.js';
 import { createFolder, fileMode } from './create-folder.js';
 import { nautilHome } from './package-root.js';
+import { syncFolder } from './sync-folder.js';
 
 /**
  * Identifies a state folder, on this machine and elsewhere. Processes with the same id see the same files under the same paths,
@@ -15,8 +16,9 @@ export async function homeId(home: string = nautilHome()): Promise<string> {
   const file = join(home, 'home-id');
   const temporary = temporaryBeside(file);
   try {
-    await writeFile(temporary, `${randomBytes(16).toString('hex')}\n`, { mode: fileMode(temporary) });
+    await writeFile(temporary, `${randomBytes(16).toString('hex')}\n`, { mode: fileMode(temporary), flush: true });
     await link(temporary, file); // exactly one of several processes that start at once creates the id
+    await syncFolder(home);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   } finally {

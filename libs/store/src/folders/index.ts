@@ -3,3 +3,4 @@ export { createFolder, createFolderSync, fileMode, readableAsFolder } from './cr
 export { homeId } from './home-id.js';
 export { defaultFolder, isCheckout, nautilHome, packageRoot } from './package-root.js';
 export { runFolder, runsFolder } from './run-folder.js';
+export { syncFolder, syncFolderSync } from './sync-folder.js';

@@ -1,0 +1,50 @@
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from '@jest/globals';
+import { recordSyncs } from '@nautil/store/testing/record-syncs';
+import { MlflowClient } from '../client/mlflow-client.js';
+import { Journal } from './journal.js';
+import { JournalSender } from './journal-sender.js';
+import { LoggedSteps } from './logged-steps.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'nautil-sender-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test('records are synced before they are sent, so a power cut leaves no position after the end of the journal', async () => {
+  const path = join(folder, 'mlflow.jsonl');
+  const journal = new Journal(path);
+  journal.append({ type: 'tags', tags: { a: '1' } });
+  const client = new MlflowClient({ trackingUri: 'http://127.0.0.1:9' });
+  const sender = new JournalSender({ client, journal: path, warn: () => undefined });
+  const synced = await recordSyncs(() => sender.send().catch(() => undefined));
+  const position = expect.stringMatching(/\.mlflow\.jsonl\.sent\.[^/]+\.tmp$/);
+  expect(synced).toEqual([path, position, folder]);
+  journal.close();
+});
+
+test('steps that a power cut took out of the middle of a journal are logged again, and no others', async () => {
+  const path = join(folder, 'zeros.jsonl');
+  const journal = new Journal(path);
+  const row = (step: number) => journal.append({ type: 'metrics', rows: [['loss', 1 / step, step, 1000 + step]] });
+  journal.append({ type: 'open', key: 'key', experiment: 'e', runName: 'r', tags: {}, timestampMs: 1 });
+  for (const step of [1, 2, 3]) row(step);
+  const before = readFileSync(path).length;
+  row(4);
+  const after = readFileSync(path).length;
+  row(5);
+  const content = readFileSync(path);
+  writeFileSync(path, content.fill(0, before + 10, after));
+  const logged = await LoggedSteps.read(path, 'key');
+  expect([1, 2, 3, 4, 5, 6].filter((step) => !logged.has('loss', step))).toEqual([4, 5, 6]);
+
+  appendFileSync(path, '\n');
+  row(6);
+  const further = await LoggedSteps.read(path, 'key');
+  expect([1, 2, 3, 4, 5, 6].filter((step) => !further.has('loss', step))).toEqual([4, 5]);
+
+  truncateSync(path, before);
+  const whole = await LoggedSteps.read(path, 'key');
+  expect([1, 2, 3, 4].filter((step) => !whole.has('loss', step))).toEqual([4]);
+  journal.close();
+});
