@@ -12,7 +12,8 @@ export async function pollingOf(handle: WorkflowHandle): Promise<{ taskQueue: st
     taskQueue: { name: taskQueue },
     taskQueueType: proto.temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
   });
-  const oldest = Date.now() - pollIntervalMs;
-  const isPolled = pollers.some(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000 >= oldest);
+  // A time in the future is from before the clock was set back.
+  const isRecent = (seconds: number): boolean => Math.abs(Date.now() - seconds * 1000) <= pollIntervalMs;
+  const isPolled = pollers.some(({ lastAccessTime }) => isRecent(Number(lastAccessTime?.seconds ?? 0)));
   return { taskQueue, isPolled };
 }

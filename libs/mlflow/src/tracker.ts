@@ -118,6 +118,7 @@ export class Tracker {
   readonly #sender: JournalSender;
   readonly #warn: (message: string) => void;
   readonly #logged: LoggedSteps;
+  #openedMs = 0;
   readonly #closing: AbortController;
   #sending: Promise<boolean> | undefined;
   #sendTimer: NodeJS.Timeout | undefined;
@@ -166,7 +167,9 @@ export class Tracker {
 
   /** @internal */
   open(o: { key: string; experiment: string; runName: string; tags: Record<string, string> }): void {
-    this.#append({ type: 'open', ...o, tags: cleanTags(o.tags), timestampMs: Date.now() });
+    const timestampMs = Date.now();
+    this.#openedMs = Math.max(timestampMs, this.#logged.openedMs);
+    this.#append({ type: 'open', ...o, tags: cleanTags(o.tags), timestampMs });
   }
 
   /** Params are write-once: a param that already has another value keeps it, with a warning. See `flattenParams`. */
@@ -243,7 +246,9 @@ export class Tracker {
     }: { timeoutMs?: number; patienceMs?: number; register?: { name: string; path: string } | undefined } = {},
   ): Promise<boolean> {
     const why = message === undefined ? {} : { message: tagValue(message) };
-    this.#append({ type: 'end', status, timestampMs: Date.now(), ...why });
+    // The clock may have been set back since the run began, and MLflow shows the time between.
+    const timestampMs = Math.max(Date.now(), this.#openedMs);
+    this.#append({ type: 'end', status, timestampMs, ...why });
     // After the end, so that a model registry that fails does not leave the run open.
     if (register) this.#append({ type: 'register', ...register });
     this.#isEnding = true;

@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { defaultWeights } from './default-weights.mjs';
 import { withSetupLock } from './with-setup-lock.mjs';
 import { checkPlatform, checkFreeSpace } from './platform.mjs';
@@ -35,10 +36,10 @@ async function runSteps(steps, { home, signal, log }) {
       if (signal.aborted) throw new Interrupted();
       if (missing.includes(step)) {
         mkdirSync(work, { recursive: true });
-        const started = Date.now();
+        const started = performance.now();
         await step.make({ signal, log, work });
         rmSync(work, { recursive: true, force: true });
-        log(`${step.name}: ready after ${((Date.now() - started) / 1000).toFixed(0)} s`);
+        log(`${step.name}: ready after ${((performance.now() - started) / 1000).toFixed(0)} s`);
       } else {
         log(`${step.name}: ready (${step.done()})`);
       }

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { performance } from 'node:perf_hooks';
 import { explainFailure, Interrupted, SetupError } from './setup-error.mjs';
 
 const heartbeatMs = 10_000;
@@ -14,7 +15,7 @@ const heartbeatMs = 10_000;
 export async function runProgram(command, args, { signal, log, progress, cwd, env }) {
   if (signal.aborted) throw new Interrupted();
   const name = [command.split('/').at(-1), ...args].slice(0, 4).join(' ');
-  const started = Date.now();
+  const started = performance.now();
   const child = spawn(command, args, {
     cwd,
     env: { ...process.env, ...env },
@@ -30,7 +31,7 @@ export async function runProgram(command, args, { signal, log, progress, cwd, en
   }
 
   const logProgress = async () => {
-    const seconds = Math.round((Date.now() - started) / 1000);
+    const seconds = Math.round((performance.now() - started) / 1000);
     const detail = await progress?.().catch(() => undefined);
     log(`  … ${seconds} s${detail ? `, ${detail}` : ''}`);
   };

@@ -39,10 +39,10 @@ export function signalGroup(leader: ProcessIdentity, signal: NodeJS.Signals): vo
 /** Ends a process group: SIGTERM, then SIGKILL after the grace time. Resolves when none of its processes is left. */
 export async function endGroup(leader: ProcessIdentity, graceMs = 10_000): Promise<void> {
   signalGroup(leader, 'SIGTERM');
-  const deadline = Date.now() + graceMs;
+  const deadline = performance.now() + graceMs;
   let killed = false;
   while (groupMembers(leader).length > 0) {
-    if (!killed && Date.now() >= deadline) {
+    if (!killed && performance.now() >= deadline) {
       signalGroup(leader, 'SIGKILL');
       killed = true;
     }

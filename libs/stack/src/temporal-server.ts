@@ -141,10 +141,9 @@ export async function pollersOf(taskQueue: string, address: string): Promise<num
     const args = ['task-queue', 'describe', '--task-queue', taskQueue, '--address', address, '-o', 'json'];
     const { stdout } = await run(installedProgram('temporal'), args, { timeout: 20_000 });
     const { pollers } = parseTaskQueue(stdout, 'temporal task-queue describe');
-    const oldest = Date.now() - pollIntervalMs;
-    const recent = (pollers ?? []).filter(
-      ({ lastAccessTime }) => lastAccessTime === undefined || Date.parse(lastAccessTime) >= oldest,
-    );
+    // A time in the future is from before the clock was set back.
+    const isRecent = (time: string): boolean => Math.abs(Date.now() - Date.parse(time)) <= pollIntervalMs;
+    const recent = (pollers ?? []).filter(({ lastAccessTime: time }) => time === undefined || isRecent(time));
     return recent.map(({ identity }) => Number.parseInt(identity ?? '', 10) || 0);
   } catch {
     return [];

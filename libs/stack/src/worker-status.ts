@@ -39,7 +39,8 @@ export async function workerStatus(record: StackRecord, temporalAddress: string)
     return { ...ours, state: 'failing', problem };
   }
   if (restart !== undefined) return { ...ours, state: 'starting', problem: restart };
-  if (Date.now() - Date.parse(since) < startTimeMs) return { ...ours, state: 'starting' };
+  // A start that lies in the future was before the clock was set back.
+  if (Math.abs(Date.now() - Date.parse(since)) < startTimeMs) return { ...ours, state: 'starting' };
   const problem = `it has not polled task queue ${address} for a minute; \`npx nautil up\` replaces it`;
   return { ...ours, state: 'failing', problem };
 }

@@ -1,7 +1,10 @@
 import { readJournal } from './journal.js';
 
-/** The steps of each metric that a journal holds. */
+/** The steps of each metric that a journal holds, and when the run was opened last. */
 export class LoggedSteps {
+  /** Milliseconds since the epoch; 0 for a journal without a run. */
+  openedMs = 0;
+
   readonly #highest = new Map<string, number>();
 
   /** Steps after the first damaged line, one by one: a power cut may have lost the steps between them. */
@@ -18,6 +21,7 @@ export class LoggedSteps {
       damageStart = Math.min(damageStart, damaged[0]?.start ?? Infinity);
       for (const { record, end: recordEnd } of entries) {
         if (record.type === 'open' && record.key !== key) logged.#clear();
+        if (record.type === 'open') logged.openedMs = Math.max(logged.openedMs, record.timestampMs);
         if (record.type !== 'metrics') continue;
         for (const [metric, , step] of record.rows) logged.#add(metric, step, recordEnd > damageStart);
       }
@@ -39,6 +43,7 @@ export class LoggedSteps {
   }
 
   #clear(): void {
+    this.openedMs = 0;
     this.#highest.clear();
     this.#afterDamage.clear();
   }

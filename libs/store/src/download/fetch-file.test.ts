@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, utimesSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -150,6 +150,16 @@ test('a server that cannot be reached is reported with the reason', async () => 
   await expect(fetchFile({ home, url: 'ftp://example.org/x', to: newPath() })).rejects.toThrow(
     'is not an http or https address',
   );
+});
+
+test('a file that is newer by the clock, as after the clock was set back, is downloaded again if its digest is unknown', async () => {
+  const server = await startFileServer({ content });
+  const to = newPath();
+  await fetchFile({ home, url: server.url, to });
+  const tomorrow = new Date(Date.now() + 86_400_000);
+  utimesSync(to, tomorrow, tomorrow);
+  await fetchFile({ home, url: server.url, to });
+  expect(server.requests).toHaveLength(2);
 });
 
 test('when two processes download the same file at once, one request is made', async () => {

@@ -58,20 +58,26 @@ export async function fetchFile(options: FetchOptions): Promise<FileRef> {
   const { url, home = nautilHome(), signal } = options;
   const to = resolve(options.to);
   requireHttp(url);
-  const startedMs = Date.now();
+  const before = await identityOf(to);
   return withLock(
     join(home, 'locks', 'downloads', sha256Of(to).slice(0, 32)),
-    async () => (await existing(to, options, startedMs)) ?? (await download({ ...options, to })),
+    async () => (await existing(to, options, before)) ?? (await download({ ...options, to })),
     { timeoutMs: Infinity, signal },
   );
 }
 
 /** The file, when it needs no download: its digest is right, or another process fetched it while we waited for the lock. */
-async function existing(to: string, { sha256 }: FetchOptions, startedMs: number): Promise<FileRef | undefined> {
-  const found = await stat(to).catch(() => undefined);
-  if (!found || (sha256 === undefined && found.mtimeMs < startedMs)) return undefined;
+async function existing(to: string, { sha256 }: FetchOptions, before?: string): Promise<FileRef | undefined> {
+  const found = await identityOf(to);
+  if (found === undefined || (sha256 === undefined && found === before)) return undefined;
   const ref = await fileRef(to);
   return sha256 === undefined || ref.sha256 === sha256 ? ref : undefined;
+}
+
+/** Changes when a file is replaced; undefined when there is none. */
+async function identityOf(path: string): Promise<string | undefined> {
+  const found = await stat(path, { bigint: true }).catch(() => undefined);
+  return found && `${found.ino} ${found.ctimeNs}`;
 }
 
 /** What we know about the file on the server; stored beside the incomplete file. */

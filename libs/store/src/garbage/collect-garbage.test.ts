@@ -106,6 +106,31 @@ test('of an old run only the model is kept; an open run is kept with everything 
   expect(existsSync(ended)).toBe(false);
 });
 
+test('outputs that a run used while the clock was set back by a day are kept with it', async () => {
+  await output('used at first');
+  await output('used a day earlier by the clock');
+  for (const [name, days] of [
+    ['used at first', 50],
+    ['used a day earlier by the clock', 50.9],
+  ] as const)
+    age(join(store.root, 'stages', 'tokenize', (await output(name)).key), days);
+  run('open', 50);
+  expect((await collect({ reasonToKeep: async () => 'its workflow is open' })).removed).toEqual([]);
+});
+
+test('an object that is used during the collection is kept, even if the clock was set back meanwhile', async () => {
+  const object = await store.put(Buffer.from('raced'));
+  age(object.path, 31);
+  const { collecting } = await store.whilePlacing(async () => {
+    const started = collect();
+    await sleep(300); // it waits for this lock, under which the object is used
+    age(object.path, 35);
+    return { collecting: started };
+  });
+  expect((await collecting).removed).toEqual([]);
+  expect(existsSync(object.path)).toBe(true);
+});
+
 test('a run that waits to be sent keeps its folder and the outputs of its stages, which are sent too', async () => {
   await output('used by it');
   age(join(store.root, 'stages'), 40);

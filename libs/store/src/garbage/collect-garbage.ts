@@ -57,9 +57,13 @@ export interface CollectedGarbage {
   usedBefore: Date;
 }
 
+/** How far a clock may be set back, while a run is using files, without their being taken for unused. */
+const clockJumpMs = 24 * 3_600_000;
+
 /**
  * Removes outputs of stages, objects, and the folders of ended runs when they have not been used for long. A run has used its
- * files after it started, so nothing is removed that was used after the start of the oldest run that is kept.
+ * files after it started, so nothing is removed that was used after the start of the oldest run that is kept, or in the day
+ * before, because a clock may have been set back while the run used them.
  *
  * It is safe while workers run: an output that a stage has found stays, or is made again.
  */
@@ -77,18 +81,18 @@ export async function collectGarbage(options: GarbageOptions): Promise<Collected
       oldRuns.push(run);
       continue;
     }
-    before = Math.min(before, run.startedMs);
+    before = Math.min(before, run.startedMs - clockJumpMs);
     if (reason !== recent) kept.push({ path: run.folder, why: reason });
   }
 
   const store = new Store(join(home, 'store'));
   for await (const candidate of candidatesIn(store)) {
     signal?.throwIfAborted();
-    if ((await candidate.lastUsedMs()) >= before) continue;
+    const lastUsedMs = await candidate.lastUsedMs();
+    if (lastUsedMs >= before) continue;
     const { sizeBytes } = await measureFolder(candidate.measured, counted);
-    const lastUsed = new Date(await candidate.lastUsedMs());
-    if (dryRun || (await candidate.remove(before)))
-      removed.push({ kind: candidate.kind, path: candidate.path, sizeBytes, lastUsed });
+    if (dryRun || (await candidate.remove(lastUsedMs)))
+      removed.push({ kind: candidate.kind, path: candidate.path, sizeBytes, lastUsed: new Date(lastUsedMs) });
   }
   for (const run of oldRuns) {
     signal?.throwIfAborted();
@@ -160,8 +164,8 @@ interface Candidate {
   measured: string;
   lastUsedMs(): Promise<number>;
 
-  /** Removes it, unless it was used after `before` or is in use. */
-  remove(before: number): Promise<boolean>;
+  /** Removes it, unless it is in use, or its last use is no longer `unusedSince`: the clock may have been set back meanwhile. */
+  remove(unusedSince: number): Promise<boolean>;
 }
 
 async function* candidatesIn(store: Store): AsyncGenerator<Candidate> {
@@ -186,15 +190,15 @@ function stageCandidate(kind: string, folder: string): Candidate {
   const files = join(folder, 'files');
   const lastUsedMs = async (): Promise<number> =>
     (await mtimeOf(record)) ?? Math.max((await measureFolder(folder)).newestMs, (await mtimeOf(folder)) ?? 0);
-  const remove = async (before: number): Promise<boolean> => {
-    if ((await lastUsedMs()) >= before) return false;
+  const remove = async (unusedSince: number): Promise<boolean> => {
+    if ((await lastUsedMs()) !== unusedSince) return false;
     // NOTE: readers take no lock. They touch the record after reading it. Either they touch it before we rename it, and we see
     // that below, or the touch fails and the reader waits for the lock.
     const hadRecord = await rename(record, removing).then(
       () => true,
       () => false,
     );
-    if (hadRecord && ((await mtimeOf(removing)) ?? 0) >= before) {
+    if (hadRecord && (await mtimeOf(removing)) !== unusedSince) {
       await rename(removing, record);
       return false;
     }
@@ -209,7 +213,8 @@ function stageCandidate(kind: string, folder: string): Candidate {
     path: folder,
     measured: folder,
     lastUsedMs,
-    remove: (before) => whenFree(() => withLock(join(folder, 'lock'), () => remove(before), { timeoutMs: 0 })),
+    remove: (unusedSince) =>
+      whenFree(() => withLock(join(folder, 'lock'), () => remove(unusedSince), { timeoutMs: 0 })),
   };
 }
 
@@ -221,9 +226,9 @@ function objectCandidate(store: Store, path: string): Candidate {
     path,
     measured: path,
     lastUsedMs,
-    remove: (before) =>
+    remove: (unusedSince) =>
       store.whilePlacing(async () => {
-        if ((await lastUsedMs()) >= before) return false;
+        if ((await lastUsedMs()) !== unusedSince) return false;
         await rm(join(store.root, 'names', basename(path)), { recursive: true, force: true });
         await rm(path, { force: true });
         return true;
