@@ -1,6 +1,7 @@
 import { checkEventLog, writeEventLog } from '@nautil/activities/testing/event-log-under-power-loss';
 import { checkJournal, writeJournal } from '@nautil/mlflow/testing/journal-under-power-loss';
 import { checkCheckpoints, writeCheckpoints } from '@nautil/training/testing/checkpoints-under-power-loss';
+import { checkDownload, writeDownload } from './download-under-power-loss.js';
 import { checkEntries, writeEntries } from './store-under-power-loss.js';
 
 /** Code that writes to the disk, and that reads what a power cut has left. */
@@ -16,6 +17,7 @@ export const subjects = {
   checkpoints: { write: writeCheckpoints, check: checkCheckpoints },
   store: { write: writeEntries, check: checkEntries },
   journal: { write: writeJournal, check: checkJournal },
+  download: { write: writeDownload, check: checkDownload },
   'event log': { write: writeEventLog, check: checkEventLog },
 } satisfies Record<string, Subject>;
 

@@ -1,5 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync, utimesSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -69,6 +78,30 @@ test('a download resumes from what an earlier one left incomplete', async () => 
   expect(server.requests[1]?.range).toBe(`bytes=${kept}-`);
   expect(readFileSync(to)).toEqual(content);
 });
+
+test.each([
+  ['zeros', Buffer.alloc(100_000)],
+  ['nothing', Buffer.alloc(0)],
+])(
+  'a download resumes after the bytes that were synced, if a power cut left %s in the place of others',
+  async (_, left) => {
+    const server = await startFileServer({ content, cutAfter: (answer) => (answer === 0 ? 50_000 : undefined) });
+    const to = newPath();
+    await expect(fetchFile({ home, url: server.url, to, attempts: 1 })).rejects.toThrow();
+    const kept = statSync(`${to}.incomplete`).size;
+    const origin = JSON.parse(readFileSync(`${to}.incomplete.json`, 'utf8')) as { writer: string; syncedBytes: number };
+    expect(origin.syncedBytes).toBe(kept);
+    // As another process left it, which had synced a part when the machine lost power.
+    const synced = kept - 1000;
+    const writer = origin.writer.replace(/^.{16}/, '0123456789abcdef');
+    writeFileSync(`${to}.incomplete.json`, JSON.stringify({ ...origin, writer, syncedBytes: synced }));
+    truncateSync(`${to}.incomplete`, synced);
+    appendFileSync(`${to}.incomplete`, left);
+    await fetchFile({ home, url: server.url, to });
+    expect(server.requests[1]?.range).toBe(`bytes=${synced}-`);
+    expect(readFileSync(to)).toEqual(content);
+  },
+);
 
 test('a download starts over when the file on the server has changed in the meantime', async () => {
   const behaviour = {

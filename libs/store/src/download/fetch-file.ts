@@ -12,6 +12,7 @@ import { withIdleTimeout } from '../http/idle-timeout.js';
 import { type Fetch, networkFetch } from '../http/network-fetch.js';
 import { RetryableError } from '../http/retryable-error.js';
 import { withRetries } from '../http/with-retries.js';
+import { isOfThisBoot, thisProcess } from '../process/process-identity.js';
 import { withLock } from '../with-lock.js';
 import { writeFileAtomic } from '../write-file-atomic.js';
 import {
@@ -90,8 +91,17 @@ const parseOrigin = jsonParser(
     validator: Type.Optional(Type.String()),
 
     totalBytes: Type.Optional(Type.Number()),
+
+    /** The process that wrote the incomplete file last, and how many bytes it had synced. After a power cut, the rest may be zeros. */
+    writer: Type.Optional(Type.String()),
+    syncedBytes: Type.Optional(Type.Integer({ minimum: 0 })),
   }),
 );
+
+type Origin = ReturnType<typeof parseOrigin>;
+
+/** After this many bytes, a download is synced, so that a power cut loses no more. */
+const syncEveryBytes = 64 << 20;
 
 async function download(options: FetchOptions): Promise<FileRef> {
   const { url, to, sha256, attempts } = options;
@@ -132,7 +142,8 @@ const originFile = (incomplete: string): string => `${incomplete}.json`;
 async function downloadOnce(incomplete: string, fetch: Fetch, options: FetchOptions): Promise<void> {
   const { url, maxBytes, onProgress } = options;
   const origin = await readOrigin(incomplete);
-  const have = origin?.urlDigest === sha256Of(url) && origin.validator !== undefined ? await sizeOf(incomplete) : 0;
+  const have =
+    origin?.urlDigest === sha256Of(url) && origin.validator !== undefined ? await soundBytes(incomplete, origin) : 0;
 
   await withIdleTimeout(idleTimeoutOf(options), async (idle) => {
     const response = await fetch(url, {
@@ -162,23 +173,33 @@ async function downloadOnce(incomplete: string, fetch: Fetch, options: FetchOpti
     const start = resumed ? have : 0;
     const totalBytes = totalOf(response, start);
     if (maxBytes !== undefined && (totalBytes ?? 0) > maxBytes) throw tooLarge(url, maxBytes);
-    await writeFileAtomic(
-      originFile(incomplete),
-      JSON.stringify({ urlDigest: sha256Of(url), validator: validatorOf(response), totalBytes }),
-    );
+    const known = { urlDigest: sha256Of(url), validator: validatorOf(response), totalBytes, writer: thisProcess };
+    const record = (syncedBytes: number): Promise<void> =>
+      writeFileAtomic(originFile(incomplete), JSON.stringify({ ...known, syncedBytes }));
 
+    // Before the record, which would otherwise claim that earlier bytes are those of this response.
     const file = await open(incomplete, resumed ? 'a' : 'w', fileMode(incomplete));
     let done = start;
+    let synced = start;
+    const sync = async (): Promise<void> => {
+      await file.sync();
+      await record((synced = done));
+    };
     try {
+      await record(start);
       onProgress?.(done, totalBytes);
       for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
         idle.restart();
         if (maxBytes !== undefined && done + chunk.length > maxBytes) throw tooLarge(url, maxBytes);
         await file.writeFile(chunk);
         done += chunk.length;
+        if (done - synced >= syncEveryBytes) await sync();
         onProgress?.(done, totalBytes);
       }
-      await file.sync();
+      await sync();
+    } catch (error) {
+      await sync().catch(() => undefined); // The first error is reported. What is not synced is at worst downloaded again.
+      throw error;
     } finally {
       await file.close();
     }
@@ -186,6 +207,24 @@ async function downloadOnce(incomplete: string, fetch: Fetch, options: FetchOpti
       throw new RetryableError(`the connection ended after ${done} of ${totalBytes} bytes`);
     }
   });
+}
+
+/**
+ * The number of bytes that an earlier download left, without those that a power cut may have damaged, which are removed. The
+ * bytes that are kept are synced.
+ */
+async function soundBytes(incomplete: string, { writer = '', syncedBytes = 0 }: Origin): Promise<number> {
+  const size = await sizeOf(incomplete);
+  const sound = isOfThisBoot(writer) ? size : Math.min(size, syncedBytes);
+  if (size === 0) return 0;
+  const file = await open(incomplete, 'r+');
+  try {
+    if (sound < size) await file.truncate(sound);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return sound;
 }
 
 const tooLarge = (url: string, maxBytes: number): DownloadFailed =>
@@ -209,7 +248,7 @@ function validatorOf(response: Response): string | undefined {
   return response.headers.get('last-modified') ?? undefined;
 }
 
-async function readOrigin(incomplete: string): Promise<ReturnType<typeof parseOrigin> | undefined> {
+async function readOrigin(incomplete: string): Promise<Origin | undefined> {
   try {
     return parseOrigin(await readFile(originFile(incomplete), 'utf8'), originFile(incomplete));
   } catch {

@@ -66,6 +66,9 @@ export function identityOf(pid: number): ProcessIdentity | undefined {
 /** The identity of this process. */
 export const thisProcess: ProcessIdentity = `${machine}-${process.pid}-${startOf(process.pid) ?? '0'}`;
 
+/** Whether a process ran on this machine since it booted, so that the system still has all that it wrote. */
+export const isOfThisBoot = (identity: ProcessIdentity): boolean => identity.startsWith(host + boot);
+
 /** The process id inside an identity. */
 export const pidOf = (identity: ProcessIdentity): number => Number(identity.split('-')[1]);
 
