@@ -20,6 +20,11 @@ test.each([
   expect(error.hint).toBeDefined();
 });
 
+test('the hint about a shortage is for what is short', () => {
+  expect(asFileError(systemError('EMFILE'))).toMatchObject({ hint: expect.stringContaining('ulimit -n') });
+  expect(asFileError(systemError('ENOSPC'))).toMatchObject({ hint: expect.stringContaining('df -h') });
+});
+
 test('a shortage is an expected error wherever it occurs, and a path of Nautil itself is not', () => {
   expect(asFileError(systemError('ENOSPC'), () => false)).toMatchObject({ name: 'StorageExhausted' });
   const own = systemError('ENOENT', '/home/x');

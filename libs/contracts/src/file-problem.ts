@@ -6,12 +6,15 @@ class FileUnusable extends defineError('FileUnusable', 'data') {}
 /** The file system or the process has no more of what a file needs. A retry may succeed. */
 class StorageExhausted extends defineError('StorageExhausted', 'environment', { retryable: true }) {}
 
-const shortages: Readonly<Record<string, string>> = {
-  ENOSPC: 'the file system has no space left, or no inodes, of which each file needs one',
-  EDQUOT: 'the quota of the user is used up',
-  EIO: 'the disk reports an error',
-  EMFILE: 'the process has too many open files',
-  ENFILE: 'the system has too many open files',
+const shortages: Readonly<Record<string, readonly [problem: string, remedy: string]>> = {
+  ENOSPC: [
+    'the file system has no space left, or no inodes, of which each file needs one',
+    'free some (`df -h`, `df -i`)',
+  ],
+  EDQUOT: ['the quota of the user is used up', 'delete files, or have the quota raised'],
+  EIO: ['the disk reports an error', 'check the disk (`dmesg`)'],
+  EMFILE: ['the process has too many open files', 'raise its limit (`ulimit -n`)'],
+  ENFILE: ['the system has too many open files', 'end other programs, or raise the limit (`sysctl fs.file-max`)'],
 };
 
 /** What each of the system's error codes means for a path that somebody named. */
@@ -36,8 +39,9 @@ export function fileProblem(error: unknown): string | undefined {
 }
 
 /**
- * Converts a system error about a path to FileUnusable, and one about a shortage to StorageExhausted; returns every other error as it is. For the boundary of a program
- * or an activity, so that a path that no check foresaw is still reported in one sentence.
+ * Converts a system error about a path to FileUnusable, and one about a shortage to StorageExhausted, and returns every other
+ * error as it is. For the boundary of a program or an activity, so that a problem that no check foresaw is still reported in one
+ * sentence.
  *
  * @param isUsers - whether the user named the path, rather than Nautil
  */
@@ -46,15 +50,18 @@ export function asFileError(error: unknown, isUsers: (path: string) => boolean =
   const shortage = shortageOf(error);
   if (shortage !== undefined) {
     const where = path === undefined ? '' : `${path}: `;
-    const hint = 'free what is used up (`df -h`, `df -i`), then run the same command again';
-    return new StorageExhausted(`${where}${shortage}`, { hint, cause: error });
+    const [what, remedy] = shortage;
+    return new StorageExhausted(`${where}${what}`, {
+      hint: `${remedy}, then run the same command again`,
+      cause: error,
+    });
   }
   const problem = fileProblem(error);
   if (problem === undefined || path === undefined || !isUsers(path)) return error;
   return new FileUnusable(`${path} ${problem}`, { hint: 'check the path', cause: error });
 }
 
-function shortageOf(error: unknown): string | undefined {
+function shortageOf(error: unknown): (typeof shortages)[string] | undefined {
   if (error instanceof NautilError) return undefined;
   const code = textAt(error, 'code');
   return code !== undefined && Object.hasOwn(shortages, code) ? shortages[code] : undefined;
