@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FileRef, ResolvedRun } from '@nautil/contracts';
-import { fileRef, formatBytes, sha256File, stageOutput } from '@nautil/store';
+import { fileRef, formatBytes, knownSha256, stageOutput } from '@nautil/store';
 import { fetchFile, unpackArchive, versionAt } from '@nautil/store/download';
 import { redoOf } from './run-settings.js';
 import type { StageControl } from './stage-control.js';
@@ -59,7 +59,7 @@ export async function fetchedFile(
 /** Unpacks an archive completely; equal archives share a folder. */
 export async function unpackedFolder(archive: string, { signal, onProgress }: StageControl): Promise<Fetched<string>> {
   onProgress?.(`unpacking ${archive}`);
-  const inputs = { sha256: await sha256File(archive) };
+  const inputs = { sha256: await knownSha256(archive) };
   const { output, reused, warnings } = await stageOutput<{ content: string; digest?: string }>(
     'unpack',
     inputs,

@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import type { Config } from '@nautil/config';
 import type { ResolvedRun, Source } from '@nautil/contracts';
 import { DataError, findNemoFiles, isNemoFileName } from '@nautil/datasets';
-import { sha256File } from '@nautil/store';
+import { knownSha256 } from '@nautil/store';
 import {
   cachedSnapshot,
   ChecksumMismatch,
@@ -105,7 +105,7 @@ async function sourceOnDisk(source: string, o: SourceOptions): Promise<Fetched<s
     });
   }
   if (o.sha256 !== undefined) {
-    const found = await sha256File(source);
+    const found = await knownSha256(source);
     if (found !== o.sha256)
       throw new ChecksumMismatch(`${source}: its SHA-256 is ${found}, and ${o.sha256} was expected`);
   }
