@@ -25,7 +25,7 @@ export function keysAffecting(
   return Object.fromEntries(values.filter((entry): entry is [string, JsonValue] => entry[1] !== undefined));
 }
 
-/** Whether a key has another value than a file has that leaves it alone. */
+/** Whether a key has a value other than its default, and other than the one that it has when a file leaves it out. */
 export function isChanged(key: string, config: Config): boolean {
   const path = key.split('.');
   const { default: usual, whenAbsent } = schemaAt(configSchema, path) ?? {};
@@ -33,7 +33,7 @@ export function isChanged(key: string, config: Config): boolean {
   return value !== null && [usual, whenAbsent].every((other) => JSON.stringify(value) !== JSON.stringify(other));
 }
 
-/** The changed keys that need a value of another key. They have no effect either where what that value names does not exist. */
+/** The changed keys that need another key to have a value. When that value names nothing that exists, they have no effect either. */
 export function changedKeysNeeding(needed: string, config: Config): string[] {
   const isNeeding = ({ needs = [] }: Partial<KeyNotes>): boolean =>
     needs.flat().some((requirement) => requirement.key === needed && 'isNot' in requirement);

@@ -58,7 +58,10 @@ const valueRules: readonly Rule[] = [
   ['interpolation', /\$\{[^}]+\}/y],
 ];
 
-/** Splits an override into tokens, up to the first text that is none, by the rules for keys up to the first `=` and by those for values after it. */
+/**
+ * Splits an override into tokens: up to the first `=` by the rules for keys, and after it by those for values. An unknown token is
+ * the last one.
+ */
 export function tokenize(text: string): Token[] {
   return scan(text, text.length, true);
 }
@@ -75,7 +78,7 @@ function scan(text: string, end: number, startsWithKey: boolean): Token[] {
     const token = inKey ? keyToken(text, at) : longest(valueRules, text, at);
     tokens.push(token);
     at += token.text.length;
-    // No production takes an unknown token, so that those after it are never looked at.
+    // The parser fails at an unknown token, so it never reads what follows.
     if (token.type === 'unknown') break;
     if (inKey && token.type === 'equal') inKey = false;
   }

@@ -10,8 +10,8 @@ const origin: Origin = { kind: 'override', number: 0, text: '' };
 
 /**
  * Prints a tree of `loadConfig` as YAML from which `loadConfig` reads the same tree. JSON does not distinguish 1.0 from 1, but
- * the schema does: a key that holds fractions is printed as a float. Passwords and
- * signatures in addresses are masked, and are therefore not read again.
+ * the schema does: a key that holds fractions is printed as a float. Passwords and signatures in addresses are masked, and are
+ * therefore not read again.
  *
  * @param o.keys - the keys of the tree that contain references to the environment
  */

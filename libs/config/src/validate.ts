@@ -50,17 +50,18 @@ export function validate(root: MapNode): Validation {
     .map(({ problem }) => problem)
     .concat(schemaProblems(root).filter(({ key = '' }) => !openKeys.has(key)));
   const wrong = new Set(problems.map(({ key }) => key));
+  const ineffective = [...givenWithoutEffect(root)];
   for (const problem of [
     ...tooLargeNumbers(root),
     ...optimProblems(root),
     ...trainerProblems(root),
     ...lengthProblems(root),
     ...tokenizerProblems(root),
-    ...unmetProblems(root),
+    ...unmetProblems(ineffective),
   ]) {
     if (!wrong.has(problem.key)) problems.push(problem);
   }
-  return { problems, notes: [...notes, ...noEffectNotes(root)] };
+  return { problems, notes: [...notes, ...noEffectNotes(ineffective)] };
 }
 
 function schemaProblems(root: MapNode): Problem[] {
@@ -388,23 +389,30 @@ function tokenizerProblems(root: MapNode): Problem[] {
 }
 
 /** One note for each key without effect that the user set to another value than the default. */
-function noEffectNotes(root: MapNode): string[] {
-  return [...givenWithoutEffect(root)]
+function noEffectNotes(ineffective: readonly Ineffective[]): string[] {
+  return ineffective
     .filter(({ rejected }) => rejected === undefined)
     .map(({ key, origin, reason }) => `${showOrigin(origin)}: ${key} has no effect: ${reason}`);
 }
 
 /** Keys whose lack of effect would be dangerous: a digest that nothing is compared with. */
-function unmetProblems(root: MapNode): Problem[] {
-  return [...givenWithoutEffect(root)].flatMap(({ key, origin, reason, rejected }) =>
+function unmetProblems(ineffective: readonly Ineffective[]): Problem[] {
+  return ineffective.flatMap(({ key, origin, reason, rejected }) =>
     rejected === undefined ? [] : [{ origin, key, message: `${key} has no effect: ${reason}`, hint: [rejected] }],
   );
 }
 
-/** The keys without effect that the user set to another value than the default. */
-function* givenWithoutEffect(
-  root: MapNode,
-): Generator<{ key: string; origin: Origin; reason: string; rejected: string | undefined }> {
+/** A key without effect that the user set to another value than the default. */
+interface Ineffective {
+  key: string;
+  origin: Origin;
+  reason: string;
+
+  /** See `KeyNotes.rejectedUnmet`. */
+  rejected: string | undefined;
+}
+
+function* givenWithoutEffect(root: MapNode): Generator<Ineffective> {
   const filled = fillDefaults(configSchema, toPlain(root));
   const config = isJsonObject(filled) ? filled : {};
   for (const { path, node } of leaves(configSchema)) {

@@ -6,6 +6,7 @@ export * from './example.js';
 export * from './file-problem.js';
 export * from './json.js';
 export * from './largest.js';
+export * from './listed.js';
 export * from './mask-secrets.js';
 export * from './pipeline.js';
 export * from './printable.js';

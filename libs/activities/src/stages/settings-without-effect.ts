@@ -1,5 +1,5 @@
 import { changedKeysNeeding, type Config, isChanged } from '@nautil/config';
-import type { LabelledData } from '@nautil/contracts';
+import { type LabelledData, listed } from '@nautil/contracts';
 import { examplesWorthThreads, type LoadedTokenizer } from '@nautil/tokenization';
 import { countBatches } from '@nautil/training';
 import { isSwitchedOff } from './require-batches.js';
@@ -63,8 +63,4 @@ export function settingsWithoutEffectOn({ padId }: Pick<LoadedTokenizer, 'padId'
   return nautil.batches.nemo_padding && padId === 0
     ? ['nautil.batches.nemo_padding has no effect: the padding token has the id 0, so that NeMo masks it, too']
     : [];
-}
-
-function listed(words: readonly string[]): string {
-  return [words.slice(0, -1).join(', '), words.at(-1)].filter((text) => text !== '').join(' and ');
 }

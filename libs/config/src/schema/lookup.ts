@@ -99,7 +99,8 @@ function plural(type: string): string {
     .replace(/^text/, 'texts');
 }
 
-function shownWord(value: JsonValue): string {
+/** A value as a word in a sentence. */
+export function shownWord(value: JsonValue): string {
   return typeof value === 'string' && /^-?\d|^(null|true|false)$/.test(value)
     ? `'${value}'`
     : typeof value === 'string'
@@ -107,7 +108,8 @@ function shownWord(value: JsonValue): string {
       : JSON.stringify(value);
 }
 
-function alternatives(words: string[]): string {
+/** Words as alternatives: "a, b or c", with semicolons where a word contains a comma. */
+export function alternatives(words: readonly string[]): string {
   const between = words.some((word) => word.includes(',')) ? '; ' : ', ';
   const [last, ...rest] = [...words].reverse();
   if (rest.length === 0) return last ?? '';

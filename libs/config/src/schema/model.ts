@@ -7,7 +7,7 @@ import {
   type TUnsafe,
   Type,
 } from '@sinclair/typebox';
-import type { JsonObject, JsonValue } from '@nautil/contracts';
+import { type JsonObject, type JsonValue, listed } from '@nautil/contracts';
 import { monitors } from './exp-manager.js';
 import {
   type Affects,
@@ -135,7 +135,7 @@ const optimSchema = section('The optimizer. Its name determines which keys it ta
     default: 'adam',
     unsupported: {
       accepted: namesOf(optimizers),
-      instead: `Nautil lacks ${list(namesOf(unsupportedOptimizers))} of NeMo's optimizers: use adamw`,
+      instead: `Nautil lacks ${listed(namesOf(unsupportedOptimizers))} of NeMo's optimizers: use adamw`,
     },
   }),
   lr: option(Type.Number({ minimum: 0 }), 'The learning rate at the end of warm-up.', 2e-5, [
@@ -305,10 +305,6 @@ const optimSchema = section('The optimizer. Its name determines which keys it ta
 function nullableSection<P extends TProperties>(properties: P) {
   const schema: TObject<P> = section('The schedule of the learning rate. null: the rate is constant.', properties);
   return Type.Unsafe<Static<TObject<P>> | null>({ ...schema, type: ['object', 'null'] });
-}
-
-function list(words: readonly string[]): string {
-  return `${words.slice(0, -1).join(', ')} and ${words.at(-1) ?? ''}`;
 }
 
 /** `model`: NeMo's TextClassificationModel. */

@@ -1,5 +1,6 @@
 import { type JsonObject, type JsonValue, valueAt } from '@nautil/contracts';
 import type { Need, Requirement } from './key.js';
+import { alternatives, shownWord } from './lookup.js';
 
 /** Needs that several keys share. */
 export const validated: readonly Need[] = [
@@ -39,12 +40,7 @@ function describeNeed(need: Need): string {
 
 function describeRequirement(requirement: Requirement): string {
   const { key } = requirement;
-  if ('is' in requirement) return `${key}=${alternatives(requirement.is)}`;
+  if ('is' in requirement) return `${key}=${alternatives(requirement.is.map(shownWord))}`;
   const others = requirement.isNot.filter((value) => value !== null);
-  return others.length === 0 ? key : `${key} other than ${alternatives(others)}`;
-}
-
-function alternatives(values: readonly JsonValue[]): string {
-  const words = values.map((value) => (typeof value === 'string' ? value : JSON.stringify(value)));
-  return [words.slice(0, -1).join(', '), words.at(-1)].filter((text) => text !== '').join(' or ');
+  return others.length === 0 ? key : `${key} other than ${alternatives(others.map(shownWord))}`;
 }
