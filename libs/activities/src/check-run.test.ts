@@ -73,6 +73,7 @@ test.each([
   ['exp_manager.exp_dir=train.tsv', /train\.tsv is a file, and a folder is needed there$/],
   ['exp_manager.exp_dir=train.tsv/logs', /train\.tsv is a file, and a folder is needed there$/],
   ['exp_manager.explicit_log_dir=train.tsv', /train\.tsv is a file, and a folder is needed there$/],
+  ['model.nemo_path=/tmp/new.nemo/', /new\.nemo\/ is a folder$/],
   [`model.nemo_path=${'n'.repeat(300)}.nemo`, /its name is too long$/],
 ])('an output that can’t be written is found before the run: %s', async (override, message) => {
   const failure = await failureOf([override], { prepare: (folder) => mkdirSync(join(folder, 'folder')) });

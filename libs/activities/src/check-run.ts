@@ -107,7 +107,7 @@ async function requireOutputs(
   const { exp_dir, explicit_log_dir, version } = config.exp_manager;
   const isExplicit = explicit_log_dir !== null && explicit_log_dir !== '';
   const runs = resolve(cwd, exp_dir ?? defaultLogs, experimentName(config.exp_manager));
-  const folder = isExplicit ? explicit_log_dir : join(runs, String(version ?? ''));
+  const folder = isExplicit ? resolve(cwd, explicit_log_dir) : join(runs, String(version ?? ''));
   for (const place of [folder, join(folder, 'checkpoints')])
     await requireOutput(`exp_manager.${isExplicit ? 'explicit_log_dir' : 'exp_dir'}`, place);
 }
@@ -179,7 +179,8 @@ async function requireReadable(key: string, path: string): Promise<void> {
 
 async function requireWritableFile(key: string, path: string): Promise<void> {
   const found = await statIfThere(key, path);
-  if (found?.isDirectory()) throw problemWith(key, `${path} is a folder`, 'name the file that the run should write');
+  if (found?.isDirectory() || path.endsWith('/'))
+    throw problemWith(key, `${path} is a folder`, 'name the file that the run should write');
   await requireReplaceable(key, path);
   await requireWritableFolder(key, dirname(path));
 }

@@ -27,6 +27,7 @@ const withRoots = (work: (folder: string, roots: OutputRoots) => Promise<void>):
     mkdirSync(join(folder, 'in/sub'));
     symlinkSync('../../out', join(folder, 'in/sub/link'));
     symlinkSync('inside-too', join(folder, 'in/inside'));
+    symlinkSync('link/../new', join(folder, 'in/to-above-a-link'));
     symlinkSync(join(folder, 'in'), join(folder, 'alias'));
     await work(folder, new OutputRoots([join(folder, 'alias')], join(folder, 'in/home')));
   });
@@ -56,6 +57,9 @@ test.each([
   'in-not/model.nemo',
   'in/link/model.nemo',
   'in/relative/new/model.nemo',
+  'in/link/../model.nemo',
+  'in/sub/link/../new/model.nemo',
+  'in/to-above-a-link',
   'in/to-nothing',
   'in/to-nothing/model.nemo',
   'in/.bashrc',
@@ -64,6 +68,7 @@ test.each([
   'in/home/python/bin/temporal',
   'in/home/runs/another/run.json',
   'in/home/stack.json',
+  'in/home/worker.json',
   'in/a\0b',
 ])('an output elsewhere, behind a link, hidden, or in a part of Nautil’s own state is refused: %s', (path) =>
   withRoots(async (folder, roots) => {

@@ -22,7 +22,7 @@ export type RequireOutput = (key: string, path: string) => Promise<void>;
 
 /** The parts of the state folder that Nautil itself uses. Programs are started from some of them. */
 const ownParts =
-  /^(?:python|tensorflow|models|store|runs|locks|logs|tmp|mlflow|temporal|huggingface|home-id|stack\.json|temporal\.db.*)$/;
+  /^(?:python|tensorflow|models|store|runs|locks|logs|tmp|mlflow|temporal|huggingface|home-id|(?:stack|worker)\.json|temporal\.db.*)$/;
 
 /** More links than this in one path are a cycle. */
 const mostLinks = 40;
@@ -62,15 +62,15 @@ export class OutputRoots {
     const refuse = (why?: string): OutputNotAllowed =>
       new OutputNotAllowed(key, path, { roots: this.#roots, ...(why === undefined ? {} : { why }) });
     if (path.includes('\0')) throw refuse();
-    const real = await followLinks(resolve(path));
-    const home = await followLinks(this.#home);
+    const real = await followLinks(isAbsolute(path) ? path : resolve(path));
+    const home = await followLinks(this.#home).catch(() => this.#home);
     const partOfHome = insideOf(home, real);
     if (partOfHome !== undefined && ownParts.test(partOfHome[0] ?? '')) {
       throw refuse(`, a part of the state folder that Nautil itself uses`);
     }
     let isHidden = false;
     for (const root of this.#roots) {
-      const parts = insideOf(await followLinks(root), real);
+      const parts = insideOf(await followLinks(root).catch(() => root), real);
       if (parts === undefined) continue;
       if (!parts.some((part) => part.startsWith('.'))) return;
       isHidden = true;
@@ -86,13 +86,17 @@ function insideOf(folder: string, path: string): string[] | undefined {
   return inside.split(sep).filter((part) => part !== '');
 }
 
-/** The path without links. Of a path that does not exist yet, its folders are followed, and a link to nothing to its target. */
+/**
+ * The path without links. Of a path that does not exist yet, its folders are followed, and a link to nothing to its target.
+ *
+ * NOTE: as for the system, `..` after a link is the folder above the link's target. `resolve` would remove the link instead.
+ */
 async function followLinks(path: string, links = 0): Promise<string> {
   try {
     return await realpath(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOENT' && code !== 'ENOTDIR') return path;
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
   }
   const parent = dirname(path);
   if (parent === path) return path;
@@ -103,5 +107,6 @@ async function followLinks(path: string, links = 0): Promise<string> {
     () => false,
   );
   if (!isLink || links >= mostLinks) return place;
-  return followLinks(resolve(realParent, await readlink(place)), links + 1);
+  const target = await readlink(place);
+  return followLinks(isAbsolute(target) ? target : `${realParent}/${target}`, links + 1);
 }
