@@ -10,13 +10,13 @@ import { checkRun } from './check-run.js';
 import { evaluateInTrainer } from './evaluate-in-trainer.js';
 import type { OutputRoots } from './output-roots.js';
 import { routeRun, type WorkerContext } from './route-run.js';
-import { environmentOf, requireAllowed, revealRun } from './run-environment.js';
+import { concealRun, environmentOf, requireAllowed, revealRun } from './run-environment.js';
 import { cache, convert, download, evaluate, packageModel, resolveRun, tokenize } from './stages/index.js';
 import type { StageControl } from './stages/stage-control.js';
 import { awaitTrial } from './sweep-await-trial.js';
 import { planSweep } from './sweep-plan.js';
 import { finishSweepTracking, startSweepTracking } from './sweep-tracking.js';
-import { toApplicationFailure } from './to-application-failure.js';
+import { asExpectedError, toApplicationFailure } from './to-application-failure.js';
 import { finishTracking, startTracking, trackingOfTraining } from './tracking.js';
 import { train } from './train-activity.js';
 import { withHeartbeat } from './with-heartbeat.js';
@@ -47,11 +47,8 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
   const trainers = new Trainers();
 
   /** Where a run writes is checked before each of its stages, because links may have changed since it was resolved. */
-  const requireOutputs = async (request: object): Promise<void> => {
-    const run = runIn(request);
-    if (run === undefined || transfer.isRemote(run)) return;
-    const { folder, logDir } = run;
-    if (folder !== runFolder(run.workflowId, run.runKey)) await requireOutput('the folder of the run', folder);
+  const requireOutputs = async ({ workflowId, runKey, folder, logDir }: ResolvedRun): Promise<void> => {
+    if (folder !== runFolder(workflowId, runKey)) await requireOutput('the folder of the run', folder);
     for (const place of [logDir, join(logDir, 'checkpoints')]) await requireOutput('the log folder of the run', place);
   };
 
@@ -66,13 +63,12 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
         const request = revealRequest(sent);
         log.info(attempt === 1 ? 'activity started' : 'activity retried', { attempt });
         await withHeartbeat(() => faultPoint(`activity ${activityType}`));
-        await requireOutputs(request);
         const result = await work(request);
         log.info('activity completed', { attempt });
         // The result becomes a part of the history.
-        return environmentOf(runIn(result) ?? runIn(request)).conceal(result);
+        return environment.conceal(result);
       } catch (error) {
-        throw toApplicationFailure(environment.concealError(error));
+        throw toApplicationFailure(environment.concealError(asExpectedError(error)));
       }
     };
 
@@ -80,8 +76,10 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
   const activity = <Request extends object, Result>(
     work: (request: Request, control: Required<StageControl>) => Promise<Result>,
   ): ((request: Request) => Promise<Result>) =>
-    reportingFailures((request: Request) => {
-      const environment = environmentOf(runIn(request));
+    reportingFailures(async (request: Request) => {
+      const run = runIn(request);
+      if (run) await requireOutputs(run);
+      const environment = environmentOf(run);
       return withHeartbeat(({ signal, onProgress }) =>
         work(request, { signal, onProgress: (detail) => onProgress(environment.conceal(detail)) }),
       );
@@ -91,6 +89,8 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
   const withDeviceSlot =
     <Request extends { run: ResolvedRun }, Result>(stage: (request: Request) => Promise<Result>) =>
     async (request: Request): Promise<Result> => {
+      // For the run of another state folder, `pull` names folders in this one.
+      if (!transfer.isRemote(request.run)) await requireOutputs(request.run);
       const { cancellationSignal } = Context.current();
       const release = await withHeartbeat(() => devices.acquire(cancellationSignal));
       try {
@@ -110,7 +110,7 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
         ownServer: trackingUri,
         allowedEnv,
       });
-      return transfer.push(run, run);
+      return concealRun(await transfer.push(run, run));
     }),
     startTracking: activity((run) => startTracking(run, trackingUri)),
     finishTracking: activity(async (outcome) => {

@@ -11,6 +11,12 @@ export const environmentOf = (run: Pick<ResolvedRun, 'fromEnvironment'> | undefi
 export const environmentNamed = (names: readonly string[]): EnvironmentValues =>
   new EnvironmentValues(names, { places: [process.cwd(), defaultFolder(), nautilHome()] });
 
+/** The run with references in place of the values. The names that Nautil itself gives stay: Temporal has no queue of another name. */
+export function concealRun(run: ResolvedRun): ResolvedRun {
+  const { workflowId, runKey, home, queues } = run;
+  return { ...environmentOf(run).conceal(run), workflowId, runKey, queues, ...(home !== undefined && { home }) };
+}
+
 /** The run with the values of the environment in its paths. The texts that are only shown keep the references. */
 export function revealRun(run: ResolvedRun): ResolvedRun {
   const { experiment, model, dataset, notes } = run;

@@ -1,7 +1,12 @@
-import { isAbsolute, relative } from 'node:path';
 import { ApplicationFailure } from '@temporalio/activity';
 import { asFileError, type FailureDetails, messageWithHint, NautilError } from '@nautil/contracts';
-import { nautilHome } from '@nautil/store/folders';
+import { isInHome } from '@nautil/store/folders';
+
+/**
+ * The expected error for a problem with a file that a user named. Nautil's own files are in the state folder: their absence has
+ * other causes, which a retry may remove, so that the error stays as it is.
+ */
+export const asExpectedError = (thrown: unknown): unknown => asFileError(thrown, (path) => !isInHome(path));
 
 /**
  * An expected error as Temporal records it: the type is the name of the error, the message contains the hint, and it is
@@ -9,7 +14,7 @@ import { nautilHome } from '@nautil/store/folders';
  * error. An unexpected error may be caused by a failing machine; it is left as it is, which means that it is retried.
  */
 export function toApplicationFailure(thrown: unknown): unknown {
-  const error = asFileError(thrown, isOutsideHome);
+  const error = asExpectedError(thrown);
   if (!(error instanceof NautilError)) return error;
   const { name, hint, kind, retryable } = error;
   const details: FailureDetails = { kind, hint };
@@ -22,10 +27,4 @@ export function toApplicationFailure(thrown: unknown): unknown {
   // Temporal's UI would show it, and it says nothing about an expected error.
   failure.stack = '';
   return failure;
-}
-
-/** Nautil's own files are in the state folder. Their absence has other causes, which a retry may remove. */
-function isOutsideHome(path: string): boolean {
-  const inside = relative(nautilHome(), path);
-  return inside.startsWith('..') || isAbsolute(inside);
 }

@@ -1,4 +1,5 @@
 import { isAbsolute, relative } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { mapTexts, NautilError } from '@nautil/contracts';
 
 /** Shorter values are not searched for in texts, where they would be found by chance. No secret is that short. */
@@ -11,7 +12,7 @@ const shortest = 4;
  * A folder with the working folder or the state folder in it is no secret, since the paths of all files there contain it.
  */
 export class EnvironmentValues {
-  readonly #names = new Map<string, string>();
+  readonly #references = new Map<string, string>();
   readonly #values = new Map<string, string>();
 
   /**
@@ -26,14 +27,15 @@ export class EnvironmentValues {
     for (const name of names) {
       const value = values[name];
       if (value === undefined || value.length < shortest || places.some((place) => contains(value, place))) continue;
-      this.#names.set(value, name);
-      this.#values.set(referenceTo(name), value);
+      const reference = `\${oc.env:${name}}`;
+      this.#references.set(value, reference);
+      this.#values.set(reference, value);
     }
   }
 
   /** The text, or a copy of the JSON value, with references in place of the values. */
   conceal<T>(value: T): T {
-    return replaced(value, new Map([...this.#names].map(([found, name]) => [found, referenceTo(name)])));
+    return replaced(value, this.#references);
   }
 
   /** Undoes `conceal`. */
@@ -41,24 +43,22 @@ export class EnvironmentValues {
     return replaced(value, this.#values);
   }
 
-  /** An expected error with references in place of the values; any other value is returned as it is. */
+  /**
+   * The error with references in place of the values in its texts and in those of its causes. An error without the values, and
+   * anything else that was thrown, is returned as it is.
+   *
+   * NOTE: the path of a system error stays as it is. Convert the error with `asFileError`, which shows the path, before.
+   */
   concealError(error: unknown): unknown {
-    if (this.#names.size === 0 || !(error instanceof Error)) return error;
-    const message = this.conceal(error.message);
-    const hint = error instanceof NautilError ? this.conceal(error.hint) : undefined;
-    if (message === error.message && (!(error instanceof NautilError) || hint === error.hint)) return error;
-    const concealed = Object.create(error, {
-      message: { value: message, enumerable: true },
-      stack: { value: error.stack === undefined ? undefined : this.conceal(error.stack) },
-      ...(hint === undefined ? {} : { hint: { value: hint, enumerable: true } }),
-      // What caused it would be shown with it, as it is.
-      cause: { value: undefined },
-    }) as Error;
-    return concealed;
+    if (this.#references.size === 0 || !(error instanceof Error)) return error;
+    const { message, stack, cause } = error;
+    const hint = error instanceof NautilError ? error.hint : undefined;
+    const texts = { message, stack, hint };
+    const concealed = { ...this.conceal(texts), cause: this.concealError(cause) };
+    if (isDeepStrictEqual(concealed, { ...texts, cause })) return error;
+    return Object.create(error, Object.getOwnPropertyDescriptors(concealed));
   }
 }
-
-const referenceTo = (name: string): string => `\${oc.env:${name}}`;
 
 function contains(folder: string, place: string): boolean {
   if (!isAbsolute(folder)) return false;

@@ -140,9 +140,11 @@ test('texts with values of the environment show references, and the values again
     message: 'no ${oc.env:SECRET}',
     hint: 'try ${oc.env:LONGER}',
     kind: 'usage',
-    cause: undefined,
+    cause: { message: '${oc.env:SECRET}' },
   });
   expect((error as Error).stack).not.toContain('abcd');
-  const other = new UsageError('no secret');
+  const other = new UsageError('no secret', { cause: new Error('none here') });
   expect(values.concealError(other)).toBe(other);
+  const inCause = values.concealError(new Error('failed', { cause: new Error('abcd') }));
+  expect(inCause).toMatchObject({ message: 'failed', cause: { message: '${oc.env:SECRET}' } });
 });

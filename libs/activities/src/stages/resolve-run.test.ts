@@ -45,6 +45,24 @@ test('a configuration file is read from its own folder, and its relative paths s
   expect(run.notes[0]).toBe('mine/reviews.yaml:2: trainer.gpus=0 is read as trainer.accelerator=cpu');
 });
 
+test('an error of any step, also one of the system, has references in place of values from the environment', async () => {
+  process.env['FILE_OF_MINE'] = join(folder, 'mine/reviews.yaml');
+  const errorOf = (runKey: string, overrides: string[]) =>
+    resolved(runKey, { cwd: folder, overrides: ['model.train_ds.file_path=train.tsv', ...overrides] });
+  await expect(
+    errorOf('no-folder', ['exp_manager.explicit_log_dir="${oc.env:FILE_OF_MINE}/logs"']),
+  ).rejects.toMatchObject({
+    name: 'FileUnusable',
+    message: '${oc.env:FILE_OF_MINE}/logs does not exist: a part of its path is a file, not a folder',
+  });
+  await expect(
+    errorOf('no-checkpoint', ['exp_manager.exp_dir="${oc.env:FILE_OF_MINE}"', 'exp_manager.resume_if_exists=true']),
+  ).rejects.toMatchObject({
+    name: 'CannotResume',
+    message: expect.stringContaining('checkpoint to resume from in ${oc.env:FILE_OF_MINE}/'),
+  });
+});
+
 test('the sample data of the checkout is found from anywhere', async () => {
   const { tree } = await resolved('sample', { config: 'sst2', cwd: folder });
   expect(tree).toMatchObject({

@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import {
   type Config,
+  type EnvironmentValues,
   escapeReferences,
   experimentName,
   keysThat,
@@ -34,6 +35,7 @@ import { checkRun } from '../check-run.js';
 import { EnvironmentInvalid, RunFolderMissing } from '../errors.js';
 import { localRouting, type Route } from '../route-run.js';
 import { environmentNamed, requireAllowed, revealRun } from '../run-environment.js';
+import { asExpectedError } from '../to-application-failure.js';
 import { encoderNameOf } from './encoder-files.js';
 import { keepResumed } from './keep-resumed.js';
 import { resultDigestOf } from './run-settings.js';
@@ -41,6 +43,17 @@ import { resultDigestOf } from './run-settings.js';
 /** Keys whose values are paths, and those whose values may be names of models and datasets instead. */
 const pathKeys = keysThat(({ path }) => path === 'input' || path === 'output');
 const nameKeys = keysThat(({ path }) => path === 'name');
+
+interface ResolveOptions {
+  cwd?: string;
+  configPath?: string | undefined;
+  command?: readonly string[];
+  echo?: Echo;
+  route?: (request: RunRequest) => Promise<Route>;
+  ownServer?: string;
+  allowedEnv?: readonly string[];
+  check?: (config: Config, o: { cwd: string }) => Promise<void>;
+}
 
 /**
  * Resolves the configuration of a run, with all paths absolute, and creates the run's folder. A run that was resolved before
@@ -56,19 +69,7 @@ const nameKeys = keysThat(({ path }) => path === 'name');
  * @param o.check - rejects a configuration with which no run can succeed, before anything is created; see `checkRun`
  * @throws ConfigError, and what `check` throws
  */
-export async function resolveRun(
-  request: RunRequest,
-  o: {
-    cwd?: string;
-    configPath?: string | undefined;
-    command?: readonly string[];
-    echo?: Echo;
-    route?: (request: RunRequest) => Promise<Route>;
-    ownServer?: string;
-    allowedEnv?: readonly string[];
-    check?: (config: Config, o: { cwd: string }) => Promise<void>;
-  } = {},
-): Promise<ResolvedRun> {
+export async function resolveRun(request: RunRequest, o: ResolveOptions = {}): Promise<ResolvedRun> {
   const folder = runFolder(request.workflowId, request.runKey);
   const file = join(folder, 'run.json');
   const known = await readFile(file, 'utf8').catch(() => undefined);
@@ -85,11 +86,27 @@ export async function resolveRun(
 
   const cwd = request.cwd ?? o.cwd ?? defaultFolder();
   const { configPath, allowedEnv } = o;
-  const { tree, config, notes, resolved, fromEnvironment } = await loadRun(request, { cwd, configPath, allowedEnv });
-  const environment = environmentNamed(fromEnvironment.names);
-  await o.check?.(config, { cwd }).catch((error: unknown) => {
-    throw environment.concealError(error);
+  const loaded = await loadRun(request, { cwd, configPath, allowedEnv });
+  const environment = environmentNamed(loaded.fromEnvironment.names);
+  return createRun(request, loaded, { ...o, cwd, folder, file, route, environment }).catch((error: unknown) => {
+    throw environment.concealError(asExpectedError(error));
   });
+}
+
+/** Creates the run's folder, and records the run in it. */
+async function createRun(
+  request: RunRequest,
+  { tree, config, notes, resolved, fromEnvironment }: Awaited<ReturnType<typeof loadRun>>,
+  o: Pick<ResolveOptions, 'check' | 'command' | 'echo' | 'ownServer'> & {
+    cwd: string;
+    folder: string;
+    file: string;
+    route: Route;
+    environment: EnvironmentValues;
+  },
+): Promise<ResolvedRun> {
+  const { cwd, folder, file, route, environment } = o;
+  await o.check?.(config, { cwd });
   await createFolder(folder);
   const configFile = join(folder, 'config.json');
   await writeFileAtomic(configFile, JSON.stringify(tree, null, 2));

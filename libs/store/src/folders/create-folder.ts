@@ -51,7 +51,8 @@ export async function readableAsFolder(path: string): Promise<void> {
 
 const folderMode = (path: string): number => (isInHome(path) ? 0o700 : 0o777);
 
-function isInHome(path: string): boolean {
+/** Whether a path is that of the state folder, or of a part of it. Links are not followed. */
+export function isInHome(path: string): boolean {
   const way = relative(nautilHome(), resolve(path));
   return way !== '..' && !way.startsWith('../');
 }
