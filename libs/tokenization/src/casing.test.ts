@@ -15,7 +15,7 @@ test("the tokenizer's files take precedence, and a conflicting do_lower_case is 
   const { lowercase, warnings } = decide({ inFiles: true, requested: false });
   expect(lowercase).toBe(true);
   expect(warnings).toEqual([
-    'do_lower_case is false, but tokenizer_config.json has true (vocab.txt): the tokenizer takes precedence, text is lower-cased',
+    'do_lower_case is false, but tokenizer_config.json has true (vocab.txt): the tokenizer takes precedence',
   ]);
 });
 
@@ -97,17 +97,21 @@ test.each([
 });
 
 test.each([
-  [{ requested: false, vocabulary: ['a'] }, false, /because of do_lower_case, but the vocabulary has no capitals/],
+  [{ requested: false, vocabulary: ['a'] }, false, /do_lower_case keeps capitals, but the vocabulary has no capitals/],
   [
     { inFiles: false, vocabulary: ['a'] },
     false,
-    /because of tokenizer_config\.json, but the vocabulary has no capitals/,
+    /tokenizer_config\.json keeps capitals, but the vocabulary has no capitals/,
   ],
-  [{ requested: true, vocabulary: ['A'] }, true, /because of do_lower_case, but the vocabulary has capitals \(A\)/],
+  [
+    { requested: true, vocabulary: ['A'] },
+    true,
+    /do_lower_case lower-cases text, but the vocabulary has capitals \(A\)/,
+  ],
   [
     { inFiles: true, vocabulary: ['Éa'] },
     true,
-    /because of tokenizer_config\.json, but the vocabulary has capitals \(Éa\)/,
+    /tokenizer_config\.json lower-cases text, but the vocabulary has capitals \(Éa\)/,
   ],
 ])('an explicit statement decides, and a vocabulary that contradicts it is a warning: %j', (o, lowercase, warning) => {
   const casing = decide(o);
@@ -115,7 +119,12 @@ test.each([
   expect(casing.warnings).toEqual([expect.stringMatching(warning)]);
 });
 
-test('a decision that a warning states is not stated again in a note', () => {
-  expect(decide({ inFiles: true, requested: false })).toMatchObject({ notes: [], warnings: [expect.any(String)] });
-  expect(decide({ inFiles: true, requested: true })).toMatchObject({ notes: [expect.any(String)], warnings: [] });
+test.each([
+  { inFiles: true, requested: false },
+  { inFiles: false, vocabulary: ['film'] },
+  { requested: true, vocabulary: ['Film'] },
+])('the note states the decision, and a warning does not repeat it: %j', (evidence) => {
+  const { notes, warnings } = decide(evidence);
+  expect(notes).toEqual([expect.stringMatching(/: text is (not )?lower-cased, because of /)]);
+  expect(warnings).toEqual([expect.not.stringMatching(/text is (not )?lower-cased/)]);
 });

@@ -32,8 +32,8 @@ export interface CasingEvidence {
 /**
  * Decides whether text is lower-cased. In order of priority: the tokenizer's own files, as in Hugging Face's tokenizers; the
  * configuration's `do_lower_case`; the letters of the vocabulary; the name (`…-uncased`); and Hugging Face's default for BERT,
- * which is to lower-case. The note states the decision and its reason, unless a warning does. A warning reports each statement that was overridden,
- * and a vocabulary that contradicts the statement that decided.
+ * which is to lower-case. The note states the decision and its reason. A warning reports each statement that was overridden, and a
+ * vocabulary that contradicts the statement that decided.
  */
 export function decideCasing(o: CasingEvidence): Casing {
   const vocabulary = lettersOf(o.vocabulary ?? [], new Set(o.specialTokens));
@@ -43,25 +43,22 @@ export function decideCasing(o: CasingEvidence): Casing {
   const warnings: string[] = [];
   if (o.inFiles !== undefined && o.requested !== undefined && o.requested !== o.inFiles) {
     warnings.push(
-      `do_lower_case is ${o.requested}, but ${o.settingSource} has ${o.inFiles} (${o.source}): the tokenizer takes precedence, ` +
-        `text is ${outcome(stated)}`,
+      `do_lower_case is ${o.requested}, but ${o.settingSource} has ${o.inFiles} (${o.source}): the tokenizer takes precedence`,
     );
   }
   if (!stated && vocabulary.lowercaseOnly) {
     warnings.push(
-      `${o.source}: text is not lower-cased, because of ${statement}, but the vocabulary has no capitals: ` +
+      `${o.source}: ${statement} keeps capitals, but the vocabulary has no capitals: ` +
         'most words with a capital become the unknown token',
     );
   }
   if (stated && vocabulary.capital !== undefined) {
     warnings.push(
-      `${o.source}: text is lower-cased, because of ${statement}, but the vocabulary has capitals (${vocabulary.capital}): ` +
+      `${o.source}: ${statement} lower-cases text, but the vocabulary has capitals (${vocabulary.capital}): ` +
         'tokens with capitals are never used',
     );
   }
-  // A warning states the decision and its reason, too.
-  const notes = warnings.length > 0 ? [] : [noteOf(o.source, stated, statement)];
-  return { lowercase: stated, notes, warnings };
+  return { lowercase: stated, notes: [noteOf(o.source, stated, statement)], warnings };
 }
 
 /** The note on the casing of a tokenizer that was stored with its model. `source` names the file, for the message. */
