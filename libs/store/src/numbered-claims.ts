@@ -1,4 +1,4 @@
-import { link, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { explainWriteError } from './disk-full.js';
 import { createFolder, fileMode } from './folders/create-folder.js';
@@ -56,6 +56,16 @@ export async function claimAfter(folder: string, number: number, content: string
   }
   await removeLower(folder, number + 1);
   return true;
+}
+
+/**
+ * Empties a claim. In place, which needs no space, so that a lock is released on a full disk, too; and without a sync, because
+ * after a power cut the holder has ended anyway.
+ */
+export async function emptyClaim(folder: string, number: number): Promise<void> {
+  await truncate(fileOf(folder, number)).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error; // the whole folder was removed
+  });
 }
 
 async function removeLower(folder: string, number: number): Promise<void> {

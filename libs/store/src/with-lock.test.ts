@@ -1,7 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
+import { recordSyncs } from './testing/record-syncs.js';
 import { startProgram } from './testing/start-program.js';
 import { temporaryFolder } from './testing/temporary-folder.js';
 import { LockTimeout, withLock } from './with-lock.js';
@@ -54,6 +55,17 @@ test('a lock is released when the work fails', async () => {
   await expect(withLock(lock, fails)).rejects.toThrow('no');
   await expect(withLock(lock, async () => 'in', { timeoutMs: 100 })).resolves.toBe('in');
 });
+
+test('releasing a lock creates no file and syncs nothing, so that it is cheap, and succeeds on a full disk', async () => {
+  const lock = join(folder, 'released');
+  await withLock(lock, async () => 'in'); // creates the folder
+  let held: number[] = [];
+  const synced = await recordSyncs(() => withLock(lock, async () => (held = inodesIn(lock))));
+  expect(synced).toEqual([]);
+  expect(inodesIn(lock)).toEqual(held);
+});
+
+const inodesIn = (path: string): number[] => readdirSync(path).map((name) => statSync(join(path, name)).ino);
 
 test('an abort ends the waiting', async () => {
   const lock = join(folder, 'aborted');

@@ -1,11 +1,9 @@
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Static, Type } from '@sinclair/typebox';
 import { defineError } from '@nautil/contracts';
 import { jsonParser } from '@nautil/contracts/schemas';
-import { claimAfter, highestClaim, openClaims } from './numbered-claims.js';
+import { claimAfter, emptyClaim, highestClaim, openClaims } from './numbered-claims.js';
 import { hasEnded, pidOf, thisProcess } from './process/process-identity.js';
-import { writeFileAtomic } from './write-file-atomic.js';
 
 /** Another live process held a lock for longer than the caller was willing to wait. */
 export class LockTimeout extends defineError('LockTimeout', 'environment', { retryable: true }) {}
@@ -36,7 +34,7 @@ export async function withLock<T>(path: string, work: () => Promise<T>, options:
   try {
     return await work();
   } finally {
-    await writeFileAtomic(join(path, String(number).padStart(12, '0')), '');
+    await emptyClaim(path, number);
   }
 }
 
