@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -197,4 +197,13 @@ test('the checkpoints are synced under their names before the state that lists t
   // The new folder; the first state; the names of the best and the incomplete last checkpoint; its last name; the state.
   const names = [checkpoints, checkpoints, checkpoints];
   expect(synced).toEqual([folder, state, checkpoints, ...names, state, checkpoints]);
+});
+
+test('a file keeps its rights when it gets a second name in a folder of the user alone', async () => {
+  const source = join(folder, 'a-last.ckpt');
+  await writeFile(source, '10');
+  chmodSync(source, 0o664);
+  mkdirSync(join(folder, 'private'), { mode: 0o700 });
+  await linkOrCopy(source, join(folder, 'private', 'a-last.ckpt'));
+  expect(statSync(source).mode & 0o777).toBe(0o664);
 });

@@ -7,7 +7,7 @@ import { parseJson } from '@nautil/contracts/schemas';
 import { improves } from '@nautil/metrics';
 import { pythonFixed } from '@nautil/python-format';
 import { writeFileAtomic } from '@nautil/store';
-import { createFolder, readableAsFolder, syncFolder } from '@nautil/store/folders';
+import { createFolder, syncFolder } from '@nautil/store/folders';
 import { readChunks } from '@nautil/store/streams';
 
 /** Writes a checkpoint to a path atomically. */
@@ -266,5 +266,4 @@ export async function linkOrCopy(from: string, to: string): Promise<void> {
     () => syncFolder(dirname(to)),
     () => writeFileAtomic(to, readChunks(from)),
   );
-  await readableAsFolder(to);
 }

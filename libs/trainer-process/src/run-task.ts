@@ -1,5 +1,6 @@
 import { openTracker, trackCommitted, type Tracker, trackProgress } from '@nautil/mlflow';
 import { ExperimentFolder, linkOrCopy } from '@nautil/nemo';
+import { readableAsFolder } from '@nautil/store/folders';
 import { openTensorFlow } from '@nautil/tensorflow';
 import {
   CheckpointReplica,
@@ -102,7 +103,10 @@ function logging(tracker: Tracker, next: TrainListener): TrainListener {
 function recording(experiment: ExperimentFolder, next: TrainListener): TrainListener {
   let newest = '';
   let hasFailed = false;
-  const copyNewest = (path: string) => linkOrCopy(newest, path);
+  const copyNewest = async (path: string): Promise<void> => {
+    await linkOrCopy(newest, path);
+    await readableAsFolder(path);
+  };
   const record = async (write: () => Promise<void>): Promise<void> => {
     if (hasFailed) return;
     try {

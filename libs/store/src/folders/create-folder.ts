@@ -36,7 +36,7 @@ function parentsOf(path: string, first: string | undefined): string[] {
   return [...parents, highest];
 }
 
-/** One may create folders in a folder that one may not read, but only the system can sync it. */
+/** A user who may create folders in a folder may still lack the right to read it, which syncing it needs. */
 function ignoreUnreadable(error: unknown): void {
   if (!['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
 }
@@ -44,7 +44,7 @@ function ignoreUnreadable(error: unknown): void {
 /** The mode to create a file with: in the state folder, only the user may read it; elsewhere the umask decides. */
 export const fileMode = (path: string): number => (isInHome(path) ? 0o600 : 0o666);
 
-/** Lets others read a linked or copied file if they may read its folder: it has the mode of the original, maybe of the state folder. */
+/** Lets others read a file if they may read its folder. A file that was linked from the state folder allows only the user. */
 export async function readableAsFolder(path: string): Promise<void> {
   await chmod(path, 0o600 | ((await stat(dirname(path))).mode & 0o044));
 }
