@@ -1,10 +1,10 @@
-import { chmod, copyFile, link, readdir, rm, stat } from 'node:fs/promises';
+import { copyFile, link, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { type FileRef, largest } from '@nautil/contracts';
 import { jsonParser } from '@nautil/contracts/schemas';
 import { type ArtifactStore, fileRef, openArtifactStore, sha256Of, Store, writeFileAtomic } from '@nautil/store';
-import { createFolder, fileMode } from '@nautil/store/folders';
+import { createFolder } from '@nautil/store/folders';
 import { readChunks } from '@nautil/store/streams';
 
 /** The files needed to resume a run's trainings, as a document in the artifact store. */
@@ -99,13 +99,8 @@ export class CheckpointReplica {
 async function pin(path: string, to: string): Promise<FileRef> {
   await createFolder(dirname(to));
   if (path.endsWith('.safetensors')) await link(path, to);
-  else await copyWritable(path, to);
+  else await copyFile(path, to);
   return fileRef(to);
-}
-
-async function copyWritable(from: string, to: string): Promise<void> {
-  await copyFile(from, to);
-  await chmod(to, fileMode(to) & 0o644); // Objects in the store are read-only, but training continues to write the file.
 }
 
 /** Names in the folders of trainings; fences, half-written files and those that were set aside stay where they are. */
