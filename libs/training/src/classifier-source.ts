@@ -187,15 +187,19 @@ async function checkpointSource(path: string): Promise<ClassifierSource> {
   const labelsFile = textAt(objectAt(config, 'class_labels'), 'class_labels_file');
   // Earlier versions did not write it.
   const evaluation = objectAt(hparams, 'nautil')['evaluation'];
-  const { source: tensors } = await openCheckpoint(path);
-  return {
-    tensors,
+  const settings = {
     encoder: parseEncoderConfig(encoderConfig, file),
     tokenizer,
     labels: await checkpointLabels(dirname(file), labelsFile),
     evaluation: evaluation === undefined ? undefined : parseEvaluationSettings(evaluation, file),
     maxSeqLength: maxSeqLengthOf(config),
     notes: [...tokenizer.notes, ...tokenizer.warnings],
+  };
+  // Last, because an error above would leave the file open.
+  const { source: tensors } = await openCheckpoint(path);
+  return {
+    ...settings,
+    tensors,
     problems: () => Promise.resolve([]),
     close: () => tensors.close(),
   };

@@ -1,6 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { CorruptFile, writeSafetensors } from '@nautil/formats';
 import { goldenPath, readGoldenJson } from '@nautil/testing';
 import { Classifier } from './classifier.js';
 
@@ -88,3 +91,24 @@ test('the gzip form of up to NeMo 1.6 gives the recorded logits', async () => {
   );
   classifier.close();
 });
+
+test('a checkpoint in the folder of a run with damaged settings is an error, and is not left open', async () => {
+  const run = mkdtempSync(join(tmpdir(), 'nautil-damaged-'));
+  mkdirSync(join(run, 'checkpoints'));
+  const path = join(run, 'checkpoints', 'a-last.ckpt');
+  await writeSafetensors(path, [{ name: 'weight', dtype: 'F32', shape: [1], data: Float32Array.of(1) }]);
+  const cfg = { language_model: { pretrained_model_name: goldenPath('bert-tiny-uncased') } };
+  writeFileSync(join(run, 'hparams.yaml'), JSON.stringify({ cfg, nautil: { evaluation: 'damaged' } }));
+  await expect(Classifier.open(path)).rejects.toThrow(CorruptFile);
+  expect(openFiles()).not.toContain(path);
+  rmSync(run, { recursive: true });
+});
+
+const openFiles = (): string[] =>
+  readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`)];
+    } catch {
+      return []; // the folder itself, which is closed again
+    }
+  });
