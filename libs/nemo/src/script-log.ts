@@ -42,34 +42,28 @@ export async function beginExperiment(o: {
 
 /** Logs the configuration of a run whose number of classes has been counted, and writes it into the log folder. */
 export async function logCountedConfig(
-  { logDir, fromEnvironment }: LoggedRun,
+  run: LoggedRun,
   { tree, config, echo }: { tree: JsonObject; config: Config; echo?: Echo | undefined },
 ): Promise<void> {
-  const experiment = await ExperimentFolder.open({
-    folder: logDir,
-    manager: config.exp_manager,
-    hidden: fromEnvironment?.names,
-    echo,
-  });
+  const experiment = await openExperiment(run, config, echo);
   await experiment.writeHparams(hparamsOf(tree, config));
-  logStartOfRun(experiment.log, { config: printConfig(tree, fromEnvironment).trimEnd(), folder: logDir });
+  logStartOfRun(experiment.log, { config: printConfig(tree, run.fromEnvironment).trimEnd(), folder: run.logDir });
   await experiment.close();
 }
 
 /** Adds to `hparams.yaml` what the evaluation of a checkpoint needs to repeat the numbers of the run. */
 export async function recordEvaluationSettings(
-  { logDir, fromEnvironment }: LoggedRun,
+  run: LoggedRun,
   { tree, config, evaluation }: { tree: JsonObject; config: Config; evaluation: JsonObject },
 ): Promise<void> {
-  const experiment = await ExperimentFolder.open({
-    folder: logDir,
-    manager: config.exp_manager,
-    hidden: fromEnvironment?.names,
-  });
+  const experiment = await openExperiment(run, config);
   const { model, nautil } = hparamsOf(tree, config);
   await experiment.writeHparams({ model, nautil: { ...nautil, evaluation } });
   await experiment.close();
 }
+
+const openExperiment = (run: LoggedRun, { exp_manager: manager }: Config, echo?: Echo): Promise<ExperimentFolder> =>
+  ExperimentFolder.open({ folder: run.logDir, manager, hidden: run.fromEnvironment?.names, echo });
 
 const hparamsOf = (tree: JsonObject, { nautil }: Config): { model: JsonObject; nautil: JsonObject } => ({
   model: tree['model'] as JsonObject,
@@ -84,16 +78,11 @@ export function logRead(run: LoggedRun, split: TokenizedSplit, maxSeqLength: num
 /** Logs the results on the test set, and adds them to TensorBoard's event file. */
 export async function logTest(
   { run, model }: { run: LoggedRun; model: { step: number; epoch: number } },
-  { exp_manager }: Config,
+  config: Config,
   evaluation: Pick<EpochEvaluated, 'loss' | 'report'>,
   echo?: Echo,
 ): Promise<void> {
-  const experiment = await ExperimentFolder.open({
-    folder: run.logDir,
-    manager: exp_manager,
-    hidden: run.fromEnvironment?.names,
-    echo,
-  });
+  const experiment = await openExperiment(run, config, echo);
   experiment.log.info(script, rule);
   experiment.log.info(script, 'Starting the testing of the trained model on test set...');
   const { step, epoch } = model;
@@ -120,16 +109,11 @@ export function logAnswers(run: LoggedRun, answers: readonly SampleAnswer[], ech
 /** Logs the path of the archive. Resolves to the path at which `save_nemo_on_train_end` requires a copy, if any. */
 export async function logArchive(
   run: LoggedRun,
-  { exp_manager }: Config,
+  config: Config,
   path: string,
   echo?: Echo,
 ): Promise<string | undefined> {
-  const experiment = await ExperimentFolder.open({
-    folder: run.logDir,
-    manager: exp_manager,
-    hidden: run.fromEnvironment?.names,
-    echo,
-  });
+  const experiment = await openExperiment(run, config, echo);
   experiment.log.info(script, `Model is saved into \`.nemo\` file: ${path}`);
   await experiment.close();
   return experiment.nemoPath;
