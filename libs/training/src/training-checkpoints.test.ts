@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { copyFile, cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdtempSync, readlinkSync, rmSync } from 'node:fs';
+import { copyFile, cp, type FileHandle, mkdir, open, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -155,6 +155,43 @@ test('any flipped bit in the best weights is detected, and they are restored fro
     rmSync(checkpoints.path, { recursive: true });
   }
 }, 60_000);
+
+test('best weights that the disk can no longer read are restored, from a checkpoint that it can read', async () => {
+  const checkpoints = await copyOf('unreadable');
+  const path = checkpoints.bestWeights(3);
+  const bytes = await readFile(path);
+  const origin = join(checkpoints.path, 'a-last.ckpt');
+  await copyFile(stepFile(checkpoints, 3), origin);
+  const best = (await latestOf(checkpoints)).best!;
+  const warnings: string[] = [];
+  const adopted = await withUnreadable([path, stepFile(checkpoints, 3)], () =>
+    checkpoints.adoptBest(best, origin, (message) => warnings.push(message)),
+  );
+  expect({ adopted, warnings }).toEqual({
+    adopted: true,
+    warnings: [
+      expect.stringContaining(`${path}: it can't be read; it was renamed to best-00000003.safetensors.set-aside`),
+    ],
+  });
+  expect(await readFile(path)).toEqual(bytes);
+});
+
+/** Lets every read of the files fail during the work, as on a disk with a bad sector. */
+async function withUnreadable<T>(paths: readonly string[], work: () => Promise<T>): Promise<T> {
+  const file = await open(paths[0]!);
+  const handles = Object.getPrototypeOf(file) as { read: (this: FileHandle, ...rest: unknown[]) => Promise<unknown> };
+  await file.close();
+  const { read } = handles;
+  handles.read = function (this: FileHandle, ...rest: unknown[]) {
+    if (!paths.includes(readlinkSync(`/proc/self/fd/${this.fd}`))) return read.apply(this, rest);
+    return Promise.reject(Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' }));
+  };
+  try {
+    return await work();
+  } finally {
+    handles.read = read;
+  }
+}
 
 test('a checkpoint whose best weights are damaged beyond repair is not used if they will be packaged', async () => {
   const checkpoints = await copyOf('best lost');

@@ -6,12 +6,13 @@ import {
   CheckpointError,
   CorruptFile,
   FileUnavailable,
+  openTensors,
   safetensorsDigest,
   sealMetadata,
   writeSafetensors,
 } from '@nautil/formats';
 import { type NamedArray, NonFiniteWeight } from '@nautil/model';
-import { type Fence, setAside, sha256File } from '@nautil/store';
+import { type Fence, knownSha256, setAside, sha256File } from '@nautil/store';
 import { CheckpointMismatch } from './errors.js';
 import { faultPoint } from './fault-point.js';
 import { checkpointFormat, openCheckpoint } from './open-checkpoint.js';
@@ -136,11 +137,11 @@ export class TrainingCheckpoints {
   ): Promise<boolean> {
     const path = this.bestWeights(best.step);
     if (await stat(path).catch(() => undefined)) {
-      const sha256 = await sha256File(path);
-      best.sha256 ??= sha256;
-      if (best.sha256 === sha256) return true;
-      const name = await this.#setAside(path);
-      onWarning?.(`${path}: its content does not match the SHA-256 in the checkpoint; it was renamed to ${name}`);
+      const sha256 = await knownSha256(path).catch(undefinedIfDamaged);
+      if (sha256 !== undefined && sha256 === (best.sha256 ??= sha256)) return true;
+      const problem =
+        sha256 === undefined ? "it can't be read" : 'its content does not match the SHA-256 in the checkpoint';
+      onWarning?.(`${path}: ${problem}; it was renamed to ${await this.#setAside(path)}`);
     }
     const own = (await this.#checkpoints()).map((checkpoint) => checkpoint.path);
     const candidates = [...own, ...(origin === undefined ? [] : await checkpointsBeside(origin))];
@@ -156,10 +157,10 @@ export class TrainingCheckpoints {
   /** Copies the weights of a checkpoint that was written right after the best evaluation; false for any other checkpoint. */
   async #copyBest(best: BestEvaluation, path: string): Promise<boolean> {
     try {
+      if (!isWrittenAt(best, await readState(path))) return false;
       const { source } = await openCheckpoint(path);
       try {
         this.#requireDigests(source.metadata.digests, path, ['config']);
-        if (!isWrittenAt(best, parseState(source.metadata.progress, path))) return false;
         const weights: NamedArray[] = [];
         for (const name of source.names().filter((tensor) => !tensor.startsWith('optimizer/')))
           weights.push({ name, shape: [...source.info(name).shape], data: await source.readFloat32(name) });
@@ -170,7 +171,7 @@ export class TrainingCheckpoints {
       }
     } catch (error) {
       // A damaged file, or a checkpoint of another training: another one is looked for.
-      if (error instanceof CheckpointError || error instanceof CheckpointMismatch) return false;
+      if (error instanceof FileUnavailable || error instanceof CheckpointMismatch || isDamage(error)) return false;
       throw error;
     }
   }
@@ -217,7 +218,7 @@ export class TrainingCheckpoints {
    * Writes `step-N.safetensors`, then removes checkpoints older than the newest two undamaged ones, and best weights that no
    * remaining checkpoint names.
    *
-   * @returns with warnings about older checkpoints that have been damaged
+   * @returns the file, and warnings about older checkpoints that are damaged
    */
   async save(
     state: TrainingState,
@@ -305,24 +306,31 @@ export class TrainingCheckpoints {
  * weights of the best evaluation so far.
  */
 export async function filesToResume(checkpoint: string): Promise<string[]> {
-  const best = (await stateIn(checkpoint))?.best;
+  // Training reports why it cannot continue from a file.
+  const best = (await readState(checkpoint).catch(() => undefined))?.best;
   if (best === undefined) return [checkpoint];
-  for (const candidate of await checkpointsBeside(checkpoint)) {
-    const state = await stateIn(candidate);
-    if (state && isWrittenAt(best, state)) return [...new Set([checkpoint, candidate])];
-  }
+  for (const candidate of await checkpointsBeside(checkpoint))
+    if (await holdsBest(best, candidate)) return [...new Set([checkpoint, candidate])];
   return [checkpoint];
 }
 
-/** The state in a checkpoint's metadata; undefined for a damaged file, and for one that is not a checkpoint of ours. */
-async function stateIn(path: string): Promise<TrainingState | undefined> {
+/** Whether a file is an undamaged checkpoint that was written right after the best evaluation. */
+async function holdsBest(best: BestEvaluation, path: string): Promise<boolean> {
   try {
+    if (!isWrittenAt(best, await readState(path))) return false;
     const { source } = await openCheckpoint(path);
     await source.close();
-    return parseState(source.metadata.progress, path);
+    return true;
   } catch {
-    return undefined; // training reports why it cannot continue from the file
+    return false;
   }
+}
+
+/** The state in a checkpoint's metadata. The tensors are not read, so the file may still be damaged. */
+async function readState(path: string): Promise<TrainingState> {
+  const source = await openTensors(path);
+  await source.close();
+  return parseState(source.metadata.progress, path);
 }
 
 /** The checkpoints in the folder of a checkpoint of a log folder, in the order of their names. */
@@ -351,10 +359,14 @@ const float32 = (tensor: NamedArray) => ({ ...tensor, dtype: 'F32' as const });
  * Whether an error on reading a checkpoint shows that its content is damaged. A file that can't be opened is not: a retry may
  * find it, with all its steps.
  */
-const isDamage = (error: Error): boolean =>
+const isDamage = (error: unknown): boolean =>
   (error instanceof CheckpointError && !(error instanceof FileUnavailable)) ||
   error instanceof NonFiniteWeight ||
   (error as NodeJS.ErrnoException).code === 'EIO';
+
+function undefinedIfDamaged(error: unknown): undefined {
+  if (!isDamage(error)) throw error;
+}
 
 /** Changes when a file is replaced or written to. */
 async function identityOf(path: string): Promise<string> {
