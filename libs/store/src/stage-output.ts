@@ -43,7 +43,8 @@ export interface StageOutput<T> {
 /**
  * Returns the output of a stage, and runs `make` only if there is no output for these inputs yet. `make` writes its files into
  * `folder` and returns JSON. Before an output is reused, its record and each file that it refers to are compared with their
- * digests. A damaged output is renamed to `….set-aside` and made again. When several processes want the same output at once, one makes it and the others wait.
+ * digests. A damaged output is renamed to `….set-aside` and made again. When several processes want the same output at once,
+ * one makes it and the others wait.
  *
  * @example
  * const { output, reused } = await stageOutput('tokenize', { tsv: tsv.sha256, tokenizer: digest, maxLength }, async ({ folder }) =>

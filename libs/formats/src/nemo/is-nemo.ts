@@ -9,7 +9,7 @@ const headBytes = 64 << 10;
 
 /**
  * Whether a file looks like a `.nemo` archive: a tar with a configuration, or a gzipped tar, of which only the beginning is read.
- * For what may be replaced by another archive; `readNemo` decides what can be read.
+ * Use it to decide whether another archive may replace the file. Only `readNemo` decides whether it can be read.
  */
 export async function isNemo(path: string): Promise<boolean> {
   const source = await openByteSource(path);

@@ -8,8 +8,8 @@ const confidential = /^(?:runs|store|logs|mlflow|temporal|tmp|stack\.json|tempor
 const ofOthers = 0o077;
 
 /**
- * Takes the rights of other users from a state folder and its files that an older version created; the folder's own mode is
- * changed last, so that an interruption is made up for by the next call.
+ * Takes the rights of other users from a state folder and its files that an older version created. The folder's own mode is
+ * changed last, so that the next call completes an interrupted one.
  *
  * @returns a note for the user; undefined when there was nothing to change
  */

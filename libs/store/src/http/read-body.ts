@@ -1,6 +1,6 @@
 import { defineError } from '@nautil/contracts';
 
-/** A server sends more than any answer to the request can have. */
+/** A server sends more than any response to the request can contain. */
 export class ResponseTooLarge extends defineError('ResponseTooLarge', 'environment') {}
 
 /**
