@@ -7,9 +7,18 @@ import { defaultFolder, nautilHome } from '@nautil/store/folders';
 export const environmentOf = (run: Pick<ResolvedRun, 'fromEnvironment'> | undefined): EnvironmentValues =>
   environmentNamed(run?.fromEnvironment?.names ?? []);
 
-/** The values of some variables, except folders that every run shows: they contain the state folder or the working folder. */
+/** Words in the results of stages by which workflows and the command line decide, such as `scores.split`. */
+const wordsOfResults = ['test', 'best', 'last', 'completed', 'early-stopped', 'stopped'];
+
+/**
+ * The values of some variables, except those that every run shows: folders with the state folder or the working folder in them,
+ * and words of results.
+ */
 export const environmentNamed = (names: readonly string[]): EnvironmentValues =>
-  new EnvironmentValues(names, { places: [process.cwd(), defaultFolder(), nautilHome()] });
+  new EnvironmentValues(
+    names.filter((name) => !wordsOfResults.includes(process.env[name] ?? '')),
+    { places: [process.cwd(), defaultFolder(), nautilHome()] },
+  );
 
 /** The run with references in place of the values. The names that Nautil itself gives stay: Temporal has no queue of another name. */
 export function concealRun(run: ResolvedRun): ResolvedRun {

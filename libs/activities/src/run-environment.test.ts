@@ -1,0 +1,17 @@
+import { afterEach, expect, test } from '@jest/globals';
+import { environmentNamed } from './run-environment.js';
+
+afterEach(() => {
+  delete process.env['NAME_OF_DATA'];
+});
+
+test.each([
+  ['test', 'test', 'a test of data'],
+  ['data', 'test', 'a test of ${oc.env:NAME_OF_DATA}'],
+])('a sweep finds the scores of its split, also if a variable is %s', (value, split, detail) => {
+  process.env['NAME_OF_DATA'] = value;
+  expect(environmentNamed(['NAME_OF_DATA']).conceal({ split: 'test', detail: 'a test of data' })).toEqual({
+    split,
+    detail,
+  });
+});
