@@ -3,7 +3,7 @@ import { basename, delimiter, dirname, isAbsolute, join, relative, resolve, sep 
 import { userPath } from '@nautil/config';
 import { defineError } from '@nautil/contracts';
 import { environmentVariable } from '@nautil/store';
-import { defaultFolder, nautilHome } from '@nautil/store/folders';
+import { contains, defaultFolder, nautilHome } from '@nautil/store/folders';
 
 /** A run that came from a task queue names an output in a place where the worker lets no run write. */
 export class OutputNotAllowed extends defineError('OutputNotAllowed', 'config') {
@@ -81,9 +81,10 @@ export class OutputRoots {
 
 /** The names from a folder down to a path; undefined if the path is elsewhere. */
 function insideOf(folder: string, path: string): string[] | undefined {
-  const inside = relative(folder, path);
-  if (isAbsolute(inside) || inside === '..' || inside.startsWith(`..${sep}`)) return undefined;
-  return inside.split(sep).filter((part) => part !== '');
+  if (!contains(folder, path)) return undefined;
+  return relative(folder, path)
+    .split(sep)
+    .filter((part) => part !== '');
 }
 
 /**

@@ -1,6 +1,7 @@
-import { isAbsolute, relative } from 'node:path';
+import { isAbsolute } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { mapTexts, NautilError } from '@nautil/contracts';
+import { contains } from '@nautil/store/folders';
 
 /** Shorter values are not searched for in texts, where they would be found by chance. No secret is that short. */
 const shortest = 4;
@@ -26,7 +27,8 @@ export class EnvironmentValues {
     const { values = process.env, places = [process.cwd()] } = o;
     for (const name of names) {
       const value = values[name];
-      if (value === undefined || value.length < shortest || places.some((place) => contains(value, place))) continue;
+      if (value === undefined || value.length < shortest) continue;
+      if (isAbsolute(value) && places.some((place) => contains(value, place))) continue;
       const reference = `\${oc.env:${name}}`;
       this.#references.set(value, reference);
       this.#values.set(reference, value);
@@ -58,12 +60,6 @@ export class EnvironmentValues {
     if (isDeepStrictEqual(concealed, { ...texts, cause })) return error;
     return Object.create(error, Object.getOwnPropertyDescriptors(concealed));
   }
-}
-
-function contains(folder: string, place: string): boolean {
-  if (!isAbsolute(folder)) return false;
-  const inside = relative(folder, place);
-  return !inside.startsWith('..') && !isAbsolute(inside);
 }
 
 /** Replaces in one pass, so that nothing is found in what was just inserted; of several texts, the longest. */

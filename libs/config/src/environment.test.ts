@@ -123,6 +123,13 @@ test.each([
   expect(JSON.stringify([(error as Error).message, (error as { hint?: string }).hint, error])).not.toContain(marker);
 });
 
+test('a folder with a known place in it is no secret, whatever the name of the place', () => {
+  for (const place of ['/home/alice', '/home/alice/..x', '/home/alice/a/b']) {
+    const values = new EnvironmentValues(['HOME'], { values: { HOME: '/home/alice' }, places: [place] });
+    expect(values.conceal('in /home/alice')).toBe('in /home/alice');
+  }
+});
+
 test('texts with values of the environment show references, and the values again when they are revealed', () => {
   const values = new EnvironmentValues(['SECRET', 'LONGER', 'SHORT', 'HOME', 'NONE'], {
     values: { SECRET: 'abcd', LONGER: 'abcdef', SHORT: 'ab', HOME: '/home/alice' },

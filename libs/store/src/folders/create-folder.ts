@@ -52,7 +52,10 @@ export async function readableAsFolder(path: string): Promise<void> {
 const folderMode = (path: string): number => (isInHome(path) ? 0o700 : 0o777);
 
 /** Whether a path is that of the state folder, or of a part of it. Links are not followed. */
-export function isInHome(path: string): boolean {
-  const way = relative(nautilHome(), resolve(path));
+export const isInHome = (path: string): boolean => contains(nautilHome(), resolve(path));
+
+/** Whether a path is that of a folder, or is in it. Both are absolute, and links are not followed. */
+export function contains(folder: string, path: string): boolean {
+  const way = relative(folder, path);
   return way !== '..' && !way.startsWith('../');
 }
