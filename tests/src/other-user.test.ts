@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { nautilHome, packageRoot } from '@nautil/store/folders';
 import { freePort } from '@nautil/store/process';
+import { testIf } from '@nautil/testing';
 import { tinyRun } from './testing/local-stack.js';
 import { programEnvironment } from './testing/program-environment.js';
 
@@ -12,10 +13,8 @@ import { programEnvironment } from './testing/program-environment.js';
 // An older version has created the state folder.
 
 /** A test in which nobody acts. Elsewhere than in a container, where tests run as root, only modes are compared. */
-function testAsNobody(name: string, check: () => Promise<void>): void {
-  if (process.getuid?.() === 0) test(name, check);
-  else test.skip(`${name} (skipped: only root may act as another user)`, check);
-}
+const testAsNobody = (name: string, check: () => Promise<void>): void =>
+  testIf(process.getuid?.() === 0, 'only root may act as another user', name, check);
 
 interface Ended {
   exitCode: number | null;
