@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { packageRoot } from '@nautil/store/folders';
+import { testIf } from '@nautil/testing';
 
 const top = mkdtempSync(join(tmpdir(), 'nautil-env-'));
 afterAll(() => rmSync(top, { recursive: true }));
@@ -47,6 +48,10 @@ test('variables in the .env of the working folder are set, and those of the shel
   expect((await statusWith(undefined)).port).toBe('5000');
 }, 60_000);
 
+test('a .env that begins with a byte order mark sets its first variable, too', async () => {
+  expect((await statusWith('\uFEFFNAUTIL_MLFLOW_PORT=50123\n')).port).toBe('50123');
+});
+
 test.each([
   [
     'a line that sets nothing, which would hide the next',
@@ -72,7 +77,7 @@ test('a folder named .env is a usage error', async () => {
 });
 
 const isRoot = process.getuid?.() === 0;
-(isRoot ? test : test.skip)('a .env of another user is refused (only root can make one)', async () => {
+testIf(isRoot, 'only root can make one', 'a .env of another user is refused', async () => {
   const folder = mkdtempSync(join(top, 'folder-'));
   writeFileSync(join(folder, '.env'), 'A=1');
   chownSync(join(folder, '.env'), 65_534, 65_534);

@@ -1,5 +1,6 @@
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseEnv } from 'node:util';
 import { defineError } from '@nautil/contracts';
 import { workingFolder } from './working-folder.js';
 
@@ -22,18 +23,21 @@ export function loadEnvFile(folder: string = workingFolder()): void {
       hint: 'write one variable per line, `#` before a comment, and quotation marks around a value of several lines',
     });
   }
-  process.loadEnvFile(path);
+  for (const [name, value] of Object.entries(parseEnv(text))) process.env[name] ??= value;
 }
 
+/** NOTE: opened once, so that the file whose owner is checked is the one that is read. */
 function textOf(path: string): string | undefined {
+  let file: number | undefined;
   try {
-    const { uid } = statSync(path);
+    file = openSync(path, 'r');
+    const { uid } = fstatSync(file);
     if (uid !== 0 && uid !== process.getuid?.()) {
       throw new EnvFileInvalid(`${path} belongs to another user (${uid}), who could choose your settings with it`, {
         hint: 'run the command in a folder of your own, or copy the file to make it yours',
       });
     }
-    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
+    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
   } catch (error) {
     if (error instanceof EnvFileInvalid) throw error;
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
@@ -41,6 +45,8 @@ function textOf(path: string): string | undefined {
       hint: 'repair the file, or move it away: settings can also be variables of the shell',
       cause: error,
     });
+  } finally {
+    if (file !== undefined) closeSync(file);
   }
 }
 
