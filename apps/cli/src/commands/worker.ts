@@ -50,7 +50,6 @@ Environment:
   NAUTIL_OUTPUTS               folders in which runs may write, separated like PATH (default: the working folder and the state folder)
   NAUTIL_ENV_ALLOWED           names of the variables that runs may read with \${oc.env:NAME}, with commas (default: none)
   NAUTIL_ARTIFACTS             a folder or HTTP address through which workers with different state folders exchange files
-  NAUTIL_OUTPUTS               folders in which runs may write, separated by colons (default: working folder and state folder)
   NAUTIL_HEARTBEAT_TIMEOUT_MS  time without a heartbeat after which another worker takes over a stage (default 60000)`,
     )
     .action(async ({ restarts, ...options }: WorkerOptions & { restarts: number }) => {
