@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -8,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { ServerStatus } from '@nautil/stack';
 import { nautilHome, packageRoot } from '@nautil/store/folders';
 import { freePort, identityOf } from '@nautil/store/process';
+import { readyLine } from '../worker/ready-line.js';
 
 // `up` with a real Temporal server and a real worker, in a state folder of its own. MLflow is a server that only has a version.
 
@@ -35,8 +37,9 @@ afterAll(async () => {
   rmSync(home, { recursive: true, force: true });
 }, 60_000);
 
+const program = join(packageRoot(), 'apps/cli/bin/nautil.mjs');
+
 function nautil(...args: string[]): Promise<{ stdout: string; stderr: string }> {
-  const program = join(packageRoot(), 'apps/cli/bin/nautil.mjs');
   return new Promise((resolve) =>
     execFile(process.execPath, [program, ...args], { env }, (_error, stdout, stderr) => resolve({ stdout, stderr })),
   );
@@ -69,6 +72,23 @@ test('a worker that is killed is reported and restarted, and polls its queue aga
   expect(after).toMatchObject({ state: 'running', pid: before.pid });
   expect(childOf(before.pid!)).not.toBe(killed);
 }, 120_000);
+
+test('a worker that gets a signal twice, from `down` and from its supervisor, still shuts down in order', async () => {
+  const address = `127.0.0.1:${env['NAUTIL_TEMPORAL_PORT']}`;
+  const child = spawn(process.execPath, [program, 'worker', '--role', 'gpu', '--task-queue', 'twice'], {
+    env: { ...env, NAUTIL_TEMPORAL_ADDRESS: address },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const ended = once(child, 'close');
+  let output = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text));
+  while (!output.includes(readyLine)) await once(child.stderr, 'data');
+  await sleep(1000); // then it polls, and handles a signal at once
+  child.kill('SIGTERM');
+  await sleep(20);
+  child.kill('SIGTERM');
+  expect(await ended).toEqual([0, null]);
+}, 60_000);
 
 test('down ends the supervisor and the worker; doctor then has a warning with the remedy, and no tick', async () => {
   const { pid } = await worker();

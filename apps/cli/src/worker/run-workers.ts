@@ -39,6 +39,11 @@ const shutdownForceTime = '2 minutes';
 /** Activities at a time on each queue of the cpu role. */
 const cpuActivities = 4;
 
+const shutdownSignals = ['SIGINT', 'SIGTERM'] as const;
+
+/** Time in which a supervisor passes a signal on, even on a busy machine. */
+const passedOnWithinMs = 3000;
+
 /** Workflows that stay in memory; others are replayed from their history when they continue. */
 const maxCachedWorkflows = 50;
 
@@ -59,7 +64,8 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions):
     errors.record(entry);
     writeLogEntry(entry);
   };
-  Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM'], logger: new DefaultLogger('INFO', log) });
+  Runtime.install({ shutdownSignals: [...shutdownSignals], logger: new DefaultLogger('INFO', log) });
+  ignoreRepeatedSignals();
   const connection = await NativeConnection.connect({ address }).catch((error: unknown) => {
     throw new TemporalUnreachable(`no Temporal server answers at ${address}`, {
       hint: '`npx nautil up` starts one here; NAUTIL_TEMPORAL_ADDRESS names one elsewhere',
@@ -110,6 +116,19 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions):
     end(`${(error as Error).message}; all workers of this process have stopped`);
   }
   await connection.close();
+}
+
+/**
+ * Ignores a signal that soon follows another: Ctrl-C and `nautil down` signal the supervisor and the worker, and the supervisor passes
+ * the signal on. A later one ends the process. NOTE: the SDK handles only the first, so that any other would end the process.
+ */
+function ignoreRepeatedSignals(): void {
+  let firstMs: number | undefined;
+  for (const name of shutdownSignals)
+    process.on(name, () => {
+      firstMs ??= performance.now();
+      if (performance.now() - firstMs > passedOnWithinMs) process.exit(130);
+    });
 }
 
 /** Ends the process in such a way that a supervisor restarts it. */
