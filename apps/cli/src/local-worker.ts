@@ -11,6 +11,7 @@ const restarts = 5;
 /**
  * How `nautil up` starts `nautil worker`, which takes every role on one machine. It lets runs write in the folder in which `up`
  * was typed, in the one where relative paths start if a run names none, and in the state folder, unless NAUTIL_OUTPUTS names others.
+ * Like `up`, it reads the `.env` of the folder in which `up` was typed, and no other.
  */
 export function localWorker(taskQueue: string): WorkerSpec {
   const outputs =
@@ -18,7 +19,7 @@ export function localWorker(taskQueue: string): WorkerSpec {
   return {
     command: process.execPath,
     args: [nautilProgram, 'worker', '--task-queue', taskQueue, '--restarts', String(restarts)],
-    env: { NAUTIL_OUTPUTS: outputs },
+    env: { NAUTIL_OUTPUTS: outputs, INIT_CWD: workingFolder() },
     taskQueue,
   };
 }
