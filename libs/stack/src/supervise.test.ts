@@ -80,6 +80,13 @@ test.each([
   expect(startCount()).toBe(1);
 });
 
+test('SIGTERM before the program has started prevents its start', async () => {
+  const supervised = supervise(program('echo ready >&2; sleep 60'));
+  process.emit('SIGTERM');
+  expect(await supervised).toBe(0);
+  expect(startCount()).toBe(0);
+});
+
 test('a damaged record is as none', () => {
   writeFileSync(join(folder, 'worker.json'), '{"state":"fine"}');
   expect(readSupervision()).toBeUndefined();

@@ -80,6 +80,7 @@ export function readSupervision(): Supervision | undefined {
  */
 export async function supervise(o: SupervisedProgram): Promise<number> {
   const stop = new AbortController();
+  const isStopped = (): boolean => stop.signal.aborted;
   let signalChild: (signal: NodeJS.Signals) => void = () => undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
     stop.abort();
@@ -89,6 +90,7 @@ export async function supervise(o: SupervisedProgram): Promise<number> {
   for (const name of signals) process.on(name, onSignal);
   let restarts = 0;
   let cause: string | undefined;
+  let code = 0;
   const record = async (state: Supervision['state']): Promise<void> => {
     const supervision = { state, supervisor: process.pid, restarts, limit: o.limit, ...(cause && { cause }) };
     await writeFileAtomic(recordFile(), JSON.stringify(supervision)).catch((error: unknown) => {
@@ -98,10 +100,11 @@ export async function supervise(o: SupervisedProgram): Promise<number> {
   try {
     for (;;) {
       await record('running');
+      if (isStopped()) return code; // a program that starts now would not get the signal
       const begun = performance.now();
       const end = await runOnce(o, (kill) => (signalChild = kill));
-      if (stop.signal.aborted || end.code === 0) return end.code ?? 0;
-      const code = end.code ?? 1;
+      if (isStopped() || end.code === 0) return end.code ?? 0;
+      code = end.code ?? 1;
       cause = describeEnd(end);
       if (performance.now() - begun > healthyMs) restarts = 0;
       if (!end.wasReady && restarts === 0) return code; // whoever started it sees why
@@ -115,8 +118,6 @@ export async function supervise(o: SupervisedProgram): Promise<number> {
       o.onEvent(`${cause}; restart ${restarts} of ${o.limit} in ${waitMs / 1000} s`);
       await record('waiting');
       await sleep(waitMs, undefined, { signal: stop.signal }).catch(() => undefined);
-      // TypeScript narrows the property for good, although a signal may have come since.
-      if ((stop.signal as { aborted: boolean }).aborted) return code;
     }
   } finally {
     for (const name of signals) process.off(name, onSignal);
