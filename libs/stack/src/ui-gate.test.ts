@@ -3,6 +3,7 @@ import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { isPortFree } from '@nautil/store/process';
 import { startTemporalServer } from './temporal-server.js';
@@ -18,7 +19,9 @@ async function listen(server: Server): Promise<number> {
 describe('a gate', () => {
   let gate: Server;
   let port: number;
+  let requests = 0;
   const upstream = createServer((incoming, response) => {
+    requests += 1;
     if (incoming.url === '/break') response.destroy();
     else if (incoming.url === '/half') response.write('half', () => response.destroy());
     else incoming.pipe(response.setHeader('content-security-policy', "script-src 'self'"));
@@ -36,6 +39,24 @@ describe('a gate', () => {
     const response = await fetch(`http://127.0.0.1:${port}/echo`, { method: 'POST', body: 'x'.repeat(1 << 20) });
     expect(await response.text()).toHaveLength(1 << 20);
     expect(response.headers.get('content-security-policy')).toBe("script-src 'self', frame-ancestors 'none'");
+  });
+
+  test.each([
+    ['GET', { 'transfer-encoding': 'chunked' }],
+    ['DELETE', { 'transfer-encoding': 'chunked' }],
+    ['DELETE', { 'transfer-encoding': 'chunked', connection: 'transfer-encoding' }],
+    ['DELETE', { 'content-length': '36', connection: 'content-length' }],
+  ])('a %s with %j and a body reaches the server as one request', async (method, headers) => {
+    const body = 'GET /2 HTTP/1.1\r\nHost: localhost\r\n\r\n';
+    const before = requests;
+    const echoed = new Promise<string>((resolve, reject) => {
+      const sent = request({ host: '127.0.0.1', port, path: '/echo', method, headers }, (response) => {
+        text(response).then(resolve, reject);
+      });
+      sent.on('error', reject).end(body);
+    });
+    expect(await echoed).toBe(body);
+    expect(requests - before).toBe(1);
   });
 
   test('survives a server that ends a response early, and a client that goes away', async () => {

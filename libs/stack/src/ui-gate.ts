@@ -25,7 +25,7 @@ export function createUiGate(upstream: HttpAddress): Server {
       ...upstream,
       method: incoming.method,
       path: incoming.url,
-      headers: withoutHopByHop(incoming.headers),
+      headers: requestHeaders(incoming.headers),
     });
     outgoing.on('response', (answer) => {
       for (const [name, value] of Object.entries(withoutHopByHop(answer.headers)))
@@ -81,4 +81,12 @@ const hopByHop = new Set([
 function withoutHopByHop(headers: IncomingHttpHeaders): NodeJS.Dict<string | string[]> {
   const named = new Set((headers.connection ?? '').split(',').map((name) => name.trim().toLowerCase()));
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !hopByHop.has(name) && !named.has(name)));
+}
+
+/** NOTE: Node does not mark where the body of a GET or a DELETE ends, so that the server would take it for requests of its own. */
+function requestHeaders(headers: IncomingHttpHeaders): NodeJS.Dict<string | string[]> {
+  const passed = withoutHopByHop(headers);
+  const hasBody = (headers['transfer-encoding'] ?? headers['content-length']) !== undefined;
+  if (hasBody && passed['content-length'] === undefined) passed['transfer-encoding'] = 'chunked';
+  return passed;
 }
