@@ -286,5 +286,5 @@ export async function stackStatus(options: StackSettings = {}): Promise<ServerSt
       };
     }),
   );
-  return [...servers, await workerStatus(record, addresses.temporalAddress)];
+  return [...servers, await workerStatus(record, addresses.temporalAddress, await responding.temporal)];
 }

@@ -135,8 +135,11 @@ const parseTaskQueue = jsonParser(
 /** A worker polls at least once a minute. The server lists one that was killed for another five minutes. */
 const pollIntervalMs = 70_000;
 
-/** The process ids of the workers that have polled a task queue within the last minute; none when the server does not answer. */
-export async function pollersOf(taskQueue: string, address: string): Promise<number[]> {
+/**
+ * The workers that have polled a task queue within the last minute, by the SDK's identity: `PID@HOST`; none when the server does not
+ * answer.
+ */
+export async function pollersOf(taskQueue: string, address: string): Promise<string[]> {
   try {
     const args = ['task-queue', 'describe', '--task-queue', taskQueue, '--address', address, '-o', 'json'];
     const { stdout } = await run(installedProgram('temporal'), args, { timeout: 20_000 });
@@ -144,7 +147,7 @@ export async function pollersOf(taskQueue: string, address: string): Promise<num
     // A time in the future is from before the clock was set back.
     const isRecent = (time: string): boolean => Math.abs(Date.now() - Date.parse(time)) <= pollIntervalMs;
     const recent = (pollers ?? []).filter(({ lastAccessTime: time }) => time === undefined || isRecent(time));
-    return recent.map(({ identity }) => Number.parseInt(identity ?? '', 10) || 0);
+    return recent.map(({ identity }) => identity ?? '');
   } catch {
     return [];
   }

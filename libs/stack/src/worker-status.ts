@@ -1,10 +1,10 @@
+import { hostname } from 'node:os';
 import { counted, defaultTaskQueue } from '@nautil/contracts';
 import { pidOf, type ProcessIdentity } from '@nautil/store/process';
 import { groupMembers } from './process-group.js';
 import type { ServerStatus } from './server-status.js';
 import { liveProcess, type StackProcess, type StackRecord } from './stack-record.js';
 import { readSupervision, type Supervision } from './supervise.js';
-import { isTemporalServing } from './temporal-health.js';
 import { pollersOf } from './temporal-server.js';
 
 /** Time in which a worker is expected to load its code and to poll. */
@@ -12,16 +12,19 @@ const startTimeMs = 120_000;
 
 /** Whether a process of the group, such as the worker below its supervisor, polls the task queue. */
 export async function isPolledByGroup(leader: ProcessIdentity, taskQueue: string, address: string): Promise<boolean> {
-  const members = groupMembers(leader);
-  return (await pollersOf(taskQueue, address)).some((pid) => members.includes(pid));
+  const pollers = await pollersOf(taskQueue, address);
+  return groupMembers(leader).some((pid) => pollers.includes(`${pid}@${hostname()}`));
 }
 
 /** The state of the worker. Only the server knows whether its task queue is polled: a live process may do nothing. */
-export async function workerStatus(record: StackRecord, temporalAddress: string): Promise<ServerStatus> {
+export async function workerStatus(
+  record: StackRecord,
+  temporalAddress: string,
+  isServing: boolean,
+): Promise<ServerStatus> {
   const name = 'worker';
   const found = record.worker;
   const live = liveProcess(record, 'worker');
-  const isServing = await isTemporalServing(temporalAddress);
   if (!live) {
     const address = found?.address ?? defaultTaskQueue;
     const isPolled = isServing && (await pollersOf(address, temporalAddress)).length > 0;
