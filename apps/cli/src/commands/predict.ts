@@ -1,7 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { Prediction } from '@nautil/training';
 import { addInputOptions, examples } from '../help.js';
-import { inputTexts } from '../input-texts.js';
 import { positiveInteger } from '../option-values.js';
 import { printData, printMessage } from '../output.js';
 import { zip } from '../zip.js';
@@ -49,6 +48,7 @@ Writes one line per text, in order, to standard output; everything else goes to 
 
 async function predict(options: PredictOptions): Promise<void> {
   const { Classifier } = await import('@nautil/training');
+  const { inputTexts } = await import('../input-texts.js');
   const { tokenizer: tokenizerFolder, batchSize, nemoPadding } = options;
   const classifier = await Classifier.open(options.model, { tokenizerFolder, batchSize, nemoPadding });
   try {
