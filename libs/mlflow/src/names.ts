@@ -25,8 +25,8 @@ export function paramValue(value: unknown): string {
 export const tagValue = (value: string): string => shorten(value, longestTag);
 
 /**
- * Masks passwords and signatures in addresses. Cuts a text that is too long and appends its length and a digest of the whole. Different values stay different, and the
- * same value is always shortened in the same way, which write-once params require.
+ * Masks passwords and signatures in addresses, then cuts a text that is too long and appends its length and a digest of the whole.
+ * Different masked texts stay different, and the same one is always shortened in the same way, which write-once params require.
  */
 function shorten(given: string, limit: number): string {
   const text = maskSecrets(given).replace(loneSurrogate, '\uFFFD');

@@ -14,7 +14,7 @@ export interface JournalEntry {
   end: number;
 }
 
-/** A line that is no record: torn by a crash, or edited. `describeDamage` tells what is wrong with it. */
+/** A line that is no record: torn by a crash, or edited. `describeDamage` finds out what is wrong with it. */
 export interface DamagedLine {
   start: number;
   end: number;
