@@ -67,11 +67,11 @@ export function liveProcess(record: StackRecord, name: ServerName): (StackProces
   return found && !hasEnded(found.identity) ? { ...found, pid: pidOf(found.identity) } : undefined;
 }
 
-/** Ends a recorded process and the rest of its group; true when any of them was running. */
-export async function endRecorded(record: StackRecord, name: ServerName): Promise<boolean> {
+/** Ends a recorded process and the rest of its group (see `endGroup`); true when any of them was running. */
+export async function endRecorded(record: StackRecord, name: ServerName, graceMs?: number): Promise<boolean> {
   const found = record[name];
   if (!found) return false;
   const wasRunning = groupMembers(found.identity).length > 0;
-  await endGroup(found.identity);
+  await endGroup(found.identity, graceMs);
   return wasRunning;
 }

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { nautilHome } from '@nautil/store/folders';
 import { identityOf } from '@nautil/store/process';
@@ -50,6 +51,21 @@ test('without the set-up nothing is started, and the error names the command to 
   expect(readRecord()).toEqual({});
   expect(await stopStack()).toEqual([]);
 });
+
+test('a worker may take longer than a server to end, because its stages write checkpoints', async () => {
+  enter('slow-worker');
+  const { identity, logFile } = await startProcess({
+    name: 'worker',
+    command: '/bin/sh',
+    args: ['-c', 'trap "sleep 12; echo saved; exit" TERM; echo started; while :; do sleep 0.1; done'],
+    logFile: join(root, 'slow-worker/worker.log'),
+    outlivesParent: true,
+  });
+  while (!readFileSync(logFile, 'utf8').includes('started')) await sleep(50);
+  await writeRecord({ worker: { identity, logFile, address: 'nautil', since: new Date().toISOString() } });
+  expect(await stopStack()).toEqual(['worker']);
+  expect(readFileSync(logFile, 'utf8')).toContain('saved');
+}, 60_000);
 
 test('a port in use is reported, and what was started by then is stopped', async () => {
   enter('in-use');

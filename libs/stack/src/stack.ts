@@ -240,20 +240,23 @@ async function ensureWorker(
   });
 }
 
+/** `nautil worker` gives its stages two minutes to end. */
+const workerGraceMs = 130_000;
+
 /** Stops what startStack started, the worker first, and returns what was running. Other servers are left alone. */
 export async function stopStack(options: { onProgress?: (line: string) => void } = {}): Promise<ServerName[]> {
   const { onProgress = silent } = options;
   return withLock(stackLock(), async () => {
     const record = readRecord();
     const stopped: ServerName[] = [];
-    const stop = async (name: ServerName): Promise<void> => {
-      if (await endRecorded(record, name)) {
+    const stop = async (name: ServerName, graceMs?: number): Promise<void> => {
+      if (await endRecorded(record, name, graceMs)) {
         stopped.push(name);
         onProgress(`${name}: stopped`);
       }
       Reflect.deleteProperty(record, name);
     };
-    await stop('worker');
+    await stop('worker', workerGraceMs);
     await Promise.all([stop('temporal'), stop('mlflow')]);
     await writeRecord(record);
     return stopped;

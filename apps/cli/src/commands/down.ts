@@ -7,8 +7,9 @@ export function addDown(program: Command): void {
     .command('down')
     .summary('stop what `nautil up` started')
     .description(
-      'Stops the worker and the servers that `nautil up` or `npm start` started, and keeps their data. Running workflows wait in ' +
-        "Temporal's database and continue after the next `nautil up`. Servers that something else started are left alone.",
+      'Stops the worker and the servers that `nautil up` or `npm start` started, and keeps their data. The worker has two minutes ' +
+        "to end its stages; training writes a checkpoint. Running workflows wait in Temporal's database and continue after the " +
+        'next `nautil up`. Servers that something else started are left alone.',
     )
     .option('--json', 'print the names of what was stopped as JSON')
     .addHelpText('after', examples('down'))
