@@ -1,3 +1,4 @@
+import { stepsOf } from './steps-of.js';
 import type { PipelineStep, TokenizerDefinition } from './tokenizer-definition.js';
 
 export interface Casing {
@@ -67,12 +68,9 @@ export function storedCasing({ json }: TokenizerDefinition, source: string): str
 }
 
 /** Whether the normalizer of a tokenizer.json lower-cases text. */
-export function lowercases(step: PipelineStep | null): boolean {
-  if (step === null) return false;
-  if (step.type === 'BertNormalizer') return step['lowercase'] === true;
-  return (
-    step.type === 'Lowercase' ||
-    (Array.isArray(step['normalizers']) && (step['normalizers'] as PipelineStep[]).some(lowercases))
+export function lowercases(normalizer: PipelineStep | null): boolean {
+  return [...stepsOf(normalizer)].some(
+    ({ type, lowercase }) => type === 'Lowercase' || (type === 'BertNormalizer' && lowercase === true),
   );
 }
 

@@ -1,6 +1,7 @@
 import { createContext, Script } from 'node:vm';
 import { TextRefused } from './errors.js';
-import type { PipelineStep, TokenizerJson } from './tokenizer-definition.js';
+import { stepsOf } from './steps-of.js';
+import type { TokenizerJson } from './tokenizer-definition.js';
 
 /** The regular expressions of the published tokenizers of encoders. None of them backtracks for long on any text. */
 export const knownPatterns: ReadonlySet<string> = new Set([
@@ -12,16 +13,10 @@ export const knownPatterns: ReadonlySet<string> = new Set([
 
 /** Whether a tokenizer.json has a regular expression that is not known to end soon on every text. */
 export function hasForeignPattern({ normalizer, pre_tokenizer: preTokenizer }: TokenizerJson): boolean {
-  return patternsOf(normalizer)
-    .concat(patternsOf(preTokenizer))
-    .some((pattern) => !knownPatterns.has(pattern));
-}
-
-function patternsOf(step: PipelineStep | null): string[] {
-  if (step === null) return [];
-  const { Regex: own } = (step['pattern'] ?? {}) as { Regex?: string };
-  const inner = [step['normalizers'], step['pretokenizers']].flatMap((steps) => (steps ?? []) as PipelineStep[]);
-  return [...(own === undefined ? [] : [own]), ...inner.flatMap(patternsOf)];
+  return [...stepsOf(normalizer), ...stepsOf(preTokenizer)].some(({ pattern }) => {
+    const { Regex: regex } = (pattern ?? {}) as { Regex?: string };
+    return regex !== undefined && !knownPatterns.has(regex);
+  });
 }
 
 const longestMs = 1000;

@@ -3,6 +3,7 @@ import { expect, test } from '@jest/globals';
 import { withFolder } from '@nautil/testing';
 import { TokenizerError } from './errors.js';
 import { type LoadedTokenizer, loadTokenizer, type TokenizerOptions } from './load-tokenizer.js';
+import { unigramJson } from './testing/unigram-json.js';
 import { createTokenizer } from './tokenizer.js';
 
 const tokens = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', '[E1]', 'fine', 'film', '##s', '.', '__proto__', '1'];
@@ -193,44 +194,14 @@ test('without merges.txt, merges are reconstructed with a note, or an error asks
 });
 
 test('a Unigram tokenizer.json (CamemBERT, XLM-R) chooses the most likely pieces', async () => {
-  const vocab = [
-    ['<s>', 0],
-    ['<pad>', 0],
-    ['</s>', 0],
-    ['<unk>', 0],
+  const json = unigramJson([
     ['▁fine', -2],
     ['▁', -5],
     ['fi', -4],
     ['ne', -4],
     ['▁film', -2],
     ['s', -3],
-  ];
-  const json = {
-    added_tokens: ['<s>', '<pad>', '</s>', '<unk>'].map((content, id) => ({
-      id,
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    })),
-    normalizer: { type: 'NFKC' },
-    pre_tokenizer: {
-      type: 'Sequence',
-      pretokenizers: [{ type: 'WhitespaceSplit' }, { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always' }],
-    },
-    post_processor: {
-      type: 'TemplateProcessing',
-      single: [
-        { SpecialToken: { id: '<s>', type_id: 0 } },
-        { Sequence: { id: 'A', type_id: 0 } },
-        { SpecialToken: { id: '</s>', type_id: 0 } },
-      ],
-    },
-    decoder: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always' },
-    model: { type: 'Unigram', unk_id: 3, vocab },
-  };
+  ]);
   const content = { 'tokenizer.json': JSON.stringify(json), 'config.json': '{"model_type": "xlm-roberta"}' };
   for (const mode of ['standard', 'nemo'] as const) {
     const tokenizer = await load(content, (folder) => ({ folder, mode }));

@@ -1,6 +1,6 @@
 import { TokenizerError } from './errors.js';
 
-/** Millions of times more than a vocabulary of words needs; long tokens of one letter make the search quadratic. */
+/** Far more than a vocabulary of words needs: RoBERTa's takes a few million. Long tokens make the search quadratic. */
 const mostSteps = 100_000_000;
 
 /** Two tokens that byte-level BPE joins; earlier merges have priority. */

@@ -1,16 +1,21 @@
 import { knownPatterns } from './foreign-pattern.js';
+import { stepsOf } from './steps-of.js';
 import type { PipelineStep } from './tokenizer-definition.js';
 
-/** The factor by which a normalizer or a pre-tokenizer can make a text longer. Those that replace a character double it. */
-export function growthOf(step: PipelineStep | null): number {
-  if (step === null) return 1;
-  const inner = step['normalizers'] ?? step['pretokenizers'];
-  if (Array.isArray(inner)) {
-    return (inner as PipelineStep[]).reduce((product, next) => product * growthOf(next), 1);
-  }
+/** The largest factor by which a normalizer or a pre-tokenizer can make a text longer. */
+export function growthOf(first: PipelineStep | null): number {
+  let growth = 1;
+  for (const step of stepsOf(first)) growth *= growthOfStep(step);
+  return growth;
+}
+
+function growthOfStep(step: PipelineStep): number {
   switch (step.type) {
     case 'Replace':
       return replacementGrowth(step);
+    case 'Prepend':
+      // A text of one character grows most.
+      return 1 + textLength(step['prepend']);
     case 'Metaspace':
       return Math.max(1, textLength(step['str_rep']), textLength(step['replacement']));
     case 'ByteLevel':

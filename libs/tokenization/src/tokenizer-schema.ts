@@ -1,8 +1,9 @@
 import { type TSchema, Type } from '@sinclair/typebox';
 import { InvalidJson, type JsonValidator, jsonValidator, variants } from '@nautil/contracts/schemas';
 import { TokenizerError } from './errors.js';
+import { stepsOf } from './steps-of.js';
 import { growthOf } from './text-growth.js';
-import type { PipelineStep, TokenizerDefinition, TokenizerJson } from './tokenizer-definition.js';
+import type { TokenizerDefinition, TokenizerJson } from './tokenizer-definition.js';
 
 /** Above every published vocabulary; the largest, XLM-V's, has 900,000 tokens. */
 const mostIds = 1 << 22;
@@ -11,6 +12,8 @@ const mostIds = 1 << 22;
 const longestToken = 1000;
 
 const mostAddedTokens = 20_000;
+
+/** Of one part of the pipeline, with the steps of its sequences. */
 const mostSteps = 32;
 
 /** Steps that make a text longer than this factor are no normalization. */
@@ -21,15 +24,19 @@ const id = Type.Integer({ minimum: 0, maximum: mostIds - 1 });
 const flag = Type.Optional(Type.Union([Type.Boolean(), Type.Null()]));
 const optionalText = Type.Optional(Type.Union([text, Type.Null()]));
 
+const exactly = { additionalProperties: false };
+
 /** Hugging Face writes one of the two keys. */
-const pattern = Type.Union([Type.Object({ String: text }), Type.Object({ Regex: text })]);
+const pattern = Type.Union([Type.Object({ String: text }, exactly), Type.Object({ Regex: text }, exactly)]);
 const step = <const T extends string>(type: T, options: Record<string, TSchema> = {}) =>
   Type.Object({ type: Type.Literal(type), ...options });
+
+const innerSteps = Type.Array(Type.Object({ type: text }));
 
 const normalizer = variants('type', [
   step('BertNormalizer', { clean_text: flag, handle_chinese_chars: flag, strip_accents: flag, lowercase: flag }),
   step('Precompiled', { precompiled_charsmap: optionalText }),
-  step('Sequence', { normalizers: Type.Array(Type.Object({ type: text }), { maxItems: mostSteps }) }),
+  step('Sequence', { normalizers: innerSteps }),
   step('Replace', { pattern, content: text }),
   ...['NFC', 'NFD', 'NFKC', 'NFKD', 'StripAccents', 'Lowercase'].map((type) => step(type)),
   step('Strip', { strip_left: flag, strip_right: flag }),
@@ -38,7 +45,7 @@ const normalizer = variants('type', [
 
 const preTokenizer = variants('type', [
   ...['BertPreTokenizer', 'Whitespace', 'WhitespaceSplit', 'Punctuation'].map((type) => step(type)),
-  step('Sequence', { pretokenizers: Type.Array(Type.Object({ type: text }), { maxItems: mostSteps }) }),
+  step('Sequence', { pretokenizers: innerSteps }),
   step('Metaspace', { replacement: optionalText, str_rep: optionalText, prepend_scheme: optionalText }),
   step('ByteLevel', { add_prefix_space: flag, trim_offsets: flag, use_regex: flag }),
   step('Split', { pattern, behavior: optionalText, invert: flag }),
@@ -57,7 +64,7 @@ const postProcessor = variants('type', [
   step('BertProcessing', { sep: namedId, cls: namedId }),
   step('RobertaProcessing', { sep: namedId, cls: namedId }),
   step('ByteLevel'),
-  step('Sequence', { processors: Type.Array(Type.Object({ type: text }), { maxItems: mostSteps }) }),
+  step('Sequence', { processors: innerSteps }),
 ]);
 
 // Type.Record would skip keys that contain a line break.
@@ -97,9 +104,6 @@ const addedToken = Type.Object({
 
 const nullable = (schema: TSchema) => Type.Union([Type.Null(), schema]);
 
-/** The parts of a step that are steps. */
-const innerSteps = ['normalizers', 'pretokenizers', 'processors'] as const;
-
 const validateParts = jsonValidator(
   Type.Object({ added_tokens: Type.Array(addedToken, { maxItems: mostAddedTokens }), model }),
 );
@@ -136,8 +140,12 @@ export function requireTokenizerJson(json: TokenizerJson, source: string): void 
   validated(() => {
     validateParts(json, source);
     for (const [part, validate] of Object.entries(validators)) {
-      const first = json[part as keyof typeof validators];
-      if (first !== null) requireSteps(first, `${source}: ${part}`, validate);
+      let count = 0;
+      for (const each of stepsOf(json[part as keyof typeof validators])) {
+        validate(each, `${source}: ${part}`);
+        if (++count > mostSteps)
+          throw new TokenizerError(`${source}: ${part} has more than ${mostSteps} steps`, { hint });
+      }
     }
   });
   const { vocab } = json.model;
@@ -170,16 +178,6 @@ function validated<T>(validate: () => T): T {
   } catch (error) {
     if (!(error instanceof InvalidJson)) throw error;
     throw new TokenizerError(error.message, { hint, cause: error });
-  }
-}
-
-/** Sequences may contain sequences. The depth of a parsed text is bounded, and so is this recursion. */
-function requireSteps(first: PipelineStep, source: string, validate: JsonValidator<unknown>): void {
-  validate(first, source);
-  for (const key of innerSteps) {
-    const inner = first[key];
-    if (Array.isArray(inner))
-      for (const next of inner as PipelineStep[]) requireSteps(next, `${source}.${key}`, validate);
   }
 }
 

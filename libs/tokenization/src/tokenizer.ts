@@ -125,7 +125,7 @@ class PipelineTokenizer implements Tokenizer {
   #wholeIds(text: string, limit: number): number[] {
     if (text.length > this.#longestPiece) {
       const [beginning = ''] = windowsOf(text);
-      const ids = beginning.length < text.length && limit < beginning.length ? this.#pipelineIds(beginning) : [];
+      const ids = this.#pipelineIds(beginning);
       if (ids.length > limit) return ids.slice(0, limit);
     }
     const ids = this.#pipelineIds(text);
@@ -201,8 +201,8 @@ function* windowsOf(text: string): Generator<string> {
 }
 
 /**
- * How many characters the pipeline takes at once. They need up to 100 bytes each in BERT's, and up to 1,000 in the others. Unigram
- * passes its tokens as arguments, of which a call takes about 120,000.
+ * How many characters the pipeline takes at once. For each, BERT's pipeline needs up to 100 bytes of memory, and the others up to
+ * 1,000. Unigram's passes its tokens as arguments, of which a call takes about 120,000.
  */
 function longestPieceOf({ normalizer, model }: TokenizerDefinition['json']): number {
   if (model.type === 'WordPiece' && normalizer?.type === 'BertNormalizer') return 1 << 22;
