@@ -1,17 +1,35 @@
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseEnv, TextDecoder } from 'node:util';
 import { SetupError } from '../../libs/setup/src/setup-error.mjs';
 
-/** Sets the variables in the `.env` of the working folder as `nautil` does, which also checks every line. */
+/** Sets the variables in the `.env` of the working folder. `nautil` does so, too, and also checks every line. */
 export function readEnvFile() {
   const path = join(process.env.INIT_CWD ?? process.cwd(), '.env');
   if (!existsSync(path)) return;
+  for (const [name, value] of Object.entries(parseEnv(textOf(path)))) process.env[name] ??= value;
+}
+
+/** NOTE: opened once, so that the file whose owner is checked is the one that is read. */
+function textOf(path) {
+  let file;
   try {
-    process.loadEnvFile(path);
+    file = openSync(path, 'r');
+    const { uid } = fstatSync(file);
+    if (uid !== 0 && uid !== process.getuid?.()) {
+      throw new SetupError(`${path} belongs to another user (${uid}), who could choose your settings with it`, {
+        exitCode: 2,
+        hint: 'run the command in a folder of your own, or copy the file to make it yours',
+      });
+    }
+    return new TextDecoder().decode(readFileSync(file));
   } catch (error) {
+    if (error instanceof SetupError) throw error;
     throw new SetupError(`${path} cannot be read: ${error.message}`, {
       exitCode: 2,
       hint: 'repair the file, or move it away',
     });
+  } finally {
+    if (file !== undefined) closeSync(file);
   }
 }

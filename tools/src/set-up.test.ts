@@ -1,6 +1,7 @@
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { testIf } from '@nautil/testing';
 import { type Ended, root, runProgram } from './testing/run-program.js';
 import { StateFolder } from './testing/state-folder.js';
 
@@ -64,3 +65,18 @@ test('an unknown option is reported with the command that lists the options, and
   expect(stderr).toMatch(/setup: Unknown option '--phyton'[^]*--help` lists the options/);
   expect(exitCode).toBe(2);
 });
+
+testIf(
+  process.getuid?.() === 0,
+  'only root may give a file to another user',
+  'a .env of another user is refused before it chooses the Python that is run',
+  async () => {
+    const folder = join(state.path, 'working-folder');
+    await mkdir(folder);
+    await writeFile(join(folder, '.env'), 'NAUTIL_PYTHON=/nowhere/python3\n');
+    await chown(join(folder, '.env'), 65_534, 65_534);
+    const { exitCode, stderr } = await setUp([], { INIT_CWD: folder, NAUTIL_HOME: join(state.path, 'another') });
+    expect(stderr).toMatch(/\.env belongs to another user \(65534\)/);
+    expect(exitCode).toBe(2);
+  },
+);
