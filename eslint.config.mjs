@@ -24,10 +24,12 @@ const numeric = ['libs/metrics', 'libs/model', 'libs/tensorflow', 'libs/training
 
 const tests = ['**/*.test.ts', '**/*.drill.ts', '**/testing/**/*.ts', 'tests/**/*.ts', 'workflows/test/**/*.ts'];
 
-const libraryTypeNames = (names) => ({
-  selector: `:matches(ClassDeclaration, TSInterfaceDeclaration, TSTypeAliasDeclaration)[id.name=/^(${names})$/]`,
+// `no-shadow` sees only values.
+const libraryTypes = 'Record|Partial|Pick|Omit|Exclude|Extract|Required|Readonly|Parameters|ReturnType|Awaited';
+const namesOfLibraryTypes = {
+  selector: `:matches(ClassDeclaration, TSInterfaceDeclaration, TSTypeAliasDeclaration)[id.name=/^(${libraryTypes})$/]`,
   message: 'This name hides a type of the TypeScript library.',
-});
+};
 
 // A call takes about 120,000 arguments; vocabularies and labels have more.
 const spreadsIntoCalls = [
@@ -41,7 +43,7 @@ const spreadsIntoCalls = [
   },
 ];
 
-// An `error` event without a listener ends the process, and every run in it. These have a time without one.
+// An `error` event without a listener ends the process, and every run in it. For a time, each of these has no listener.
 const streamsWithoutErrorPath = [
   {
     selector: 'Identifier[name=/^(createReadStream|createWriteStream|createInterface|createGunzip|createInflate)$/]',
@@ -69,9 +71,6 @@ const streamsWithoutErrorPath = [
 ];
 
 const within = (folders) => folders.map((folder) => `${folder}/**/*.ts`);
-
-/** Names that TypeScript's library gives to types, where `no-shadow` sees only values. */
-const libraryTypes = 'Record|Partial|Pick|Omit|Exclude|Extract|Required|Readonly|Parameters|ReturnType|Awaited';
 
 export default tseslint.config(
   { ignores: ['**/node_modules', '.nautil', '.nx', 'tmp', '**/dist', '**/*.cjs'] },
@@ -113,7 +112,7 @@ export default tseslint.config(
       // `[...text]` lists code points, which is what Python's str indexes.
       '@typescript-eslint/no-misused-spread': ['error', { allow: ['string'] }],
       '@typescript-eslint/no-shadow': ['error', { builtinGlobals: true, hoist: 'functions' }],
-      'no-restricted-syntax': ['error', libraryTypeNames(libraryTypes)],
+      'no-restricted-syntax': ['error', namesOfLibraryTypes],
       // Node's builtins, packages, the libraries of this repository, then relative paths.
       'simple-import-sort/imports': ['error', { groups: [['^\\u0000', '^node:', '^@?\\w', '^@nautil/', '^\\.']] }],
     },
@@ -141,12 +140,7 @@ export default tseslint.config(
     files: ['**/*.ts', '**/*.mjs'],
     ignores: [...tests, 'libs/store/src/streams/**'],
     rules: {
-      'no-restricted-syntax': [
-        'error',
-        libraryTypeNames(libraryTypes),
-        ...spreadsIntoCalls,
-        ...streamsWithoutErrorPath,
-      ],
+      'no-restricted-syntax': ['error', namesOfLibraryTypes, ...spreadsIntoCalls, ...streamsWithoutErrorPath],
     },
   },
   {

@@ -9,8 +9,8 @@ import { root, runNx } from './test/run-nx.mjs';
 const help = `Usage: npm test            (or: node tools/test.mjs)
 
 Sets the checkout up if necessary, checks lint, types, format, unused code, spelling and the titles of new
-commits, and runs every project's tests: unit tests, tests against reference data, and integration tests with real servers on free ports.
-The last line is "N passed, N failed"; the exit code is 0 when nothing failed.
+commits, and runs every project's tests: unit tests, tests against reference data, and integration tests
+with real servers on free ports. The last line is "N passed, N failed"; the exit code is 0 when nothing failed.
 
 Environment:
   GOLDEN               the golden set: a folder of reference data, relative to the workspace root
@@ -25,7 +25,7 @@ The drills:     npx nx run tests:drills
 
 const checks = ['lint', 'typecheck', 'format', 'knip', 'spell', 'commits'];
 
-/** Tests with a target of their own: one that takes minutes, and one that a change to a page repeats. */
+/** Tests with targets of their own: `every-key` takes minutes, and only `docs` has to be repeated when a document changes. */
 const ownTargets = ['every-key', 'docs'];
 const ownSuites = ['tests-every-key', 'cli-docs'];
 const defaultLimitMinutes = 24;
@@ -104,7 +104,7 @@ function testEnvironment() {
     ...process.env,
     CI: 'true',
     NX_DAEMON: 'false',
-    NX_LOAD_DOT_ENV_FILES: 'false', // the user's own settings again
+    NX_LOAD_DOT_ENV_FILES: 'false', // .env may set the variables that are removed below
     NX_TUI: 'false',
     FORCE_COLOR: '0',
     GOLDEN: goldenSet(),

@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from '@jest/globals';
-import { root, runProgram } from './testing/run-program.js';
+import { lintTexts } from './testing/lint-texts.js';
 
 // docs/design.md has the layers; eslint.config.mjs enforces them. An import that goes against them must not pass.
 
@@ -33,14 +33,8 @@ const allowed: [string, string][] = [
 
 let found: string[][];
 beforeAll(async () => {
-  const texts = [...refused, ...allowed].map(([file, what]) => [file, importing(what)]);
-  const program = `${root}/tools/src/testing/lint-texts.mjs`;
-  const { stdout, stderr } = await runProgram(process.execPath, [program], {
-    input: JSON.stringify(texts),
-    env: { NX_DAEMON: 'false' },
-  });
-  if (stdout === '') throw new Error(stderr);
-  found = JSON.parse(stdout) as string[][];
+  const texts = [...refused, ...allowed].map(([file, what]): [string, string] => [file, importing(what)]);
+  found = await lintTexts(texts);
 });
 
 test.each(refused.map((row, i) => [...row, i] as const))('%s may not import %s', (_file, _what, why, i) => {
