@@ -8,9 +8,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type JsonObject, valueAt, withValueAt } from '@nautil/contracts';
 import { writeSafetensors } from '@nautil/formats';
-import { readNemo, writeNemo } from '@nautil/formats/nemo';
-import { pickle, tensor, text, torchFile } from '@nautil/formats/testing/hostile-files';
+import { copyArchive } from '@nautil/formats/testing/copy-archive';
+import { pickle, rawSafetensors, tensor, text, torchFile } from '@nautil/formats/testing/hostile-files';
 import { goldenPath } from '@nautil/testing';
+import { unigramJson } from '@nautil/tokenization/testing/unigram-json';
 import { ReaderProcess } from './fuzz/reader-pool.js';
 import type { Format } from './fuzz/readers.js';
 
@@ -81,22 +82,7 @@ test.each<[string, Format, string, () => string | Buffer, RegExp]>([
     'a vocabulary of 250,002 tokens with scores, such as XLM-R has',
     'tokenizer',
     'tokenizer.json',
-    () =>
-      JSON.stringify({
-        added_tokens: ['<s>', '<pad>', '</s>', '<unk>'].map((content, id) => ({ id, content, special: true })),
-        normalizer: { type: 'Replace', pattern: { Regex: ' {2,}' }, content: ' ' },
-        pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always' },
-        post_processor: null,
-        decoder: null,
-        model: {
-          type: 'Unigram',
-          unk_id: 3,
-          vocab: ['<s>', '<pad>', '</s>', '<unk>', ...manyTokens(249_998)].map((token, id) => [token, -id / 1000]),
-        },
-      }).replace(
-        '"post_processor":null',
-        '"post_processor":{"type":"BertProcessing","sep":["</s>",2],"cls":["<s>",0]}',
-      ),
+    () => JSON.stringify(unigramJson(manyTokens(249_997).map((token, id) => [token, -id / 1000]))),
     /^accepted/,
   ],
   [
@@ -175,14 +161,14 @@ test.each<[string, Format, string, () => string | Buffer, RegExp]>([
     'brackets in the header of safetensors',
     'tensors',
     'x.safetensors',
-    () => safetensors(`{"a":${'['.repeat(50_000_000)}`),
+    () => rawSafetensors(`{"a":${'['.repeat(50_000_000)}`),
     /^CorruptFile: .*nested/,
   ],
   [
     'ten million lists in the header of safetensors',
     'tensors',
     'x.safetensors',
-    () => safetensors(`{"a":[${'[],'.repeat(10_000_000)}[]]}`),
+    () => rawSafetensors(`{"a":[${'[],'.repeat(10_000_000)}[]]}`),
     /^CorruptFile: .*values/,
   ],
   [
@@ -341,12 +327,6 @@ const withVocabulary = (json: JsonObject, vocab: JsonObject): string =>
     },
   });
 
-function safetensors(header: string): Buffer {
-  const size = Buffer.alloc(8);
-  size.writeBigUInt64LE(BigInt(header.length));
-  return Buffer.concat([size, Buffer.from(header)]);
-}
-
 const journalOf = (line: string): string =>
   [
     '{"type":"journal","id":"x"}',
@@ -451,35 +431,18 @@ describe('a classifier with a head of an unusual size', () => {
     '%i classes',
     async (numClasses, outcome) => {
       const path = join(folder, `head-${numClasses}.nemo`);
-      const archive = await readNemo(goldenPath('nemo/tiny_bert.nemo'));
-      const { tensors } = archive;
-      const vocabulary = (await archive.artifact('tokenizer.vocab_file')) ?? new Uint8Array();
-      await writeNemo({
-        path,
-        config: withValueAt(archive.config, 'dataset.num_classes', numClasses),
-        encoderConfig: (await archive.encoderConfig()).config,
-        artifacts: [{ key: 'tokenizer.vocab_file', name: 'vocab.txt', content: vocabulary }],
-        vocabulary: new Map(
-          new TextDecoder()
-            .decode(vocabulary)
-            .trimEnd()
-            .split('\n')
-            .map((token, id) => [token, id]),
-        ),
-        tensors: tensors.names().map((name) => {
-          const { dtype, shape } = tensors.info(name);
-          const last = `classifier.mlp.layer${2 * (Number(valueAt(archive.config, 'classifier_head.num_output_layers')) - 1)}.`;
-          if (!name.startsWith(last)) return { name, dtype, shape, data: () => tensors.read(name) };
-          const changed = [numClasses, ...shape.slice(1)];
-          return {
-            name,
-            dtype: 'F32',
-            shape: changed,
-            data: () => new Float32Array(changed.reduce((a, b) => a * b, 1)),
-          };
-        }),
+      await copyArchive(goldenPath('nemo/tiny_bert.nemo'), path, ({ config: original, tensors }) => {
+        const last = `classifier.mlp.layer${2 * (Number(valueAt(original, 'classifier_head.num_output_layers')) - 1)}.`;
+        return {
+          config: withValueAt(original, 'dataset.num_classes', numClasses),
+          tensors: [...tensors].map((weight) => {
+            if (!weight.name.startsWith(last)) return weight;
+            const shape = [numClasses, ...weight.shape.slice(1)];
+            const zeros = () => new Float32Array(shape.reduce((a, b) => a * b, 1));
+            return { name: weight.name, dtype: 'F32', shape, data: zeros };
+          }),
+        };
       });
-      await archive.close();
       expect(await outcomeOfFile('classifier', path, classifiers)).toMatch(outcome);
     },
     120_000,

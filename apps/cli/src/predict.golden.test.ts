@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
-import { readNemo, writeNemo } from '@nautil/formats/nemo';
+import { copyArchive } from '@nautil/formats/testing/copy-archive';
 import { packageRoot } from '@nautil/store/folders';
 import { goldenPath } from '@nautil/testing';
 
@@ -82,38 +82,19 @@ test.each([
 });
 
 test.each([NaN, Infinity])('an archive with a weight that is %d gives an error, never a class', async (value) => {
-  const source = await readNemo(archive);
   const damaged = join(folder, `${value}.nemo`);
   const name = 'bert_model.encoder.layer.0.output.dense.weight';
-  try {
-    const { config } = await source.encoderConfig();
-    const vocabulary = await source.artifact('tokenizer.vocab_file');
-    await writeNemo({
-      path: damaged,
-      config: source.config,
-      tensors: source.tensors.names().map((tensor) => ({
-        name: tensor,
-        ...source.tensors.info(tensor),
-        data: async () => {
-          const data = await source.tensors.read(tensor);
-          if (tensor === name) new DataView(data.buffer, data.byteOffset).setFloat32(4, value, true);
-          return data;
-        },
-      })),
-      artifacts: [{ key: 'tokenizer.vocab_file', name: 'vocab.txt', content: vocabulary ?? new Uint8Array() }],
-      encoderConfig: config,
-      vocabulary: new Map(
-        new TextDecoder()
-          .decode(vocabulary)
-          .trimEnd()
-          .split('\n')
-          .map((token, id) => [token, id]),
-      ),
-    });
-    expect(source.tensors.names()).toContain(name);
-  } finally {
-    await source.close();
-  }
+  await copyArchive(archive, damaged, (content, source) => ({
+    tensors: [...content.tensors].map((tensor) => {
+      if (tensor.name !== name) return tensor;
+      const data = async (): Promise<Uint8Array> => {
+        const bytes = await source.tensors.read(name);
+        new DataView(bytes.buffer, bytes.byteOffset).setFloat32(4, value, true);
+        return bytes;
+      };
+      return { ...tensor, data };
+    }),
+  }));
   const { exitCode, stdout, stderr } = await nautil(['predict', '--model', damaged, '--input', '-'], 'good film\n');
   expect(stderr).toContain(`${damaged}: the weight ${name} contains ${value} at index 1`);
   expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: '' });

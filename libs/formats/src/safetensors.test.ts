@@ -6,6 +6,7 @@ import type { ByteSource } from './byte-source.js';
 import { CheckpointError } from './errors.js';
 import { openTensors, readTensors } from './open-tensors.js';
 import type { TensorToWrite } from './tensor-source.js';
+import { rawSafetensors } from './testing/hostile-files.js';
 import { writeSafetensors } from './write-safetensors.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'nautil-safetensors-'));
@@ -18,13 +19,6 @@ const bytesAsSource = (name: string, bytes: Uint8Array): ByteSource => ({
   read: (offset, length) => Promise.resolve(new Uint8Array(bytes.subarray(offset, offset + length))),
   close: () => Promise.resolve(),
 });
-
-function safetensors(header: unknown, data = new Uint8Array(0), headerLength?: number): Uint8Array {
-  const json = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(headerLength ?? json.length));
-  return Buffer.concat([length, json, data]);
-}
 
 async function refusal(bytes: Uint8Array): Promise<string> {
   const error = await readTensors(bytesAsSource('weights.safetensors', bytes)).then(
@@ -40,32 +34,32 @@ const tensor = (shape: unknown, offsets: unknown, dtype: unknown = 'F32') => ({ 
 describe('an inconsistent safetensors header is rejected, and the error describes the fault', () => {
   const data = new Uint8Array(8);
   test.each<[string, Uint8Array, RegExp]>([
-    ['a header longer than the file', safetensors({}, data, 2 ** 40), /says it is 1099511627776 bytes long/],
-    ['a header that is no JSON', safetensors('{"a": '), /not JSON/],
-    ['a header that is not UTF-8', Buffer.concat([safetensors('{"a'), Buffer.from([0xff])]), /JSON|bytes/],
-    ['a shape that does not fit', safetensors({ a: tensor([3], [0, 8]) }, data), /a, F32 \[3\], needs 12 bytes/],
-    ['a shape that overflows', safetensors({ a: tensor([2 ** 40, 2 ** 40], [0, 8]) }, data), /needs .* bytes/],
-    ['a negative dimension', safetensors({ a: tensor([-2], [0, 8]) }, data), /tensor a .*shape\/0 must be >= 0/],
+    ['a header longer than the file', rawSafetensors({}, data, 2 ** 40), /says it is 1099511627776 bytes long/],
+    ['a header that is no JSON', rawSafetensors('{"a": '), /not JSON/],
+    ['a header that is not UTF-8', Buffer.concat([rawSafetensors('{"a'), Buffer.from([0xff])]), /JSON|bytes/],
+    ['a shape that does not fit', rawSafetensors({ a: tensor([3], [0, 8]) }, data), /a, F32 \[3\], needs 12 bytes/],
+    ['a shape that overflows', rawSafetensors({ a: tensor([2 ** 40, 2 ** 40], [0, 8]) }, data), /needs .* bytes/],
+    ['a negative dimension', rawSafetensors({ a: tensor([-2], [0, 8]) }, data), /tensor a .*shape\/0 must be >= 0/],
     [
       'offsets that are not numbers',
-      safetensors({ a: tensor([2], ['0', 8]) }, data),
+      rawSafetensors({ a: tensor([2], ['0', 8]) }, data),
       /tensor a .*data_offsets\/0 must be integer/,
     ],
     [
       'tensors that overlap',
-      safetensors({ a: tensor([2], [0, 8]), b: tensor([1], [4, 8]) }, data),
+      rawSafetensors({ a: tensor([2], [0, 8]), b: tensor([1], [4, 8]) }, data),
       /b starts at byte 4/,
     ],
-    ['a hole', safetensors({ a: tensor([1], [4, 8]) }, data), /a starts at byte 4 of the data/],
-    ['bytes that belong to nothing', safetensors({ a: tensor([1], [0, 4]) }, data), /describes 4 bytes of data/],
+    ['a hole', rawSafetensors({ a: tensor([1], [4, 8]) }, data), /a starts at byte 4 of the data/],
+    ['bytes that belong to nothing', rawSafetensors({ a: tensor([1], [0, 4]) }, data), /describes 4 bytes of data/],
     [
       'a file cut off',
-      safetensors({ a: tensor([2], [0, 8]) }, data.subarray(4)),
+      rawSafetensors({ a: tensor([2], [0, 8]) }, data.subarray(4)),
       /cut off: its header describes 8 bytes of data, but it has only 4/,
     ],
     [
       'a type that is not read',
-      safetensors({ a: tensor([8], [0, 8], 'F8_E4M3') }, data),
+      rawSafetensors({ a: tensor([8], [0, 8], 'F8_E4M3') }, data),
       /tensor a has the unsupported type F8_E4M3/,
     ],
   ])('%s', async (_, bytes, message) => {
@@ -74,7 +68,7 @@ describe('an inconsistent safetensors header is rejected, and the error describe
 });
 
 test('a tensor called __proto__ is a tensor like any other', async () => {
-  const bytes = safetensors(`{"__proto__":${JSON.stringify(tensor([1], [0, 4]))}}`, new Uint8Array(4));
+  const bytes = rawSafetensors(`{"__proto__":${JSON.stringify(tensor([1], [0, 4]))}}`, new Uint8Array(4));
   const source = await readTensors(bytesAsSource('x', bytes));
   expect(source.names()).toEqual(['__proto__']);
 });
@@ -130,7 +124,7 @@ test.each([
 ])('half 0x%s is %s', async (bits, value) => {
   const header = { h: tensor([1], [0, 2], 'F16') };
   const source = await readTensors(
-    bytesAsSource('h', safetensors(header, new Uint8Array(new Uint16Array([bits]).buffer))),
+    bytesAsSource('h', rawSafetensors(header, new Uint8Array(new Uint16Array([bits]).buffer))),
   );
   expect((await source.readFloat32('h'))[0]).toBe(value);
 });

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { NautilError, valueAt, withValueAt } from '@nautil/contracts';
-import { readNemo, verifyNemo, writeNemo } from '@nautil/formats/nemo';
+import { verifyNemo, type writeNemo } from '@nautil/formats/nemo';
+import { copyArchive } from '@nautil/formats/testing/copy-archive';
 import { encoderLayout } from '@nautil/model';
 import { goldenPath, readGoldenJson } from '@nautil/testing';
 import { Classifier } from './classifier.js';
@@ -17,24 +18,10 @@ type Tensor = Content['tensors'] extends Iterable<infer T> ? T : never;
 
 /** Writes NeMo's archive as Nautil does, with one part changed, and returns its path. */
 async function rewritten(change: (content: Content) => Partial<Content>): Promise<string> {
-  const archive = await readNemo(goldenPath('nemo', 'tiny_bert.nemo'));
-  const { tensors } = archive;
-  const { config: encoderConfig } = await archive.encoderConfig();
-  const vocabulary = (await archive.artifact('tokenizer.vocab_file')) ?? new Uint8Array();
-  const content: Content = {
-    path: join(folder, 'changed.nemo'),
-    config: archive.config,
-    encoderConfig,
-    artifacts: [{ key: 'tokenizer.vocab_file', name: 'vocab.txt', content: vocabulary }],
-    vocabulary: new Map(textOf(vocabulary).map((token, id) => [token, id])),
-    tensors: tensors.names().map((name) => ({ name, ...tensors.info(name), data: () => tensors.read(name) })),
-  };
-  await writeNemo({ ...content, ...change(content) });
-  await archive.close();
-  return content.path;
+  const path = join(folder, 'changed.nemo');
+  await copyArchive(goldenPath('nemo', 'tiny_bert.nemo'), path, change);
+  return path;
 }
-
-const textOf = (bytes: Uint8Array): string[] => new TextDecoder().decode(bytes).trimEnd().split('\n');
 
 /** What `nautil predict` and `nautil verify` make of an archive. */
 async function opinionsOn(path: string): Promise<{ predicts: boolean; sound: boolean; problems: string }> {

@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { randomFrom } from '@nautil/formats/testing/mutate';
 import { ReaderProcess } from './reader-pool.js';
-import { writeInput } from './reader-process.js';
 import type { Format } from './readers.js';
-import { allSeeds, type Seed } from './seeds.js';
+import { allSeeds, type Seed, writeInput } from './seeds.js';
 
 export interface FuzzOptions {
   inputs: number;

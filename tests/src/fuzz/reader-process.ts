@@ -1,9 +1,7 @@
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { NautilError } from '@nautil/contracts';
-import { randomFrom } from '@nautil/formats/testing/mutate';
 import { type Format, readers } from './readers.js';
-import { allSeeds, type Seed } from './seeds.js';
+import { allSeeds, writeInput } from './seeds.js';
 
 /** One file to read: a mutated copy of a seed, or a file that exists. */
 export type Input = { seed: number; caseSeed: number } | { format: Format; path: string };
@@ -18,15 +16,6 @@ export interface Verdict {
 
   /** The largest size of this process so far. */
   peakBytes: number;
-}
-
-/** Writes a mutated copy of a seed, and its companions, into a folder of its own. Returns its path. */
-export async function writeInput(seed: Seed, caseSeed: number, folder: string): Promise<string> {
-  mkdirSync(folder, { recursive: true });
-  for (const companion of seed.companions) copyFileSync(companion, join(folder, basename(companion)));
-  const path = join(folder, seed.file);
-  writeFileSync(path, await seed.write(randomFrom(caseSeed), path));
-  return path;
 }
 
 /**
@@ -68,5 +57,6 @@ async function outcomeOf(read: () => Promise<void>): Promise<Pick<Verdict, 'outc
   }
 }
 
-const [, program, folder] = process.argv;
-if (program?.endsWith('reader-process.ts') && folder !== undefined) main(folder);
+const [, , folder] = process.argv;
+if (folder === undefined) throw new RangeError('usage: reader-process.ts FOLDER');
+main(folder);

@@ -1,15 +1,16 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { crc32, gunzipSync, gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
 import { parseJson } from '@nautil/contracts/schemas';
 import { sealMetadata, writeSafetensors } from '@nautil/formats';
-import { readNemo, writeNemo } from '@nautil/formats/nemo';
-import { rawTar, type TarEntry } from '@nautil/formats/testing/hostile-files';
-import { mutate, type Random } from '@nautil/formats/testing/mutate';
+import { copyArchive } from '@nautil/formats/testing/copy-archive';
+import { rawSafetensors, rawTar, rawZip, type TarEntry } from '@nautil/formats/testing/hostile-files';
+import { mutate, type Random, randomFrom } from '@nautil/formats/testing/mutate';
 import { packageRoot } from '@nautil/store/folders';
 import { goldenFiles, goldenPath } from '@nautil/testing/golden-set';
 import { loadTokenizer } from '@nautil/tokenization';
+import { unigramJson } from '@nautil/tokenization/testing/unigram-json';
 import { messages, trainingState } from './messages.js';
 import { mutateJson } from './mutate-json.js';
 import { mutateText } from './mutate-text.js';
@@ -34,12 +35,12 @@ export interface Seed {
 
 /** The seeds of all formats. Their order is part of what a printed seed means. */
 export function allSeeds(): Seed[] {
-  const archives = goldenFiles('nemo', '.nemo').filter((path) => path.endsWith('.nemo'));
+  const archives = goldenFiles('nemo', '.nemo');
   const models = ['bert-tiny-uncased', 'roberta-tiny', 'distilbert-tiny', 'megatron-bert-tiny'].map((name) =>
     goldenPath(name),
   );
   const tensorFiles = goldenFiles('.', '.safetensors', '.bin', '.pt').filter(
-    (path) => readFileSync(path).length < 400_000 && !basename(path).startsWith('traj_'),
+    (path) => statSync(path).size < 400_000 && !basename(path).startsWith('traj_'),
   );
   return [
     ...archives.flatMap((path): Seed[] => [
@@ -97,15 +98,18 @@ export function allSeeds(): Seed[] {
       write: (random) => Buffer.from(mutateJson(response, random)),
     },
     { format: 'checkpoint', file: 'step.safetensors', companions: [], weight: 4, write: mutatedCheckpoint },
-    ...[zipFile(), rawTar(dataFiles), gzipSync(rawTar(dataFiles)), gzipSync(Buffer.from('text\t1\n'.repeat(50)))].map(
-      (bytes, index): Seed => ({
-        format: 'download',
-        file: `data-${index}`,
-        companions: [],
-        weight: 2,
-        write: (random) => mutatedDownload(bytes, random),
-      }),
-    ),
+    ...[
+      rawZip([dataFile]),
+      rawTar(dataFiles),
+      gzipSync(rawTar(dataFiles)),
+      gzipSync(Buffer.from('text\t1\n'.repeat(50))),
+    ].map((bytes, index): Seed => ({
+      format: 'download',
+      file: `data-${index}`,
+      companions: [],
+      weight: 2,
+      write: (random) => mutatedDownload(bytes, random),
+    })),
     {
       format: 'message',
       file: 'message.json',
@@ -114,6 +118,15 @@ export function allSeeds(): Seed[] {
       write: (random) => Buffer.from(mutateJson(messages[random(messages.length)]!, random)),
     },
   ];
+}
+
+/** Writes a mutated copy of a seed, and its companions, into a folder of its own. Returns its path. */
+export async function writeInput(seed: Seed, caseSeed: number, folder: string): Promise<string> {
+  mkdirSync(folder, { recursive: true });
+  for (const companion of seed.companions) copyFileSync(companion, join(folder, basename(companion)));
+  const path = join(folder, seed.file);
+  writeFileSync(path, await seed.write(randomFrom(caseSeed), path));
+  return path;
 }
 
 const fileAt = (path: string) => ({ file: basename(path), companions: [] });
@@ -159,10 +172,8 @@ function mutatedJson(bytes: Buffer, random: Random): Buffer {
 function mutatedTensors(bytes: Buffer, random: Random): Buffer {
   const length = bytes.length > 8 ? Number(bytes.readBigUInt64LE(0)) : 0;
   if (bytes[8] !== 0x7b || length > bytes.length || random(3) > 0) return mutate(bytes, random);
-  const header = Buffer.from(mutateJson(JSON.parse(bytes.toString('utf8', 8, 8 + length)) as JsonValue, random));
-  const size = Buffer.alloc(8);
-  size.writeBigUInt64LE(BigInt(header.length));
-  return Buffer.concat([size, header, bytes.subarray(8 + length)]);
+  const header = mutateJson(JSON.parse(bytes.toString('utf8', 8, 8 + length)) as JsonValue, random);
+  return rawSafetensors(header, bytes.subarray(8 + length));
 }
 
 /** Changes one member of an archive by its own kind, or the archive as bytes. */
@@ -187,37 +198,18 @@ function mutatedMember(name: string, content: Buffer, random: Random): Buffer {
 
 /** An archive as Nautil writes it, whose digests are right, with a changed record or configuration. */
 async function mutatedOwnArchive(random: Random, path: string): Promise<Buffer> {
-  const archive = await readNemo(goldenPath('nemo/tiny_bert.nemo'));
-  try {
-    const { tensors, config } = archive;
-    const vocabulary = (await archive.artifact('tokenizer.vocab_file')) ?? new Uint8Array();
-    const { config: encoderConfig } = await archive.encoderConfig();
-    const tokenizer = await loadTokenizer({ folder: goldenPath('bert-tiny-uncased'), mode: 'nemo' });
-    const record: JsonObject = {
-      version: 1,
-      tokenizer: JSON.parse(JSON.stringify(tokenizer.definition)) as JsonValue,
-      lineage: { data: 'd' },
-    };
-    const part = random(3);
-    await writeNemo({
-      path,
-      config: part === 0 ? changedObject(config, random) : config,
-      encoderConfig: part === 1 ? changedObject(encoderConfig, random) : encoderConfig,
-      record: part === 2 ? changedObject(record, random) : record,
-      artifacts: [{ key: 'tokenizer.vocab_file', name: 'vocab.txt', content: vocabulary }],
-      vocabulary: new Map(
-        new TextDecoder()
-          .decode(vocabulary)
-          .trimEnd()
-          .split('\n')
-          .map((token, id) => [token, id]),
-      ),
-      tensors: tensors.names().map((name) => ({ name, ...tensors.info(name), data: () => tensors.read(name) })),
-    });
-    return readFileSync(path);
-  } finally {
-    await archive.close();
-  }
+  const tokenizer = await loadTokenizer({ folder: goldenPath('bert-tiny-uncased'), mode: 'nemo' });
+  const record: JsonObject = {
+    version: 1,
+    tokenizer: JSON.parse(JSON.stringify(tokenizer.definition)) as JsonValue,
+    lineage: { data: 'd' },
+  };
+  await copyArchive(goldenPath('nemo/tiny_bert.nemo'), path, ({ config, encoderConfig = {} }) => {
+    const parts = { config, encoderConfig, record };
+    const part = (['config', 'encoderConfig', 'record'] as const)[random(3)] ?? 'record';
+    return { ...parts, [part]: changedObject(parts[part], random) };
+  });
+  return readFileSync(path);
 }
 
 /** Falls back to an empty object where the change leaves no object. */
@@ -281,9 +273,10 @@ async function mutatedCheckpoint(random: Random, path: string): Promise<Buffer> 
   return random(3) === 0 ? mutatedTensors(bytes, random) : bytes;
 }
 
+const dataFile = { name: 'data/train.tsv', content: Buffer.from('sentence\tlabel\na text\t1\n'.repeat(30)) };
 const dataFiles: TarEntry[] = [
   { name: 'data/', type: '5' },
-  { name: 'data/train.tsv', content: Buffer.from('sentence\tlabel\na text\t1\n'.repeat(30)) },
+  dataFile,
   { name: 'data/dev.tsv', content: Buffer.from('sentence\tlabel\nanother\t0\n') },
 ];
 
@@ -292,35 +285,13 @@ function mutatedDownload(bytes: Buffer, random: Random): Buffer {
   return isGzip && random(2) === 0 ? gzipSync(mutate(gunzipSync(bytes), random)) : mutate(bytes, random);
 }
 
-/** A zip with a stored entry. */
-function zipFile(): Buffer {
-  const content = Buffer.from('a text\t1\n'.repeat(30));
-  const name = Buffer.from('train.tsv');
-  const fields = Buffer.alloc(26);
-  fields.writeUInt16LE(20, 0);
-  fields.writeUInt32LE(crc32(content), 10);
-  fields.writeUInt32LE(content.length, 14);
-  fields.writeUInt32LE(content.length, 18);
-  fields.writeUInt16LE(name.length, 22);
-  const local = Buffer.concat([Buffer.from('PK\x03\x04'), fields, name, content]);
-  const central = Buffer.concat([Buffer.from('PK\x01\x02\x14\x00'), fields, Buffer.alloc(14), name]);
-  const end = Buffer.alloc(22);
-  end.write('PK\x05\x06', 'latin1');
-  end.writeUInt16LE(1, 8);
-  end.writeUInt16LE(1, 10);
-  end.writeUInt32LE(central.length, 12);
-  end.writeUInt32LE(local.length, 16);
-  return Buffer.concat([local, central, end]);
-}
-
-/** A small tokenizer like XLM-R's, which the golden sets lack. */
-const unigram: JsonValue = {
-  added_tokens: ['<s>', '<pad>', '</s>', '<unk>', '<mask>'].map((content, id) => ({
-    id,
-    content,
-    special: true,
-    lstrip: id === 4,
-  })),
+/** A small tokenizer like XLM-R's, which the golden sets lack, with more kinds of steps. */
+const unigram: JsonObject = {
+  ...unigramJson([
+    ['▁a', -1],
+    ['a', -2],
+    ['▁', -3],
+  ]),
   normalizer: {
     type: 'Sequence',
     normalizers: [
@@ -335,29 +306,6 @@ const unigram: JsonValue = {
       { type: 'WhitespaceSplit' },
       { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always' },
       { type: 'Digits', individual_digits: true },
-    ],
-  },
-  post_processor: {
-    type: 'TemplateProcessing',
-    single: [
-      { SpecialToken: { id: '<s>', type_id: 0 } },
-      { Sequence: { id: 'A', type_id: 0 } },
-      { SpecialToken: { id: '</s>', type_id: 0 } },
-    ],
-  },
-  decoder: { type: 'Metaspace', replacement: '▁' },
-  model: {
-    type: 'Unigram',
-    unk_id: 3,
-    vocab: [
-      ['<s>', 0],
-      ['<pad>', 0],
-      ['</s>', 0],
-      ['<unk>', 0],
-      ['<mask>', 0],
-      ['▁a', -1],
-      ['a', -2],
-      ['▁', -3],
     ],
   },
 };

@@ -86,6 +86,14 @@ export function torchFile(program: Buffer, storageBytes = 16): Buffer {
   ]);
 }
 
+/** Creates a safetensors file. Its header, a text or a value, may contradict the data and the length that it states. */
+export function rawSafetensors(header: unknown, data: Uint8Array = new Uint8Array(0), headerLength?: number): Buffer {
+  const json = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(headerLength ?? json.length));
+  return Buffer.concat([length, json, data]);
+}
+
 /** Instructions of a pickle, joined: strings stand for their characters. */
 export function pickle(...parts: (string | number | Buffer)[]): Buffer {
   return Buffer.concat([
