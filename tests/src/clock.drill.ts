@@ -1,11 +1,12 @@
 import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect } from '@jest/globals';
 import type { WorkflowHandle } from '@temporalio/client';
 import { defaultTaskQueue, type Progress, progressQuery, type TextClassificationResult } from '@nautil/contracts';
 import { getRun, MlflowClient } from '@nautil/mlflow';
 import { metricHistory } from '@nautil/mlflow/testing/read-server';
 import { collectGarbage } from '@nautil/store/garbage';
+import { testIf } from '@nautil/testing';
 import { keptSteps, printLine, runFolderOf, short } from './testing/drill.js';
 import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
 
@@ -16,6 +17,10 @@ import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
 const library = ['x86_64', 'aarch64']
   .map((machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketimeMT.so.1`)
   .find((path) => existsSync(path));
+
+const whySkipped = 'libfaketime is not installed';
+// Jest prints nothing about a file whose tests are all skipped.
+if (library === undefined) printLine(`clock: skipped, because ${whySkipped}`);
 
 let stack: LocalStack;
 let alone: TextClassificationResult;
@@ -47,63 +52,63 @@ function setClock(offset: string): void {
 const stepOf = async (handle: WorkflowHandle): Promise<number> =>
   (await handle.query<Progress>(progressQuery)).training?.checkpointStep ?? 0;
 
-test.each([
-  ['forwards and back', ['+0', '+1d', '+0']],
-  ['backwards twice', ['+1d', '+0', '-1d']],
-])(
-  'a run whose clock jumps %s, by a day each time, ends with the same archive, and with each row of MLflow once',
-  async (direction, [before = '', during = '', after = '']) => {
-    if (library === undefined) {
-      printLine(`clock ${direction}: skipped, because libfaketime is not installed`);
-      return;
-    }
-    const begun = performance.now();
-    setClock(before);
-    const worker = await stack.startWorker({
-      env: {
-        LD_PRELOAD: library,
-        FAKETIME_TIMESTAMP_FILE: clock,
-        FAKETIME_NO_CACHE: '1',
-        FAKETIME_DONT_FAKE_MONOTONIC: '1',
-        NO_FAKE_STAT: '1',
-      },
-    });
-    const handle = await start(`clock ${direction}`);
-    await until(async () => (await stepOf(handle)) >= 10);
-    setClock(during);
-    await until(async () => (await stepOf(handle)) >= 25);
-    const folder = await runFolderOf(stack, handle);
-    // By the clock of this process, which is right.
-    const collected = await collectGarbage({
-      home: stack.home,
-      usedBeforeMs: Date.now(),
-      reasonToKeep: async ({ workflowId }) => (workflowId === handle.workflowId ? 'its workflow is open' : undefined),
-      dryRun: true,
-    });
-    expect(collected.removed.map(({ path }) => path)).not.toContain(folder);
-    setClock(after);
-    const result = (await handle.result()) as TextClassificationResult;
-    await end(worker, 'SIGTERM');
+for (const { direction, before, during, after } of [
+  { direction: 'forwards and back', before: '+0', during: '+1d', after: '+0' },
+  { direction: 'backwards twice', before: '+1d', during: '+0', after: '-1d' },
+]) {
+  testIf(
+    library !== undefined,
+    whySkipped,
+    `a run whose clock jumps ${direction}, by a day each time, ends with the same archive, and with each row of MLflow once`,
+    async () => {
+      const begun = performance.now();
+      setClock(before);
+      const worker = await stack.startWorker({
+        env: {
+          LD_PRELOAD: library ?? '',
+          FAKETIME_TIMESTAMP_FILE: clock,
+          FAKETIME_NO_CACHE: '1',
+          FAKETIME_DONT_FAKE_MONOTONIC: '1',
+          NO_FAKE_STAT: '1',
+        },
+      });
+      const handle = await start(`clock ${direction}`);
+      await until(async () => (await stepOf(handle)) >= 10);
+      setClock(during);
+      await until(async () => (await stepOf(handle)) >= 25);
+      const folder = await runFolderOf(stack, handle);
+      // By the clock of this process, which is right.
+      const collected = await collectGarbage({
+        home: stack.home,
+        usedBeforeMs: Date.now(),
+        reasonToKeep: async ({ workflowId }) => (workflowId === handle.workflowId ? 'its workflow is open' : undefined),
+        dryRun: true,
+      });
+      expect(collected.removed.map(({ path }) => path)).not.toContain(folder);
+      setClock(after);
+      const result = (await handle.result()) as TextClassificationResult;
+      await end(worker, 'SIGTERM');
 
-    expect(result.nemo.sha256).toBe(alone.nemo.sha256);
-    const mlflow = new MlflowClient({ trackingUri: stack.mlflowUri });
-    const { info } = (await getRun(mlflow, result.mlflowRunId!))!;
-    expect(info.status).toBe('FINISHED');
-    expect(info.endTime).toBeGreaterThanOrEqual(info.startTime);
-    const rows = await metricHistory(mlflow, result.mlflowRunId!, 'train/loss');
-    const expected = await metricHistory(mlflow, alone.mlflowRunId!, 'train/loss');
-    const values = (history: typeof rows) =>
-      history.map(({ step, value }) => [step, value]).sort(([a = 0], [b = 0]) => a - b);
-    expect(values(rows)).toEqual(values(expected));
-    const times = (await keptSteps(folder)).map(({ timestampMs }) => timestampMs);
-    const jumps = times.filter((time, i) => Math.abs(time - (times[i - 1] ?? time)) > 3_600_000).length;
-    expect(jumps).toBe(2);
-    const { events = [] } = await handle.fetchHistory();
-    const retries = events!.filter((event) => (event.activityTaskStartedEventAttributes?.attempt ?? 1) > 1).length;
-    expect(retries).toBe(0);
-    printLine(
-      `clock ${direction} (${before}, ${during}, ${after}): ${times.length} steps, ${jumps} jumps, ${retries} retries, ` +
-        `${short(result.nemo.sha256)} in ${((performance.now() - begun) / 1000).toFixed(0)} s`,
-    );
-  },
-);
+      expect(result.nemo.sha256).toBe(alone.nemo.sha256);
+      const mlflow = new MlflowClient({ trackingUri: stack.mlflowUri });
+      const { info } = (await getRun(mlflow, result.mlflowRunId!))!;
+      expect(info.status).toBe('FINISHED');
+      expect(info.endTime).toBeGreaterThanOrEqual(info.startTime);
+      const rows = await metricHistory(mlflow, result.mlflowRunId!, 'train/loss');
+      const expected = await metricHistory(mlflow, alone.mlflowRunId!, 'train/loss');
+      const values = (history: typeof rows) =>
+        history.map(({ step, value }) => [step, value]).sort(([a = 0], [b = 0]) => a - b);
+      expect(values(rows)).toEqual(values(expected));
+      const times = (await keptSteps(folder)).map(({ timestampMs }) => timestampMs);
+      const jumps = times.filter((time, i) => Math.abs(time - (times[i - 1] ?? time)) > 3_600_000).length;
+      expect(jumps).toBe(2);
+      const { events = [] } = await handle.fetchHistory();
+      const retries = events!.filter((event) => (event.activityTaskStartedEventAttributes?.attempt ?? 1) > 1).length;
+      expect(retries).toBe(0);
+      printLine(
+        `clock ${direction} (${before}, ${during}, ${after}): ${times.length} steps, ${jumps} jumps, ${retries} retries, ` +
+          `${short(result.nemo.sha256)} in ${((performance.now() - begun) / 1000).toFixed(0)} s`,
+      );
+    },
+  );
+}

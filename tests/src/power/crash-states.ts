@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { linkSync, mkdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import type { Random } from '@nautil/formats/testing/mutate';
 import type { FileOperation } from './file-operations.js';
 
 /** What a power cut may leave of a file's unsynced writes: nothing, all, zeros, the first half, or some blocks. */
@@ -25,7 +26,7 @@ class FileNode {
     this.unsynced = [];
   }
 
-  after(fate: Fate, random: () => number): Buffer {
+  after(fate: Fate, random: Random): Buffer {
     if (this.unsynced.length === 0 || fate === 'lost') return this.durable;
     const kept = this.content;
     if (fate === 'kept') return kept;
@@ -34,7 +35,7 @@ class FileNode {
     if (fate === 'half') return kept.subarray(0, first + Math.floor((kept.length - first) / 2));
     const result = Buffer.from(kept);
     for (let at = first; at < result.length; at = (Math.floor(at / blockBytes) + 1) * blockBytes)
-      if (fate === 'zeros' || random() < 0.5)
+      if (fate === 'zeros' || random(2) === 0)
         result.fill(0, at, Math.min(result.length, (Math.floor(at / blockBytes) + 1) * blockBytes));
     return result;
   }
@@ -109,7 +110,7 @@ export interface CrashState {
  */
 export function crashStates(
   operations: readonly FileOperation[],
-  { root, random, samples }: { root: string; random: () => number; samples: number },
+  { root, random, samples }: { root: string; random: Random; samples: number },
 ): CrashState[] {
   const disk = new SimulatedDisk(root);
   const marks: string[] = [];
@@ -123,8 +124,8 @@ export function crashStates(
   ];
   const sampled = Array.from({ length: samples }, () => ({
     name: 'some changes are kept',
-    keeps: () => random() < 0.5,
-    fate: () => fates[Math.floor(random() * fates.length)] ?? 'lost',
+    keeps: () => random(2) === 0,
+    fate: () => fates[random(fates.length)] ?? 'lost',
   }));
   for (const operation of operations) {
     if (operation.do === 'mark') {
@@ -231,7 +232,7 @@ class SimulatedDisk {
   }
 
   /** What is left when only some changes reach the disk. */
-  after(keeps: () => boolean, fate: () => Fate, random: () => number): Tree {
+  after(keeps: () => boolean, fate: () => Fate, random: Random): Tree {
     const kept = new Map<NameChange, boolean>();
     const unsynced = new Set<NameChange>();
     const visit = (folder: FolderNode): void => {

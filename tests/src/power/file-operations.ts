@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,11 +25,8 @@ const calls =
   'copy_file_range,sendfile,clone,clone3';
 
 /** Whether this machine lets us trace a program. */
-export async function canTrace(): Promise<boolean> {
-  return promisify(execFile)('strace', ['-f', '-e', 'trace=fsync', 'true']).then(
-    () => true,
-    () => false,
-  );
+export function canTrace(): boolean {
+  return spawnSync('strace', ['-f', '-e', 'trace=fsync', 'true']).status === 0;
 }
 
 /** Runs a program of Node.js and records its file operations below a folder. @throws for an operation that is not modelled */

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type FileRef } from '@nautil/contracts';
+import type { FileRef } from '@nautil/contracts';
 import { fileRef, stageOutput, Store, writeFileAtomic } from '@nautil/store';
 
 const tokens = Buffer.alloc(10_000, 'tokens ');
