@@ -73,7 +73,8 @@ async function modesBelow(top: string): Promise<{ path: string; mode: string; in
     own.map(async (path) => ({ path: path.slice(top.length + 1), status: await stat(path) })),
   );
   return found.map(({ path, status: { mode, ino: inode } }) => ({
-    ...{ path, inode },
+    path,
+    inode,
     mode: (mode & 0o777).toString(8),
     isOpen: (mode & 0o077) !== 0,
   }));

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { readNemo } from '@nautil/formats/nemo';
-import { nautilHome, packageRoot } from '@nautil/store/folders';
+import { packageRoot } from '@nautil/store/folders';
 import { goldenPath } from '@nautil/testing';
+import { programEnvironment } from './testing/program-environment.js';
 
 // Continues a training whose best epoch was its first, after everything outside the run's own folder has changed.
 
@@ -40,10 +41,8 @@ async function trainTo(epochs: number, home: string): Promise<unknown> {
   await promisify(execFile)(process.execPath, [program, 'train', ...overrides], {
     env: {
       ...process.env,
-      NODE_OPTIONS: '',
+      ...programEnvironment(join(folder, home)),
       INIT_CWD: folder,
-      NAUTIL_HOME: join(folder, home),
-      LIBTENSORFLOW: process.env['LIBTENSORFLOW'] ?? join(nautilHome(), 'tensorflow/2.21.0/libtensorflow_cc.so.2'),
       MLFLOW_TRACKING_URI: 'http://127.0.0.1:9', // the discard port, where nothing listens
     },
   });

@@ -61,7 +61,8 @@ beforeAll(async () => {
   mlflow = addressOf(record['mlflow']!['address']!);
   client = new Client({ connection: await Connection.connect({ address: record['temporal']!['address']! }) });
   await client.workflow.start('textClassification', {
-    ...{ workflowId: run, taskQueue: runQueue },
+    workflowId: run,
+    taskQueue: runQueue,
     args: [{ overrides: ['trainer.max_epochs=1'] }],
   });
 }, 240_000);
@@ -183,13 +184,17 @@ function attacksOn(address: Address): Attack[] {
     ...reads.map((path) => ({ name, method: 'GET', path, headers })),
     ...['text/plain', 'application/json', 'application/x-www-form-urlencoded'].flatMap((type, i) =>
       ['/api/v1', ''].map((prefix, j) => ({
-        ...{ name: `${name}, as ${type}`, method: 'POST', body: startRequest },
+        name: `${name}, as ${type}`,
+        method: 'POST',
+        body: startRequest,
         path: `${prefix}/namespaces/default/workflows/attack-${address.port}-${number}-${i}${j}`,
         headers: { ...headers, ...csrf, 'content-type': type },
       })),
     ),
     {
-      ...{ name: `${name}, preflight`, method: 'OPTIONS', path: reads[0]! },
+      name: `${name}, preflight`,
+      method: 'OPTIONS',
+      path: reads[0]!,
       headers: {
         ...headers,
         'access-control-request-method': 'POST',
@@ -197,11 +202,15 @@ function attacksOn(address: Address): Attack[] {
       },
     },
     {
-      ...{ name: `${name}, WebSocket`, method: 'GET', path: '/' },
+      name: `${name}, WebSocket`,
+      method: 'GET',
+      path: '/',
       headers: {
         ...headers,
-        ...{ connection: 'Upgrade', upgrade: 'websocket' },
-        ...{ 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' },
+        connection: 'Upgrade',
+        upgrade: 'websocket',
+        'sec-websocket-version': '13',
+        'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
       },
     },
   ]);
@@ -253,7 +262,9 @@ describe('a web page', () => {
       if (headers.origin === otherLocalPage) continue;
       for (const path of ['/api/2.0/mlflow/experiments/create', '/ajax-api/2.0/mlflow/experiments/create']) {
         const answer = await send(mlflow, {
-          ...{ method: 'POST', path, body: JSON.stringify({ name: 'attack' }) },
+          method: 'POST',
+          path,
+          body: JSON.stringify({ name: 'attack' }),
           headers: { ...headers, 'content-type': 'text/plain' },
         });
         expect(answer).toMatchObject({ status: 403 });
@@ -264,7 +275,8 @@ describe('a web page', () => {
       else expect(answer.status).toBe(403);
     }
     const found = await send(mlflow, {
-      ...{ method: 'GET', path: '/api/2.0/mlflow/experiments/search?max_results=50' },
+      method: 'GET',
+      path: '/api/2.0/mlflow/experiments/search?max_results=50',
       headers: { host: `127.0.0.1:${mlflow.port}` },
     });
     expect(found).toMatchObject({ status: 200, body: expect.not.stringContaining('attack') });
@@ -302,7 +314,9 @@ describe('the user', () => {
     const path = '/api/v1/namespaces/default/workflows/by-the-user';
     const origin = `http://127.0.0.1:${ui.port}`;
     const answer = await send(ui, {
-      ...{ method: 'POST', path, body: startRequest.replace(`"${defaultTaskQueue}"`, `"${runQueue}"`) },
+      method: 'POST',
+      path,
+      body: startRequest.replace(`"${defaultTaskQueue}"`, `"${runQueue}"`),
       headers: { host: `127.0.0.1:${ui.port}`, origin, 'content-type': 'text/plain', ...csrf },
     });
     expect(answer.body).toContain('runId');
