@@ -7,8 +7,8 @@ import { allSeeds } from './seeds.js';
 const inputs = 2000;
 
 test('2,000 mutated files of every format are accepted or rejected with a typed error', async () => {
-  // Another seed each day, so that the tests of a day repeat each other, and those of a month read 60,000 files.
-  const seed = Math.floor(Date.now() / 86_400_000);
+  // One seed, so that a change of the code is all that changes the result. `nx run tests:fuzz` draws others.
+  const seed = 12;
   const report = await fuzz({ inputs, seed, findings: join(packageRoot(), 'tmp/fuzz') });
   console.log(formatFuzz(report));
   expect(report.findings.map(({ file, command, problem }) => `${file}\n${command}\n${problem}`)).toEqual([]);
