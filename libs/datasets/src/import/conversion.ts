@@ -31,3 +31,7 @@ interface Conversion {
 
 /** Finds the original files below `options.source`; rows are read lazily. */
 export type Converter = (options: ConvertOptions) => Promise<Conversion>;
+
+/** The remedy for a file with labels that the dataset cannot have: the class names that are written would be wrong. */
+export const notOriginal = (dataset: string): string =>
+  `import reads only the original files of ${dataset}; a file of your own needs no import: write on each line a text, a tab, and a label, and train with model.train_ds.file_path=FILE`;

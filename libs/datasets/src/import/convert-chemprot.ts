@@ -1,11 +1,14 @@
 import { join } from 'node:path';
 import { DataError } from '../data-error.js';
 import { readLines } from '../read-lines.js';
-import type { Converter, ConvertOptions, Row } from './conversion.js';
+import { type Converter, type ConvertOptions, notOriginal, type Row } from './conversion.js';
 import { exists, folderWith } from './source-files.js';
 
 /** In NeMo's order, which determines the labels. */
 const fileNames = { train: 'trainingPosit_chem', test: 'testPosit_chem', dev: 'developPosit_chem' } as const;
+
+/** The groups of interactions in ChemProt. */
+const isKind = /^CPR:\d{1,2}$/;
 
 /**
  * Converts ChemProt in the layout of recursive_chemprot: PMID, sentence, whether the entities interact, kind of interaction.
@@ -41,6 +44,11 @@ async function* readRelations(
       if (text === undefined || !name) {
         throw new DataError(`${file}:${lineNumber}: no label in columns 3 and 4`, {
           hint: 'each line is PMID, sentence, True or False, and CPR:n, separated by tabs',
+        });
+      }
+      if (interacts === 'True' ? !isKind.test(name) : interacts !== 'False') {
+        throw new DataError(`${file}:${lineNumber}: ${JSON.stringify(name)} is not a label of ChemProt`, {
+          hint: `its labels are False and CPR:n; ${notOriginal('ChemProt')}`,
         });
       }
       const label = ids.get(name) ?? ids.size;

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { stripSpaces } from '@nautil/python-format';
 import { readWholeText } from '../read-lines.js';
 import type { Converter, ConvertOptions, Row, Split } from './conversion.js';
-import { exists, folderWith, textFiles } from './source-files.js';
+import { exists, folderWith, refuseOtherClasses, textFiles } from './source-files.js';
 
 const classes = ['neg', 'pos'];
 
@@ -11,6 +11,9 @@ export const convertImdb: Converter = async (options) => {
   const root = await folderWith(options.source, ['train'], 'https://ai.stanford.edu/~amaas/data/sentiment/');
   const rowsOf = (split: Split) => () => readReviews(join(root, split), options);
   const hasTest = await exists(join(root, 'test'));
+  for (const split of hasTest ? ['train', 'test'] : ['train'])
+    // `unsup` has the reviews without labels of the original.
+    await refuseOtherClasses(join(root, split), [...classes, 'unsup'], 'IMDB');
   if (!hasTest) options.note('there is no test folder: no test.tsv is written');
   return {
     splits: { train: rowsOf('train'), ...(hasTest ? { test: rowsOf('test') } : {}) },

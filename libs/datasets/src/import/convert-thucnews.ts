@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { stripSpaces } from '@nautil/python-format';
 import { readWholeText } from '../read-lines.js';
 import type { Converter, ConvertOptions, Row } from './conversion.js';
-import { folderWith, textFiles } from './source-files.js';
+import { folderWith, refuseOtherClasses, textFiles } from './source-files.js';
 
 /** NeMo's categories; the label is the index in this list, even if a category is absent. */
 const categories = [
@@ -25,6 +25,7 @@ const categories = [
 /** Converts THUCNews: `{category}/*.txt`; the first fifth of each category is the test set. */
 export const convertThucnews: Converter = async (options) => {
   const root = await folderWith(options.source, categories, 'http://thuctc.thunlp.org/');
+  await refuseOtherClasses(root, categories, 'THUCNews');
   const files = new Map<number, { train: string[]; test: string[] }>();
   for (const [label, category] of categories.entries()) {
     const all = await textFiles(join(root, category));

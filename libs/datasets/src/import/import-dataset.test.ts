@@ -100,6 +100,30 @@ describe('sst-2', () => {
     );
   });
 
+  test('a file without the header of SST-2 is noted, and whether its first line was read', async () => {
+    const notes = async (content: string, options: Partial<ImportOptions> = {}) =>
+      (await convert('sst-2', { 'train.tsv': content }, options)).imported.notes.filter((note) =>
+        note.includes('header'),
+      );
+    expect(await notes('first\t1\nsecond\t0\n')).toEqual([
+      expect.stringMatching(/train\.tsv:1: .*not SST-2's header, "sentence<TAB>label"; it is read as an example/),
+    ]);
+    expect(await notes('first\t1\nsecond\t0\n', { nemoCompatible: true })).toEqual([
+      expect.stringMatching(/it is left out/),
+    ]);
+    expect(await notes('text\tclass\nsecond\t0\n')).toEqual([expect.stringMatching(/it is left out/)]);
+    expect(await notes(train)).toEqual([]);
+  });
+
+  test('a test set whose labels are all -1 has no labels', async () => {
+    const { written, imported } = await convert('sst-2', {
+      'train.tsv': train,
+      'test.tsv': 'sentence\tlabel\nfine\t-1\nso so\t-1\n',
+    });
+    expect(written['test.tsv']).toBeUndefined();
+    expect(imported.notes.join('\n')).toMatch(/test\.tsv has no labels/);
+  });
+
   test('a line without a label is an error that names the line, and nothing is written', async () => {
     await withFolder(
       { 'source/train.tsv': 'sentence\tlabel\ngood\t1\n', 'source/dev.tsv': 'sentence\tlabel\nbad\tno\n' },
@@ -182,6 +206,38 @@ test.each(['sst-2', 'imdb', 'chemprot', 'thucnews'] as const)(
     });
   },
 );
+
+describe('a label that the dataset cannot have is an error that names the file and the line', () => {
+  const sst2 = 'sentence\tlabel\ngood\t1\n';
+
+  test.each([
+    ['sst-2', { 'train.tsv': 'good\t1\nso so\t2\n' }, /train\.tsv:2: 2 is not a label of SST-2/],
+    ['sst-2', { 'train.tsv': 'good\t1\nso so\t-1\n' }, /train\.tsv:2: -1 is not a label of SST-2/],
+    ['sst-2', { 'train.tsv': sst2, 'test.tsv': `${sst2}so so\t-1\n` }, /test\.tsv:3: -1 is not a label of SST-2/],
+    [
+      'chemprot',
+      { trainingPosit_chem: '1\ta\tTrue\tgood\n' },
+      /trainingPosit_chem:1: "good" is not a label of ChemProt/,
+    ],
+    ['chemprot', { trainingPosit_chem: '1\ta\t2\tx\n' }, /trainingPosit_chem:1: "2" is not a label of ChemProt/],
+    ['imdb', { ...reviews, 'train/neutral/1_5.txt': 'so so' }, /neutral.1_5\.txt: neutral is not a class of IMDB/],
+    ['imdb', { ...reviews, 'test/neutral/1_5.txt': 'so so' }, /neutral.1_5\.txt: neutral is not a class of IMDB/],
+    ['thucnews', { '体育/0.txt': 'x', '天气/0.txt': 'x' }, /天气.0\.txt: 天气 is not a class of THUCNews/],
+  ] as const)('%s %j', async (name, files, message) => {
+    await expect(convert(name, files)).rejects.toThrow(message);
+  });
+
+  test('also with nemoCompatible', async () => {
+    await expect(convert('sst-2', { 'train.tsv': `${sst2}so so\t2\n` }, { nemoCompatible: true })).rejects.toThrow(
+      /train\.tsv:3: 2 is not a label of SST-2/,
+    );
+  });
+
+  test('reviews without labels, which the original of IMDB has in train/unsup, are none', async () => {
+    const { imported } = await convert('imdb', { ...reviews, 'train/unsup/0_0.txt': 'so so' });
+    expect(imported.counts.train?.rows).toBe(3);
+  });
+});
 
 test('a source without training examples is rejected', async () => {
   await expect(convert('imdb', { 'train/readme.txt': 'x' })).rejects.toThrow(/has no training examples of imdb/);

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { DataError } from '../data-error.js';
+import { notOriginal } from './conversion.js';
 
 /** Repository archives nest their data this deep: `recursive_chemprot-master/Demo/tree_LSTM/data`. */
 const deepest = 4;
@@ -67,4 +68,21 @@ export async function textFiles(folder: string): Promise<string[]> {
   return (await listSorted(folder))
     .filter((name) => name.endsWith('.txt') && !name.startsWith('.'))
     .map((name) => join(folder, name));
+}
+
+/**
+ * Checks the classes of a dataset whose texts are in one folder for each class.
+ *
+ * @throws DataError when another folder has texts, too: they would be left out, and the labels could mean other classes
+ */
+export async function refuseOtherClasses(root: string, classes: readonly string[], dataset: string): Promise<void> {
+  for (const folder of await foldersIn(root)) {
+    const name = basename(folder);
+    if (classes.includes(name) || name.startsWith('.')) continue;
+    const [text] = await textFiles(folder);
+    if (text === undefined) continue;
+    throw new DataError(`${text}: ${name} is not a class of ${dataset}, which has ${classes.join(', ')}`, {
+      hint: notOriginal(dataset),
+    });
+  }
 }
