@@ -23,13 +23,19 @@ const largestRead = 1 << 30;
 export async function openByteSource(path: string, name = path): Promise<ByteSource> {
   const file = await open(path, 'r').catch((cause: unknown) => {
     const error = cause as NodeJS.ErrnoException;
-    if (error.code === 'ENOENT') throw new FileUnavailable(path, 'there is no such file', { cause: error });
+    if (error.code === 'ENOENT')
+      throw new FileUnavailable(path, 'there is no such file', {
+        hint: 'check the path; a relative path starts in the current folder',
+        cause: error,
+      });
     throw new FileUnavailable(path, `can't be opened (${error.code ?? error.message})`, { cause: error });
   });
   const found = await file.stat();
   if (!found.isFile()) {
     await file.close();
-    throw new FileUnavailable(path, `is a ${found.isDirectory() ? 'folder' : 'special file'}, not a file of weights`);
+    throw new FileUnavailable(path, `this is a ${found.isDirectory() ? 'folder' : 'special file'}, not a file`, {
+      hint: 'name a file, such as a .nemo archive or a checkpoint in the folder of a run',
+    });
   }
   return {
     name,

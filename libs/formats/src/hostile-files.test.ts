@@ -116,6 +116,20 @@ describe('a hostile tar is rejected, the error gives the reason, and nothing is 
     expect(left().filter((name) => !before.includes(name))).toEqual([]);
   });
 
+  test.each([
+    ['missing', undefined, /there is no such file/, /check the path/],
+    ['empty', '', /the file is empty/, /copy or download it again/],
+    ['a file of texts', 'good\t1\n'.repeat(200), /no header of the tar archive/, /a \.nemo archive is expected/],
+  ])('an error about a model that is %s has a remedy', async (_, content, message, hint) => {
+    const path = join(folder, 'remedy.nemo');
+    if (content !== undefined) writeFileSync(path, content);
+    await expect(readNemo(path)).rejects.toMatchObject({
+      message: expect.stringMatching(message),
+      hint: expect.stringMatching(hint),
+    });
+    rmSync(path, { force: true });
+  });
+
   test('a gzip stream that was cut off is refused', async () => {
     const whole = gzipSync(rawTar(honest));
     expect(await outcomeOf(whole.subarray(0, whole.length - 20), 'cut.nemo')).toMatch(

@@ -41,7 +41,7 @@ export async function evaluationOf(
     const { file_path, num_samples: numSamples } = model.test_ds;
     if (file_path === null)
       throw new UsageError('model.test_ds.file_path is null: there is nothing to evaluate on', {
-        hint: 'model.test_ds.file_path=test.tsv',
+        hint: 'add model.test_ds.file_path=test.tsv',
       });
     const file = resolve(o.cwd, file_path);
     const { numClasses } = classifier;

@@ -27,7 +27,7 @@ export async function openModel(
   const { configName, configPath, overrides } = args;
   const loaded = await loadConfig({ configName, configPath, overrides, cwd: o.cwd });
   const { nemo_path, tokenizer } = loaded.config.model;
-  if (nemo_path === null) throw new UsageError('model.nemo_path is null', { hint: 'model.nemo_path=FILE.nemo' });
+  if (nemo_path === null) throw new UsageError('model.nemo_path is null', { hint: 'add model.nemo_path=FILE.nemo' });
   const path = resolve(o.cwd, nemo_path);
   const tokenizerFolder = tokenizer.vocab_file === null ? undefined : resolve(o.cwd, tokenizer.vocab_file, '..');
   const isGiven = (key: string): boolean => loaded.writtenAt(key) !== undefined && !loaded.isShipped(key);

@@ -13,12 +13,16 @@ const block = 512;
 const mostMembers = 10_000;
 const longestPaxRecords = 1 << 20;
 
+const damagedHint = 'compare the file with the original, and copy or download it again';
+const notArchiveHint =
+  'a .nemo archive is expected, which `npx nautil run` writes; a checkpoint is given to predict or evaluate, and a file of texts to inspect';
+
 /**
  * Reads the directory of an uncompressed tar archive. Members are read in place and never unpacked. Names that lead out
  * of the archive, links and devices are refused nevertheless, because no genuine archive of a model contains them.
  */
 export async function readTarDirectory(source: ByteSource): Promise<Map<string, TarMember>> {
-  const corrupt = (problem: string) => new CorruptFile(source.name, problem);
+  const corrupt = (problem: string, hint = damagedHint) => new CorruptFile(source.name, problem, { hint });
   const members = new Map<string, TarMember>();
   let longName: string | undefined;
   let at = 0;
@@ -31,7 +35,8 @@ export async function readTarDirectory(source: ByteSource): Promise<Map<string, 
     if (headers > mostMembers) throw corrupt(`the archive has more than ${mostMembers} members`);
     const header = Buffer.from((await source.read(at, block)).buffer);
     if (header.every((byte) => byte === 0)) break;
-    if (!hasTarHeader(header)) throw corrupt(`there is no header of the tar archive at byte ${at}`);
+    if (!hasTarHeader(header))
+      throw corrupt(`there is no header of the tar archive at byte ${at}`, at === 0 ? notArchiveHint : damagedHint);
     const size = tarNumber(header.subarray(124, 136));
     const type = String.fromCharCode(header[156] ?? 0);
     const name = longName ?? headerName(header);

@@ -84,7 +84,11 @@ async function check(name: string, run: (problems: string[]) => Promise<string>)
     return { name, found: await run(problems), problems };
   } catch (error) {
     if (!(error instanceof NautilError) || error.name === 'FileUnavailable') throw error;
-    return { name, found: 'could not be read', problems: [...problems, error.message] };
+    return {
+      name,
+      found: 'could not be read',
+      problems: [...problems, error.message, ...(error.hint === undefined ? [] : [error.hint])],
+    };
   }
 }
 
