@@ -124,11 +124,11 @@ const rows: Readonly<Record<string, Row>> = {
   'trainer.limit_test_batches': { value: '1' },
 
   'model.nemo_path': { value: 'other.nemo' },
-  'model.tokenizer.tokenizer_name': { value: goldenPath('bert-tiny-cased') },
+  'model.tokenizer.tokenizer_name': { value: file('tokenizer') },
   'model.tokenizer.vocab_file': { value: file('vocab.txt') },
   'model.tokenizer.special_tokens': { value: '{cls_token: "[SEP]", sep_token: "[CLS]"}' },
   'model.language_model.pretrained_model_name': {
-    value: goldenPath('bert-tiny-cased'),
+    value: uncased, // with all of its layers
     given: [`model.tokenizer.tokenizer_name=${uncased}`],
   },
   'model.language_model.lm_checkpoint': { value: join(uncased, '../bert-tiny-variants/bf16.safetensors') },
@@ -309,13 +309,14 @@ const rows: Readonly<Record<string, Row>> = {
 
 beforeAll(async () => {
   process.env['NAUTIL_HOME'] = home;
-  const lines = readFileSync(goldenPath('nemo/traj_train.tsv'), 'utf8').trim().split('\n');
+  const recorded = readFileSync(goldenPath('nemo/traj_train.tsv'), 'utf8').trim().split('\n');
+  const lines = recorded.map((line, i) => line.replace(/\t\d+$/, `\t${i % 4 ? 1 : 0}`)); // two classes, of unequal size
   const write = (name: string, some: string[]): void => writeFileSync(file(name), `${some.join('\n')}\n`);
   write(
     'train.tsv',
     lines.slice(0, 16).map((line, i) => (i % 2 ? line : line.toUpperCase())),
   );
-  write('dev.tsv', lines.slice(22, 34));
+  write('dev.tsv', lines.slice(0, 12)); // of the training set, so that val_loss falls from epoch to epoch, whatever the reference set
   write('test.tsv', lines.slice(40, 52));
   write('other.tsv', lines.slice(60, 72));
   write('long.tsv', Array<string>(9000).fill('a good film\t1').fill('bad\t0', 4000));
@@ -325,7 +326,10 @@ beforeAll(async () => {
   write('source/dev.tsv', ['sentence\tlabel', 'a good film\t1', 'a bad film\t0']);
   write('source/test.tsv', ['a good film\t1', 'a bad film\t0']);
   const vocabulary = readFileSync(join(uncased, 'vocab.txt'), 'utf8').trim().split('\n');
-  write('vocab.txt', [...vocabulary.slice(0, 100), ...vocabulary.slice(100).reverse()]);
+  const reversed = [...vocabulary.slice(0, 100), ...vocabulary.slice(100).reverse()];
+  write('vocab.txt', reversed);
+  mkdirSync(file('tokenizer'));
+  write('tokenizer/vocab.txt', reversed);
   // One layer of the golden encoder: TensorFlow traces it faster.
   await cp(uncased, file('encoder'), { recursive: true });
   const config = JSON.parse(readFileSync(file('encoder/config.json'), 'utf8')) as object;
