@@ -18,6 +18,7 @@ import {
 import { interruption } from './interruption.js';
 import { printData, printMessage } from './output.js';
 import { pollingOf } from './polling-of.js';
+import { remedyAfterFailure } from './remedy-after-failure.js';
 import { TrainingDisplay } from './terminal/training-display.js';
 
 /** What the user chose about following a workflow. */
@@ -153,12 +154,8 @@ async function queryProgress<Progress>(handle: WorkflowHandle): Promise<Progress
   }
 }
 
-/** Whether `resume` would fail in the same way, because it repeats the configuration or needs the folder of the run. */
-const startsAnew = (type: string, kind: ErrorKind): boolean =>
-  kind === 'config' || kind === 'usage' || type === 'RunFolderMissing';
-
 /** The failure of a workflow as an error of this program. */
-function toCliError(error: unknown, noun: string, workflowId: string): unknown {
+function toCliError(error: unknown, noun: 'run' | 'sweep', workflowId: string): unknown {
   if (!(error instanceof WorkflowFailedError)) return error;
   const { cause } = error;
   if (cause instanceof CancelledFailure) {
@@ -174,9 +171,7 @@ function toCliError(error: unknown, noun: string, workflowId: string): unknown {
   const [recorded] = cause.details ?? [];
   const { kind, hint }: FailureDetails = isFailureDetails(recorded) ? recorded : { kind: 'training' };
   const type = cause.type ?? 'RunFailed';
-  const next = startsAnew(type, kind)
-    ? `then start the ${noun} again`
-    : `then \`npx nautil resume ${workflowId}\` continues the ${noun}`;
+  const next = remedyAfterFailure({ type, kind, hint, noun, workflowId });
   return new RunFailed({
     type,
     kind,

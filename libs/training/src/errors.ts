@@ -2,12 +2,19 @@ import { defineError } from '@nautil/contracts';
 
 /** The loss is NaN or infinite. No step after the last checkpoint can be trusted. */
 export class LossNotFinite extends defineError('LossNotFinite', 'training') {
-  constructor(o: { step: number; loss: number; lines: number[]; lr: number; checkpoint: string | undefined }) {
+  /** @param o `lr` is the configured learning rate, without warm-up and decay */
+  constructor(o: {
+    step: number;
+    loss: number;
+    lines: number[];
+    lr: number | undefined;
+    checkpoint: string | undefined;
+  }) {
     super(`the loss is ${o.loss} at step ${o.step}`, {
       hint: [
-        `lines of the training file in that batch: ${o.lines.join(', ')}`,
+        `lines of the training file in that batch: ${firstOf(o.lines)}`,
         lastGood(o.checkpoint),
-        `lower model.optim.lr (${o.lr} at this step) or set trainer.gradient_clip_val=1.0`,
+        smallerSteps(o.lr),
       ].join('\n'),
     });
   }
@@ -15,9 +22,9 @@ export class LossNotFinite extends defineError('LossNotFinite', 'training') {
 
 /** An update made a weight or a value of the optimizer's state NaN or infinite. Checkpoints never contain such values. */
 export class WeightsNotFinite extends defineError('WeightsNotFinite', 'training') {
-  constructor(tensor: string, step: number, checkpoint: string | undefined) {
-    super(`${tensor} is not finite after step ${step}`, {
-      hint: [lastGood(checkpoint), 'lower model.optim.lr or set trainer.gradient_clip_val=1.0'].join('\n'),
+  constructor(tensor: string, o: { step: number; lr: number | undefined; checkpoint: string | undefined }) {
+    super(`${tensor} is not finite after step ${o.step}`, {
+      hint: [lastGood(o.checkpoint), smallerSteps(o.lr)].join('\n'),
     });
   }
 }
@@ -33,6 +40,21 @@ export class OutputNotFinite extends defineError('OutputNotFinite', 'training') 
     });
   }
 }
+
+/** A learning rate that BERT models are usually trained with. */
+const usualRate = 2e-5;
+
+/** The remedy for a training that diverged at a configured learning rate. */
+const smallerSteps = (lr: number | undefined): string => {
+  const lower = Number(Math.min((lr ?? Infinity) / 10, usualRate).toPrecision(2)).toExponential();
+  return `set model.optim.lr to ${lower} (it is ${lr ?? 'not set'}), or trainer.gradient_clip_val=1.0`;
+};
+
+const shownLines = 10;
+
+const firstOf = (lines: number[]): string =>
+  lines.slice(0, shownLines).join(', ') +
+  (lines.length > shownLines ? ` and ${lines.length - shownLines} more (${lines.length} lines)` : '');
 
 const lastGood = (checkpoint: string | undefined): string =>
   checkpoint ? `last good checkpoint: ${checkpoint}` : 'there is no earlier checkpoint';
@@ -71,7 +93,7 @@ export class TrainingInterrupted extends defineError('TrainingInterrupted', 'int
 export class BatchTooLarge extends defineError('BatchTooLarge', 'environment') {
   constructor(rows: number, length: number, cause: unknown) {
     super(`a batch of ${rows} × ${length} tokens does not fit into memory`, {
-      hint: 'lower model.dataset.max_seq_length, or use a smaller model or a larger device',
+      hint: `set model.dataset.max_seq_length to ${Math.max(2, Math.floor(length / 2))}, or use a smaller model or a larger device`,
       cause,
     });
   }

@@ -221,6 +221,14 @@ test('a loss that is not finite stops the run, and the error names the step and 
   expect(failure).toBeInstanceOf(LossNotFinite);
   expect((failure as LossNotFinite).message).toMatch(/the loss is \S+ at step \d+/);
   expect((failure as LossNotFinite).hint).toMatch(/lines of the training file in that batch: \d+/);
+  expect((failure as LossNotFinite).hint).toContain('set model.optim.lr to 2e-5 (it is 1e+30)');
+});
+
+test('the lines of a large batch are counted, and only the first ten are shown', () => {
+  const lines = Array.from({ length: 64 }, (_, i) => i + 1);
+  const { hint } = new LossNotFinite({ step: 1, loss: NaN, lines, lr: 2e-5, checkpoint: undefined });
+  expect(hint).toContain('in that batch: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 54 more (64 lines)\n');
+  expect(hint).toContain('set model.optim.lr to 2e-6 (it is 0.00002)');
 });
 
 test('a weight that overflows is never written to a checkpoint, and the error names the last good one', async () => {

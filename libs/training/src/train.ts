@@ -86,7 +86,14 @@ async function train(
     const loss = sum(losses) / (lossScale * batches.length);
     if (!Number.isFinite(loss)) {
       const lines = batches.flatMap(({ rows }) => Array.from(rows, (row) => run.lineOf(row)));
-      throw new LossNotFinite({ step: state.step + 1, loss, lines, lr, checkpoint: session.checkpointPath });
+      const configured = job.config.model.optim.lr;
+      throw new LossNotFinite({
+        step: state.step + 1,
+        loss,
+        lines,
+        lr: configured,
+        checkpoint: session.checkpointPath,
+      });
     }
     state.step += 1;
     session.markChanged();

@@ -143,7 +143,10 @@ export class TrainingSession {
     const tensors = [...(await weights.readAll()), ...(await trainStep.readSlots())];
     // A step's loss is computed before its update, so an update that overflows is first visible here.
     const overflowed = tensors.find(({ data }) => !isAllFinite(data));
-    if (overflowed) throw new WeightsNotFinite(overflowed.name, this.state.step, this.#checkpoint);
+    if (overflowed) {
+      const { lr } = this.#run.job.config.model.optim;
+      throw new WeightsNotFinite(overflowed.name, { step: this.state.step, lr, checkpoint: this.#checkpoint });
+    }
     const { warnings, ...saved } = await this.#run.checkpoints.save(this.state, tensors);
     this.#checkpoint = saved.path;
     this.#isSaved = true;
