@@ -101,7 +101,7 @@ test('nautil inspect describes a TSV; the exit code is 3 when no model can be tr
   expect(trainable.stdout).toContain('The file is trainable, with num_classes 2.');
   expect(trainable.exitCode).toBe(0);
   const other = await nautil('inspect', fine, '--num-classes', 'two');
-  expect(other.stderr).toContain('a whole number from 1 is expected');
+  expect(other.stderr).toContain('A whole number from 1 is expected');
   expect(other.exitCode).toBe(2);
 });
 

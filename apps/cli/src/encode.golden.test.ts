@@ -106,7 +106,7 @@ test('an unusable model or option ends with one message and no output', async ()
   const cases: [string[], number, RegExp][] = [
     [['--model', join(folder, 'absent')], 3, /absent: this model is not on this machine/],
     [['--model', broken], 3, /model\.safetensors: not a file of tensors/],
-    [['--model', folder, '--max-length', 'long'], 2, /a whole number from 1 is expected/],
+    [['--model', folder, '--max-length', 'long'], 2, /A whole number from 1 is expected/],
   ];
   for (const [args, code, message] of cases) {
     const { exitCode, stdout, stderr } = await encode(['a text'], ...args);

@@ -3,27 +3,27 @@ import { InvalidArgumentError } from 'commander';
 /** An option's value as a whole number from 1. */
 export function positiveInteger(text: string): number {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('a whole number from 1 is expected.');
+  throw new InvalidArgumentError('A whole number from 1 is expected.');
 }
 
 /** A TCP port. */
 export function portNumber(text: string): number {
   const port = Number(text);
   if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
-  throw new InvalidArgumentError('a port is a whole number from 1 to 65535.');
+  throw new InvalidArgumentError('A port is a whole number from 1 to 65535.');
 }
 
 /** The name of a task queue. Nautil derives further queues from it by appending `-gpu` and `@ID`. */
 export function taskQueueName(text: string): string {
   if (/^[\w.-]{1,200}$/.test(text) && !text.endsWith('-gpu')) return text;
   throw new InvalidArgumentError(
-    'a task queue is named with letters, digits, dots, dashes and underscores, and does not end in -gpu.',
+    'A task queue is named with letters, digits, dots, dashes and underscores, and does not end in -gpu.',
   );
 }
 
 /** An age in days or hours (`30d`, `12h`), in milliseconds. */
 export function ageMs(text: string): number {
   const [, count, unit] = /^(\d{1,5})([dh])$/.exec(text) ?? [];
-  if (count === undefined) throw new InvalidArgumentError('an age is a number of days or hours: 30d, 12h.');
+  if (count === undefined) throw new InvalidArgumentError('An age is a number of days or hours: 30d, 12h.');
   return Number(count) * (unit === 'd' ? 24 : 1) * 3_600_000;
 }

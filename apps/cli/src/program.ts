@@ -65,8 +65,7 @@ export function buildProgram(): Command {
     program.commandsGroup(group);
     for (const add of additions) add(program);
   }
-  for (const command of program.commands)
-    command.showHelpAfterError(`\`npx nautil ${command.name()} --help\` lists its options`);
+  nameOwnHelp(program, 'npx nautil');
   return program.addHelpText(
     'after',
     `
@@ -78,4 +77,13 @@ Examples:
 Exit codes: 0 success, 2 usage or configuration, 3 data, 4 environment, 5 training failed, 130 interrupted.
 DEBUG=1 shows the stack of an error.`,
   );
+}
+
+/** Makes the usage errors of each command below `parent`, at any depth, name the help of that command. */
+function nameOwnHelp(parent: Command, path: string): void {
+  for (const command of parent.commands) {
+    const name = `${path} ${command.name()}`;
+    command.showHelpAfterError(asTyped(`\`${name} --help\` lists its options`));
+    nameOwnHelp(command, name);
+  }
 }

@@ -25,12 +25,12 @@ test('options replace the defaults', () => {
 
 test.each([
   [['--role', 'tpu'], /'tpu' is invalid. Allowed choices are cpu, gpu, all/],
-  [['--trainings', 'many'], /'many' is invalid. a whole number from 1 to 999/],
+  [['--trainings', 'many'], /'many' is invalid. A whole number from 1 to 999/],
   [['--trainings', '0'], /'0' is invalid/],
   [['--trainings=-1'], /'-1' is invalid/],
   [['--trainings', '1.5'], /'1\.5' is invalid/],
-  [['--restarts', 'often'], /'often' is invalid. a whole number from 0 to 999/],
-  [['--task-queue', ''], /'' is invalid. a task queue is named with/],
+  [['--restarts', 'often'], /'often' is invalid. A whole number from 0 to 999/],
+  [['--task-queue', ''], /'' is invalid. A task queue is named with/],
   [['--task-queue', 'a@b'], /'a@b' is invalid/],
   [['--task-queue', 'nautil-gpu'], /'nautil-gpu' is invalid/],
   [['--queue', 'x'], /unknown option '--queue'/],
@@ -48,6 +48,6 @@ test('the command reports a wrong option without a stack, with the exit code of 
   });
   expect(status).toBe(exitCodes.usage);
   expect(stderr).toBe(
-    "error: option '--trainings <n>' argument 'NaN' is invalid. a whole number from 1 to 999 is expected.\n`npx nautil worker --help` lists its options\n",
+    "error: option '--trainings <n>' argument 'NaN' is invalid. A whole number from 1 to 999 is expected.\n`npx nautil worker --help` lists its options\n",
   );
 });

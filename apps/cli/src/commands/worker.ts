@@ -78,10 +78,10 @@ async function superviseWorker({ role, taskQueue, trainings }: WorkerOptions, li
 
 function restartCount(text: string): number {
   if (/^\d{1,3}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('a whole number from 0 to 999 is expected.');
+  throw new InvalidArgumentError('A whole number from 0 to 999 is expected.');
 }
 
 function trainingCount(text: string): number {
   if (/^[1-9]\d{0,2}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('a whole number from 1 to 999 is expected.');
+  throw new InvalidArgumentError('A whole number from 1 to 999 is expected.');
 }
