@@ -15,6 +15,7 @@ import {
   NautilError,
   progressQuery,
 } from '@nautil/contracts';
+import { temporalCommand } from '@nautil/stack';
 import { interruption } from './interruption.js';
 import { printData, printMessage } from './output.js';
 import { pollingOf } from './polling-of.js';
@@ -25,6 +26,9 @@ import { TrainingDisplay } from './terminal/training-display.js';
 export interface FollowOptions {
   /** Address of Temporal's UI. */
   uiUrl?: string | undefined;
+
+  /** `host:port` of Temporal. */
+  temporalAddress: string;
 
   /** Only print where the workflow runs. */
   detach?: true | undefined;
@@ -71,7 +75,7 @@ const unansweredPolls = 5;
  */
 export async function followWorkflow<Progress, Result>(
   handle: WorkflowHandle,
-  { uiUrl, detach, json }: FollowOptions,
+  { uiUrl, temporalAddress, detach, json }: FollowOptions,
   { noun, showProgress, printResult: printIt }: Follower<Progress, Result>,
 ): Promise<void> {
   const { workflowId } = handle;
@@ -83,10 +87,11 @@ export async function followWorkflow<Progress, Result>(
     return;
   }
 
+  const cancel = temporalCommand(['workflow', 'cancel', '-w', workflowId], temporalAddress);
   const leave = (): void => {
     display.close();
     printMessage(
-      `the ${noun} continues; follow it with \`npx nautil resume ${workflowId}\`, cancel it with \`temporal workflow cancel -w ${workflowId}\``,
+      `the ${noun} continues; follow it with \`npx nautil resume ${workflowId}\`, cancel it with \`${cancel}\``,
     );
     process.exit(130);
   };

@@ -7,4 +7,5 @@ export { startStack, stackStatus, stopStack, type WorkerSpec } from './stack.js'
 export { stackAddresses, type StackSettings } from './stack-settings.js';
 export { supervise } from './supervise.js';
 export { isTemporalServing } from './temporal-health.js';
+export { temporalCommand } from './temporal-command.js';
 export { startTemporalServer } from './temporal-server.js';

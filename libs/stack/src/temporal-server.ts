@@ -11,6 +11,7 @@ import { freePort } from '@nautil/store/process';
 import { browserBlockedAddress } from './browser-blocked-address.js';
 import { ServerFailed } from './errors.js';
 import { installedProgram } from './installed-program.js';
+import { temporalCommand } from './temporal-command.js';
 import { requirePort } from './ports.js';
 import type { ServerHandle, ServerOptions } from './server-handle.js';
 import { startProcess, untilReady } from './start-process.js';
@@ -113,9 +114,8 @@ export async function registerSearchAttributes(address: string, namespace = 'def
     const message = String((error as { stderr?: string }).stderr ?? error).trim();
     throw new ServerFailed(`Nautil's search attributes cannot be registered with Temporal at ${address}: ${message}`, {
       hint: `register them by hand: ${Object.entries(searchAttributes)
-        .map(
-          ([name, type]) =>
-            `temporal operator search-attribute create --address ${address} --name ${name} --type ${type}`,
+        .map(([name, type]) =>
+          temporalCommand(['operator', 'search-attribute', 'create', '--name', name, '--type', type], address),
         )
         .join('\n')}`,
       cause: error,

@@ -54,12 +54,13 @@ async function resume(workflowId: string, overrides: string[], options: ResumeOp
       hint: 'without --from, the stages that the overrides affect are repeated',
     });
   }
-  const [{ stackAddresses }, { connectToTemporal }, { startWorkflow }, { WorkflowNotFoundError }] = await Promise.all([
-    import('@nautil/stack'),
-    import('../connect-to-temporal.js'),
-    import('../start-workflow.js'),
-    import('@temporalio/client'),
-  ]);
+  const [{ stackAddresses, temporalCommand }, { connectToTemporal }, { startWorkflow }, { WorkflowNotFoundError }] =
+    await Promise.all([
+      import('@nautil/stack'),
+      import('../connect-to-temporal.js'),
+      import('../start-workflow.js'),
+      import('@temporalio/client'),
+    ]);
   const addresses = stackAddresses();
   const { client, close } = await connectToTemporal(addresses.temporalAddress);
   try {
@@ -67,7 +68,7 @@ async function resume(workflowId: string, overrides: string[], options: ResumeOp
     const { status, type, runId } = await handle.describe().catch((error: unknown) => {
       if (!(error instanceof WorkflowNotFoundError)) throw error;
       throw new NotResumable(`there is no run or sweep ${workflowId} at ${addresses.temporalAddress}`, {
-        hint: '`temporal workflow list` lists them',
+        hint: `\`${temporalCommand(['workflow', 'list'], addresses.temporalAddress)}\` lists them`,
       });
     });
     const isSweep = type === 'sweep';
@@ -77,7 +78,7 @@ async function resume(workflowId: string, overrides: string[], options: ResumeOp
       throw new NotResumable(`${workflowId} is ${why}: ${changes} has no effect`, {
         hint: isSweep
           ? 'resume one of its trials, by its own id'
-          : `cancel it first (\`temporal workflow cancel -w ${workflowId}\`), or follow it without ${from ? '--from' : 'overrides'}`,
+          : `cancel it first (\`${temporalCommand(['workflow', 'cancel', '-w', workflowId], addresses.temporalAddress)}\`), or follow it without ${from ? '--from' : 'overrides'}`,
       });
     }
     if (status.name !== 'RUNNING') {
@@ -88,7 +89,7 @@ async function resume(workflowId: string, overrides: string[], options: ResumeOp
         : runAgain(start, { workflowId, from, overrides, home: await findHomeQueue(client, handle) });
       await startWorkflow(client, type, { workflowId, taskQueue: options.taskQueue, args: [input] });
     }
-    const shown = { ...options, uiUrl: addresses.temporalUiUrl };
+    const shown = { ...options, uiUrl: addresses.temporalUiUrl, temporalAddress: addresses.temporalAddress };
     const latest = client.workflow.getHandle(workflowId);
     if (isSweep) await import('../follow-sweep.js').then(({ followSweep }) => followSweep(latest, shown));
     else await import('../follow-run.js').then(({ followRun }) => followRun(latest, shown));

@@ -56,7 +56,7 @@ async function run(overrides: string[], options: RunOptions): Promise<void> {
       taskQueue: options.taskQueue,
       args: [input],
     });
-    await followRun(handle, { ...options, uiUrl: addresses.temporalUiUrl });
+    await followRun(handle, { ...options, uiUrl: addresses.temporalUiUrl, temporalAddress: addresses.temporalAddress });
   } finally {
     await close();
   }

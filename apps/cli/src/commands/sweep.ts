@@ -80,7 +80,7 @@ async function sweep(overrides: string[], flags: SweepFlags): Promise<void> {
       taskQueue: flags.taskQueue,
       args: [input],
     });
-    await followSweep(handle, { ...flags, uiUrl: addresses.temporalUiUrl });
+    await followSweep(handle, { ...flags, uiUrl: addresses.temporalUiUrl, temporalAddress: addresses.temporalAddress });
   } finally {
     await close();
   }
