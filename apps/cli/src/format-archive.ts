@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import type { JsonObject } from '@nautil/contracts';
+import { counted, type JsonObject } from '@nautil/contracts';
 import type { NemoDescription } from '@nautil/formats/nemo';
 
 /** The description of a `.nemo` as text: model, labels, scores, lineage, configuration, files and tensors. */
@@ -25,6 +25,33 @@ export function formatArchive(archive: NemoDescription): string {
       archive.members.map(({ name, sizeBytes }) => `  ${String(sizeBytes).padStart(12)}  ${name}`),
     ),
     ...section('Tensors', tensorLines(archive)),
+  ].join('\n');
+}
+
+type ShownTensor = Pick<NemoDescription['tensors'][number], 'name' | 'dtype' | 'shape'>;
+
+/** The content of a file of tensors, such as a checkpoint. */
+interface TensorsDescription {
+  path: string;
+  format: string;
+  metadata: Readonly<Record<string, string>>;
+  tensors: readonly ShownTensor[];
+}
+
+/** A checkpoint has whole configurations in its metadata. */
+const shownValue = 100;
+
+export function formatTensors({ path, format, metadata, tensors }: TensorsDescription): string {
+  const parameters = tensors.reduce((sum, { shape }) => sum + shape.reduce((size, length) => size * length, 1), 0);
+  return [
+    `${path}: ${parameters.toLocaleString('en-US')} values in ${counted(tensors.length, 'tensor')} (${format}), no texts`,
+    ...section(
+      'Metadata',
+      Object.entries(metadata).map(
+        ([key, value]) => `  ${key}: ${value.length <= shownValue ? value : `${value.slice(0, shownValue - 1)}…`}`,
+      ),
+    ),
+    ...section('Tensors', tensorLines({ tensors })),
   ].join('\n');
 }
 
@@ -71,7 +98,7 @@ function encoderLine({ encoder: { config } }: NemoDescription): string {
 }
 
 /** Tensors in the file's order; those of all layers share a line: `encoder.layer.{0…5}.output.dense.bias`. */
-function tensorLines({ tensors }: NemoDescription): string[] {
+function tensorLines({ tensors }: { tensors: readonly ShownTensor[] }): string[] {
   const groups = new Map<
     string,
     { pattern: [string, string] | undefined; name: string; layers: number[]; what: string }

@@ -16,6 +16,28 @@ test.each([
   ['xlsx', Buffer.from('PK\u0003\u0004\n'), /zip archive or an Excel workbook/, /tabs/],
   ['xls', Buffer.from([0xd0, 0xcf, 0x11, 0xe0]), /old Excel/, /tabs/],
   ['Parquet', Buffer.from('PAR1\u0015\u0004'), /Parquet/, /a tab/],
+  ['Arrow', Buffer.from('ARROW1\0\0'), /Arrow/, /a tab/],
+  ['SQLite', Buffer.from('SQLite format 3\0\n'), /SQLite/, /a tab/],
+  ['HDF5', Buffer.from('\x89HDF\r\n\x1a\n', 'latin1'), /HDF5/, /a tab/],
+  ['NumPy', Buffer.from('\x93NUMPY\x01\0', 'latin1'), /NumPy/, /a tab/],
+  ['legacy torch', Buffer.from([0x80, 2, 0x8a, 0x0a, 0x6c]), /Python pickle/, /a tab/],
+  ['safetensors', Buffer.from('\x40\x01\0\0\0\0\0\0{"a":\n', 'latin1'), /safetensors/, /a tab/],
+  ['GGUF', Buffer.from('GGUF\x03\0\0\0'), /GGUF/, /a tab/],
+  ['tar', Buffer.from(`${'config.yaml'.padEnd(257, '\0')}ustar\0`), /a tar archive/, /unpack/],
+  ['7z', Buffer.from('7z\xbc\xaf\x27\x1c', 'latin1'), /7z/, /unpack/],
+  ['RAR', Buffer.from('Rar!\x1a\x07'), /RAR/, /unpack/],
+  ['LZ4', Buffer.from([0x04, 0x22, 0x4d, 0x18]), /LZ4/, /lz4 -dc/],
+  ['PDF', Buffer.from('%PDF-1.7\n'), /PDF/, /a tab/],
+  ['PNG', Buffer.from('\x89PNG\r\n', 'latin1'), /PNG/, /a tab/],
+  ['JPEG', Buffer.from([0xff, 0xd8, 0xff, 0xe0]), /JPEG/, /a tab/],
+  ['ELF', Buffer.from('\x7fELF\n'), /ELF/, /a tab/],
+  ['binary', Buffer.from('a\0\0\x01b\n\0\0\t1\n'), /data is a binary file.*NUL bytes/, /tr -d '\\000' < .*data > text/],
+  [
+    'binary without an end of line (safetensors)',
+    Buffer.concat([Buffer.from('\x40\x01\0\0\0\0\0\0{', 'latin1'), Buffer.alloc(17 << 20, 0x61)]),
+    /safetensors/,
+    /a tab/,
+  ],
 ])('a %s file is recognised by runs and by inspect, with a remedy', async (_, bytes, message, hint) => {
   await withFolder({}, async (folder) => {
     const path = join(folder, 'data');

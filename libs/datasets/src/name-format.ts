@@ -7,12 +7,21 @@ interface BinaryFormat {
   /** Bytes at the start of the file; undefined stands for any byte. */
   start: readonly (number | undefined)[];
 
+  /** Where these bytes are, if they are not the first. */
+  offset?: number;
+
   /** A program that writes the unpacked file to standard output. */
   unpack?: string;
   hint?: string;
 }
 
 const spreadsheet = 'save the sheet as text whose columns are separated by tabs: the texts, then the labels';
+
+const columns = 'write its columns of texts and labels as lines: a text, a tab, and a label (a whole number)';
+const labelledTexts =
+  'name a file of texts; a labelled one has on each line a text, a tab, and a label (a whole number)';
+
+const bytesOf = (text: string): number[] => [...Buffer.from(text, 'latin1')];
 
 const binaryFormats: readonly BinaryFormat[] = [
   { name: 'a gzip file', start: [0x1f, 0x8b], unpack: 'gunzip -c' },
@@ -29,19 +38,63 @@ const binaryFormats: readonly BinaryFormat[] = [
     name: 'a Parquet file',
     // A protein is called PAR1, so the byte with which a page starts is needed, too.
     start: [0x50, 0x41, 0x52, 0x31, 0x15],
-    hint: 'write its columns of texts and labels as lines: a text, a tab, and a label (a whole number)',
+    hint: columns,
   },
+  { name: 'an Arrow or Feather file', start: bytesOf('ARROW1\0\0'), hint: columns },
+  { name: 'an Avro file', start: bytesOf('Obj\x01'), hint: columns },
+  { name: 'a SQLite database', start: bytesOf('SQLite format 3\0'), hint: columns },
+  { name: 'an HDF5 file', start: bytesOf('\x89HDF\r\n\x1a\n'), hint: columns },
+  { name: 'a NumPy file', start: bytesOf('\x93NUMPY'), hint: columns },
+  ...[2, 3, 4, 5].map((protocol) => ({
+    name: 'a Python pickle, such as an old file of torch.save',
+    start: [0x80, protocol],
+    hint: labelledTexts,
+  })),
+  // The length of the header, of which four bytes are 0, and the bracket that opens it.
+  {
+    name: 'a safetensors file (weights or a checkpoint)',
+    start: bytesOf('\0\0\0\0{'),
+    offset: 4,
+    hint: labelledTexts,
+  },
+  { name: 'a GGUF file of llama.cpp', start: [...bytesOf('GGUF'), undefined, 0, 0, 0], hint: labelledTexts },
+  { name: 'a tar archive', start: bytesOf('ustar'), offset: 257, hint: 'unpack it, and name a file of texts' },
+  { name: 'a 7z archive', start: bytesOf('7z\xbc\xaf\x27\x1c'), hint: 'unpack it, and name a file of texts' },
+  { name: 'a RAR archive', start: bytesOf('Rar!\x1a\x07'), hint: 'unpack it, and name a file of texts' },
+  { name: 'an LZ4 file', start: [0x04, 0x22, 0x4d, 0x18], unpack: 'lz4 -dc' },
+  { name: 'a PDF document', start: [...bytesOf('%PDF-'), undefined, 0x2e], hint: labelledTexts },
+  { name: 'an image (PNG)', start: bytesOf('\x89PNG'), hint: labelledTexts },
+  { name: 'an image (JPEG)', start: [0xff, 0xd8, 0xff], hint: labelledTexts },
+  { name: 'a program (ELF)', start: bytesOf('\x7fELF'), hint: labelledTexts },
 ];
 
 /** @throws DataError that names the format of a file that starts as files of a binary format do */
 export function refuseBinary(name: string, start: Uint8Array, file: string | undefined): void {
-  const found = binaryFormats.find((format) =>
-    format.start.every((byte, index) => byte === undefined || start[index] === byte),
+  const found = binaryFormats.find(({ start: magic, offset = 0 }) =>
+    magic.every((byte, index) => byte === undefined || start[offset + index] === byte),
   );
   if (found === undefined) return;
   const { unpack, hint } = found;
   throw new DataError(`${name} is ${found.name}, not text`, {
     hint: unpack === undefined ? (hint ?? '') : `unpack it: ${shellCommand(unpack, file, 'unpacked.tsv')}`,
+  });
+}
+
+/** Bytes in which a text has at most one NUL. */
+const sampleBytes = 4096;
+
+/**
+ * Refuses bytes of which no text consists. A single NUL is a stray one, as some databases export.
+ *
+ * @param start - the start of a file that is not a text in UTF-16 or UTF-32, which consists of NUL bytes in large part
+ * @throws DataError
+ */
+export function refuseNulBytes(name: string, start: Uint8Array, file: string | undefined): void {
+  const sample = start.subarray(0, sampleBytes);
+  if (sample.indexOf(0) === sample.lastIndexOf(0)) return;
+  const filter = String.raw`tr -d '\000'`;
+  throw new DataError(`${name} is a binary file of an unknown format, not text: it has NUL bytes`, {
+    hint: `${labelledTexts}; if it is a text, remove the NUL bytes: ${shellCommand(file === undefined ? filter : `${filter} <`, file, 'text.tsv')}`,
   });
 }
 

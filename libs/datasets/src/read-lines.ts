@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { open } from 'node:fs/promises';
 import { DataError } from './data-error.js';
-import { refuseBinary } from './name-format.js';
+import { refuseBinary, refuseNulBytes } from './name-format.js';
 import { ByteSurvey, conversionCommand, wideEncodingOf } from './text-encoding.js';
 
 /** Size of one read. */
@@ -61,10 +61,7 @@ export async function* readLines(source: TextSource, options: LinesOptions = {})
   let line = 1;
   let atStart = true;
   const decode = async (block: Buffer, end: number): Promise<string[]> => {
-    if (atStart) {
-      refuseBinary(name, block, fileOf(source));
-      refuseWideEncoding(source, block);
-    }
+    if (atStart) refuseOtherThanUtf8(source, block);
     const start = atStart && !options.keepByteOrderMark && hasByteOrderMark(block) ? 3 : 0;
     atStart = false;
     const invalid: InvalidPlace[] = [];
@@ -79,7 +76,10 @@ export async function* readLines(source: TextSource, options: LinesOptions = {})
     const chunk = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
     pending.push(chunk);
     pendingBytes += chunk.length;
-    if (pendingBytes > maxLineBytes) throw endlessLine(name, line);
+    if (pendingBytes > maxLineBytes) {
+      if (line === 1) refuseOtherThanUtf8(source, Buffer.concat(pending));
+      throw endlessLine(name, line);
+    }
     if (completeLength(chunk, lineEnds) === 0) continue;
     const block = Buffer.concat(pending);
     const end = completeLength(block, lineEnds);
@@ -174,6 +174,14 @@ function splitLines(text: string, lineEnds: LineEnds): string[] {
 
 function hasByteOrderMark(bytes: Uint8Array): boolean {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+}
+
+/** @throws DataError for the start of a binary file, or of a text in UTF-16 or UTF-32 */
+function refuseOtherThanUtf8(source: TextSource, start: Uint8Array): void {
+  const name = typeof source === 'string' ? source : source.name;
+  refuseBinary(name, start, fileOf(source));
+  refuseWideEncoding(source, start);
+  refuseNulBytes(name, start, fileOf(source));
 }
 
 function refuseWideEncoding(source: TextSource, start: Uint8Array): void {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { exitCodes, NautilError } from '@nautil/contracts';
+import { contentOf } from '../content-of.js';
 import { examples } from '../help.js';
 import { positiveInteger } from '../option-values.js';
 import { printJson, printMessage, printResult } from '../output.js';
@@ -18,9 +19,12 @@ export function addInspect(program: Command): void {
     .summary('show the content of a .nemo archive or a data file')
     .description(
       'Shows the content of a .nemo archive (encoder, head, labels, scores, lineage, configuration, files, tensors), or the content ' +
-        'and the mistakes of a TSV of labelled texts. The exit code is 3 when a model can’t be trained on the TSV.',
+        'and the mistakes of a TSV of labelled texts; of a file of tensors, their names. The exit code is 3 when a model can’t be trained on the TSV.',
     )
-    .argument('<file>', 'a .nemo archive, of Nautil or of NeMo; any other file is read as NeMo’s TSV')
+    .argument(
+      '<file>',
+      'a .nemo archive, of Nautil or of NeMo, a file of tensors (.ckpt, .pt, .safetensors), or NeMo’s TSV',
+    )
     .option('--json', 'print everything as JSON')
     .option('--labels <file>', 'TSV: names of the classes, one per line; their number must be that of the classes')
     .option('--num-classes <n>', 'TSV: report labels that are not below this number as errors', positiveInteger)
@@ -28,7 +32,9 @@ export function addInspect(program: Command): void {
     .option('--max-length <tokens>', 'TSV: the length to which training truncates texts', positiveInteger, 256)
     .addHelpText('after', examples('inspect sst2.nemo', 'inspect train.tsv --tokenizer bert-base-uncased'))
     .action(async (file: string, flags: InspectFlags) => {
-      if (/\.nemo$/i.test(file)) await inspectArchive(file, flags);
+      const content = await contentOf(file);
+      if (content === 'archive' || /\.nemo$/i.test(file)) await inspectArchive(file, flags);
+      else if (content === 'tensors') await inspectTensors(file, flags);
       else await inspectData(file, flags);
     });
 }
@@ -46,6 +52,21 @@ async function inspectArchive(file: string, { json }: InspectFlags): Promise<voi
   for (const note of notes) printMessage(note);
   if (json) await printJson(description);
   else await printResult(formatArchive(description));
+}
+
+async function inspectTensors(file: string, { json }: InspectFlags): Promise<void> {
+  const { openTensors } = await import('@nautil/formats');
+  const { formatTensors } = await import('../format-archive.js');
+  const source = await openTensors(file);
+  try {
+    const { format, metadata } = source;
+    const tensors = source.names().map((name) => ({ name, ...source.info(name) }));
+    const description = { path: file, format, metadata, tensors };
+    if (json) await printJson(description);
+    else await printResult(formatTensors(description));
+  } finally {
+    await source.close();
+  }
 }
 
 async function inspectData(file: string, flags: InspectFlags): Promise<void> {
