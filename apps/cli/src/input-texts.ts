@@ -2,6 +2,7 @@ import { fstatSync, statSync } from 'node:fs';
 import { readExamples, readLines, type TextSource } from '@nautil/datasets';
 import { chunksOf } from './chunks.js';
 import { printMessage } from './output.js';
+import { SkippedLines } from './skipped-lines.js';
 
 export interface InputTexts {
   /** Path of a file; `-` is standard input. */
@@ -60,8 +61,13 @@ async function* textsOf(source: TextSource, { inputFormat }: InputTexts): AsyncG
     }
     return;
   }
-  for await (const line of readExamples(source)) {
-    if ('text' in line) yield line.text;
-    else printMessage(`${typeof source === 'string' ? source : source.name}:${line.line}: skipped: ${line.reason}`);
+  const skipped = new SkippedLines(typeof source === 'string' ? source : source.name, printMessage);
+  try {
+    for await (const line of readExamples(source)) {
+      if ('text' in line) yield line.text;
+      else skipped.add(line);
+    }
+  } finally {
+    skipped.end();
   }
 }

@@ -9,6 +9,7 @@ import { formatReport, macroNote } from '@nautil/metrics';
 import { buildTokenCache } from '@nautil/tokenization';
 import type { Evaluation } from '@nautil/training';
 import { printMessage, printResult } from '../output.js';
+import { SkippedLines } from '../skipped-lines.js';
 import type { HydraArguments } from './hydra-arguments.js';
 import { type OpenedModel, openModel } from './open-model.js';
 
@@ -47,7 +48,10 @@ export async function evaluationOf(
     const { numClasses } = classifier;
     const newLabels = nautil.data.relabel ? await newLabelsOf(config, numClasses, o.cwd) : undefined;
     const lines = readExamples(file, { numSamples, ...(newLabels ? {} : { numClasses }) });
-    const examples = examplesOf(lines, ({ line, reason }) => printMessage(`${file}:${line}: skipped: ${reason}`));
+    const skipped = new SkippedLines(file, printMessage);
+    const examples = examplesOf(lines, (line) => {
+      skipped.add(line);
+    });
     const cache = join(folder, 'test.tokens');
     const { examples: rows } = await buildTokenCache({
       examples: newLabels ? relabelledExamples(examples, newLabels, file) : examples,
@@ -55,6 +59,8 @@ export async function evaluationOf(
       tokenizer: classifier.tokenizer,
       maxLength: classifier.maxTokens,
       key: 'evaluate',
+    }).finally(() => {
+      skipped.end();
     });
     requireBatch('test', config, rows);
     const evaluation = await classifier.evaluate({
