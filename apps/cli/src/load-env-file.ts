@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { defineError } from '@nautil/contracts';
@@ -26,12 +26,19 @@ export function loadEnvFile(folder: string = workingFolder()): void {
   for (const [name, value] of Object.entries(parseEnv(text))) process.env[name] ??= value;
 }
 
+const largestFile = 1 << 20;
+
 /** NOTE: opened once, so that the file whose owner is checked is the one that is read. */
 function textOf(path: string): string | undefined {
   let file: number | undefined;
   try {
-    file = openSync(path, 'r');
-    const { uid } = fstatSync(file);
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // opening a named pipe would wait for a writer
+    const found = fstatSync(file);
+    if (!found.isFile() || found.size > largestFile) {
+      const what = found.isFile() ? `has more than ${largestFile} bytes` : 'is not a file';
+      throw new EnvFileInvalid(`${path} ${what}`, { hint: 'move it away, or write one variable per line in it' });
+    }
+    const { uid } = found;
     if (uid !== 0 && uid !== process.getuid?.()) {
       throw new EnvFileInvalid(`${path} belongs to another user (${uid}), who could choose your settings with it`, {
         hint: 'run the command in a folder of your own, or copy the file to make it yours',

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { open, rm, stat, writeFile } from 'node:fs/promises';
+import { rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { type Config, ConfigError, experimentName, keysThat } from '@nautil/config';
 import {
@@ -14,6 +14,7 @@ import { FileUnavailable } from '@nautil/formats';
 import { fetchEncoder, findEncoder } from '@nautil/formats/encoder';
 import { encoderLayout } from '@nautil/model';
 import { isHttp, isHubName } from '@nautil/store/download';
+import { openFile } from '@nautil/store/streams';
 import { loadTokenizer } from '@nautil/tokenization';
 import type { RequireOutput } from './output-roots.js';
 import { requireReplaceable } from './require-replaceable.js';
@@ -166,7 +167,7 @@ async function requireName(key: string, name: string): Promise<void> {
 
 async function requireReadable(key: string, path: string): Promise<void> {
   try {
-    const file = await open(path, 'r');
+    const file = await openFile(path);
     const isFolder = (await file.stat().finally(() => file.close())).isDirectory();
     if (!isFolder || foldersToo.includes(key)) return;
   } catch (error) {

@@ -1,5 +1,6 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
+import { readWholeFile } from '@nautil/store/streams';
 import { ConfigError } from './config-error.js';
 import {
   cloneNode,
@@ -45,7 +46,7 @@ export async function readYaml(path: string, shownAs: string, shipped: boolean):
       },
     ]);
   }
-  return parseYaml(await readFile(path, 'utf8'), shownAs, shipped);
+  return parseYaml((await readWholeFile(path)).toString('utf8'), shownAs, shipped);
 }
 
 /** Parses the text of a configuration file. Every node has its line and column. */

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { open } from 'node:fs/promises';
+import { openFile } from '@nautil/store/streams';
 import { DataError } from './data-error.js';
 import { refuseBinary, refuseNulBytes } from './name-format.js';
 import { ByteSurvey, conversionCommand, wideEncodingOf } from './text-encoding.js';
@@ -134,7 +134,7 @@ export async function readWholeText(path: string, options: LinesOptions = {}): P
 
 async function openText(path: string) {
   try {
-    const file = await open(path, 'r');
+    const file = await openFile(path);
     if ((await file.stat()).isDirectory()) {
       await file.close();
       throw new DataError(`${path} is a folder, not a file`, { hint: 'name a file inside the folder' });

@@ -1,6 +1,7 @@
 import { constants } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { fileProblem } from '@nautil/contracts';
+import { openFile } from '@nautil/store/streams';
 import { CorruptFile, cutOff, FileUnavailable, UnsupportedFile } from './errors.js';
 
 /** Bytes that are read by range, so that reading a checkpoint of any size needs memory for only one tensor. */
@@ -21,14 +22,17 @@ const largestRead = 1 << 30;
 
 /** Opens a file for reading by range; `name` is used in error messages. */
 export async function openByteSource(path: string, name = path): Promise<ByteSource> {
-  const file = await open(path, 'r').catch((cause: unknown) => {
+  const file = await openFile(path).catch((cause: unknown) => {
     const error = cause as NodeJS.ErrnoException;
     if (error.code === 'ENOENT')
       throw new FileUnavailable(path, 'there is no such file', {
         hint: 'check the path; a relative path starts in the current folder',
         cause: error,
       });
-    throw new FileUnavailable(path, `can't be opened (${error.code ?? error.message})`, { cause: error });
+    throw new FileUnavailable(path, fileProblem(error) ?? `can't be opened (${error.code ?? error.message})`, {
+      hint: 'name a file that this user may read',
+      cause: error,
+    });
   });
   const found = await file.stat();
   if (!found.isFile()) {

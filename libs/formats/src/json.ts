@@ -1,12 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import { isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
 import { InvalidJson, type JsonValidator, parseJson } from '@nautil/contracts/schemas';
 import { pythonNumber } from '@nautil/python-format';
+import { readWholeFile } from '@nautil/store/streams';
 import { CorruptFile, FileUnavailable } from './errors.js';
 
 /** Reads a small file that is a JSON object, such as config.json. */
 export async function readJsonFile(path: string): Promise<JsonObject> {
-  const bytes = await readFile(path).catch((cause: unknown) => {
+  const bytes = await readWholeFile(path).catch((cause: unknown) => {
     const error = cause as NodeJS.ErrnoException;
     throw new FileUnavailable(path, `can't be read (${error.code ?? error.message})`, { cause: error });
   });

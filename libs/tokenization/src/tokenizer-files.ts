@@ -1,8 +1,9 @@
 import { isUtf8 } from 'node:buffer';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isJsonObject, type JsonObject } from '@nautil/contracts';
 import { parseJson as parseBoundedJson } from '@nautil/contracts/schemas';
+import { readWholeFile } from '@nautil/store/streams';
 import { TokenizerError } from './errors.js';
 import type { TokenizerJson } from './tokenizer-definition.js';
 import { requireTokenizerJson } from './tokenizer-schema.js';
@@ -70,7 +71,7 @@ export async function readText(file: string): Promise<string> {
       hint: 'check that this is the right file',
     });
   }
-  const bytes = await readFile(file).catch(unreadable);
+  const bytes = await readWholeFile(file).catch(unreadable);
   // A decoder that replaces invalid bytes would merge different tokens into one.
   if (!isUtf8(bytes)) throw new TokenizerError(`${file} is not valid UTF-8`, { hint: 'convert it to UTF-8' });
   return bytes.toString('utf8');

@@ -31,7 +31,7 @@ export interface Tokenizer {
   /**
    * The ids of `[CLS] … [SEP]`; a truncated text has exactly `maxLength` ids. Undefined or a value below 1 means no limit.
    *
-   * @throws RangeError when maxLength has no room for the special tokens; TextRefused as `bodyIds`
+   * @throws TokenizerError when maxLength has no room for the special tokens; TextRefused as `bodyIds`
    */
   encode(text: string, maxLength?: number): number[];
 
@@ -98,8 +98,9 @@ class PipelineTokenizer implements Tokenizer {
     const limit =
       maxLength === undefined || maxLength <= 0 ? Infinity : maxLength - prefixIds.length - suffixIds.length;
     if (limit < 0)
-      throw new RangeError(
-        `maxLength ${maxLength} has no room for ${prefixIds.length + suffixIds.length} special tokens`,
+      throw new TokenizerError(
+        `the tokenizer adds ${prefixIds.length + suffixIds.length} special tokens to each text, and a text may have ${maxLength}`,
+        { hint: 'raise the maximum length, or use another tokenizer' },
       );
     return [...prefixIds, ...this.bodyIds(text, limit), ...suffixIds];
   }

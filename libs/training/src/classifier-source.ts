@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
@@ -11,6 +11,7 @@ import { CorruptFile, FileUnavailable, type TensorSource } from '@nautil/formats
 import { findEncoder } from '@nautil/formats/encoder';
 import { checkNemo, type NemoArchive, parseNemoYaml, readNemo } from '@nautil/formats/nemo';
 import { type EncoderConfig, encoderLayout, parseEncoderConfig } from '@nautil/model';
+import { readWholeFile } from '@nautil/store/streams';
 import {
   createTokenizer,
   type LoadedTokenizer,
@@ -160,7 +161,7 @@ async function archiveSource(path: string, options: ClassifierSourceOptions): Pr
 /** The encoder, the tokenizer and the labels come from the run's `hparams.yaml`, because checkpoints lack them. */
 async function checkpointSource(path: string): Promise<ClassifierSource> {
   const file = join(dirname(dirname(path)), 'hparams.yaml');
-  const bytes = await readFile(file).catch(() => {
+  const bytes = await readWholeFile(file).catch(() => {
     throw new FileUnavailable(file, `it is missing, and the checkpoint ${path} cannot be opened without it`, {
       hint: "keep checkpoints in the folder of their run, or use the run's .nemo archive",
     });

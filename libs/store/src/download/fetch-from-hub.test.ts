@@ -193,3 +193,26 @@ test('repository names are distinguished from paths', () => {
   // Hugging Face's libraries refuse these, too.
   expect(['a--b', 'a..b', 'a/b.git', 'a-', 'a.', 'a-/b', 'a b', 'ä/b', 'n'.repeat(97)].filter(isHubName)).toEqual([]);
 });
+
+test.each(['null', '[]', '{"sha":["0123456789012345678901234567890123456789"]}', '3'])(
+  'an answer of a hub is checked before it is used: %s',
+  async (answer) => {
+    const server = createServer((_, response) => response.setHeader('content-type', 'application/json').end(answer));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    process.env['HF_ENDPOINT'] = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const error = await errorOf(fetchTiny());
+    server.close();
+    expect(error).toBeInstanceOf(HubRefused);
+    expect((error as HubRefused).hint).toContain('HF_ENDPOINT');
+  },
+);
+
+test.each(['http://user:secret@127.0.0.1:9', 'not an address', 'file:///etc'])(
+  'an endpoint that cannot be used is refused by name, before any request: %s',
+  async (endpoint) => {
+    process.env['HF_ENDPOINT'] = endpoint;
+    const error = await errorOf(fetchTiny());
+    expect(error).toBeInstanceOf(HubRefused);
+    expect((error as HubRefused).message).toContain('HF_ENDPOINT');
+  },
+);

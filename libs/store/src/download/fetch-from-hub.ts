@@ -99,7 +99,17 @@ export async function fetchFromHub(options: HubFetchOptions): Promise<HubSnapsho
 
 /** The hub that HF_ENDPOINT names, or Hugging Face's own. */
 function hubEndpoint(): string {
-  return (environmentVariable('HF_ENDPOINT') ?? 'https://huggingface.co').replace(/\/+$/, '');
+  const endpoint = (environmentVariable('HF_ENDPOINT') ?? 'https://huggingface.co').replace(/\/+$/, '');
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol))
+    throw new HubRefused(`HF_ENDPOINT is ${endpoint}, which is not the address of a server`, {
+      hint: 'write it as https://HOST, or unset it',
+    });
+  if (url.username !== '' || url.password !== '')
+    throw new HubRefused(`HF_ENDPOINT contains a user name or a password: ${endpoint}`, {
+      hint: 'leave them out, and set HF_TOKEN to a token of this hub',
+    });
+  return endpoint;
 }
 
 /** A page of a listing has a thousand entries. */
@@ -156,6 +166,9 @@ async function connect(
       } catch (error) {
         if (error instanceof api.HubApiError) throw statusFailure(error.statusCode);
         if (isNativeError(error) && error.name === 'SyntaxError') throw notAHub(endpoint, 'a text that is not JSON');
+        // The library takes the fields of a response without checking it. An error of the network has a cause.
+        if (isNativeError(error) && error.name === 'TypeError' && error.cause === undefined)
+          throw notAHub(endpoint, 'JSON of another form');
         throw error;
       }
     };
@@ -197,7 +210,8 @@ async function connect(
       callApi(async () => {
         const query = { name, hubUrl: endpoint, revision: 'main', additionalFields: ['sha' as const], fetch: apiFetch };
         const { sha } = await (type === 'model' ? api.modelInfo(query) : api.datasetInfo(query));
-        if (!/^[0-9a-f]{40}$/.test(sha)) throw notAHub(endpoint, `the revision ${JSON.stringify(sha)}`);
+        if (typeof (sha as unknown) !== 'string' || !/^[0-9a-f]{40}$/.test(sha))
+          throw notAHub(endpoint, `the revision ${JSON.stringify(sha)}`);
         const files = new Map<string, ListFileEntry>();
         const listing = { repo: { type, name }, hubUrl: endpoint, revision: sha, recursive: true, fetch: apiFetch };
         for await (const entry of api.listFiles(listing)) {

@@ -10,6 +10,7 @@ import { explainWriteError, formatBytes } from '../disk-full.js';
 import { createFolder, fileMode } from '../folders/create-folder.js';
 import { syncFolder } from '../folders/sync-folder.js';
 import { guardStream, gunzipped } from '../streams/guard-stream.js';
+import { openFile } from '../streams/open-file.js';
 import { readChunks } from '../streams/read-chunks.js';
 import { temporaryBeside } from '../write-file-atomic.js';
 
@@ -96,7 +97,7 @@ export async function isArchive(file: string): Promise<boolean> {
 }
 
 async function kindOf(archive: string): Promise<'tar' | 'zip' | 'gzip' | undefined> {
-  const file = await open(archive, 'r');
+  const file = await openFile(archive);
   try {
     const head = Buffer.alloc(512);
     const { bytesRead } = await file.read(head, 0, 512, 0);

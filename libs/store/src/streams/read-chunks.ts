@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { openFile } from './open-file.js';
 
 export interface ReadChunksOptions {
   /** Number of bytes to read at most; default: all. A log may grow while it is read. */
@@ -18,7 +18,7 @@ export async function* readChunks(
   path: string,
   { atMost = Infinity, from = 0 }: ReadChunksOptions = {},
 ): AsyncGenerator<Buffer> {
-  const file = await open(path, 'r');
+  const file = await openFile(path);
   try {
     for (let done = 0; done < atMost;) {
       const chunk = Buffer.allocUnsafe(Math.min(chunkBytes, atMost - done));
