@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { withFolder } from '@nautil/testing';
+import type { DataError } from './data-error.js';
 import { formatInspection } from './format-inspection.js';
 import { type InspectOptions, inspectTsv, type ProblemKind, type TsvInspection } from './inspect-tsv.js';
 import { examplesOf, readExamples } from './read-examples.js';
@@ -152,4 +153,60 @@ test.each([
   const found = problem(inspection, 'label-names')?.message;
   if (message === undefined) expect(found).toBeUndefined();
   else expect(found).toMatch(message);
+});
+
+test.each([
+  [
+    'the labels are missing',
+    'a good film\na bad film\nanother film\n',
+    /labels are missing/,
+    /end each line with a tab/,
+  ],
+  [
+    'the labels are missing',
+    'id1\tsome text of a\nid2\tother text of b\nid3\tc and d\n',
+    /labels are missing/,
+    /a tab/,
+  ],
+  ['label and text are swapped', '1\ta good film\n0\ta bad film\n', /look swapped/, /the label last/],
+  ['label and text are swapped', 'label\ttext\n1\ta good film\n0\ta bad film\n', /look swapped/, /the label last/],
+  [
+    'labels are words',
+    'a\tpos\nb\tneg\nc\tpos\nd\tneg\n',
+    /not whole numbers: "neg", "pos"/,
+    /0 for "neg", 1 for "pos"/,
+  ],
+  [
+    'labels are words',
+    'text\tlabel\na\tvery good\nb\tbad\n',
+    /not whole numbers: "bad"/,
+    /0 for "bad", 1 for "very good"/,
+  ],
+  ['labels are fractions', 'a\t1.0\nb\t0.0\nc\t1.0\nd\t0.0\n', /not whole numbers: "0.0"/, /0 for "0.0", 1 for "1.0"/],
+])(
+  'if no line has an integer label, inspect and a run give the reason, and line 1 is no header: %s in %j',
+  async (_, content, message, hint) => {
+    await withFolder({ 'a.tsv': content }, async (folder) => {
+      const path = join(folder, 'a.tsv');
+      const inspection = await inspectTsv(path);
+      expect(problem(inspection, 'no-example')?.message).toMatch(message);
+      expect(problem(inspection, 'no-example')?.hint).toMatch(hint);
+      expect(problem(inspection, 'header')).toBeUndefined();
+      expect(places(inspection, 'label-not-integer')?.[0]).toMatch(/^1:/);
+      const reading = async () => {
+        for await (const _line of readExamples(path)) continue;
+      };
+      const failure = (await reading().catch((error: unknown) => error)) as DataError;
+      expect(failure.message).toMatch(message);
+      expect(failure.message).not.toMatch(/header/);
+      expect(failure.hint).toMatch(hint);
+    });
+  },
+);
+
+test('if few lines have an integer label by chance, inspect warns of the reason', async () => {
+  const inspection = await inspect('1\ta good film\n0\tthe best of 2008\n1\ta film\n0\tthe worst of 2009\n1\tfine\n');
+  const found = problem(inspection, 'labels-missing');
+  expect(found?.severity).toBe('warning');
+  expect(found?.message).toMatch(/look swapped/);
 });

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import type { Example } from '@nautil/contracts';
 import { splitWords } from '@nautil/python-format';
 import { LengthHistogram, type LengthSummary } from './length-histogram.js';
+import { LabelSearch, type MissingLabels } from './missing-labels.js';
 import { FormatVotes, isQuoted } from './name-format.js';
 import { isSkipped, parseLine, shownLabel } from './read-examples.js';
 import { labelNamesFault } from './read-label-names.js';
@@ -97,6 +98,11 @@ const problemTexts = {
     severity: 'error',
     message: 'no line is an example',
     hint: 'each line is a text, a tab, and a label (a whole number from 0)',
+  },
+  'labels-missing': {
+    severity: 'warning',
+    message: 'most lines have no label',
+    hint: 'end each line with a tab and its label (a whole number from 0)',
   },
   'other-format': {
     severity: 'error',
@@ -221,6 +227,7 @@ export async function inspectTsv(path: string, options: InspectOptions = {}): Pr
   let line = 0;
   let examples = 0;
   const votes = new FormatVotes();
+  const search = new LabelSearch();
   const onInvalid = ({ byte, ...position }: InvalidPlace) =>
     problems.add('encoding', { ...position, detail: `byte 0x${byte.toString(16).padStart(2, '0')}` });
 
@@ -228,7 +235,10 @@ export async function inspectTsv(path: string, options: InspectOptions = {}): Pr
     for (const content of lines) {
       line++;
       const found = parseLine(content, line);
-      if (content.trim() !== '') votes.add(content);
+      if (content.trim() !== '') {
+        votes.add(content);
+        search.add(content, !isSkipped(found));
+      }
       if (isSkipped(found)) {
         problems.addSkipped(content, line, found.reason);
         continue;
@@ -254,6 +264,7 @@ export async function inspectTsv(path: string, options: InspectOptions = {}): Pr
 
   const labels = labelShares(counts, examples, options.labelNames);
   problems.addFormat(votes);
+  problems.addMissingLabels(search.result(), examples);
   problems.addFindings(labels, examples, options);
   if (options.maxLength !== undefined) problems.addCount('truncated', lengths.tokens.above(options.maxLength));
   return {
@@ -280,7 +291,9 @@ async function withEncodingHint(path: string, problems: Problem[]): Promise<Prob
 
 /** Collects problems by kind, with their number and first places. */
 class Problems {
-  readonly #found = new Map<ProblemKind, { count: number; places: Place[]; which?: string }>();
+  /** The first line, as a line without a label. */
+  #header: Place | undefined;
+  readonly #found = new Map<ProblemKind, { count: number; places: Place[]; which?: string; hint?: string }>();
 
   add(kind: ProblemKind, place: Place): void {
     const found = this.#of(kind);
@@ -288,9 +301,12 @@ class Problems {
     if (found.places.length < keptPlaces) found.places.push(place);
   }
 
-  /** @param which - appended to the message */
-  addCount(kind: ProblemKind, count: number, which?: string): void {
-    if (count > 0) Object.assign(this.#of(kind), { count, which });
+  /**
+   * @param which - appended to the message
+   * @param hint - replaces the hint of the kind
+   */
+  addCount(kind: ProblemKind, count: number, which?: string, hint?: string): void {
+    if (count > 0) Object.assign(this.#of(kind), { count, which, hint });
   }
 
   has(severity: Severity): boolean {
@@ -302,8 +318,23 @@ class Problems {
     if (words.length === 0) return this.add('blank', { line, column: 1, detail: '' });
     const place = { line, column: lastWordColumn(content), detail: excerptOf(content) };
     // A header has a name in place of the label, hence no digit.
-    if (line === 1 && !/\d/.test(words.at(-1) ?? '')) return this.add('header', { ...place, column: 1 });
+    if (line === 1 && !/\d/.test(words.at(-1) ?? '')) {
+      this.#header = { ...place, detail: reason };
+      return this.add('header', { ...place, column: 1 });
+    }
     this.add('label-not-integer', { ...place, detail: reason });
+  }
+
+  /** Adds the reason why most lines have no label. Then the first line has none either, and is no header. */
+  addMissingLabels(cause: MissingLabels | undefined, examples: number): void {
+    if (cause === undefined || this.#found.has('other-format')) return;
+    if (this.#header) {
+      this.#found.delete('header');
+      const found = this.#of('label-not-integer');
+      found.count++;
+      found.places = [this.#header, ...found.places].slice(0, keptPlaces);
+    }
+    this.addCount(examples === 0 ? 'no-example' : 'labels-missing', 1, cause.message, cause.hint);
   }
 
   addExample(content: string, { line, text, label }: Example, { numClasses }: InspectOptions): void {
@@ -337,7 +368,7 @@ class Problems {
   /** Adds problems that are known only after the last line. */
   addFindings(labels: LabelShare[], examples: number, { numClasses, labelNames, labelsFile }: InspectOptions): void {
     if (examples === 0) {
-      if (!this.#found.has('other-format')) this.addCount('no-example', 1);
+      if (!this.#found.has('other-format') && !this.#found.has('no-example')) this.addCount('no-example', 1);
       return;
     }
     const classes = labels.filter(({ label }) => label >= 0);
@@ -361,11 +392,11 @@ class Problems {
   list(comparedOnly: number | undefined): Problem[] {
     // Decoding an invalid line introduces U+FFFD, so the file itself may contain none.
     if (this.#found.has('encoding')) this.#found.delete('damaged-text');
-    const problems = [...this.#found].map(([kind, { count, places, which }]): Problem => {
+    const problems = [...this.#found].map(([kind, { count, places, which, hint }]): Problem => {
       const bounded = comparedOnly !== undefined && (kind === 'duplicate' || kind === 'conflict');
       const compared = bounded ? ` (compared with the first ${comparedOnly} different texts)` : '';
       const message = `${problemTexts[kind].message}${which === undefined ? '' : `: ${which}`}${compared}`;
-      return { kind, ...problemTexts[kind], message, count, places };
+      return { kind, ...problemTexts[kind], ...present('hint', hint), message, count, places };
     });
     return problems.sort((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity));
   }
@@ -375,7 +406,7 @@ class Problems {
     if (at >= 0) this.add(kind, { line, column: characterCount(content.slice(0, at)) + 1, detail: excerptOf(content) });
   }
 
-  #of(kind: ProblemKind): { count: number; places: Place[]; which?: string } {
+  #of(kind: ProblemKind): { count: number; places: Place[]; which?: string; hint?: string } {
     const found = this.#found.get(kind) ?? { count: 0, places: [] };
     this.#found.set(kind, found);
     return found;

@@ -1,6 +1,7 @@
 import type { Example } from '@nautil/contracts';
 import { parsePythonInt, splitWords } from '@nautil/python-format';
 import { DataError } from './data-error.js';
+import { LabelSearch, type MissingLabels } from './missing-labels.js';
 import { formatHints, FormatVotes } from './name-format.js';
 import { readLines, type TextSource } from './read-lines.js';
 import { maxLabel } from './trainability.js';
@@ -42,25 +43,30 @@ export async function* readExamples(
   let examples = 0;
   let firstSkipped: SkippedLine | undefined;
   const votes = new FormatVotes();
+  const search = new LabelSearch();
   reading: for await (const lines of readLines(source)) {
     for (const content of lines) {
       if (line === lastLine) break reading;
       line++;
       const found = parseLine(content, line);
-      if (content.trim() !== '') votes.add(content);
+      if (content.trim() !== '') {
+        votes.add(content);
+        search.add(content, 'label' in found);
+      }
       if ('label' in found) {
         if (!isInRange(found, numClasses))
           throw otherFormat(path, votes) ?? outOfRange(path, found, content, numClasses);
         examples++;
+        yield found;
       } else {
         firstSkipped ??= found;
+        yield line === 1 && found.excerpt !== '' ? { ...found, reason: `${found.reason} (a header?)` } : found;
       }
-      yield found;
     }
   }
   const other = otherFormat(path, votes);
   if (other) throw other;
-  if (examples === 0) throw noValidLine(path, line, firstSkipped);
+  if (examples === 0) throw noValidLine(path, line, firstSkipped, search.result());
 }
 
 /** Whether an item of `readExamples` is a skipped line. */
@@ -87,7 +93,7 @@ export function parseLine(content: string, line: number): Example | SkippedLine 
   const label = parsePythonInt(last);
   if (label !== undefined) return { line, text: words.join(' '), label };
   const reason = `the last word, ${JSON.stringify(excerptOf(last, 40))}, is not an integer label`;
-  return { line, reason: line === 1 ? `${reason} (a header?)` : reason, excerpt: excerptOf(content, 80) };
+  return { line, reason, excerpt: excerptOf(content, 80) };
 }
 
 function excerptOf(text: string, length: number): string {
@@ -129,11 +135,17 @@ function outOfRange(
 export const shownLabel = (label: number, content: string): string =>
   Number.isSafeInteger(label) ? String(label) : excerptOf(splitWords(content).at(-1) ?? '', 40);
 
-function noValidLine(path: string, lines: number, firstSkipped: SkippedLine | undefined): DataError {
-  if (lines === 0)
-    return new DataError(`${path} is empty`, { hint: 'each line is a text, a tab, and a label (a whole number)' });
+function noValidLine(
+  path: string,
+  lines: number,
+  firstSkipped: SkippedLine | undefined,
+  cause: MissingLabels | undefined,
+): DataError {
+  const format = 'each line is a text, a tab, and a label (a whole number)';
+  if (lines === 0) return new DataError(`${path} is empty`, { hint: format });
   const why = firstSkipped ? `; line ${firstSkipped.line}: ${firstSkipped.reason}` : '';
-  return new DataError(`${path} has no valid line (${lines} were read)${why}`, {
-    hint: `each line is a text, a tab, and a label (a whole number); \`nautil inspect ${path}\` lists the problems`,
-  });
+  return new DataError(
+    `${path} has no valid line (${lines} were read)${why}${cause === undefined ? '' : `; ${cause.message}`}`,
+    { hint: `${cause?.hint ?? format}; \`nautil inspect ${path}\` lists the problems` },
+  );
 }
