@@ -194,7 +194,7 @@ test.each([
       expect(problem(inspection, 'header')).toBeUndefined();
       expect(places(inspection, 'label-not-integer')?.[0]).toMatch(/^1:/);
       const reading = async () => {
-        for await (const _line of readExamples(path)) continue;
+        for await (const { line } of readExamples(path)) expect(line).toBeGreaterThan(0);
       };
       const failure = (await reading().catch((error: unknown) => error)) as DataError;
       expect(failure.message).toMatch(message);
@@ -209,4 +209,33 @@ test('if few lines have an integer label by chance, inspect warns of the reason'
   const found = problem(inspection, 'labels-missing');
   expect(found?.severity).toBe('warning');
   expect(found?.message).toMatch(/look swapped/);
+});
+
+test.each<[string, InspectOptions]>([
+  ['the best film in 2024', {}],
+  ['the best film in 2024', { numClasses: 2 }],
+  ['a film for 3000000000', {}],
+  ['a film below -5', {}],
+])(
+  'if only lines without a tab have a label that is a fault, the missing tab comes first: %s, %j',
+  async (text, options) => {
+    const inspection = await inspect(`good\t1\nbad\t0\n${text}\nfine\t1\n`, options);
+    expect(inspection.problems.map(({ kind, severity }) => [kind, severity])).toEqual([['no-tab', 'error']]);
+    expect(inspection.trainable).toBe(false);
+    expect(inspection.problems[0]?.hint).toMatch(/put a tab before the label/);
+    expect(JSON.stringify(inspection.problems)).not.toMatch(/relabel|num_classes/);
+  },
+);
+
+test('in a file of which most lines have no tab, labels with gaps are reported as such', async () => {
+  const inspection = await inspect('good 1\nbad 0\nodd 2024\nfine\t1\n');
+  expect(inspection.problems.map(({ kind }) => kind)).toEqual(['sparse-labels', 'no-tab', 'label-gap']);
+});
+
+test.each<[ProblemKind, InspectOptions]>([
+  ['label-gap', {}],
+  ['label-beyond-classes', { numClasses: 2 }],
+])('labels from 1 can be renumbered by nautil.data.relabel: %s', async (kind, options) => {
+  const inspection = await inspect('good\t1\nbad\t2\n', options);
+  expect(problem(inspection, kind)?.hint).toMatch(/nautil\.data\.relabel=true/);
 });

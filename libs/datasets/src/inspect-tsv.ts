@@ -8,7 +8,7 @@ import { isSkipped, parseLine, shownLabel } from './read-examples.js';
 import { labelNamesFault } from './read-label-names.js';
 import { encodingHint, type InvalidPlace, readLines } from './read-lines.js';
 import { SeenTexts } from './seen-texts.js';
-import { labelFault } from './trainability.js';
+import { labelFault, missingTabHint } from './trainability.js';
 
 export interface InspectOptions {
   /** Number of classes; labels beyond it are errors. */
@@ -117,7 +117,7 @@ const problemTexts = {
   'label-beyond-classes': {
     severity: 'error',
     message: 'labels that are not less than num_classes',
-    hint: 'correct the labels, or raise model.dataset.num_classes',
+    hint: 'correct the labels, raise model.dataset.num_classes, or, if they start at 1, set nautil.data.relabel=true to number them from 0',
   },
   'label-too-large': {
     severity: 'error',
@@ -158,7 +158,7 @@ const problemTexts = {
   'label-gap': {
     severity: 'warning',
     message: 'labels below the largest label without any example',
-    hint: 'renumber the labels without gaps; each gap adds a class that is never correct',
+    hint: 'renumber the labels from 0 without gaps, or set nautil.data.relabel=true; each gap adds a class that is never correct',
   },
   'one-label': {
     severity: 'error',
@@ -291,9 +291,15 @@ async function withEncodingHint(path: string, problems: Problem[]): Promise<Prob
 
 /** Collects problems by kind, with their number and first places. */
 class Problems {
+  readonly #labelsAfterTab = new Set<number>();
+  readonly #labelsOfLinesWithoutTab = new Set<number>();
+
   /** The first line, as a line without a label. */
   #header: Place | undefined;
-  readonly #found = new Map<ProblemKind, { count: number; places: Place[]; which?: string; hint?: string }>();
+  readonly #found = new Map<
+    ProblemKind,
+    { count: number; places: Place[]; which?: string; hint?: string; severity?: Severity }
+  >();
 
   add(kind: ProblemKind, place: Place): void {
     const found = this.#of(kind);
@@ -310,7 +316,7 @@ class Problems {
   }
 
   has(severity: Severity): boolean {
-    return [...this.#found.keys()].some((kind) => problemTexts[kind].severity === severity);
+    return [...this.#found].some(([kind, found]) => (found.severity ?? problemTexts[kind].severity) === severity);
   }
 
   addSkipped(content: string, line: number, reason: string): void {
@@ -347,7 +353,11 @@ class Problems {
     if (isQuoted(text)) this.add('quoted', { line, column: 1, detail: excerptOf(content) });
     if (text === '') this.add('empty-text', { line, column: 1, detail: `label ${shown}` });
     const tabs = content.trimEnd().split('\t').length - 1;
-    if (tabs === 0 && text !== '') this.add('no-tab', atLabel(excerptOf(content)));
+    if (tabs > 0) this.#labelsAfterTab.add(label);
+    else if (text !== '') {
+      this.add('no-tab', atLabel(excerptOf(content)));
+      this.#labelsOfLinesWithoutTab.add(label);
+    }
     const firstTab = content.indexOf('\t');
     if (tabs > 1)
       this.add('inner-tab', {
@@ -371,19 +381,24 @@ class Problems {
       if (!this.#found.has('other-format') && !this.#found.has('no-example')) this.addCount('no-example', 1);
       return;
     }
-    const classes = labels.filter(({ label }) => label >= 0);
+    const withoutTab = this.#labelsWithoutTab(examples);
+    const classes = labels.filter(({ label }) => label >= 0 && !withoutTab.has(label));
     const largest = classes.at(-1)?.label ?? -1;
     this.addCount('label-gap', largest + 1 - classes.length, firstGaps(classes, largest));
     const fault = labelFault(
       labels.map(({ label }) => label),
       numClasses,
+      withoutTab,
     );
-    if (fault && !this.#found.has(fault.kind)) this.addCount(fault.kind, 1);
+    if (fault?.withoutTab) {
+      this.#found.delete(fault.kind);
+      Object.assign(this.#of('no-tab'), { severity: 'error', hint: missingTabHint });
+    } else if (fault && !this.#found.has(fault.kind)) this.addCount(fault.kind, 1);
     if (labelNames && labelsFile !== undefined) {
-      const misfit = labelNamesFault(labelsFile, labelNames, numClasses ?? largest + 1);
+      const misfit = labelNamesFault(labelsFile, labelNames, numClasses ?? (labels.at(-1)?.label ?? -1) + 1);
       if (misfit) this.addCount('label-names', 1, misfit.message);
     }
-    const sizes = labels.map(({ count }) => count);
+    const sizes = labels.filter(({ label }) => !withoutTab.has(label)).map(({ count }) => count);
     const most = sizes.reduce((a, b) => Math.max(a, b), 0);
     const least = sizes.reduce((a, b) => Math.min(a, b), Infinity);
     if (most >= 10 * least) this.addCount('imbalance', 1);
@@ -392,13 +407,29 @@ class Problems {
   list(comparedOnly: number | undefined): Problem[] {
     // Decoding an invalid line introduces U+FFFD, so the file itself may contain none.
     if (this.#found.has('encoding')) this.#found.delete('damaged-text');
-    const problems = [...this.#found].map(([kind, { count, places, which, hint }]): Problem => {
+    const problems = [...this.#found].map(([kind, { count, places, which, hint, severity }]): Problem => {
       const bounded = comparedOnly !== undefined && (kind === 'duplicate' || kind === 'conflict');
       const compared = bounded ? ` (compared with the first ${comparedOnly} different texts)` : '';
       const message = `${problemTexts[kind].message}${which === undefined ? '' : `: ${which}`}${compared}`;
-      return { kind, ...problemTexts[kind], ...present('hint', hint), message, count, places };
+      return {
+        kind,
+        ...problemTexts[kind],
+        ...present('hint', hint),
+        ...present('severity', severity),
+        message,
+        count,
+        places,
+      };
     });
-    return problems.sort((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity));
+    // Lines without a tab may be the cause of the other problems.
+    const rank = ({ kind, severity }: Problem) => 2 * severities.indexOf(severity) + (kind === 'no-tab' ? 0 : 1);
+    return problems.sort((a, b) => rank(a) - rank(b));
+  }
+
+  /** The labels that occur only on lines without a tab, if these are the minority. */
+  #labelsWithoutTab(examples: number): Set<number> {
+    if (2 * (this.#found.get('no-tab')?.count ?? 0) >= examples) return new Set();
+    return new Set([...this.#labelsOfLinesWithoutTab].filter((label) => !this.#labelsAfterTab.has(label)));
   }
 
   #addCharacter(kind: ProblemKind, content: string, pattern: RegExp, line: number): void {
@@ -406,7 +437,7 @@ class Problems {
     if (at >= 0) this.add(kind, { line, column: characterCount(content.slice(0, at)) + 1, detail: excerptOf(content) });
   }
 
-  #of(kind: ProblemKind): { count: number; places: Place[]; which?: string; hint?: string } {
+  #of(kind: ProblemKind): { count: number; places: Place[]; which?: string; hint?: string; severity?: Severity } {
     const found = this.#found.get(kind) ?? { count: 0, places: [] };
     this.#found.set(kind, found);
     return found;

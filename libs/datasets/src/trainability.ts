@@ -9,6 +9,9 @@ export interface LabelFault {
 
   message: string;
   hint: string;
+
+  /** Whether the fault is only in labels of lines without a tab. */
+  withoutTab?: true;
 }
 
 const relabelHint = ', or nautil.data.relabel=true to number the labels from 0 and keep them as class names';
@@ -16,12 +19,29 @@ const relabelHint = ', or nautil.data.relabel=true to number the labels from 0 a
 /** Labels are stored as 32-bit integers. */
 export const maxLabel = 2 ** 31 - 1;
 
+export const missingTabHint =
+  'put a tab before the label of each line without a tab: the last word of such a line, such as a year, is read as its label';
+
 /**
  * Decides whether a model can be trained on a file, from the labels in it. `inspect` and runs share this decision.
  *
  * @param numClasses - the configured number of classes; undefined: the largest label plus 1
+ * @param withoutTab - the labels that occur only on lines without a tab, in a file in which most lines have one
  */
-export function labelFault(labels: Iterable<number>, numClasses?: number): LabelFault | undefined {
+export function labelFault(
+  labels: Iterable<number>,
+  numClasses?: number,
+  withoutTab: ReadonlySet<number> = new Set(),
+): LabelFault | undefined {
+  const all = [...labels];
+  const fault = faultOf(all, numClasses);
+  if (fault === undefined || withoutTab.size === 0) return fault;
+  const others = all.filter((label) => !withoutTab.has(label));
+  if (others.length === 0 || faultOf(others, numClasses)?.kind === fault.kind) return fault;
+  return { ...fault, hint: missingTabHint, withoutTab: true };
+}
+
+function faultOf(labels: Iterable<number>, numClasses: number | undefined): LabelFault | undefined {
   const sorted = [...new Set(labels)].sort((a, b) => a - b);
   const smallest = sorted[0];
   const largest = sorted.at(-1);
@@ -38,7 +58,10 @@ export function labelFault(labels: Iterable<number>, numClasses?: number): Label
       kind: 'label-beyond-classes',
       label: largest,
       message: `label ${largest} is not between 0 and ${numClasses - 1} (num_classes is ${numClasses})`,
-      hint: `correct the label, or set model.dataset.num_classes to ${largest + 1} or more`,
+      hint:
+        smallest > 0
+          ? `the labels start at ${smallest}: renumber them from 0${relabelHint}`
+          : `correct the label, or set model.dataset.num_classes to ${largest + 1} or more`,
     };
   if (largest > maxLabel)
     return {
