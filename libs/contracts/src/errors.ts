@@ -44,8 +44,11 @@ export interface NautilErrorOptions {
 /** Temporal's history takes no message of megabytes, such as that of a server. */
 const longestMessage = 50_000;
 
-const limited = (text: string): string =>
-  maskSecrets(text.length > longestMessage ? `${text.slice(0, longestMessage)}… (shortened)` : text);
+/** Masked before it is shortened: half an address would not be recognised. */
+function limited(text: string): string {
+  const masked = maskSecrets(text);
+  return masked.length > longestMessage ? `${masked.slice(0, longestMessage)}… (shortened)` : masked;
+}
 
 /**
  * The base of every expected error. Each subclass is one failure that a caller can act on; declare it with `defineError`.

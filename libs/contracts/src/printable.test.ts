@@ -30,6 +30,17 @@ test('passwords and signatures are masked', () => {
   expect(printable('no server at http://u:p@h?sig=x')).toBe('no server at http://***@h?sig=***');
 });
 
+test.each([
+  ['a line', `${'x '.repeat(1970)}http://`],
+  ['a text', 'x \n'.repeat(16_650)],
+])('a password is masked where %s is cut inside it', (_, start) => {
+  for (let moved = 0; moved < 100; moved += 9) {
+    const text = `${start}${' '.repeat(moved)}http://user:${'s3cret'.repeat(20)}@host/ ${'y'.repeat(60_000)}`;
+    expect(printable(text)).not.toContain('user');
+    expect(new UsageError(text).message).not.toContain('user');
+  }
+});
+
 test('the message of an expected error has a limited length', () => {
   const { message, hint } = new UsageError('x'.repeat(10_000_000), { hint: 'y'.repeat(10_000_000) });
   expect(message.length).toBeLessThan(51_000);

@@ -20,10 +20,10 @@ const unprintable = /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u2
  * @param o.maxLength - of the text; default 50,000
  */
 export function printable(text: string, { maxLength = longestText }: { maxLength?: number } = {}): string {
-  // Escapes make a text longer, so it is shortened before them, too.
-  const kept = shortened(text, maxLength);
+  // Masked first: half an address would not be recognised. Escapes make a text longer, so it is shortened before them, too.
+  const kept = shortened(maskSecrets(text), maxLength);
   const lines = kept.split('\n').map((line) => shortened(escapeControls(line.replace(/\r$/, '')), longestLine));
-  return shortened(maskSecrets(lines.join('\n')), maxLength);
+  return shortened(lines.join('\n'), maxLength);
 }
 
 /** Escapes control characters, and nothing else. */
