@@ -22,5 +22,8 @@ function printServer({ name, state, ours, address, uiUrl, pid, since, problem, l
   const details = [where, ui, whose].filter(Boolean).map((detail) => `  ${detail}`);
   if (problem !== undefined) details.push(`\n    ${problem}`);
   if (problem !== undefined && logFile !== undefined) details.push(`\n    its log is ${logFile}`);
-  return printResult(details.join(''), `${titles[name].padEnd(9)}  ${colour(state.padEnd(9))}`);
+  return printResult(
+    details.join(''),
+    `${titles[name].padEnd(9)}  ${colour(details.length > 0 ? state.padEnd(9) : state)}`,
+  );
 }

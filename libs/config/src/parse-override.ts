@@ -121,9 +121,7 @@ class OverrideParser {
     if (!this.take('equal')) {
       if (this.peek().type !== 'end')
         throw this.unexpected('a key consists of letters, digits, _ and -, separated by dots');
-      throw this.error(`there is no = after ${key || 'the key'}`, [
-        `write key=value, or ~${key || 'key'} to remove a key`,
-      ]);
+      throw this.error('there is no =', [`write key=value, or ~${key || 'key'} to remove a key`]);
     }
     const value = this.peek().type === 'end' ? textValue('', false) : this.value();
     if (this.peek().type !== 'end') throw this.unexpected(quotingHint);
@@ -361,11 +359,11 @@ class OverrideParser {
   }
 
   private error(message: string, hint?: string[], at?: number): ConfigError {
-    const place = at === undefined ? '' : ` at column ${at + 1}`;
+    const place = at === undefined ? 'in' : `at column ${at + 1} of`;
     return new ConfigError([
       {
         origin: { kind: 'override', number: this.number, text: this.text },
-        message: `${message}${place} of ${this.text.length > 200 ? `${this.text.slice(0, 200)}…` : this.text}`,
+        message: `${message} ${place} ${this.text.length > 200 ? `${this.text.slice(0, 200)}…` : this.text}`,
         hint,
       },
     ]);

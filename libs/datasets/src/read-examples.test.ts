@@ -100,3 +100,10 @@ test('a label that no number holds is shown as the file has it, by training and 
     new RegExp(`label ${huge} is not between 0`),
   );
 });
+
+test('a label beyond the classes of a trained model is to be corrected: no setting gives the model more classes', async () => {
+  await expect(readAll('a\t0\nb\t7\n', { numClasses: 3, isTrained: true })).rejects.toMatchObject({
+    message: expect.stringContaining(':2: label 7 is not between 0 and 2 (the model has 3 classes)'),
+    hint: expect.not.stringContaining('num_classes'),
+  });
+});

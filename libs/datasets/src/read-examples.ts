@@ -1,4 +1,4 @@
-import type { Example } from '@nautil/contracts';
+import { counted, type Example } from '@nautil/contracts';
 import { parsePythonInt, splitWords } from '@nautil/python-format';
 import { DataError } from './data-error.js';
 import { LabelSearch, type MissingLabels } from './missing-labels.js';
@@ -23,6 +23,9 @@ export interface ReadOptions {
 
   /** A label outside 0 … numClasses-1 is then an error. */
   numClasses?: number;
+
+  /** Whether `numClasses` is that of a trained model, which no setting changes. */
+  isTrained?: boolean;
 }
 
 /**
@@ -36,7 +39,7 @@ export async function* readExamples(
   source: TextSource,
   options: ReadOptions = {},
 ): AsyncGenerator<Example | SkippedLine> {
-  const { numClasses } = options;
+  const { numClasses, isTrained = false } = options;
   const path = typeof source === 'string' ? source : source.name;
   const lastLine = options.numSamples !== undefined && options.numSamples > 0 ? options.numSamples : Infinity;
   let line = 0;
@@ -55,7 +58,7 @@ export async function* readExamples(
       }
       if ('label' in found) {
         if (!isInRange(found, numClasses))
-          throw otherFormat(path, votes) ?? outOfRange(path, found, content, numClasses);
+          throw otherFormat(path, votes) ?? outOfRange(path, found, content, { numClasses, isTrained });
         examples++;
         yield found;
       } else {
@@ -112,7 +115,7 @@ function outOfRange(
   path: string,
   { line, label }: Example,
   content: string,
-  numClasses: number | undefined,
+  { numClasses, isTrained }: { numClasses: number | undefined; isTrained: boolean },
 ): DataError {
   const shown = shownLabel(label, content);
   if (numClasses === undefined) {
@@ -121,10 +124,10 @@ function outOfRange(
     });
   }
   return new DataError(
-    `${path}:${line}: label ${shown} is not between 0 and ${numClasses - 1} (num_classes is ${numClasses})`,
+    `${path}:${line}: label ${shown} is not between 0 and ${numClasses - 1} (${isTrained ? `the model has ${counted(numClasses, 'class', 'classes')}` : `num_classes is ${numClasses}`})`,
     {
       hint:
-        label < 0 || label > maxLabel
+        isTrained || label < 0 || label > maxLabel
           ? `correct the label; \`nautil inspect ${path}\` lists every such line`
           : `correct the label, or set model.dataset.num_classes to ${label + 1} or more; \`nautil inspect ${path}\` lists the labels`,
     },

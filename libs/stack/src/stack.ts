@@ -240,6 +240,9 @@ async function ensureWorker(
   });
 }
 
+/** The names in messages. */
+const titles: Record<ServerName, string> = { temporal: 'Temporal', mlflow: 'MLflow', worker: 'worker' };
+
 /** `nautil worker` gives its stages two minutes to end. */
 const workerGraceMs = 130_000;
 
@@ -252,7 +255,7 @@ export async function stopStack(options: { onProgress?: (line: string) => void }
     const stop = async (name: ServerName, graceMs?: number): Promise<void> => {
       if (await endRecorded(record, name, graceMs)) {
         stopped.push(name);
-        onProgress(`${name}: stopped`);
+        onProgress(`${titles[name]}: stopped`);
       }
       Reflect.deleteProperty(record, name);
     };

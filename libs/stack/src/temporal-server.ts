@@ -11,10 +11,10 @@ import { freePort } from '@nautil/store/process';
 import { browserBlockedAddress } from './browser-blocked-address.js';
 import { ServerFailed } from './errors.js';
 import { installedProgram } from './installed-program.js';
-import { temporalCommand } from './temporal-command.js';
 import { requirePort } from './ports.js';
 import type { ServerHandle, ServerOptions } from './server-handle.js';
 import { startProcess, untilReady } from './start-process.js';
+import { temporalCommand } from './temporal-command.js';
 import { isTemporalServing } from './temporal-health.js';
 
 const run = promisify(execFile);

@@ -47,7 +47,7 @@ export async function evaluationOf(
     const file = resolve(o.cwd, file_path);
     const { numClasses } = classifier;
     const newLabels = nautil.data.relabel ? await newLabelsOf(config, numClasses, o.cwd) : undefined;
-    const lines = readExamples(file, { numSamples, ...(newLabels ? {} : { numClasses }) });
+    const lines = readExamples(file, { numSamples, ...(newLabels ? {} : { numClasses, isTrained: true }) });
     const skipped = new SkippedLines(file, printMessage);
     const examples = examplesOf(lines, (line) => {
       skipped.add(line);

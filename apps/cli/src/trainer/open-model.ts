@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { type Config, loadConfig, type LoadedConfig, readConfig } from '@nautil/config';
-import { type JsonValue, UsageError, valueAt, withValueAt } from '@nautil/contracts';
+import { type JsonValue, listed, UsageError, valueAt, withValueAt } from '@nautil/contracts';
 import { Classifier, recordedEvaluation } from '@nautil/training';
 import { printMessage } from '../output.js';
 import type { HydraArguments } from './hydra-arguments.js';
@@ -39,9 +39,18 @@ export async function openModel(
     runAs: config,
     tokenizerFolder,
   });
+  const ignored = ignoredOverrides(overrides);
+  if (ignored.length > 0) notes.push(`${listed(ignored)}: without effect, because ${path} determines it`);
   for (const note of [...loaded.notes, ...notes, ...classifier.notes]) printMessage(`note: ${note}`);
   return { classifier, config, isGiven, classWeights: recorded?.classWeights, path };
 }
+
+/** Settings of a model that its archive determines. */
+const archived = /^\+{0,2}model\.(dataset\.num_classes|language_model\.|classifier_head\.)/;
+
+/** The overrides on the command line that a trained model does not follow. */
+export const ignoredOverrides = (overrides: readonly string[]): string[] =>
+  overrides.filter((override) => archived.test(override));
 
 /** Replaces every value that the user did not set by the recorded one, and notes those that differ. */
 function withRecorded(

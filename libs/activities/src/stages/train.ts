@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { keysAffecting } from '@nautil/config';
 import {
   type CheckpointSaved,
+  counted,
   type FileRef,
   type StageResult,
   type TrainedModel,
@@ -85,7 +86,7 @@ export async function trainModel(request: TrainRequest, o: TrainModelOptions): P
     },
     { signal: o.signal, takeOverAfterMs },
   );
-  return { ...output, reused, detail: [`${output.step} steps, ${output.reason}`, ...warnings].join('; ') };
+  return { ...output, reused, detail: [`${counted(output.step, 'step')}, ${output.reason}`, ...warnings].join('; ') };
 }
 
 /** The first weights are read from these files, which may be the user's or those of Hugging Face's cache. */
