@@ -85,7 +85,7 @@ test('a non-finite loss fails the run after one attempt; the error names step, l
   const handle = await start('diverges', ['model.optim.lr=1e30', 'model.optim.sched=null']);
   const { type, message, details } = await failureOf(handle);
   expect(type).toBe('LossNotFinite');
-  expect(message).toMatch(/^train: the loss is \S+ at step \d+$/);
+  expect(message).toMatch(/^train: the loss is \S+ at step \d+$/m); // the hint follows
   expect(details![0].kind).toBe('training');
   expect(details![0].hint).toMatch(/lines of the training file in that batch: \d+.*\n.*checkpoint/);
   expect(await attemptsAtTraining(handle)).toBe(1);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
-import type { Payload } from '@temporalio/common';
+import type { ApplicationFailure, Payload } from '@temporalio/common';
 import * as fc from 'fast-check';
 import type { Progress } from '@nautil/contracts';
 import { stubActivities } from '../test/stub-activities.js';
@@ -168,13 +168,19 @@ test.each(['textClassification', 'sweep'])(
       { overrides: ['a=1'], continued: { plan: {}, rows: [{}], tracking: null } },
       { overrides: [[[]]] },
       { ['k'.repeat(100_000)]: 1 },
+      { '\x1b[31mred': 1 },
     ];
     const { activities } = stubActivities();
     const handles = await Promise.all(inputs.map((input) => stack.startWorkflow({ type, input, activities })));
     for (const [index, handle] of handles.entries()) {
       const isEmpty = JSON.stringify(inputs[index]) === '{}' && type === 'textClassification';
-      const failure = await failureOfRun(handle);
-      if (!isEmpty) expect(failure).toMatchObject({ type: 'InputError', nonRetryable: true });
+      const failure = (await failureOfRun(handle)) as ApplicationFailure;
+      if (!isEmpty) {
+        expect(failure).toMatchObject({ type: 'InputError', nonRetryable: true });
+        expect(failure.failure?.stackTrace ?? '').toBe('');
+        // eslint-disable-next-line no-control-regex -- these are what must not be stored
+        expect(failure.message).not.toMatch(/[\0-\x08\x0b-\x1f]/);
+      }
       expect(await failedTasks(handle)).toEqual([]);
     }
   },

@@ -1,4 +1,4 @@
-import { ApplicationFailure } from '@temporalio/workflow';
+import { type ApplicationFailure } from '@temporalio/workflow';
 import {
   type ContinuedRun,
   type ContinuedSweep,
@@ -26,6 +26,7 @@ import {
   wholeNumber,
   wholeNumberFrom,
 } from './json-parsers.js';
+import { expectedFailure } from './to-workflow-failure.js';
 
 const continuedRun: Parser<ContinuedRun> = object({ stopEarly: flag }, { redoToken: text });
 
@@ -118,5 +119,9 @@ function parse<P extends Record<string, Parser<unknown>>>(
 
 function refuse(message: string, example?: string): ApplicationFailure {
   const details: FailureDetails = { kind: 'usage', hint: example ? `start it with --input '${example}'` : undefined };
-  return ApplicationFailure.nonRetryable(messageWithHint({ message, hint: details.hint }), 'InputError', details);
+  return expectedFailure({
+    message: messageWithHint({ message, hint: details.hint }),
+    type: 'InputError',
+    details: [details],
+  });
 }

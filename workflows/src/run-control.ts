@@ -1,7 +1,6 @@
 import type { SignalDefinition, UpdateDefinition } from '@temporalio/common';
 import {
   ActivityFailure,
-  ApplicationFailure,
   CancellationScope,
   condition,
   isCancellation,
@@ -22,6 +21,7 @@ import { InvalidValue } from './json-parsers.js';
 import { pause, resume, stopEarly, trainingProgress } from './messages.js';
 import { parseTrainingProgress } from './parse-training-progress.js';
 import type { RunProgress } from './run-progress.js';
+import { expectedFailure } from './to-workflow-failure.js';
 
 export interface RunControlOptions {
   progress: RunProgress;
@@ -109,7 +109,7 @@ export class RunControl {
     };
     const validator = (): void => {
       const message = refusal();
-      if (message !== undefined) throw ApplicationFailure.nonRetryable(`${name}: ${message}`, 'RequestRefused');
+      if (message !== undefined) throw expectedFailure({ message: `${name}: ${message}`, type: 'RequestRefused' });
     };
     setHandler(update, () => ({ message: perform(), paused: this.#paused }), { validator });
     setHandler(signal, () => {

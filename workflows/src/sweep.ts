@@ -1,5 +1,5 @@
 import {
-  ApplicationFailure,
+  type ApplicationFailure,
   CancellationScope,
   ContinueAsNew,
   continueAsNew,
@@ -19,7 +19,7 @@ import { sweepActivitiesOn } from './activities-on.js';
 import { parseSweepInput } from './parse-input.js';
 import { runTrial } from './run-trial.js';
 import { SweepTable } from './sweep-table.js';
-import { toWorkflowFailure } from './to-workflow-failure.js';
+import { expectedFailure, toWorkflowFailure } from './to-workflow-failure.js';
 
 const defaults = { limit: 2, objective: 'val/f1_macro' } as const;
 
@@ -114,5 +114,5 @@ function everyTrialFailed(table: SweepTable): ApplicationFailure {
     kind: 'training',
     hint: 'each trial is a workflow of its own, which shows why it failed',
   };
-  return ApplicationFailure.nonRetryable(message, 'SweepFailed', details);
+  return expectedFailure({ message, type: 'SweepFailed', details: [details] });
 }

@@ -1,5 +1,6 @@
+import type { ApplicationFailureOptions } from '@temporalio/common';
 import { ActivityFailure, ApplicationFailure, TemporalFailure, TimeoutFailure } from '@temporalio/workflow';
-import { type FailureDetails, isFailureDetails, messageWithHint, type Stage } from '@nautil/contracts';
+import { type FailureDetails, isFailureDetails, messageWithHint, printable, type Stage } from '@nautil/contracts';
 
 /**
  * The failure that a workflow ends with: that of its activity, with the same type and details, so that `temporal workflow
@@ -14,16 +15,13 @@ export function toWorkflowFailure(error: unknown, stage: Stage | undefined): App
     const { cause } = error;
     if (cause instanceof ApplicationFailure) {
       const { message, type, details } = cause;
-      return withoutStack(
-        ApplicationFailure.create({
-          message: prefix + message,
-          ...(type != null && { type }),
-          details: details ?? [],
-          nonRetryable: true,
-          // An unexpected error keeps its stack, which the report of a defect needs.
-          ...(isFailureDetails(details?.[0]) ? {} : { cause }),
-        }),
-      );
+      return expectedFailure({
+        message: prefix + message,
+        ...(type != null && { type }),
+        details: details ?? [],
+        // An unexpected error keeps its stack, which the report of a defect needs.
+        ...(isFailureDetails(details?.[0]) ? {} : { cause }),
+      });
     }
     if (cause instanceof TimeoutFailure) {
       const details: FailureDetails = {
@@ -31,21 +29,25 @@ export function toWorkflowFailure(error: unknown, stage: Stage | undefined): App
         hint: '`npx nautil status` shows whether a worker is running, and where its log is',
       };
       const message = `${prefix}no worker completed it: the ${cause.timeoutType} time-out of ${error.activityType} expired (${error.retryState ?? 'not retried'})`;
-      return withoutStack(
-        ApplicationFailure.create({
-          message: messageWithHint({ message, hint: details.hint }),
-          type: 'StageTimedOut',
-          nonRetryable: true,
-          details: [details],
-        }),
-      );
+      return expectedFailure({
+        message: messageWithHint({ message, hint: details.hint }),
+        type: 'StageTimedOut',
+        details: [details],
+      });
     }
   }
   return ApplicationFailure.fromError(error, { nonRetryable: true });
 }
 
-/** Without the workflow's own stack, which Temporal's UI would show and which says nothing about an activity's failure. */
-function withoutStack(failure: ApplicationFailure): ApplicationFailure {
+/**
+ * A failure that isn't retried, with a printable message, as other programs show it. It is without the workflow's own stack, which
+ * Temporal's UI would show and which says nothing about what the user or an activity did.
+ */
+export function expectedFailure({
+  message,
+  ...options
+}: ApplicationFailureOptions & { message: string }): ApplicationFailure {
+  const failure = ApplicationFailure.create({ ...options, message: printable(message), nonRetryable: true });
   failure.stack = '';
   return failure;
 }

@@ -98,6 +98,20 @@ test.each([
   expect(failure.message).toMatch(new RegExp(`^${key}: .* can't be part of the name of a file$`));
 });
 
+test.each(['\x1b[31mred', 'a\nb', 'a\tb', 'a\x7f', 'a\u202eb'])(
+  'a control character in the name of a file that the run writes is rejected by name: %j',
+  async (name) => {
+    for (const [key, value] of [
+      ['exp_manager.name', name],
+      ['model.nemo_path', `${name}.nemo`],
+    ]) {
+      const failure = await failureOf([`${key}="${value}"`]);
+      expect(failure.message).toMatch(new RegExp(`^${key}: ".*" can't be `));
+      expect(failure.hint).toContain('without');
+    }
+  },
+);
+
 test('all problems are reported at once', async () => {
   const failure = await failureOf([
     'model.test_ds.file_path=gone.tsv',

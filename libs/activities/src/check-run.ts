@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { type Config, ConfigError, experimentName, keysThat } from '@nautil/config';
 import {
+  escapeControls,
   fileProblem,
   isJsonObject,
   isUnsupportedTokenizer,
@@ -67,6 +68,7 @@ export async function checkRun(
     ...outputFiles.map((key) => [key, pathAt(key), requireWritableFile] as const),
     ...outputFolders.map((key) => [key, pathAt(key), requireWritableFolder] as const),
     ...fileNameKeys.map((key) => [key, pathAt(key), requireFileName] as const),
+    ...outputFiles.map((key) => [key, pathAt(key), requirePrintableName] as const),
   ].filter((entry): entry is [string, string, (typeof entry)[2]] => entry[1] !== undefined);
   const failures = await failuresOf([
     () => {
@@ -131,10 +133,23 @@ function problemWith(key: string, message: string, hint: string): ConfigError {
   return new ConfigError([{ key, message: `${key}: ${message}`, hint: [hint] }]);
 }
 
+/** A line feed or a tab isn't escaped in texts, but a name with one breaks the lists that it is written to. */
+const hasControls = (name: string): boolean => /[\n\t]/.test(name) || escapeControls(name) !== name;
+
+function requirePrintableName(key: string, path: string): void {
+  const name = basename(path);
+  if (!hasControls(name)) return;
+  throw problemWith(
+    key,
+    `${JSON.stringify(name)} can't be the name of a file`,
+    'write a name without control characters',
+  );
+}
+
 function requireFileName(key: string, value: string): void {
-  const isName = !value.includes('/') && !value.includes('\0') && value !== '.' && value !== '..';
+  const isName = !value.includes('/') && !hasControls(value) && value !== '.' && value !== '..';
   if (isName && Buffer.byteLength(value) <= longestFileName) return;
-  const hint = `write a name without /, of at most ${longestFileName} bytes`;
+  const hint = `write a name without / and control characters, of at most ${longestFileName} bytes`;
   throw problemWith(key, `${JSON.stringify(value)} can't be part of the name of a file`, hint);
 }
 

@@ -32,3 +32,11 @@ test('the failure in Temporal’s UI has the hint once, and no stack', () => {
   expect(failure.stack).toBe('');
   expect(failure.cause).toBeUndefined();
 });
+
+test('no control character of a file or an override is stored in a failure', () => {
+  const failure = toApplicationFailure(
+    new DataError('\x1b[31mfoo=1 is unknown', { hint: 'a\x07' }),
+  ) as ApplicationFailure;
+  expect(failure.message).toBe('\\x1b[31mfoo=1 is unknown\na\\x07');
+  expect(failure.details).toEqual([{ kind: 'data', hint: 'a\\x07' }]);
+});

@@ -1,5 +1,5 @@
 import { ApplicationFailure } from '@temporalio/activity';
-import { asFileError, type FailureDetails, messageWithHint, NautilError } from '@nautil/contracts';
+import { asFileError, type FailureDetails, messageWithHint, NautilError, printable } from '@nautil/contracts';
 import { isInHome } from '@nautil/store/folders';
 
 /**
@@ -17,9 +17,9 @@ export function toApplicationFailure(thrown: unknown): unknown {
   const error = asExpectedError(thrown);
   if (!(error instanceof NautilError)) return error;
   const { name, hint, kind, retryable } = error;
-  const details: FailureDetails = { kind, hint };
+  const details: FailureDetails = { kind, hint: hint && printable(hint) };
   const failure = ApplicationFailure.create({
-    message: messageWithHint(error),
+    message: printable(messageWithHint(error)),
     type: name,
     nonRetryable: !retryable,
     details: [details],
