@@ -73,7 +73,7 @@ test.each([
 test('a folder named .env is a usage error', async () => {
   const folder = mkdtempSync(join(top, 'folder-'));
   mkdirSync(join(folder, '.env'));
-  expect(await statusIn(folder)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('cannot be read') });
+  expect(await statusIn(folder)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('is not a file') });
 });
 
 const isRoot = process.getuid?.() === 0;
