@@ -45,7 +45,7 @@ test('a long text is truncated to exactly maxLength ids, including [CLS] and [SE
   }
   expect(tokenizer.encode(text, 0)).toHaveLength(102);
   expect(tokenizer.encode(text, -1)).toHaveLength(102);
-  expect(() => tokenizer.encode(text, 1)).toThrow(RangeError);
+  expect(() => tokenizer.encode(text, 1)).toThrow(TokenizerError);
 });
 
 test('the casing follows tokenizer_config.json, then do_lower_case, then the vocabulary, then the name', async () => {
