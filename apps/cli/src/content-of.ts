@@ -1,5 +1,5 @@
-import { open, stat } from 'node:fs/promises';
 import { constants, gunzipSync } from 'node:zlib';
+import { openFile } from '@nautil/store/streams';
 
 /** archive: a tar archive, also one packed by gzip, as `.nemo` archives are. tensors: weights or a checkpoint. */
 export type Content = 'archive' | 'tensors' | 'other';
@@ -15,9 +15,7 @@ export async function contentOf(path: string): Promise<Content> {
 
 async function startOf(path: string): Promise<Buffer> {
   try {
-    // Opening a pipe would wait for its writer.
-    if (!(await stat(path)).isFile()) return Buffer.alloc(0);
-    const file = await open(path, 'r');
+    const file = await openFile(path);
     try {
       const start = Buffer.alloc(sniffedBytes);
       const { bytesRead } = await file.read(start, 0, sniffedBytes, 0);
