@@ -1,5 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -61,6 +62,20 @@ test.each<[string, (path: string) => string[]]>([
     const { exitCode, stderr } = await nautil(args(path));
     expect(stderr).toMatch(/is a pipe, a socket or a device, not a file|is a special file/);
     expect(stderr).not.toMatch(/^ +at /m);
+    expect(exitCode).toBeGreaterThan(0);
+  },
+  90_000,
+);
+
+test.each(['socket', '/dev/zero'])(
+  'a %s in place of a file is an error, too',
+  async (what) => {
+    const path = what === 'socket' ? join(folder, what) : what;
+    const server = createServer();
+    if (what === 'socket') await new Promise<void>((resolve) => server.listen(path, resolve));
+    const { exitCode, stderr } = await nautil(['verify', path]);
+    if (what === 'socket') server.close();
+    expect(stderr).toMatch(/a socket or a device, not a file/);
     expect(exitCode).toBeGreaterThan(0);
   },
   90_000,

@@ -23,6 +23,7 @@ const problems: Readonly<Record<string, string>> = {
   ENOTDIR: 'does not exist: a part of its path is a file, not a folder',
   EISDIR: 'is a folder, not a file',
   ENOTREG: 'is a pipe, a socket or a device, not a file',
+  ENXIO: 'is a socket or a device, not a file',
   EACCES: "can't be opened: permission denied",
   EPERM: "can't be opened: the operation is not permitted",
   EROFS: "can't be written: the file system is read-only",

@@ -40,7 +40,10 @@ export async function openModel(
     tokenizerFolder,
   });
   const ignored = ignoredOverrides(overrides);
-  if (ignored.length > 0) notes.push(`${path} determines the model, so ${listed(ignored)} ${ignored.length === 1 ? 'has' : 'have'} no effect`);
+  if (ignored.length > 0)
+    notes.push(
+      `${path} determines the model, so ${listed(ignored)} ${ignored.length === 1 ? 'has' : 'have'} no effect`,
+    );
   for (const note of [...loaded.notes, ...notes, ...classifier.notes]) printMessage(`note: ${note}`);
   return { classifier, config, isGiven, classWeights: recorded?.classWeights, path };
 }
