@@ -1,6 +1,7 @@
 import {
   dropout,
   type DropoutDraw,
+  embedding,
   layerNorm,
   linear,
   matMulIn,
@@ -126,14 +127,14 @@ function embed(config: EncoderConfig, weights: Weights, { ids, types }: EncoderI
   const tf = tfjs();
   const { hiddenSize: H, padTokenId } = config;
   const [B, T] = ids.shape as [number, number];
-  const embedding = (name: string, indices: Tensor) => tf.gather(weights[name]!, indices.reshape([B * T])); // [B·T, H]
+  const lookUp = (name: string, indices: Tensor) => embedding(weights[name]!, indices.reshape([B * T])); // [B·T, H]
   const segments = config.typeVocabSize > 0;
-  let x = embedding(embeddingNames.words, ids);
-  if (types && segments) x = x.add(embedding(embeddingNames.types, types));
+  let x = lookUp(embeddingNames.words, ids);
+  if (types && segments) x = x.add(lookUp(embeddingNames.types, types));
   if (config.family === 'roberta') {
     // RoBERTa counts the tokens whose id is not the padding token's, whatever the mask, starting at that id + 1.
     const real = ids.notEqual(tf.scalar(padTokenId, 'int32')).toInt();
-    x = x.add(embedding(embeddingNames.positions, tf.cumsum(real, 1).mul(real).add(tf.scalar(padTokenId, 'int32'))));
+    x = x.add(lookUp(embeddingNames.positions, tf.cumsum(real, 1).mul(real).add(tf.scalar(padTokenId, 'int32'))));
     return types || !segments ? x : x.add(tf.slice(weights[embeddingNames.types]!, [0, 0], [1, H]));
   }
   let positions = tf.slice(weights[embeddingNames.positions]!, [0, 0], [T, H]);

@@ -1,10 +1,10 @@
-import { hostTensor, type Output, type Precision, trace } from '@nautil/tensorflow';
+import { type DropoutDraw, hostTensor, type Output, type Precision, type Tensor, trace } from '@nautil/tensorflow';
 import { type Batch, padRows } from '@nautil/tokenization';
 import { classify } from './classify.js';
 import { encode } from './encode.js';
 import { type EncoderConfig, maxLength } from './encoder-config.js';
 import { memoized, type ModelWeights } from './model-weights.js';
-import { encoderPrefix } from './weights.js';
+import { encoderPrefix, type WeightSpec } from './weights.js';
 
 export interface ModelShape {
   encoder: EncoderConfig;
@@ -14,14 +14,9 @@ export interface ModelShape {
   precision?: Precision | undefined;
 }
 
-/** The random state of dropout in one training step, as graph nodes; see `DropoutDraw`. */
-export interface DropoutNodes {
-  seed: number;
-  step: Output;
-  rowOffset: Output;
-
+export interface ForwardDropout extends DropoutDraw {
   /** Dropout between encoder and head; the encoder's rates are in its configuration. */
-  headRate: number;
+  readonly headRate: number;
 }
 
 interface Compiled {
@@ -116,34 +111,33 @@ export class Forward {
   }
 }
 
-/** Adds the forward pass to the graph, with dropout in training. Returns logits, or first hidden states without a head. */
+/** Adds the forward pass to the graph, without dropout. Returns logits, or first hidden states without a head. */
 export function traceForward(
   weights: ModelWeights,
-  { encoder, head, precision = 'float32' }: ModelShape,
-  { ids, mask, dropout }: { ids: Output; mask: Output; dropout?: DropoutNodes },
+  shape: ModelShape,
+  { ids, mask }: { ids: Output; mask: Output },
 ): Output {
-  const reads = weights.used.map(({ name }) => [name, weights.readOf(weights.variable(name))] as const);
-  return trace(weights.graph, ({ tensor, output }) => {
-    const tensors = Object.fromEntries(reads.map(([name, read]) => [withoutPrefix(name), tensor(read)]));
-    const draw = dropout && {
-      seed: dropout.seed,
-      step: tensor(dropout.step),
-      rowOffset: tensor(dropout.rowOffset),
-    };
-    const first = encode(
-      encoder,
-      tensors,
-      { ids: tensor(ids), mask: tensor(mask) },
-      { firstTokenOnly: true, precision, ...(draw ? { dropout: draw } : {}) },
-    );
-    if (head === undefined) return output(first);
-    return output(
-      classify(tensors, first, {
-        ...head,
-        ...(dropout && draw ? { dropout: { ...draw, rate: dropout.headRate } } : {}),
-      }),
-    );
-  });
+  const reads = weights.used.map(({ name }) => weights.readOf(weights.variable(name)));
+  return trace(weights.graph, ({ tensor, output }) =>
+    output(forwardPass(weights.used, reads.map(tensor), shape, { ids: tensor(ids), mask: tensor(mask) })),
+  );
+}
+
+/**
+ * Logits, or first hidden states without a head. For use inside `trace`.
+ *
+ * @param values - of `specs`, in their order
+ */
+export function forwardPass(
+  specs: readonly WeightSpec[],
+  values: readonly Tensor[],
+  { encoder, head, precision = 'float32' }: ModelShape,
+  { ids, mask, dropout }: { ids: Tensor; mask: Tensor; dropout?: ForwardDropout },
+): Tensor {
+  const weights = Object.fromEntries(specs.map(({ name }, i) => [withoutPrefix(name), values[i]!]));
+  const first = encode(encoder, weights, { ids, mask }, { firstTokenOnly: true, precision, dropout });
+  if (head === undefined) return first;
+  return classify(weights, first, { ...head, dropout: dropout && { ...dropout, rate: dropout.headRate } });
 }
 
 const withoutPrefix = (name: string): string =>

@@ -1,6 +1,6 @@
 export { maxLength, parseEncoderConfig, type EncoderConfig } from './encoder-config.js';
 export { NonFiniteWeight } from './errors.js';
-export { Forward, traceForward, type ModelShape } from './forward.js';
+export { Forward, forwardPass, type ModelShape } from './forward.js';
 export { initialWeight } from './initial-weight.js';
 export { isAllFinite, memoized, ModelWeights, type NamedArray } from './model-weights.js';
 export { classifierWeights, encoderLayout, encoderPrefix, encoderWeights, type WeightSpec } from './weights.js';

@@ -1,15 +1,15 @@
 /**
- * Times training steps of a BERT encoder with its head: forward, TF_AddGradients, Adam, dropout.
+ * Times training steps of a BERT encoder with its head: forward, backward, Adam, dropout.
  *
  *   node --import tsx libs/model/src/train-step.bench.ts [--lengths 16,24,32] [--rows 32] [--steps 12] [--onednn]
- *     [--dropout 0.1] [--precision bfloat16] [--whole-last-layer] [--device /device:GPU:0] [--profile]
+ *     [--dropout 0.1] [--precision bfloat16] [--device /device:GPU:0]
  *
  * The model has all-MiniLM-L6-v2's sizes and random weights. Wall and CPU time are the least of the steps of each length: on a
  * machine that others use too, the least is what repeats.
  */
 import { parseArgs } from 'node:util';
 import { smallest } from '@nautil/contracts';
-import { type Feed, Graph, hostTensor, openTensorFlow, type Output, Session, trace } from '@nautil/tensorflow';
+import { type Feed, Graph, hostTensor, openTensorFlow, type Output, Session, traceGradients } from '@nautil/tensorflow';
 import { classify } from './classify.js';
 import { encode } from './encode.js';
 import { encoderWeights, initialWeight, parseEncoderConfig } from './index.js';
@@ -23,7 +23,6 @@ const { values: o } = parseArgs({
     onednn: { type: 'boolean', default: false },
     dropout: { type: 'string', default: '0.1' },
     precision: { type: 'string', default: 'float32' },
-    'whole-last-layer': { type: 'boolean', default: false },
     device: { type: 'string', default: '' },
     hidden: { type: 'string', default: '384' },
     layers: { type: 'string', default: '6' },
@@ -84,8 +83,8 @@ function compile(rows: number, length: number): Step {
     const labels = graph.placeholder('float32', [rows, numClasses]);
     const counter = graph.placeholder('int32', []);
     const reads = variables.map((variable) => variable.read());
-    const loss = trace(graph, ({ tf, tensor, output }) => {
-      const weights = Object.fromEntries(specs.map(({ name }, i) => [name, tensor(reads[i]!)]));
+    const { value: loss, gradients } = traceGradients(graph, reads, ({ tf, tensor }, values) => {
+      const weights = Object.fromEntries(specs.map(({ name }, i) => [name, values[i]!]));
       const draw = { seed: 1, step: tensor(counter), rowOffset: tf.scalar(0, 'int32') };
       const input = { ids: tensor(ids), mask: tensor(mask) };
       const first = encode(config, weights, input, {
@@ -94,9 +93,8 @@ function compile(rows: number, length: number): Step {
         precision: o.precision === 'bfloat16' ? 'bfloat16' : 'float32',
       });
       const logits = classify(weights, first, { numOutputLayers, dropout: { ...draw, rate } });
-      return output(tf.logSoftmax(logits).mul(tensor(labels)).sum(-1).neg().mean());
+      return tf.logSoftmax(logits).mul(tensor(labels)).sum(-1).neg().mean();
     });
-    const gradients = graph.gradients(loss, reads);
     const scalar = (value: number) => graph.constant('float32', [], [value]);
     const updates = variables.map(({ handle }, i) =>
       graph.op('ResourceApplyAdam', [

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { dropout, type DropoutOptions } from './dropout.js';
-import { Graph, hostTensor, Session, trace } from './index.js';
+import { Graph, hostTensor, Session, trace, traceGradients } from './index.js';
 
 type Settings = Omit<DropoutOptions, 'step' | 'rowOffset' | 'seed' | 'rate' | 'site'> &
   Partial<{ seed: number; rate: number; site: number; step: number; rowOffset: number }>;
@@ -84,13 +84,12 @@ test('the gradient is masked as the values are', async () => {
   const graph = new Graph();
   const session = new Session(graph);
   const x = graph.placeholder('float32', [4, 8]);
-  const y = trace(graph, ({ tf, tensor, output }) => {
+  const { value: y, gradients } = traceGradients(graph, [x], ({ tf }, [input]) => {
     const zero = tf.scalar(0, 'int32');
-    return output(dropout(tensor(x), { seed: 1, rate: 0.5, site: 0, step: zero, rowOffset: zero }));
+    return dropout(input!, { seed: 1, rate: 0.5, site: 0, step: zero, rowOffset: zero });
   });
-  const [dx] = graph.gradients(y, [x]);
   const ones = hostTensor('float32', [4, 8], new Float32Array(32).fill(1));
-  const [value, gradient] = await session.run({ feeds: [[x, ones]], fetches: [y, dx!] });
+  const [value, gradient] = await session.run({ feeds: [[x, ones]], fetches: [y, ...gradients] });
   expect(gradient!.data).toEqual(value!.data);
   session.close();
   graph.close();

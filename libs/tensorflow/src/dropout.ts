@@ -1,5 +1,5 @@
 import type { Tensor } from './tfjs-types.js';
-import { currentTrace } from './trace.js';
+import { currentTrace, differentiable } from './trace.js';
 
 /** The random state of a step. Together with `site` and a row's index, it determines every mask. */
 export interface DropoutDraw {
@@ -71,7 +71,15 @@ export function dropout(
     graph.op('Cast', [kept], { DstT: 'float32' }),
     graph.constant('float32', [], [1 / (1 - rate)]),
   ]);
-  return x.mul(tensor(graph.op('Reshape', [scale, int32(...x.shape)])));
+  const mask = tensor(graph.op('Reshape', [scale, int32(...x.shape)]));
+  return differentiable(
+    [x],
+    (save) => {
+      save(mask);
+      return x.mul(mask);
+    },
+    (dy, [kept]) => [dy.mul(kept!)],
+  );
 }
 
 /** The CPU of the machine that has the device. */

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Graph, hostTensor, type Output, Session, TensorFlowError } from './index.js';
 
 let graph: Graph;
@@ -94,27 +94,6 @@ test("an optimizer's fused kernel updates its variables", async () => {
   // Adam's first step has the size of the learning rate and the opposite sign of the gradient.
   expect(value!.data[0]).toBeCloseTo(-0.1, 5);
   expect(value!.data[1]).toBeCloseTo(0.1, 5);
-});
-
-describe('gradients', () => {
-  test('are those of the sum of the output', async () => {
-    const x = graph.constant('float32', [3], [1, 2, 3]);
-    const [dx] = graph.gradients(graph.op('Square', [x]), [x]);
-    expect(await fetchOne(dx!)).toEqual([2, 4, 6]);
-  });
-
-  test('with respect to an unrelated input, or through an op without a gradient, are refused', () => {
-    const x = graph.placeholder('float32', [3], 'x');
-    const unrelated = graph.placeholder('float32', [3], 'unrelated');
-    expect(() => graph.gradients(graph.op('Square', [x]), [unrelated])).toThrow(/unrelated/);
-    expect(() => graph.gradients(graph.op('Floor', [x]), [x])).toThrow(/does not depend on x float32\[3\]/);
-  });
-
-  test('are placed on the current device', () => {
-    const x = graph.constant('float32', [2], [1, 2]);
-    const [dx] = graph.onDevice('/device:GPU:1', () => graph.gradients(graph.op('Square', [x]), [x]));
-    expect(graph.describeNode(graph.describe(dx!).split(' ')[0]!)).toMatch(/, on \/device:GPU:1\)/);
-  });
 });
 
 test('a closed graph refuses new nodes', () => {

@@ -22,8 +22,6 @@ export class Graph {
   readonly #native: Native = nativeApi();
   readonly #graph: Pointer = this.#native.TF_NewGraph();
   readonly #constants = new Map<string, Output>();
-  /** TensorFlow's iterator over the nodes, advanced by `#newNodes`. */
-  readonly #cursor = new BigUint64Array(1);
   #nodeCount = 0;
   #nextName = 0;
   #device = '';
@@ -35,9 +33,8 @@ export class Graph {
     return this.#graph;
   }
 
-  /** The number of nodes, including those of gradients. */
+  /** The number of nodes. */
   get nodeCount(): number {
-    this.#newNodes();
     return this.#nodeCount;
   }
 
@@ -90,33 +87,6 @@ export class Graph {
     return Array.from({ length: this.#native.TF_OperationNumOutputs(oper) }, (_, index) => ({ oper, index }));
   }
 
-  /**
-   * Adds nodes that compute the derivatives of `sum(y)` with respect to each of `xs`, in the shapes of `xs`.
-   * Throws when an op between them has no gradient, or when `y` does not depend on one of `xs`.
-   */
-  gradients(y: Output, xs: readonly Output[]): Output[] {
-    const native = this.#native;
-    const results = new BigUint64Array(2 * xs.length);
-    this.#newNodes();
-    withStatus(
-      native,
-      (status) =>
-        native.TF_AddGradients(this.pointer, packOutputs([y]), 1, packOutputs(xs), xs.length, null, status, results),
-      (message) => `no gradients of ${this.describe(y)}: ${message}`,
-    );
-    // TF_AddGradients ignores the current device.
-    const added = this.#newNodes();
-    if (this.#device) for (const node of added) native.TF_SetRequestedDevice(this.#graph, node, this.#device);
-    return xs.map((x, i) => {
-      const oper = results[2 * i]!;
-      if (oper === 0n)
-        throw new TensorFlowError(
-          `${this.describe(y)} does not depend on ${this.describe(x)}, so there is no gradient`,
-        );
-      return { oper, index: Number(BigInt.asIntN(32, results[2 * i + 1]!)) };
-    });
-  }
-
   /** The static shape, with -1 for sizes that are known only at run time. Throws when the rank is unknown. */
   shapeOf(output: Output): number[] {
     const shape = staticShape(this.#native, this.pointer, output);
@@ -153,7 +123,7 @@ export class Graph {
   }
 
   /**
-   * Places the nodes that `build` adds, including gradients, on a device such as `/device:GPU:0`.
+   * Places the nodes that `build` adds on a device such as `/device:GPU:0`.
    * The innermost of nested calls wins.
    */
   onDevice<T>(device: string, build: () => T): T {
@@ -213,17 +183,9 @@ export class Graph {
       }
       throw error;
     }
-    return finish();
-  }
-
-  /** The nodes added since the last call. */
-  #newNodes(): Pointer[] {
-    const nodes: Pointer[] = [];
-    for (let node; (node = this.#native.TF_GraphNextOperation(this.pointer, this.#cursor));) nodes.push(node);
-    // NOTE: the iterator ends one past the last node; without this, the next call would skip the first new node.
-    this.#cursor[0]!--;
-    this.#nodeCount += nodes.length;
-    return nodes;
+    const oper = finish();
+    this.#nodeCount++;
+    return oper;
   }
 }
 

@@ -11,6 +11,7 @@ import {
   type Tensor,
   tfjs,
   trace,
+  traceGradients,
 } from './index.js';
 import { castTo } from './precision.js';
 
@@ -19,11 +20,12 @@ async function differentiate(shape: number[], build: (x: Tensor) => Tensor) {
   const graph = new Graph();
   const session = new Session(graph);
   const x = graph.placeholder('float32', shape);
-  const [y, loss] = trace(graph, ({ tensor, output }) => {
-    const result = build(tensor(x));
-    return [output(result), output(result.square().sum())];
+  let y: Output | undefined;
+  const { value: loss, gradients } = traceGradients(graph, [x], ({ output }, [input]) => {
+    const result = build(input!);
+    y = output(result);
+    return result.square().sum();
   });
-  const [dx] = graph.gradients(loss, [x]);
   const size = shape.reduce((a, b) => a * b, 1);
   const data = Float32Array.from({ length: size }, (_, k) => 2 * Math.sin(3 * k + 1));
   const run = async (output: Output) =>
@@ -31,8 +33,8 @@ async function differentiate(shape: number[], build: (x: Tensor) => Tensor) {
       (await session.run({ feeds: [[x, hostTensor('float32', shape, data)]], fetches: [output] }))[0]!.data,
       Number,
     );
-  const value = await run(y);
-  const gradient = await run(dx!);
+  const value = await run(y!);
+  const gradient = await run(gradients[0]!);
   const differences: number[] = [];
   for (let k = 0; k < size; k++) {
     const kept = data[k]!;
@@ -96,8 +98,7 @@ test('bfloat16 matmuls round their inputs to 8 bits; products and gradients are 
   const session = new Session(graph);
   const x = graph.placeholder('float32', [1, 2]);
   const w = graph.constant('float32', [2, 1], [1, 1]);
-  const y = trace(graph, ({ tensor, output }) => output(matMulIn('bfloat16')(tensor(x), tensor(w))));
-  const gradients = graph.gradients(y, [x, w]);
+  const { value: y, gradients } = traceGradients(graph, [x, w], (_, [a, b]) => matMulIn('bfloat16')(a!, b!));
   expect([y, ...gradients].map((output) => graph.typeOf(output))).toEqual(['float32', 'float32', 'float32']);
   const values = await session.run({
     feeds: [[x, hostTensor('float32', [1, 2], Float32Array.of(1 + 2 ** -10, 256))]],

@@ -1,6 +1,6 @@
-import { matMulIn, type Precision } from './precision.js';
-import type { Tensor } from './tfjs-types.js';
-import { currentTrace } from './trace.js';
+import { castTo, type Precision } from './precision.js';
+import type { Tensor, Tensor1D } from './tfjs-types.js';
+import { currentTrace, differentiable } from './trace.js';
 
 /**
  * x·Wᵀ + b, as torch's nn.Linear.
@@ -12,25 +12,102 @@ import { currentTrace } from './trace.js';
  */
 export function linear(x: Tensor, weight: Tensor, bias: Tensor, precision: Precision = 'float32'): Tensor {
   const [outputs, inputs] = weight.shape as [number, number];
-  const y = matMulIn(precision)(x.reshape([-1, inputs]), weight, false, true).add(bias);
+  const rows = x.reshape([-1, inputs]);
+  const y = differentiable(
+    [rows, weight, bias],
+    (save) => {
+      const { tf } = currentTrace('linear()');
+      const [a, w] = [castTo(rows, precision), castTo(weight, precision)];
+      save(a, w);
+      return castTo(tf.matMul(a, w, false, true), 'float32').add(bias);
+    },
+    (dy, [a, w]) => {
+      const { tf } = currentTrace('linear()');
+      const d = castTo(dy, precision);
+      return [
+        castTo(tf.matMul(d, w!), 'float32'),
+        castTo(tf.matMul(d, a!, true), 'float32'),
+        columnSums(dy), // not of `d`, which is rounded
+      ];
+    },
+  );
   return y.reshape([...x.shape.slice(0, -1), outputs]);
+}
+
+/**
+ * The rows of a table, as torch's nn.Embedding.
+ *
+ * @param table - [V, H]
+ * @param ids - int32 [N]
+ * @returns [N, H]
+ */
+export function embedding(table: Tensor, ids: Tensor): Tensor {
+  const { tf } = currentTrace('embedding()');
+  return differentiable(
+    [table],
+    (save) => {
+      save(ids);
+      return tf.gather(table, ids);
+    },
+    (dy, [rows]) => [tf.unsortedSegmentSum(dy, rows as Tensor1D, table.shape[0])],
+  );
 }
 
 /**
  * torch's nn.LayerNorm over the last axis.
  *
- * @param x - [..., H]
+ * @param x - [N, H]
  * @param gain - [H]
  * @param bias - [H]
  */
 export function layerNorm(x: Tensor, gain: Tensor, bias: Tensor, epsilon: number): Tensor {
-  const centered = x.sub(x.mean(-1, true));
-  const scale = centered.square().mean(-1, true).add(epsilon).rsqrt();
-  return centered.mul(scale).mul(gain).add(bias);
+  return differentiable(
+    [x, gain, bias],
+    (save) => {
+      const centered = x.sub(x.mean(-1, true));
+      const scale = centered.square().mean(-1, true).add(epsilon).rsqrt(); // [N, 1]
+      const normalized = centered.mul(scale);
+      save(normalized, scale, gain);
+      return normalized.mul(gain).add(bias);
+    },
+    // With d = dy·gain: dx = scale·(d - mean(d) - x̂·mean(d·x̂)).
+    (dy, saved) => {
+      const [normalized, scale, g] = saved as [Tensor, Tensor, Tensor];
+      const product = dy.mul(normalized);
+      const averaging = g.div(g.size).reshape([g.size, 1]); // dy · averaging is the mean of d
+      const meanOfD = dy.matMul(averaging); // [N, 1]
+      const meanOfProduct = product.matMul(averaging); // [N, 1]
+      const dx = dy.mul(g).sub(meanOfD).sub(normalized.mul(meanOfProduct)).mul(scale);
+      return [dx, columnSums(product), columnSums(dy)];
+    },
+  );
 }
 
 /** x·Φ(x), computed with the error function: Hugging Face's `gelu`. */
 export function gelu(x: Tensor): Tensor {
-  const { tf } = currentTrace('gelu()');
-  return tf.erf(x.mul(Math.SQRT1_2)).add(1).mul(x).mul(0.5);
+  return differentiable(
+    [x],
+    (save) => {
+      const { tf } = currentTrace('gelu()');
+      const phi = tf.erf(x.mul(Math.SQRT1_2)).add(1).mul(0.5);
+      save(x, phi);
+      return x.mul(phi);
+    },
+    // d/dx x·Φ(x) = Φ(x) + x·φ(x), where φ is the normal density
+    (dy, saved) => {
+      const [input, phi] = saved as [Tensor, Tensor];
+      const density = input
+        .square()
+        .mul(-0.5)
+        .exp()
+        .mul(1 / Math.sqrt(2 * Math.PI));
+      return [density.mul(input).add(phi).mul(dy)];
+    },
+  );
+}
+
+/** The sums over the first axis: [N, H] -> [H]. */
+function columnSums(x: Tensor): Tensor {
+  const { graph, tensor, output } = currentTrace('columnSums()');
+  return tensor(graph.op('BiasAddGrad', [output(x)]));
 }

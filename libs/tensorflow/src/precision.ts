@@ -1,5 +1,6 @@
+import type { DType } from './host-tensor.js';
 import type { Tensor } from './tfjs-types.js';
-import { currentTrace } from './trace.js';
+import { currentTrace, differentiable } from './trace.js';
 
 /** Type of the inputs of matmuls. Products of bfloat16 are summed in float32. */
 export type Precision = 'float32' | 'bfloat16';
@@ -10,8 +11,14 @@ export type Precision = 'float32' | 'bfloat16';
  */
 export function castTo(x: Tensor, precision: Precision): Tensor {
   const { graph, tensor, output } = currentTrace('castTo()');
-  const value = output(x);
-  return graph.typeOf(value) === precision ? x : tensor(graph.op('Cast', [value], { DstT: precision }));
+  const from = graph.typeOf(output(x));
+  const cast = (value: Tensor, type: DType) => tensor(graph.op('Cast', [output(value)], { DstT: type }));
+  if (from === precision) return x;
+  return differentiable(
+    [x],
+    () => cast(x, precision),
+    (dy) => [cast(dy, from)],
+  );
 }
 
 export type MatMul = (a: Tensor, b: Tensor, transposeA?: boolean, transposeB?: boolean) => Tensor;

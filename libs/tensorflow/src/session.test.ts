@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { DType, HostData } from './host-tensor.js';
-import { Graph, hostTensor, OutOfMemory, Session, TensorFlowError, trace } from './index.js';
+import { Graph, hostTensor, OutOfMemory, Session, TensorFlowError, traceGradients } from './index.js';
 
 let graph: Graph;
 let session: Session;
@@ -176,16 +176,10 @@ test('memory stays flat over 1,000 steps', async () => {
   const variable = graph.variable('w', [256, 256]);
   const x = graph.placeholder('float32', [64, 256]);
   const read = variable.read();
-  const loss = trace(graph, ({ tf, tensor, output }) =>
-    output(
-      tf
-        .softmax(tensor(x).matMul(tensor(read)))
-        .square()
-        .sum(),
-    ),
+  const { value: loss, gradients } = traceGradients(graph, [read], ({ tf, tensor }, [w]) =>
+    tf.softmax(tensor(x).matMul(w!)).square().sum(),
   );
-  const [gradient] = graph.gradients(loss, [read]);
-  const update = variable.assignSub(gradient!);
+  const update = variable.assignSub(gradients[0]!);
   const start = graph.placeholder('float32', [256, 256]);
   const zeros = hostTensor('float32', [256, 256], new Float32Array(256 * 256));
   await session.run({ feeds: [[start, zeros]], targets: [variable.assign(start)] });
@@ -193,7 +187,7 @@ test('memory stays flat over 1,000 steps', async () => {
   // Each step feeds 64 kB and fetches 256 kB; leaked, that would be 320 MB.
   const steps = async (count: number) => {
     for (let i = 0; i < count; i++)
-      await session.run({ feeds: [[x, batch]], fetches: [loss, gradient!], targets: [update] });
+      await session.run({ feeds: [[x, batch]], fetches: [loss, ...gradients], targets: [update] });
   };
   await steps(200);
   const before = process.memoryUsage.rss();

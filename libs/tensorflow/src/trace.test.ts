@@ -1,6 +1,16 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { Graph, hostTensor, type Output, Session, type Tensor, tfjs, trace } from './index.js';
-import { currentTrace } from './trace.js';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import {
+  embedding,
+  Graph,
+  hostTensor,
+  type Output,
+  Session,
+  type Tensor,
+  tfjs,
+  trace,
+  traceGradients,
+} from './index.js';
+import { currentTrace, differentiable } from './trace.js';
 
 let graph: Graph;
 let session: Session;
@@ -63,10 +73,9 @@ test('traces of different graphs can be nested', async () => {
 test('rows are gathered by indices that are fed, and the gradient reaches their table', async () => {
   const table = constant([3, 2], 1, 2, 3, 4, 5, 6);
   const ids = graph.placeholder('int32', [4]);
-  const rows = trace(graph, ({ tf, tensor, output }) => output(tf.gather(tensor(table), tensor(ids))));
-  const [gradient] = graph.gradients(rows, [table]);
+  const { value: rows, gradients } = traceGradients(graph, [table], ({ tensor }, [x]) => embedding(x!, tensor(ids)));
   const feed = hostTensor('int32', [4], Int32Array.of(2, 0, 2, 2));
-  const [value, back] = await session.run({ feeds: [[ids, feed]], fetches: [rows, gradient!] });
+  const [value, back] = await session.run({ feeds: [[ids, feed]], fetches: [rows, ...gradients] });
   expect(value!.data).toEqual(Float32Array.of(5, 6, 1, 2, 5, 6, 5, 6));
   expect(back!.data).toEqual(Float32Array.of(1, 1, 0, 0, 3, 3));
 });
@@ -75,12 +84,10 @@ test.each<[string, (a: Tensor, b: Tensor) => Tensor, number[], number[]]>([
   ['of rank 2', (a, b) => a.matMul(b), [2, 3], [3, 2]],
   ['of rank 2, both transposed', (a, b) => a.matMul(b, true, true), [3, 2], [2, 3]],
   ['in batches', (a, b) => a.matMul(b, false, true), [2, 2, 3], [2, 2, 3]],
-  ['with a broadcast batch', (a, b) => a.matMul(b), [2, 2, 3], [1, 3, 2]],
 ])('the product of matrices %s has the gradients that finite differences give', async (_, product, aShape, bShape) => {
   const size = (shape: number[]) => shape.reduce((x, y) => x * y, 1);
   const [a, b] = [graph.placeholder('float32', aShape), graph.placeholder('float32', bShape)];
-  const loss = trace(graph, ({ tensor, output }) => output(product(tensor(a), tensor(b)).square().sum()));
-  const gradients = graph.gradients(loss, [a, b]);
+  const { value: loss, gradients } = traceGradients(graph, [a, b], (_trace, [x, y]) => product(x!, y!).square().sum());
   const values = [aShape, bShape].map((shape, i) =>
     Float32Array.from({ length: size(shape) }, (__, k) => Math.sin(k + 5 * i)),
   );
@@ -127,4 +134,39 @@ test('a tensor of another graph is refused', () => {
     expect(() => trace(other, () => tf.square(x))).toThrow(/into another graph/);
   });
   other.close();
+});
+
+describe('gradients', () => {
+  test('are those of the sum of the result', async () => {
+    const { gradients } = traceGradients(graph, [constant([3], 1, 2, 3)], (_, [x]) => x!.square());
+    expect(await fetchOne(gradients[0]!)).toEqual([2, 4, 6]);
+  });
+
+  test('with respect to an input that the result does not depend on are refused', () => {
+    const xs = [constant([3], 1, 2, 3), constant([], 4)];
+    expect(() => traceGradients(graph, xs, (_, [x]) => x!.square())).toThrow(/gradient/i);
+  });
+
+  test('are placed on the current device', () => {
+    const { gradients } = graph.onDevice('/device:GPU:1', () =>
+      traceGradients(graph, [constant([2], 1, 2)], (_, [x]) => x!.square()),
+    );
+    expect(graph.describeNode(graph.describe(gradients[0]!).split(' ')[0]!)).toMatch(/, on \/device:GPU:1\)/);
+  });
+
+  test('of a function with a gradient of its own are those that it gives', async () => {
+    const x = constant([2], 3, 5);
+    const { value, gradients } = traceGradients(graph, [x], (_, [input]) =>
+      differentiable(
+        [input!],
+        (save) => {
+          save(input!);
+          return input!.square();
+        },
+        (dy, [saved]) => [dy.mul(saved!).mul(100)],
+      ),
+    );
+    expect(await fetchOne(value)).toEqual([9, 25]);
+    expect(await fetchOne(gradients[0]!)).toEqual([300, 500]);
+  });
 });

@@ -38,6 +38,49 @@ export function trace<T>(graph: Graph, build: (trace: Trace) => T): T {
   return built!.result;
 }
 
+/**
+ * Traces `build` and, by tfjs's automatic differentiation, the derivatives of the sum of its result with respect to each of
+ * `xs`, in the shapes of `xs`. Throws when the result does not depend on one of them.
+ *
+ * @example
+ * const { value, gradients } = traceGradients(graph, [weight], ({ tf, tensor }, [w]) => tf.matMul(tensor(x), w!).square().mean());
+ */
+export function traceGradients(
+  graph: Graph,
+  xs: readonly Output[],
+  build: (trace: Trace, xs: Tensor[]) => Tensor,
+): { value: Output; gradients: Output[] } {
+  return trace(graph, (running) => {
+    const { tf, tensor, output } = running;
+    const differentiate = tf.valueAndGrads((...inputs: Tensor[]) => build(running, inputs));
+    const { value, grads } = differentiate(xs.map(tensor));
+    return { value: output(value), gradients: grads.map(output) };
+  });
+}
+
+/**
+ * A function of `inputs` with a gradient of its own, for ops that tfjs lacks and for derivatives that take fewer ops than
+ * tfjs's. For use inside `trace`.
+ *
+ * @param forward - computes the value, and calls `save` with the tensors that its derivative needs.
+ * @param gradient - the derivatives with respect to each of `inputs`, from that of the value and the saved tensors. Each must
+ *   have the shape and the type of its input.
+ */
+export function differentiable(
+  inputs: Tensor[],
+  forward: (save: (...tensors: Tensor[]) => void) => Tensor,
+  gradient: (dy: Tensor, saved: Tensor[]) => Tensor[],
+): Tensor {
+  const { tf } = currentTrace('differentiable()');
+  // tfjs passes the inputs, then the function that saves tensors.
+  const custom = (...args: unknown[]) => {
+    const save = args.at(-1) as (tensors: Tensor[]) => void;
+    const value = forward((...tensors) => save(tensors));
+    return { value, gradFunc: gradient };
+  };
+  return tf.customGrad(custom)(...inputs);
+}
+
 /** tfjs, for functions that are called inside `trace` and are not passed the namespace. */
 export const tfjs = (): Tf => tracer().tf;
 

@@ -7,6 +7,8 @@ const boolAttr = 3;
 /** Kernels that replace tfjs-node's where its version cannot be traced or has a slow gradient. */
 export function tracedKernels(tf: Tf, backendName: string): Omit<KernelConfig, 'backendName'>[] {
   const add = tf.getKernel('Add', backendName);
+  const identity = tf.getKernel('Identity', backendName);
+  const reshape = tf.getKernel('Reshape', backendName);
   const kernel = (
     kernelName: string,
     lower: (backend: NodeBackend, inputs: NamedTensorInfoMap, attrs: Record<string, unknown>) => TensorInfo,
@@ -23,6 +25,13 @@ export function tracedKernels(tf: Tf, backendName: string): Omit<KernelConfig, '
         [x!, indices!, tf.scalar(axis as number, 'int32')],
       ),
     ),
+    // tfjs's gradients reshape to shapes that are already right.
+    kernel('Reshape', (backend, inputs, attrs) => {
+      const { x } = inputs as { x: TensorInfo };
+      const isUnchanged = x.shape.join() === (attrs['shape'] as number[]).join();
+      const { kernelFunc } = isUnchanged ? identity : reshape;
+      return kernelFunc({ inputs, attrs: attrs as NamedAttrMap, backend }) as TensorInfo;
+    }),
     // BiasAdd has its own gradient kernel and is fused with the matmul before it; the gradient of a broadcast Add is neither.
     kernel('Add', (backend, inputs, attrs) => {
       const { a, b } = inputs as { a: TensorInfo; b: TensorInfo };
@@ -31,17 +40,14 @@ export function tracedKernels(tf: Tf, backendName: string): Omit<KernelConfig, '
         ? backend.executeSingleOutput('BiasAdd', [], [a, b])
         : (add.kernelFunc({ inputs, attrs: attrs as NamedAttrMap, backend }) as TensorInfo);
     }),
-    // The gradient of BatchMatMulV2 computes shapes for broadcasting even where nothing is broadcast.
+    // MatMul is faster than a batch of one.
     kernel('BatchMatMul', (backend, { a, b }, { transposeA, transposeB }) => {
       const [type, ...names] =
         a!.shape.length === 2 && b!.shape.length === 2
           ? ['MatMul', 'transpose_a', 'transpose_b']
-          : [sameBatch(a!, b!) ? 'BatchMatMul' : 'BatchMatMulV2', 'adj_x', 'adj_y'];
+          : ['BatchMatMulV2', 'adj_x', 'adj_y'];
       const flags = [transposeA, transposeB].map((value, i) => ({ name: names[i]!, type: boolAttr, value }));
       return backend.executeSingleOutput(type, flags, [a!, b!]);
     }),
   ];
 }
-
-const sameBatch = (a: TensorInfo, b: TensorInfo): boolean =>
-  a.shape.length === b.shape.length && a.shape.slice(0, -2).every((dim, axis) => dim === b.shape[axis]);

@@ -1,5 +1,5 @@
-import { memoized, type ModelShape, type ModelWeights, type NamedArray, traceForward } from '@nautil/model';
-import { type Feed, hostTensor, type Output, trace, type Variable } from '@nautil/tensorflow';
+import { forwardPass, memoized, type ModelShape, type ModelWeights, type NamedArray } from '@nautil/model';
+import { type Feed, hostTensor, type Output, traceGradients, type Variable } from '@nautil/tensorflow';
 import type { Batch } from '@nautil/tokenization';
 import { type Optimizer, type OptimizerConfig, optimizerOf } from './optimizer.js';
 
@@ -159,15 +159,18 @@ export class TrainStep {
       rowOffset: graph.placeholder('int32', []),
       step: graph.placeholder('int32', []),
     };
-    const dropout = { seed, step: feeds.step, rowOffset: feeds.rowOffset, headRate: headDropout };
-    const logits = traceForward(this.#weights, shape, { ids: feeds.ids, mask: feeds.mask, dropout }); // [B, C]
-    const loss = trace(graph, ({ tf, tensor, output }) => {
+    const specs = this.#weights.used;
+    const reads = specs.map(({ name }) => this.#weights.readOf(this.#weights.variable(name)));
+    const { value: loss, gradients } = traceGradients(graph, reads, ({ tf, tensor }, values) => {
+      const logits = forwardPass(specs, values, shape, {
+        ids: tensor(feeds.ids),
+        mask: tensor(feeds.mask),
+        dropout: { seed, step: tensor(feeds.step), rowOffset: tensor(feeds.rowOffset), headRate: headDropout },
+      }); // [B, C]
       const truth = tf.oneHot(tensor(feeds.labels), numClasses); // [B, C]
-      const nll = tf.logSoftmax(tensor(logits)).mul(truth).sum(-1).neg(); // [B]
-      return output(nll.mul(tensor(feeds.weights)).sum());
+      const nll = tf.logSoftmax(logits).mul(truth).sum(-1).neg(); // [B]
+      return nll.mul(tensor(feeds.weights)).sum();
     });
-    const reads = this.#weights.used.map(({ name }) => this.#weights.readOf(this.#weights.variable(name)));
-    const gradients = graph.gradients(loss, reads);
     return {
       feeds,
       loss,
