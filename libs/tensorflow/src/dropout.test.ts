@@ -24,12 +24,12 @@ async function maskOf(
   return value!.data as Float32Array;
 }
 
-test('values are dropped at the given rate, and the rest are divided by 1 - rate', async () => {
+test('values are dropped at the given rate, rounded to a multiple of 1/65536, and the rest are divided by 1 - rate', async () => {
   const mask = await maskOf([100, 1000], { rate: 0.1 });
   const dropped = mask.filter((x) => x === 0).length / mask.length;
   expect(dropped).toBeGreaterThan(0.095);
   expect(dropped).toBeLessThan(0.105);
-  expect(new Set(mask)).toEqual(new Set([0, Math.fround(1 / 0.9)]));
+  expect(new Set(mask)).toEqual(new Set([0, Math.fround(65536 / (65536 - 6554))]));
 });
 
 test.each([

@@ -12,7 +12,7 @@ export interface DropoutDraw {
 }
 
 export interface DropoutOptions extends DropoutDraw {
-  /** Probability that a value becomes 0, in [0, 1). At 0, nothing is added to the graph. */
+  /** Probability that a value becomes 0, in [0, 1). Below 2⁻¹⁷, nothing is added to the graph. */
   readonly rate: number;
   /** Identifies this dropout within the model, an integer of 32 bits. Equal sites draw equal masks for equal rows. */
   readonly site: number;
@@ -21,25 +21,28 @@ export interface DropoutOptions extends DropoutDraw {
 }
 
 const philox = 1; // RNG_ALG_PHILOX of tensorflow/core/framework/rng_alg.h
-const drawsPerCounter = 4;
+const wordsPerCounter = 4; // of 32 bits
+const drawsPerWord = 2;
+const draws = 2 ** 16;
 
 /**
  * Sets values of `x` to 0 at random and divides the rest by 1 - rate. A row's mask is a function of (seed, site, step, index
  * of the row in the whole batch), so micro-batches draw the same masks as the whole batch.
  *
- * Philox produces four numbers per value of its 128-bit counter. Each row uses a whole number of counter values, and row r
- * starts at r times that number. The low half of the counter counts through the rows, the high half is the step, and the
- * key is (seed, site).
+ * A value is compared with 16 random bits, so the rate is rounded to a multiple of 2⁻¹⁶: drawing the numbers is the most
+ * expensive part of dropout, and 16 bits cost half of 32. Philox produces eight such numbers per value of its 128-bit counter.
+ * Each row uses a whole number of counter values, and row r starts at r times that number. The low half of the counter counts
+ * through the rows, the high half is the step, and the key is (seed, site).
  */
 export function dropout(
   x: Tensor,
   { rate, seed, step, site, rowOffset, rows = x.rank === 0 ? 1 : x.shape[0] }: DropoutOptions,
 ): Tensor {
-  if (rate === 0) return x;
+  const dropped = Math.min(Math.round(rate * draws), draws - 1); // of each 65,536 draws
+  if (dropped === 0) return x;
   const { graph, tensor, output } = currentTrace('dropout()');
   const rowSize = x.size / rows;
-  const rowCounters = Math.ceil(rowSize / drawsPerCounter);
-  const padded = rowCounters * drawsPerCounter;
+  const rowCounters = Math.ceil(rowSize / (wordsPerCounter * drawsPerWord));
   const int32 = (...values: number[]) => graph.constant('int32', [values.length], values);
 
   // The random generator reads key and counter from host memory. Computing them there avoids waiting for a GPU.
@@ -58,18 +61,18 @@ export function dropout(
       counter: graph.op('Bitcast', [graph.op('Pack', [[low, high]])], { type: 'uint64' }),
     };
   });
-  let uniform = graph.op(
-    'StatelessRandomUniformV2',
-    [int32(rows, padded), key, counter, graph.constant('int32', [], [philox])],
-    {
-      dtype: 'float32',
-    },
+  const words = graph.op(
+    'StatelessRandomUniformFullIntV2',
+    [int32(rows, rowCounters * wordsPerCounter), key, counter, graph.constant('int32', [], [philox])],
+    { dtype: 'uint32' },
   );
-  if (padded !== rowSize) uniform = graph.op('Slice', [uniform, int32(0, 0), int32(rows, rowSize)]);
-  const kept = graph.op('GreaterEqual', [uniform, graph.constant('float32', [], [rate])]);
+  const padded = rowCounters * wordsPerCounter * drawsPerWord;
+  let drawn = graph.op('Reshape', [graph.op('Bitcast', [words], { type: 'int16' }), int32(rows, padded)]);
+  if (padded !== rowSize) drawn = graph.op('Slice', [drawn, int32(0, 0), int32(rows, rowSize)]);
+  const isKept = graph.op('GreaterEqual', [drawn, graph.constant('int16', [], [dropped - draws / 2])]);
   const scale = graph.op('Mul', [
-    graph.op('Cast', [kept], { DstT: 'float32' }),
-    graph.constant('float32', [], [1 / (1 - rate)]),
+    graph.op('Cast', [isKept], { DstT: 'float32' }),
+    graph.constant('float32', [], [draws / (draws - dropped)]),
   ]);
   const mask = tensor(graph.op('Reshape', [scale, int32(...x.shape)]));
   return differentiable(
