@@ -72,19 +72,31 @@ export function encode(config: EncoderConfig, weights: Weights, input: EncoderIn
   const drop = (site: number, rate: number, x: Tensor) =>
     o.dropout ? dropout(x, { ...o.dropout, rate, site, rows: B }) : x;
   const firstOf = (x: Tensor) => tf.slice(x.reshape([B, T, H]), [0, 0, 0], [B, 1, H]).reshape([B, H]);
-  const heads = (x: Tensor, length: number) => x.reshape([B, length, A, D]).transpose([0, 2, 1, 3]); // [B, A, length, D]
+  /** Several projections of `x` by one matmul, each split into heads: [B, A, length, D]. */
+  const heads = (names: readonly string[], x: Tensor, length: number): Tensor[] => {
+    const concatenated = (part: string) => tf.concat(names.map((name) => weights[`${name}.${part}`]!));
+    const stacked = linear(x, concatenated('weight'), concatenated('bias'), o.precision)
+      .reshape([B, length, names.length, A, D])
+      .transpose([2, 0, 3, 1, 4]);
+    // tfjs's gradient of unstack fails for a stack of one.
+    return names.length === 1 ? [stacked.reshape([B, A, length, D])] : stacked.unstack();
+  };
+  const queryKeyValue = (names: LayerNames, x: Tensor, querying: Tensor, length: number): Tensor[] =>
+    length === T
+      ? heads([names.query, names.key, names.value], x, T)
+      : [...heads([names.query], querying, length), ...heads([names.key, names.value], x, T)];
 
   const maskBias = tf.sub(1, input.mask.toFloat()).mul(lowest).reshape([B, 1, 1, T]);
 
   /** The attention output that is added to `x`: [B·length, H]. `length` is the number of queries per row, 1 or T. */
   const attend = (layer: number, names: LayerNames, x: Tensor, querying: Tensor, length: number): Tensor => {
-    const query = heads(project(names.query, querying).mul(1 / Math.sqrt(D)), length);
-    const scores = matMul(query, heads(project(names.key, x), T), false, true).add(maskBias); // [B, A, length, T]
+    const [query, key, value] = queryKeyValue(names, x, querying, length) as [Tensor, Tensor, Tensor];
+    const scores = matMul(query.mul(1 / Math.sqrt(D)), key, false, true).add(maskBias); // [B, A, length, T]
     const probabilities = tf.softmax(scores);
     o.onAttention?.(layer, probabilities);
     const site = sites.perLayer * layer;
     const dropped = drop(site + sites.attention, config.attentionDropout, probabilities);
-    const context = matMul(dropped, heads(project(names.value, x), T))
+    const context = matMul(dropped, value)
       .transpose([0, 2, 1, 3])
       .reshape([B * length, H]);
     const output = project(names.attentionOutput, context);
