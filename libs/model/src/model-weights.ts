@@ -1,4 +1,4 @@
-import { type Feed, Graph, hostTensor, type Output, Session, type Variable } from '@nautil/tensorflow';
+import { Graph, hostTensor, type Output, type RunOptions, Session, type TensorViews, type Variable } from '@nautil/tensorflow';
 import { NonFiniteWeight } from './errors.js';
 import type { WeightSpec } from './weights.js';
 
@@ -71,9 +71,9 @@ export class ModelWeights {
     }
   }
 
-  /** The current values of all weights, in file order. */
-  async readAll(): Promise<NamedArray[]> {
-    const live = await this.values([...this.#variables.values()]);
+  /** The current values of all weights, in file order: copies, or with `views` TensorFlow's own memory. */
+  async readAll(views?: TensorViews): Promise<NamedArray[]> {
+    const live = await this.values([...this.#variables.values()], views);
     return this.specs.flatMap(({ name, shape }) => {
       const data = live.get(name) ?? this.#unused.get(name);
       return data === undefined ? [] : [{ name, shape, data }];
@@ -107,15 +107,15 @@ export class ModelWeights {
     await this.run({ feeds: [[value, hostTensor('float32', variable.shape, data)]], targets: [assign] });
   }
 
-  /** The current values of variables, by variable name. */
-  async values(variables: readonly Variable[]): Promise<Map<string, Float32Array>> {
+  /** The current values of variables, by variable name: copies, or with `views` TensorFlow's own memory. */
+  async values(variables: readonly Variable[], views?: TensorViews): Promise<Map<string, Float32Array>> {
     if (variables.length === 0) return new Map();
-    const values = await this.run({ fetches: variables.map((variable) => this.readOf(variable)) });
+    const values = await this.run({ fetches: variables.map((variable) => this.readOf(variable)), views });
     return new Map(variables.map(({ name }, i) => [name, values[i]!]));
   }
 
   /** Runs the graph and returns the fetched float32 values. */
-  async run(o: { feeds?: Feed[]; fetches?: Output[]; targets?: Output[] }): Promise<Float32Array[]> {
+  async run(o: RunOptions): Promise<Float32Array[]> {
     const values = await this.#session.run(o);
     return values.map(({ data }) => data as Float32Array);
   }

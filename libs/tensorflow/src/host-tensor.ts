@@ -37,7 +37,10 @@ export interface HostTensor {
   readonly data: HostData;
 }
 
-type HostArray = new (length: number) => HostData;
+interface HostArray {
+  new (lengthOrMemory: number | ArrayBuffer): HostData;
+  readonly BYTES_PER_ELEMENT: number;
+}
 
 const arrays: Partial<Record<DType, HostArray>> = {
   float32: Float32Array,

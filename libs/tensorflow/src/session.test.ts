@@ -1,6 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { DType, HostData } from './host-tensor.js';
-import { Graph, hostTensor, OutOfMemory, Session, TensorFlowError, traceGradients } from './index.js';
+import {
+  Graph,
+  hostTensor,
+  OutOfMemory,
+  type Output,
+  Session,
+  TensorFlowError,
+  TensorViews,
+  traceGradients,
+  type Variable,
+} from './index.js';
 
 let graph: Graph;
 let session: Session;
@@ -195,4 +205,31 @@ test('memory stays flat over 1,000 steps', async () => {
   await steps(1000);
   expect(process.memoryUsage.rss() - before).toBeLessThan(64 * 2 ** 20);
   expect(graph.nodeCount).toBe(nodes);
+});
+
+test('a value that is kept in TensorFlow’s memory stays the same while its variable is updated, by every kind of update', async () => {
+  const size = 1000;
+  const variables = ['a', 'm', 'v'].map((name) => graph.variable(name, [size]));
+  const [weight, m, v] = variables as [Variable, Variable, Variable];
+  const value = graph.placeholder('float32', [size]);
+  const ones = hostTensor('float32', [size], new Float32Array(size).fill(1));
+  for (const variable of variables) await session.run({ feeds: [[value, ones]], targets: [variable.assign(value)] });
+  const x = (number: number): Output => graph.constant('float32', [], Float32Array.of(number));
+  const adam = graph.op('ResourceApplyAdam', [
+    ...variables.map(({ handle }) => handle),
+    ...[0.9, 0.99, 0.5, 0.9, 0.99, 1e-8].map(x),
+    value,
+  ]);
+  const reads = [weight, m, v].map((variable) => variable.read());
+  for (const update of [weight.assignSub(value), weight.assignAdd(value), adam, weight.assign(value)]) {
+    const views = new TensorViews();
+    const kept = await session.run({ fetches: reads, views });
+    const copies = await session.run({ fetches: reads });
+    const twos = hostTensor('float32', [size], new Float32Array(size).fill(2));
+    await session.run({ feeds: [[value, twos]], targets: [update] });
+    expect(kept).toEqual(copies);
+    expect((await session.run({ fetches: [reads[0]!] }))[0]!.data).not.toEqual(copies[0]!.data);
+    views.release();
+    await session.run({ feeds: [[value, ones]], targets: [weight.assign(value)] });
+  }
 });

@@ -6,6 +6,7 @@ import type { Native, Output, Pointer } from './native.js';
 import { fromNative, toNative } from './native-tensor.js';
 import { outputType, packOutputs, staticShape } from './outputs.js';
 import { encodeSessionConfig, type SessionConfig } from './session-config.js';
+import type { TensorViews } from './tensor-views.js';
 
 /** An output, usually a placeholder, and its value in a run. A number stands for a tensor of rank 0. */
 export type Feed = readonly [Output, HostTensor | number];
@@ -16,6 +17,8 @@ export interface RunOptions {
   fetches?: readonly Output[];
   /** Nodes to run for their effect. */
   targets?: readonly Output[];
+  /** Keeps the values of `fetches` in TensorFlow's memory; absent: they are copied. */
+  views?: TensorViews | undefined;
 }
 
 export interface Device {
@@ -61,7 +64,7 @@ export class Session {
    * Runs everything that `fetches` and `targets` depend on, and resolves to the values of `fetches` in their order. Nodes
    * run in any order that their inputs and `control` allow.
    */
-  async run({ feeds = [], fetches = [], targets = [] }: RunOptions): Promise<HostTensor[]> {
+  async run({ feeds = [], fetches = [], targets = [], views }: RunOptions): Promise<HostTensor[]> {
     if (this.#closed) throw new TensorFlowError('the session is closed');
     const native = this.#native;
     const inputs = feeds.map(([output, value]) => this.#checked(output, value));
@@ -95,7 +98,12 @@ export class Session {
         );
       });
       throwStatus(native, status, (message) => this.#explain(message, feeds));
-      return Array.from(results, (tensor) => fromNative(native, tensor));
+      if (views === undefined) return Array.from(results, (tensor) => fromNative(native, tensor));
+      return Array.from(results, (tensor, i) => {
+        const view = views.add(tensor);
+        results[i] = 0n; // `views` deletes it
+        return view;
+      });
     } finally {
       for (const tensor of [...fed, ...results]) if (tensor !== 0n) native.TF_DeleteTensor(tensor);
       native.TF_DeleteStatus(status);

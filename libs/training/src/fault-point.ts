@@ -25,11 +25,20 @@ const faults: Partial<Record<string, (point: string, file: string) => void | Pro
 /**
  * A named place where a drill can inject a fault. It does nothing unless the environment variable NAUTIL_FAULTS names a file with
  * a line `<fault> <point>`, such as `crash train step 7`. The line is removed before the fault takes effect, so a fault happens
- * once, in the first process that reaches its point.
+ * once, in the first process that reaches its point. A process that is held at a point passes no other point meanwhile.
  */
 export async function faultPoint(point: string): Promise<void> {
   const file = process.env.NAUTIL_FAULTS;
   if (file === undefined) return;
+  const reached = last.then(() => reach(point, file));
+  last = reached.catch(() => undefined);
+  return reached;
+}
+
+/** Ends when all points that were reached before have been passed. */
+let last: Promise<unknown> = Promise.resolve();
+
+async function reach(point: string, file: string): Promise<void> {
   const lines = (await readFile(file, 'utf8').catch(() => '')).split('\n');
   const index = lines.findIndex((line) => line.endsWith(` ${point}`));
   if (index < 0) return;

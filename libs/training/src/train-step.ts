@@ -1,5 +1,12 @@
 import { forwardPass, memoized, type ModelShape, type ModelWeights, type NamedArray } from '@nautil/model';
-import { type Feed, hostTensor, type Output, traceGradients, type Variable } from '@nautil/tensorflow';
+import {
+  type Feed,
+  hostTensor,
+  type Output,
+  type TensorViews,
+  traceGradients,
+  type Variable,
+} from '@nautil/tensorflow';
 import type { Batch } from '@nautil/tokenization';
 import { type Optimizer, type OptimizerConfig, optimizerOf } from './optimizer.js';
 
@@ -89,10 +96,10 @@ export class TrainStep {
     }
   }
 
-  /** The optimizer's state, named `optimizer/<slot>/<weight>`. */
-  async readSlots(): Promise<NamedArray[]> {
+  /** The optimizer's state, named `optimizer/<slot>/<weight>`: copies, or with `views` TensorFlow's own memory. */
+  async readSlots(views?: TensorViews): Promise<NamedArray[]> {
     const variables = Array.from(this.#slots.values(), (slot) => slot.variable);
-    const values = await this.#weights.values(variables);
+    const values = await this.#weights.values(variables, views);
     return variables.map(({ name, shape }) => ({ name, shape, data: values.get(name)! }));
   }
 

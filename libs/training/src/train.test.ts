@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { link, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { CheckpointSaved, TrainEvent, TrainingResult } from '@nautil/contracts';
 import { openTensors } from '@nautil/formats';
@@ -12,6 +14,7 @@ import {
   WeightsNotFinite,
 } from './errors.js';
 import type { TrainJob } from './job.js';
+import { openCheckpoint } from './open-checkpoint.js';
 import { openTinyRun, type TinyRun } from './testing/tiny-run.js';
 import { trainClassifier, type TrainControl } from './train.js';
 
@@ -141,8 +144,8 @@ describe('a run', () => {
 
   test('whose best weights were damaged before its end fails with an error that can be retried', async () => {
     const job = await tiny.job('best weights damaged at the end');
-    const damage = async (event: TrainEvent): Promise<void> => {
-      if (event.type === 'eval' && event.step === 10) {
+    const damage = async ({ step }: CheckpointSaved): Promise<void> => {
+      if (step === 10) {
         const best = (await readdir(job.folder))
           .filter((name) => name.startsWith('best-'))
           .sort()
@@ -150,7 +153,7 @@ describe('a run', () => {
         await truncate(join(job.folder, best), 1000);
       }
     };
-    await expect(trainClassifier(job, { onProgress: damage })).rejects.toThrow(BestWeightsDamaged);
+    await expect(trainClassifier(job, { onCommitted: damage })).rejects.toThrow(BestWeightsDamaged);
     const { done } = await train(job);
     expect(await bytesOf(done.bestWeights!)).toEqual(await bytesOf(whole.done.bestWeights!));
   });
@@ -251,6 +254,93 @@ test('a weight that overflows is never written to a checkpoint, and the error na
   expect((failure as WeightsNotFinite).hint).toMatch(/last good checkpoint: .*step-00000001/);
 });
 
+describe('a checkpoint', () => {
+  test('is announced only after its bytes are on disk, even though later steps have begun; the next one waits for it', async () => {
+    const job = await tiny.job('background');
+    const seen: string[] = [];
+    let onStep5: () => void;
+    const step5 = new Promise<void>((resolve) => (onStep5 = resolve));
+    await trainClassifier(job, {
+      onProgress: ({ type, ...event }) => {
+        if (type === 'step' || type === 'eval') seen.push(`${type} ${'step' in event ? event.step : ''}`);
+        if (seen.at(-1) === 'step 5') onStep5();
+      },
+      async onCommitted({ path, step }) {
+        const { source, hasDigest } = await openCheckpoint(path); // compares the content with the digest
+        await source.close();
+        expect(hasDigest).toBe(true);
+        if (step === 3) {
+          await step5; // never comes if training waits for this
+          await sleep(100);
+          // The evaluation of step 5 waits, because its weights would be a second copy.
+          expect(seen.at(-1)).toBe('step 5');
+        }
+        seen.push(`committed ${step}`);
+      },
+    });
+    const committed = seen.flatMap((name, at) => (name.startsWith('committed') ? [[name, seen[at - 1]]] : []));
+    expect(committed[0]).toEqual(['committed 3', 'step 5']);
+    expect(committed.map(([name]) => name)).toEqual([
+      'committed 3',
+      'committed 5',
+      'committed 6',
+      'committed 9',
+      'committed 10',
+    ]);
+  });
+
+  test('has the events up to its step, each in one checkpoint', async () => {
+    const { checkpoints } = await train(await tiny.job('events'));
+    const steps = checkpoints.map(({ events }) => events.map(({ type, step }) => `${type} ${step}`));
+    expect(steps).toEqual([
+      ['step 1', 'step 2', 'step 3'],
+      ['step 4', 'step 5', 'eval 5'],
+      ['step 6'],
+      ['step 7', 'step 8', 'step 9'],
+      ['step 10', 'eval 10'],
+    ]);
+  });
+
+  test('holds the weights of its step, although later steps have changed them while it was written', async () => {
+    const every = ['nautil.checkpoint_every_n_steps=4', 'trainer.limit_val_batches=0'];
+    const resumed = await train(await tiny.job('snapshot resumed', every), [4]);
+    const digests = new Map<number, string>();
+    const job = await tiny.job('snapshot', every);
+    await trainClassifier(job, {
+      onCommitted: async ({ path, step }) => void digests.set(step, await tensorDigest(path)),
+    });
+    for (const { step, path } of resumed.checkpoints.slice(-2))
+      expect(await tensorDigest(path)).toBe(digests.get(step));
+  });
+
+  test('that cannot be written ends the run with its own error, and the one before it is the newest', async () => {
+    const job = await tiny.job('unwritable');
+    const folder = join(job.folder, 'checkpoints');
+    const steps: number[] = [];
+    const failure = await trainClassifier(job, {
+      onProgress: (event) => {
+        if (event.type === 'step') steps.push(event.step);
+      },
+      // A folder of the name of the next checkpoint: the file cannot be renamed to it.
+      onCommitted: async ({ step }) => {
+        if (step === 5) await mkdir(join(folder, 'step-00000006.safetensors'));
+      },
+    }).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 'EISDIR' });
+    expect(steps.at(-1)).toBeLessThanOrEqual(9);
+    expect((await readdir(folder)).sort()).toEqual([3, 5, 6].map((step) => `step-0000000${step}.safetensors`));
+  });
+});
+
+/** Digest of the tensors of a file of tensors. */
+async function tensorDigest(path: string): Promise<string> {
+  const source = await openTensors(path);
+  const hash = createHash('sha256');
+  for (const name of source.names().sort()) hash.update(name).update(await source.read(name));
+  await source.close();
+  return hash.digest('hex');
+}
+
 test('early stopping ends a run whose validation loss does not improve', async () => {
   const { done } = await train(
     await tiny.job('plateau', [
@@ -288,12 +378,11 @@ test('an attempt whose fence was taken over writes no checkpoint and no weights'
   const contents = async (): Promise<string[]> =>
     (await readdir(job.folder, { recursive: true })).filter((name) => name.endsWith('.safetensors')).sort();
   let before: string[] | undefined;
-  const takeOverAtStep4 = async (event: TrainEvent): Promise<void> => {
-    if (event.type !== 'step' || event.step !== 4) return;
+  const takeOverAfterStep3 = async (): Promise<void> => {
     await claimFence(job.folder);
     before = await contents();
   };
-  await expect(trainClassifier(job, { onProgress: takeOverAtStep4 })).rejects.toThrow(Fenced);
+  await expect(trainClassifier(job, { onCommitted: takeOverAfterStep3 })).rejects.toThrow(Fenced);
   expect(before).toEqual([join('checkpoints', 'step-00000003.safetensors')]);
   expect(await contents()).toEqual(before);
 });

@@ -34,7 +34,7 @@ export async function trainClassifier(
         try {
           return await train(run, session, listener, control);
         } finally {
-          session.close();
+          await session.close();
         }
       },
       async (message) => listener.onProgress?.({ type: 'warning', message }),
@@ -58,7 +58,8 @@ async function train(
   const lossScale = 1 / accumulate;
 
   while (state.step < length.total && state.stopped === undefined) {
-    if (control.stop === 'interrupt') throw new TrainingInterrupted(state.step, await session.checkpoint());
+    session.checkWrites();
+    if (control.stop === 'interrupt') throw new TrainingInterrupted(state.step, await session.committedCheckpoint());
     if (control.stop === 'early') {
       session.stop('stopped');
       break;
@@ -92,7 +93,7 @@ async function train(
         loss,
         lines,
         lr: configured,
-        checkpoint: session.checkpointPath,
+        checkpoint: await session.lastCheckpoint(),
       });
     }
     state.step += 1;

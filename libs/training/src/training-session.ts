@@ -1,7 +1,10 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EpochEvaluated, TrainingResult } from '@nautil/contracts';
 import { CorruptFile } from '@nautil/formats';
 import { improves, monitored } from '@nautil/metrics';
-import { isAllFinite } from '@nautil/model';
+import { isAllFinite, type NamedArray } from '@nautil/model';
+import { TensorViews } from '@nautil/tensorflow';
+import { BackgroundWrites } from './background-writes.js';
 import { chooseDevice } from './choose-device.js';
 import { BestWeightsDamaged, WeightsNotFinite } from './errors.js';
 import { evaluate } from './evaluate.js';
@@ -21,9 +24,15 @@ export class TrainingSession {
   readonly #run: TrainingRun;
   readonly #listener: TrainListener;
 
-  /** The newest checkpoint, and whether it holds the current state. */
+  /** The newest checkpoint that is on disk. */
   #checkpoint: string | undefined;
+
+  /** Whether the newest checkpoint, which may still be being written, holds the current state. */
   #isSaved: boolean;
+  readonly #writes = new BackgroundWrites();
+
+  /** Whether a checkpoint is among the writes that have not finished. */
+  #isSaving = false;
 
   private constructor(o: {
     run: TrainingRun;
@@ -77,13 +86,26 @@ export class TrainingSession {
     for (const message of [...loading, ...lost, ...(microBatches === undefined ? warnings : [])])
       await listener.onProgress?.({ type: 'warning', message });
     // Commit again: the previous attempt may have crashed after writing the checkpoint but before logging it.
-    if (saved) await session.#commit({ path: saved.path, sizeBytes: saved.sizeBytes });
+    if (saved) {
+      await session.#commit(state, { path: saved.path, sizeBytes: saved.sizeBytes });
+      state.events = [];
+    }
     return session;
   }
 
-  /** The newest checkpoint, for error messages. */
-  get checkpointPath(): string | undefined {
+  /**
+   * Waits for the writes in progress, and returns the newest checkpoint, for error messages.
+   *
+   * @throws the error of a write that failed: it concerns an earlier step than the error that the caller reports
+   */
+  async lastCheckpoint(): Promise<string | undefined> {
+    await this.#writes.finish();
     return this.#checkpoint;
+  }
+
+  /** Throws the error of a write that has failed since it was started. */
+  checkWrites(): void {
+    this.#writes.check();
   }
 
   /** Records that the state has changed since the newest checkpoint. */
@@ -99,7 +121,7 @@ export class TrainingSession {
 
   /** Evaluates on the validation set. Keeps the best weights, and updates the learning rate's and early stopping's state. */
   async evaluate(epoch: number): Promise<void> {
-    const { job, validation, checkpoints, learningRate } = this.#run;
+    const { job, validation, learningRate } = this.#run;
     const { state, model } = this;
     await faultPoint(`evaluation step ${state.step}`);
     const evaluation = await evaluate(model.forward, validation!, job);
@@ -119,8 +141,8 @@ export class TrainingSession {
     // NaN and infinity rank below every number, and JSON, in which the state is stored, has neither.
     const isRanked = value !== undefined && Number.isFinite(value);
     if (isRanked && (state.best === undefined || improves(value, state.best.value, best.mode))) {
-      const sha256 = await checkpoints.saveBest(state.step, await model.weights.readAll());
-      state.best = { monitor: best.monitor, value, step: state.step, sha256 };
+      state.best = { monitor: best.monitor, value, step: state.step };
+      await this.#saveBest(state.best);
     }
     const plateau = learningRate.plateauAfter(state.plateau, event);
     if (plateau !== undefined) state.plateau = plateau;
@@ -136,36 +158,88 @@ export class TrainingSession {
     this.speed.restart();
   }
 
-  /** Writes a checkpoint and commits its events, unless the newest checkpoint holds the current state. Returns its path. */
-  async checkpoint(): Promise<string> {
-    if (this.#isSaved && this.#checkpoint !== undefined) return this.#checkpoint;
-    const { weights, trainStep } = this.model;
-    const tensors = [...(await weights.readAll()), ...(await trainStep.readSlots())];
-    // A step's loss is computed before its update, so an update that overflows is first visible here.
-    const overflowed = tensors.find(({ data }) => !isAllFinite(data));
-    if (overflowed) {
-      const { lr } = this.#run.job.config.model.optim;
-      throw new WeightsNotFinite(overflowed.name, { step: this.state.step, lr, checkpoint: this.#checkpoint });
-    }
-    const { warnings, ...saved } = await this.#run.checkpoints.save(this.state, tensors);
-    this.#checkpoint = saved.path;
+  /**
+   * Takes a snapshot of the weights of an evaluation, and writes it while training goes on. The file's SHA-256 is recorded in
+   * `best`, which the state of the next checkpoint shares.
+   */
+  async #saveBest(best: BestEvaluation): Promise<void> {
+    await this.#writes.finish();
+    const views = new TensorViews();
+    const weights = await this.model.weights.readAll(views);
+    this.#writes.start({
+      write: async () => {
+        best.sha256 = await this.#run.checkpoints.saveBest(best.step, weights);
+      },
+      release: () => {
+        views.release();
+      },
+    });
+  }
+
+  /**
+   * Takes a snapshot of the current state, unless the newest checkpoint holds it. While the next steps run, the snapshot is
+   * written, and its events are committed after that. Waits for the checkpoint before it, so that at most one is in memory.
+   *
+   * @throws the error of an earlier write that failed
+   */
+  async checkpoint(): Promise<void> {
+    if (this.#isSaved) return;
+    if (this.#isSaving) await this.#writes.finish();
+    const views = new TensorViews();
+    const weights = await this.model.weights.readAll(views);
+    const tensors = [...weights, ...(await this.model.trainStep.readSlots(views))];
+    const state = { ...this.state };
+    this.state.events = []; // those that follow belong to the next checkpoint
     this.#isSaved = true;
-    for (const message of warnings) await this.#listener.onProgress?.({ type: 'warning', message });
-    await this.#commit(saved);
+    this.#isSaving = true;
+    this.#writes.start({
+      write: () => this.#save(state, tensors),
+      release: () => {
+        views.release();
+        this.#isSaving = false;
+      },
+    });
     this.speed.restart();
-    return saved.path;
+  }
+
+  /** Writes a checkpoint if there is none of the current state, and waits until it is committed. Returns its path. */
+  async committedCheckpoint(): Promise<string> {
+    await this.checkpoint();
+    await this.#writes.finish();
+    return this.#checkpoint!;
+  }
+
+  /** Writes a checkpoint, and then commits its events. */
+  async #save(state: TrainingState, tensors: NamedArray[]): Promise<void> {
+    // A step's loss is computed before its update, so an update that overflows is first visible here.
+    for (const { name, data } of tensors) {
+      if (!isAllFinite(data)) {
+        const { lr } = this.#run.job.config.model.optim;
+        throw new WeightsNotFinite(name, { step: state.step, lr, checkpoint: this.#checkpoint });
+      }
+      await nextTurn(); // the next step must not wait for all tensors
+    }
+    const { warnings, ...saved } = await this.#run.checkpoints.save(state, tensors);
+    this.#checkpoint = saved.path;
+    for (const message of warnings) await this.#listener.onProgress?.({ type: 'warning', message });
+    await this.#commit(state, saved);
   }
 
   /** Writes the last checkpoint and the final weights. */
   async finish(): Promise<TrainingResult> {
     const { checkpoints } = this.#run;
-    await this.checkpoint();
-    await checkpoints.saveLast(await this.model.weights.readAll());
+    await this.committedCheckpoint();
+    const views = new TensorViews();
+    try {
+      await checkpoints.saveLast(await this.model.weights.readAll(views));
+    } finally {
+      views.release();
+    }
     const { step, stopped, best } = this.state;
     if (best && !(await checkpoints.hasBest(best))) throw new BestWeightsDamaged(checkpoints.bestWeights(best.step));
     const result: TrainingResult = {
       step,
-      epoch: this.#lastEpoch,
+      epoch: this.#epochOf(step),
       reason: stopped ?? 'completed',
       lastWeights: checkpoints.lastWeights,
       ...(best ? { bestWeights: checkpoints.bestWeights(best.step), best: withoutDigest(best) } : {}),
@@ -174,21 +248,21 @@ export class TrainingSession {
     return result;
   }
 
-  close(): void {
+  /** Waits for the writes in progress, and frees the model. */
+  async close(): Promise<void> {
+    await this.#writes.settle();
     this.model.weights.close();
   }
 
   /** Emits the events that a checkpoint on disk has made durable. */
-  async #commit(file: { path: string; sizeBytes: number }): Promise<void> {
-    const { step, events } = this.state;
+  async #commit({ step, events }: TrainingState, file: { path: string; sizeBytes: number }): Promise<void> {
     await faultPoint(`log step ${step}`);
-    await this.#listener.onCommitted?.({ step, epoch: this.#lastEpoch, ...file, events });
-    this.state.events = [];
+    await this.#listener.onCommitted?.({ step, epoch: this.#epochOf(step), ...file, events });
   }
 
-  /** The epoch of the last step done. */
-  get #lastEpoch(): number {
-    return Math.floor(Math.max(0, this.state.step - 1) / this.#run.length.stepsPerEpoch);
+  /** The epoch of the last of `steps` steps. */
+  #epochOf(steps: number): number {
+    return Math.floor(Math.max(0, steps - 1) / this.#run.length.stepsPerEpoch);
   }
 }
 
