@@ -1,0 +1,80 @@
+import { largest, smallest } from '@nautil/contracts';
+import { rounded } from './report.js';
+import type { Row } from './row.js';
+
+const [oursColour, peerColour, textColour] = ['#1f6fb2', '#c9822b', '#57606a'];
+const font = 'font-family="sans-serif" font-size="12"';
+
+/** The ratio of each row as a bar, with its target as a line. Sizes are drawn as peer / ours, so that longer is better in all rows. */
+export function ratioChart(rows: readonly Row[]): string {
+  const bars = rows.flatMap((row) => {
+    if (row.ratio === null) return [];
+    const { ratioAtLeast, ratioAtMost } = row.target ?? {};
+    const isSize = row.ratioOf === 'size';
+    const target = isSize ? ratioAtMost && 1 / ratioAtMost : ratioAtLeast;
+    return [{ name: row.name, value: isSize ? 1 / row.ratio : row.ratio, target, met: row.met !== false }];
+  });
+  const [left, width, step] = [400, 400, 24];
+  const longest = largest([1, ...bars.map(({ value, target = 0 }) => Math.max(value, target))]);
+  const x = (value: number): number => Math.round((left + (value / longest) * width) * 10) / 10;
+  const height = 40 + bars.length * step;
+  const parts = bars.map(({ name, value, target, met }, at) => {
+    const y = 30 + at * step;
+    const mark =
+      target === undefined
+        ? ''
+        : `<line x1="${x(target)}" x2="${x(target)}" y1="${y - 2}" y2="${y + 18}" stroke="${textColour}" stroke-width="2"/>`;
+    return (
+      text(left - 8, y + 12, name, 'end') +
+      `<rect x="${left}" y="${y}" width="${x(value) - left}" height="16" fill="${met ? oursColour : peerColour}"/>` +
+      mark +
+      text(x(Math.max(value, target ?? 0)) + 6, y + 12, value.toFixed(2))
+    );
+  });
+  const parity = `<line x1="${x(1)}" x2="${x(1)}" y1="22" y2="${height - 8}" stroke="${textColour}" stroke-dasharray="3 3"/>`;
+  const title = text(left, 14, 'how many times better than the peer; | target, orange: not met, dashes: equal');
+  return svg(left + width + 60, height, [title, parity, ...parts]);
+}
+
+/** Every run of each row as a dot, ours above the peer's. Each row has its own scale from 0. */
+export function runsChart(rows: readonly Row[]): string {
+  const shown = rows.filter(({ ours, peer }) => ours.length + peer.length > 0);
+  const [left, width, step] = [400, 400, 32];
+  const parts = shown.map(({ name, ours, peer, unit }, at) => {
+    const y = 30 + at * step;
+    const longest = largest([...ours, ...peer]) || 1;
+    const dots = (values: readonly number[], colour: string, dotY: number): string =>
+      values
+        .map((value) => {
+          const dotX = Math.round((left + (value / longest) * width) * 10) / 10;
+          return `<circle cx="${dotX}" cy="${dotY}" r="3" fill="${colour}" fill-opacity="0.6"/>`;
+        })
+        .join('');
+    const axis = `<line x1="${left}" x2="${left + width}" y1="${y + 18}" y2="${y + 18}" stroke="#d0d7de"/>`;
+    const best = ours.length > 0 ? `${rounded(smallest(ours))} ${unit}`.trim() : '';
+    return (
+      text(left - 8, y + 12, name, 'end') +
+      axis +
+      dots(ours, oursColour, y + 5) +
+      dots(peer, peerColour, y + 13) +
+      text(left + width + 8, y + 12, best)
+    );
+  });
+  const title = text(
+    left,
+    14,
+    'every run from 0 to the largest value; blue: ours, orange: the peer; right: our minimum',
+  );
+  return svg(left + width + 90, 40 + shown.length * step, [title, ...parts]);
+}
+
+const text = (x: number, y: number, content: string, anchor = 'start'): string =>
+  `<text x="${x}" y="${y}" text-anchor="${anchor}" fill="${textColour}">${escaped(content)}</text>`;
+
+const escaped = (content: string): string =>
+  content.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+
+const svg = (width: number, height: number, parts: readonly string[]): string =>
+  [`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" ${font}>`, ...parts, '</svg>', ''].join(
+    '\n',
+  );

@@ -1,0 +1,58 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadConfig } from '@nautil/config';
+import { trainClassifier, type TrainJob } from '@nautil/training';
+
+/** When the events of a training happened, in milliseconds. */
+export interface TimedTraining {
+  /** The model is loaded, and the first step begins. */
+  startedAt: number;
+
+  /** The end of each step. */
+  stepsEndedAt: number[];
+}
+
+/** Runs `work` with a temporary folder. */
+export async function withTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'nautil-benchmark-'));
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Trains on the CPU with AdamW, as the peers do, without evaluations. */
+export async function timeTraining(o: {
+  folder: string;
+  trainCache: string;
+  encoder: TrainJob['encoder'];
+  overrides: string[];
+}): Promise<TimedTraining> {
+  const { config } = await loadConfig({
+    overrides: [
+      'trainer.accelerator=cpu',
+      'optim=adamw',
+      'model.optim.lr=1e-4',
+      'model.dataset.num_classes=2',
+      ...o.overrides,
+    ],
+  });
+  const timed: TimedTraining = { startedAt: NaN, stepsEndedAt: [] };
+  const job = {
+    config,
+    folder: join(o.folder, 'training'),
+    trainCache: o.trainCache,
+    encoder: o.encoder,
+    numClasses: 2,
+    digests: {},
+  };
+  await trainClassifier(job, {
+    onProgress: ({ type }) => {
+      if (type === 'start') timed.startedAt = performance.now();
+      if (type === 'step') timed.stepsEndedAt.push(performance.now());
+    },
+  });
+  return timed;
+}

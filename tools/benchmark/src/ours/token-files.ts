@@ -1,0 +1,37 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Example } from '@nautil/contracts';
+import { buildTokenCache, loadTokenizer } from '@nautil/tokenization';
+import { miniLm, sst2 } from '../paths.js';
+
+/** The sentences of a split of SST-2, whose file has a header. */
+export async function readSst2(split: 'train' | 'dev' | 'test'): Promise<Example[]> {
+  const lines = (await readFile(join(sst2, `${split}.tsv`), 'utf8')).trimEnd().split('\n');
+  return lines.slice(1).map((line, index) => {
+    const [text = '', label = ''] = line.split('\t');
+    return { line: index + 2, text, label: Number(label) };
+  });
+}
+
+/** Words that are one token each. */
+const words = 'the of and to in is was for on that with as by at from his it an are this film story'.split(' ');
+
+/** `count` sentences of exactly `length` tokens, [CLS] and [SEP] included. */
+export function syntheticExamples(count: number, length: number): Example[] {
+  return Array.from({ length: count }, (_, row) => ({
+    line: row + 1,
+    text: Array.from({ length: length - 2 }, (_unused, at) => words[(row * 7 + at * 3) % words.length]).join(' '),
+    label: row % 2,
+  }));
+}
+
+/** Tokenises examples with MiniLM's tokenizer, which is bert-base-uncased's, into a token cache. */
+export async function writeTokens(out: string, examples: readonly Example[], maxLength = 64): Promise<void> {
+  const tokenizer = await loadTokenizer({ folder: miniLm });
+  await buildTokenCache({ examples: inTurn(examples), out, tokenizer, maxLength, key: '0'.repeat(64) });
+}
+
+// eslint-disable-next-line @typescript-eslint/require-await -- the consumer takes asynchronous sources
+async function* inTurn(examples: readonly Example[]): AsyncGenerator<Example> {
+  yield* examples;
+}

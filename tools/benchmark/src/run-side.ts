@@ -1,0 +1,48 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { root } from './paths.js';
+import { parseSideOutput, type SideOutput } from './side-output.js';
+
+const benchmark = join(root, 'tools', 'benchmark');
+
+/** The command line of one of our programs. */
+export const ourCommand = (program: string): string[] => [
+  process.execPath,
+  '--import',
+  import.meta.resolve('tsx'),
+  join(benchmark, 'src', 'ours', `${program}.ts`),
+];
+
+/** The command line of a peer's program. */
+export const peerCommand = (python: string, program: string): string[] => [
+  python,
+  join(benchmark, 'peers', `${program}.py`),
+];
+
+/**
+ * Runs the program of one side in a process of its own. Adds the figure `wall`, the seconds from its start to its end, unless the
+ * program has measured it itself.
+ *
+ * @throws Error with the end of its output when it fails
+ */
+export async function runSide([command = '', ...args]: readonly string[]): Promise<SideOutput> {
+  const startedAt = performance.now();
+  const child = spawn(command, args, {
+    cwd: root,
+    env: { ...process.env, HF_HUB_OFFLINE: '1', TRANSFORMERS_VERBOSITY: 'error', HF_HUB_DISABLE_PROGRESS_BARS: '1' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-4000)));
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', resolve);
+  });
+  const wall = (performance.now() - startedAt) / 1000;
+  if (code !== 0) throw new Error(`exit code ${code}: ${lastLine(stderr) || lastLine(stdout)}`);
+  const { figures, ...rest } = parseSideOutput(stdout);
+  return { ...rest, figures: { wall: [wall], ...figures } };
+}
+
+const lastLine = (text: string): string => text.trimEnd().split('\n').at(-1) ?? '';
