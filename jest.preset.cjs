@@ -10,7 +10,7 @@ delete process.env.FORCE_COLOR;
 
 // ES modules under Jest: needs NODE_OPTIONS=--experimental-vm-modules, which the targets in nx.json and package.json set.
 module.exports = {
-  testEnvironment: 'node',
+  testEnvironment: resolve(__dirname, 'libs/testing/src/jest-environment.cjs'),
   testMatch: ['<rootDir>/src/**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
