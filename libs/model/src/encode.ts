@@ -10,8 +10,7 @@ import {
   tfjs,
 } from '@nautil/tensorflow';
 import { activationOf } from './activation.js';
-import { type EncoderConfig, maxLength } from './encoder-config.js';
-import { InputTooLong } from './errors.js';
+import { type EncoderConfig, requireAllPositions } from './encoder-config.js';
 import { embeddingNames, finalNorm, type LayerNames, layerNames } from './weights.js';
 
 /** Traced tensors, by the names in `encoderWeights` and `headWeights`. */
@@ -55,11 +54,7 @@ export function encode(config: EncoderConfig, weights: Weights, input: EncoderIn
   const tf = tfjs();
   const { family, hiddenSize: H, numHeads: A, numLayers } = config;
   const [B, T] = input.ids.shape as [number, number];
-  if (T > maxLength(config)) {
-    throw new InputTooLong(`rows of ${T} tokens: this ${config.modelType} has positions for ${maxLength(config)}`, {
-      hint: `set model.dataset.max_seq_length to at most ${maxLength(config)}`,
-    });
-  }
+  requireAllPositions(config, T);
   const D = H / A;
   const preNorm = family === 'megatron-bert';
   const activation = activationOf(config.activation);

@@ -1,5 +1,5 @@
 import { activationNames } from './activation.js';
-import { UnsupportedEncoder } from './errors.js';
+import { InputTooLong, UnsupportedEncoder } from './errors.js';
 
 /** The computation of an encoder. Several of Hugging Face's model types share one. */
 export type EncoderFamily = 'bert' | 'roberta' | 'distilbert' | 'megatron-bert';
@@ -32,6 +32,15 @@ export interface EncoderConfig {
 /** The longest input, in tokens, that the encoder has positions for. */
 export function maxLength(config: EncoderConfig): number {
   return config.family === 'roberta' ? config.maxPositions - config.padTokenId - 1 : config.maxPositions;
+}
+
+/** @throws InputTooLong for rows that are longer than the encoder's positions */
+export function requireAllPositions(config: EncoderConfig, length: number): void {
+  const most = maxLength(config);
+  if (length <= most) return;
+  throw new InputTooLong(`rows of ${length} tokens: this ${config.modelType} has positions for ${most}`, {
+    hint: `set model.dataset.max_seq_length to at most ${most}`,
+  });
 }
 
 interface ModelType {

@@ -132,7 +132,8 @@ export class ModelWeights {
   }
 }
 
-function requireFinite(file: string, name: string, values: Float32Array): void {
+/** @throws NonFiniteWeight */
+export function requireFinite(file: string, name: string, values: Float32Array): void {
   if (isAllFinite(values)) return;
   const index = values.findIndex((value) => !Number.isFinite(value));
   throw new NonFiniteWeight(file, name, values[index] ?? NaN, index);

@@ -128,6 +128,10 @@ export function encoderWeights(config: EncoderConfig): WeightSpec[] {
 /** The prefix that NeMo gives to the names of the encoder's weights. */
 export const encoderPrefix = 'bert_model.';
 
+/** A weight's name without the prefix, if it has one. */
+export const withoutEncoderPrefix = (name: string): string =>
+  name.startsWith(encoderPrefix) ? name.slice(encoderPrefix.length) : name;
+
 /** NeMo's name of the head's linear layer `index`, from 0. NeMo gives the odd numbers to the activations between them. */
 export const headLayerName = (index: number): string => `classifier.mlp.layer${2 * index}`;
 

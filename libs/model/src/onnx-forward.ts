@@ -1,0 +1,87 @@
+import { OnnxSession } from '@nautil/onnx';
+import { type EncoderConfig, maxLength, requireAllPositions } from './encoder-config.js';
+import { exportOnnx } from './export-onnx.js';
+import type { WeightValues } from './read-weights.js';
+import { type ForwardBatch, runRows, type RunRowsOptions } from './run-rows.js';
+
+export interface OnnxForwardOptions {
+  encoder: EncoderConfig;
+
+  /** The classifier's head; absent: the model is an encoder alone. */
+  head?: { numOutputLayers: number; numClasses: number } | undefined;
+
+  /** The weights that the model computes with, as `readWeights` returns them. */
+  weights: WeightValues;
+}
+
+/**
+ * The forward pass of a model in onnxruntime, in float32 on the CPU. It gives the numbers of `Forward` within 1e-4. Nothing is
+ * compiled for a new shape, so batches are padded to their longest row and no further.
+ *
+ * @example
+ * const weights = await readWeights(specs, read, 'sst2.nemo');
+ * const forward = await OnnxForward.open({ encoder, head, weights });
+ * const logits = await forward.run(batch);
+ * forward.close();
+ */
+export class OnnxForward {
+  readonly #session: OnnxSession;
+  readonly #encoder: EncoderConfig;
+  readonly #width: number;
+
+  private constructor(session: OnnxSession, encoder: EncoderConfig, width: number) {
+    this.#session = session;
+    this.#encoder = encoder;
+    this.#width = width;
+  }
+
+  /** @throws OnnxRuntimeMissing, OnnxRuntimeError */
+  static async open({ encoder, head, weights }: OnnxForwardOptions): Promise<OnnxForward> {
+    const session = await OnnxSession.create(exportOnnx({ encoder, head, weightOf: (name) => weights.get(name)! }));
+    return new OnnxForward(session, encoder, head?.numClasses ?? encoder.hiddenSize);
+  }
+
+  /** The logits of each row, or without a head the first token's hidden state: [paddedRows, C or H], row-major. */
+  run(batch: ForwardBatch): Promise<Float32Array> {
+    requireAllPositions(this.#encoder, batch.length);
+    const shape = [batch.paddedRows, batch.length];
+    const feeds = {
+      ids: { shape, data: batch.ids },
+      positions: { shape, data: positionsOf(this.#encoder, batch) },
+      mask: { shape, data: batch.mask },
+    };
+    return this.#session.run(feeds, [batch.paddedRows, this.#width]);
+  }
+
+  /** The result for each row of token ids, in the order of the rows; see `Forward.runRows`. */
+  runRows(rows: readonly (readonly number[])[], o: RunRowsOptions): Promise<Float32Array[]> {
+    return runRows((batch) => this.run(batch), rows, {
+      ...o,
+      maxLength: maxLength(this.#encoder),
+      lengthMultiple: 1,
+      padRowsTo: (count) => count,
+    });
+  }
+
+  /** Frees the model's memory. */
+  close(): void {
+    this.#session.close();
+  }
+}
+
+/** The row of the table of positions for each token: [rows, length]. */
+function positionsOf({ family, padTokenId }: EncoderConfig, { ids, length }: ForwardBatch): Int32Array {
+  const positions = new Int32Array(ids.length);
+  let real = 0;
+  for (let at = 0; at < ids.length; at++) {
+    const column = at % length;
+    if (family !== 'roberta') {
+      positions[at] = column;
+      continue;
+    }
+    // As in `encode`: RoBERTa counts the tokens whose id is not the padding token's.
+    if (column === 0) real = 0;
+    positions[at] = ids[at] === padTokenId ? padTokenId : padTokenId + ++real;
+  }
+  return positions;
+}
