@@ -18,8 +18,9 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 // The npm registry has an unrelated package named `nautil`, so the package has another name than its command.
 const packageName = 'nautil-ft';
 
-// These are bundled although they are npm packages: the install script of one downloads a native addon that Nautil does not use.
-const bundled = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs'];
+// These are bundled although they are npm packages: the install scripts of two download libraries that Nautil does not use, and
+// onnxruntime-node contains those of six platforms.
+const bundled = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs', 'onnxruntime-node'];
 const external = Object.keys(manifest.dependencies).filter((name) => !bundled.includes(name));
 
 rmSync(out, { recursive: true, force: true });
@@ -57,6 +58,17 @@ const tfjs = await build({
   format: 'cjs',
   outfile: join(out, 'lib', 'tfjs-node.cjs'),
 });
+const onnxruntime = await build({
+  ...common,
+  entryPoints: ['libs/onnx/src/onnxruntime-node.cjs'],
+  format: 'cjs',
+  outfile: join(out, 'lib', 'onnxruntime-node.cjs'),
+  external: ['./onnxruntime/*'],
+  plugins: [{ name: 'onnxruntime-addon', setup: loadAddonFromPackage }],
+});
+cpSync(join(root, 'node_modules/onnxruntime-node/bin/napi-v6/linux/x64'), join(out, 'lib', 'onnxruntime'), {
+  recursive: true,
+});
 const { code } = await bundleWorkflowCode({
   workflowsPath: createRequire(import.meta.url).resolve('@nautil/workflows'),
   payloadConverterPath: createRequire(import.meta.url).resolve('@nautil/workflows/payload-converter'),
@@ -71,7 +83,10 @@ for (const folder of ['conf', 'samples']) cpSync(join(root, folder), join(out, f
 cpSync(join(root, 'tools', 'build', 'README.md'), join(out, 'README.md'));
 for (const file of ['LICENSE', 'NOTICE', 'CHANGELOG.md'])
   if (existsSync(join(root, file))) cpSync(join(root, file), join(out, file));
-writeFileSync(join(out, 'THIRD-PARTY-LICENSES.txt'), licencesOf([program.metafile, tfjs.metafile]));
+writeFileSync(
+  join(out, 'THIRD-PARTY-LICENSES.txt'),
+  licencesOf([program.metafile, tfjs.metafile, onnxruntime.metafile]),
+);
 writeFileSync(join(out, 'package.json'), `${JSON.stringify(packageManifest(), null, 2)}\n`);
 
 const tarball = execFileSync('npm', ['pack', '--silent', '--pack-destination', dist], {
@@ -101,6 +116,19 @@ function packageManifest() {
     // MLflow's tags name the commit that a run was made with.
     gitHead: execFileSync('git', ['rev-parse', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim(),
   };
+}
+
+/** onnxruntime-node looks for its addon in a folder of the platform. */
+function loadAddonFromPackage({ onLoad }) {
+  onLoad({ filter: /onnxruntime-node\/dist\/binding\.js$/ }, ({ path }) => {
+    const source = readFileSync(path, 'utf8');
+    const contents = source.replace(
+      /require\(`[^`]*onnxruntime_binding\.node`\)/,
+      "require('./onnxruntime/onnxruntime_binding.node')",
+    );
+    if (contents === source) throw new Error(`${path} does not load its addon as expected`);
+    return { contents, loader: 'js' };
+  });
 }
 
 function isWithin(path, name) {

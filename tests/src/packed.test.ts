@@ -59,9 +59,11 @@ afterAll(async () => {
 test('the package has neither tsx nor tfjs-node, and every file that it starts', () => {
   expect(existsSync(join(folder, 'node_modules/tsx'))).toBe(false);
   expect(existsSync(join(folder, 'node_modules/@tensorflow'))).toBe(false);
+  expect(existsSync(join(folder, 'node_modules/onnxruntime-node'))).toBe(false);
   const files = readdirSync(join(folder, 'node_modules/nautil-ft/lib'));
   expect(files).toEqual(
     expect.arrayContaining([
+      'onnxruntime-node.cjs',
       'print-tensorflow-version.mjs',
       'tfjs-node.cjs',
       'tokenize-worker.mjs',
@@ -88,7 +90,8 @@ test('setup finds everything installed', async () => {
 
 test('predict classifies with an archive of NeMo', async () => {
   const archive = goldenPath('nemo/tiny_bert.nemo');
-  const { exitCode, stdout } = await nautil(['predict', '--model', archive, '--input', '-'], 'one text\nanother\n');
+  const args = ['predict', '--model', archive, '--engine', 'onnxruntime', '--input', '-'];
+  const { exitCode, stdout } = await nautil(args, 'one text\nanother\n');
   expect(stdout).toMatch(/^one text\t\d\nanother\t\d\n$/);
   expect(exitCode).toBe(0);
 });

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { Config } from '@nautil/config';
 import { Graph, Session } from '@nautil/tensorflow';
 
@@ -70,6 +71,10 @@ export function parseDevices(devices: Config['trainer']['devices']): number | nu
 /** Whether a run uses a GPU. Its process then holds the GPU's memory until it exits. */
 export const usesGpu = ({ trainer, nautil }: Pick<Config, 'trainer' | 'nautil'>): boolean =>
   chooseDevice(trainer, nautil).name.includes('GPU');
+
+/** Whether TensorFlow computes on a GPU by default. TensorFlow is loaded only if a GPU's driver is. */
+export const findsGpu = (): boolean =>
+  ['/dev/nvidiactl', '/dev/dxg'].some((device) => existsSync(device)) && countGpus(0) > 0;
 
 /** NOTE: the first session of a process sets the number of threads for all sessions. */
 function countGpus(intraOpThreads: number): number {

@@ -25,10 +25,13 @@ test('the golden set has archives of BERT, RoBERTa and DistilBERT', () => {
     expect(archives.some((name) => name.includes(`_${kind}`))).toBe(true);
 });
 
-describe.each(archives)('%s, written by NeMo', (name) => {
+const engines = ['onnxruntime', 'tensorflow'] as const;
+const inBothEngines = archives.flatMap((name) => engines.map((engine) => [name, engine] as const));
+
+describe.each(inBothEngines)('%s, written by NeMo, in %s', (name, engine) => {
   const { rows, batched_logits } = readGoldenJson(`nemo/${name}.expected.json`) as Expected;
   let classifier: Classifier;
-  beforeAll(async () => (classifier = await Classifier.open(goldenPath('nemo', name))));
+  beforeAll(async () => (classifier = await Classifier.open(goldenPath('nemo', name), { engine })));
   afterAll(() => classifier.close());
 
   test('gives NeMo’s logits for NeMo’s token ids', async () => {
@@ -47,7 +50,8 @@ describe.each(archives)('%s, written by NeMo', (name) => {
   });
 
   test('gives NeMo’s logits for all texts as one batch with NeMo’s padding', async () => {
-    const padded = await Classifier.open(goldenPath('nemo', name), { nemoPadding: true, batchSize: rows.length });
+    const batching = { nemoPadding: true, batchSize: rows.length };
+    const padded = await Classifier.open(goldenPath('nemo', name), { engine, ...batching });
     expectClose(await padded.logits(rows.map(({ input_ids }) => input_ids)), batched_logits);
     padded.close();
   });
@@ -64,19 +68,22 @@ describe.each(archives)('%s, written by NeMo', (name) => {
 // Not of the larger golden set: its only batch is a multiple of 8 long.
 const recorded = (name: string) => fileURLToPath(new URL(`../../../tests/golden/nemo/${name}`, import.meta.url));
 
-test('with NeMo’s padding, a batch whose longest text is no multiple of 8 gives NeMo’s logits', async () => {
-  const { archive, batches } = JSON.parse(readFileSync(recorded('padded_batches.json'), 'utf8')) as {
-    archive: string;
-    batches: { input_ids: number[][]; logits: number[][] }[];
-  };
-  expect(batches.length).toBeGreaterThan(0);
-  const classifier = await Classifier.open(recorded(archive), { nemoPadding: true });
-  for (const { input_ids, logits } of batches) {
-    expect(Math.max(...input_ids.map(({ length }) => length)) % 8).not.toBe(0);
-    expectClose(await classifier.logits(input_ids), logits);
-  }
-  classifier.close();
-});
+test.each(engines)(
+  'with NeMo’s padding, a batch whose longest text is no multiple of 8 gives NeMo’s logits: %s',
+  async (engine) => {
+    const { archive, batches } = JSON.parse(readFileSync(recorded('padded_batches.json'), 'utf8')) as {
+      archive: string;
+      batches: { input_ids: number[][]; logits: number[][] }[];
+    };
+    expect(batches.length).toBeGreaterThan(0);
+    const classifier = await Classifier.open(recorded(archive), { engine, nemoPadding: true });
+    for (const { input_ids, logits } of batches) {
+      expect(Math.max(...input_ids.map(({ length }) => length)) % 8).not.toBe(0);
+      expectClose(await classifier.logits(input_ids), logits);
+    }
+    classifier.close();
+  },
+);
 
 test('the gzip form of up to NeMo 1.6 gives the recorded logits', async () => {
   const { batch, 'adam_wd0.01': trained } = readGoldenJson('nemo-files/tiny_golden.json') as {

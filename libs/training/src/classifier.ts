@@ -7,12 +7,15 @@ import {
   Forward,
   maxLength,
   ModelWeights,
+  OnnxForward,
+  readWeights,
   type WeightSpec,
 } from '@nautil/model';
+import { OnnxRuntimeError, OnnxRuntimeMissing } from '@nautil/onnx';
 import { openTensorFlow } from '@nautil/tensorflow';
 import type { Tokenizer } from '@nautil/tokenization';
 import type { BatchesOptions } from './batches.js';
-import { chooseDevice } from './choose-device.js';
+import { chooseDevice, findsGpu } from './choose-device.js';
 import { type ClassifierSourceOptions, openClassifierSource } from './classifier-source.js';
 import { evaluateCache, type Evaluation } from './evaluate.js';
 import { precisionOf } from './model.js';
@@ -25,9 +28,17 @@ export interface ClassifierOptions extends ClassifierSourceOptions {
   /** Pads batches as NeMo does, so that a RoBERTa attends to padding and gives NeMo's logits for a batch. Default false. */
   nemoPadding?: boolean;
 
-  /** Computes as a run with this configuration does: its device, precision, threads, oneDNN. Default: TensorFlow's own choice. */
+  /**
+   * What computes. `auto` is onnxruntime on the processor, and TensorFlow on a GPU or if onnxruntime cannot be loaded. Default:
+   * tensorflow, which computes training and its evaluations.
+   */
+  engine?: 'auto' | 'onnxruntime' | 'tensorflow' | undefined;
+
+  /** Computes as a run with this configuration does: its device, precision, threads, oneDNN; needs TensorFlow. Default: TensorFlow's own choice. */
   runAs?: Pick<Config, 'trainer' | 'nautil'>;
 }
+
+type ForwardPass = Pick<OnnxForward, 'run' | 'runRows' | 'close'>;
 
 /**
  * A trained classifier, read from a `.nemo` archive of Nautil or NeMo, or from a checkpoint. It needs neither network nor server.
@@ -48,13 +59,11 @@ export class Classifier {
 
   /** Assumptions made while opening: an inferred architecture, the tokenizer's casing, rebuilt merges. */
   readonly notes: readonly string[];
-  readonly #weights: ModelWeights;
-  readonly #forward: Forward;
+  readonly #forward: ForwardPass;
   readonly #batching: { batchSize: number; nemoPadding: boolean };
 
   private constructor(o: {
-    weights: ModelWeights;
-    forward: Forward;
+    forward: ForwardPass;
     tokenizer: Tokenizer;
     encoder: EncoderConfig;
     numClasses: number;
@@ -63,7 +72,6 @@ export class Classifier {
     notes: string[];
     batching: { batchSize: number; nemoPadding: boolean };
   }) {
-    this.#weights = o.weights;
     this.#forward = o.forward;
     this.#batching = o.batching;
     this.tokenizer = o.tokenizer;
@@ -80,39 +88,34 @@ export class Classifier {
    * @throws CorruptFile and related errors for a damaged file, UnsupportedEncoder, TokenizerError, TensorFlowMissing.
    */
   static async open(path: string, options: ClassifierOptions = {}): Promise<Classifier> {
-    const { runAs } = options;
     const source = await openClassifierSource(path, options);
     try {
-      if (runAs) openTensorFlow({ onednn: runAs.nautil.onednn });
       const { tensors, encoder, tokenizer } = source;
       const head = headOf(path, tensors);
       const specs = classifierWeights({ encoder, ...head });
       requireShapes(path, tensors, specs);
       requireEmbeddings(path, tokenizer, encoder);
-      const weights = new ModelWeights({
+      const names = new Set(tensors.names());
+      const model: Model = {
+        path,
+        encoder,
+        head,
         specs,
-        ...(runAs
-          ? { intraOpThreads: runAs.nautil.intra_op_threads, device: chooseDevice(runAs.trainer, runAs.nautil).name }
-          : {}),
-      });
-      try {
-        const names = new Set(tensors.names());
-        await weights.load(async (name) => (names.has(name) ? tensors.readFloat32(name) : undefined), path);
-        const problems = await source.problems();
-        if (problems.length > 0) throw unsound(path, problems.join('; '));
-      } catch (error) {
-        weights.close();
-        throw error;
-      }
+        read: async (name) => (names.has(name) ? tensors.readFloat32(name) : undefined),
+        requireSound: async () => {
+          const problems = await source.problems();
+          if (problems.length > 0) throw unsound(path, problems.join('; '));
+        },
+      };
+      const { forward, notes } = await openForward(model, options);
       return new Classifier({
-        weights,
-        forward: new Forward(weights, { encoder, head, ...(runAs ? { precision: precisionOf(runAs.trainer) } : {}) }),
+        forward,
         tokenizer,
         encoder,
         numClasses: head.numClasses,
         labels: source.labels,
         maxTokens: Math.min(source.maxSeqLength, maxLength(encoder)),
-        notes: source.notes,
+        notes: [...source.notes, ...notes],
         batching: { batchSize: options.batchSize ?? 32, nemoPadding: options.nemoPadding ?? false },
       });
     } finally {
@@ -146,8 +149,64 @@ export class Classifier {
 
   /** Frees the model's memory. */
   close(): void {
-    this.#weights.close();
+    this.#forward.close();
   }
+}
+
+/** A model in an open file. */
+interface Model {
+  path: string;
+  encoder: EncoderConfig;
+  head: { numClasses: number; numOutputLayers: number };
+  specs: readonly WeightSpec[];
+  read: (name: string) => Promise<Float32Array | undefined>;
+
+  /** Reads all of the file, and throws CorruptFile if `nautil verify` would reject it. */
+  requireSound: () => Promise<void>;
+}
+
+/** The model in the engine that the options name, and a note if it is another one. */
+async function openForward(model: Model, o: ClassifierOptions): Promise<{ forward: ForwardPass; notes: string[] }> {
+  const { engine = 'tensorflow' } = o;
+  // With a padding token other than 0 and 1, NeMo's padding gives masks that onnxruntime does not compute with.
+  const isBinaryMask = o.nemoPadding !== true || model.encoder.padTokenId <= 1;
+  if (engine === 'onnxruntime' || (engine === 'auto' && isBinaryMask && !findsGpu())) {
+    const { encoder, head, path } = model;
+    const weights = await readWeights(model.specs, model.read, path);
+    await model.requireSound();
+    try {
+      return { forward: await OnnxForward.open({ encoder, head, weights }), notes: [] };
+    } catch (error) {
+      const isUnavailable = error instanceof OnnxRuntimeMissing || error instanceof OnnxRuntimeError;
+      if (engine === 'onnxruntime' || !isUnavailable) throw error;
+      return { forward: await openInTensorFlow(model, o), notes: [`TensorFlow computes: ${error.message}`] };
+    }
+  }
+  return { forward: await openInTensorFlow(model, o), notes: [] };
+}
+
+async function openInTensorFlow(model: Model, { runAs }: ClassifierOptions): Promise<ForwardPass> {
+  const { encoder, head, specs, path } = model;
+  if (runAs) openTensorFlow({ onednn: runAs.nautil.onednn });
+  const weights = new ModelWeights({
+    specs,
+    ...(runAs
+      ? { intraOpThreads: runAs.nautil.intra_op_threads, device: chooseDevice(runAs.trainer, runAs.nautil).name }
+      : {}),
+  });
+  try {
+    await weights.load(model.read, path);
+    await model.requireSound();
+  } catch (error) {
+    weights.close();
+    throw error;
+  }
+  const forward = new Forward(weights, { encoder, head, ...(runAs ? { precision: precisionOf(runAs.trainer) } : {}) });
+  return {
+    run: (batch) => forward.run(batch),
+    runRows: (rows, options) => forward.runRows(rows, options),
+    close: () => weights.close(),
+  };
 }
 
 /** The size of the head, inferred from its weights. */

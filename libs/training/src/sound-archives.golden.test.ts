@@ -27,14 +27,20 @@ async function rewritten(change: (content: Content) => Partial<Content>): Promis
 async function opinionsOn(path: string): Promise<{ predicts: boolean; sound: boolean; problems: string }> {
   const { sound, checks } = await verifyNemo(path, { layout: encoderLayout, tokenizer: archiveTokenizer });
   const problems = checks.flatMap((check) => check.problems).join('\n');
+  const predicts = await canPredict(path, 'onnxruntime');
+  expect(await canPredict(path, 'tensorflow')).toBe(predicts);
+  return { predicts, sound, problems };
+}
+
+async function canPredict(path: string, engine: 'onnxruntime' | 'tensorflow'): Promise<boolean> {
   try {
-    const classifier = await Classifier.open(path);
+    const classifier = await Classifier.open(path, { engine });
     await classifier.predict(['a good film']);
     classifier.close();
-    return { predicts: true, sound, problems };
+    return true;
   } catch (error) {
     expect(error).toBeInstanceOf(NautilError);
-    return { predicts: false, sound, problems };
+    return false;
   }
 }
 

@@ -41,7 +41,7 @@ export const readers = {
   },
 
   classifier: async (path) => {
-    const classifier = await Classifier.open(path);
+    const classifier = await Classifier.open(path, { engine: 'auto' });
     try {
       await classifier.predict(texts);
     } finally {

@@ -13,6 +13,7 @@ interface PredictOptions {
   tokenizer?: string;
   batchSize: number;
   nemoPadding: boolean;
+  engine: 'auto' | 'onnxruntime' | 'tensorflow';
 }
 
 export function addPredict(program: Command): void {
@@ -33,6 +34,14 @@ export function addPredict(program: Command): void {
       'pad batches as NeMo does (nautil.batches.nemo_padding): RoBERTa attends to padding, so a text’s scores depend on its batch',
       false,
     )
+    .addOption(
+      new Option(
+        '--engine <engine>',
+        'what computes, in float32; auto: onnxruntime on the processor, TensorFlow on a GPU or if onnxruntime cannot be loaded',
+      )
+        .choices(['auto', 'onnxruntime', 'tensorflow'])
+        .default('auto'),
+    )
     .addHelpText(
       'after',
       `${examples(
@@ -49,8 +58,8 @@ Writes one line per text, in order, to standard output; everything else goes to 
 async function predict(options: PredictOptions): Promise<void> {
   const { Classifier } = await import('@nautil/training');
   const { inputTexts } = await import('../input-texts.js');
-  const { tokenizer: tokenizerFolder, batchSize, nemoPadding } = options;
-  const classifier = await Classifier.open(options.model, { tokenizerFolder, batchSize, nemoPadding });
+  const { tokenizer: tokenizerFolder, batchSize, nemoPadding, engine } = options;
+  const classifier = await Classifier.open(options.model, { tokenizerFolder, batchSize, nemoPadding, engine });
   try {
     for (const note of classifier.notes) printMessage(note);
     const format = options.format === 'jsonl' ? jsonLine : tsvLine;
