@@ -1,4 +1,12 @@
-import { Graph, hostTensor, type Output, type RunOptions, Session, type TensorViews, type Variable } from '@nautil/tensorflow';
+import {
+  Graph,
+  hostTensor,
+  type Output,
+  type RunOptions,
+  Session,
+  type TensorViews,
+  type Variable,
+} from '@nautil/tensorflow';
 import { NonFiniteWeight } from './errors.js';
 import type { WeightSpec } from './weights.js';
 
