@@ -81,7 +81,7 @@ export class Forward {
 }
 
 /** Adds the forward pass to the graph, without dropout. Returns logits, or first hidden states without a head. */
-export function traceForward(
+function traceForward(
   weights: ModelWeights,
   shape: ModelShape,
   { ids, mask }: { ids: Output; mask: Output },
