@@ -81,11 +81,7 @@ export class Forward {
 }
 
 /** Adds the forward pass to the graph, without dropout. Returns logits, or first hidden states without a head. */
-function traceForward(
-  weights: ModelWeights,
-  shape: ModelShape,
-  { ids, mask }: { ids: Output; mask: Output },
-): Output {
+function traceForward(weights: ModelWeights, shape: ModelShape, { ids, mask }: { ids: Output; mask: Output }): Output {
   const reads = weights.used.map(({ name }) => weights.readOf(weights.variable(name)));
   return trace(weights.graph, ({ tensor, output }) =>
     output(forwardPass(weights.used, reads.map(tensor), shape, { ids: tensor(ids), mask: tensor(mask) })),
