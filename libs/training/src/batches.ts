@@ -6,7 +6,23 @@ import type { MicroBatch } from './train-step.js';
 /** The batches of a data set by (epoch, index), so that a resumed run has nothing to skip. */
 export interface BatchSource {
   readonly batchesPerEpoch: number;
+
+  /** Number of rows of a full batch. */
+  readonly batchSize: number;
+
+  /** Number of tokens of each row. */
+  readonly lengths: Uint16Array;
+
+  /** Whether the result of a row may depend on the other rows of its batch; see `nautil.batches.nemo_padding`. */
+  readonly rowsDependOnBatch: boolean;
+
   at(epoch: number, index: number): Batch;
+
+  /** The rows of a batch. */
+  rowsAt(epoch: number, index: number): Int32Array;
+
+  /** A batch of any rows, at most `batchSize`. */
+  batchOf(rows: Int32Array): Batch;
 }
 
 export interface BatchesOptions {
@@ -48,16 +64,17 @@ export function batchesOf(cache: TokenCache, o: BatchesOptions): BatchSource {
     lengthMultiple,
     limit,
   });
+  // NOTE: a short batch is padded with rows of loss weight 0, so that it does not need a graph of its own.
+  const options = { lengthMultiple, maxLength: o.maxPositions, nemoPadding, padRowsTo: batchSize };
+  const batchOf = (rows: Int32Array): Batch => assembleBatch(cache, rows, options);
   return {
     batchesPerEpoch: plan.batchesPerEpoch,
-    // NOTE: a short batch is padded with rows of loss weight 0, so that it does not need a graph of its own.
-    at: (epoch, index) =>
-      assembleBatch(cache, plan.rowsAt(epoch, index), {
-        lengthMultiple,
-        maxLength: o.maxPositions,
-        nemoPadding,
-        padRowsTo: batchSize,
-      }),
+    batchSize,
+    lengths: cache.lengths,
+    rowsDependOnBatch: nemoPadding,
+    at: (epoch, index) => batchOf(plan.rowsAt(epoch, index)),
+    rowsAt: (epoch, index) => plan.rowsAt(epoch, index),
+    batchOf,
   };
 }
 
