@@ -47,6 +47,9 @@ export interface Experiment {
   /** Number of processes of each side. */
   repeats: number;
 
+  /** Each process gets `--seed` with its number, from 1. */
+  seeded?: boolean;
+
   /** The processor must have these instructions. */
   needs?: 'bfloat16';
 

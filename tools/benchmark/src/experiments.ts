@@ -1,5 +1,6 @@
-import type { Experiment } from './experiment.js';
-import { bertBaseConfig, miniLm } from './paths.js';
+import { join } from 'node:path';
+import type { Experiment, RowSpec } from './experiment.js';
+import { benchmarkFolder, bertBaseConfig, miniLm, sst2 } from './paths.js';
 
 /** What the sizes of the experiments depend on. */
 export interface Plan {
@@ -12,12 +13,18 @@ export interface Plan {
 const precisions = ['float32', 'bfloat16'] as const;
 type Precision = (typeof precisions)[number];
 
+/** Batches of the quick mode's epoch; the whole has 217. */
+const quickBatches = 40;
+
 const needsOf = (precision: Precision): Pick<Experiment, 'needs'> =>
   precision === 'bfloat16' ? { needs: 'bfloat16' } : {};
 
 /** Every experiment, in the order of the report. */
 export function experiments({ quick, threads }: Plan): Experiment[] {
   const withThreads = ['--threads', String(threads)];
+  const modelAndData = ['--model', miniLm, '--data', sst2];
+  const limit = quick ? ['--batches', String(quickBatches)] : [];
+  const epochName = quick ? `${quickBatches} batches of an epoch` : 'epoch';
 
   const step = (precision: Precision): Experiment => {
     const args = ['--model', miniLm, '--precision', precision, '--steps', quick ? '10' : '20', ...withThreads];
@@ -37,6 +44,130 @@ export function experiments({ quick, threads }: Plan): Experiment[] {
       peer: { program: 'train_steps', args },
       repeats: quick ? 2 : 4,
     };
+  };
+
+  const epoch = (precision: Precision): Experiment => {
+    const args = ['--precision', precision, ...limit, ...withThreads];
+    const accuracy: RowSpec = {
+      name: `accuracy on SST-2 after ${quick ? epochName : 'an epoch, three seeds'}, ${precision}`,
+      figure: 'accuracy',
+      unit: '',
+      ratioOf: 'score',
+      // One seed has no noise to compare with.
+      ...(quick ? {} : { target: { withinNoise: true as const } }),
+    };
+    return {
+      name: `epoch-${precision}`,
+      ...needsOf(precision),
+      rows: [
+        {
+          name: `${epochName} of MiniLM-L6 on SST-2, batch 32, ${precision}`,
+          figure: 'epoch',
+          unit: 's',
+          ratioOf: 'speed',
+          target: { ratioAtLeast: precision === 'float32' ? 2.2 : 2 },
+        },
+        {
+          name: `peak memory of ${quick ? epochName : 'the epoch'}, ${precision}`,
+          figure: 'peak',
+          unit: 'MB',
+          ratioOf: 'size',
+          target: { ratioAtMost: 0.6 },
+        },
+        accuracy,
+      ],
+      ours: { program: 'train-epoch', args },
+      peer: { program: 'train_epoch', args: [...modelAndData, ...args] },
+      repeats: quick ? 1 : 3,
+      seeded: true,
+    };
+  };
+
+  const wholeRun: Experiment = {
+    name: 'whole-run',
+    rows: [
+      {
+        name: `whole command: tokenise, ${epochName}, evaluate dev and test, package, float32`,
+        figure: 'wall',
+        unit: 's',
+        ratioOf: 'speed',
+        target: { ratioAtLeast: 2, ...(quick ? {} : { oursAtMost: 45 }) },
+      },
+    ],
+    ours: { program: 'whole-run', args: limit },
+    peer: { program: 'whole_run', args: [...modelAndData, ...limit, ...withThreads] },
+    repeats: quick ? 1 : 3,
+  };
+
+  const inference = (precision: Precision, engine: 'onnxruntime' | 'pytorch'): Experiment => {
+    const args = ['--precision', precision, '--runs', quick ? '2' : '5', ...withThreads];
+    const one: RowSpec = {
+      name: `inference on one short sentence, median of 200, ${precision} (${engine})`,
+      figure: 'one',
+      unit: 'ms',
+      ratioOf: 'speed',
+      ...(engine === 'onnxruntime' ? { target: { ratioAtLeast: 1 } } : {}),
+    };
+    return {
+      name: `inference-${precision}-${engine}`,
+      ...needsOf(precision),
+      rows: [
+        {
+          name: `inference on 1,821 test sentences, sorted, batch 32, ${precision} (${engine})`,
+          figure: 'all',
+          unit: 's',
+          ratioOf: 'speed',
+          target: { ratioAtLeast: 1.5 },
+        },
+        one,
+      ],
+      ours: { program: 'infer', args },
+      peer: {
+        program: 'infer',
+        args: ['--engine', engine, ...modelAndData, '--onnx', join(benchmarkFolder, 'onnx', 'minilm'), ...args],
+      },
+      repeats: quick ? 1 : 3,
+    };
+  };
+
+  const firstStep: Experiment = {
+    name: 'first-step',
+    rows: [
+      {
+        name: '`nx run trainer:train` from its start to its first step, warm caches',
+        figure: 'first',
+        unit: 's',
+        ratioOf: 'speed',
+        target: { oursAtMost: 4 },
+      },
+    ],
+    ours: { program: 'first-step', args: ['--runs', quick ? '2' : '5'] },
+    repeats: 1,
+  };
+
+  const tokenizing: Experiment = {
+    name: 'tokenize',
+    notQuick: 'takes minutes',
+    rows: [
+      {
+        name: 'tokenising a million lines',
+        figure: 'tokenize',
+        unit: 's',
+        ratioOf: 'speed',
+        target: { ratioAtLeast: 1 },
+      },
+      { name: 'peak memory of tokenising a million lines', figure: 'peak', unit: 'MB', ratioOf: 'size' },
+      {
+        name: 'growth of the peak memory from 100,000 lines to a million',
+        figure: 'growth',
+        unit: 'MB',
+        ratioOf: 'size',
+        target: { oursAtMost: 50 },
+      },
+    ],
+    ours: { program: 'tokenize', args: withThreads },
+    peer: { program: 'tokenize_lines', args: [...modelAndData, ...withThreads] },
+    repeats: 2,
   };
 
   const bertBase = (precision: Precision): Experiment => {
@@ -61,5 +192,43 @@ export function experiments({ quick, threads }: Plan): Experiment[] {
     };
   };
 
-  return [...precisions.map(step), ...precisions.map(bertBase)];
+  const overhead: Experiment = {
+    name: 'workflow-overhead',
+    rows: [
+      {
+        name: 'overhead of a workflow over the trainer alone',
+        figure: 'overhead',
+        unit: 's',
+        ratioOf: 'speed',
+        target: { oursAtMost: 5 },
+      },
+    ],
+    ours: { program: 'workflow-overhead', args: ['--runs', quick ? '1' : '3'] },
+    repeats: 1,
+  };
+
+  const sweep: Experiment = {
+    name: 'sweep',
+    notQuick: 'takes minutes',
+    rows: [
+      { name: 'sweep of 50 trials of two batches', figure: 'sweep', unit: 's', ratioOf: 'speed' },
+      { name: 'one trial of the sweep', figure: 'trial', unit: 's', ratioOf: 'speed' },
+    ],
+    ours: { program: 'sweep' },
+    repeats: 1,
+  };
+
+  return [
+    ...precisions.map(step),
+    ...precisions.map(epoch),
+    wholeRun,
+    inference('float32', 'onnxruntime'),
+    inference('float32', 'pytorch'),
+    inference('bfloat16', 'pytorch'),
+    firstStep,
+    overhead,
+    tokenizing,
+    ...precisions.map(bertBase),
+    sweep,
+  ];
 }

@@ -22,6 +22,15 @@ test('the sides run alternately, and their values are joined in order', async ()
   expect(measured.peer.figures).toEqual({ step: [2, 2.5, 4, 4.5, 6, 6.5] });
 });
 
+test('each process of a seeded experiment has a seed of its own, the same on both sides', async () => {
+  const args: (string[] | undefined)[] = [];
+  await measure({ ...experiment, seeded: true, repeats: 2 }, async (side) => {
+    args.push(side.args);
+    return { figures: { step: [1] } };
+  });
+  expect(args).toEqual([1, 1, 2, 2].map((seed) => ['--seed', String(seed)]));
+});
+
 test('a side that fails is not started again, and the other one runs to its end', async () => {
   let starts = 0;
   const measured = await measure(experiment, async (_side, whose) => {

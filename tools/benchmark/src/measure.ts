@@ -21,11 +21,13 @@ export type RunSide = (side: Side, whose: 'ours' | 'peer') => Promise<SideOutput
  * Runs both sides of an experiment alternately, so that a change in the load of the machine concerns both. A side that fails
  * does not end the benchmark.
  */
-export async function measure({ ours, peer, repeats }: Experiment, run: RunSide): Promise<Measured> {
+export async function measure({ ours, peer, repeats, seeded = false }: Experiment, run: RunSide): Promise<Measured> {
   const measured: Measured = { ours: { figures: {}, notes: [] }, peer: { figures: {}, notes: [] } };
   for (let repeat = 0; repeat < repeats; repeat++) {
-    await addRun(measured.ours, () => run(ours, 'ours'));
-    if (peer) await addRun(measured.peer, () => run(peer, 'peer'));
+    const seeds = seeded ? ['--seed', String(repeat + 1)] : [];
+    const withSeed = ({ program, args = [] }: Side): Side => ({ program, args: [...args, ...seeds] });
+    await addRun(measured.ours, () => run(withSeed(ours), 'ours'));
+    if (peer) await addRun(measured.peer, () => run(withSeed(peer), 'peer'));
   }
   return measured;
 }

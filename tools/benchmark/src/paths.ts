@@ -12,4 +12,7 @@ export const miniLm = join(stateFolder, 'models', 'all-MiniLM-L6-v2');
 /** The sizes of bert-base-uncased, for random weights. */
 export const bertBaseConfig = join(root, 'tools', 'benchmark', 'peers', 'bert-base-config.json');
 
+/** What the benchmark keeps between its runs: the peers' environment and prepared models. */
+export const benchmarkFolder = join(stateFolder, 'benchmark');
+
 export const sst2 = join(root, 'samples', 'sst-2');

@@ -55,10 +55,13 @@ if (o.help) {
 async function benchmark(only: readonly string[] | undefined): Promise<void> {
   const peers = await openPythonEnvironment(o.python).catch((error: unknown) => error as Error);
   if (peers instanceof Error) log(`the peers cannot run: ${peers.message}`);
+  const interruption = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(name, () => interruption.abort());
+  const { signal } = interruption;
   const run: RunSide = ({ program, args = [] }, whose) => {
-    if (whose === 'ours') return runSide([...ourCommand(program), ...args]);
+    if (whose === 'ours') return runSide([...ourCommand(program), ...args], signal);
     if (peers instanceof Error) throw peers;
-    return runSide([...peerCommand(peers.python, program), ...args]);
+    return runSide([...peerCommand(peers.python, program), ...args], signal);
   };
 
   const report: Report = {
@@ -85,6 +88,7 @@ async function benchmark(only: readonly string[] | undefined): Promise<void> {
     }
     log(`${name} …`);
     const measured = await measure(experiment, run);
+    if (signal.aborted) throw new Error('interrupted');
     for (const spec of rows) {
       const row = rowOf(name, spec, measured);
       report.rows.push(row);

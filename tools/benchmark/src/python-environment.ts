@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { root, stateFolder } from './paths.js';
+import { benchmarkFolder, root } from './paths.js';
 
 const requirementsFile = join(root, 'tools', 'benchmark', 'peers', 'requirements.txt');
 
@@ -18,7 +18,7 @@ export interface PythonEnvironment {
 
 /** Creates the peers' virtual environment unless it exists with the same requirements. pip uses the user's own configuration. */
 export async function openPythonEnvironment(basePython: string): Promise<PythonEnvironment> {
-  const folder = join(stateFolder, 'benchmark', 'venv');
+  const folder = join(benchmarkFolder, 'venv');
   const python = join(folder, 'bin', 'python');
   const requirements = await readFile(requirementsFile, 'utf8');
   const stampFile = join(folder, 'benchmark-requirements');

@@ -23,14 +23,16 @@ export const peerCommand = (python: string, program: string): string[] => [
  * Runs the program of one side in a process of its own. Adds the figure `wall`, the seconds from its start to its end, unless the
  * program has measured it itself.
  *
+ * @param signal - ends the program
  * @throws Error with the end of its output when it fails
  */
-export async function runSide([command = '', ...args]: readonly string[]): Promise<SideOutput> {
+export async function runSide([command = '', ...args]: readonly string[], signal: AbortSignal): Promise<SideOutput> {
   const startedAt = performance.now();
   const child = spawn(command, args, {
     cwd: root,
     env: { ...process.env, HF_HUB_OFFLINE: '1', TRANSFORMERS_VERBOSITY: 'error', HF_HUB_DISABLE_PROGRESS_BARS: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
+    signal,
   });
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));

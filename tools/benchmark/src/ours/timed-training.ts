@@ -11,6 +11,12 @@ export interface TimedTraining {
 
   /** The end of each step. */
   stepsEndedAt: number[];
+
+  /** The largest resident size of this process until the last step, in megabytes. */
+  peakMb: number;
+
+  job: TrainJob;
+  lastWeights: string;
 }
 
 /** Runs `work` with a temporary folder. */
@@ -22,6 +28,9 @@ export async function withTemporaryFolder<T>(work: (folder: string) => Promise<T
     await rm(folder, { recursive: true, force: true });
   }
 }
+
+/** The largest resident size of this process so far. */
+export const peakMegabytes = (): number => process.resourceUsage().maxRSS / 1000;
 
 /** Trains on the CPU with AdamW, as the peers do, without evaluations. */
 export async function timeTraining(o: {
@@ -39,8 +48,9 @@ export async function timeTraining(o: {
       ...o.overrides,
     ],
   });
-  const timed: TimedTraining = { startedAt: NaN, stepsEndedAt: [] };
-  const job = {
+  let [startedAt, peakMb] = [NaN, NaN];
+  const stepsEndedAt: number[] = [];
+  const job: TrainJob = {
     config,
     folder: join(o.folder, 'training'),
     trainCache: o.trainCache,
@@ -48,11 +58,13 @@ export async function timeTraining(o: {
     numClasses: 2,
     digests: {},
   };
-  await trainClassifier(job, {
+  const { lastWeights } = await trainClassifier(job, {
     onProgress: ({ type }) => {
-      if (type === 'start') timed.startedAt = performance.now();
-      if (type === 'step') timed.stepsEndedAt.push(performance.now());
+      if (type === 'start') startedAt = performance.now();
+      if (type !== 'step') return;
+      stepsEndedAt.push(performance.now());
+      peakMb = peakMegabytes();
     },
   });
-  return timed;
+  return { startedAt, stepsEndedAt, peakMb, job, lastWeights };
 }

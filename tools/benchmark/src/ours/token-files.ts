@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Example } from '@nautil/contracts';
 import { buildTokenCache, loadTokenizer } from '@nautil/tokenization';
@@ -11,6 +11,17 @@ export async function readSst2(split: 'train' | 'dev' | 'test'): Promise<Example
     const [text = '', label = ''] = line.split('\t');
     return { line: index + 2, text, label: Number(label) };
   });
+}
+
+/** Writes a file of `count` lines in NeMo's format: the training sentences, again and again. */
+export async function writeLines(path: string, count: number): Promise<void> {
+  const lines = (await readSst2('train')).map(({ text, label }) => `${text}\t${label}\n`);
+  const file = await open(path, 'w');
+  try {
+    for (let at = 0; at < count; at += lines.length) await file.write(lines.slice(0, count - at).join(''));
+  } finally {
+    await file.close();
+  }
 }
 
 /** Words that are one token each. */
