@@ -1,8 +1,6 @@
-"""What the peers' scripts share: the sentences, the model, batches grouped by length, the steps, and the result line."""
+"""What the PyTorch scripts share: the model, batches grouped by length, and the steps."""
 
-import json
 import random
-import resource
 
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
@@ -12,23 +10,6 @@ WINDOW_BATCHES = 50  # batches whose rows are sorted by length together, as in t
 
 def set_threads(threads):
     torch.set_num_threads(threads)
-
-
-def report(figures, notes=()):
-    """Prints the result, which the benchmark reads from the last line."""
-    print(json.dumps({"figures": figures, "notes": list(notes)}), flush=True)
-
-
-def peak_megabytes():
-    """The largest resident size of this process."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-
-
-def read_tsv(path):
-    """Sentences and labels of a GLUE file, which has a header."""
-    with open(path, encoding="utf-8") as file:
-        rows = [line.rstrip("\n").rsplit("\t", 1) for line in file][1:]
-    return [text for text, _ in rows], [int(label) for _, label in rows]
 
 
 def load_model(source, dtype=torch.float32):

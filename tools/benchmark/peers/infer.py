@@ -8,7 +8,8 @@ import time
 import numpy
 import torch
 
-from common import load_model, load_tokenizer, logits_of, padded, read_tsv, report, set_threads, tokenize
+from common import load_model, load_tokenizer, logits_of, padded, set_threads, tokenize
+from result import read_tsv, report
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--engine", choices=["onnxruntime", "pytorch"], required=True)

@@ -9,7 +9,7 @@ from itertools import islice
 
 from tokenizers import Tokenizer
 
-from common import peak_megabytes, read_tsv, report
+from result import peak_megabytes, read_tsv, report
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--model", required=True)

@@ -3,23 +3,14 @@
 import argparse
 import copy
 import os
+import subprocess
+import sys
 import time
 
 import torch
 
-from common import (
-    Training,
-    accuracy_of,
-    batches_by_length,
-    load_model,
-    load_tokenizer,
-    padded,
-    peak_megabytes,
-    read_tsv,
-    report,
-    set_threads,
-    tokenize,
-)
+from common import Training, accuracy_of, batches_by_length, load_model, load_tokenizer, padded, set_threads, tokenize
+from result import peak_megabytes, read_tsv, report
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--model", required=True)
@@ -28,6 +19,7 @@ parser.add_argument("--precision", choices=["float32", "bfloat16"], default="flo
 parser.add_argument("--threads", type=int, required=True)
 parser.add_argument("--batches", type=int, help="only the first batches of the epoch")
 parser.add_argument("--seed", type=int, default=1)
+parser.add_argument("--probe", action="store_true", help="print the faster bfloat16 format and end")
 o = parser.parse_args()
 set_threads(o.threads)
 torch.manual_seed(o.seed)
@@ -44,8 +36,8 @@ def step(training, batch):
     training.step(ids, mask, torch.tensor([labels[row] for row in batch]))
 
 
-def fastest_format():
-    """The faster of autocast and bfloat16 weights on a few batches. Runs in a child, which leaves no mark on the peak memory."""
+def print_fastest_format():
+    """Prints the faster of autocast and bfloat16 weights on a few batches."""
     times = {}
     for name in ["bfloat16-autocast", "bfloat16-weights"]:
         training = Training(copy.deepcopy(model), name)
@@ -55,20 +47,18 @@ def fastest_format():
         for batch in batches[2:6]:
             step(training, batch)
         times[name] = time.perf_counter() - started
-    return min(times, key=times.get)
+    print(min(times, key=times.get))
 
 
-def in_child(work):
-    reader, writer = os.pipe()
-    if os.fork() == 0:
-        os.write(writer, work().encode())
-        os._exit(0)
-    os.close(writer)
-    os.wait()
-    return os.read(reader, 100).decode()
+if o.probe:
+    print_fastest_format()
+    sys.exit()
 
-
-number_format = "float32" if o.precision == "float32" else in_child(fastest_format)
+number_format = "float32"
+if o.precision == "bfloat16":
+    # In a process of its own, which leaves no mark on the peak memory of this one.
+    probe = subprocess.run([sys.executable, *sys.argv, "--probe"], check=True, capture_output=True, text=True)
+    number_format = probe.stdout.split()[-1]
 training = Training(model, number_format)
 started = time.perf_counter()
 for batch in batches:

@@ -5,7 +5,8 @@ import time
 
 import torch
 
-from common import Training, load_model, report, set_threads
+from common import Training, load_model, set_threads
+from result import report
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--model", required=True)

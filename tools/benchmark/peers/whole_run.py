@@ -6,18 +6,8 @@ import tempfile
 
 import torch
 
-from common import (
-    Training,
-    accuracy_of,
-    batches_by_length,
-    load_model,
-    load_tokenizer,
-    padded,
-    read_tsv,
-    report,
-    set_threads,
-    tokenize,
-)
+from common import Training, accuracy_of, batches_by_length, load_model, load_tokenizer, padded, set_threads, tokenize
+from result import read_tsv, report
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--model", required=True)

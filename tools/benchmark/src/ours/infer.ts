@@ -31,14 +31,11 @@ if (!existsSync(nemo)) {
   });
 }
 
-const { config } = await loadConfig({
-  overrides: [
-    'trainer.accelerator=cpu',
-    `trainer.precision=${o.precision === 'bfloat16' ? 'bf16' : '32'}`,
-    `nautil.intra_op_threads=${o.threads}`,
-  ],
+/** In float32 the engine is the one of `nautil predict`, in bfloat16 that of evaluations. */
+const { config: runAs } = await loadConfig({
+  overrides: ['trainer.accelerator=cpu', 'trainer.precision=bf16', `nautil.intra_op_threads=${o.threads}`],
 });
-const classifier = await Classifier.open(nemo, { runAs: config });
+const classifier = await Classifier.open(nemo, o.precision === 'bfloat16' ? { runAs } : { engine: 'auto' });
 const encode = (text: string): number[] => classifier.tokenizer.encode(text, 64);
 const time = async (rows: number[][]): Promise<number> => {
   const startedAt = performance.now();

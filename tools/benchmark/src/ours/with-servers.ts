@@ -6,6 +6,7 @@ import { makeStateFolder, nautil, timeCommand } from './command.js';
 export async function withServers<T>(folder: string, work: (env: Record<string, string>) => Promise<T>): Promise<T> {
   const env = {
     NAUTIL_HOME: await makeStateFolder(join(folder, 'state')),
+    NAUTIL_OUTPUTS: folder,
     NAUTIL_TEMPORAL_PORT: await freePort(),
     NAUTIL_TEMPORAL_UI_PORT: await freePort(),
     NAUTIL_MLFLOW_PORT: await freePort(),
