@@ -88,7 +88,11 @@ async function benchmark(only: readonly string[] | undefined): Promise<void> {
     }
     log(`${name} …`);
     const measured = await measure(experiment, run);
-    if (signal.aborted) throw new Error('interrupted');
+    if (signal.aborted) {
+      log('interrupted; nothing is written');
+      process.exitCode = 130;
+      return;
+    }
     for (const spec of rows) {
       const row = rowOf(name, spec, measured);
       report.rows.push(row);
