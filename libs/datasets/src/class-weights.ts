@@ -1,4 +1,5 @@
 import { DataError } from './data-error.js';
+import { MissingTabs } from './missing-tabs.js';
 import { isQuoted } from './name-format.js';
 import { isSkipped, readExamples, type ReadOptions, type SkippedLine } from './read-examples.js';
 
@@ -14,6 +15,12 @@ export interface LabelCounts {
 
   /** The first ten skipped lines. */
   skippedLines: SkippedLine[];
+
+  /** The labels that occur only on lines without a tab, in a file in which most lines have one. */
+  withoutTab: Set<number>;
+
+  /** The number of lines without a tab, in a file in which most lines have one. */
+  linesWithoutTab: number;
 
   /** Examples whose whole text is in quotation marks. */
   quoted: number;
@@ -31,10 +38,11 @@ export async function labelCounts(path: string, options: ReadOptions = {}): Prom
   const counts = new Map<number, number>();
   const firstLines = new Map<number, number>();
   const skippedLines: SkippedLine[] = [];
+  const tabs = new MissingTabs();
   let examples = 0;
   let skipped = 0;
   let quoted = 0;
-  for await (const item of readExamples(path, options)) {
+  for await (const item of readExamples(path, { ...options, tabs })) {
     if (isSkipped(item)) {
       skipped++;
       if (skippedLines.length < 10) skippedLines.push(item);
@@ -52,6 +60,8 @@ export async function labelCounts(path: string, options: ReadOptions = {}): Prom
     examples,
     skipped,
     skippedLines,
+    withoutTab: tabs.labels(),
+    linesWithoutTab: tabs.lines(),
     quoted,
     numClasses: ([...sorted.keys()].at(-1) ?? -1) + 1,
   };

@@ -3,6 +3,7 @@ import type { Example } from '@nautil/contracts';
 import { splitWords } from '@nautil/python-format';
 import { LengthHistogram, type LengthSummary } from './length-histogram.js';
 import { LabelSearch, type MissingLabels } from './missing-labels.js';
+import { hasTab, MissingTabs } from './missing-tabs.js';
 import { FormatVotes, isQuoted } from './name-format.js';
 import { isSkipped, parseLine, shownLabel } from './read-examples.js';
 import { labelNamesFault } from './read-label-names.js';
@@ -291,8 +292,7 @@ async function withEncodingHint(path: string, problems: Problem[]): Promise<Prob
 
 /** Collects problems by kind, with their number and first places. */
 class Problems {
-  readonly #labelsAfterTab = new Set<number>();
-  readonly #labelsOfLinesWithoutTab = new Set<number>();
+  readonly #tabs = new MissingTabs();
 
   /** The first line, as a line without a label. */
   #header: Place | undefined;
@@ -352,12 +352,9 @@ class Problems {
     else if (label >= 2 ** 31) this.add('label-too-large', atLabel(`label ${shown}`));
     if (isQuoted(text)) this.add('quoted', { line, column: 1, detail: excerptOf(content) });
     if (text === '') this.add('empty-text', { line, column: 1, detail: `label ${shown}` });
+    this.#tabs.add(content, { text, label });
+    if (text !== '' && !hasTab(content)) this.add('no-tab', atLabel(excerptOf(content)));
     const tabs = content.trimEnd().split('\t').length - 1;
-    if (tabs > 0) this.#labelsAfterTab.add(label);
-    else if (text !== '') {
-      this.add('no-tab', atLabel(excerptOf(content)));
-      this.#labelsOfLinesWithoutTab.add(label);
-    }
     const firstTab = content.indexOf('\t');
     if (tabs > 1)
       this.add('inner-tab', {
@@ -381,7 +378,7 @@ class Problems {
       if (!this.#found.has('other-format') && !this.#found.has('no-example')) this.addCount('no-example', 1);
       return;
     }
-    const withoutTab = this.#labelsWithoutTab(examples);
+    const withoutTab = this.#tabs.labels();
     const classes = labels.filter(({ label }) => label >= 0 && !withoutTab.has(label));
     const largest = classes.at(-1)?.label ?? -1;
     this.addCount('label-gap', largest + 1 - classes.length, firstGaps(classes, largest));
@@ -424,12 +421,6 @@ class Problems {
     // Lines without a tab may be the cause of the other problems.
     const rank = ({ kind, severity }: Problem) => 2 * severities.indexOf(severity) + (kind === 'no-tab' ? 0 : 1);
     return problems.sort((a, b) => rank(a) - rank(b));
-  }
-
-  /** The labels that occur only on lines without a tab, if these are the minority. */
-  #labelsWithoutTab(examples: number): Set<number> {
-    if (2 * (this.#found.get('no-tab')?.count ?? 0) >= examples) return new Set();
-    return new Set([...this.#labelsOfLinesWithoutTab].filter((label) => !this.#labelsAfterTab.has(label)));
   }
 
   #addCharacter(kind: ProblemKind, content: string, pattern: RegExp, line: number): void {

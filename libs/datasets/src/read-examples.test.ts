@@ -68,6 +68,10 @@ test.each([
   await expect(readAll(content)).rejects.toThrow(message);
 });
 
+test('a short UTF-8 file that starts with a NUL is not taken for UTF-32', async () => {
+  expect((await readAll('\0\t0\n\t0\n')).examples).toHaveLength(2);
+});
+
 test('any text written as text, tab, label is read back unchanged', async () => {
   const text = fc
     .string({ unit: 'binary', maxLength: 20 })

@@ -2,9 +2,10 @@ import { counted, type Example } from '@nautil/contracts';
 import { parsePythonInt, splitWords } from '@nautil/python-format';
 import { DataError } from './data-error.js';
 import { LabelSearch, type MissingLabels } from './missing-labels.js';
+import { hasTab, MissingTabs } from './missing-tabs.js';
 import { formatHints, FormatVotes } from './name-format.js';
 import { readLines, type TextSource } from './read-lines.js';
-import { maxLabel } from './trainability.js';
+import { maxLabel, missingTabHint } from './trainability.js';
 
 /** A line that is not an example. */
 export interface SkippedLine {
@@ -26,6 +27,9 @@ export interface ReadOptions {
 
   /** Whether `numClasses` is that of a trained model, which no setting changes. */
   isTrained?: boolean;
+
+  /** Every example is added to it. */
+  tabs?: MissingTabs;
 }
 
 /**
@@ -39,12 +43,13 @@ export async function* readExamples(
   source: TextSource,
   options: ReadOptions = {},
 ): AsyncGenerator<Example | SkippedLine> {
-  const { numClasses, isTrained = false } = options;
+  const { numClasses, isTrained = false, tabs = new MissingTabs() } = options;
   const path = typeof source === 'string' ? source : source.name;
   const lastLine = options.numSamples !== undefined && options.numSamples > 0 ? options.numSamples : Infinity;
   let line = 0;
   let examples = 0;
   let firstSkipped: SkippedLine | undefined;
+  let outside: { example: Example; content: string } | undefined;
   const votes = new FormatVotes();
   const search = new LabelSearch();
   reading: for await (const lines of readLines(source)) {
@@ -57,11 +62,17 @@ export async function* readExamples(
         search.add(content, 'label' in found);
       }
       if ('label' in found) {
-        if (!isInRange(found, numClasses))
-          throw otherFormat(path, votes) ?? outOfRange(path, found, content, { numClasses, isTrained });
+        tabs.add(content, found);
+        if (outside) continue;
+        if (!isInRange(found, numClasses)) {
+          outside = { example: found, content };
+          // Whether the missing tab is the cause depends on the other lines; a stream may have no end.
+          if (typeof source !== 'string' || hasTab(content)) break reading;
+          continue;
+        }
         examples++;
         yield found;
-      } else {
+      } else if (!outside) {
         firstSkipped ??= found;
         yield line === 1 && found.excerpt !== '' ? { ...found, reason: `${found.reason} (a header?)` } : found;
       }
@@ -69,6 +80,10 @@ export async function* readExamples(
   }
   const other = otherFormat(path, votes);
   if (other) throw other;
+  if (outside) {
+    const isTabMissing = tabs.labels().has(outside.example.label);
+    throw outOfRange(path, outside.example, outside.content, { numClasses, isTrained, isTabMissing });
+  }
   if (examples === 0) throw noValidLine(path, line, firstSkipped, search.result());
 }
 
@@ -115,19 +130,21 @@ function outOfRange(
   path: string,
   { line, label }: Example,
   content: string,
-  { numClasses, isTrained }: { numClasses: number | undefined; isTrained: boolean },
+  o: { numClasses: number | undefined; isTrained: boolean; isTabMissing: boolean },
 ): DataError {
+  const { numClasses, isTrained } = o;
   const shown = shownLabel(label, content);
   if (numClasses === undefined) {
     return new DataError(`${path}:${line}: label ${shown} is too large`, {
-      hint: 'labels are whole numbers that start at 0',
+      hint: o.isTabMissing ? missingTabHint : 'labels are whole numbers that start at 0',
     });
   }
   return new DataError(
     `${path}:${line}: label ${shown} is not between 0 and ${numClasses - 1} (${isTrained ? `the model has ${counted(numClasses, 'class', 'classes')}` : `num_classes is ${numClasses}`})`,
     {
-      hint:
-        isTrained || label < 0 || label > maxLabel
+      hint: o.isTabMissing
+        ? missingTabHint
+        : isTrained || label < 0 || label > maxLabel
           ? `correct the label; \`nautil inspect ${path}\` lists every such line`
           : `correct the label, or set model.dataset.num_classes to ${label + 1} or more; \`nautil inspect ${path}\` lists the labels`,
     },

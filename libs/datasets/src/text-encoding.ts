@@ -20,11 +20,13 @@ const sampleBytes = 4096;
 function isUtf32(bytes: Uint8Array, littleEndian: boolean): boolean {
   if (bytes.length < 4) return false;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let hasAscii = false;
   for (let at = 0; at + 4 <= bytes.length; at += 4) {
     const code = view.getUint32(at, littleEndian);
     if (code === 0 || code > 0x10ffff) return false;
+    hasAscii ||= code < 0x80;
   }
-  return true;
+  return hasAscii;
 }
 
 /**

@@ -3,6 +3,7 @@ import { expect, test } from '@jest/globals';
 import { withFolder } from '@nautil/testing';
 import { labelCounts } from './class-weights.js';
 import { inspectTsv } from './inspect-tsv.js';
+import { examplesOf, readExamples, type ReadOptions } from './read-examples.js';
 import { requireTrainable } from './trainability.js';
 
 test.each([
@@ -21,12 +22,47 @@ test.each([
   await withFolder({ 'train.tsv': content }, async (folder) => {
     const path = join(folder, 'train.tsv');
     const { trainable } = await inspectTsv(path, numClasses === undefined ? {} : { numClasses });
-    const { firstLines } = await labelCounts(path);
+    const labels = await labelCounts(path);
     const check = () => {
-      requireTrainable(path, firstLines, numClasses);
+      requireTrainable(path, labels, numClasses);
     };
     expect(trainable).toBe(message === undefined);
     if (message === undefined) check();
     else expect(check).toThrow(message);
+  });
+});
+
+test.each<[string, ReadOptions]>([
+  ['the best film in 2024', {}],
+  ['the best film in 2024', { numClasses: 2 }],
+  ['the best film in 2024', { numClasses: 2, isTrained: true }],
+  ['a film for 3000000000', {}],
+  ['a film below -5', {}],
+  ['a film below -5', { numClasses: 2 }],
+])(
+  'where only lines without a tab have labels that do not fit, every reader advises the tab: %s, %j',
+  async (line, options) => {
+    // The line without a tab may be the first one, so that the others decide.
+    for (const content of [`${line}\ngood\t1\nbad\t0\nfine\t1\n`, `good\t1\nbad\t0\nfine\t1\n${line}\n`]) {
+      await withFolder({ 'train.tsv': content }, async (folder) => {
+        const path = join(folder, 'train.tsv');
+        const read = async () => {
+          const lines = examplesOf(readExamples(path, options), () => undefined);
+          for await (const example of lines) expect(example).toBeDefined();
+          requireTrainable(path, await labelCounts(path), options.numClasses);
+        };
+        await expect(read()).rejects.toMatchObject({ hint: expect.stringMatching(/^put a tab before the label/) });
+      });
+    }
+  },
+);
+
+test('a label after a tab that does not fit is reported before those of lines without a tab', async () => {
+  await withFolder({ 'train.tsv': 'a\t0\nb\t1\nc\t5\nin 2024\n' }, async (folder) => {
+    const path = join(folder, 'train.tsv');
+    const labels = await labelCounts(path);
+    expect(() => {
+      requireTrainable(path, labels, 2);
+    }).toThrow(/train\.tsv:3: label 5 is not/);
   });
 });

@@ -1,3 +1,4 @@
+import type { LabelCounts } from './class-weights.js';
 import { DataError } from './data-error.js';
 
 /** A reason why no model can be trained on a file's labels. */
@@ -37,7 +38,9 @@ export function labelFault(
   const fault = faultOf(all, numClasses);
   if (fault === undefined || withoutTab.size === 0) return fault;
   const others = all.filter((label) => !withoutTab.has(label));
-  if (others.length === 0 || faultOf(others, numClasses)?.kind === fault.kind) return fault;
+  if (others.length === 0) return fault;
+  const other = faultOf(others, numClasses);
+  if (other?.kind === fault.kind) return other;
   return { ...fault, hint: missingTabHint, withoutTab: true };
 }
 
@@ -88,9 +91,13 @@ function faultOf(labels: Iterable<number>, numClasses: number | undefined): Labe
   return undefined;
 }
 
-/** @throws DataError unless a model can be trained on labels that first occur on these lines */
-export function requireTrainable(path: string, firstLines: ReadonlyMap<number, number>, numClasses?: number): void {
-  const fault = labelFault(firstLines.keys(), numClasses);
+/** @throws DataError unless a model can be trained on these labels of a file */
+export function requireTrainable(
+  path: string,
+  { firstLines, withoutTab }: Pick<LabelCounts, 'firstLines' | 'withoutTab'>,
+  numClasses?: number,
+): void {
+  const fault = labelFault(firstLines.keys(), numClasses, withoutTab);
   if (fault === undefined) return;
   throw new DataError(`${path}:${firstLines.get(fault.label) ?? 1}: ${fault.message}`, { hint: fault.hint });
 }

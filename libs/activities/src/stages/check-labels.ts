@@ -105,8 +105,8 @@ async function trainingLabels(
   { dataset, train_ds }: Pick<Config['model'], 'dataset' | 'train_ds'>,
 ): Promise<TrainingLabels> {
   const numClasses = dataset.num_classes ?? undefined;
-  const counts = await labelCounts(path, options(train_ds.num_samples, numClasses));
-  requireTrainable(path, counts.firstLines, numClasses);
+  const counts = await labelCounts(path, options(train_ds.num_samples));
+  requireTrainable(path, counts, numClasses);
   const found = { counts, numClasses: numClasses ?? counts.numClasses };
   // NeMo computes the weights of the loss from the whole file, whatever num_samples is.
   if (dataset.class_balancing === 'weighted_loss' && train_ds.num_samples > 0) {
@@ -128,7 +128,8 @@ async function relabelledTraining(
       hint: `with nautil.data.relabel=true, set model.dataset.num_classes to null or to ${oldLabels.length}`,
     });
   }
-  requireTrainable(path, new Map(oldLabels.map((label, id) => [id, all.firstLines.get(label) ?? 1])));
+  const firstLines = new Map(oldLabels.map((label, id) => [id, all.firstLines.get(label) ?? 1]));
+  requireTrainable(path, { firstLines, withoutTab: new Set() });
   const counts = train_ds.num_samples > 0 ? await labelCounts(path, options(train_ds.num_samples)) : all;
   return { counts, numClasses: oldLabels.length, oldLabels };
 }
@@ -180,11 +181,14 @@ const options = (numSamples: number, numClasses?: number) => ({
   ...(numClasses === undefined ? {} : { numClasses }),
 });
 
-function notesOn(file: string, { examples, quoted, skipped, skippedLines }: LabelCounts): string[] {
+function notesOn(file: string, { examples, linesWithoutTab, quoted, skipped, skippedLines }: LabelCounts): string[] {
   const reasons = skippedLines.map(({ line, reason }) => `line ${line}: ${reason}`).join(', ');
   const more = skipped > skippedLines.length ? ` and ${skipped - skippedLines.length} more` : '';
   return [
     ...(skipped > 0 ? [`${counted(skipped, 'line')} skipped in ${file} (${reasons}${more})`] : []),
+    ...(linesWithoutTab > 0
+      ? [`the last word is read as the label in ${counted(linesWithoutTab, 'line')} without a tab in ${file}`]
+      : []),
     ...(quoted > 0
       ? [`${quoted} of ${examples} texts in ${file} are in quotation marks, and the marks become tokens`]
       : []),
