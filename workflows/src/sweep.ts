@@ -15,6 +15,7 @@ import type {
   TrackedSweep,
   TrialRow,
 } from '@nautil/contracts';
+import { counted } from '@nautil/contracts';
 import { sweepActivitiesOn } from './activities-on.js';
 import { parseSweepInput } from './parse-input.js';
 import { runTrial } from './run-trial.js';
@@ -109,7 +110,7 @@ function trialInput(request: SweepInput, table: SweepTable, row: TrialRow): Text
 
 function everyTrialFailed(table: SweepTable): ApplicationFailure {
   const failed = table.rows.find((row) => row.failure);
-  const message = `none of ${table.rows.length} trials was completed${failed?.failure ? `; trial ${failed.number}: ${failed.failure.message}` : ''}`;
+  const message = `none of ${counted(table.rows.length, 'trial')} was completed${failed?.failure ? `; trial ${failed.number}: ${failed.failure.message}` : ''}`;
   const details: FailureDetails = {
     kind: 'training',
     hint: 'each trial is a workflow of its own, which shows why it failed',

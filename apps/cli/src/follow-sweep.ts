@@ -1,5 +1,5 @@
 import type { WorkflowHandle } from '@temporalio/client';
-import type { SweepProgress, SweepResult, TrialRow, TrialState } from '@nautil/contracts';
+import { counted, type SweepProgress, type SweepResult, type TrialRow, type TrialState } from '@nautil/contracts';
 import { type FollowOptions, followWorkflow } from './follow-workflow.js';
 import { formatSweep } from './format-sweep.js';
 import { printMessage, printResult } from './output.js';
@@ -46,7 +46,7 @@ class ShownTrials {
     const { rows, notes, limit, objective, mlflowUrl } = progress;
     if (rows.length > 0 && !this.#isPlanShown) {
       this.#isPlanShown = true;
-      this.#display.line(`${rows.length} trials, ${limit} at a time, ranked by ${objective}`);
+      this.#display.line(`${counted(rows.length, 'trial')}, ${limit} at a time, ranked by ${objective}`);
       for (const note of notes) this.#display.line(`note: ${note}`);
     }
     if (mlflowUrl !== undefined && mlflowUrl !== this.#mlflowUrl) {

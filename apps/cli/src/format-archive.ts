@@ -9,7 +9,10 @@ export function formatArchive(archive: NemoDescription): string {
     ...section('Model', [
       row('encoder', encoderLine(archive)),
       ...archive.encoder.notes.map((note) => row('', note)),
-      row('parameters', `${archive.parameters.toLocaleString('en-US')} in ${archive.tensors.length} tensors`),
+      row(
+        'parameters',
+        `${archive.parameters.toLocaleString('en-US')} in ${counted(archive.tensors.length, 'tensor')}`,
+      ),
       row('tokenizer', archive.tokenizer ?? 'not named'),
       row('sha256', archive.sha256),
     ]),
@@ -85,15 +88,17 @@ const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 /** The sizes of the encoder. Different architectures use different keys for the same size. */
 function encoderLine({ encoder: { config } }: NemoDescription): string {
   if (!config) return 'unknown';
-  const size = (...keys: string[]) =>
-    JSON.stringify(keys.map((key) => config[key]).find((value) => value !== undefined) ?? '?');
+  const sizeOf = (...keys: string[]) => keys.map((key) => config[key]).find((value) => value !== undefined) ?? '?';
+  const size = (...keys: string[]) => JSON.stringify(sizeOf(...keys));
+  const sizeIn = (noun: string, ...keys: string[]) =>
+    sizeOf(...keys) === 1 ? `1 ${noun}` : `${size(...keys)} ${noun}s`;
   return [
     typeof config['model_type'] === 'string' ? config['model_type'] : 'bert',
-    `${size('num_hidden_layers', 'n_layers')} layers`,
+    sizeIn('layer', 'num_hidden_layers', 'n_layers'),
     `${size('hidden_size', 'dim')} wide`,
-    `${size('num_attention_heads', 'n_heads')} heads`,
-    `${size('vocab_size')} tokens`,
-    `${size('max_position_embeddings')} positions`,
+    sizeIn('head', 'num_attention_heads', 'n_heads'),
+    sizeIn('token', 'vocab_size'),
+    sizeIn('position', 'max_position_embeddings'),
   ].join(', ');
 }
 

@@ -1,4 +1,4 @@
-import type { ClassificationReport, FileRef, RunScores } from '@nautil/contracts';
+import { type ClassificationReport, counted, type FileRef, type RunScores } from '@nautil/contracts';
 import { formatHistory, formatReport, macroNote } from '@nautil/metrics';
 import { printMessage, printResult } from './output.js';
 import { readEvaluations } from './read-evaluations.js';
@@ -39,7 +39,7 @@ export async function printOutcome({
   if (scores) {
     const { split, examples, accuracy, f1Macro } = scores;
     await printResult(
-      `\n${split} accuracy ${accuracy.toFixed(4)}, macro F1 ${f1Macro.toFixed(4)}, on ${examples} examples`,
+      `\n${split} accuracy ${accuracy.toFixed(4)}, macro F1 ${f1Macro.toFixed(4)}, on ${counted(examples, 'example')}`,
     );
   }
   const note = report && macroNote(report);

@@ -1,5 +1,5 @@
 import { type Config, ConfigError, gridOf, loadConfig, parseSweep, sampleOf, type Sweep } from '@nautil/config';
-import { defineError, maxTrials, type SweepPlan, type SweepRequest, type SweepTrial } from '@nautil/contracts';
+import { counted, defineError, maxTrials, type SweepPlan, type SweepRequest, type SweepTrial } from '@nautil/contracts';
 import { defaultFolder } from '@nautil/store/folders';
 import { environmentNamed } from './run-environment.js';
 import { experimentOf } from './stages/resolve-run.js';
@@ -52,7 +52,7 @@ export async function planSweep(
     trials: [...trials.values()],
     notes: [
       ...(variesNames ? [] : ['model.nemo_path is left out: the model of each trial stays in the folder of its run']),
-      ...(twice > 0 ? [`${twice} of ${combinations.length} combinations are duplicates and are skipped`] : []),
+      ...(twice > 0 ? [`${counted(twice, 'duplicate')} among ${combinations.length} combinations left out`] : []),
     ],
   };
 }

@@ -60,7 +60,7 @@ function lengthLines({ characters, words, tokens }: TsvInspection): string[] {
 function problemLines(path: string, { severity, message, hint, count: times, places }: Problem): string[] {
   const rest = times - places.length;
   return [
-    `  ${marks[severity]} ${times > 1 || places.length > 0 ? `${times} × ` : ''}${message}`,
+    `  ${marks[severity]} ${message}${times > 1 || places.length > 0 ? ` (${counted(times, 'case')})` : ''}`,
     ...places.map(({ line, column, detail }) => `      ${path}:${line}:${column}${detail === '' ? '' : `  ${detail}`}`),
     ...(places.length > 0 && rest > 0 ? [`      and ${rest} more`] : []),
     `      ${hint}`,

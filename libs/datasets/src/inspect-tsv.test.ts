@@ -134,7 +134,7 @@ test('the formatted inspection names places as file:line:column and ends with th
   );
   expect(text).toMatch(/a\.tsv: 4 lines, 3 examples, 36 bytes/);
   expect(text).toMatch(/^ {6}1 {11}1 {3}33\.3 % {2}█+ {2}yes$/m);
-  expect(text).toMatch(/^ {2}✗ 1 × labels below 0\n {6}\S+a\.tsv:4:5 {2}label -1$/m);
+  expect(text).toMatch(/^ {2}✗ labels below 0 \(1 case\)\n {6}\S+a\.tsv:4:5 {2}label -1$/m);
   expect(text).toMatch(/^ {6}\S+a\.tsv:3:1 {2}label 0, but 1 on line 2$/m);
   expect(text).toMatch(/The file is not trainable/);
   const good = formatInspection(await inspect('a\t0\nb\t1\n'));

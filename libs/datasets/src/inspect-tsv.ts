@@ -5,7 +5,7 @@ import { LengthHistogram, type LengthSummary } from './length-histogram.js';
 import { LabelSearch, type MissingLabels } from './missing-labels.js';
 import { hasTab, MissingTabs } from './missing-tabs.js';
 import { FormatVotes, isQuoted } from './name-format.js';
-import { isSkipped, parseLine, shownLabel } from './read-examples.js';
+import { isSkipped, mayBeHeader, parseLine, shownLabel } from './read-examples.js';
 import { labelNamesFault } from './read-label-names.js';
 import { encodingHint, type InvalidPlace, readLines } from './read-lines.js';
 import { SeenTexts } from './seen-texts.js';
@@ -323,8 +323,7 @@ class Problems {
     const words = splitWords(content);
     if (words.length === 0) return this.add('blank', { line, column: 1, detail: '' });
     const place = { line, column: lastWordColumn(content), detail: excerptOf(content) };
-    // A header has a name in place of the label, hence no digit.
-    if (line === 1 && !/\d/.test(words.at(-1) ?? '')) {
+    if (line === 1 && mayBeHeader(content)) {
       this.#header = { ...place, detail: reason };
       return this.add('header', { ...place, column: 1 });
     }

@@ -68,6 +68,14 @@ test.each([
   await expect(readAll(content)).rejects.toThrow(message);
 });
 
+test.each(['good\tpositive\nbad\tnegative\nfine\t1\n', 'good\t1.0\nbad\t0\n'])(
+  'a first line is called a header only if its last word has no digit and the next line has a label: %j',
+  async (content) => {
+    const { skipped } = await readAll(content);
+    expect(skipped[0]).toMatchObject({ line: 1, reason: expect.not.stringContaining('header') });
+  },
+);
+
 test('a short UTF-8 file that starts with a NUL is not taken for UTF-32', async () => {
   expect((await readAll('\0\t0\n\t0\n')).examples).toHaveLength(2);
 });

@@ -49,6 +49,7 @@ export async function* readExamples(
   let line = 0;
   let examples = 0;
   let firstSkipped: SkippedLine | undefined;
+  let first: SkippedLine | undefined;
   let outside: { example: Example; content: string } | undefined;
   const votes = new FormatVotes();
   const search = new LabelSearch();
@@ -60,6 +61,12 @@ export async function* readExamples(
       if (content.trim() !== '') {
         votes.add(content);
         search.add(content, 'label' in found);
+      }
+      if (first) {
+        // Only the next line shows whether the first one is a header or the labels are not whole numbers.
+        const isHeader = 'label' in found || content.trim() === '';
+        yield isHeader ? { ...first, reason: `${first.reason} (a header?)` } : first;
+        first = undefined;
       }
       if ('label' in found) {
         tabs.add(content, found);
@@ -74,10 +81,12 @@ export async function* readExamples(
         yield found;
       } else if (!outside) {
         firstSkipped ??= found;
-        yield line === 1 && found.excerpt !== '' ? { ...found, reason: `${found.reason} (a header?)` } : found;
+        if (line === 1 && mayBeHeader(content)) first = found;
+        else yield found;
       }
     }
   }
+  if (first) yield first;
   const other = otherFormat(path, votes);
   if (other) throw other;
   if (outside) {
@@ -86,6 +95,9 @@ export async function* readExamples(
   }
   if (examples === 0) throw noValidLine(path, line, firstSkipped, search.result());
 }
+
+/** Whether a first line without a label is a header: it has a name in place of the label, hence no digit. */
+export const mayBeHeader = (content: string): boolean => /^\D+$/.test(splitWords(content).at(-1) ?? '');
 
 /** Whether an item of `readExamples` is a skipped line. */
 export function isSkipped(item: Example | SkippedLine): item is SkippedLine {

@@ -1,6 +1,6 @@
 import { constants } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { fileProblem } from '@nautil/contracts';
+import { counted, fileProblem } from '@nautil/contracts';
 import { openFile } from '@nautil/store/streams';
 import { CorruptFile, cutOff, FileUnavailable, UnsupportedFile } from './errors.js';
 
@@ -88,7 +88,10 @@ export async function sha256OfSource(source: ByteSource): Promise<string> {
 
 function checkRange(name: string, size: number, offset: number, length: number): void {
   if (offset >= 0 && length >= 0 && offset + length <= size) return;
-  throw cutOff(name, `${length} bytes are needed at byte ${offset}, but it has only ${size} bytes`);
+  throw cutOff(
+    name,
+    `a read of ${counted(length, 'byte')} at byte ${offset} exceeds its size, ${counted(size, 'byte')}`,
+  );
 }
 
 function allocate(path: string, length: number): Uint8Array {

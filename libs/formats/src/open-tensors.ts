@@ -1,3 +1,4 @@
+import { counted } from '@nautil/contracts';
 import { type ByteSource, openByteSource } from './byte-source.js';
 import { CorruptFile, cutOff, UnsupportedFile } from './errors.js';
 import { readSafetensors } from './read-safetensors.js';
@@ -31,7 +32,7 @@ export async function readTensors(source: ByteSource): Promise<TensorSource> {
   const isStartOfLegacy = startsWith(...legacyStart.slice(0, start.length))(start);
   // Safetensors start with a length of eight bytes, which can be any.
   if (isStartOfLegacy || (kind === undefined && start.length <= 8)) {
-    throw cutOff(source.name, `it has only ${start.length} bytes`);
+    throw cutOff(source.name, `it has only ${counted(start.length, 'byte')}`);
   }
   throw new UnsupportedFile(source.name, kind?.problem ?? 'not a file of tensors that Nautil knows', {
     hint: kind?.hint ?? readable,

@@ -14,7 +14,8 @@ export class ExperimentLog {
   readonly #hidden: EnvironmentValues;
 
   /**
-   * @param onEntry - also receives every entry, for example to print it
+   * @param onEntry - also receives every entry, for example to print it, except for warnings: they are events, which the
+   *   program that trains prints
    * @param hidden - environment variables whose values are replaced by references to them
    */
   constructor(folder: string, onEntry: (entry: string) => void = () => undefined, hidden: readonly string[] = []) {
@@ -30,7 +31,7 @@ export class ExperimentLog {
 
   /** @param module - NeMo's name of the source module, for example `text_classification_dataset` */
   info(module: string, message: string): void {
-    this.#append(formatEntry('I', module, message), logFile);
+    this.#onEntry(this.#append(formatEntry('I', module, message), logFile));
   }
 
   warn(module: string, message: string): void {
@@ -39,13 +40,13 @@ export class ExperimentLog {
 
   /** Appends a line in Lightning's format, which has neither time nor module. */
   lightning(message: string): void {
-    this.#append(message, lightningFile);
+    this.#onEntry(this.#append(message, lightningFile));
   }
 
-  #append(text: string, ...files: string[]): void {
+  #append(text: string, ...files: string[]): string {
     const entry = maskSecrets(this.#hidden.conceal(text));
     for (const file of files) appendFileSync(join(this.#folder, file), `${entry}\n`);
-    this.#onEntry(entry);
+    return entry;
   }
 }
 

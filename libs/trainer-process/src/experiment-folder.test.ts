@@ -139,12 +139,14 @@ test('cmd-args.log and hparams.yaml are NeMo’s, to the letter but for the fold
   expect(readFileSync(join(cwd, 'git-info.log'), 'utf8')).toMatch(/^commit hash: [0-9a-f]{40}\n/);
 });
 
-test('warnings stand in the log of errors too', async () => {
+test('warnings are in the log of errors, too, and not among the printed entries: the event is printed', async () => {
   const manager = await expManager('create_tensorboard_logger=false');
-  const { log } = await ExperimentFolder.open({ folder: cwd, manager });
+  const printed: string[] = [];
+  const { log } = await ExperimentFolder.open({ folder: cwd, manager, echo: (entry) => printed.push(entry) });
   log.info('a', 'one');
   log.warn('b', 'two\nlines');
   const read = (name: string): string => readFileSync(join(cwd, name), 'utf8');
   expect(read('nemo_error_log.txt')).toMatch(/^\[Nautil W \d{4}-\d\d-\d\d \d\d:\d\d:\d\d b\] two\n {4}lines\n$/);
   expect(read('nemo_log_globalrank-0_localrank-0.txt')).toMatch(/^\[Nautil I .* a\] one\n\[Nautil W/);
+  expect(printed).toEqual([expect.stringMatching(/a\] one$/)]);
 });

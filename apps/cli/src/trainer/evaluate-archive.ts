@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { requireBatch } from '@nautil/activities';
 import type { Config } from '@nautil/config';
-import { UsageError } from '@nautil/contracts';
+import { counted, UsageError } from '@nautil/contracts';
 import { classWeights, examplesOf, labelCounts, readExamples, relabelledExamples } from '@nautil/datasets';
 import { formatReport, macroNote } from '@nautil/metrics';
 import { buildTokenCache } from '@nautil/tokenization';
@@ -22,7 +22,7 @@ export async function evaluateArchive(args: HydraArguments, o: { cwd: string }):
   await printResult(
     [
       `${formatReport(report)}\n`,
-      `test loss ${loss.toFixed(4)}, ${scores}, on ${report.support} examples of ${file}`,
+      `test loss ${loss.toFixed(4)}, ${scores}, on ${counted(report.support, 'example')} of ${file}`,
       ...(note === undefined ? [] : [note]),
       `model     ${archive}`,
     ].join('\n'),
@@ -86,9 +86,12 @@ async function newLabelsOf({ model }: Config, numClasses: number, cwd: string): 
     });
   const { counts } = await labelCounts(resolve(cwd, file_path));
   if (counts.size !== numClasses)
-    throw new UsageError(`${file_path} has ${counts.size} different labels, and the model has ${numClasses} classes`, {
-      hint: 'name the training file of this model',
-    });
+    throw new UsageError(
+      `${file_path} has ${counted(counts.size, 'different label')}, and the model has ${numClasses} classes`,
+      {
+        hint: 'name the training file of this model',
+      },
+    );
   return new Map([...counts.keys()].map((label, id) => [label, id]));
 }
 

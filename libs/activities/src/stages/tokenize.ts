@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Config } from '@nautil/config';
 import type { CachedInputs, FileRef, ResolvedRun, StageResult, TokenCacheRef, TokenizedData } from '@nautil/contracts';
+import { counted } from '@nautil/contracts';
 import { examplesOf, readExamples } from '@nautil/datasets';
 import { type Echo, logRead } from '@nautil/nemo';
 import { fileRef, requireIntact, stageOutput, Store } from '@nautil/store';
@@ -51,7 +52,7 @@ export async function tokenize(
         maxLength,
         key: tokenCacheKey(identity),
         numWorkers: ds.num_workers,
-        onProgress: (examples) => onProgress?.(`${split}: ${examples} examples`),
+        onProgress: (examples) => onProgress?.(`${split}: ${counted(examples, 'example')}`),
       });
       const { examples, truncated, lengths, samples } = summary;
       return { file: await fileRef(out), tokens: summary.tokens, summary: { examples, truncated, lengths, samples } };

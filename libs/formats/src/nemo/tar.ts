@@ -1,3 +1,4 @@
+import { counted } from '@nautil/contracts';
 import { type ByteSource, partOf } from '../byte-source.js';
 import { CorruptFile, cutOff } from '../errors.js';
 
@@ -30,7 +31,10 @@ export async function readTarDirectory(source: ByteSource): Promise<Map<string, 
   for (let headers = 0; ; headers += 1) {
     // A tar ends with blocks of zeros, so one that ends without a block of them is incomplete.
     if (at + block > source.size) {
-      throw cutOff(source.name, `it has ${source.size} bytes, and no complete header or end mark at byte ${at}`);
+      throw cutOff(
+        source.name,
+        `it has ${counted(source.size, 'byte')}, and no complete header or end mark at byte ${at}`,
+      );
     }
     if (headers > mostMembers) throw corrupt(`the archive has more than ${mostMembers} members`);
     const header = Buffer.from((await source.read(at, block)).buffer);
@@ -42,7 +46,10 @@ export async function readTarDirectory(source: ByteSource): Promise<Map<string, 
     const name = longName ?? headerName(header);
     const start = at + block;
     if (!Number.isSafeInteger(size) || start + size > source.size) {
-      throw cutOff(source.name, `its member ${name} of ${size} bytes starts at byte ${start} of ${source.size}`);
+      throw cutOff(
+        source.name,
+        `its member ${name} of ${counted(size, 'byte')} starts at byte ${start} of ${source.size}`,
+      );
     }
     at = start + Math.ceil(size / block) * block;
     longName = undefined;
@@ -134,20 +141,20 @@ const recordSize = 20 * block;
 /** Creates a tar archive in NeMo's layout (`./`, then its members sorted by name), with fixed times and owners. */
 export async function* tarChunks(files: readonly TarFile[]): AsyncGenerator<Uint8Array> {
   let written = 0;
-  const counted = (chunk: Uint8Array) => {
+  const tallied = (chunk: Uint8Array) => {
     written += chunk.length;
     return chunk;
   };
-  yield counted(tarHeader('./', 0, '5'));
+  yield tallied(tarHeader('./', 0, '5'));
   for (const file of [...files].sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))) {
     const name = `./${file.name}`;
-    if (Buffer.byteLength(name) > 100) yield counted(paxHeader(name));
-    yield counted(tarHeader(name, file.size, '0'));
+    if (Buffer.byteLength(name) > 100) yield tallied(paxHeader(name));
+    yield tallied(tarHeader(name, file.size, '0'));
     const before = written;
-    for await (const chunk of file.chunks()) yield counted(chunk);
+    for await (const chunk of file.chunks()) yield tallied(chunk);
     if (written - before !== file.size)
       throw new TypeError(`${file.name} yielded ${written - before} bytes instead of ${file.size}`);
-    yield counted(new Uint8Array((block - (file.size % block)) % block));
+    yield tallied(new Uint8Array((block - (file.size % block)) % block));
   }
   const end = written + 2 * block;
   yield new Uint8Array(Math.ceil(end / recordSize) * recordSize - written);
