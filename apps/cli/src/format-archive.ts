@@ -69,11 +69,30 @@ function section(title: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : ['', title, ...lines];
 }
 
-const row = (name: string, value: string) => `  ${name.padEnd(12)}${value}`;
+const row = (name: string, value: string) => `  ${name.padEnd(12)} ${value}`;
+
+/** Labels of the scores and the lineage in Nautil's record; other keys become words: `numClasses` is `num classes`. */
+const labels: Readonly<Record<string, string>> = {
+  split: 'measured on',
+  f1Macro: 'macro F1',
+  f1Micro: 'micro F1',
+  f1Weighted: 'weighted F1',
+  numClasses: 'classes',
+};
+
+const valueLabels: Readonly<Record<string, string>> = { val: 'validation' };
+
+const labelOf = (name: string): string =>
+  Object.hasOwn(labels, name)
+    ? (labels[name] ?? name)
+    : name
+        .replaceAll('_', ' ')
+        .replace(/[a-z](?=[A-Z])/g, '$& ')
+        .toLowerCase();
 
 function rows(values: JsonObject | undefined): string[] {
   return Object.entries(values ?? {}).map(([name, value]) =>
-    row(name, typeof value === 'string' ? value : JSON.stringify(value)),
+    row(labelOf(name), typeof value === 'string' ? (valueLabels[value] ?? value) : JSON.stringify(value)),
   );
 }
 

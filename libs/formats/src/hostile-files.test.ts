@@ -56,6 +56,15 @@ test('the honest archive that the hostile ones are made of opens', async () => {
 
 describe('a hostile tar is rejected, the error gives the reason, and nothing is written', () => {
   const paxRecords = (record: string) => ({ name: 'pax', type: 'x', content: Buffer.from(record) });
+  test.each(['hi\n', 'a good film\t1\n'.repeat(30), '{"model": 1}'])(
+    'a short file that does not start as a tar does is no archive, and is not called cut off: %j',
+    async (content) => {
+      const outcome = await outcomeOf(Buffer.from(content), 'text.nemo');
+      expect(outcome).toMatch(/this is no archive/);
+      expect(outcome).not.toMatch(/cut off/);
+    },
+  );
+
   test.each<[string, TarEntry[], RegExp]>([
     ['a path that leads out', [{ name: '../evil', content: config }], /"\.\.\/evil" would lie outside/],
     ['a path that leads out further in', [{ name: './a/../../evil' }], /would lie outside/],

@@ -7,7 +7,7 @@ import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import type { JsonObject } from '@nautil/contracts';
 import { InvalidJson, jsonValidator } from '@nautil/contracts/schemas';
 import { readLabelNames } from '@nautil/datasets';
-import { CorruptFile, FileUnavailable, type TensorSource } from '@nautil/formats';
+import { CorruptFile, FileUnavailable, openTensors, type TensorSource } from '@nautil/formats';
 import { findEncoder } from '@nautil/formats/encoder';
 import { checkNemo, type NemoArchive, parseNemoYaml, readNemo } from '@nautil/formats/nemo';
 import { type EncoderConfig, encoderLayout, parseEncoderConfig } from '@nautil/model';
@@ -160,6 +160,8 @@ async function archiveSource(path: string, options: ClassifierSourceOptions): Pr
 
 /** The encoder, the tokenizer and the labels come from the run's `hparams.yaml`, because checkpoints lack them. */
 async function checkpointSource(path: string): Promise<ClassifierSource> {
+  // A checkpoint that is missing or damaged is reported before the files beside it.
+  await (await openTensors(path)).close();
   const file = join(dirname(dirname(path)), 'hparams.yaml');
   const bytes = await readWholeFile(file).catch(() => {
     throw new FileUnavailable(file, `it is missing, and the checkpoint ${path} cannot be opened without it`, {

@@ -30,6 +30,9 @@ export const evaluationSettings = Type.Object({
   classWeights: Type.Optional(Type.Array(Type.Number())),
 });
 
+/** The keys of the configuration that an evaluation follows. */
+export const evaluationKeys: readonly string[] = Object.keys(evaluationSettings.properties.keys.properties);
+
 export type EvaluationSettings = Static<typeof evaluationSettings>;
 
 /** The settings with which a run evaluates a split, as those of a test set. */

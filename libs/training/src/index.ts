@@ -5,7 +5,7 @@ export { archiveTokenizer, classifierNotes, recordedEvaluation, type ArchiveReco
 export { encoderConfigOf } from './encoder-source.js';
 export { TrainingInterrupted } from './errors.js';
 export type { Evaluation } from './evaluate.js';
-export { evaluationSettingsOf } from './evaluation-settings.js';
+export { evaluationKeys, evaluationSettingsOf } from './evaluation-settings.js';
 export { evaluateWeights, type EvaluateWeightsOptions, type WeightsEvaluated } from './evaluate-weights.js';
 export { faultPoint } from './fault-point.js';
 export type { TrainJob } from './job.js';

@@ -7,7 +7,7 @@ import { counted, UsageError } from '@nautil/contracts';
 import { classWeights, examplesOf, labelCounts, readExamples, relabelledExamples } from '@nautil/datasets';
 import { formatReport, macroNote } from '@nautil/metrics';
 import { buildTokenCache } from '@nautil/tokenization';
-import type { Evaluation } from '@nautil/training';
+import { type Evaluation, evaluationKeys } from '@nautil/training';
 import { printMessage, printResult } from '../output.js';
 import { SkippedLines } from '../skipped-lines.js';
 import type { HydraArguments } from './hydra-arguments.js';
@@ -29,12 +29,24 @@ export async function evaluateArchive(args: HydraArguments, o: { cwd: string }):
   );
 }
 
+/** The keys that name the examples, and decide their numbers and weights. */
+const dataKeys = [
+  'model.test_ds.file_path',
+  'model.train_ds.file_path',
+  'model.dataset.class_balancing',
+  'nautil.data.relabel',
+];
+
 /** Evaluates as the evaluate stage of the archive's run did, except for the keys that the user set. */
 export async function evaluationOf(
   args: HydraArguments,
   o: { cwd: string },
 ): Promise<{ evaluation: Evaluation; file: string; archive: string }> {
-  const opened = await openModel(args, { cwd: o.cwd, batchSize: ({ model }) => model.test_ds.batch_size });
+  const opened = await openModel(args, {
+    cwd: o.cwd,
+    batchSize: ({ model }) => model.test_ds.batch_size,
+    follows: [...evaluationKeys, ...dataKeys],
+  });
   const { classifier, config, path: archive } = opened;
   const folder = await mkdtemp(join(tmpdir(), 'nautil-evaluate-'));
   try {

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { type Config, loadConfig, type LoadedConfig, readConfig } from '@nautil/config';
+import { type Config, keysThat, loadConfig, type LoadedConfig, readConfig } from '@nautil/config';
 import { type JsonValue, listed, UsageError, valueAt, withValueAt } from '@nautil/contracts';
 import { Classifier, recordedEvaluation } from '@nautil/training';
 import { printMessage } from '../output.js';
@@ -19,10 +19,14 @@ export interface OpenedModel {
   path: string;
 }
 
-/** Opens the archive that `model.nemo_path` names, and computes as its run did. */
+/**
+ * Opens the archive that `model.nemo_path` names, and computes as its run did.
+ *
+ * @param o.follows - the keys that the command reads besides those that decide how a model is opened and computed
+ */
 export async function openModel(
   args: HydraArguments,
-  o: { cwd: string; batchSize: (config: Config) => number },
+  o: { cwd: string; batchSize: (config: Config) => number; follows: readonly string[] },
 ): Promise<OpenedModel> {
   const { configName, configPath, overrides } = args;
   const loaded = await loadConfig({ configName, configPath, overrides, cwd: o.cwd });
@@ -39,21 +43,37 @@ export async function openModel(
     runAs: config,
     tokenizerFolder,
   });
-  const ignored = ignoredOverrides(overrides);
+  const ignored = ignoredOverrides(loaded, o.follows);
   if (ignored.length > 0)
     notes.push(
-      `${path} determines the model, so ${listed(ignored)} ${ignored.length === 1 ? 'has' : 'have'} no effect`,
+      `${listed(ignored)} ${ignored.length === 1 ? 'has' : 'have'} no effect on ${path}, which is trained already`,
     );
   for (const note of [...loaded.notes, ...notes, ...classifier.notes]) printMessage(`note: ${note}`);
   return { classifier, config, isGiven, classWeights: recorded?.classWeights, path };
 }
 
-/** Settings of a model that its archive determines. */
-const archived = /^\+{0,2}model\.(dataset\.num_classes|language_model\.|classifier_head\.)/;
+/** The keys that decide how a trained model is opened and computed. */
+const followed = [
+  'model.nemo_path',
+  'model.tokenizer.vocab_file',
+  'trainer.accelerator',
+  'trainer.devices',
+  'trainer.precision',
+  'nautil.batches.nemo_padding',
+  'nautil.intra_op_threads',
+  'nautil.onednn',
+];
 
-/** The overrides on the command line that a trained model does not follow. */
-export const ignoredOverrides = (overrides: readonly string[]): string[] =>
-  overrides.filter((override) => archived.test(override));
+/**
+ * The overrides on the command line that have an effect on a run, but none on a trained model. The notes of the configuration
+ * report keys without any effect.
+ */
+export function ignoredOverrides({ writtenAt }: Pick<LoadedConfig, 'writtenAt'>, follows: readonly string[]): string[] {
+  const read = new Set([...followed, ...follows]);
+  const ignored = keysThat(({ noEffect }) => noEffect === undefined).filter((key) => !read.has(key));
+  const written = ignored.map((key) => /^override \d+: (?<text>.*)$/s.exec(writtenAt(key) ?? '')?.groups?.['text']);
+  return [...new Set(written.filter((text) => text !== undefined))];
+}
 
 /** Replaces every value that the user did not set by the recorded one, and notes those that differ. */
 function withRecorded(

@@ -18,6 +18,16 @@ const damagedHint = 'compare the file with the original, and copy or download it
 const notArchiveHint =
   'a .nemo archive is expected, which `npx nautil run` writes; a checkpoint is given to predict or evaluate, and a file of texts to inspect';
 
+/** Whether bytes of less than a header may be the start of one: the name of a member, filled up with zeros, or of gzip. */
+const mayStartTar = (start: Buffer): boolean => {
+  const text = start.toString('latin1');
+  return (
+    text.includes('\0') ||
+    text.startsWith('./') ||
+    ['./', 'model_config.yaml', '\x1f\x8b'].some((name) => name.startsWith(text))
+  );
+};
+
 /**
  * Reads the directory of an uncompressed tar archive. Members are read in place and never unpacked. Names that lead out
  * of the archive, links and devices are refused nevertheless, because no genuine archive of a model contains them.
@@ -31,6 +41,8 @@ export async function readTarDirectory(source: ByteSource): Promise<Map<string, 
   for (let headers = 0; ; headers += 1) {
     // A tar ends with blocks of zeros, so one that ends without a block of them is incomplete.
     if (at + block > source.size) {
+      if (at === 0 && !mayStartTar(Buffer.from(await source.read(0, source.size))))
+        throw corrupt('this is no archive: it does not start with the header of a tar', notArchiveHint);
       throw cutOff(
         source.name,
         `it has ${counted(source.size, 'byte')}, and no complete header or end mark at byte ${at}`,
