@@ -74,6 +74,16 @@ test.each([
   expect((error as Error).message).toMatch(message);
 });
 
+test.each(['model.optim.lr=1e-3,abc', 'model.optim.lrr=1,2', 'trainer.devices=choice(1,[a])'])(
+  'the error for a value of a trial names the key, and numbers no override: %s',
+  async (override) => {
+    await expect(plan([override, 'nautil.seed=1'])).rejects.toMatchObject({
+      name: 'ConfigError',
+      message: expect.stringMatching(/^(?!override \d)(?:model\.optim\.lrr?|trainer\.devices)\b/),
+    });
+  },
+);
+
 test('the error for an invalid value names the combination', async () => {
   await expect(plan(['data=sst-2,nowhere'])).rejects.toMatchObject({
     name: 'ConfigError',

@@ -75,7 +75,10 @@ function combinationsOf({ axes }: Sweep, { random, seed = 1 }: SweepRequest): st
   return random === undefined ? gridOf(varying) : sampleOf(varying, random, seed);
 }
 
-/** Adds the combination to the hint of an error. */
+/**
+ * Adds the combination to the hint of an error. The number of an override is removed: the user wrote a trial's overrides in
+ * another order, or not at all.
+ */
 async function explaining<T>(overrides: string[], composing: Promise<T>): Promise<T> {
   try {
     return await composing;
@@ -83,7 +86,12 @@ async function explaining<T>(overrides: string[], composing: Promise<T>): Promis
     if (!(error instanceof ConfigError)) throw error;
     const combination = `in the combination ${overrides.join(' ')}`;
     throw new ConfigError(
-      error.problems.map((problem) => ({ ...problem, hint: [...(problem.hint ?? []), combination] })),
+      error.problems.map(({ origin, ...problem }) => {
+        const hint = [...(problem.hint ?? []), combination];
+        if (origin?.kind !== 'override') return { ...problem, origin, hint };
+        const namesKey = problem.key !== undefined && problem.message.includes(problem.key);
+        return { ...problem, message: namesKey ? problem.message : `${origin.text}: ${problem.message}`, hint };
+      }),
       error,
     );
   }

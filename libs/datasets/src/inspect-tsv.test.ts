@@ -47,6 +47,8 @@ const faults: [ProblemKind, string, string[], InspectOptions][] = [
   ['duplicate', 'same text\t0\nb\t1\n same  text\t0\n', ['3:1'], {}],
   ['conflict', 'same text\t0\nb\t1\nsame text\t1\n', ['3:1'], {}],
   ['damaged-text', 'caf\ufffd\t0\nb\t1\n', ['1:4'], {}],
+  ['nul-byte', 'a\t0\nstr\0ay\t1\n', ['2:4'], {}],
+  ['long-line', `a\t0\n${'long '.repeat(2001)}\t1\n`, ['2:1'], {}],
   ['line-separator', 'two\u2028lines\t0\nb\t1\n', ['1:4'], {}],
   ['odd-label', 'a\t0\nb\t+1\nc\t１\nd\t0_1\n', ['2:3', '3:3', '4:3'], {}],
 ];
@@ -58,6 +60,14 @@ test.each(faults)('%s is found in %j', async (kind, content, at, options) => {
   const others = inspection.problems.filter((found) => found.kind !== kind).map((found) => found.kind);
   // So large a label leaves labels out below it.
   expect(others).toEqual(kind === 'label-too-large' ? ['label-gap'] : []);
+});
+
+test('NUL bytes and long lines are reported with their number on lines without a label, too', async () => {
+  // A file with several NUL bytes in its first 4 KiB is refused.
+  const inspection = await inspect(`a\t0\nb\t1\nno \0label\n${'x'.repeat(10_001)}\nno \0one\n`);
+  expect(problem(inspection, 'nul-byte')?.count).toBe(2);
+  expect(places(inspection, 'nul-byte')).toEqual(['3:4', '5:4']);
+  expect(places(inspection, 'long-line')).toEqual(['4:1']);
 });
 
 test('gaps, a single label, imbalance and truncated texts are each reported once', async () => {

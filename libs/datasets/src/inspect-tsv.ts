@@ -186,6 +186,16 @@ const problemTexts = {
     message: 'texts with U+FFFD: an earlier conversion lost characters',
     hint: 'create the file again from its source, with the right encoding',
   },
+  'nul-byte': {
+    severity: 'warning',
+    message: 'texts with NUL bytes',
+    hint: "remove them: tr -d '\\000' < FILE > text.tsv",
+  },
+  'long-line': {
+    severity: 'warning',
+    message: 'lines of more than 10,000 characters',
+    hint: 'check that no line end is missing: training reads only the first tokens of a text',
+  },
   'line-separator': {
     severity: 'note',
     message: 'texts with U+0085, U+2028 or U+2029 inside: read as a space',
@@ -212,6 +222,9 @@ const problemTexts = {
 export type ProblemKind = keyof typeof problemTexts;
 
 const keptPlaces = 5;
+
+/** In UTF-16 code units. Texts of which a model reads more than a part are shorter. */
+const longLine = 10_000;
 const severities: Severity[] = ['error', 'warning', 'note'];
 
 /**
@@ -240,6 +253,7 @@ export async function inspectTsv(path: string, options: InspectOptions = {}): Pr
         votes.add(content);
         search.add(content, !isSkipped(found));
       }
+      problems.addLine(content, line);
       if (isSkipped(found)) {
         problems.addSkipped(content, line, found.reason);
         continue;
@@ -317,6 +331,12 @@ class Problems {
 
   has(severity: Severity): boolean {
     return [...this.#found].some(([kind, found]) => (found.severity ?? problemTexts[kind].severity) === severity);
+  }
+
+  /** Adds what is probably wrong with a line whether it is an example or not. */
+  addLine(content: string, line: number): void {
+    this.#addCharacter('nul-byte', content, /\0/, line);
+    if (content.length > longLine) this.add('long-line', { line, column: 1, detail: excerptOf(content) });
   }
 
   addSkipped(content: string, line: number, reason: string): void {
