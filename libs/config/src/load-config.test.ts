@@ -216,6 +216,30 @@ override 1: model.dataset.max_seq_length is long; it must be a whole number, -1 
   });
 });
 
+test.each([
+  ['name: !foo x', '!foo'],
+  ['name: !!python/object:os.system x', '!!python/object:os.system'],
+  ['name: !!binary aGk=', '!!binary'],
+  ['!foo name: x', '!foo'],
+  ['name: !foo', '!foo'],
+  ['model: !foo {}', '!foo'],
+  ['model: {dataset: {num_classes: !foo 3}}', '!foo'],
+  ['trainer: {devices: [!!set {}]}', '!!set'],
+])('a tag that is not one of a plain value is rejected by name, with its line: %s', async (line, tag) => {
+  expect(await rejection(await fromFile(`# comment\n${line}\n`))).toMatch(
+    `own.yaml:2: the tag ${tag} is not supported\n  write the value without a tag`,
+  );
+});
+
+test.each(['!!int x', '!!int 1.5', '!!bool 3', '!!null x', '!!float true'])(
+  'a value that its tag does not fit is rejected with its line: %s',
+  async (written) => {
+    expect(await rejection(await fromFile(`# comment\nname: ${written}\n`))).toMatch(
+      /^own\.yaml:2: ".+" is not a value of the tag !!\w+$/,
+    );
+  },
+);
+
 describe('a key without effect', () => {
   test('is accepted, with a note that gives the reason', async () => {
     const { notes } = await load('trainer.benchmark=true', 'model.train_ds.pin_memory=true');

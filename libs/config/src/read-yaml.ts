@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type Scalar } from 'yaml';
+import { withinYamlBounds } from '@nautil/contracts/schemas';
 import { readWholeFile } from '@nautil/store/streams';
 import { ConfigError } from './config-error.js';
 import {
@@ -12,7 +13,7 @@ import {
   put,
   scalar,
 } from './config-node.js';
-import { resolvePlainScalar } from './plain-scalar.js';
+import { numberScalar, type PlainScalar, resolvePlainScalar } from './plain-scalar.js';
 
 /** A parsed configuration file. */
 export interface YamlFile {
@@ -58,8 +59,16 @@ function parseYaml(source: string, shownAs: string, shipped = false): YamlFile {
   };
   // The failsafe schema keeps every scalar as text; resolvePlainScalar then applies the rules of NeMo's loader.
   // The library compares each key with all others of its map; `readMap` below looks it up.
-  const document = parseOrFail(() =>
-    parseDocument(source, { schema: 'failsafe', lineCounter: lines, prettyErrors: false, uniqueKeys: false }),
+  const document = parseOrFail(shownAs, () =>
+    withinYamlBounds(source, (text) =>
+      parseDocument(text, {
+        schema: 'failsafe',
+        lineCounter: lines,
+        prettyErrors: false,
+        uniqueKeys: false,
+        logLevel: 'error', // `requireTag` below reports tags
+      }),
+    ),
   );
   const [error] = document.errors;
   if (error) {
@@ -109,6 +118,7 @@ function parseYaml(source: string, shownAs: string, shipped = false): YamlFile {
   };
 
   const readContent = (node: Node, origin: FileOrigin, fallback: number, depth: number): ConfigNode => {
+    requireTag(node, origin);
     if (isMap(node)) return readMap(node.items as Pair<Node, Node | null>[], origin, depth);
     if (isSeq(node)) {
       return {
@@ -119,10 +129,8 @@ function parseYaml(source: string, shownAs: string, shipped = false): YamlFile {
     }
     if (!isScalar(node))
       throw new ConfigError([{ origin, message: 'a configuration contains only maps, lists and scalars' }]);
-    const written = typeof node.value === 'string' ? node.value : ''; // the failsafe schema has only strings
-    if (node.type !== 'PLAIN') return scalar(written, origin);
-    const plain = resolvePlainScalar(written);
-    return scalar(plain.value, origin, plain.isFloat, plain.written);
+    const { value, isFloat, written } = taggedValue(node, origin);
+    return scalar(value, origin, isFloat, written);
   };
 
   const readMap = (pairs: Pair<Node, Node | null>[], origin: Origin, depth: number): MapNode => {
@@ -131,7 +139,8 @@ function parseYaml(source: string, shownAs: string, shipped = false): YamlFile {
     for (const pair of pairs) {
       const keyOrigin = at(pair.key.range?.[0]);
       if (!isScalar(pair.key)) throw new ConfigError([{ origin: keyOrigin, message: 'a key must be a scalar' }]);
-      const key = String(pair.key.value);
+      requireTag(pair.key, keyOrigin);
+      const key = textOf(pair.key);
       if (written.has(key)) {
         throw new ConfigError([
           { origin: keyOrigin, message: 'not valid YAML: Map keys must be unique', hint: ['keep one of them'] },
@@ -156,13 +165,54 @@ function parseYaml(source: string, shownAs: string, shipped = false): YamlFile {
 }
 
 /** The parser is recursive, so that a file of a million brackets ends its recursion. */
-function parseOrFail<T>(parse: () => T): T {
+function parseOrFail<T>(shownAs: string, parse: () => T): T {
   try {
     return parse();
   } catch (error) {
+    if (error instanceof SyntaxError) {
+      throw new ConfigError([
+        {
+          message: `${shownAs}: a configuration file cannot be so large: ${error.message}`,
+          hint: ['check that this is the right file'],
+        },
+      ]);
+    }
     if (!(error instanceof RangeError)) throw error;
     throw new ConfigError([{ message: 'not valid YAML: nested too deeply', hint: ['check for unclosed brackets'] }]);
   }
+}
+
+const standardTag = 'tag:yaml.org,2002:';
+
+/** Of a value without a tag, and of the tags of YAML that OmegaConf reads as plain values. `!` stands for text. */
+const knownTags = [
+  undefined,
+  '!',
+  ...['str', 'int', 'float', 'bool', 'null', 'map', 'seq'].map((name) => standardTag + name),
+];
+
+/** A tag asks for a conversion or an object. NeMo's loader fails for those it doesn't know; a value without them may be wrong. */
+function requireTag({ tag }: Node, origin: Origin): void {
+  if (knownTags.includes(tag)) return;
+  const shown = tag?.startsWith(standardTag) ? `!!${tag.slice(standardTag.length)}` : (tag ?? '');
+  throw new ConfigError([
+    { origin, message: `the tag ${shown} is not supported`, hint: ['write the value without a tag'] },
+  ]);
+}
+
+/** The text of a scalar, which the library has converted if it has a tag such as !!int. */
+const textOf = ({ value, source }: Scalar): string => (typeof value === 'string' ? value : (source ?? ''));
+
+function taggedValue(node: Scalar, origin: Origin): PlainScalar {
+  const written = textOf(node);
+  const type = node.tag?.slice(standardTag.length);
+  if (type === undefined && node.type === 'PLAIN') return resolvePlainScalar(written);
+  if (type === undefined || type === '' || type === 'str') return { value: written, isFloat: false };
+  const plain = resolvePlainScalar(written);
+  if (type === 'float' && typeof plain.value === 'number') return numberScalar(written, plain.value, true);
+  const found = typeof plain.value === 'number' && !plain.isFloat ? 'int' : plain.value === null ? 'null' : 'bool';
+  if (typeof plain.value !== 'string' && !plain.isFloat && found === type) return plain;
+  throw new ConfigError([{ origin, message: `${JSON.stringify(written)} is not a value of the tag !!${type}` }]);
 }
 
 /** The number of values in a node, itself included. */

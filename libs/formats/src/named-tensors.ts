@@ -1,7 +1,16 @@
 import { closest } from 'fastest-levenshtein';
-import { CorruptFile, MissingTensors } from './errors.js';
+import { CorruptFile, MissingTensors, UnsupportedFile } from './errors.js';
 import { decodeFloats } from './tensor-dtype.js';
 import type { TensorInfo, TensorSource } from './tensor-source.js';
+
+/** The largest encoders have about 1,000. Opening and reading a file takes about 30 µs for each. */
+export const mostTensors = 30_000;
+
+export function tooManyTensors(path: string, count: number): UnsupportedFile {
+  return new UnsupportedFile(path, `it has ${count} entries, and a model has at most ${mostTensors} tensors`, {
+    hint: 'check that this is the file of a model; of a checkpoint with more in it, save only the state_dict',
+  });
+}
 
 /** Creates a TensorSource from a table of entries and a function that reads one entry. Every file format uses it. */
 export function namedTensors<Entry extends TensorInfo>(o: {

@@ -3,7 +3,7 @@ import { jsonValidator, parseJson } from '@nautil/contracts/schemas';
 import type { ByteSource } from './byte-source.js';
 import { CorruptFile, cutOff, UnsupportedFile } from './errors.js';
 import { validateJson } from './json.js';
-import { namedTensors } from './named-tensors.js';
+import { mostTensors, namedTensors, tooManyTensors } from './named-tensors.js';
 import { bytesPerElement, elementsOf, isTensorDType, type TensorDType } from './tensor-dtype.js';
 import type { TensorSource } from './tensor-source.js';
 
@@ -73,7 +73,9 @@ function parseHeader(bytes: Uint8Array, corrupt: (problem: string) => CorruptFil
 function readEntries(header: object, path: string, corrupt: (problem: string) => CorruptFile) {
   let metadata: Readonly<Record<string, string>> = {};
   const entries = new Map<string, Entry>();
-  for (const [name, value] of Object.entries(header) as [string, unknown][]) {
+  const described = Object.entries(header) as [string, unknown][];
+  if (described.length > mostTensors + 1) throw tooManyTensors(path, described.length);
+  for (const [name, value] of described) {
     if (name === '__metadata__') {
       metadata = validateJson(validateMetadata, value, path, '__metadata__ in the safetensors header');
       continue;

@@ -153,7 +153,7 @@ async function fromVocabulary(options: TokenizerOptions, config: JsonObject, voc
     });
     return { json, special, casing, notes, files: { vocab: vocabFile, ...files } };
   }
-  const vocabulary = parseVocabularyText(text);
+  const vocabulary = parseVocabularyText(vocabFile, text);
   const special: SpecialTokenNames = {
     cls: '[CLS]',
     sep: '[SEP]',

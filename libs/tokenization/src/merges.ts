@@ -1,4 +1,6 @@
 import { TokenizerError } from './errors.js';
+import { mostMerges } from './largest-tokenizer.js';
+import { linesOf } from './tokenizer-files.js';
 
 /** Far more than a vocabulary of words needs: RoBERTa's takes a few million. Long tokens make the search quadratic. */
 const mostSteps = 100_000_000;
@@ -8,7 +10,7 @@ export type Merge = [string, string];
 
 /** Parses a merges.txt: after an optional `#version` line, each line has two tokens separated by a space. */
 export function parseMerges(file: string, text: string): Merge[] {
-  const lines = text.split(/\r?\n/);
+  const lines = linesOf(file, text, mostMerges);
   return lines.flatMap((line, index): Merge[] => {
     if (line === '' || (index === 0 && line.startsWith('#version'))) return [];
     const [left, right, ...more] = line.split(' ');

@@ -5,6 +5,8 @@ import { isJsonObject, type JsonObject } from '@nautil/contracts';
 import { parseJson as parseBoundedJson } from '@nautil/contracts/schemas';
 import { readWholeFile } from '@nautil/store/streams';
 import { TokenizerError } from './errors.js';
+import { mostIds } from './largest-tokenizer.js';
+import { requireDistinctIds } from './require-distinct-ids.js';
 import type { TokenizerJson } from './tokenizer-definition.js';
 import { requireTokenizerJson } from './tokenizer-schema.js';
 
@@ -40,9 +42,18 @@ function typeOf({ vocab, ...model }: JsonObject): string {
   return 'merges' in model ? 'BPE' : 'WordPiece';
 }
 
+/** The lines of a vocab.txt or a merges.txt. @throws TokenizerError when there are more than `most` and a first or last line */
+export function linesOf(file: string, text: string, most: number): string[] {
+  const lines = text.split(/\r\n|\r|\n/, most + 3);
+  if (lines.length <= most + 2) return lines;
+  throw new TokenizerError(`${file} has more than ${most} lines, which no tokenizer has`, {
+    hint: 'check that this is the right file',
+  });
+}
+
 /** Parses a vocab.txt: one token per line; the line's index is the id. */
-export function parseVocabularyText(text: string): Map<string, number> {
-  const lines = text.split(/\r\n|\r|\n/);
+export function parseVocabularyText(file: string, text: string): Map<string, number> {
+  const lines = linesOf(file, text, mostIds);
   if (lines.at(-1) === '') lines.pop();
   return new Map(lines.map((token, id) => [token, id]));
 }
@@ -55,6 +66,7 @@ export function parseVocabularyJson(file: string, text: string): Map<string, num
       throw new TokenizerError(`${file}: the id of ${JSON.stringify(token)} is not a whole number`);
     vocabulary.set(token, Number(id));
   }
+  requireDistinctIds(vocabulary, file);
   return vocabulary;
 }
 

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import type { JsonObject, JsonValue } from '@nautil/contracts';
 import { TokenizerError } from './errors.js';
 import { unigramJson } from './testing/unigram-json.js';
-import { tokenizerJsonOf } from './tokenizer-files.js';
+import { parseVocabularyJson, tokenizerJsonOf } from './tokenizer-files.js';
 
 const sound = unigramJson([['▁a', -1]]);
 const check = (changes: JsonObject) => tokenizerJsonOf('tokenizer.json', { ...sound, ...changes });
@@ -57,4 +57,36 @@ test.each<[string, JsonObject, RegExp]>([
 ])('a tokenizer.json with %s is rejected', (_, changes, problem) => {
   expect(() => check(changes)).toThrow(TokenizerError);
   expect(() => check(changes)).toThrow(problem);
+});
+
+test.each<[string, JsonObject]>([
+  ['of a vocabulary', { model: wordPiece({ '[UNK]': 0, a: 1, b: 1 }) }],
+  [
+    'of an added token and a token',
+    { model: wordPiece({ '[UNK]': 0, a: 1 }), added_tokens: [{ id: 1, content: 'b' }] },
+  ],
+  [
+    'of two added tokens',
+    {
+      model: wordPiece({ '[UNK]': 0 }),
+      added_tokens: [
+        { id: 1, content: 'a' },
+        { id: 1, content: 'b' },
+      ],
+    },
+  ],
+  ['of an added token and a scored token', { ...unigramJson([['▁a', -1]]), added_tokens: [{ id: 0, content: 'b' }] }],
+])('two tokens with one id are rejected with both tokens and the id: %s', (_, changes) => {
+  expect(() => check(changes)).toThrow(/tokenizer\.json: the tokens ".+" and "b" have the same id, [01]$/);
+});
+
+test('an added token may repeat a token of the vocabulary, with its id', () => {
+  const added_tokens = [{ id: 1, content: 'a' }];
+  expect(check({ model: wordPiece({ '[UNK]': 0, a: 1 }), added_tokens }).added_tokens).toEqual(added_tokens);
+});
+
+test('two tokens with one id in a vocab.json are rejected with both tokens and the id', () => {
+  expect(() => parseVocabularyJson('vocab.json', '{"a": 3, "b": 3}')).toThrow(
+    'vocab.json: the tokens "a" and "b" have the same id, 3',
+  );
 });

@@ -1,12 +1,11 @@
 import { type TSchema, Type } from '@sinclair/typebox';
 import { InvalidJson, type JsonValidator, jsonValidator, variants } from '@nautil/contracts/schemas';
 import { TokenizerError } from './errors.js';
+import { mostIds, mostMerges } from './largest-tokenizer.js';
+import { requireDistinctIds } from './require-distinct-ids.js';
 import { stepsOf } from './steps-of.js';
 import { growthOf } from './text-growth.js';
 import type { TokenizerDefinition, TokenizerJson } from './tokenizer-definition.js';
-
-/** Above every published vocabulary; the largest, XLM-V's, has 900,000 tokens. */
-const mostIds = 1 << 22;
 
 /** The longest token of the published vocabularies has 160 characters. Longer ones make the search for tokens quadratic. */
 const longestToken = 1000;
@@ -137,6 +136,7 @@ const validateEdges = jsonValidator(
  * @throws TokenizerError
  */
 export function requireTokenizerJson(json: TokenizerJson, source: string): void {
+  requireFew(json.model, source);
   validated(() => {
     validateParts(json, source);
     for (const [part, validate] of Object.entries(validators)) {
@@ -157,9 +157,27 @@ export function requireTokenizerJson(json: TokenizerJson, source: string): void 
       });
   }
   requireUnknownToken(json, source);
+  const ids = Array.isArray(vocab) ? vocab.map(([token], index) => [token, index] as const) : Object.entries(vocab);
+  requireDistinctIds(
+    [...ids, ...json.added_tokens.map(({ content, id: number }) => [content, number] as const)],
+    source,
+  );
   const growth = growthOf(json.normalizer) * growthOf(json.pre_tokenizer);
   if (growth > mostGrowth) {
     throw new TokenizerError(`${source}: its steps can make a text ${growth} times as long`, { hint });
+  }
+}
+
+/** Counts before anything else is done with them, because checking a million merges takes seconds. */
+function requireFew({ vocab, merges }: { vocab: unknown; merges?: unknown }, source: string): void {
+  const counts = { tokens: [vocab, mostIds], merges: [merges, mostMerges] } as const;
+  for (const [name, [list, most]] of Object.entries(counts)) {
+    const count = typeof list === 'object' && list !== null ? Object.keys(list).length : 0;
+    if (count > most) {
+      throw new TokenizerError(`${source}: it has ${count} ${name}, and a tokenizer has at most ${most}`, {
+        hint: 'check that this is the tokenizer of the model',
+      });
+    }
   }
 }
 

@@ -14,6 +14,9 @@ export interface Verdict {
   /** The stack of an error that is not typed; the message of one that is. */
   detail?: string;
 
+  /** Processor time of all threads, whatever else the machine does. */
+  cpuMs: number;
+
   /** The largest size of this process so far. */
   peakBytes: number;
 }
@@ -38,8 +41,10 @@ function main(folder: string): void {
       const path = await writeInput(seed, input.caseSeed, join(folder, String(input.seed)));
       read = () => readers[seed.format](path);
     }
+    const before = process.cpuUsage();
     const outcome = await outcomeOf(read);
-    return { ...outcome, peakBytes: process.resourceUsage().maxRSS * 1024 };
+    const { user, system } = process.cpuUsage(before);
+    return { ...outcome, cpuMs: (user + system) / 1000, peakBytes: process.resourceUsage().maxRSS * 1024 };
   }
 }
 

@@ -18,6 +18,7 @@ export {
   variants,
 } from './json-parser.js';
 export { parseJson } from './parse-json.js';
+export { withinYamlBounds } from './within-yaml-bounds.js';
 export {
   validateFromTrainer,
   validateToTrainer,

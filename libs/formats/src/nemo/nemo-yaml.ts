@@ -1,5 +1,6 @@
 import { Document, isScalar, parseDocument, Scalar, type ScalarTag, type Tags, visit } from 'yaml';
 import { isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
+import { withinYamlBounds } from '@nautil/contracts/schemas';
 import { pythonNumber } from '@nautil/python-format';
 import { CorruptFile } from '../errors.js';
 
@@ -16,13 +17,15 @@ export function parseNemoYaml(bytes: Uint8Array, path: string): JsonObject {
   let tree: unknown;
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    const document = parseDocument(text, {
-      ...yaml11,
-      customTags: (tags) => without('timestamp', tags),
-      logLevel: 'silent',
-      // The library compares each key with all others of its map.
-      uniqueKeys: false,
-    });
+    const document = withinYamlBounds(text, (source) =>
+      parseDocument(source, {
+        ...yaml11,
+        customTags: (tags) => without('timestamp', tags),
+        logLevel: 'silent',
+        // The library compares each key with all others of its map.
+        uniqueKeys: false,
+      }),
+    );
     const [problem] = [...document.errors, ...document.warnings];
     if (problem) throw problem;
     requireUniqueKeys(document);

@@ -130,11 +130,16 @@ class PickleMachine {
 
   // Operands.
 
-  /** Skips bytes and returns where they start. */
-  skip(count: number): number {
+  /** Everything that a pickle states the length of must be in the rest of its bytes. */
+  requireBytes(count: number): void {
     if (count > this.#bytes.length - this.#at) {
       throw new PickleCutOff(`${count} bytes are needed at byte ${this.#at} of ${this.#bytes.length}`);
     }
+  }
+
+  /** Skips bytes and returns where they start. */
+  skip(count: number): number {
+    this.requireBytes(count);
     this.#at += count;
     return this.#at - count;
   }
@@ -149,7 +154,7 @@ class PickleMachine {
 
   u64(): number {
     const value = this.#view.getBigUint64(this.skip(8), true);
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw this.corrupt(`has a string of ${value} bytes`);
+    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw this.corrupt(`states a length of ${value} bytes`);
     return Number(value);
   }
 
@@ -324,7 +329,7 @@ type Instruction = (machine: PickleMachine) => void;
 /** The instructions of protocols 2 to 5 that checkpoints use; Python's Lib/pickletools.py describes all. STOP is in `run`. */
 const opcodes: Readonly<Record<number, readonly [name: string, run: Instruction]>> = {
   0x80: ['PROTO', (m) => m.requireProtocol(m.u8())],
-  0x95: ['FRAME', (m) => m.skip(8)], // A hint for buffering.
+  0x95: ['FRAME', (m) => m.requireBytes(m.u64())], // A hint for buffering, which other readers rely on.
 
   0x4e: ['NONE', (m) => m.push(null)],
   0x88: ['NEWTRUE', (m) => m.push(true)],

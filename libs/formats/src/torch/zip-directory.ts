@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { type ByteSource, partOf } from '../byte-source.js';
 import { CorruptFile, cutOff, UnsupportedFile } from '../errors.js';
+import { mostTensors, tooManyTensors } from '../named-tensors.js';
 
 export interface ZipEntry {
   readonly name: string;
@@ -19,9 +20,9 @@ const zip64LocatorSize = 20;
 const zip64EndSize = 56;
 const longestComment = 0xffff;
 
-// A checkpoint has about one entry per tensor, so these limits are generous.
-const mostEntries = 200_000;
-const largestDirectory = 64 << 20;
+// A checkpoint has about one entry per tensor, and a few more.
+const mostEntries = mostTensors + 100;
+const largestDirectory = 16 << 20;
 
 /**
  * Reads the directory of a zip file with uncompressed entries, as PyTorch writes it, and checks it against the local
@@ -31,7 +32,8 @@ const largestDirectory = 64 << 20;
 export async function readZipDirectory(source: ByteSource): Promise<Map<string, ZipEntry>> {
   const corrupt = (problem: string) => new CorruptFile(source.name, problem);
   const end = await findEnd(source);
-  if (end.entries > mostEntries || end.size > largestDirectory) {
+  if (end.entries > mostEntries) throw tooManyTensors(source.name, end.entries);
+  if (end.size > largestDirectory) {
     throw corrupt(`the zip directory says it has ${end.entries} entries in ${end.size} bytes`);
   }
   if (end.offset + end.size > end.foundAt) {
@@ -117,7 +119,7 @@ function parseCentralHeaders(bytes: Uint8Array, count: number, path: string): Ce
   const directory = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const headers: CentralHeader[] = [];
   let at = 0;
-  while (at < directory.length) {
+  while (at < directory.length && headers.length <= count) {
     if (at + centralHeaderSize > directory.length || directory.readUInt32LE(at) !== 0x02014b50) {
       throw new CorruptFile(path, `entry ${headers.length} of the zip directory is not an entry`);
     }
