@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
@@ -85,3 +85,35 @@ testIf(isRoot, 'only root can make one', 'a .env of another user is refused', as
   expect(exitCode).toBe(2);
   expect(stderr).toContain('belongs to another user');
 });
+
+test.each([
+  ['the group', 0o660],
+  ['all users', 0o606],
+  ['the group and all users', 0o666],
+])(
+  'a .env that %s can write is a usage error with the chmod command',
+  async (_, mode) => {
+    const folder = mkdtempSync(join(top, 'folder-'));
+    const path = join(folder, '.env');
+    writeFileSync(path, 'NAUTIL_MLFLOW_PORT=50123\n');
+    chmodSync(path, mode);
+    const { exitCode, stderr } = await statusIn(folder);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(`${path} can be written by other users`);
+    expect(stderr).toContain(`chmod go-w ${path}`);
+    chmodSync(path, 0o644);
+    expect((await statusIn(folder)).port).toBe('50123');
+  },
+  60_000,
+);
+
+test('a .env that links to a file which others can write is a usage error that names the file', async () => {
+  const folder = mkdtempSync(join(top, 'folder-'));
+  const target = join(folder, 'settings');
+  writeFileSync(target, 'NAUTIL_MLFLOW_PORT=50123\n');
+  chmodSync(target, 0o666);
+  symlinkSync(target, join(folder, '.env'));
+  const { exitCode, stderr } = await statusIn(folder);
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain(`chmod go-w ${target}`);
+}, 60_000);

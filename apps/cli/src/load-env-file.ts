@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { defineError } from '@nautil/contracts';
@@ -10,7 +10,7 @@ class EnvFileInvalid extends defineError('EnvFileInvalid', 'usage') {}
 /**
  * Sets the variables in the `.env` of the working folder, if there is one. Variables that are set already keep their values.
  *
- * @throws EnvFileInvalid for a file that cannot be read or that another user could have put there, and for a line that sets no
+ * @throws EnvFileInvalid for a file that cannot be read or that another user could have put there or can write, and for a line that sets no
  *   variable: Node would skip it, together with the line after it
  */
 export function loadEnvFile(folder: string = workingFolder()): void {
@@ -27,8 +27,9 @@ export function loadEnvFile(folder: string = workingFolder()): void {
 }
 
 const largestFile = 1 << 20;
+const writableByOthers = constants.S_IWGRP | constants.S_IWOTH;
 
-/** NOTE: opened once, so that the file whose owner is checked is the one that is read. */
+/** NOTE: opened once, so that the file whose owner and mode are checked, that of a link, is the one that is read. */
 function textOf(path: string): string | undefined {
   let file: number | undefined;
   try {
@@ -38,10 +39,15 @@ function textOf(path: string): string | undefined {
       const what = found.isFile() ? `has more than ${largestFile} bytes` : 'is not a file';
       throw new EnvFileInvalid(`${path} ${what}`, { hint: 'move it away, or write one variable per line in it' });
     }
-    const { uid } = found;
+    const { uid, mode } = found;
     if (uid !== 0 && uid !== process.getuid?.()) {
       throw new EnvFileInvalid(`${path} belongs to another user (${uid}), who could choose your settings with it`, {
         hint: 'run the command in a folder of your own, or copy the file to make it yours',
+      });
+    }
+    if ((mode & writableByOthers) !== 0) {
+      throw new EnvFileInvalid(`${path} can be written by other users, who could choose your settings with it`, {
+        hint: `take that right away: chmod go-w ${realpathSync(path)}`,
       });
     }
     return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));

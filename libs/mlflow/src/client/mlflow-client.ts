@@ -40,6 +40,9 @@ export interface RequestOptions {
   idempotent?: boolean;
 }
 
+/** The last attempt begins at most this many timeouts after the first, so that a request ends after two and a half. */
+const retryFactor = 1.5;
+
 /**
  * More requests at once exhaust the connection pool of MLflow's SQLite store: of 60 parallel writes 36 failed. The limit
  * belongs to the server, so all clients of this process share it.
@@ -126,7 +129,14 @@ export class MlflowClient {
       }
     };
     try {
-      return await withRetries(attempt, { attempts, backoffMs: 200, idempotent: options.idempotent, signal });
+      const longestMs = retryFactor * (await this.#timeoutMs(options.file));
+      return await withRetries(attempt, {
+        attempts,
+        backoffMs: 200,
+        longestMs,
+        idempotent: options.idempotent,
+        signal,
+      });
     } catch (error) {
       if (!(error instanceof RetryableError)) throw error;
       throw new MlflowUnavailable(`MLflow at ${this.trackingUri}: ${endpoint} failed: ${error.message}`, {
@@ -137,10 +147,12 @@ export class MlflowClient {
   }
 
   async #exchange(method: string, url: URL, { file, text, json }: RequestOptions): Promise<MlflowResponse> {
-    const { timeoutMs = 30_000, signal } = this.#options;
+    const { signal } = this.#options;
+    // The timeout is never restarted: a server that sends a byte now and then does not extend it.
+    const timeoutMs = await this.#timeoutMs(file);
     if (file !== undefined) {
       const sizeBytes = (await stat(file)).size;
-      return withIdleTimeout({ timeoutMs: timeoutMs + sizeBytes / 1000, signal }, (idle) =>
+      return withIdleTimeout({ timeoutMs, signal }, (idle) =>
         putFile(url, { file, sizeBytes, headers: this.#headers, signal: idle.signal }),
       );
     }
@@ -155,6 +167,11 @@ export class MlflowClient {
       const body = await readBody(response.body, `${method} ${this.trackingUri}${url.pathname}`, largestResponse);
       return { status: response.status, headers: response.headers, body: body.toString('utf8') };
     });
+  }
+
+  async #timeoutMs(file: string | undefined): Promise<number> {
+    const { timeoutMs = 30_000 } = this.#options;
+    return timeoutMs + (file === undefined ? 0 : (await stat(file)).size / 1000);
   }
 
   #url(path: string, query: RequestOptions['query'] = {}): URL {

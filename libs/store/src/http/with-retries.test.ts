@@ -43,6 +43,16 @@ test('a request that is not idempotent is repeated only when the server did not 
   expect(unknown.count()).toBe(1);
 });
 
+test.each([
+  ['the server asks for', new RetryableError('busy', { retryAfterMs: 30_000 })],
+  ['the back-off has', new RetryableError('busy')],
+])('no attempt begins after the time limit, whatever delay %s', async (_, error) => {
+  const busy = failing(...Array.from({ length: 100 }, () => error));
+  const begun = performance.now();
+  await expect(withRetries(busy.attempt, { attempts: 100, backoffMs: 20, longestMs: 200 })).rejects.toThrow('busy');
+  expect(performance.now() - begun).toBeLessThan(2000);
+});
+
 test('an abort ends the delay between two attempts with its reason', async () => {
   const cancellation = new AbortController();
   const waiting = withRetries(() => Promise.reject(new RetryableError('busy', { retryAfterMs: 60_000 })), {

@@ -6,6 +6,9 @@ export interface RetryOptions {
   /** How many attempts in a row may fail without making progress; default 5. */
   attempts?: number | undefined;
 
+  /** No attempt begins later than this after the first one, whatever Retry-After says. Default: no limit. */
+  longestMs?: number | undefined;
+
   /** Mean delay after the first failure; it doubles with each further one. Default 500. */
   backoffMs?: number | undefined;
 
@@ -29,7 +32,15 @@ export interface RetryOptions {
  * @throws RetryableError when the last attempt failed in a way that might pass later
  */
 export async function withRetries<T>(attempt: () => Promise<T>, options: RetryOptions = {}): Promise<T> {
-  const { attempts = 5, backoffMs = 500, idempotent = true, progress = noProgress, signal } = options;
+  const {
+    attempts = 5,
+    backoffMs = 500,
+    longestMs = Infinity,
+    idempotent = true,
+    progress = noProgress,
+    signal,
+  } = options;
+  const begun = performance.now();
   let failures = 0;
   for (;;) {
     signal?.throwIfAborted();
@@ -43,7 +54,9 @@ export async function withRetries<T>(attempt: () => Promise<T>, options: RetryOp
       if (!idempotent && !failure.notProcessed) throw failure;
       failures = (await progress()) > before ? 1 : failures + 1;
       if (failures >= attempts) throw failure;
-      await sleep(failure.retryAfterMs ?? delayMs(failures, backoffMs), undefined, { signal }).catch(() => {
+      const waitMs = failure.retryAfterMs ?? delayMs(failures, backoffMs);
+      if (performance.now() - begun + waitMs > longestMs) throw failure;
+      await sleep(waitMs, undefined, { signal }).catch(() => {
         signal?.throwIfAborted();
       });
     }
