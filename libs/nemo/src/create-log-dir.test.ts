@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Config, loadConfig } from '@nautil/config';
 import { CannotResume, createLogDir } from './create-log-dir.js';
@@ -40,6 +40,25 @@ describe('the log folder of a run', () => {
   test('follows explicit_log_dir or version', async () => {
     expect((await create(['explicit_log_dir=here', 'exp_dir=runs'])).folder).toBe('here');
     expect((await create(['exp_dir=runs', 'version=v7'])).folder).toBe('runs/TextClassification/v7');
+  });
+
+  test.each(['hparams.yaml', 'checkpoints/last.ckpt', 'config/config.yaml', 'nemo_error_log.txt', 'label_ids.tsv'])(
+    'is not one that has files of another run, even of NeMo: %s',
+    async (file) => {
+      const path = join(cwd, 'here', file);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, 'of another run');
+      const { folder, warnings } = await create(['explicit_log_dir=here']);
+      expect(folder).toBe('here_1');
+      expect(warnings.join()).toMatch(/here belongs to another run; this run uses .*here_1/);
+      expect(readFileSync(path, 'utf8')).toBe('of another run');
+    },
+  );
+
+  test('may have files that no run writes', async () => {
+    mkdirSync(join(cwd, 'here'));
+    writeFileSync(join(cwd, 'here/slurm-1.out'), '');
+    expect((await create(['explicit_log_dir=here'])).folder).toBe('here');
   });
 
   test('is never shared, even when trials of a sweep request the same folder concurrently', async () => {

@@ -37,11 +37,19 @@ export async function createLogDir(o: { manager: Config['exp_manager']; cwd: str
   return { folder: wanted, warnings, ...(resumeFrom === undefined ? {} : { resumeFrom }) };
 }
 
-/** Claims the folder, or a numbered sibling when another run has claimed it, so that two runs never mix their files. */
+/** What a run writes at the top of its folder. Programs other than Nautil may have written it, such as NeMo and Hydra. */
+const writtenByRuns =
+  /^(?:cmd-args\.log|git-info\.log|hparams\.yaml|label_ids\.tsv|nemo_(?:error_)?log.*\.txt|lightning_logs\.txt|events\.out\.tfevents\..*|checkpoints|config)$/;
+
+/**
+ * Claims the folder, or a numbered sibling when it has files of another run, so that two runs never mix their files, and no run
+ * replaces those of another. NeMo mixes them.
+ */
 async function claim(wanted: string, warnings: string[]): Promise<string> {
   for (let number = 0; ; number++) {
     const folder = number === 0 ? wanted : `${wanted}_${number}`;
     await createFolder(folder);
+    if ((await readdir(folder)).some((name) => writtenByRuns.test(name))) continue;
     try {
       // Creating this file exclusively is the claim; trials of a sweep may race for it.
       await writeFile(join(folder, 'cmd-args.log'), '', { flag: 'wx' });
