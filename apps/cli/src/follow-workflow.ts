@@ -174,9 +174,9 @@ function toCliError(error: unknown, noun: 'run' | 'sweep', workflowId: string): 
   }
   if (!(cause instanceof ApplicationFailure)) return error;
   const [recorded] = cause.details ?? [];
-  const { kind, hint }: FailureDetails = isFailureDetails(recorded) ? recorded : { kind: 'training' };
+  const { kind, hint, setting }: FailureDetails = isFailureDetails(recorded) ? recorded : { kind: 'training' };
   const type = cause.type ?? 'RunFailed';
-  const next = remedyAfterFailure({ type, kind, hint, noun, workflowId });
+  const next = remedyAfterFailure({ type, kind, setting, noun, workflowId });
   return new RunFailed({
     type,
     kind,

@@ -40,3 +40,10 @@ test('no control character of a file or an override is stored in a failure', () 
   expect(failure.message).toBe('\\x1b[31mfoo=1 is unknown\na\\x07');
   expect(failure.details).toEqual([{ kind: 'data', hint: 'a\\x07' }]);
 });
+
+test('the setting that a hint proposes is among the details of the failure', () => {
+  const error = new DataError('label 7', { hint: 'set it to 8', setting: 'model.dataset.num_classes=8' });
+  expect(toApplicationFailure(error)).toMatchObject({
+    details: [{ kind: 'data', hint: 'set it to 8', setting: 'model.dataset.num_classes=8' }],
+  });
+});

@@ -16,8 +16,12 @@ export const asExpectedError = (thrown: unknown): unknown => asFileError(thrown,
 export function toApplicationFailure(thrown: unknown): unknown {
   const error = asExpectedError(thrown);
   if (!(error instanceof NautilError)) return error;
-  const { name, hint, kind, retryable } = error;
-  const details: FailureDetails = { kind, hint: hint && printable(hint) };
+  const { name, hint, setting, kind, retryable } = error;
+  const details: FailureDetails = {
+    kind,
+    hint: hint && printable(hint),
+    ...(setting === undefined ? {} : { setting: printable(setting) }),
+  };
   const failure = ApplicationFailure.create({
     message: printable(messageWithHint(error)),
     type: name,

@@ -17,22 +17,30 @@ export const exitCodes: Readonly<Record<ErrorKind, number>> = {
 export interface FailureDetails {
   kind: ErrorKind;
   hint?: string | undefined;
+
+  /** As `NautilErrorOptions.setting`; absent in histories of versions before 0.2.0. */
+  setting?: string | undefined;
 }
 
 /** Whether a value from a workflow's history is what Nautil records there. Failures that other code raised carry other details. */
 export function isFailureDetails(value: unknown): value is FailureDetails {
   if (typeof value !== 'object' || value === null || !('kind' in value)) return false;
   const hint = 'hint' in value ? value.hint : undefined;
+  const setting = 'setting' in value ? value.setting : undefined;
   return (
     typeof value.kind === 'string' &&
     Object.hasOwn(exitCodes, value.kind) &&
-    (hint === undefined || typeof hint === 'string')
+    (hint === undefined || typeof hint === 'string') &&
+    (setting === undefined || typeof setting === 'string')
   );
 }
 
 export interface NautilErrorOptions {
   /** What the reader can do about it: one or more lines, without a final newline. */
   hint?: string | undefined;
+
+  /** The override that the hint proposes, such as `model.optim.lr=1e-5`, for a command that resumes the run with it. */
+  setting?: string | undefined;
 
   /** The error that caused this one; shown with DEBUG=1. */
   cause?: unknown;
@@ -63,9 +71,12 @@ export abstract class NautilError extends Error {
 
   readonly hint: string | undefined;
 
-  constructor(message: string, { hint, cause, retryable = false }: NautilErrorOptions = {}) {
+  readonly setting: string | undefined;
+
+  constructor(message: string, { hint, setting, cause, retryable = false }: NautilErrorOptions = {}) {
     super(limited(message), cause === undefined ? undefined : { cause });
     this.hint = hint && limited(hint);
+    this.setting = setting;
     this.retryable = retryable;
   }
 }
@@ -88,8 +99,8 @@ export function defineError<const Name extends string, const Kind extends ErrorK
     override readonly name = name;
     readonly kind = kind;
 
-    constructor(message: string, { hint, cause, retryable = defaults.retryable }: NautilErrorOptions = {}) {
-      super(message, { hint, cause, retryable });
+    constructor(message: string, { retryable = defaults.retryable, ...options }: NautilErrorOptions = {}) {
+      super(message, { ...options, retryable });
     }
   };
 }

@@ -27,6 +27,7 @@ export interface ErrorRecord {
   kind: ErrorKind;
   message: string;
   hint?: string | undefined;
+  setting?: string | undefined;
   retryable: boolean;
   stack?: string | undefined;
 }
@@ -34,8 +35,8 @@ export interface ErrorRecord {
 /** The record of an error. An unexpected error becomes a failed training that may be retried. */
 export function recordOf(error: unknown): ErrorRecord {
   if (error instanceof NautilError) {
-    const { name, kind, message, hint, retryable, stack } = error;
-    return { name, kind, message, hint, retryable, stack };
+    const { name, kind, message, hint, setting, retryable, stack } = error;
+    return { name, kind, message, hint, setting, retryable, stack };
   }
   const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
   return { name, kind: 'training', message, retryable: true, stack };
@@ -47,7 +48,7 @@ export class RemoteError extends NautilError {
   override readonly retryable: boolean;
 
   constructor(record: ErrorRecord) {
-    super(record.message, { hint: record.hint });
+    super(record.message, { hint: record.hint, setting: record.setting });
     this.name = record.name;
     this.kind = record.kind;
     this.retryable = record.retryable;

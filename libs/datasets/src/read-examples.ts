@@ -151,12 +151,15 @@ function outOfRange(
       hint: o.isTabMissing ? missingTabHint : 'labels are whole numbers that start at 0',
     });
   }
+  // Whether a larger number of classes would do.
+  const fits = !isTrained && label >= 0 && label <= maxLabel;
   return new DataError(
     `${path}:${line}: label ${shown} is not between 0 and ${numClasses - 1} (${isTrained ? `the model has ${counted(numClasses, 'class', 'classes')}` : `num_classes is ${numClasses}`})`,
     {
+      setting: o.isTabMissing || !fits ? undefined : `model.dataset.num_classes=${label + 1}`,
       hint: o.isTabMissing
         ? missingTabHint
-        : isTrained || label < 0 || label > maxLabel
+        : !fits
           ? `correct the label; \`nautil inspect ${path}\` lists every such line`
           : `correct the label, or set model.dataset.num_classes to ${label + 1} or more; \`nautil inspect ${path}\` lists the labels`,
     },

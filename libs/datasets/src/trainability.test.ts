@@ -66,3 +66,24 @@ test('a label after a tab that does not fit is reported before those of lines wi
     }).toThrow(/train\.tsv:3: label 5 is not/);
   });
 });
+
+test.each([
+  ['a\t0\nb\t7\n', 2, 'model.dataset.num_classes=8'],
+  ['a\t1\nb\t2\n', 2, 'nautil.data.relabel=true'],
+  ['a\t0\nb\t-1\n', undefined, 'nautil.data.relabel=true'],
+  ['a\t0\nb\t1\nc\t0\nin 2024\n', 2, undefined],
+])('a fault of labels carries the setting that its hint proposes: %j', async (content, numClasses, setting) => {
+  await withFolder({ 'train.tsv': content }, async (folder) => {
+    const path = join(folder, 'train.tsv');
+    const labels = await labelCounts(path);
+    const thrown = ((): unknown => {
+      try {
+        requireTrainable(path, labels, numClasses);
+        return undefined;
+      } catch (error) {
+        return error;
+      }
+    })();
+    expect(thrown).toMatchObject({ setting });
+  });
+});

@@ -11,10 +11,14 @@ export interface LabelFault {
   message: string;
   hint: string;
 
+  /** The override that the hint proposes. */
+  setting?: string;
+
   /** Whether the fault is only in labels of lines without a tab. */
   withoutTab?: true;
 }
 
+const relabel = 'nautil.data.relabel=true';
 const relabelHint = ', or nautil.data.relabel=true to number the labels from 0 and keep them as class names';
 
 /** Labels are stored as 32-bit integers. */
@@ -41,7 +45,8 @@ export function labelFault(
   if (others.length === 0) return fault;
   const other = faultOf(others, numClasses);
   if (other?.kind === fault.kind) return other;
-  return { ...fault, hint: missingTabHint, withoutTab: true };
+  const { kind, label, message } = fault;
+  return { kind, label, message, hint: missingTabHint, withoutTab: true };
 }
 
 function faultOf(labels: Iterable<number>, numClasses: number | undefined): LabelFault | undefined {
@@ -55,6 +60,7 @@ function faultOf(labels: Iterable<number>, numClasses: number | undefined): Labe
       label: smallest,
       message: `label ${smallest} is below 0`,
       hint: `labels start at 0: correct them${relabelHint}`,
+      setting: relabel,
     };
   if (numClasses !== undefined && largest >= numClasses)
     return {
@@ -65,6 +71,7 @@ function faultOf(labels: Iterable<number>, numClasses: number | undefined): Labe
         smallest > 0
           ? `the labels start at ${smallest}: renumber them from 0${relabelHint}`
           : `correct the label, or set model.dataset.num_classes to ${largest + 1} or more`,
+      setting: smallest > 0 ? relabel : `model.dataset.num_classes=${largest + 1}`,
     };
   if (largest > maxLabel)
     return {
@@ -79,6 +86,7 @@ function faultOf(labels: Iterable<number>, numClasses: number | undefined): Labe
       label: largest,
       message: 'all examples have the same label: a classifier needs two classes',
       hint: 'if the other classes are only absent here, set model.dataset.num_classes',
+      setting: 'model.dataset.num_classes=VALUE',
     };
   const empty = largest + 1 - sorted.length;
   if (numClasses === undefined && empty > sorted.length)
@@ -87,6 +95,7 @@ function faultOf(labels: Iterable<number>, numClasses: number | undefined): Labe
       label: largest,
       message: `${sorted.length} different labels up to ${largest} would leave ${empty} of ${largest + 1} classes without examples`,
       hint: `set model.dataset.num_classes=${largest + 1} if the empty classes are intended${relabelHint}`,
+      setting: `model.dataset.num_classes=${largest + 1}`,
     };
   return undefined;
 }
@@ -99,5 +108,8 @@ export function requireTrainable(
 ): void {
   const fault = labelFault(firstLines.keys(), numClasses, withoutTab);
   if (fault === undefined) return;
-  throw new DataError(`${path}:${firstLines.get(fault.label) ?? 1}: ${fault.message}`, { hint: fault.hint });
+  throw new DataError(`${path}:${firstLines.get(fault.label) ?? 1}: ${fault.message}`, {
+    hint: fault.hint,
+    setting: fault.setting,
+  });
 }

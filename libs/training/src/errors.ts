@@ -16,6 +16,7 @@ export class LossNotFinite extends defineError('LossNotFinite', 'training') {
         lastGood(o.checkpoint),
         smallerSteps(o.lr),
       ].join('\n'),
+      setting: lowerRate(o.lr),
     });
   }
 }
@@ -25,6 +26,7 @@ export class WeightsNotFinite extends defineError('WeightsNotFinite', 'training'
   constructor(tensor: string, o: { step: number; lr: number | undefined; checkpoint: string | undefined }) {
     super(`${tensor} is not finite after step ${o.step}`, {
       hint: [lastGood(o.checkpoint), smallerSteps(o.lr)].join('\n'),
+      setting: lowerRate(o.lr),
     });
   }
 }
@@ -37,6 +39,7 @@ export class OutputNotFinite extends defineError('OutputNotFinite', 'training') 
         'the training diverged: lower model.optim.lr or set trainer.gradient_clip_val=1.0, and train again',
         'exp_manager.checkpoint_callback_params.save_best_model=true evaluates and packages the weights of the best validation instead of the last',
       ].join('\n'),
+      setting: 'trainer.gradient_clip_val=1.0',
     });
   }
 }
@@ -46,9 +49,12 @@ const usualRate = 2e-5;
 
 /** The remedy for a training that diverged at a configured learning rate. */
 const smallerSteps = (lr: number | undefined): string => {
-  const lower = Number(Math.min((lr ?? Infinity) / 10, usualRate).toPrecision(2)).toExponential();
-  return `set model.optim.lr to ${lower} (it is ${lr ?? 'not set'}), or trainer.gradient_clip_val=1.0`;
+  const [key, lower] = lowerRate(lr).split('=');
+  return `set ${key} to ${lower} (it is ${lr ?? 'not set'}), or trainer.gradient_clip_val=1.0`;
 };
+
+const lowerRate = (lr: number | undefined): string =>
+  `model.optim.lr=${Number(Math.min((lr ?? Infinity) / 10, usualRate).toPrecision(2)).toExponential()}`;
 
 const shownLines = 10;
 
@@ -92,8 +98,10 @@ export class TrainingInterrupted extends defineError('TrainingInterrupted', 'int
 /** A training batch does not fit into memory, even one row at a time. */
 export class BatchTooLarge extends defineError('BatchTooLarge', 'environment') {
   constructor(rows: number, length: number, cause: unknown) {
+    const shorter = Math.max(2, Math.floor(length / 2));
     super(`a batch of ${rows} × ${length} tokens does not fit into memory`, {
-      hint: `set model.dataset.max_seq_length to ${Math.max(2, Math.floor(length / 2))}, or use a smaller model or a larger device`,
+      hint: `set model.dataset.max_seq_length to ${shorter}, or use a smaller model or a larger device`,
+      setting: `model.dataset.max_seq_length=${shorter}`,
       cause,
     });
   }

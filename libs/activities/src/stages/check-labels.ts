@@ -208,5 +208,6 @@ function joined(problems: readonly DataError[]): DataError {
   const hints = new Set(problems.map(({ hint }) => hint).filter((hint) => hint !== undefined));
   return new DataError([...new Set(problems.map(({ message }) => message))].join('\n'), {
     hint: [...hints].join('\n'),
+    setting: problems.find(({ setting }) => setting !== undefined)?.setting,
   });
 }

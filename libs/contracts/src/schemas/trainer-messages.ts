@@ -50,6 +50,7 @@ const errorRecord = Type.Object({
   kind: Type.Unsafe<ErrorKind>({ type: 'string', enum: Object.keys(exitCodes) }),
   message: text,
   hint: Type.Optional(text),
+  setting: Type.Optional(text),
   retryable: Type.Boolean(),
   stack: Type.Optional(text),
 });
