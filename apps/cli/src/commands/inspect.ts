@@ -16,10 +16,10 @@ interface InspectFlags {
 export function addInspect(program: Command): void {
   program
     .command('inspect')
-    .summary('show the content of a .nemo archive or a data file')
+    .summary('show the content of an archive, a checkpoint or a data file')
     .description(
-      'Shows the content of a .nemo archive (encoder, head, labels, scores, lineage, configuration, files, tensors), or the content ' +
-        'and the mistakes of a TSV of labelled texts; of a file of tensors, their names. The exit code is 3 when a model can’t be trained on the TSV.',
+      'Shows the content of a .nemo archive (encoder, labels, scores, lineage, configuration, files, tensors), the content and the ' +
+        'mistakes of a TSV of labelled texts, or the names and shapes of the tensors in a checkpoint or a file of weights. The exit code is 3 when a model can’t be trained on the TSV.',
     )
     .argument(
       '<file>',

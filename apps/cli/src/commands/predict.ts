@@ -19,8 +19,11 @@ interface PredictOptions {
 export function addPredict(program: Command): void {
   const command = program
     .command('predict')
-    .description('Classifies texts with a .nemo archive; needs no server.')
-    .requiredOption('--model <file>', 'a .nemo archive, of Nautil or of NeMo');
+    .description('Classifies texts with a .nemo archive or a checkpoint; needs no server.')
+    .requiredOption(
+      '--model <file>',
+      'a .nemo archive, of Nautil or of NeMo, or a checkpoint in the folder of its run',
+    );
   addInputOptions(command)
     .addOption(
       new Option('--format <format>', 'tsv: the text, a tab, the label id; jsonl: with label, scores and logits')
