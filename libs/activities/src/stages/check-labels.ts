@@ -44,7 +44,7 @@ export interface CheckedLabels {
  */
 export async function checkLabels(
   files: LabelledFiles,
-  model: Pick<Config['model'], 'dataset' | 'train_ds' | 'validation_ds' | 'test_ds'>,
+  model: Pick<Config['model'], 'dataset' | 'train_ds' | 'validation_ds' | 'test_ds' | 'class_labels'>,
   { relabel }: { relabel: boolean },
 ): Promise<CheckedLabels> {
   const problems: DataError[] = [];
@@ -67,7 +67,10 @@ export async function checkLabels(
   const validation = await countsOf(files.validation, model.validation_ds.num_samples);
   const test = testUnlabelled ? undefined : await countsOf(files.test, model.test_ds.num_samples);
   const numClasses = train?.numClasses ?? dataset.num_classes ?? undefined;
-  const names = await collect(() => namesOf(files.labels, numClasses, train?.oldLabels));
+  const names = await collect(async () => {
+    const reading = namesOf(files.labels, numClasses, train?.oldLabels);
+    return files.labels === model.class_labels.class_labels_file ? reading.catch(withLabelsKey) : reading;
+  });
 
   if (problems.length > 0 || train === undefined || numClasses === undefined) throw joined(problems);
   const splits = [
@@ -145,6 +148,14 @@ async function evaluationLabels(
     if (!train.oldLabels.includes(label)) throw unknownLabel(`${path}:${line}`, label);
   }
   return numSamples > 0 ? labelCounts(path, options(numSamples)) : all;
+}
+
+/** A user finds the key in a configuration more easily than the file, which a data set may also have brought. */
+function withLabelsKey(error: unknown): never {
+  if (!(error instanceof DataError)) throw error;
+  const { hint, message } = error;
+  const key = 'model.class_labels.class_labels_file names this file';
+  throw new DataError(message, { hint: hint === undefined ? key : `${hint}\n${key}`, cause: error });
 }
 
 async function namesOf(

@@ -40,11 +40,14 @@ test.each([
   await expect(converted({ 'train.tsv': content })).rejects.toThrow(message);
 });
 
-test.each(['a\n', 'a\nb\nc\n', 'a\na\n'])(
-  'the class names %j for two classes are rejected before training',
+test.each(['a\n', 'a\nb\nc\n', 'a\na\n', '', '\n', 'a\n\nb\n'])(
+  'the class names %j for two classes are rejected before training, with the file and its key',
   async (names) => {
     const file = `model.class_labels.class_labels_file=${join(home, 'names.tsv')}`;
-    await expect(converted({ 'train.tsv': 'a\t0\nb\t1\n', 'names.tsv': names }, file)).rejects.toThrow(/names\.tsv/);
+    await expect(converted({ 'train.tsv': 'a\t0\nb\t1\n', 'names.tsv': names }, file)).rejects.toMatchObject({
+      message: expect.stringMatching(/names\.tsv/),
+      hint: expect.stringContaining('model.class_labels.class_labels_file names this file'),
+    });
   },
 );
 
