@@ -6,11 +6,12 @@ import {
   linear,
   matMulIn,
   type Precision,
+  range,
   type Tensor,
   tfjs,
 } from '@nautil/tensorflow';
 import { activationOf } from './activation.js';
-import { type EncoderConfig, requireAllPositions } from './encoder-config.js';
+import type { EncoderConfig } from './encoder-config.js';
 import { embeddingNames, finalNorm, type LayerNames, layerNames } from './weights.js';
 
 /** Traced tensors, by the names in `encoderWeights` and `headWeights`. */
@@ -54,7 +55,6 @@ export function encode(config: EncoderConfig, weights: Weights, input: EncoderIn
   const tf = tfjs();
   const { family, hiddenSize: H, numHeads: A, numLayers } = config;
   const [B, T] = input.ids.shape as [number, number];
-  requireAllPositions(config, T);
   const D = H / A;
   const preNorm = family === 'megatron-bert';
   const activation = activationOf(config.activation);
@@ -66,7 +66,7 @@ export function encode(config: EncoderConfig, weights: Weights, input: EncoderIn
     layerNorm(x, weights[`${name}.weight`]!, weights[`${name}.bias`]!, config.layerNormEps);
   const drop = (site: number, rate: number, x: Tensor) =>
     o.dropout ? dropout(x, { ...o.dropout, rate, site, rows: B }) : x;
-  const firstOf = (x: Tensor) => tf.slice(x.reshape([B, T, H]), [0, 0, 0], [B, 1, H]).reshape([B, H]);
+  const firstOf = (x: Tensor) => embedding(x, range(B, T));
   /** Several projections of `x` by one matmul, each split into heads: [B, A, length, D]. */
   const heads = (names: readonly string[], x: Tensor, length: number): Tensor[] => {
     const concatenated = (part: string) => tf.concat(names.map((name) => weights[`${name}.${part}`]!));
@@ -144,7 +144,7 @@ function embed(config: EncoderConfig, weights: Weights, { ids, types }: EncoderI
     x = x.add(lookUp(embeddingNames.positions, tf.cumsum(real, 1).mul(real).add(tf.scalar(padTokenId, 'int32'))));
     return types || !segments ? x : x.add(tf.slice(weights[embeddingNames.types]!, [0, 0], [1, H]));
   }
-  let positions = tf.slice(weights[embeddingNames.positions]!, [0, 0], [T, H]);
+  let positions = embedding(weights[embeddingNames.positions]!, range(T));
   if (!types && segments) positions = positions.add(tf.slice(weights[embeddingNames.types]!, [0, 0], [1, H]));
   return x
     .reshape([B, T, H])

@@ -1,8 +1,8 @@
 import { type DropoutDraw, hostTensor, type Output, type Precision, type Tensor, trace } from '@nautil/tensorflow';
 import { classify } from './classify.js';
 import { encode } from './encode.js';
-import { type EncoderConfig, maxLength } from './encoder-config.js';
-import { memoized, type ModelWeights } from './model-weights.js';
+import { type EncoderConfig, maxLength, requireAllPositions } from './encoder-config.js';
+import type { ModelWeights } from './model-weights.js';
 import { type ForwardBatch, runRows, type RunRowsOptions } from './run-rows.js';
 import { type WeightSpec, withoutEncoderPrefix } from './weights.js';
 
@@ -25,11 +25,8 @@ interface Compiled {
   result: Output;
 }
 
-/** Lengths are rounded up to a multiple of this, so that a few graphs serve all batches. */
-const lengthMultiple = 8;
-
 /**
- * The forward pass of a model, without dropout. It is compiled once for each padded shape [rows, length].
+ * The forward pass of a model, without dropout. One graph, whose sizes are free, serves batches of every shape.
  *
  * @example
  * const forward = new Forward(weights, { encoder, head: { numOutputLayers: 2 } });
@@ -38,17 +35,18 @@ const lengthMultiple = 8;
 export class Forward {
   readonly #weights: ModelWeights;
   readonly #shape: ModelShape;
-  readonly #compiled = new Map<string, Compiled>();
+  #compiled: Compiled | undefined;
 
   constructor(weights: ModelWeights, shape: ModelShape) {
     this.#weights = weights;
     this.#shape = shape;
   }
 
-  /** The logits of each row, or without a head the first token's hidden state: [paddedRows, C or H], row-major. */
+  /** The logits of each row, or without a head the first token's hidden state: [size, C or H], row-major. */
   async run(batch: ForwardBatch): Promise<Float32Array> {
-    const shape = [batch.paddedRows, batch.length];
-    const { ids, mask, result } = memoized(this.#compiled, shape.join('x'), () => this.#compile(shape));
+    requireAllPositions(this.#shape.encoder, batch.length);
+    const shape = [batch.size, batch.length];
+    const { ids, mask, result } = (this.#compiled ??= this.#compile());
     const [values] = await this.#weights.run({
       feeds: [
         [ids, hostTensor('int32', shape, batch.ids)],
@@ -64,15 +62,13 @@ export class Forward {
     return runRows((batch) => this.run(batch), rows, {
       ...o,
       maxLength: maxLength(this.#shape.encoder),
-      lengthMultiple,
-      // One graph serves all full batches, and one each power of two the rest.
-      padRowsTo: (count, batchSize) => Math.min(batchSize, 2 ** Math.ceil(Math.log2(count))),
     });
   }
 
-  #compile(shape: readonly number[]): Compiled {
+  #compile(): Compiled {
     const weights = this.#weights;
     return weights.onDevice(() => {
+      const shape = [weights.graph.freeSize(), weights.graph.freeSize()];
       const ids = weights.graph.placeholder('int32', shape);
       const mask = weights.graph.placeholder('int32', shape);
       return { ids, mask, result: traceForward(weights, this.#shape, { ids, mask }) };

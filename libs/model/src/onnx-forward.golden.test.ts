@@ -115,7 +115,7 @@ describe.each(families)('%s in onnxruntime', (name, { rows, changes }) => {
   test('gives finite numbers for a row that is all padding, those of TensorFlow', async () => {
     const { onnx, tensorflow, encoder, close } = await load(name, { changes });
     const length = 8;
-    const batch = { paddedRows: 2, length, ids: new Int32Array(16).fill(encoder.padTokenId), mask: new Int32Array(16) };
+    const batch = { size: 2, length, ids: new Int32Array(16).fill(encoder.padTokenId), mask: new Int32Array(16) };
     batch.ids.set(ids[0]!.slice(0, 4));
     batch.mask.fill(1, 0, 4);
     const values = await onnx.run(batch);

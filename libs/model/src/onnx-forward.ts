@@ -41,16 +41,16 @@ export class OnnxForward {
     return new OnnxForward(session, encoder, head?.numClasses ?? encoder.hiddenSize);
   }
 
-  /** The logits of each row, or without a head the first token's hidden state: [paddedRows, C or H], row-major. */
+  /** The logits of each row, or without a head the first token's hidden state: [size, C or H], row-major. */
   run(batch: ForwardBatch): Promise<Float32Array> {
     requireAllPositions(this.#encoder, batch.length);
-    const shape = [batch.paddedRows, batch.length];
+    const shape = [batch.size, batch.length];
     const feeds = {
       ids: { shape, data: batch.ids },
       positions: { shape, data: positionsOf(this.#encoder, batch) },
       mask: { shape, data: batch.mask },
     };
-    return this.#session.run(feeds, [batch.paddedRows, this.#width]);
+    return this.#session.run(feeds, [batch.size, this.#width]);
   }
 
   /** The result for each row of token ids, in the order of the rows; see `Forward.runRows`. */
@@ -58,8 +58,6 @@ export class OnnxForward {
     return runRows((batch) => this.run(batch), rows, {
       ...o,
       maxLength: maxLength(this.#encoder),
-      lengthMultiple: 1,
-      padRowsTo: (count) => count,
     });
   }
 

@@ -1,7 +1,7 @@
 import { type Batch, padRows } from '@nautil/tokenization';
 
 /** What a forward pass reads of a batch. */
-export type ForwardBatch = Pick<Batch, 'paddedRows' | 'length' | 'ids' | 'mask'>;
+export type ForwardBatch = Pick<Batch, 'size' | 'length' | 'ids' | 'mask'>;
 
 export interface RunRowsOptions {
   padId: number;
@@ -14,18 +14,6 @@ export interface RunRowsOptions {
   nemoPadding?: boolean;
 }
 
-/** How the batches of a forward pass are padded. */
-export interface BatchShapes {
-  /** In tokens. */
-  maxLength: number;
-
-  /** Lengths are rounded up to a multiple of this. */
-  lengthMultiple: number;
-
-  /** The number of rows that a batch of `rows` is padded to. */
-  padRowsTo: (rows: number, batchSize: number) => number;
-}
-
 /** Rows that are sorted by length together before they are cut into batches. */
 const sortedRows = 1024;
 
@@ -34,11 +22,12 @@ const sortedRows = 1024;
  * `nemoPadding`.
  *
  * @param rows - token ids with their special tokens, without padding
+ * @param o.maxLength - of the model, in tokens
  */
 export async function runRows(
   run: (batch: ForwardBatch) => Promise<Float32Array>,
   rows: readonly (readonly number[])[],
-  { padId, batchSize, nemoPadding = false, ...shapes }: RunRowsOptions & BatchShapes,
+  { padId, batchSize, nemoPadding = false, maxLength }: RunRowsOptions & { maxLength: number },
 ): Promise<Float32Array[]> {
   const results = new Array<Float32Array>(rows.length);
   const sorted = nemoPadding ? rows.length : sortedRows;
@@ -49,16 +38,10 @@ export async function runRows(
       const indexes = order.slice(at, at + batchSize);
       const batch = padRows(
         indexes.map((index) => rows[index]!),
-        {
-          padId,
-          nemoPadding,
-          lengthMultiple: shapes.lengthMultiple,
-          maxLength: shapes.maxLength,
-          padRowsTo: shapes.padRowsTo(indexes.length, batchSize),
-        },
+        { padId, nemoPadding, maxLength },
       );
       const values = await run(batch);
-      const width = values.length / batch.paddedRows;
+      const width = values.length / batch.size;
       for (const [row, index] of indexes.entries()) results[index] = values.slice(row * width, (row + 1) * width);
     }
   }

@@ -1,3 +1,5 @@
+import { hostOf } from './graph.js';
+import type { Output } from './native.js';
 import type { Tensor } from './tfjs-types.js';
 import { currentTrace, differentiable } from './trace.js';
 
@@ -22,7 +24,7 @@ export interface DropoutOptions extends DropoutDraw {
 
 const philox = 1; // RNG_ALG_PHILOX of tensorflow/core/framework/rng_alg.h
 const wordsPerCounter = 4; // of 32 bits
-const drawsPerWord = 2;
+const drawsPerCounter = 8; // of 16 bits
 const draws = 2 ** 16;
 
 /**
@@ -42,16 +44,15 @@ export function dropout(
   if (dropped === 0) return x;
   const { graph, tensor, output } = currentTrace('dropout()');
   const rowSize = x.size / rows;
-  const rowCounters = Math.ceil(rowSize / (wordsPerCounter * drawsPerWord));
-  const int32 = (...values: number[]) => graph.constant('int32', [values.length], values);
+  const int64 = (value: Output): Output => graph.op('Cast', [value], { DstT: 'int64' });
 
-  // The random generator reads key and counter from host memory. Computing them there avoids waiting for a GPU.
-  const { key, counter } = graph.onDevice(hostOf(graph.device), () => {
-    const low = graph.op('Mul', [
-      graph.op('Cast', [output(rowOffset)], { DstT: 'int64' }),
-      graph.constant('int64', [], [rowCounters]),
-    ]);
-    const high = graph.op('Cast', [output(step)], { DstT: 'int64' });
+  // The random generator reads key, counter and shape from host memory. Computing them there avoids waiting for a GPU.
+  const { key, counter, shapeOfWords, shapeOfDraws } = graph.onDevice(hostOf(graph.device), () => {
+    const rowCounters = graph.quotientOf(rowSize, drawsPerCounter);
+    const shapeWith = (perCounter: number): Output =>
+      graph.op('Pack', [[graph.sizeOf(rows), graph.op('Mul', [rowCounters, graph.sizeOf(perCounter)])]]);
+    const low = graph.op('Mul', [int64(output(rowOffset)), int64(rowCounters)]);
+    const high = int64(output(step));
     return {
       key: graph.constant(
         'uint64',
@@ -59,22 +60,25 @@ export function dropout(
         BigUint64Array.of((BigInt.asUintN(32, BigInt(seed)) << 32n) | BigInt.asUintN(32, BigInt(site))),
       ),
       counter: graph.op('Bitcast', [graph.op('Pack', [[low, high]])], { type: 'uint64' }),
+      shapeOfWords: shapeWith(wordsPerCounter),
+      shapeOfDraws: shapeWith(drawsPerCounter),
     };
   });
   const words = graph.op(
     'StatelessRandomUniformFullIntV2',
-    [int32(rows, rowCounters * wordsPerCounter), key, counter, graph.constant('int32', [], [philox])],
+    [shapeOfWords, key, counter, graph.constant('int32', [], [philox])],
     { dtype: 'uint32' },
   );
-  const padded = rowCounters * wordsPerCounter * drawsPerWord;
-  let drawn = graph.op('Reshape', [graph.op('Bitcast', [words], { type: 'int16' }), int32(rows, padded)]);
-  if (padded !== rowSize) drawn = graph.op('Slice', [drawn, int32(0, 0), int32(rows, rowSize)]);
+  let drawn = graph.op('Reshape', [graph.op('Bitcast', [words], { type: 'int16' }), shapeOfDraws]);
+  if (rowSize % drawsPerCounter !== 0) {
+    drawn = graph.op('Slice', [drawn, graph.shapeVector([0, 0]), graph.shapeVector([rows, rowSize])]);
+  }
   const isKept = graph.op('GreaterEqual', [drawn, graph.constant('int16', [], [dropped - draws / 2])]);
   const scale = graph.op('Mul', [
     graph.op('Cast', [isKept], { DstT: 'float32' }),
     graph.constant('float32', [], [draws / (draws - dropped)]),
   ]);
-  const mask = tensor(graph.op('Reshape', [scale, int32(...x.shape)]));
+  const mask = tensor(graph.assumeShape(graph.op('Reshape', [scale, graph.shapeVector(x.shape)]), x.shape));
   return differentiable(
     [x],
     (save) => {
@@ -84,6 +88,3 @@ export function dropout(
     (dy, [kept]) => [dy.mul(kept!)],
   );
 }
-
-/** The CPU of the machine that has the device. */
-const hostOf = (device: string): string => (device ? device.replace(/GPU:\d+$/i, 'CPU:0') : device);

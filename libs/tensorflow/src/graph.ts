@@ -1,5 +1,6 @@
 import { type Attrs, setAttrs } from './attrs.js';
 import { TensorFlowError } from './errors.js';
+import { FreeSizes } from './free-sizes.js';
 import { describe, type DType, hostArray, type HostData, hostTensor } from './host-tensor.js';
 import { nativeApi, withStatus } from './library.js';
 import type { Native, Output, Pointer } from './native.js';
@@ -22,6 +23,11 @@ export class Graph {
   readonly #native: Native = nativeApi();
   readonly #graph: Pointer = this.#native.TF_NewGraph();
   readonly #constants = new Map<string, Output>();
+  readonly #variableDims = new Set<number>();
+  readonly #freeSizes = new FreeSizes({
+    op: (...node) => this.onDevice(hostOf(this.#device), () => this.op(...node)),
+    constant: (...value) => this.onDevice(hostOf(this.#device), () => this.constant(...value)),
+  });
   #nodeCount = 0;
   #nextName = 0;
   #device = '';
@@ -43,14 +49,63 @@ export class Graph {
     return this.#device;
   }
 
-  /** A value that each run feeds; -1 in the shape stands for any size. */
+  /** A value that each run feeds; -1 in the shape stands for any size, and so does a free size. */
   placeholder(dtype: DType, shape: readonly number[], name?: string): Output {
-    return this.op('Placeholder', [], { dtype, shape }, { name });
+    const free = this.#freeSizes;
+    const dims = shape.map((dim) => (free.has(dim) ? -1 : dim));
+    const placeholder = this.op('Placeholder', [], { dtype, shape: dims }, { name });
+    if (!shape.some((dim) => free.has(dim))) return placeholder;
+    free.bind(shape, placeholder);
+    return this.assumeShape(placeholder, shape);
+  }
+
+  /**
+   * Adds a size that is known only at run time, and that placeholders can have. Declare the variables first.
+   *
+   * @returns its stand-in, for the shapes of placeholders. Traces compute with it, and products of it remain free.
+   */
+  freeSize(): number {
+    return this.#freeSizes.add(this.#variableDims);
+  }
+
+  /** A size, which may be free, as an int32 scalar in the host's memory. */
+  sizeOf(dim: number): Output {
+    return this.#freeSizes.scalar(dim);
+  }
+
+  /** A size, which may be free, divided by a number and rounded up, as an int32 scalar in the host's memory. */
+  quotientOf(dim: number, divisor: number): Output {
+    return this.#freeSizes.quotient(dim, divisor);
+  }
+
+  /** A shape, whose sizes may be free, as an int32 vector in the host's memory. */
+  shapeVector(shape: readonly number[]): Output {
+    return this.#freeSizes.vector(shape);
+  }
+
+  /** Whether the shape has a size that is known only at run time. */
+  hasFreeSize(shape: readonly number[]): boolean {
+    return shape.some((dim) => this.#freeSizes.isFree(dim));
+  }
+
+  /**
+   * Declares the shape of an output that TensorFlow cannot infer, because it depends on free sizes.
+   *
+   * @returns `output`
+   */
+  assumeShape(output: Output, shape: readonly number[]): Output {
+    const dims = BigInt64Array.from(shape, BigInt);
+    withStatus(this.#native, (status) =>
+      this.#native.TF_GraphSetTensorShape(this.pointer, output, dims, dims.length, status),
+    );
+    return output;
   }
 
   /** A value that is part of the graph. Small equal constants share one node. */
   constant(dtype: DType, shape: readonly number[], values: HostData | readonly number[]): Output {
     const data = values instanceof Array ? fromNumbers(dtype, values) : values;
+    if (this.hasFreeSize(shape))
+      throw new TensorFlowError('a constant cannot have a size that is known only at run time');
     const value = hostTensor(dtype, shape, data);
     if (data.byteLength > sharedConstantBytes) return this.op('Const', [], { dtype, value });
     const key = [
@@ -66,6 +121,7 @@ export class Graph {
 
   /** A variable. Each session of this graph has its own value of it, and none until one is assigned. */
   variable(name: string, shape: readonly number[], dtype: DType = 'float32'): Variable {
+    for (const dim of shape) this.#variableDims.add(dim);
     const handle = this.op('VarHandleOp', [], { dtype, shape, shared_name: name });
     return new Variable((...node) => this.op(...node), { handle, name, shape: [...shape], dtype });
   }
@@ -188,6 +244,9 @@ export class Graph {
     return oper;
   }
 }
+
+/** The CPU of the machine that has the device. */
+export const hostOf = (device: string): string => (device ? device.replace(/GPU:\d+$/i, 'CPU:0') : device);
 
 function fromNumbers(dtype: DType, values: readonly number[]): HostData {
   const array = hostArray(dtype);

@@ -2,7 +2,7 @@ export { dropout, type DropoutDraw } from './dropout.js';
 export { OutOfMemory, TensorFlowError } from './errors.js';
 export { Graph } from './graph.js';
 export { hostTensor } from './host-tensor.js';
-export { embedding, gelu, layerNorm, linear } from './layers.js';
+export { crossEntropy, embedding, gelu, layerNorm, linear, range } from './layers.js';
 export { openTensorFlow, tensorFlowLibrary } from './library.js';
 export type { Output } from './native.js';
 export { matMulIn, type Precision } from './precision.js';

@@ -1,5 +1,5 @@
 import { castTo, type Precision } from './precision.js';
-import type { Tensor, Tensor1D } from './tfjs-types.js';
+import type { Tensor } from './tfjs-types.js';
 import { currentTrace, differentiable } from './trace.js';
 
 /**
@@ -49,8 +49,19 @@ export function embedding(table: Tensor, ids: Tensor): Tensor {
       save(ids);
       return tf.gather(table, ids);
     },
-    (dy, [rows]) => [tf.unsortedSegmentSum(dy, rows as Tensor1D, table.shape[0])],
+    (dy, [rows]) => {
+      const { graph, tensor, output } = currentTrace('embedding()');
+      const sums = graph.op('UnsortedSegmentSum', [output(dy), output(rows!), graph.sizeOf(table.shape[0]!)]);
+      return [tensor(graph.assumeShape(sums, table.shape))];
+    },
   );
+}
+
+/** int32 [size]: 0, step, 2·step, …; both may be free sizes. */
+export function range(size: number, step = 1): Tensor {
+  const { graph, tensor } = currentTrace('range()');
+  const values = graph.op('Range', [graph.sizeOf(0), graph.sizeOf(size * step), graph.sizeOf(step)]);
+  return tensor(graph.assumeShape(values, [size]));
 }
 
 /**
@@ -103,6 +114,29 @@ export function gelu(x: Tensor): Tensor {
         .mul(1 / Math.sqrt(2 * Math.PI));
       return [density.mul(input).add(phi).mul(dy)];
     },
+  );
+}
+
+/**
+ * The weighted sum of each row's cross entropy.
+ *
+ * @param logits - [N, C]
+ * @param labels - int32 [N], in [0, C)
+ * @param weights - [N]
+ * @returns a scalar
+ */
+export function crossEntropy(logits: Tensor, labels: Tensor, weights: Tensor): Tensor {
+  return differentiable(
+    [logits],
+    (save) => {
+      const { graph, tensor, output } = currentTrace('crossEntropy()');
+      const [losses, derivatives] = graph
+        .ops('SparseSoftmaxCrossEntropyWithLogits', [output(logits), output(labels)])
+        .map(tensor) as [Tensor, Tensor];
+      save(derivatives, weights);
+      return losses.mul(weights).sum();
+    },
+    (dy, [derivatives, w]) => [derivatives!.mul(w!.mul(dy).reshape([w!.size, 1]))],
   );
 }
 

@@ -33,6 +33,7 @@ const signatures = {
   TF_GraphGetOpDef: ['void', [pointer, 'str', pointer, pointer]],
   TF_GraphOperationByName: [pointer, [pointer, 'str']],
   TF_GraphGetTensorNumDims: ['int', [pointer, output, pointer]],
+  TF_GraphSetTensorShape: ['void', [pointer, output, pointer, 'int', pointer]],
   TF_GraphGetTensorShape: ['void', [pointer, output, pointer, 'int', pointer]],
 
   TF_NewOperation: [pointer, [pointer, 'str', 'str']],

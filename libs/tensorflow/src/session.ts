@@ -67,7 +67,8 @@ export class Session {
   async run({ feeds = [], fetches = [], targets = [], views }: RunOptions): Promise<HostTensor[]> {
     if (this.#closed) throw new TensorFlowError('the session is closed');
     const native = this.#native;
-    const inputs = feeds.map(([output, value]) => this.#checked(output, value));
+    const sizes = new Map<number, number>();
+    const inputs = feeds.map(([output, value]) => this.#checked(output, value, sizes));
     const fed: Pointer[] = [];
     const results = new BigUint64Array(fetches.length);
     const status = native.TF_NewStatus();
@@ -144,14 +145,24 @@ export class Session {
     withStatus(this.#native, (status) => this.#native.TF_DeleteSession(this.#session, status));
   }
 
-  /** The value as a tensor. Throws when it does not fit: TensorFlow itself crashes on some wrong shapes and accepts others. */
-  #checked(output: Output, value: HostTensor | number): HostTensor {
+  /**
+   * The value as a tensor. Throws when it does not fit: TensorFlow itself crashes on some wrong shapes and accepts others.
+   *
+   * @param sizes - the free sizes of the feeds before this one, by stand-in; those of this feed are added
+   */
+  #checked(output: Output, value: HostTensor | number, sizes: Map<number, number>): HostTensor {
     const dtype = outputType(this.#native, output);
     const tensor = typeof value === 'number' ? hostScalar(dtype ?? 'float32', value) : value;
     const shape = staticShape(this.#native, this.#graph.pointer, output);
     const fits =
       !shape ||
-      (shape.length === tensor.shape.length && shape.every((dim, axis) => dim < 0 || dim === tensor.shape[axis]));
+      (shape.length === tensor.shape.length &&
+        shape.every((dim, axis) => {
+          const given = tensor.shape[axis]!;
+          if (!this.#graph.hasFreeSize([dim])) return dim < 0 || dim === given;
+          if (!sizes.has(dim)) sizes.set(dim, given);
+          return sizes.get(dim) === given;
+        }));
     if (!fits || tensor.dtype !== dtype) {
       throw new TensorFlowError(
         `${this.#graph.describe(output)} cannot be fed with ${describe(tensor.dtype, tensor.shape)}`,

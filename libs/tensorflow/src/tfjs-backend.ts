@@ -7,8 +7,8 @@ import { type DType, dtypeCodes, dtypeOf } from './host-tensor.js';
 import { nativeApi } from './library.js';
 import type { Output } from './native.js';
 import { opDefinition } from './op-definition.js';
-import type { KernelAttr, NodeBackend, TensorMetadata, Tf } from './tfjs-types.js';
-import { tracedKernels } from './traced-kernels.js';
+import type { KernelAttr, NodeBackend, Tensor, TensorMetadata, Tf } from './tfjs-types.js';
+import { tracedKernels, type TracedKernelsOptions } from './traced-kernels.js';
 
 // The numbers that tfjs-node's kernels read from their binding: TF_DataType and TF_AttrType.
 const constants = {
@@ -48,7 +48,7 @@ class TracingBinding {
   }
 
   executeOp(type: string, attrs: KernelAttr[], ids: number[], count: number): TensorMetadata[] {
-    const graph = this.#current(type);
+    const graph = this.current(type);
     const { inferred, inputs: names, listInput } = opDefinition(nativeApi(), graph.pointer, type);
     // TensorFlow infers these attributes from the inputs. tfjs would get them wrong: it presents bfloat16 as float32.
     const given = attrs
@@ -65,7 +65,7 @@ class TracingBinding {
   }
 
   createTensor(shape: number[], dtype: number, values: ArrayLike<number> | ArrayLike<bigint>): number {
-    const graph = this.#current('a constant');
+    const graph = this.current('a constant');
     const name = dtypeOf(dtype);
     if (name !== 'float32' && name !== 'int32' && name !== 'bool')
       throw new TensorFlowError(`a traced constant cannot be of type ${name ?? dtype}`);
@@ -102,7 +102,8 @@ class TracingBinding {
     return found.output;
   }
 
-  #current(what: string): Graph {
+  /** The graph that is being traced, to which `what` is added. */
+  current(what: string): Graph {
     if (!this.graph)
       throw new TensorFlowError(`tfjs cannot add ${what}: no graph is being traced`, {
         hint: 'call it inside trace()',
@@ -147,7 +148,13 @@ export function tracer(): Tracer {
   const backend = new NodeJSKernelBackend(binding, '@tensorflow/tfjs-node');
   tf.registerBackend(backendName, () => backend);
   registerAllKernels();
-  for (const kernel of tracedKernels(tf, backendName)) {
+  const sized: TracedKernelsOptions['sized'] = (type, x, vectors, shape) => {
+    const graph = binding.current(type);
+    const [id] = backend.getInputTensorIds([x as Tensor]);
+    const inputs = [binding.outputOf(graph, id!), ...vectors.map((vector) => graph.shapeVector(vector))];
+    return backend.createOutputTensor(binding.register(graph, graph.assumeShape(graph.op(type, inputs), shape)));
+  };
+  for (const kernel of tracedKernels({ tf, backendName, sized })) {
     tf.unregisterKernel(kernel.kernelName, backendName);
     tf.registerKernel({ ...kernel, backendName });
   }

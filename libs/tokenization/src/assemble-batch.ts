@@ -1,19 +1,15 @@
 import type { TokenCache } from './token-cache.js';
 
-/** A batch as the model reads it; B is `paddedRows`, T is `length`. */
+/** A batch as the model reads it; B is `size`, T is `length`. */
 export interface Batch {
-  /** Row numbers in the cache, without padding rows. */
+  /** Row numbers in the cache. */
   rows: Int32Array;
 
-  /** Number of rows without padding rows. */
+  /** Number of rows. */
   size: number;
-
-  paddedRows: number;
   length: number;
   ids: Int32Array; // [B, T]
   mask: Int32Array; // [B, T]
-
-  /** 0 for padding rows, whose loss has weight 0. */
   labels: Int32Array; // [B]
 
   /** Number of tokens without padding. */
@@ -23,7 +19,7 @@ export interface Batch {
 export interface PaddingOptions {
   padId: number;
 
-  /** T is rounded up to a multiple of this: fewer shapes need fewer graphs. Default 1. */
+  /** T is rounded up to a multiple of this. Default 1. */
   lengthMultiple?: number | undefined;
 
   /** T is not rounded up beyond this, usually the number of the encoder's positions. */
@@ -34,25 +30,18 @@ export interface PaddingOptions {
    * padding. The positions that `lengthMultiple` adds do not exist in NeMo, so they are masked.
    */
   nemoPadding?: boolean | undefined;
-
-  /** Adds padding rows up to this many. */
-  padRowsTo?: number | undefined;
 }
 
-/**
- * Rows of token ids as one batch with labels 0, padded to the longest row. In a padding row, attention sees the first
- * token: a softmax over nothing would give NaN.
- */
+/** Rows of token ids as one batch with labels 0, padded to the longest row. */
 export function padRows(
   rows: readonly ArrayLike<number>[],
-  { padId, lengthMultiple = 1, maxLength, nemoPadding = false, padRowsTo = 0 }: PaddingOptions,
+  { padId, lengthMultiple = 1, maxLength, nemoPadding = false }: PaddingOptions,
 ): Batch {
   const size = rows.length;
-  const paddedRows = Math.max(size, padRowsTo);
   const longest = rows.reduce((most, ids) => Math.max(most, ids.length), 1);
   const length = Math.max(longest, Math.min(Math.ceil(longest / lengthMultiple) * lengthMultiple, maxLength));
-  const ids = new Int32Array(paddedRows * length).fill(padId);
-  const mask = new Int32Array(paddedRows * length);
+  const ids = new Int32Array(size * length).fill(padId);
+  const mask = new Int32Array(size * length);
   let tokens = 0;
   for (const [at, values] of rows.entries()) {
     ids.set(values, at * length);
@@ -60,9 +49,8 @@ export function padRows(
     mask.fill(1, at * length, at * length + values.length);
     tokens += values.length;
   }
-  for (let at = size; at < paddedRows; at++) mask[at * length] = 1;
-  const labels = new Int32Array(paddedRows);
-  return { rows: Int32Array.from(rows.keys()), size, paddedRows, length, ids, mask, labels, tokens };
+  const labels = new Int32Array(size);
+  return { rows: Int32Array.from(rows.keys()), size, length, ids, mask, labels, tokens };
 }
 
 /** The padded batch of some rows of the cache, with their labels. `maxLength` defaults to the cache's. */

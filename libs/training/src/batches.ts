@@ -64,8 +64,7 @@ export function batchesOf(cache: TokenCache, o: BatchesOptions): BatchSource {
     lengthMultiple,
     limit,
   });
-  // NOTE: a short batch is padded with rows of loss weight 0, so that it does not need a graph of its own.
-  const options = { lengthMultiple, maxLength: o.maxPositions, nemoPadding, padRowsTo: batchSize };
+  const options = { lengthMultiple, maxLength: o.maxPositions, nemoPadding };
   const batchOf = (rows: Int32Array): Batch => assembleBatch(cache, rows, options);
   return {
     batchesPerEpoch: plan.batchesPerEpoch,
@@ -87,11 +86,11 @@ export function microBatchesOf(
   batch: Batch,
   o: { count: number; lossScale: number; classWeights?: number[] | undefined },
 ): MicroBatch[] {
-  const weights = rowWeights(batch.labels, batch.size, o.classWeights, o.lossScale);
-  const rows = Math.ceil(batch.paddedRows / o.count);
+  const weights = rowWeights(batch.labels, o.classWeights, o.lossScale);
+  const rows = Math.ceil(batch.size / o.count);
   const microBatches: MicroBatch[] = [];
   for (let from = 0; from < batch.size; from += rows) {
-    const to = Math.min(from + rows, batch.paddedRows);
+    const to = Math.min(from + rows, batch.size);
     microBatches.push({ batch: rowsOf(batch, from, to), rowWeights: weights.subarray(from, to), rowOffset: from });
   }
   return microBatches;
@@ -103,8 +102,7 @@ export function rowsOf(batch: Batch, from: number, to: number): Batch {
   return {
     ...batch,
     rows: batch.rows.subarray(from, to),
-    size: Math.max(0, Math.min(to, batch.size) - from),
-    paddedRows: to - from,
+    size: to - from,
     ids: batch.ids.subarray(...cells),
     mask: batch.mask.subarray(...cells),
     labels: batch.labels.subarray(from, to),

@@ -1,34 +1,25 @@
 /**
  * The loss weight of each row of a batch. With these weights the batch's loss is `sum(weight · nll)`, the weighted mean of torch's
- * `CrossEntropyLoss(weight)`. Rows from `size` on are padding with weight 0.
+ * `CrossEntropyLoss(weight)`.
  *
  * @param labels - [rows]
  * @param lossScale - the batch's share of an optimizer step, 1 / accumulate_grad_batches
  */
-export function rowWeights(
-  labels: Int32Array,
-  size: number,
-  classWeights: number[] | undefined,
-  lossScale = 1,
-): Float32Array {
-  const weights = new Float32Array(labels.length);
-  let total = 0;
-  for (let row = 0; row < size; row++) total += weightOf(labels[row]!, classWeights);
-  for (let row = 0; row < size; row++) weights[row] = (weightOf(labels[row]!, classWeights) / total) * lossScale;
-  return weights;
+export function rowWeights(labels: Int32Array, classWeights: number[] | undefined, lossScale = 1): Float32Array {
+  const total = labels.reduce((sum, label) => sum + weightOf(label, classWeights), 0);
+  return Float32Array.from(labels, (label) => (weightOf(label, classWeights) / total) * lossScale);
 }
 
 /**
  * The cross entropy of a batch, with torch's weighted mean.
  *
- * @param logits - [rows, classes], row-major; rows from `size` on are ignored
+ * @param logits - [rows, classes], row-major
  */
-export function crossEntropy(logits: Float32Array, labels: Int32Array, size: number, classWeights?: number[]): number {
+export function crossEntropy(logits: Float32Array, labels: Int32Array, classWeights?: number[]): number {
   const classes = logits.length / labels.length;
   let loss = 0;
   let total = 0;
-  for (let row = 0; row < size; row++) {
-    const label = labels[row]!;
+  for (const [row, label] of labels.entries()) {
     const weight = weightOf(label, classWeights);
     const scores = logits.subarray(row * classes, (row + 1) * classes);
     loss += weight * (logSumExp(scores) - scores[label]!);

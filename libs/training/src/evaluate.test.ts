@@ -56,7 +56,7 @@ async function inFileOrder(batches: BatchSource, classWeights?: number[]) {
   for (let index = 0; index < batches.batchesPerEpoch; index++) {
     const batch = batches.at(0, index);
     const logits = await forward.run(batch);
-    losses += crossEntropy(logits, batch.labels, batch.size, classWeights);
+    losses += crossEntropy(logits, batch.labels, classWeights);
     for (let row = 0; row < batch.size; row++)
       confusion.add(batch.labels[row]!, argmax(logits.subarray(row * numClasses, (row + 1) * numClasses)));
     positions += batch.ids.length;
@@ -105,20 +105,20 @@ test('a data set of more rows than are sorted together keeps its batches and its
     Int32Array.from({ length: Math.min(64, lengths.length - index * 64) }, (_value, i) => index * 64 + i);
   const batchOf = (rows: Int32Array): Batch => {
     const length = Math.max(...Array.from(rows, (row) => lengths[row]!));
-    const ids = new Int32Array(64 * length);
-    const labels = new Int32Array(64);
+    const ids = new Int32Array(rows.length * length);
+    const labels = new Int32Array(rows.length);
     for (const [at, row] of rows.entries()) {
       ids[at * length] = row;
       labels[at] = row % 2;
     }
-    return { rows, size: rows.length, paddedRows: 64, length, ids, mask: ids, labels, tokens: 0 };
+    return { rows, size: rows.length, length, ids, mask: ids, labels, tokens: 0 };
   };
   const logits = (row: number): number[] => [Math.sin(row), Math.cos(row)];
-  const run = (batch: Pick<Batch, 'ids' | 'length'>): Promise<Float32Array> =>
+  const run = (batch: Pick<Batch, 'ids' | 'length' | 'size'>): Promise<Float32Array> =>
     Promise.resolve(
-      Float32Array.from({ length: 64 }, (_, at) => batch.ids[at * batch.length]!).reduce(
+      Float32Array.from({ length: batch.size }, (_, at) => batch.ids[at * batch.length]!).reduce(
         (all, row, at) => (all.set(logits(row), 2 * at), all),
-        new Float32Array(128),
+        new Float32Array(2 * batch.size),
       ),
     );
   const batchesPerEpoch = Math.ceil(lengths.length / 64);

@@ -46,7 +46,7 @@ export async function evaluate(
     for (const { length } of cuts) {
       const to = from + length;
       const scores = logits.subarray(from * o.numClasses, to * o.numClasses);
-      losses += crossEntropy(scores, labels.subarray(from, to), length, o.classWeights);
+      losses += crossEntropy(scores, labels.subarray(from, to), o.classWeights);
       for (let row = 0; row < length; row++)
         confusion.add(labels[from + row]!, argmax(scores.subarray(row * o.numClasses, (row + 1) * o.numClasses)));
       from = to;
@@ -77,8 +77,8 @@ async function resultsOf(
 }
 
 /**
- * Cuts positions in `rows` into the batches to compute: the longest rows first, so that the short last batch, which is filled
- * up with padding rows, has the shortest. Rows that depend on their batch stay in it.
+ * Cuts positions in `rows` into the batches to compute: the longest rows first, so that a batch
+ * that does not fit into memory is found early. Rows that depend on their batch stay in it.
  */
 function* computedTogether(
   { lengths, batchSize, rowsDependOnBatch }: BatchSource,
@@ -114,17 +114,17 @@ export async function evaluateCache(
   }
 }
 
-/** The logits of a batch, [paddedRows * numClasses]. A batch that does not fit into memory is computed in halves. */
+/** The logits of a batch, [size * numClasses]. A batch that does not fit into memory is computed in halves. */
 async function logitsOf(forward: Pick<Forward, 'run'>, batch: Batch): Promise<Float32Array> {
   try {
     return await forward.run(batch);
   } catch (error) {
     if (!(error instanceof OutOfMemory)) throw error;
-    const { paddedRows, length } = batch;
-    if (paddedRows <= 1) throw new BatchTooLarge(paddedRows, length, error);
-    const half = Math.ceil(paddedRows / 2);
+    const { size, length } = batch;
+    if (size <= 1) throw new BatchTooLarge(size, length, error);
+    const half = Math.ceil(size / 2);
     const first = await logitsOf(forward, rowsOf(batch, 0, half));
-    const second = await logitsOf(forward, rowsOf(batch, half, paddedRows));
+    const second = await logitsOf(forward, rowsOf(batch, half, size));
     const joined = new Float32Array(first.length + second.length);
     joined.set(first);
     joined.set(second, first.length);

@@ -18,7 +18,7 @@ async function stepWith(split: number, clip: number) {
   const encoder = { ...initial.encoder, hiddenDropout: 0.2, attentionDropout: 0.2 };
   const weights = new ModelWeights({ specs: classifierWeights({ encoder, ...head }) });
   const optim = { ...config.model.optim, name: 'sgd' } as const;
-  const step = new TrainStep(weights, { shape: { encoder, head }, numClasses, optim, clip, seed: 7, headDropout: 0.2 });
+  const step = new TrainStep(weights, { shape: { encoder, head }, optim, clip, seed: 7, headDropout: 0.2 });
   await weights.load(initial.read, initial.file);
   await step.loadSlots();
   await initial.close();

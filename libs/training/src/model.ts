@@ -38,7 +38,6 @@ export function createTrainableModel(job: ModelJob, encoder: EncoderConfig, devi
   const { nautil, trainer } = job.config;
   const trainStep = new TrainStep(model.weights, {
     shape,
-    numClasses: job.numClasses,
     optim: job.config.model.optim,
     clip: trainer.gradient_clip_val ?? 0,
     seed: nautil.seed,

@@ -121,7 +121,7 @@ test('an evaluation whose batches do not fit is computed in parts, with the same
     const small = await evaluate(
       {
         run: async (batch: Batch) => {
-          if (batch.paddedRows > 2) throw new OutOfMemory('no memory', { code: 'RESOURCE_EXHAUSTED' });
+          if (batch.size > 2) throw new OutOfMemory('no memory', { code: 'RESOURCE_EXHAUSTED' });
           return forward.run(batch);
         },
       },

@@ -9,8 +9,8 @@ class StepOutOfMemory extends Error {
   readonly microBatches: number;
 
   constructor({ batch }: MicroBatch, microBatches: number, cause: OutOfMemory) {
-    super(`${batch.paddedRows} × ${batch.length} tokens`, { cause });
-    this.rows = batch.paddedRows;
+    super(`${batch.size} × ${batch.length} tokens`, { cause });
+    this.rows = batch.size;
     this.length = batch.length;
     this.microBatches = microBatches;
   }

@@ -1,5 +1,6 @@
-import { forwardPass, memoized, type ModelShape, type ModelWeights, type NamedArray } from '@nautil/model';
+import { forwardPass, type ModelShape, type ModelWeights, type NamedArray, requireAllPositions } from '@nautil/model';
 import {
+  crossEntropy,
   type Feed,
   hostTensor,
   type Output,
@@ -12,7 +13,6 @@ import { type Optimizer, type OptimizerConfig, optimizerOf } from './optimizer.j
 
 export interface TrainStepOptions {
   shape: ModelShape;
-  numClasses: number;
   optim: OptimizerConfig;
 
   /** `trainer.gradient_clip_val`: the largest global norm of the gradient; 0: no clipping. */
@@ -27,7 +27,7 @@ export interface TrainStepOptions {
 export interface MicroBatch {
   batch: Batch;
 
-  /** [paddedRows]; see `rowWeights`. */
+  /** [size]; see `rowWeights`. */
   rowWeights: Float32Array;
 
   /** Index of the first row within the whole batch. Dropout depends on it. */
@@ -54,8 +54,8 @@ interface Update {
 }
 
 /**
- * One optimizer step on `ModelWeights`: forward, backward, clipping and update. It is compiled once for each padded shape
- * [rows, length]. The gradients of several micro-batches are summed in variables, which exist only once they are needed.
+ * One optimizer step on `ModelWeights`: forward, backward, clipping and update. One graph, whose sizes are free, serves
+ * batches of every shape. The gradients of several micro-batches are summed in variables, which exist only once they are needed.
  */
 export class TrainStep {
   readonly #weights: ModelWeights;
@@ -67,7 +67,7 @@ export class TrainStep {
 
   /** The optimizer's state, by `optimizer/<slot>/<weight>`. */
   readonly #slots = new Map<string, { variable: Variable; initial: number }>();
-  readonly #compiled = new Map<string, Compiled>();
+  readonly #compiled = lazy(() => this.#weights.onDevice(() => this.#compile()));
   readonly #sums = lazy(() =>
     this.#weights.used.map(({ name, shape }) => this.#weights.declare(`gradient/${name}`, shape)),
   );
@@ -114,11 +114,12 @@ export class TrainStep {
     microBatches: readonly MicroBatch[],
     { step, lr }: { step: number; lr: number },
   ): Promise<{ losses: number[]; gradNorm?: number }> {
+    const compiled = this.#compiled();
     const scalars = this.#optimizer.scalars(step, lr);
+    for (const { batch } of microBatches) requireAllPositions(this.#options.shape.encoder, batch.length);
     const scalarFeeds = Array.from(this.#scalars, ([name, input]): Feed => [input, scalars[name]!]);
     if (microBatches.length === 1) {
       const [only] = microBatches as [MicroBatch];
-      const compiled = this.#compiledFor(only.batch);
       const { targets, norm } = compiled.apply();
       const feeds = [...feedsOf(compiled, only, step), ...scalarFeeds];
       const [loss, gradNorm] = await this.#weights.run({
@@ -132,7 +133,6 @@ export class TrainStep {
     // 1) forward and backward: sum the gradients of the micro-batches
     const losses: number[] = [];
     for (const [index, part] of microBatches.entries()) {
-      const compiled = this.#compiledFor(part.batch);
       const targets = index === 0 ? compiled.start() : compiled.add();
       const [loss] = await this.#weights.run({
         feeds: feedsOf(compiled, part, step),
@@ -148,16 +148,11 @@ export class TrainStep {
     return { losses, ...(gradNorm ? { gradNorm: gradNorm[0]! } : {}) };
   }
 
-  #compiledFor({ paddedRows, length }: Batch): Compiled {
-    return memoized(this.#compiled, `${paddedRows}x${length}`, () =>
-      this.#weights.onDevice(() => this.#compile(paddedRows, length)),
-    );
-  }
-
   /** Adds forward and backward pass to the graph. What becomes of the gradients is added on first use. */
-  #compile(rows: number, length: number): Compiled {
+  #compile(): Compiled {
     const { graph } = this.#weights;
-    const { shape, numClasses, seed, headDropout } = this.#options;
+    const [rows, length] = [graph.freeSize(), graph.freeSize()];
+    const { shape, seed, headDropout } = this.#options;
     const feeds = {
       ids: graph.placeholder('int32', [rows, length]),
       mask: graph.placeholder('int32', [rows, length]),
@@ -168,15 +163,13 @@ export class TrainStep {
     };
     const specs = this.#weights.used;
     const reads = specs.map(({ name }) => this.#weights.readOf(this.#weights.variable(name)));
-    const { value: loss, gradients } = traceGradients(graph, reads, ({ tf, tensor }, values) => {
+    const { value: loss, gradients } = traceGradients(graph, reads, ({ tensor }, values) => {
       const logits = forwardPass(specs, values, shape, {
         ids: tensor(feeds.ids),
         mask: tensor(feeds.mask),
         dropout: { seed, step: tensor(feeds.step), rowOffset: tensor(feeds.rowOffset), headRate: headDropout },
       }); // [B, C]
-      const truth = tf.oneHot(tensor(feeds.labels), numClasses); // [B, C]
-      const nll = tf.logSoftmax(logits).mul(truth).sum(-1).neg(); // [B]
-      return nll.mul(tensor(feeds.weights)).sum();
+      return crossEntropy(logits, tensor(feeds.labels), tensor(feeds.weights));
     });
     return {
       feeds,
@@ -226,12 +219,12 @@ export class TrainStep {
 const slotName = (slot: string, weight: string): string => `optimizer/${slot}/${weight}`;
 
 function feedsOf({ feeds }: Compiled, { batch, rowWeights, rowOffset }: MicroBatch, step: number): Feed[] {
-  const shape = [batch.paddedRows, batch.length];
+  const shape = [batch.size, batch.length];
   return [
     [feeds.ids, hostTensor('int32', shape, batch.ids)],
     [feeds.mask, hostTensor('int32', shape, batch.mask)],
-    [feeds.labels, hostTensor('int32', [batch.paddedRows], batch.labels)],
-    [feeds.weights, hostTensor('float32', [batch.paddedRows], rowWeights)],
+    [feeds.labels, hostTensor('int32', [batch.size], batch.labels)],
+    [feeds.weights, hostTensor('float32', [batch.size], rowWeights)],
     [feeds.rowOffset, rowOffset],
     [feeds.step, step],
   ];

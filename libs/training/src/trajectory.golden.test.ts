@@ -82,7 +82,7 @@ describe.each(Object.entries(trajectory.variants))('%s, beside NeMo', (name, var
     forward = new Forward(weights, { encoder, head });
     // NOTE: variants without clipping get a limit that is never reached, because only clipping computes the norm.
     const clip = cfg.clip || 1e9;
-    trainStep = new TrainStep(weights, { shape: { encoder, head }, numClasses, optim, clip, seed: 0, headDropout: 0 });
+    trainStep = new TrainStep(weights, { shape: { encoder, head }, optim, clip, seed: 0, headDropout: 0 });
     const start = await openTensors(goldenPath('traj_init.safetensors'));
     const headFile = goldenPath(`traj_init_head_${cfg.layers}layer.safetensors`);
     const startOfHead = existsSync(headFile) ? await openTensors(headFile) : start;
@@ -98,7 +98,7 @@ describe.each(Object.entries(trajectory.variants))('%s, beside NeMo', (name, var
       const parts = group.map((batch): MicroBatch => ({
         batch,
         rowOffset: 0,
-        rowWeights: rowWeights(batch.labels, batch.size, classWeights, 1 / accumulate),
+        rowWeights: rowWeights(batch.labels, classWeights, 1 / accumulate),
       }));
       const done = await trainStep.run(parts, { step, lr: schedule(step) });
       losses.push(...done.losses.map((loss) => loss * accumulate));
@@ -171,7 +171,6 @@ function asBatch({ input_ids, attention_mask, labels }: RecordedBatch): Batch {
   return {
     rows: Int32Array.from(labels.keys()),
     size,
-    paddedRows: size,
     length: input_ids[0]!.length,
     ids: Int32Array.from(input_ids.flat()),
     mask: Int32Array.from(attention_mask.flat()),

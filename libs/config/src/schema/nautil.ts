@@ -81,9 +81,9 @@ export const nautilSchema = section("Nautil's own keys.", {
       needsFound: '8 or more full batches in an epoch of shuffled data',
     }),
     length_multiple: key(Type.Integer({ minimum: 1, maximum: 512 }), {
-      description: 'Pads batches to a multiple of this length, so that TensorFlow compiles fewer shapes.',
+      description: 'Pads batches to a multiple of this length. 1: to the length of their longest text.',
       affects: 'training',
-      default: 8,
+      default: 1,
     }),
     nemo_padding: key(Type.Boolean(), {
       description: 'Pads batches as NeMo does: RoBERTa attends to the padding up to the longest text of the batch.',
