@@ -2,7 +2,7 @@ export { maxLength, parseEncoderConfig, requireAllPositions, type EncoderConfig 
 export { NonFiniteWeight } from './errors.js';
 export { Forward, forwardPass, type ModelShape } from './forward.js';
 export { initialWeight } from './initial-weight.js';
-export { isAllFinite, memoized, ModelWeights, type NamedArray } from './model-weights.js';
+export { isAllFinite, ModelWeights, type NamedArray } from './model-weights.js';
 export { OnnxForward } from './onnx-forward.js';
 export { readWeights } from './read-weights.js';
 export { classifierWeights, encoderLayout, encoderPrefix, encoderWeights, type WeightSpec } from './weights.js';

@@ -155,7 +155,7 @@ export function isAllFinite(values: Float32Array): boolean {
 }
 
 /** The entry of `map` for `key`, made by `make` on first use. */
-export function memoized<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+function memoized<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   const found = map.get(key);
   if (found !== undefined) return found;
   const made = make();

@@ -51,7 +51,7 @@ export function embedding(table: Tensor, ids: Tensor): Tensor {
     },
     (dy, [rows]) => {
       const { graph, tensor, output } = currentTrace('embedding()');
-      const sums = graph.op('UnsortedSegmentSum', [output(dy), output(rows!), graph.sizeOf(table.shape[0]!)]);
+      const sums = graph.op('UnsortedSegmentSum', [output(dy), output(rows!), graph.sizeOf(table.shape[0])]);
       return [tensor(graph.assumeShape(sums, table.shape))];
     },
   );

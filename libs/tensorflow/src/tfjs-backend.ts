@@ -7,7 +7,7 @@ import { type DType, dtypeCodes, dtypeOf } from './host-tensor.js';
 import { nativeApi } from './library.js';
 import type { Output } from './native.js';
 import { opDefinition } from './op-definition.js';
-import type { KernelAttr, NodeBackend, Tensor, TensorMetadata, Tf } from './tfjs-types.js';
+import type { KernelAttr, NodeBackend, TensorMetadata, Tf } from './tfjs-types.js';
 import { tracedKernels, type TracedKernelsOptions } from './traced-kernels.js';
 
 // The numbers that tfjs-node's kernels read from their binding: TF_DataType and TF_AttrType.
@@ -150,7 +150,7 @@ export function tracer(): Tracer {
   registerAllKernels();
   const sized: TracedKernelsOptions['sized'] = (type, x, vectors, shape) => {
     const graph = binding.current(type);
-    const [id] = backend.getInputTensorIds([x as Tensor]);
+    const [id] = backend.getInputTensorIds([x]);
     const inputs = [binding.outputOf(graph, id!), ...vectors.map((vector) => graph.shapeVector(vector))];
     return backend.createOutputTensor(binding.register(graph, graph.assumeShape(graph.op(type, inputs), shape)));
   };

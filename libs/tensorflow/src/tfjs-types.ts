@@ -3,7 +3,6 @@ import type * as tfjsTypes from '@tensorflow/tfjs';
 /** The namespace of tfjs. */
 export type Tf = typeof tfjsTypes;
 export type Tensor = tfjsTypes.Tensor;
-export type Tensor1D = tfjsTypes.Tensor1D;
 
 /** How tfjs-node's backend describes a tensor that its binding created. */
 export interface TensorMetadata {

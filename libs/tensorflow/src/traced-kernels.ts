@@ -40,11 +40,7 @@ export function tracedKernels({ tf, backendName, sized }: TracedKernelsOptions):
       return identity.kernelFunc({ inputs, attrs: attrs as NamedAttrMap, backend }) as TensorInfo;
     }),
     kernel('Slice', (_, { x }, attrs) => {
-      const [begin, size] = tf.slice_util.parseSliceParams(
-        x as Parameters<typeof tf.slice_util.parseSliceParams>[0],
-        attrs['begin'] as number[],
-        attrs['size'] as number[],
-      );
+      const [begin, size] = tf.slice_util.parseSliceParams(x!, attrs['begin'] as number[], attrs['size'] as number[]);
       return sized('Slice', x!, [begin!, size!], size!);
     }),
     // The derivative of relu. tfjs-node's version chooses between two constants of x's shape.
