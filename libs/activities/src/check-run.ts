@@ -106,12 +106,12 @@ async function requireOutputs(
     const value = valueAt(tree, key);
     if (typeof value === 'string' && value !== '') await requireOutput(key, value);
   }
-  // A link below a named folder may lead out of it.
+  // A link below a named folder may lead out of it, and a folder of another run is replaced by a sibling (`createLogDir`).
   const { exp_dir, explicit_log_dir, version } = config.exp_manager;
   const isExplicit = explicit_log_dir !== null && explicit_log_dir !== '';
   const runs = resolve(cwd, exp_dir ?? defaultLogs, experimentName(config.exp_manager));
   const folder = isExplicit ? resolve(cwd, explicit_log_dir) : join(runs, String(version ?? ''));
-  for (const place of [folder, join(folder, 'checkpoints')])
+  for (const place of [folder, join(folder, 'checkpoints'), `${folder}_1`])
     await requireOutput(`exp_manager.${isExplicit ? 'explicit_log_dir' : 'exp_dir'}`, place);
 }
 

@@ -141,6 +141,7 @@ describe('a run from a queue', () => {
       (folder: string) => `exp_manager.explicit_log_dir=${folder}/out`,
     ],
     ['exp_manager.explicit_log_dir', 'a hidden folder', () => 'exp_manager.explicit_log_dir=.ssh'],
+    ['exp_manager.explicit_log_dir', 'a root, whose sibling is', () => 'exp_manager.explicit_log_dir=.'],
   ])('fails without a retry, and without writing, if %s is %s elsewhere', async (key, _, override) => {
     const failure = await failureOf((folder) => override(folder).split(' '));
     expect(failure).toBeInstanceOf(OutputNotAllowed);
