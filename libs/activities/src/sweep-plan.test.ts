@@ -48,7 +48,7 @@ test('a seeded draw is reproducible, and a larger one extends it', async () => {
 test('a combination that is drawn twice is one trial', async () => {
   const planned = await plan(['trainer.max_epochs=1,2'], { random: 10 });
   expect(planned.trials).toHaveLength(2);
-  expect(planned.notes).toContain('8 duplicates among 10 combinations left out');
+  expect(planned.notes).toContain('8 duplicates among the 10 combinations are left out');
 });
 
 test('model paths that vary are kept', async () => {

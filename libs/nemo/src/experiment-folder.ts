@@ -132,7 +132,7 @@ export class ExperimentFolder {
         this.log.info('text_classification_with_bert', 'Starting training...');
         break;
       case 'warning':
-        this.log.warn('training', event.message);
+        this.log.recordWarning('training', event.message);
         break;
       case 'done':
         await this.#done(event, write);

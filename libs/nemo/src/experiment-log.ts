@@ -14,8 +14,7 @@ export class ExperimentLog {
   readonly #hidden: EnvironmentValues;
 
   /**
-   * @param onEntry - also receives every entry, for example to print it, except for warnings: they are events, which the
-   *   program that trains prints
+   * @param onEntry - also receives the entries, for example to print them
    * @param hidden - environment variables whose values are replaced by references to them
    */
   constructor(folder: string, onEntry: (entry: string) => void = () => undefined, hidden: readonly string[] = []) {
@@ -35,6 +34,11 @@ export class ExperimentLog {
   }
 
   warn(module: string, message: string): void {
+    this.#onEntry(this.#append(formatEntry('W', module, message), logFile, errorFile));
+  }
+
+  /** Records the warning of an event in the files alone: the program that receives the event prints it. */
+  recordWarning(module: string, message: string): void {
     this.#append(formatEntry('W', module, message), logFile, errorFile);
   }
 

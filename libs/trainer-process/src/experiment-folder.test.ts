@@ -139,14 +139,17 @@ test('cmd-args.log and hparams.yaml are NeMo’s, to the letter but for the fold
   expect(readFileSync(join(cwd, 'git-info.log'), 'utf8')).toMatch(/^commit hash: [0-9a-f]{40}\n/);
 });
 
-test('warnings are in the log of errors, too, and not among the printed entries: the event is printed', async () => {
+test('warnings are in the log of errors, too, and those of events are not printed here', async () => {
   const manager = await expManager('create_tensorboard_logger=false');
   const printed: string[] = [];
-  const { log } = await ExperimentFolder.open({ folder: cwd, manager, echo: (entry) => printed.push(entry) });
+  const folder = await ExperimentFolder.open({ folder: cwd, manager, echo: (entry) => printed.push(entry) });
+  const { log } = folder;
   log.info('a', 'one');
   log.warn('b', 'two\nlines');
   const read = (name: string): string => readFileSync(join(cwd, name), 'utf8');
   expect(read('nemo_error_log.txt')).toMatch(/^\[Nautil W \d{4}-\d\d-\d\d \d\d:\d\d:\d\d b\] two\n {4}lines\n$/);
   expect(read('nemo_log_globalrank-0_localrank-0.txt')).toMatch(/^\[Nautil I .* a\] one\n\[Nautil W/);
-  expect(printed).toEqual([expect.stringMatching(/a\] one$/)]);
+  await folder.onProgress({ type: 'warning', message: 'three' }, () => Promise.resolve());
+  expect(read('nemo_error_log.txt')).toMatch(/ training\] three\n$/);
+  expect(printed).toEqual([expect.stringMatching(/a\] one$/), expect.stringMatching(/b\] two\n {4}lines$/)]);
 });

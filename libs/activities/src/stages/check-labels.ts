@@ -192,7 +192,7 @@ const options = (numSamples: number, numClasses?: number) => ({
   ...(numClasses === undefined ? {} : { numClasses }),
 });
 
-function notesOn(file: string, { linesWithoutTab, quoted, skipped, skippedLines }: LabelCounts): string[] {
+function notesOn(file: string, { examples, linesWithoutTab, quoted, skipped, skippedLines }: LabelCounts): string[] {
   const reasons = skippedLines.map(({ line, reason }) => `line ${line}: ${reason}`).join(', ');
   const more = skipped > skippedLines.length ? ` and ${skipped - skippedLines.length} more` : '';
   return [
@@ -200,7 +200,11 @@ function notesOn(file: string, { linesWithoutTab, quoted, skipped, skippedLines 
     ...(linesWithoutTab > 0
       ? [`the last word is read as the label in ${counted(linesWithoutTab, 'line')} without a tab in ${file}`]
       : []),
-    ...(quoted > 0 ? [`the marks become tokens in ${counted(quoted, 'text')} in quotation marks in ${file}`] : []),
+    ...(quoted > 0
+      ? [
+          `${quoted} of ${counted(examples, 'text')} in ${file} ${quoted === 1 ? 'is' : 'are'} in quotation marks, and the marks become tokens`,
+        ]
+      : []),
   ];
 }
 
