@@ -27,6 +27,9 @@ interface TrainStarted {
   /** The number of GPUs that TensorFlow finds. */
   gpus: number;
 
+  /** What the rounding of the steps depends on: library, instructions, threads. Absent in events of earlier versions. */
+  arithmetic?: string | undefined;
+
   /** Path of the checkpoint that the run resumes from. */
   resumedFrom?: string | undefined;
 }

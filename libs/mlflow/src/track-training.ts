@@ -24,6 +24,7 @@ export function trackProgress(tracker: Pick<Tracker, 'tags'>, event: TrainEvent)
     case 'start':
       tracker.tags({
         'nautil.device': event.device,
+        ...(event.arithmetic === undefined ? {} : { 'nautil.arithmetic': event.arithmetic }),
         'nautil.train_examples': String(event.trainExamples),
         'nautil.validation_examples': String(event.validationExamples),
         'nautil.trainable_parameters': String(event.trainableParameters),

@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import type { Config } from '@nautil/config';
 import { Graph, Session } from '@nautil/tensorflow';
+import { readProcessor } from './arithmetic.js';
+import { precisionOf } from './precision-of.js';
 
 export interface ChosenDevice {
   /** TensorFlow's name, such as `/device:GPU:1`. */
@@ -18,9 +20,11 @@ export interface ChosenDevice {
  * NeMo's default accelerator is gpu.
  */
 export function chooseDevice(
-  { accelerator, devices }: Pick<Config['trainer'], 'accelerator' | 'devices'>,
+  trainer: Pick<Config['trainer'], 'accelerator' | 'devices' | 'precision'>,
   { intra_op_threads }: Pick<Config['nautil'], 'intra_op_threads'>,
+  processor = readProcessor(),
 ): ChosenDevice {
+  const { accelerator, devices } = trainer;
   const gpus = countGpus(intra_op_threads);
   const wantedDevices = parseDevices(devices);
   if (accelerator === 'cpu' || gpus === 0) {
@@ -34,6 +38,11 @@ export function chooseDevice(
           ? []
           : [
               `trainer.devices is ${JSON.stringify(devices)}, which has no effect: it selects a GPU, and the processor trains`,
+            ]),
+        ...(precisionOf(trainer) === 'float32' || processor.hasBfloat16
+          ? []
+          : [
+              `trainer.precision is ${trainer.precision}, and the processor (${processor.instructions}) has no instructions for bfloat16: the steps are slower than with trainer.precision=32`,
             ]),
       ],
     };

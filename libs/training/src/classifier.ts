@@ -18,7 +18,7 @@ import type { BatchesOptions } from './batches.js';
 import { chooseDevice, findsGpu } from './choose-device.js';
 import { type ClassifierSourceOptions, openClassifierSource } from './classifier-source.js';
 import { evaluateCache, type Evaluation } from './evaluate.js';
-import { precisionOf } from './model.js';
+import { precisionOf } from './precision-of.js';
 import { type Prediction, predictionsOf } from './prediction.js';
 
 export interface ClassifierOptions extends ClassifierSourceOptions {

@@ -1,5 +1,6 @@
 import { classifierWeights, type EncoderConfig, Forward, type ModelShape, ModelWeights } from '@nautil/model';
 import type { TrainJob } from './job.js';
+import { precisionOf } from './precision-of.js';
 import { TrainStep } from './train-step.js';
 
 /** A classifier in a TensorFlow session. */
@@ -27,10 +28,6 @@ export function createModel(
   const weights = new ModelWeights({ specs, device, intraOpThreads: nautil.intra_op_threads });
   return { weights, forward: new Forward(weights, shape), shape };
 }
-
-/** The number format of matrix multiplications that `trainer.precision` names. */
-export const precisionOf = ({ precision }: Pick<TrainJob['config']['trainer'], 'precision'>): 'bfloat16' | 'float32' =>
-  precision === 'bf16' || precision === 'bf16-mixed' ? 'bfloat16' : 'float32';
 
 /** The classifier that a job describes, with the optimizer step that trains it. */
 export function createTrainableModel(job: ModelJob, encoder: EncoderConfig, device: string): TrainableModel {

@@ -87,6 +87,30 @@ describe('a run', () => {
     }
   }, 180_000);
 
+  test('that is resumed on another kind of processor warns that the steps round differently', async () => {
+    const job = await tiny.job('elsewhere');
+    const control: TrainControl = {};
+    const stopAt4 = (event: TrainEvent): void => {
+      if (event.type === 'step' && event.step === 4) control.stop = 'interrupt';
+    };
+    await expect(trainClassifier(job, { onProgress: stopAt4 }, control)).rejects.toThrow(TrainingInterrupted);
+    // oneDNN has read this variable already, so that the numbers stay the same.
+    process.env['ONEDNN_MAX_CPU_ISA'] = 'AVX2';
+    try {
+      const { done, events } = await train(job);
+      expect(events.find((event) => event.type === 'start')).toMatchObject({
+        step: 4,
+        arithmetic: expect.stringContaining('limited to AVX2'),
+      });
+      expect(events.flatMap((event) => (event.type === 'warning' ? [event.message] : []))).toEqual([
+        expect.stringMatching(/^the steps so far were computed with .+ those that follow with .+ limited to AVX2/),
+      ]);
+      expect(await bytesOf(done.lastWeights)).toEqual(await bytesOf(whole.done.lastWeights));
+    } finally {
+      delete process.env['ONEDNN_MAX_CPU_ISA'];
+    }
+  });
+
   test.each([
     ['the newest checkpoint is empty', 1, 0],
     ['the newest checkpoint is truncated', 1, 0.5],

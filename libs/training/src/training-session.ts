@@ -4,6 +4,7 @@ import { CorruptFile } from '@nautil/formats';
 import { improves, monitored } from '@nautil/metrics';
 import { isAllFinite, type NamedArray } from '@nautil/model';
 import { TensorViews } from '@nautil/tensorflow';
+import { arithmeticOf } from './arithmetic.js';
 import { BackgroundWrites } from './background-writes.js';
 import { chooseDevice } from './choose-device.js';
 import { BestWeightsDamaged, WeightsNotFinite } from './errors.js';
@@ -66,6 +67,13 @@ export class TrainingSession {
     }
     const state: TrainingState = saved?.state ?? { step: 0, microBatches: 1, events: [] };
     state.microBatches = microBatches ?? state.microBatches;
+    const arithmetic = arithmeticOf(device, job.config.nautil);
+    if (state.arithmetic !== undefined && state.arithmetic !== arithmetic) {
+      loading.push(
+        `the steps so far were computed with ${state.arithmetic}, and those that follow with ${arithmetic}: they round differently, so the weights may differ in their last digits from those of a run on one machine`,
+      );
+    }
+    state.arithmetic = arithmetic;
     const lost = await dropLostBest(state, run, (message) => loading.push(message));
     const session = new TrainingSession({ run, listener, model, state, checkpoint: saved?.path });
 
@@ -80,6 +88,7 @@ export class TrainingSession {
       trainableParameters: model.weights.trainableParameters,
       device,
       gpus,
+      arithmetic,
       ...(saved ? { resumedFrom: saved.path } : {}),
     });
     // Device warnings were emitted on the first attempt. Don't repeat them after an out-of-memory retry, whose own warning must come last.

@@ -27,6 +27,9 @@ export interface TrainingState {
   /** Why the run has ended, when that is not its last step. */
   stopped?: 'early-stopped' | 'stopped';
 
+  /** What the steps so far were computed with, see `arithmeticOf`; absent in checkpoints of earlier versions. */
+  arithmetic?: string;
+
   /** Events since the previous checkpoint, to be logged once this state is on disk. */
   events: (TrainStepped | EpochEvaluated)[];
 }
@@ -49,8 +52,8 @@ export interface PlateauState {
 
 /** The state as JSON for a checkpoint's metadata. `microBatches` is stored as `split`, its first name. */
 export function stringifyState(state: TrainingState): string {
-  const { step, microBatches: split, events, best, plateau, patience, stopped } = state;
-  return JSON.stringify({ step, split, events, best, plateau, patience, stopped });
+  const { step, microBatches: split, events, best, plateau, patience, stopped, arithmetic } = state;
+  return JSON.stringify({ step, split, events, best, plateau, patience, stopped, arithmetic });
 }
 
 const savedState = Type.Object({
@@ -74,6 +77,7 @@ const savedState = Type.Object({
     }),
   ),
   stopped: Type.Optional(Type.Union([Type.Literal('early-stopped'), Type.Literal('stopped')])),
+  arithmetic: Type.Optional(Type.String()),
   events: Type.Array(
     Type.Object({
       type: Type.Union([Type.Literal('step'), Type.Literal('eval')]),

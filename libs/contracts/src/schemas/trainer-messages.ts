@@ -29,6 +29,7 @@ const trainEvent = variants('type', [
     trainableParameters: count,
     device: text,
     gpus: count,
+    arithmetic: Type.Optional(text),
     resumedFrom: Type.Optional(text),
   }),
   trainStepped,
