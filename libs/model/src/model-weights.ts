@@ -1,4 +1,5 @@
 import {
+  type Feed,
   Graph,
   hostTensor,
   type Output,
@@ -25,6 +26,9 @@ export interface ModelWeightsOptions {
   device?: string | undefined;
   intraOpThreads?: number | undefined;
 }
+
+/** Variables are set in runs of about this size. */
+const bytesPerRun = 64 * 2 ** 20;
 
 /**
  * A model's weights as variables of a TensorFlow session, together with the graph that computes on them. Weights that
@@ -66,17 +70,21 @@ export class ModelWeights {
    * @throws NonFiniteWeight
    */
   async load(read: (name: string) => Promise<Float32Array | undefined>, file: string): Promise<void> {
-    for (const spec of this.specs) {
+    for (const spec of this.specs.filter(({ used }) => !used)) {
       const value = await read(spec.name);
-      if (value !== undefined) requireFinite(file, spec.name, value);
-      if (!spec.used) {
-        if (value !== undefined) this.#unused.set(spec.name, value);
-      } else if (value === undefined) {
-        throw new Error(`no value for the weight ${spec.name}`);
-      } else {
-        await this.assign(this.variable(spec.name), value);
-      }
+      if (value === undefined) continue;
+      requireFinite(file, spec.name, value);
+      this.#unused.set(spec.name, value);
     }
+    await this.assignEach(
+      this.used.map(({ name }) => this.variable(name)),
+      async ({ name }) => {
+        const value = await read(name);
+        if (value === undefined) throw new Error(`no value for the weight ${name}`);
+        requireFinite(file, name, value);
+        return value;
+      },
+    );
   }
 
   /** The current values of all weights, in file order: copies, or with `views` TensorFlow's own memory. */
@@ -105,14 +113,39 @@ export class ModelWeights {
     return memoized(this.#reads, variable, () => this.onDevice(() => variable.read()));
   }
 
-  async assign(variable: Variable, data: Float32Array): Promise<void> {
-    const { value, assign } = memoized(this.#assignments, variable, () =>
-      this.onDevice(() => {
-        const placeholder = this.graph.placeholder('float32', variable.shape);
-        return { value: placeholder, assign: variable.assign(placeholder) };
+  /** Sets variables to the values that `read` returns, of which at most 64 MiB and one value more are in memory. */
+  async assignEach(variables: readonly Variable[], read: (variable: Variable) => Promise<Float32Array>): Promise<void> {
+    let waiting: { feed: Feed; assign: Output }[] = [];
+    let bytes = 0;
+    // Each run of other nodes costs TensorFlow milliseconds, so that one run for each variable would take a second.
+    const flush = async (): Promise<void> => {
+      await this.run({ feeds: waiting.map(({ feed }) => feed), targets: waiting.map(({ assign }) => assign) });
+      [waiting, bytes] = [[], 0];
+    };
+    for (const variable of variables) {
+      const { value, assign } = memoized(this.#assignments, variable, () =>
+        this.onDevice(() => {
+          const placeholder = this.graph.placeholder('float32', variable.shape);
+          return { value: placeholder, assign: variable.assign(placeholder) };
+        }),
+      );
+      const data = await read(variable);
+      waiting.push({ feed: [value, hostTensor('float32', variable.shape, data)], assign });
+      bytes += data.byteLength;
+      if (bytes > bytesPerRun) await flush();
+    }
+    if (waiting.length > 0) await flush();
+  }
+
+  /** Sets each variable to a constant. */
+  async fill(constants: ReadonlyMap<Variable, number>): Promise<void> {
+    const targets = this.onDevice(() =>
+      Array.from(constants, ([variable, value]) => {
+        const shape = this.graph.constant('int32', [variable.shape.length], variable.shape);
+        return variable.assign(this.graph.op('Fill', [shape, this.graph.constant('float32', [], [value])]));
       }),
     );
-    await this.run({ feeds: [[value, hostTensor('float32', variable.shape, data)]], targets: [assign] });
+    if (targets.length > 0) await this.run({ targets });
   }
 
   /** The current values of variables, by variable name: copies, or with `views` TensorFlow's own memory. */

@@ -90,10 +90,14 @@ export class TrainStep {
 
   /** Sets the optimizer's state: from a checkpoint with `read`, otherwise to that of a new run. */
   async loadSlots(read?: (name: string) => Promise<Float32Array>): Promise<void> {
-    for (const [name, { variable, initial }] of this.#slots) {
-      const size = variable.shape.reduce((product, dim) => product * dim, 1);
-      await this.#weights.assign(variable, read ? await read(name) : new Float32Array(size).fill(initial));
-    }
+    const slots = [...this.#slots.values()];
+    if (read === undefined)
+      await this.#weights.fill(new Map(slots.map(({ variable, initial }) => [variable, initial])));
+    else
+      await this.#weights.assignEach(
+        slots.map(({ variable }) => variable),
+        ({ name }) => read(name),
+      );
   }
 
   /** The optimizer's state, named `optimizer/<slot>/<weight>`: copies, or with `views` TensorFlow's own memory. */
