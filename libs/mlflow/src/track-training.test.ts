@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import type { ClassificationReport } from '@nautil/contracts';
 import type { Metric } from './client/metric.js';
-import { trackCommitted } from './track-training.js';
+import { trackCommitted, trackProgress } from './track-training.js';
 
 const zero = { precision: 0, recall: 0, f1: 0 };
 
@@ -32,4 +32,24 @@ test('the first thousand classes have metrics, whatever the number of classes', 
   const keys = keysOf(new Array<undefined>(50_000).fill(undefined)).filter((key) => key.includes('/class/'));
   expect(keys).toHaveLength(3000);
   expect(keys).toContain('test/class/999/f1');
+});
+
+test('the start of a training records what its rounding depends on, if the event has it', () => {
+  const start = {
+    ...({ type: 'start', step: 0, totalSteps: 10, stepsPerEpoch: 5, epochs: 2 } as const),
+    ...{ trainExamples: 30, validationExamples: 9, trainableParameters: 1000, device: '/device:CPU:0', gpus: 0 },
+  };
+  const tagsOf = (arithmetic?: string): Record<string, string> => {
+    const tags: Record<string, string> = {};
+    trackProgress(
+      { tags: (values) => void Object.assign(tags, values) },
+      { ...start, ...(arithmetic === undefined ? {} : { arithmetic }) },
+    );
+    return tags;
+  };
+  expect(tagsOf('TensorFlow 2 with oneDNN, AVX2, 2 threads')).toMatchObject({
+    'nautil.device': '/device:CPU:0',
+    'nautil.arithmetic': 'TensorFlow 2 with oneDNN, AVX2, 2 threads',
+  });
+  expect(Object.keys(tagsOf())).not.toContain('nautil.arithmetic');
 });
