@@ -1,4 +1,3 @@
-import type { LabelCounts } from './class-weights.js';
 import { DataError } from './data-error.js';
 
 /** A reason why no model can be trained on a file's labels. */
@@ -103,7 +102,7 @@ function faultOf(labels: Iterable<number>, numClasses: number | undefined): Labe
 /** @throws DataError unless a model can be trained on these labels of a file */
 export function requireTrainable(
   path: string,
-  { firstLines, withoutTab }: Pick<LabelCounts, 'firstLines' | 'withoutTab'>,
+  { firstLines, withoutTab }: { firstLines: ReadonlyMap<number, number>; withoutTab: ReadonlySet<number> },
   numClasses?: number,
 ): void {
   const fault = labelFault(firstLines.keys(), numClasses, withoutTab);

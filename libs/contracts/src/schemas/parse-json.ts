@@ -1,8 +1,8 @@
 /** Deeper than any file that Nautil reads. Code that walks a parsed value recursively relies on it. */
 const deepest = 100;
 
-/** The largest vocabulary, XLM-V's with 900,000 tokens, has 2.7 million. So many empty objects take about 200 MB. */
-const mostValues = 4_000_000;
+/** The largest vocabulary, XLM-V's with 900,000 tokens and scores, has 2.7 million. 3.3 million take more than 500 MB. */
+const mostValues = 3_000_000;
 
 /** Above the tokens of the largest vocabulary. Objects take more time and memory than lists: 2 million keys 3 s and 500 MB. */
 const mostKeys = 1_200_000;
