@@ -52,7 +52,11 @@ export async function planSweep(
     trials: [...trials.values()],
     notes: [
       ...(variesNames ? [] : ['model.nemo_path is left out: the model of each trial stays in the folder of its run']),
-      ...(twice > 0 ? [`${counted(twice, 'duplicate')} among the ${combinations.length} combinations ${twice === 1 ? 'is' : 'are'} left out`] : []),
+      ...(twice > 0
+        ? [
+            `${counted(twice, 'duplicate')} among the ${combinations.length} combinations ${twice === 1 ? 'is' : 'are'} left out`,
+          ]
+        : []),
     ],
   };
 }
