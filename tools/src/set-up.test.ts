@@ -80,3 +80,18 @@ testIf(
     expect(exitCode).toBe(2);
   },
 );
+
+test.each([
+  ['the group', 0o660],
+  ['all users', 0o606],
+])('a .env that %s can write is refused before it chooses the Python that is run', async (_, mode) => {
+  const folder = join(state.path, `writable-${mode}`);
+  const path = join(folder, '.env');
+  await mkdir(folder);
+  await writeFile(path, 'NAUTIL_PYTHON=/nowhere/python3\n');
+  await chmod(path, mode);
+  const { exitCode, stderr } = await setUp([], { INIT_CWD: folder, NAUTIL_HOME: join(state.path, 'another') });
+  expect(stderr).toContain(`${path} can be written by other users`);
+  expect(stderr).toContain(`chmod go-w ${path}`);
+  expect(exitCode).toBe(2);
+});
