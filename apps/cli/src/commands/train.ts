@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { Interrupted } from '@nautil/contracts';
 import { interruption } from '../interruption.js';
 import { addHydraCommand } from '../trainer/hydra-command.js';
 
@@ -15,19 +14,12 @@ export function addTrain(program: Command): void {
       'train --config-name sst2 exp_manager.resume_if_exists=true exp_manager.resume_ignore_no_checkpoint=true',
     ],
     notes:
-      'Ctrl-C ends a training with a checkpoint. With exp_manager.resume_if_exists=true the same command continues from it.\n' +
+      'Ctrl-C ends a training with a checkpoint. A command with exp_manager.resume_if_exists=true continues from it when it is\n' +
+      'typed again; after any other command, the message states how to continue.\n' +
       'In a checkout, `npx nx run trainer:train -- …` does the same.',
     run: async (args, cwd) => {
       const { trainDirectly } = await import('../trainer/train-directly.js');
-      try {
-        await trainDirectly(args, { cwd, signal: interruption });
-      } catch (error) {
-        if (!interruption.aborted) throw error;
-        throw new Interrupted('interrupted', {
-          hint: 'the same command with exp_manager.resume_if_exists=true continues from the last checkpoint',
-          cause: error,
-        });
-      }
+      await trainDirectly(args, { cwd, signal: interruption });
     },
   });
 }

@@ -3,6 +3,7 @@ import { checkRun, finishTracking, progressAfter, stages, startTracking, trackin
 import { experimentName, loadConfig, revealTree } from '@nautil/config';
 import {
   type Evaluated,
+  Interrupted,
   type Packaged,
   type PipelineStages,
   recordOf,
@@ -21,6 +22,7 @@ import { runTask } from '@nautil/trainer-process';
 import { type TrainControl, TrainingInterrupted } from '@nautil/training';
 import { printOutcome } from '../print-outcome.js';
 import { TrainingDisplay } from '../terminal/training-display.js';
+import { howToContinue } from './how-to-continue.js';
 import type { HydraArguments } from './hydra-arguments.js';
 
 /** The shortest time between two progress lines of a download. */
@@ -30,13 +32,14 @@ const downloadLineMs = 5000;
  * Trains without Temporal: runs the stages of the workflow one after another in this process. The run is sent to MLflow if its
  * server is up; otherwise the run's journal keeps the records for `nautil runs sync`.
  *
- * @param o.signal - ends training with a checkpoint, from which the same command with `exp_manager.resume_if_exists=true` resumes
+ * @param o.signal - ends training with a checkpoint
+ * @throws Interrupted after the signal, with a hint that states how to continue
  */
 export async function trainDirectly(args: HydraArguments, o: { cwd: string; signal: AbortSignal }): Promise<void> {
   const display = new TrainingDisplay();
   const echo = (entry: string): void => display.line(entry);
   const trackingUri = stackAddresses().mlflowTrackingUri;
-  const run = await resolve(args, { cwd: o.cwd, echo, trackingUri });
+  const { run, resumes } = await resolve(args, { cwd: o.cwd, echo, trackingUri });
   // The run has no workflow, so the fence is how garbage collection sees that the run is active.
   await claimFence(run.folder);
   for (const note of run.notes) display.line(`note: ${note}`);
@@ -65,7 +68,11 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
     const status = error instanceof TrainingInterrupted ? 'KILLED' : 'FAILED';
     const { warnings = [] } = await finishTracking({ run, status, message: recordOf(error).message }, trackingUri);
     for (const warning of warnings) display.warn(warning);
-    throw error;
+    if (!o.signal.aborted) throw error;
+    throw new Interrupted('interrupted', {
+      hint: await howToContinue({ logDir: run.logDir, resumes }),
+      cause: error,
+    });
   } finally {
     display.close();
   }
@@ -81,20 +88,20 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
 }
 
 /**
- * Resolves the run. With `resume_if_exists`, its key is a digest of the configuration, so the same command finds the run again.
- * Otherwise the key is the current time, and every command starts a new run.
+ * Resolves the run. With `resume_if_exists` (`resumes`), its key is a digest of the configuration, so the same command finds the
+ * run again. Otherwise the key is the current time, and every command starts a new run.
  */
 async function resolve(
   args: HydraArguments,
   { cwd, echo, trackingUri }: { cwd: string; echo: (entry: string) => void; trackingUri: string },
-): Promise<ResolvedRun> {
+): Promise<{ run: ResolvedRun; resumes: boolean }> {
   const { configName, configPath, overrides } = args;
   const { tree, config, fromEnvironment } = await loadConfig({ configName, configPath, overrides, cwd });
-  const { resume_if_exists } = config.exp_manager;
-  const runKey = resume_if_exists
+  const resumes = config.exp_manager.resume_if_exists;
+  const runKey = resumes
     ? sha256Of(canonicalJson({ cwd, tree: revealTree(tree, fromEnvironment) })).slice(0, 16)
     : timeStamp(new Date());
-  return stages.resolveRun(
+  const run = await stages.resolveRun(
     {
       workflowId: `train-${experimentName(config.exp_manager)}`,
       runKey,
@@ -111,6 +118,7 @@ async function resolve(
       command: ['trainer:train', ...process.argv.slice(3)],
     },
   );
+  return { run, resumes };
 }
 
 /** `2026-11-23_23-15-00-042`: exp_manager's version, to the millisecond. */
