@@ -2,7 +2,7 @@ import { defineError } from '@nautil/contracts';
 import { environmentVariable } from '@nautil/store';
 import { liveProcess, readRecord } from './stack-record.js';
 
-/** Where the parts of the stack run. What is not set comes from the environment, then from the defaults. */
+/** Where the parts of the stack run. What is not set comes from the environment, then from the running stack, then from the defaults. */
 export interface StackSettings {
   /** NAUTIL_TEMPORAL_PORT; default 7233. */
   temporalPort?: number;
@@ -31,7 +31,7 @@ export interface ResolvedSettings {
   mlflowTrackingUri?: string | undefined;
 
   /** Whether the port was chosen by the user rather than being the default. */
-  chosen: { temporal: boolean; mlflow: boolean };
+  chosen: { temporal: boolean; temporalUi: boolean; mlflow: boolean };
 }
 
 export function resolveSettings(settings: StackSettings): ResolvedSettings {
@@ -42,14 +42,19 @@ export function resolveSettings(settings: StackSettings): ResolvedSettings {
     });
   }
   const temporalPort = settings.temporalPort ?? portFrom('NAUTIL_TEMPORAL_PORT');
+  const temporalUiPort = settings.temporalUiPort ?? portFrom('NAUTIL_TEMPORAL_UI_PORT');
   const mlflowPort = settings.mlflowPort ?? portFrom('NAUTIL_MLFLOW_PORT');
   return {
     temporalPort: temporalPort ?? 7233,
-    temporalUiPort: settings.temporalUiPort ?? portFrom('NAUTIL_TEMPORAL_UI_PORT') ?? 8233,
+    temporalUiPort: temporalUiPort ?? 8233,
     mlflowPort: mlflowPort ?? 5000,
     temporalAddress: settings.temporalAddress ?? environmentVariable('NAUTIL_TEMPORAL_ADDRESS'),
     mlflowTrackingUri,
-    chosen: { temporal: temporalPort !== undefined, mlflow: mlflowPort !== undefined },
+    chosen: {
+      temporal: temporalPort !== undefined,
+      temporalUi: temporalUiPort !== undefined,
+      mlflow: mlflowPort !== undefined,
+    },
   };
 }
 
@@ -84,7 +89,8 @@ export function stackAddresses(settings: StackSettings = {}): StackAddresses {
   const record = readRecord();
   const temporal = resolved.chosen.temporal ? undefined : liveProcess(record, 'temporal');
   const mlflow = resolved.chosen.mlflow ? undefined : liveProcess(record, 'mlflow');
-  const localUi = temporal?.uiUrl ?? `http://127.0.0.1:${resolved.temporalUiPort}`;
+  const uiUrl = resolved.chosen.temporalUi ? undefined : temporal?.uiUrl;
+  const localUi = uiUrl ?? `http://127.0.0.1:${resolved.temporalUiPort}`;
   return {
     temporalAddress: resolved.temporalAddress ?? temporal?.address ?? `127.0.0.1:${resolved.temporalPort}`,
     temporalUiUrl: resolved.temporalAddress === undefined ? localUi : environmentVariable('NAUTIL_TEMPORAL_UI_URL'),

@@ -113,7 +113,7 @@ const logOf = (name: ServerName): string => join(nautilHome(), 'logs', `${name}.
 async function ensureTemporal({ settings, record, keep, onProgress, signal }: Context): Promise<void> {
   const before = settings.chosen.temporal ? undefined : record.temporal;
   const port = portOf(before?.address) ?? settings.temporalPort;
-  const uiPort = portOf(before?.uiUrl) ?? settings.temporalUiPort;
+  const uiPort = portOf(settings.chosen.temporalUi ? undefined : before?.uiUrl) ?? settings.temporalUiPort;
   if (settings.temporalAddress !== undefined) {
     const address = settings.temporalAddress;
     if (!(await isTemporalServing(address, 10_000))) {
@@ -127,6 +127,8 @@ async function ensureTemporal({ settings, record, keep, onProgress, signal }: Co
   }
   const ours = liveProcess(record, 'temporal');
   if (ours && settings.chosen.temporal) requireSame('Temporal', ours.address, `127.0.0.1:${port}`);
+  if (ours?.uiUrl !== undefined && settings.chosen.temporalUi)
+    requireSame("Temporal's UI", ours.uiUrl, `http://127.0.0.1:${uiPort}`);
   if (ours && (await isTemporalServing(ours.address))) {
     onProgress(`Temporal: already running at ${ours.address}`);
     return;
