@@ -47,7 +47,7 @@ export class OutputRoots {
     this.#home = home;
   }
 
-  /** Those in NAUTIL_OUTPUTS, a list like PATH; default: the working folder and the state folder. */
+  /** Those in NAUTIL_OUTPUTS, a list like PATH; default: the working folder, the base of relative paths, and the state folder. */
   static ofWorker(workingFolder = process.cwd()): OutputRoots {
     const home = nautilHome();
     const given = environmentVariable('NAUTIL_OUTPUTS')

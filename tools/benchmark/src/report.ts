@@ -68,7 +68,7 @@ export function markdownOf({ recordedAt, mode, commit, machine, versions, rows, 
     '<!-- Written by `npx nx run benchmark:peers`. -->',
     '',
     `Nautil and its peers, run alternately on one machine. Recorded on ${date} at commit ${commit} in the ${mode} mode; ` +
-      '`npx nx run benchmark:peers` repeats it, and [its README](../tools/benchmark/README.md) states what each row measures. ' +
+      '`npx nx run benchmark:peers` repeats it, and [the experiments](../tools/benchmark/src/experiments.ts) are the programs and arguments of each row. ' +
       '[benchmarks.json](benchmarks.json) has every value.',
     '',
     `- Machine: ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB; ${machine.instructions.join(', ')}`,

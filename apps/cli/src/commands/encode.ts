@@ -19,7 +19,10 @@ export function addEncode(program: Command): void {
     .addOption(
       new Option('--format <format>', 'jsonl: text, input_ids, first_token').choices(['jsonl']).default('jsonl'),
     )
-    .option('--tokenizer <folder>', 'the folder of the tokenizer’s files (default: the model’s folder)')
+    .option(
+      '--tokenizer <folder>',
+      'the folder of the tokenizer’s files, or the name of a model on this machine (default: the model’s own)',
+    )
     .option('--max-length <tokens>', 'truncate texts to this length (default: the model’s maximum)', positiveInteger)
     .option('--batch-size <rows>', 'texts per batch', positiveInteger, 32)
     .addHelpText(

@@ -20,7 +20,7 @@ export function addImport(program: Command): void {
     .summary('convert a well-known dataset to NeMo’s TSV')
     .description(
       'Converts a dataset’s original files to NeMo’s format: one example per line, the text, a tab, and the label as a whole number. ' +
-        'The options are those of NeMo’s import_datasets.py.',
+        'The first four options are those of NeMo’s import_datasets.py.',
     )
     .requiredOption('--dataset_name <name>', 'sst-2, chemprot, imdb or thucnews')
     .requiredOption('--source_data_dir <folder>', 'the folder of the original files')

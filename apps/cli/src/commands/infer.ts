@@ -6,7 +6,8 @@ export function addInfer(program: Command): void {
     name: 'infer',
     summary: 'classify the texts in model.infer_samples, as NeMo’s script does',
     description:
-      'Classifies the texts in model.infer_samples with model.nemo_path, and prints what NeMo’s script prints. Needs no server.',
+      'Classifies the texts in model.infer_samples with model.nemo_path, and prints them with their labels as NeMo’s script does, and with ' +
+      'the probabilities. Needs no server.',
     examples: ['infer model.nemo_path=sst2.nemo \'model.infer_samples=["a text","another"]\''],
     notes:
       '`nautil predict` reads files. In a checkout, `npx nx run trainer:predict -- …` does the same as this command.',

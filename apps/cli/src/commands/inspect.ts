@@ -28,7 +28,7 @@ export function addInspect(program: Command): void {
     .option('--json', 'print everything as JSON')
     .option('--labels <file>', 'TSV: names of the classes, one per line; their number must be that of the classes')
     .option('--num-classes <n>', 'TSV: report labels that are not below this number as errors', positiveInteger)
-    .option('--tokenizer <folder>', 'TSV: also count tokens, with this tokenizer')
+    .option('--tokenizer <folder>', 'TSV: also count tokens, with the tokenizer of this folder or model')
     .option('--max-length <tokens>', 'TSV: the length to which training truncates texts', positiveInteger, 256)
     .addHelpText('after', examples('inspect sst2.nemo', 'inspect train.tsv --tokenizer bert-base-uncased'))
     .action(async (file: string, flags: InspectFlags) => {

@@ -40,7 +40,8 @@ export const expManagerSchema = section("Folders, loggers and checkpoints: NeMo'
     versions: 'root_dir before 1.0.',
   }),
   explicit_log_dir: key(nullable(Type.String()), {
-    description: 'The log folder of the run, in place of exp_dir/name/version.',
+    description:
+      'The log folder of the run, in place of exp_dir/name/version. If it has files of another run, a numbered folder beside it is used, unless resume_if_exists is true.',
     affects: 'nothing',
     default: null,
     path: 'output',
@@ -52,7 +53,8 @@ export const expManagerSchema = section("Folders, loggers and checkpoints: NeMo'
     whenAbsent: 'default',
   }),
   version: key(nullable(Type.Union([Type.String(), Type.Integer()])), {
-    description: 'Name of the log folder of one run. null: the time, or version_N.',
+    description:
+      'Name of the log folder of one run. null: the time, or version_N. If it has files of another run, a numbered folder beside it is used, unless resume_if_exists is true.',
     affects: 'nothing',
     default: null,
     needs: [noExplicitFolder],
