@@ -23,7 +23,8 @@ Creates a Python environment with the peers in .nautil/benchmark. Keep the machi
 
 Options:
   --quick          fewer runs, and no long experiments: under ten minutes
-  --only NAMES     only these experiments, comma-separated; the other rows of an earlier report are kept
+  --only NAMES     only these experiments, comma-separated; the other rows of an earlier report of the same machine, mode and
+                   versions are kept
   --out FOLDER     where the report is written; default: docs, and with --quick tmp/benchmark
   --python PATH    the Python for the environment; default: NAUTIL_PYTHON, else python3
   --help           show this help

@@ -47,7 +47,8 @@ Environment:
   NAUTIL_TEMPORAL_ADDRESS      Temporal's address (default 127.0.0.1:7233)
   MLFLOW_TRACKING_URI          MLflow's address (default http://127.0.0.1:5000)
   NAUTIL_HOME                  the state folder
-  NAUTIL_OUTPUTS               folders in which runs may write, separated like PATH (default: the working folder, the checkout and the state folder)
+  NAUTIL_OUTPUTS               folders in which runs may write, separated like PATH
+                               (default: the working folder, the checkout and the state folder)
   NAUTIL_ENV_ALLOWED           names of the variables that runs may read with \${oc.env:NAME}, with commas (default: none)
   NAUTIL_ARTIFACTS             a folder or HTTP address through which workers with different state folders exchange files
   NAUTIL_HEARTBEAT_TIMEOUT_MS  time without a heartbeat after which another worker takes over a stage (default 60000)`,
