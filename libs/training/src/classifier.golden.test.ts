@@ -1,9 +1,10 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { CorruptFile, writeSafetensors } from '@nautil/formats';
+import { copyArchive } from '@nautil/formats/testing/copy-archive';
 import { goldenPath, readGoldenJson } from '@nautil/testing';
 import { Classifier } from './classifier.js';
 
@@ -84,6 +85,31 @@ test.each(engines)(
     classifier.close();
   },
 );
+
+test('NeMo’s padding with a padding token other than 0 and 1 is not computed in onnxruntime, whose masks are binary', async () => {
+  const path = join(mkdtempSync(join(tmpdir(), 'nautil-padding-')), 'moved.nemo');
+  await copyArchive(goldenPath('nemo', 'tiny_bert.nemo'), path, ({ vocabulary }) => {
+    const tokens = [...(vocabulary ?? [])].map(([token]) => token);
+    const padId = tokens.indexOf('[PAD]');
+    [tokens[padId], tokens[2]] = [tokens[2]!, '[PAD]']; // ids above 2 give NaN, in NeMo, too
+    const content = Buffer.from(`${tokens.join('\n')}\n`);
+    return {
+      artifacts: [{ key: 'tokenizer.vocab_file', name: 'vocab.txt', content }],
+      vocabulary: new Map(tokens.map((token, id) => [token, id])),
+    };
+  });
+  const texts = ['a', 'a good film that is longer than the other text'];
+  const tensorflow = await Classifier.open(path, { engine: 'tensorflow', nemoPadding: true });
+  const auto = await Classifier.open(path, { engine: 'auto', nemoPadding: true });
+  expect(auto.tokenizer.padId).toBe(2);
+  expect(await auto.predict(texts)).toEqual(await tensorflow.predict(texts));
+  await expect(Classifier.open(path, { engine: 'onnxruntime', nemoPadding: true })).rejects.toMatchObject({
+    name: 'UsageError',
+    hint: expect.stringContaining('--engine tensorflow'),
+  });
+  for (const classifier of [tensorflow, auto]) classifier.close();
+  rmSync(dirname(path), { recursive: true });
+});
 
 test('the gzip form of up to NeMo 1.6 gives the recorded logits', async () => {
   const { batch, 'adam_wd0.01': trained } = readGoldenJson('nemo-files/tiny_golden.json') as {

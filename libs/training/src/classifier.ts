@@ -1,5 +1,5 @@
 import type { Config } from '@nautil/config';
-import { largest } from '@nautil/contracts';
+import { largest, UsageError } from '@nautil/contracts';
 import { CorruptFile, type TensorSource } from '@nautil/formats';
 import {
   classifierWeights,
@@ -29,8 +29,8 @@ export interface ClassifierOptions extends ClassifierSourceOptions {
   nemoPadding?: boolean;
 
   /**
-   * What computes. `auto` is onnxruntime on the processor, and TensorFlow on a GPU or if onnxruntime cannot be loaded. Default:
-   * tensorflow, which computes training and its evaluations.
+   * What computes. `auto` is onnxruntime on the processor, and TensorFlow on a GPU, if onnxruntime cannot be loaded, or for padding
+   * that it cannot compute with. Default: tensorflow, which computes training and its evaluations.
    */
   engine?: 'auto' | 'onnxruntime' | 'tensorflow' | undefined;
 
@@ -85,7 +85,8 @@ export class Classifier {
   /**
    * Opens a `.nemo` archive, or a checkpoint (`.ckpt`) in a run's folder.
    *
-   * @throws CorruptFile and related errors for a damaged file, UnsupportedEncoder, TokenizerError, TensorFlowMissing.
+   * @throws CorruptFile and related errors for a damaged file, UnsupportedEncoder, TokenizerError, TensorFlowMissing,
+   * UsageError for NeMo's padding in onnxruntime with a padding token other than 0 and 1.
    */
   static async open(path: string, options: ClassifierOptions = {}): Promise<Classifier> {
     const source = await openClassifierSource(path, options);
@@ -99,6 +100,7 @@ export class Classifier {
       const model: Model = {
         path,
         encoder,
+        padId: tokenizer.padId,
         head,
         specs,
         read: async (name) => (names.has(name) ? tensors.readFloat32(name) : undefined),
@@ -157,6 +159,9 @@ export class Classifier {
 interface Model {
   path: string;
   encoder: EncoderConfig;
+
+  /** Id of the tokenizer's padding token, which NeMo's padding also writes into the mask. */
+  padId: number;
   head: { numClasses: number; numOutputLayers: number };
   specs: readonly WeightSpec[];
   read: (name: string) => Promise<Float32Array | undefined>;
@@ -169,7 +174,14 @@ interface Model {
 async function openForward(model: Model, o: ClassifierOptions): Promise<{ forward: ForwardPass; notes: string[] }> {
   const { engine = 'tensorflow' } = o;
   // With a padding token other than 0 and 1, NeMo's padding gives masks that onnxruntime does not compute with.
-  const isBinaryMask = o.nemoPadding !== true || model.encoder.padTokenId <= 1;
+  const isBinaryMask = o.nemoPadding !== true || model.padId <= 1;
+  if (engine === 'onnxruntime' && !isBinaryMask)
+    throw new UsageError(
+      `${model.path}: onnxruntime cannot pad as NeMo does with a padding token of id ${model.padId}`,
+      {
+        hint: 'use --engine tensorflow, or leave --nemo-padding out',
+      },
+    );
   if (engine === 'onnxruntime' || (engine === 'auto' && isBinaryMask && !findsGpu())) {
     const { encoder, head, path } = model;
     const weights = await readWeights(model.specs, model.read, path);

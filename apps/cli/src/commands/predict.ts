@@ -40,7 +40,7 @@ export function addPredict(program: Command): void {
     .addOption(
       new Option(
         '--engine <engine>',
-        'what computes, in float32; auto: onnxruntime on the processor, TensorFlow on a GPU or if onnxruntime cannot be loaded',
+        'what computes, in float32; auto: onnxruntime on the processor, TensorFlow on a GPU, and where onnxruntime cannot be loaded or cannot pad as NeMo does',
       )
         .choices(['auto', 'onnxruntime', 'tensorflow'])
         .default('auto'),
