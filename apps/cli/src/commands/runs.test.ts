@@ -85,6 +85,13 @@ test('with --dry-run nothing is sent, and no server is needed', async () => {
   expect(exitCode).toBe(0);
 });
 
+test('without a journal in the searched folders, they are named, and no server is needed', async () => {
+  const elsewhere = join(home, 'nothing here');
+  const { stdout, exitCode } = await nautil(down, 'runs', 'sync', elsewhere);
+  expect(stdout).toBe(`nothing to send: no run in ${elsewhere} has a journal\n`);
+  expect(exitCode).toBe(0);
+});
+
 test('a server that is down is reported with its address and a hint, and exit code 4', async () => {
   const { stderr, stdout, exitCode } = await nautil(down, 'runs', 'sync');
   expect(stderr).toContain(down);

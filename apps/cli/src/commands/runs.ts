@@ -59,8 +59,11 @@ async function syncRuns(folders: string[], flags: SyncFlags): Promise<void> {
   const waiting = found.filter(({ unsent }) => unsent > 0);
   if (flags.dryRun) return showWaiting(waiting, flags);
   if (waiting.length === 0) {
-    const has = `MLflow has all records of ${counted(found.length, 'run')}`;
-    return printResult(flags.json ? '[]' : `nothing to send: ${has}`);
+    const why =
+      found.length === 0
+        ? `no run in ${searched.join(', ')} has a journal`
+        : `MLflow has all records of ${counted(found.length, 'run')}`;
+    return printResult(flags.json ? '[]' : `nothing to send: ${why}`);
   }
   await send(waiting, flags);
 }

@@ -35,7 +35,12 @@ export function addWorker(program: Command): void {
       trainingCount,
       1,
     )
-    .option('--restarts <n>', 'restarts in a row after a failure, each after twice the time; 0: none', restartCount, 0)
+    .option(
+      '--restarts <n>',
+      'restarts in a row after a failure, after 1 s, 2 s, 4 s, … (at most 60 s); 0: none',
+      restartCount,
+      0,
+    )
     .addHelpText(
       'after',
       `${examples('worker', 'worker --role cpu', 'worker --role gpu')}
