@@ -78,7 +78,7 @@ export class CheckpointMismatch extends defineError('CheckpointMismatch', 'confi
 export class BestWeightsDamaged extends defineError('BestWeightsDamaged', 'environment', { retryable: true }) {
   constructor(path: string) {
     super(`${path}: its content does not match the SHA-256 that was recorded when it was written, or it is gone`, {
-      hint: 'run the same command again to resume from a checkpoint; check the disk',
+      hint: 'a resumed run restores them from a checkpoint, or computes them again; check the disk',
     });
   }
 }
@@ -89,7 +89,7 @@ export class TrainingInterrupted extends defineError('TrainingInterrupted', 'int
 
   constructor(step: number, checkpoint: string) {
     super(`training stopped at step ${step}; ${checkpoint} contains all steps done so far`, {
-      hint: 'run the same command again to resume from there',
+      hint: 'the next attempt at this run resumes from there',
     });
     this.checkpoint = checkpoint;
   }
