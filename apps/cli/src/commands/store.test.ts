@@ -87,6 +87,8 @@ test('without Temporal the folders of all runs are kept, with a warning', async 
   const folder = run('another');
   const { stderr, exitCode } = await nautil('127.0.0.1:9', 'store', 'gc');
   expect(stderr).toContain('the folders of all runs are kept');
+  const dayBefore = new Date(old.getTime() - 24 * 3600 * 1000).toISOString().slice(0, 10);
+  expect(stderr).toContain(`kept everything used since ${dayBefore}, a day before the oldest run that is kept began`);
   expect(existsSync(join(folder, 'run.json'))).toBe(true);
   expect(exitCode).toBe(0);
 });

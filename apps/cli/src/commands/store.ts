@@ -86,7 +86,7 @@ async function show({ removed, kept, usedBefore }: CollectedGarbage, o: { dryRun
     await printResult(`${formatBytes(sizeBytes).padStart(12)}  ${kind.padEnd(16)}  used ${day(lastUsed)}  ${path}`);
   for (const { path, why } of kept) printMessage(`kept ${path}: ${why}`);
   if (usedBefore.getTime() < o.usedBeforeMs)
-    printMessage(`kept everything used since ${day(usedBefore)}, when the oldest run that is kept began`);
+    printMessage(`kept everything used since ${day(usedBefore)}, a day before the oldest run that is kept began`);
   const total = removed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const items = counted(removed.length, 'item');
   if (removed.length === 0) await printResult('nothing to remove');
