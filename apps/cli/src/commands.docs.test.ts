@@ -81,3 +81,20 @@ test.each(targets)('%s: %s', (_, line) => {
   });
   expect(found.flat()).toContain(target);
 });
+
+/** The lines of the libraries' and workflows' sources that are neither comments nor tests. */
+const codeLines = ['libs', 'workflows'].flatMap((folder) =>
+  readdirSync(join(packageRoot(), folder), { recursive: true, encoding: 'utf8' })
+    .filter((file) => /(^|\/)src\/.*\.ts$/.test(file) && !/\.test\.ts$|node_modules|testing\//.test(file))
+    .flatMap((file) =>
+      textOf(join(folder, file))
+        .split('\n')
+        .filter((line) => !/^\s*(\*|\/\/|\/\*\*)/.test(line))
+        .map((line) => `${file}: ${line.trim()}`),
+    ),
+);
+
+test('messages name a command as it is typed in a checkout, with npx, which is removed elsewhere', () => {
+  expect(codeLines.length).toBeGreaterThan(10_000);
+  expect(codeLines.filter((line) => /`nautil [a-z]/.test(line))).toEqual([]);
+});

@@ -11,7 +11,7 @@ import { isCheckout } from '@nautil/store/folders';
  * @param lead - printed before the text as it is: for marks and colours of this program
  */
 export const printResult = (text: string, lead = ''): Promise<void> =>
-  write(lead + printable(text, { maxLength: Infinity }));
+  write(lead + asTyped(printable(text, { maxLength: Infinity })));
 
 /**
  * Writes a result for other programs, byte for byte. On a terminal, control characters are escaped.

@@ -39,7 +39,7 @@ export class FilesNotShared extends defineError('FilesNotShared', 'environment')
 export class RunFolderMissing extends defineError('RunFolderMissing', 'environment') {
   constructor(folder: string) {
     super(`${folder} is missing, and with it the configuration of the run`, {
-      hint: 'it was removed (`nautil store gc`), or belongs to workers with another state folder; start the run again with its overrides',
+      hint: 'it was removed (`npx nautil store gc`), or belongs to workers with another state folder; start the run again with its overrides',
     });
   }
 }

@@ -65,7 +65,7 @@ export async function planSweep(
 function combinationsOf({ axes }: Sweep, { random, seed = 1 }: SweepRequest): string[][] {
   if (axes.length === 0) {
     throw new SweepRefused('nothing varies: no override has several values', {
-      hint: 'give one several values, as in model.optim.lr=1e-5,2e-5, or start a single run with `nautil run`',
+      hint: 'give one several values, as in model.optim.lr=1e-5,2e-5, or start a single run with `npx nautil run`',
     });
   }
   const count =

@@ -132,6 +132,6 @@ function suggestions(key: string): string[] {
   const similar = sameName.length > 0 ? sameName : near !== undefined ? [near] : keysNamed(nearestName);
   return [
     ...(similar.length > 0 ? [`did you mean ${similar.slice(0, 4).join(', ')}?`] : []),
-    '`nautil config explain` lists the sections',
+    '`npx nautil config explain` lists the sections',
   ];
 }

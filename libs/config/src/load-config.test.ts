@@ -34,32 +34,32 @@ describe('the most likely mistakes have these messages', () => {
       ['model.train_ds.batch_sise=3'],
       `override 1: model.train_ds.batch_sise is not a known key
   did you mean batch_size (now 64)?
-  \`nautil config explain model.train_ds\` lists the keys`,
+  \`npx nautil config explain model.train_ds\` lists the keys`,
     ],
     [
       'a key in the wrong section',
       ['trainer.lr=3'],
       `override 1: trainer.lr is not a known key
   did you mean model.optim.lr?
-  \`nautil config explain trainer\` lists the keys`,
+  \`npx nautil config explain trainer\` lists the keys`,
     ],
     [
       'an unknown key that is added with +',
       ['+model.train_ds.foo=1'],
       `override 1: model.train_ds.foo is not a known key
-  \`nautil config explain model.train_ds\` lists the keys`,
+  \`npx nautil config explain model.train_ds\` lists the keys`,
     ],
     [
       'a word instead of a number',
       ['trainer.max_epochs=three'],
       `override 1: trainer.max_epochs is three; it must be a whole number, -1 or more; or null
-  \`nautil config explain trainer.max_epochs\` describes it`,
+  \`npx nautil config explain trainer.max_epochs\` describes it`,
     ],
     [
       'a negative batch size',
       ['model.train_ds.batch_size=-1'],
       `override 1: model.train_ds.batch_size is -1; it must be a whole number, 1 or more
-  \`nautil config explain model.train_ds.batch_size\` describes it`,
+  \`npx nautil config explain model.train_ds.batch_size\` describes it`,
     ],
     [
       'no devices',
@@ -71,21 +71,21 @@ describe('the most likely mistakes have these messages', () => {
       'the same device twice',
       ['trainer.devices=[0,0]'],
       `override 1: trainer.devices is [0,0]; it must be a whole number, -1 or more; a list of different whole numbers, 0 or more; or auto
-  \`nautil config explain trainer.devices\` describes it`,
+  \`npx nautil config explain trainer.devices\` describes it`,
     ],
     [
       'a mistyped optimizer',
       ['model.optim.name=admw'],
       `override 1: model.optim.name is admw; it must be adam, adamw, sgd, adadelta, adamax, adagrad or rmsprop
   did you mean adamw?
-  \`nautil config explain model.optim.name\` describes it`,
+  \`npx nautil config explain model.optim.name\` describes it`,
     ],
     [
       'an optimizer that NeMo has and Nautil does not',
       ['~model.optim.betas', 'model.optim.name=novograd'],
       `override 2: model.optim.name is novograd; it must be adam, adamw, sgd, adadelta, adamax, adagrad or rmsprop
   Nautil lacks rprop, novograd and adafactor of NeMo's optimizers: use adamw
-  \`nautil config explain model.optim.name\` describes it`,
+  \`npx nautil config explain model.optim.name\` describes it`,
     ],
     [
       'a key of another optimizer',
@@ -104,7 +104,7 @@ describe('the most likely mistakes have these messages', () => {
       ['trainer.precision=64'],
       `override 1: trainer.precision is 64; it must be 32, '32', '32-true', bf16 or bf16-mixed
   write bf16-mixed for 16-bit training, or 32
-  \`nautil config explain trainer.precision\` describes it`,
+  \`npx nautil config explain trainer.precision\` describes it`,
     ],
     ...['sentencepiece', 'word', 'char', 'regex', 'yttm', 'SentencePiece'].map((kind): [string, string[], string] => [
       `the tokenizer kind ${kind}`,
@@ -117,14 +117,14 @@ describe('the most likely mistakes have these messages', () => {
       ['model.tokenizer.tokenizer_model=m.model'],
       `override 1: model.tokenizer.tokenizer_model is m.model; it must be null
   Nautil does not support SentencePiece: use a WordPiece or byte-level BPE tokenizer
-  \`nautil config explain model.tokenizer.tokenizer_model\` describes it`,
+  \`npx nautil config explain model.tokenizer.tokenizer_model\` describes it`,
     ],
     [
       'an unsupported logger',
       ['exp_manager.create_wandb_logger=true'],
       `override 1: exp_manager.create_wandb_logger is true; it must be false or null
   Nautil tracks runs in MLflow: nautil.mlflow.tracking_uri
-  \`nautil config explain exp_manager.create_wandb_logger\` describes it`,
+  \`npx nautil config explain exp_manager.create_wandb_logger\` describes it`,
     ],
     [
       'a fraction above one',
@@ -163,9 +163,9 @@ describe('the most likely mistakes have these messages', () => {
       `2 problems in the configuration
 override 2: trainer.max_epoch is not a known key
   did you mean max_epochs (now 100)?
-  \`nautil config explain trainer\` lists the keys
+  \`npx nautil config explain trainer\` lists the keys
 override 1: model.dataset.max_seq_length is long; it must be a whole number, -1 to 65535
-  \`nautil config explain model.dataset.max_seq_length\` describes it`,
+  \`npx nautil config explain model.dataset.max_seq_length\` describes it`,
     ],
   ])('%s', async (_, overrides, message) => {
     expect(await rejection({ overrides })).toBe(message);
@@ -175,20 +175,20 @@ override 1: model.dataset.max_seq_length is long; it must be a whole number, -1 
     const options = await fromFile('trainer:\n  max_epochs: 1\nmodel:\n  train_ds:\n    batch_sise: 3\n');
     expect(await rejection(options)).toBe(`own.yaml:5: model.train_ds.batch_sise is not a known key
   did you mean batch_size?
-  \`nautil config explain model.train_ds\` lists the keys`);
+  \`npx nautil config explain model.train_ds\` lists the keys`);
   });
 
   test('a wrong value in a file is reported with its line', async () => {
     const options = await fromFile('trainer:\n  max_epochs: 1\n  log_every_n_steps: often\n');
     expect(await rejection(options))
       .toBe(`own.yaml:3: trainer.log_every_n_steps is often; it must be a whole number, 0 or more; or null
-  \`nautil config explain trainer.log_every_n_steps\` describes it`);
+  \`npx nautil config explain trainer.log_every_n_steps\` describes it`);
   });
 
   test('a value for a section is rejected', async () => {
     expect(await rejection(await fromFile('model: 5\n')))
       .toBe(`own.yaml:1: model is 5; it must be a section with keys of its own
-  \`nautil config explain model\` describes it`);
+  \`npx nautil config explain model\` describes it`);
   });
 
   test('invalid YAML is reported with its line', async () => {

@@ -96,7 +96,7 @@ function unknownKey(root: MapNode, error: ErrorObject): Problem {
     origin: origin ?? holder?.origin,
     key,
     message: `${key} is not a known key`,
-    hint: [...suggestion(root, section, name), `\`nautil config explain${place && ` ${place}`}\` lists the keys`],
+    hint: [...suggestion(root, section, name), `\`npx nautil config explain${place && ` ${place}`}\` lists the keys`],
   };
 }
 
@@ -133,7 +133,7 @@ function wrongValue(root: MapNode, error: ErrorObject): Problem {
     origin: at?.origin,
     key,
     message: `${key} is ${at ? asWritten(at) : shown(value)}; it must be ${wanted}`,
-    hint: [...hint, `\`nautil config explain ${key}\` describes it`],
+    hint: [...hint, `\`npx nautil config explain ${key}\` describes it`],
   };
 }
 

@@ -160,8 +160,8 @@ function outOfRange(
       hint: o.isTabMissing
         ? missingTabHint
         : !fits
-          ? `correct the label; \`nautil inspect ${path}\` lists every such line`
-          : `correct the label, or set model.dataset.num_classes to ${label + 1} or more; \`nautil inspect ${path}\` lists the labels`,
+          ? `correct the label; \`npx nautil inspect ${path}\` lists every such line`
+          : `correct the label, or set model.dataset.num_classes to ${label + 1} or more; \`npx nautil inspect ${path}\` lists the labels`,
     },
   );
 }
@@ -181,6 +181,6 @@ function noValidLine(
   const why = firstSkipped ? `; line ${firstSkipped.line}: ${firstSkipped.reason}` : '';
   return new DataError(
     `${path} has no valid line (${lines} were read)${why}${cause === undefined ? '' : `; ${cause.message}`}`,
-    { hint: `${cause?.hint ?? format}; \`nautil inspect ${path}\` lists the problems` },
+    { hint: `${cause?.hint ?? format}; \`npx nautil inspect ${path}\` lists the problems` },
   );
 }

@@ -199,7 +199,7 @@ test('a model whose server is down at the end of the run is reported, and regist
   const register = { name: 'late', path };
   expect(await tracker.finish('FINISHED', undefined, { register })).toBe(false);
   await tracker.close();
-  expect(warnings.at(-1)).toMatch(/its model is not registered as late; `nautil runs sync` sends it/);
+  expect(warnings.at(-1)).toMatch(/its model is not registered as late; `npx nautil runs sync` sends it/);
 
   expect(await modelVersions(client, "name='late'")).toEqual([]);
   expect(await syncJournal(journal(), client)).toMatchObject({ refusals: 0 });
@@ -346,7 +346,7 @@ describe('without a server', () => {
     expect(await tracker.finish('FINISHED', undefined, { timeoutMs: 200 })).toBe(false);
     await tracker.close();
     expect(performance.now() - started).toBeLessThan(10_000);
-    expect(warnings).toEqual([expect.stringContaining('`nautil runs sync` sends it')]);
+    expect(warnings).toEqual([expect.stringContaining('`npx nautil runs sync` sends it')]);
 
     const synced = await syncJournal(journal(), client);
     expect(await lossRows(synced.runId!)).toEqual(steps(1, 2000).map((step) => loss(step)));

@@ -262,7 +262,7 @@ export class Tracker {
       const missing = register ? `, and its model is not registered as ${register.name}` : '';
       const reason = this.#serverProblem === undefined ? '' : ` (${this.#serverProblem})`;
       this.#warn(
-        `a part of the run is only in ${this.#journal.path} so far${reason}${missing}; \`nautil runs sync\` sends it to MLflow`,
+        `a part of the run is only in ${this.#journal.path} so far${reason}${missing}; \`npx nautil runs sync\` sends it to MLflow`,
       );
     }
     return arrived;

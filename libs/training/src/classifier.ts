@@ -256,4 +256,6 @@ function requireEmbeddings(path: string, tokenizer: Tokenizer, { vocabSize }: En
 }
 
 const unsound = (path: string, problem: string): CorruptFile =>
-  new CorruptFile(path, `the model is not sound: ${problem}`, { hint: `\`nautil verify ${path}\` shows every check` });
+  new CorruptFile(path, `the model is not sound: ${problem}`, {
+    hint: `\`npx nautil verify ${path}\` shows every check`,
+  });

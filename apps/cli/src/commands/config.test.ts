@@ -49,7 +49,7 @@ test('show reports a mistake with its line and the nearest key, without a stack,
     stdout: '',
     stderr: `mine.yaml:2: trainer.max_epoch is not a known key
   did you mean max_epochs?
-  \`nautil config explain trainer\` lists the keys
+  \`npx nautil config explain trainer\` lists the keys
 `,
   });
 });
@@ -87,6 +87,6 @@ test.each([
   expect(code).toBe(2);
   expect(stderr).toBe(`${key} is not a known key
   did you mean ${suggested}?
-  \`nautil config explain\` lists the sections
+  \`npx nautil config explain\` lists the sections
 `);
 });

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { exitCodes } from '@nautil/contracts';
 import { examples } from '../help.js';
-import { asTyped, printJson, printResult } from '../output.js';
+import { printJson, printResult } from '../output.js';
 import { addStackOptions, type StackFlags } from '../stack-options.js';
 
 export function addDoctor(program: Command): void {
@@ -21,10 +21,7 @@ export function addDoctor(program: Command): void {
       if (flags.json) await printJson(findings);
       else {
         for (const { state, name, detail, remedy } of findings)
-          await printResult(
-            asTyped(` ${name}: ${detail}${remedy === undefined ? '' : `\n    ${remedy}`}`),
-            marks[state],
-          );
+          await printResult(` ${name}: ${detail}${remedy === undefined ? '' : `\n    ${remedy}`}`, marks[state]);
       }
       if (findings.some(({ state }) => state === 'problem')) process.exitCode = exitCodes.environment;
     });

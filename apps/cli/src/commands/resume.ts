@@ -142,7 +142,7 @@ function runAgain(
   if (overrides.length === 0) return { ...repeated, runKey, home: home ?? input.home, from };
   if (input.overrides === undefined && input.runKey !== undefined) {
     throw new NotResumable(`the history of ${workflowId} no longer has its overrides`, {
-      hint: `start it with all its overrides: \`nautil run --workflow-id ${workflowId} OVERRIDES\``,
+      hint: `start it with all its overrides: \`npx nautil run --workflow-id ${workflowId} OVERRIDES\``,
     });
   }
   return { ...repeated, overrides: [...(input.overrides ?? []), ...overrides] };

@@ -32,7 +32,7 @@ export function requireBatches(
   for (const key of ['max_epochs', 'max_steps'] as const) {
     if (trainer[key] !== 0) continue;
     throw new NoBatches(`trainer.${key}=0 trains nothing`, {
-      hint: `set trainer.${key} to 1 or more; \`nautil evaluate\` evaluates a model without training`,
+      hint: `set trainer.${key} to 1 or more; \`npx nautil evaluate\` evaluates a model without training`,
     });
   }
   for (const split of ['train', 'validation', 'test'] as const) {

@@ -140,7 +140,7 @@ export class MlflowClient {
     } catch (error) {
       if (!(error instanceof RetryableError)) throw error;
       throw new MlflowUnavailable(`MLflow at ${this.trackingUri}: ${endpoint} failed: ${error.message}`, {
-        hint: '`nautil status` shows whether the server is running, `nautil up` starts it',
+        hint: '`npx nautil status` shows whether the server is running, `npx nautil up` starts it',
         cause: error.cause ?? error,
       });
     }

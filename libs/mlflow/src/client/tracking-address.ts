@@ -49,13 +49,13 @@ export function withholdsCredentials(trackingUri: string, ownServer?: string): b
 function parseAddress(text: string | undefined): URL {
   if (!text) {
     throw new MlflowAddressInvalid('the address of the MLflow server is not set', {
-      hint: 'set MLFLOW_TRACKING_URI; `nautil up` starts a server and prints its address',
+      hint: 'set MLFLOW_TRACKING_URI; `npx nautil up` starts a server and prints its address',
     });
   }
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
   throw new MlflowAddressInvalid(`MLflow tracking address ${text} is not http:// or https://`, {
-    hint: 'Nautil tracks runs on a server; `nautil up` starts one and prints its address',
+    hint: 'Nautil tracks runs on a server; `npx nautil up` starts one and prints its address',
   });
 }
 
