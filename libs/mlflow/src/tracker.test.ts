@@ -378,6 +378,6 @@ test('a server that is down is reported once by a caller that only ends the run,
   await tracker.finish('FINISHED', undefined, { timeoutMs: 2000 });
   await tracker.close();
   expect(reported).toEqual([
-    expect.stringMatching(/^a part of the run is only in .* so far \(MLflow at .*\); `nautil/),
+    expect.stringMatching(/^a part of the run is only in .* so far \(MLflow at .*\); `npx nautil/),
   ]);
 });
