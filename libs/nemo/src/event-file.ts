@@ -44,8 +44,16 @@ export class EventFile {
     const name = newest ?? `${prefix}${Math.floor(nowSeconds)}.${hostname()}.${process.pid}.0`;
     const path = join(folder, name);
     const file = openSync(path, 'a+');
-    if (newest === undefined) await syncFolder(folder);
+    try {
+      if (newest === undefined) await syncFolder(folder);
+      return await EventFile.#openedAt(path, file, nowSeconds);
+    } catch (error) {
+      closeSync(file);
+      throw error;
+    }
+  }
 
+  static async #openedAt(path: string, file: number, nowSeconds: number): Promise<EventFile> {
     const lastSteps = new Map<string, number>();
     let end = 0;
     for await (const record of readRecords(path)) {
@@ -73,8 +81,11 @@ export class EventFile {
 
   /** Writes everything to the disk, and closes the file. */
   async close(): Promise<void> {
-    await this.sync();
-    closeSync(this.#file);
+    try {
+      await this.sync();
+    } finally {
+      closeSync(this.#file);
+    }
   }
 
   #write(event: EventMessage): void {

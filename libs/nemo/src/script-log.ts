@@ -32,11 +32,12 @@ export async function beginExperiment(o: {
   const { config, tree, fromEnvironment } = o;
   const hidden = fromEnvironment?.names;
   const { folder, resumeFrom, warnings } = await createLogDir({ manager: config.exp_manager, cwd: o.cwd });
-  const experiment = await ExperimentFolder.open({ folder, manager: config.exp_manager, hidden, echo: o.echo });
-  await experiment.begin({ command: o.command, ...hparamsOf(tree, config), cwd: o.cwd });
-  if (config.model.dataset.num_classes !== null)
-    logStartOfRun(experiment.log, { config: printConfig(tree, fromEnvironment).trimEnd(), folder });
-  await experiment.close();
+  const opened = ExperimentFolder.open({ folder, manager: config.exp_manager, hidden, echo: o.echo });
+  await closedAfter(await opened, async (experiment) => {
+    await experiment.begin({ command: o.command, ...hparamsOf(tree, config), cwd: o.cwd });
+    if (config.model.dataset.num_classes !== null)
+      logStartOfRun(experiment.log, { config: printConfig(tree, fromEnvironment).trimEnd(), folder });
+  });
   return { logDir: folder, warnings, ...(resumeFrom === undefined ? {} : { resumeFrom }) };
 }
 
@@ -45,10 +46,10 @@ export async function logCountedConfig(
   run: LoggedRun,
   { tree, config, echo }: { tree: JsonObject; config: Config; echo?: Echo | undefined },
 ): Promise<void> {
-  const experiment = await openExperiment(run, config, echo);
-  await experiment.writeHparams(hparamsOf(tree, config));
-  logStartOfRun(experiment.log, { config: printConfig(tree, run.fromEnvironment).trimEnd(), folder: run.logDir });
-  await experiment.close();
+  await closedAfter(await openExperiment(run, config, echo), async (experiment) => {
+    await experiment.writeHparams(hparamsOf(tree, config));
+    logStartOfRun(experiment.log, { config: printConfig(tree, run.fromEnvironment).trimEnd(), folder: run.logDir });
+  });
 }
 
 /** Adds to `hparams.yaml` what the evaluation of a checkpoint needs to repeat the numbers of the run. */
@@ -56,9 +57,23 @@ export async function recordEvaluationSettings(
   run: LoggedRun,
   { tree, config, evaluation }: { tree: JsonObject; config: Config; evaluation: JsonObject },
 ): Promise<void> {
-  const experiment = await openExperiment(run, config);
   const { model, nautil } = hparamsOf(tree, config);
-  await experiment.writeHparams({ model, nautil: { ...nautil, evaluation } });
+  await closedAfter(await openExperiment(run, config), (experiment) =>
+    experiment.writeHparams({ model, nautil: { ...nautil, evaluation } }),
+  );
+}
+
+/** Closes the folder's files after `work`, whose error is thrown if it fails: a worker would keep the files open. */
+async function closedAfter(
+  experiment: ExperimentFolder,
+  work: (experiment: ExperimentFolder) => Promise<void>,
+): Promise<void> {
+  try {
+    await work(experiment);
+  } catch (error) {
+    await experiment.close().catch(() => undefined);
+    throw error;
+  }
   await experiment.close();
 }
 
