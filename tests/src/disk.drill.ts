@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { appendFile, readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
+import { appendFile, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { openTensors } from '@nautil/formats';
 import { fetchFile } from '@nautil/store/download';
 import { printLine, short } from './testing/drill.js';
-import { tinyRun } from './testing/local-stack.js';
+import { tinyRun, until } from './testing/local-stack.js';
 import { StagedRun } from './testing/staged-run.js';
 
 // A small disk is really filled: each stage reports it, existing files stay intact, and the run continues once there is room.
@@ -21,6 +21,7 @@ const diskBytes = 96 << 20;
 const folder = mkdtempSync(join(tmpdir(), 'nautil-disk-'));
 const disk = join(folder, 'small');
 const filler = join(disk, 'filler');
+const faults = join(folder, 'faults');
 const homeBefore = process.env['NAUTIL_HOME'];
 let mounted = false;
 let server: Server;
@@ -92,32 +93,29 @@ test('a disk that fills up in each writing stage damages no checkpoint, and the 
   printLine(`disk full in download: ${await failureOf(download)}`);
   expect((await download()).sizeBytes).toBe(1 << 20);
 
-  const staged = await StagedRun.open({ home: join(disk, 'home'), runKey: 'full', overrides });
+  const staged = await StagedRun.open({ home: join(disk, 'home'), runKey: 'full', overrides, faults });
   printLine(`disk full in cache: ${await failureOf(() => staged.cache())}`);
   const inputs = await staged.cache();
   printLine(`disk full in tokenize: ${await failureOf(() => staged.tokenize(inputs))}`);
   const tokens = await staged.tokenize(inputs);
 
-  // The disk is full from the first checkpoint on, so the next one, at the end of the epoch or five steps later, fails.
-  let kept: { path: string; sha256: string } | undefined;
-  const train = () =>
-    staged.train(inputs, tokens, {
-      onProgress: async (event) => {
-        if (event.type === 'step' && kept !== undefined) await fillDisk();
-      },
-      onCommitted: async ({ path }) => {
-        kept ??= { path, sha256: await sha256Of(path) };
-      },
-    });
-  const failure = await train().then(
+  // The disk fills up while the second checkpoint is written, in the background of the steps.
+  await writeFile(faults, 'hold checkpoint step 10');
+  const training = staged.train(inputs, tokens).then(
     () => undefined,
     (error: unknown) => error as Error,
   );
+  await until(async () => (await readFile(faults, 'utf8')) === '');
+  const path = join(staged.folder, 'training', 'checkpoints', 'step-00000005.safetensors');
+  const kept = { path, sha256: await sha256Of(path) };
+  await fillDisk();
+  await rm(faults);
+  const failure = await training;
   await makeRoom();
   expect(failure).toMatchObject({ name: 'DiskFull', kind: 'environment', retryable: true });
   printLine(`disk full in a checkpoint: ${failure!.message.replaceAll(disk, '…')}`);
-  expect(await sha256Of(kept!.path)).toBe(kept!.sha256);
-  await (await openTensors(kept!.path)).close();
+  expect(await sha256Of(kept.path)).toBe(kept.sha256);
+  await (await openTensors(kept.path)).close();
   expect(await unfinished()).toEqual([]);
 
   const model = await staged.train(inputs, tokens);

@@ -1,5 +1,6 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { CancelledFailure, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import {
@@ -196,10 +197,13 @@ test('a run resumed from evaluate reuses its training, and the archive has the s
 test('a run resumed from train trains from the start in a new folder, also after an interruption', async () => {
   const handle = await completed('trained-again');
   const before = Date.now();
+  await writeFile(faults, 'hold train step 5'); // the training must not end before it is interrupted
   expect((await nautil(stack, ['resume', handle.workflowId, '--from', 'train', '--detach'])).exitCode).toBe(0);
-  await until(async () => (await stepOf(handle)) >= 3);
+  await until(async () => (await readFile(faults, 'utf8')) === '');
   expect((await mlflowRunOf(handle.workflowId)).tags).not.toHaveProperty('nautil.resumed_from');
   await handle.cancel();
+  await sleep(6000); // the cancellation reaches the trainer with one of the heartbeats, which are two seconds apart
+  await rm(faults);
   await expect(handle.result()).rejects.toThrow(WorkflowFailedError);
 
   expect(await resume(handle)).toMatchObject({ nemo: { sha256: undisturbed.nemo.sha256 } });
