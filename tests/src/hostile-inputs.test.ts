@@ -147,11 +147,18 @@ test.each<[string, Format, string, () => string | Buffer, RegExp]>([
     /^TokenizerError: .*values/,
   ],
   [
+    'more merges than any tokenizer has',
+    'tokenizer',
+    'tokenizer.json',
+    () => withMerges(600_000),
+    /^TokenizerError: .*600000 merges, and a tokenizer has at most 500000/,
+  ],
+  [
     'a million merges',
     'tokenizer',
     'tokenizer.json',
     () => withMerges(1_000_000),
-    /^TokenizerError: .*1000000 merges, and a tokenizer has at most 500000/,
+    /^TokenizerError: .*more than 3000000 values/,
   ],
   [
     'as many merges as the largest tokenizer has',
