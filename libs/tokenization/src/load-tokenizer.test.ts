@@ -132,6 +132,9 @@ test.each<[string, Record<string, string>, RegExp]>([
     /cls_token "\[CLS\]" is not in the vocabulary/,
   ],
   ['ids that are not numbers', { 'vocab.json': '{"a": "b"}' }, /the id of "a" is not a whole number/],
+  ['a negative id', { 'vocab.json': '{"a": -1}' }, /the id of "a" is not a whole number from 0 to 999999/],
+  ['an id above all vocabularies', { 'vocab.json': '{"a": 0, "b": 2147483648}' }, /the id of "b" is not/],
+  ['an id that is no integer of float64', { 'vocab.json': '{"a": 1e300}' }, /the id of "a" is not/],
 ])('%s is rejected with an explanation', async (_, content, message) => {
   await expect(load(content)).rejects.toThrow(message);
 });

@@ -62,9 +62,14 @@ export function parseVocabularyText(file: string, text: string): Map<string, num
 export function parseVocabularyJson(file: string, text: string): Map<string, number> {
   const vocabulary = new Map<string, number>();
   for (const [token, id] of Object.entries(parseJson(file, text))) {
-    if (!Number.isInteger(id))
-      throw new TokenizerError(`${file}: the id of ${JSON.stringify(token)} is not a whole number`);
-    vocabulary.set(token, Number(id));
+    // An id beyond all vocabularies makes tables of that size.
+    if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id >= mostIds) {
+      throw new TokenizerError(
+        `${file}: the id of ${JSON.stringify(token)} is not a whole number from 0 to ${mostIds - 1}`,
+        { hint: 'the file may be damaged; get it again from the model that it belongs to' },
+      );
+    }
+    vocabulary.set(token, id);
   }
   requireDistinctIds(vocabulary, file);
   return vocabulary;
