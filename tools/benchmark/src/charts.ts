@@ -68,6 +68,48 @@ export function runsChart(rows: readonly Row[]): string {
   return svg(left + width + 90, 40 + shown.length * step, [title, ...parts]);
 }
 
+/** Curves on logarithmic axes, so that a straight line is a power; dashes: linear growth from each curve's first point. */
+export function growthChart(
+  title: string,
+  curves: readonly { title: string; unit: string; points: readonly { size: number; value: number }[] }[],
+): string {
+  const [left, top, width, height] = [60, 30, 360, 240];
+  const all = curves.flatMap(({ points }) => points);
+  const scaleOf = (values: readonly number[]): ((value: number) => number) => {
+    const [low, high] = [Math.log(smallest(values)), Math.log(largest(values))];
+    return (value) => (Math.log(value) - low) / (high - low || 1);
+  };
+  const [xOf, yOf] = [scaleOf(all.map(({ size }) => size)), scaleOf(all.map(({ value }) => value))];
+  const at = ({ size, value }: { size: number; value: number }): string => {
+    const x = left + xOf(size) * width;
+    const y = top + (1 - Math.min(1.05, yOf(value))) * height;
+    return `${x.toFixed(1)},${y.toFixed(1)}`;
+  };
+  const colours = [oursColour, peerColour, '#2f8f4e', '#8250df'];
+  const parts = curves.flatMap(({ title: name, unit, points }, index) => {
+    const [first, last] = [points[0], points.at(-1)];
+    if (first === undefined || last === undefined) return [];
+    const linear = { size: last.size, value: (first.value * last.size) / first.size };
+    const colour = colours[index % colours.length] ?? oursColour;
+    const line = (ends: string, more: string): string =>
+      `<polyline points="${ends}" fill="none" stroke="${colour}" ${more}/>`;
+    return [
+      line(points.map(at).join(' '), 'stroke-width="2"'),
+      line(`${at(first)} ${at(linear)}`, 'stroke-dasharray="3 3"'),
+      `<rect x="${left + width + 20}" y="${top + index * 20}" width="12" height="12" fill="${colour}"/>`,
+      text(
+        left + width + 38,
+        top + 11 + index * 20,
+        `${name}: ${rounded(first.value)} to ${rounded(last.value)} ${unit}`,
+      ),
+    ];
+  });
+  const ticks = [...new Set(all.map(({ size }) => size))].map((size) =>
+    text(left + xOf(size) * width, top + height + 18, size.toLocaleString('en-US'), 'middle'),
+  );
+  return svg(left + width + 420, top + height + 50, [text(left, 16, title), ...parts, ...ticks]);
+}
+
 const text = (x: number, y: number, content: string, anchor = 'start'): string =>
   `<text x="${x}" y="${y}" text-anchor="${anchor}" fill="${textColour}">${escaped(content)}</text>`;
 

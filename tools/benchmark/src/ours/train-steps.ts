@@ -21,7 +21,7 @@ const { values: o } = parseArgs({
 const [rows, length, warmUp] = [Number(o.rows), Number(o.length), Number(o['warm-up'])];
 const steps = warmUp + Number(o.steps);
 
-const { stepsEndedAt } = await withTemporaryFolder(async (folder) => {
+const { stepsEndedAt, peakMb } = await withTemporaryFolder(async (folder) => {
   const trainCache = join(folder, 'steps.tokens');
   await writeTokens(trainCache, syntheticExamples(rows * steps, length), length);
   return timeTraining({
@@ -40,5 +40,8 @@ const { stepsEndedAt } = await withTemporaryFolder(async (folder) => {
   });
 });
 printSideOutput({
-  figures: { step: stepsEndedAt.slice(warmUp).map((endedAt, at) => endedAt - (stepsEndedAt[warmUp + at - 1] ?? NaN)) },
+  figures: {
+    step: stepsEndedAt.slice(warmUp).map((endedAt, at) => endedAt - (stepsEndedAt[warmUp + at - 1] ?? NaN)),
+    peak: [peakMb],
+  },
 });

@@ -1,0 +1,211 @@
+/** `npx nx run benchmark:scaling`: measures how time and memory grow with the sizes of the work, and writes the report. */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { format, resolveConfig } from 'prettier';
+import { smallest } from '@nautil/contracts';
+import { growthChart } from './charts.js';
+import { exponentOf, type Point } from './growth.js';
+import { describeMachine } from './machine.js';
+import { bertBaseConfig, miniLm, root } from './paths.js';
+import { rounded } from './report.js';
+import { ourCommand, runSide } from './run-side.js';
+
+const help = `Usage: npx nx run benchmark:scaling [-- options]
+
+Measures time and memory against sentence length, batch size, layers, rows and trials, each point in a process of its own, and writes
+scaling.md, scaling.json and plots with the fitted exponents. Keep the machine idle meanwhile.
+
+Options:
+  --quick        fewer and smaller sizes
+  --only NAMES   only these sizes, comma-separated
+  --out FOLDER   where the report is written; default: docs, and with --quick tmp/benchmark
+  --help         show this help
+`;
+
+interface Axis {
+  name: string;
+
+  /** What grows, for the report. */
+  title: string;
+  sizes: number[];
+  quickSizes: number[];
+  program: string;
+  args: (size: number) => Promise<string[]> | string[];
+
+  /** The figures of the program's output, and what they are. */
+  figures: Record<string, { title: string; unit: string }>;
+}
+
+interface Curve {
+  axis: string;
+  figure: string;
+  title: string;
+  unit: string;
+  points: Point[];
+
+  /** k of value ≈ c · sizeᵏ over all points, and between the last two. */
+  exponent: number;
+  lastExponent: number;
+}
+
+const { values: o } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    out: { type: 'string' },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+const folder = await mkdtemp(join(tmpdir(), 'nautil-scaling-'));
+
+const stepArgs = (rows: number, length: number, model = miniLm): string[] => [
+  ...['--model', model, '--rows', String(rows), '--length', String(length)],
+  ...['--warm-up', '1', '--steps', '3', '--threads', '0'],
+];
+const stepFigures = { step: { title: 'a training step', unit: 'ms' }, peak: { title: 'peak memory', unit: 'MB' } };
+
+const axes: Axis[] = [
+  {
+    name: 'length',
+    title: 'tokens per sentence (MiniLM-L6, 8 rows)',
+    sizes: [16, 32, 64, 128, 256, 512],
+    quickSizes: [16, 64, 256],
+    program: 'train-steps',
+    args: (length) => stepArgs(8, length),
+    figures: stepFigures,
+  },
+  {
+    name: 'batch',
+    title: 'rows of a batch (MiniLM-L6, 32 tokens)',
+    sizes: [4, 8, 16, 32, 64, 128, 256],
+    quickSizes: [8, 32, 128],
+    program: 'train-steps',
+    args: (rows) => stepArgs(rows, 32),
+    figures: stepFigures,
+  },
+  {
+    name: 'layers',
+    title: 'layers (of BERT-base’s width, 8 × 32 tokens)',
+    sizes: [1, 2, 4, 8, 12],
+    quickSizes: [1, 2, 4],
+    program: 'train-steps',
+    args: async (layers) => {
+      const model = join(folder, `${layers}-layers.json`);
+      const config = JSON.parse(await readFile(bertBaseConfig, 'utf8')) as object;
+      await writeFile(model, JSON.stringify({ ...config, num_hidden_layers: layers }));
+      return stepArgs(8, 32, model);
+    },
+    figures: stepFigures,
+  },
+  {
+    name: 'rows',
+    title: 'lines of the training file',
+    sizes: [10_000, 100_000, 1_000_000, 10_000_000],
+    quickSizes: [1_000, 10_000, 100_000],
+    program: 'scale-rows',
+    args: (rows) => ['--rows', String(rows)],
+    figures: {
+      inspect: { title: 'inspect', unit: 's' },
+      tokenize: { title: 'tokenising', unit: 's' },
+      first: { title: 'from the token cache to the end of the first step', unit: 's' },
+      peak: { title: 'peak memory of all three', unit: 'MB' },
+    },
+  },
+  {
+    name: 'trials',
+    title: 'trials of a sweep, two batches each',
+    sizes: [5, 10, 20, 50],
+    quickSizes: [2, 4],
+    program: 'sweep',
+    args: (trials) => ['--trials', String(trials)],
+    figures: { sweep: { title: 'the sweep', unit: 's' } },
+  },
+];
+
+const names = axes.map(({ name }) => name);
+const only = o.only?.split(',') ?? names;
+const unknown = only.filter((name) => !names.includes(name));
+if (unknown.length > 0) throw new Error(`nothing is measured against ${unknown.join(', ')}: ${names.join(', ')}`);
+try {
+  if (o.help) process.stdout.write(`${help}\nSizes: ${names.join(', ')}\n`);
+  else await write(await measureAll(axes.filter(({ name }) => only.includes(name))));
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
+
+async function measureAll(chosen: readonly Axis[]): Promise<Curve[]> {
+  const { signal } = new AbortController();
+  const curves: Curve[] = [];
+  for (const { name, program, args, figures, ...axis } of chosen) {
+    const measured = Object.entries(figures).map(([figure, described]) => ({
+      ...{ axis: name, figure, ...described },
+      points: [] as Point[],
+    }));
+    for (const size of o.quick ? axis.quickSizes : axis.sizes) {
+      const output = await runSide([...ourCommand(program), ...(await args(size))], signal);
+      const shown = measured.map(({ figure, unit, points }) => {
+        const value = smallest(output.figures[figure] ?? [NaN]);
+        points.push({ size, value });
+        return `${figure} ${rounded(value)} ${unit}`;
+      });
+      process.stderr.write(`${name} ${size}: ${shown.join(', ')}\n`);
+    }
+    for (const curve of measured) {
+      const { points } = curve;
+      curves.push({ ...curve, exponent: exponentOf(points), lastExponent: exponentOf(points.slice(-2)) });
+    }
+  }
+  return curves;
+}
+
+async function write(curves: Curve[]): Promise<void> {
+  const machine = describeMachine();
+  const invoked = process.env['INIT_CWD'] ?? '.';
+  const out = o.out === undefined ? join(root, o.quick ? 'tmp/benchmark' : 'docs') : resolve(invoked, o.out);
+  await mkdir(join(out, 'benchmarks'), { recursive: true });
+  const mode = o.quick ? 'quick' : 'full';
+  const report = { recordedAt: new Date().toISOString(), mode, machine, curves };
+  await writeFile(join(out, 'scaling.json'), `${JSON.stringify(report, undefined, 2)}\n`);
+  const sections = axes.flatMap(({ name, title }) => {
+    const of = curves.filter(({ axis }) => axis === name);
+    const [first] = of;
+    if (first === undefined) return [];
+    const sizes = first.points.map(({ size }) => size.toLocaleString('en-US'));
+    const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+    return [
+      `## ${title}`,
+      '',
+      row(['', ...sizes, 'exponent', 'of the last two']),
+      row(['---', ...sizes.map(() => '---:'), '---:', '---:']),
+      ...of.map((curve) =>
+        row([
+          `${curve.title}, ${curve.unit}`,
+          ...curve.points.map(({ value }) => rounded(value)),
+          ...[curve.exponent, curve.lastExponent].map((exponent) => exponent.toFixed(2)),
+        ]),
+      ),
+      '',
+      `![growth](benchmarks/scaling-${name}.svg)`,
+      '',
+    ];
+  });
+  const markdown = [
+    '# Scaling',
+    '',
+    `<!-- Written by \`npx nx run benchmark:scaling\`. -->`,
+    '',
+    `Recorded on ${report.recordedAt.slice(0, 10)} in the ${mode} mode on ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB. ` +
+      'Each value is the minimum of one process. The exponent k fits value ≈ c · sizeᵏ: 1 is linear, and 0 is constant.',
+    '',
+    ...sections,
+  ].join('\n');
+  const style = await resolveConfig(join(root, 'docs', 'scaling.md'));
+  await writeFile(join(out, 'scaling.md'), await format(markdown, { ...style, parser: 'markdown' }));
+  for (const { name, title } of axes) {
+    const of = curves.filter(({ axis }) => axis === name);
+    if (of.length > 0) await writeFile(join(out, 'benchmarks', `scaling-${name}.svg`), growthChart(title, of));
+  }
+  process.stderr.write(`wrote ${relative(process.cwd(), join(out, 'scaling.md'))}\n`);
+}
