@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import type * as onnxruntime from 'onnxruntime-node';
 import { OnnxRuntimeError, OnnxRuntimeMissing } from './errors.js';
 import type { OnnxModel } from './onnx-graph.js';
@@ -40,14 +41,18 @@ export class OnnxSession {
    *
    * @throws OnnxRuntimeMissing, OnnxRuntimeError
    */
-  static async create({ proto, weights }: OnnxModel, { threads }: OnnxSessionOptions = {}): Promise<OnnxSession> {
+  static async create(
+    { proto, weights }: OnnxModel,
+    { threads = availableParallelism() }: OnnxSessionOptions = {},
+  ): Promise<OnnxSession> {
     const runtime = openOnnxRuntime();
     const session = await explained('the model cannot be loaded', () =>
       runtime.InferenceSession.create(proto, {
         externalData: weights,
         executionProviders: ['cpu'],
         logSeverityLevel: 4, // Errors are thrown, too.
-        ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+        // NOTE: without a number, onnxruntime binds each thread to a core, where it waits while another program uses that core.
+        intraOpNumThreads: threads,
       }),
     );
     return new OnnxSession(runtime, session);
