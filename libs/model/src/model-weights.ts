@@ -139,13 +139,17 @@ export class ModelWeights {
 
   /** Sets each variable to a constant. */
   async fill(constants: ReadonlyMap<Variable, number>): Promise<void> {
+    if (constants.size === 0) return;
+    // The constants are fed: TensorFlow would compute what depends on no feed in advance, and keep the result beside the variables.
+    const inputs = new Map<number, Output>();
     const targets = this.onDevice(() =>
       Array.from(constants, ([variable, value]) => {
         const shape = this.graph.constant('int32', [variable.shape.length], variable.shape);
-        return variable.assign(this.graph.op('Fill', [shape, this.graph.constant('float32', [], [value])]));
+        const input = memoized(inputs, value, () => this.graph.placeholder('float32', []));
+        return variable.assign(this.graph.op('Fill', [shape, input]));
       }),
     );
-    if (targets.length > 0) await this.run({ targets });
+    await this.run({ feeds: Array.from(inputs, ([value, input]): Feed => [input, value]), targets });
   }
 
   /** The current values of variables, by variable name: copies, or with `views` TensorFlow's own memory. */
