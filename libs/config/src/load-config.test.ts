@@ -102,7 +102,7 @@ describe('the most likely mistakes have these messages', () => {
     [
       'an unsupported precision',
       ['trainer.precision=64'],
-      `override 1: trainer.precision is 64; it must be 32, '32', '32-true', bf16 or bf16-mixed
+      `override 1: trainer.precision is 64; it must be 32, '32', '32-true', bf16, bf16-mixed or auto
   write bf16-mixed for 16-bit training, or 32
   \`npx nautil config explain trainer.precision\` describes it`,
     ],

@@ -10,8 +10,10 @@ import { EnvironmentValues } from './environment-values.js';
 import { type Override, parseOverride } from './parse-override.js';
 import { type FromEnvironment, plainTree, shownTree } from './plain-tree.js';
 import { printYaml } from './print-yaml.js';
+import { type Processor, readProcessor } from './processor.js';
 import { readConfig } from './read-config.js';
 import { renameLegacyKeys } from './rename-legacy-keys.js';
+import { resolveAutoPrecision } from './resolve-auto-precision.js';
 import { resolveInterpolations } from './resolve-interpolations.js';
 import type { Config } from './schema/config-schema.js';
 import { userPath } from './user-path.js';
@@ -35,6 +37,9 @@ export interface LoadOptions {
 
   /** Names of the variables that `${oc.env:…}` may read. Default: all. */
   allowedEnv?: readonly string[] | undefined;
+
+  /** The processor for `trainer.precision=auto`. Default: that of this machine. */
+  processor?: Processor;
 }
 
 export interface LoadedConfig {
@@ -88,6 +93,7 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
   const names = new Set<string>();
   const resolved = resolveInterpolations(root, { values: env, allowed: allowedEnv }, (variable) => names.add(variable));
   const values = new EnvironmentValues([...names], { values: env });
+  const precisionNotes = resolveAutoPrecision(resolved, options.processor ?? readProcessor());
   const { problems, notes } = validate(resolved);
   failOn(values.conceal(problems));
   const shown = shownTree(resolved);
@@ -99,7 +105,7 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
     tree,
     config: readConfig(real),
     fromEnvironment: { names: [...names], keys: keysFromEnvironment(resolved) },
-    notes: values.conceal([...legacyNotes, ...notes]),
+    notes: values.conceal([...legacyNotes, ...precisionNotes, ...notes]),
     yaml: printYaml(shown),
     writtenAt: (key) => {
       const origin = originOf(key);

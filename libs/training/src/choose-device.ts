@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
-import type { Config } from '@nautil/config';
+import { type Config, readProcessor } from '@nautil/config';
 import { Graph, Session } from '@nautil/tensorflow';
-import { readProcessor } from './arithmetic.js';
 import { precisionOf } from './precision-of.js';
 
 export interface ChosenDevice {

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { ConfigError } from '@nautil/config';
+import { ConfigError, readProcessor } from '@nautil/config';
 import { writeSafetensors } from '@nautil/formats';
 import { packageRoot } from '@nautil/store/folders';
 import { resolveRun } from './resolve-run.js';
@@ -61,6 +61,22 @@ test('an error of any step, also one of the system, has references in place of v
     name: 'CannotResume',
     message: expect.stringContaining('checkpoint to resume from in ${oc.env:FILE_OF_MINE}/'),
   });
+});
+
+test('trainer.precision=auto is stored as the format that was chosen, which a resumed run keeps', async () => {
+  const { run, tree } = await resolved('auto', { config: 'sst2', cwd: folder, overrides: ['trainer.precision=auto'] });
+  const { hasBfloat16, instructions } = readProcessor();
+  const precision = hasBfloat16 ? 'bf16-mixed' : 32;
+  expect(tree).toMatchObject({ trainer: { precision } });
+  expect(run.notes).toContain(
+    `trainer.precision=auto is ${precision}: the processor (${instructions}) has ${hasBfloat16 ? '' : 'no '}instructions for bfloat16`,
+  );
+  const fixed = await resolved('fixed', {
+    config: 'sst2',
+    cwd: folder,
+    overrides: [`trainer.precision=${precision}`],
+  });
+  expect(run.configDigest).toBe(fixed.run.configDigest);
 });
 
 test('the sample data of the checkout is found from anywhere', async () => {

@@ -69,16 +69,16 @@ export const trainerSchema = section("The training loop: PyTorch Lightning's key
   precision: key(
     Type.Unsafe<32 | '32' | '32-true' | 'bf16' | 'bf16-mixed'>({
       enum: [
-        32, '32', '32-true', 'bf16', 'bf16-mixed', 16, '16', '16-mixed', '16-true', 'bf16-true', 64, '64', '64-true',
+        32, '32', '32-true', 'bf16', 'bf16-mixed', 'auto', 16, '16', '16-mixed', '16-true', 'bf16-true', 64, '64', '64-true',
       ],
     }), // prettier-ignore
     {
       description:
-        'Number format of matrix multiplications: 32 (float32), or bf16-mixed (bfloat16 inputs with float32 weights and sums; bf16 is the same). 16 and 16-mixed are read as bf16-mixed.',
+        'Number format of matrix multiplications: 32 (float32), or bf16-mixed (bfloat16 inputs with float32 weights and sums; bf16 is the same). auto: bf16-mixed if the processor that resolves the run has instructions for bfloat16 (AVX512_BF16, AMX), else 32; the run records the one that was chosen. 16 and 16-mixed are read as bf16-mixed.',
       affects: 'training',
       default: 32,
       unsupported: {
-        accepted: [32, '32', '32-true', 'bf16', 'bf16-mixed'],
+        accepted: [32, '32', '32-true', 'bf16', 'bf16-mixed', 'auto'],
         instead: 'write bf16-mixed for 16-bit training, or 32',
       },
     },
