@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bundleWorkflowCode } from '@temporalio/worker';
 import { build } from 'esbuild';
+import { bundleOptions, programOptions } from '../apps/cli/bin/prepared-program.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const { values } = parseArgs({ options: { out: { type: 'string', default: join(root, 'dist') } } });
@@ -26,40 +27,15 @@ const external = Object.keys(manifest.dependencies).filter((name) => !bundled.in
 rmSync(out, { recursive: true, force: true });
 mkdirSync(join(out, 'lib'), { recursive: true });
 
-// Files that the code starts or loads by URL are entry points of their own. Shared chunks are beside them in lib, so that a
-// relative URL in a chunk resolves as it does in its source.
-const common = {
-  absWorkingDir: root,
-  bundle: true,
-  platform: 'node',
-  target: 'node20',
-  metafile: true,
-  logLevel: 'warning',
-};
-const program = await build({
-  ...common,
-  entryPoints: {
-    'bin/nautil': 'apps/cli/src/nautil.ts',
-    'lib/print-tensorflow-version': 'apps/cli/src/print-tensorflow-version.ts',
-    'lib/tokenize-worker': 'libs/tokenization/src/tokenize-worker.ts',
-    'lib/trainer-child': 'libs/trainer-process/src/child.ts',
-    'lib/ui-gate-process': 'libs/stack/src/ui-gate-process.ts',
-  },
-  format: 'esm',
-  splitting: true,
-  outdir: out,
-  outExtension: { '.js': '.mjs' },
-  chunkNames: 'lib/[name]-[hash]',
-  external,
-});
+const program = await build({ ...programOptions, outdir: out, external });
 const tfjs = await build({
-  ...common,
+  ...bundleOptions,
   entryPoints: ['libs/tensorflow/src/tfjs-node.cjs'],
   format: 'cjs',
   outfile: join(out, 'lib', 'tfjs-node.cjs'),
 });
 const onnxruntime = await build({
-  ...common,
+  ...bundleOptions,
   entryPoints: ['libs/onnx/src/onnxruntime-node.cjs'],
   format: 'cjs',
   outfile: join(out, 'lib', 'onnxruntime-node.cjs'),

@@ -1,4 +1,5 @@
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { isCheckout, packageRoot } from '@nautil/store/folders';
 
-/** The file that runs this program's commands. NOTE: the path holds in the checkout and in the package, whose code is in `lib`. */
-export const nautilProgram = fileURLToPath(new URL('../bin/nautil.mjs', import.meta.url));
+/** The file that runs this program's commands. In a checkout, it is not the bundle, which is made anew when a source changes. */
+export const nautilProgram = join(packageRoot(), ...(isCheckout() ? ['apps', 'cli'] : []), 'bin', 'nautil.mjs');

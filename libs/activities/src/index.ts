@@ -1,4 +1,3 @@
-export { createActivities } from './create-activities.js';
 export { progressAfter } from './progress-after.js';
 export { allowedVariables } from './run-environment.js';
 export { OutputRoots } from './output-roots.js';

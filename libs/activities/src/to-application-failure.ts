@@ -1,12 +1,6 @@
 import { ApplicationFailure } from '@temporalio/activity';
-import { asFileError, type FailureDetails, messageWithHint, NautilError, printable } from '@nautil/contracts';
-import { isInHome } from '@nautil/store/folders';
-
-/**
- * The expected error for a problem with a file that a user named. Nautil's own files are in the state folder: their absence has
- * other causes, which a retry may remove, so that the error stays as it is.
- */
-export const asExpectedError = (thrown: unknown): unknown => asFileError(thrown, (path) => !isInHome(path));
+import { type FailureDetails, messageWithHint, NautilError, printable } from '@nautil/contracts';
+import { asExpectedError } from './as-expected-error.js';
 
 /**
  * An expected error as Temporal records it: the type is the name of the error, the message contains the hint, and it is

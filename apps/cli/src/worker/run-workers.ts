@@ -14,7 +14,8 @@ import {
   type WorkerOptions as TemporalWorkerOptions,
   type WorkflowBundleOption,
 } from '@temporalio/worker';
-import { allowedVariables, createActivities, OutputRoots } from '@nautil/activities';
+import { allowedVariables, OutputRoots } from '@nautil/activities';
+import { createActivities } from '@nautil/activities/worker';
 import { gpuTaskQueue, homeTaskQueue, TemporalUnreachable, trainingSignal } from '@nautil/contracts';
 import { openArtifactStore } from '@nautil/store';
 import { homeId } from '@nautil/store/folders';
