@@ -78,11 +78,10 @@ const adam =
       const { exp_avg: m, exp_avg_sq: v } = slots;
       const g = decoupled ? gradient : withL2(a, gradient, weight.read(), weightDecay);
       // AdamW: w ← w - lr·λ·w first, then Adam's step from there (torch.optim.adamw). NOTE: the control input makes the
-      // decay wait for the gradient; otherwise the forward pass could read the decayed weight.
-      const decayed =
-        decoupled && weightDecay !== 0
-          ? [weight.assignSub(a.mul(weight.read(), scalar('decay')), { control: [gradient] })]
-          : [];
+      // decay wait for the gradient; otherwise the forward pass could read the decayed weight, and the products of all
+      // weights would be in memory during the whole step.
+      const decay = () => graph.op('Mul', [weight.read(), scalar('decay')], {}, { control: [gradient] });
+      const decayed = decoupled && weightDecay !== 0 ? [weight.assignSub(decay())] : [];
       const constant = (x: number) => graph.constant('float32', [], Float32Array.of(x));
       return [
         graph.op(
