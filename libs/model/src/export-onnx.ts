@@ -22,70 +22,107 @@ interface OnnxSource {
  */
 export function exportOnnx({ encoder, head, weightOf }: OnnxSource): OnnxModel {
   const { family, hiddenSize, numHeads, numLayers, layerNormEps: epsilon } = encoder;
+  const headSize = hiddenSize / numHeads;
   const preNorm = family === 'megatron-bert';
   const activation = onnxActivationOf(encoder.activation);
   const graph = new OnnxGraph();
   const ids = graph.input('ids', 'int32', ['rows', 'length']);
   const positions = graph.input('positions', 'int32', ['rows', 'length']);
   const mask = graph.input('mask', 'int32', ['rows', 'length']);
-  const firstIndex = graph.weight('first', [1], Int32Array.of(0));
 
   const weight = (name: string): string => {
     const { shape, data } = weightOf(name);
     return graph.weight(name, shape, data);
   };
-  /** x·Wᵀ, without the bias: the node that reads the product adds it. */
-  const project = (name: string, x: string) =>
-    graph.fused('FusedMatMul', [x, weight(`${name}.weight`)], { transB: { int: 1 } });
-  const normWeights = (name: string) => ({ gain: weight(`${name}.weight`), shift: weight(`${name}.bias`), epsilon });
-  const firstOf = (x: string) => graph.op('Gather', [x, firstIndex], { axis: { int: 1 } }); // [rows, 1, H]
-
-  const attend = (names: LayerNames, querying: string, source: string): string => {
-    const biases = [names.query, names.key, names.value].map((name) => weightOf(`${name}.bias`).data);
-    const bias = graph.weight(`${names.query}.biases`, [3 * hiddenSize], concatenated(biases));
-    const heads = [project(names.query, querying), project(names.key, source), project(names.value, source)];
-    const context = graph.fused('MultiHeadAttention', [...heads, bias, mask], {
-      num_heads: { int: numHeads },
-      mask_filter_value: lowest,
+  const add = (a: string, b: string) => graph.op('Add', [a, b]);
+  const linear = (name: string, x: string) =>
+    graph.op('Gemm', [x, weight(`${name}.weight`), weight(`${name}.bias`)], { transB: { int: 1 } });
+  const norm = (name: string, x: string) =>
+    graph.op('LayerNormalization', [x, weight(`${name}.weight`), weight(`${name}.bias`)], {
+      axis: { int: -1 },
+      epsilon,
     });
-    return project(names.attentionOutput, context);
+
+  // Between the attentions, the tokens of all rows form one matrix.
+  const tokenShape = graph.integers('tokenShape', [-1, hiddenSize]);
+  const rowShape = graph.op('Concat', [graph.op('Shape', [ids]), graph.integers('hiddenSize', [hiddenSize])], {
+    axis: { int: 0 },
+  });
+  const asTokens = (x: string) => graph.op('Reshape', [x, tokenShape]); // [rows · length, H]
+  const asRows = (x: string) => graph.op('Reshape', [x, rowShape]); // [rows, length, H]
+  const firstIndex = graph.weight('first', [], Int32Array.of(0));
+  const firstOf = (x: string) => graph.op('Gather', [x, firstIndex], { axis: { int: 1 } }); // [rows, H]
+
+  /** The attention of every token to every token of its row, without the projection of the output. */
+  const attend = ({ query, key, value }: LayerNames, source: string): string => {
+    const names = [query, key, value];
+    const matrix = joinedTransposes(
+      names.map((name) => weightOf(`${name}.weight`).data),
+      hiddenSize,
+    );
+    const bias = concatenated(names.map((name) => weightOf(`${name}.bias`).data));
+    const inputs = [
+      source,
+      graph.weight(`${query}.matrices`, [hiddenSize, 3 * hiddenSize], matrix),
+      graph.weight(`${query}.biases`, [3 * hiddenSize], bias),
+      mask,
+    ];
+    return graph.fused('Attention', inputs, { num_heads: { int: numHeads }, mask_filter_value: lowest });
+  };
+
+  /**
+   * The attention of the first token. Keys and values of the other tokens are not computed: with the matrices K and V of a head, its
+   * query q and a token x, q·Kx = Kᵀq·x, and the sum of all p·Vx is V times the sum of all p·x. The bias of the keys adds the same number
+   * to every score of a row and has no effect.
+   */
+  const attendFirst = ({ query, key, value }: LayerNames, source: string): string => {
+    const matricesOf = (name: string) =>
+      graph.weight(`${name}.heads`, [numHeads, headSize, hiddenSize], weightOf(`${name}.weight`).data);
+    const queries = graph.op('Reshape', [
+      linear(query, firstOf(source)),
+      graph.integers('headShape', [0, numHeads, headSize]),
+    ]);
+    // `transBatchA` exchanges the axes of rows and heads.
+    const exchanged = { transBatchA: { int: 1 } };
+    const directions = graph.fused('FusedMatMul', [queries, matricesOf(key)], exchanged); // [heads, rows, H]
+    const scores = graph.fused('FusedMatMul', [directions, source], {
+      ...exchanged,
+      transB: { int: 1 },
+      alpha: 1 / Math.sqrt(headSize),
+    }); // [rows, heads, length]
+    const penalty = graph.op('Mul', [
+      graph.op('Sub', [graph.cast(mask, 'float32'), graph.weight('one', [], Float32Array.of(1))]),
+      graph.weight('highest', [], Float32Array.of(-lowest)),
+    ]);
+    const masked = add(scores, graph.op('Unsqueeze', [penalty, graph.integers('axis', [1])]));
+    const means = graph.op('MatMul', [graph.op('Softmax', [masked], { axis: { int: -1 } }), source]); // [rows, heads, H]
+    const values = graph.fused('FusedMatMul', [means, matricesOf(value)], { ...exchanged, transB: { int: 1 } });
+    const context = graph.op('Transpose', [values], { perm: { ints: [1, 0, 2] } }); // [rows, heads, H / heads]
+    return add(asTokens(context), weight(`${value}.bias`));
   };
 
   const words = graph.op('Gather', [weight(embeddingNames.words), ids]);
   const { shape, data } = positionTable(encoder, weightOf);
-  const places = graph.op('Gather', [graph.weight(embeddingNames.positions, shape, data), positions]);
-  const embedded = graph.skipNorm(
-    words,
-    places,
-    normWeights(preNorm ? layerNames(family, 0).attentionNorm : embeddingNames.norm),
-  );
+  const embedded = add(words, graph.op('Gather', [graph.weight(embeddingNames.positions, shape, data), positions]));
   // `x` is added to the results of a layer's halves, and `source` is what they read: the same, unless the norm comes first.
-  let source = embedded.norm;
-  let x = preNorm ? embedded.sum : embedded.norm;
+  let x = asTokens(preNorm ? embedded : norm(embeddingNames.norm, embedded));
   for (let layer = 0; layer < numLayers; layer++) {
     const names = layerNames(family, layer);
     const isLast = layer === numLayers - 1;
-    const querying = isLast ? firstOf(source) : source;
-    const residual = isLast ? firstOf(x) : x;
-    const attended = graph.skipNorm(attend(names, querying, source), residual, {
-      ...normWeights(preNorm ? names.outputNorm : names.attentionNorm),
-      bias: weight(`${names.attentionOutput}.bias`),
-    });
-    const inner = activation(graph, project(names.up, attended.norm), weight(`${names.up}.bias`));
-    const nextNorm = isLast ? finalNorm : layerNames(family, layer + 1).attentionNorm;
-    const output = graph.skipNorm(project(names.down, inner), preNorm ? attended.sum : attended.norm, {
-      ...normWeights(preNorm ? nextNorm : names.outputNorm),
-      bias: weight(`${names.down}.bias`),
-    });
-    source = output.norm;
-    x = preNorm ? output.sum : output.norm;
+    const source = asRows(preNorm ? norm(names.attentionNorm, x) : x);
+    const context = isLast ? attendFirst(names, source) : asTokens(attend(names, source));
+    const attended = add(linear(names.attentionOutput, context), isLast ? firstOf(asRows(x)) : x);
+    const middle = norm(preNorm ? names.outputNorm : names.attentionNorm, attended);
+    const up = graph.op('Gemm', [middle, weight(`${names.up}.weight`)], { transB: { int: 1 } });
+    const inner = activation(graph, up, weight(`${names.up}.bias`));
+    const output = add(linear(names.down, inner), preNorm ? attended : middle);
+    x = preNorm ? output : norm(names.outputNorm, output);
   }
 
-  let result = graph.op('Squeeze', [source, graph.weight('axis', [1], BigInt64Array.of(1n))]); // [rows, H]
+  let result = preNorm ? norm(finalNorm, x) : x; // [rows, H]
   for (let index = 0; head !== undefined && index < head.numOutputLayers; index++) {
     if (index > 0) result = graph.op('Relu', [result]);
-    const name = headLayerName(index);
-    result = graph.op('Gemm', [result, weight(`${name}.weight`), weight(`${name}.bias`)], { transB: { int: 1 } });
+    result = linear(headLayerName(index), result);
   }
   graph.output(result, 'float32', ['rows', 'outputs']);
   return graph.encode();
@@ -108,4 +145,18 @@ function concatenated(parts: readonly Float32Array[]): Float32Array {
     at += part.length;
   }
   return whole;
+}
+
+/** The transposes of square matrices, side by side: [size, size · matrices]. */
+function joinedTransposes(matrices: readonly Float32Array[], size: number): Float32Array {
+  const width = size * matrices.length;
+  const joined = new Float32Array(size * width);
+  for (const [index, matrix] of matrices.entries()) {
+    for (let row = 0; row < size; row++) {
+      for (let column = 0; column < size; column++) {
+        joined[column * width + index * size + row] = matrix[row * size + column]!;
+      }
+    }
+  }
+  return joined;
 }

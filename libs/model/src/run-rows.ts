@@ -1,10 +1,13 @@
 import { type Batch, padRows } from '@nautil/tokenization';
+import { batchSizes } from './batch-sizes.js';
 
 /** What a forward pass reads of a batch. */
 export type ForwardBatch = Pick<Batch, 'size' | 'length' | 'ids' | 'mask'>;
 
 export interface RunRowsOptions {
   padId: number;
+
+  /** Rows per batch, at most. With `nemoPadding`, every batch except the last has this size. */
   batchSize: number;
 
   /**
@@ -15,7 +18,7 @@ export interface RunRowsOptions {
 }
 
 /** Rows that are sorted by length together before they are cut into batches. */
-const sortedRows = 1024;
+const sortedRows = 8192;
 
 /**
  * The result of `run` for each row of token ids, in the order of the rows. Rows of similar length share a batch, except with
@@ -30,20 +33,35 @@ export async function runRows(
   { padId, batchSize, nemoPadding = false, maxLength }: RunRowsOptions & { maxLength: number },
 ): Promise<Float32Array[]> {
   const results = new Array<Float32Array>(rows.length);
-  const sorted = nemoPadding ? rows.length : sortedRows;
-  for (let from = 0; from < rows.length; from += sorted) {
-    const order = Array.from({ length: Math.min(sorted, rows.length - from) }, (_, i) => from + i);
-    if (!nemoPadding) order.sort((a, b) => rows[a]!.length - rows[b]!.length || a - b);
-    for (let at = 0; at < order.length; at += batchSize) {
-      const indexes = order.slice(at, at + batchSize);
-      const batch = padRows(
-        indexes.map((index) => rows[index]!),
-        { padId, nemoPadding, maxLength },
-      );
-      const values = await run(batch);
-      const width = values.length / batch.size;
-      for (const [row, index] of indexes.entries()) results[index] = values.slice(row * width, (row + 1) * width);
-    }
+  for (const indexes of nemoPadding ? chunksInOrder(rows.length, batchSize) : batchesByLength(rows, batchSize)) {
+    const batch = padRows(
+      indexes.map((index) => rows[index]!),
+      { padId, nemoPadding, maxLength },
+    );
+    const values = await run(batch);
+    const width = values.length / batch.size;
+    for (const [row, index] of indexes.entries()) results[index] = values.slice(row * width, (row + 1) * width);
   }
   return results;
+}
+
+/** The numbers from 0 to `count`, in chunks. */
+function* chunksInOrder(count: number, size: number): Generator<number[]> {
+  for (let from = 0; from < count; from += size) {
+    yield Array.from({ length: Math.min(size, count - from) }, (_, i) => from + i);
+  }
+}
+
+/** The indexes of the rows of each batch: rows of similar length. */
+function* batchesByLength(rows: readonly (readonly number[])[], batchSize: number): Generator<number[]> {
+  for (const window of chunksInOrder(rows.length, sortedRows)) {
+    window.sort((a, b) => rows[a]!.length - rows[b]!.length || a - b);
+    let at = 0;
+    for (const size of batchSizes(
+      window.map((index) => rows[index]!.length),
+      batchSize,
+    )) {
+      yield window.slice(at, (at += size));
+    }
+  }
 }

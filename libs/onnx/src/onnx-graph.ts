@@ -73,6 +73,11 @@ export class OnnxGraph {
     return name;
   }
 
+  /** A list of integers that is part of the graph, such as a shape or axes. */
+  integers(name: string, values: readonly number[]): string {
+    return this.weight(name, [values.length], BigInt64Array.from(values.map(BigInt)));
+  }
+
   /** Adds a node of ONNX and returns the name of its only output. An input '' is left out. */
   op(type: string, inputs: readonly string[], attributes: Attributes = {}): string {
     const output = this.#newName(type);
@@ -87,19 +92,9 @@ export class OnnxGraph {
     return output;
   }
 
-  /**
-   * Adds `bias` to the last axis of the sum of two values, normalizes it, and returns the norm and the sum. One node, because
-   * each value is then read and written once.
-   */
-  skipNorm(
-    x: string,
-    skip: string,
-    { gain, shift, bias = '', epsilon }: { gain: string; shift: string; bias?: string; epsilon: number },
-  ): { norm: string; sum: string } {
-    const [norm, sum] = [this.#newName('Norm'), this.#newName('Sum')];
-    const inputs = [x, skip, gain, shift, ...(bias === '' ? [] : [bias])];
-    this.#node(microsoft, 'SkipLayerNormalization', { inputs, outputs: [norm, '', '', sum], attributes: { epsilon } });
-    return { norm, sum };
+  /** Converts each number of a value. */
+  cast(x: string, type: OnnxType): string {
+    return this.op('Cast', [x], { to: { int: dataTypes[type] } });
   }
 
   encode(): OnnxModel {

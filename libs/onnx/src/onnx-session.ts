@@ -50,6 +50,8 @@ export class OnnxSession {
       runtime.InferenceSession.create(proto, {
         externalData: weights,
         executionProviders: ['cpu'],
+        // NOTE: its optimizer would join a sum and a norm to SkipLayerNormalization, which takes five times as long as both.
+        graphOptimizationLevel: 'disabled',
         logSeverityLevel: 4, // Errors are thrown, too.
         // NOTE: without a number, onnxruntime binds each thread to a core, where it waits while another program uses that core.
         intraOpNumThreads: threads,
