@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Example } from '@nautil/contracts';
-import { splitWords } from '@nautil/python-format';
+import { parsePythonInt, splitWords } from '@nautil/python-format';
 import { withFolder } from '@nautil/testing';
-import { examplesOf, readExamples, type ReadOptions, type SkippedLine } from './read-examples.js';
+import { examplesOf, parseLine, readExamples, type ReadOptions, type SkippedLine } from './read-examples.js';
 
 async function readAll(
   content: string,
@@ -118,4 +118,36 @@ test('a label beyond the classes of a trained model is to be corrected: no setti
     message: expect.stringContaining(':2: label 7 is not between 0 and 2 (the model has 3 classes)'),
     hint: expect.not.stringContaining('num_classes'),
   });
+});
+
+test('a line has the words and the label that Python finds in it, whatever separates them', () => {
+  const unit = fc.constantFrom(
+    'a',
+    'é',
+    '中',
+    '\u{1f600}',
+    '1',
+    '-',
+    '_',
+    ' ',
+    ' ',
+    '\t',
+    '\u00a0',
+    '\u0085',
+    '\u001c',
+    '\u2028',
+    '\u3000',
+  );
+  const end = fc.constantFrom('', '\t1', ' \t1', '\t007', '\t1 ', ' 1', '\t-1', '\t1_0', '\t1234567890', '\t1\t2');
+  fc.assert(
+    fc.property(fc.string({ unit, maxLength: 8 }), end, (start, rest) => {
+      const content = start + rest;
+      const words = splitWords(content);
+      const label = parsePythonInt(words.pop() ?? '');
+      const found = parseLine(content, 3);
+      if (label === undefined) expect(found).toMatchObject({ line: 3, reason: expect.any(String) });
+      else expect(found).toEqual({ line: 3, text: words.join(' '), label });
+    }),
+    { numRuns: 2000 },
+  );
 });

@@ -117,6 +117,8 @@ export async function* examplesOf(
 
 /** Parses one line without its terminator. */
 export function parseLine(content: string, line: number): Example | SkippedLine {
+  const plain = parsePlainLine(content, line);
+  if (plain) return plain;
   const words = splitWords(content);
   const last = words.pop();
   if (last === undefined) return { line, reason: 'blank line', excerpt: '' };
@@ -125,6 +127,42 @@ export function parseLine(content: string, line: number): Example | SkippedLine 
   const reason = `the last word, ${JSON.stringify(excerptOf(last, 40))}, is not an integer label`;
   return { line, reason, excerpt: excerptOf(content, 80) };
 }
+
+/** Labels of more digits are left to `parsePythonInt`. */
+const mostPlainDigits = 9;
+
+/**
+ * Parses a line as nearly all are: words with single spaces between them, a tab and digits. Undefined for any other. Neither a
+ * regular expression nor a string for each word takes part, which makes it five times as fast.
+ */
+function parsePlainLine(content: string, line: number): Example | undefined {
+  const tab = content.indexOf('\t');
+  const digits = content.length - tab - 1;
+  if (tab < 1 || digits < 1 || digits > mostPlainDigits) return undefined;
+  let label = 0;
+  for (let at = tab + 1; at < content.length; at++) {
+    const digit = content.charCodeAt(at) - zero;
+    if (digit < 0 || digit > 9) return undefined;
+    label = label * 10 + digit;
+  }
+  // GLUE's files have a space before the tab.
+  const end = content.charCodeAt(tab - 1) === space ? tab - 1 : tab;
+  let previous = space;
+  for (let at = 0; at < end; at++) {
+    const unit = content.charCodeAt(at);
+    if (unit === space ? previous === space : isRareSpace(unit)) return undefined;
+    previous = unit;
+  }
+  return previous === space ? undefined : { line, text: content.slice(0, end), label };
+}
+
+const space = 0x20;
+const zero = 0x30;
+
+/** Whether a unit may be white space of Python other than U+0020. */
+const isRareSpace = (unit: number): boolean =>
+  unit < space ||
+  (unit > 0x7e && (unit === 0x85 || unit === 0xa0 || unit === 0x1680 || (unit >= 0x2000 && unit <= 0x3000)));
 
 function excerptOf(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length - 1)}…`;

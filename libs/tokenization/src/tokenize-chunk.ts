@@ -1,3 +1,4 @@
+import { IdList } from './id-list.js';
 import type { Tokenizer } from './tokenizer.js';
 
 /** Ids of several texts in typed arrays, which threads transfer without copying. */
@@ -13,31 +14,24 @@ export interface TokenizedChunk {
 }
 
 /** Tokenises texts to at most `maxLength` ids each. */
-export function tokenizeChunk(tokenizer: Tokenizer, texts: string[], maxLength: number): TokenizedChunk {
+export function tokenizeChunk(tokenizer: Tokenizer, texts: readonly string[], maxLength: number): TokenizedChunk {
   const { prefixIds, suffixIds } = tokenizer.definition;
   const room = maxLength - prefixIds.length - suffixIds.length;
   const lengths = new Uint16Array(texts.length);
-  let ids = new Uint32Array(texts.length * 32);
-  let used = 0;
+  const ids = new IdList(texts.length * 32);
   let truncated = 0;
   texts.forEach((text, row) => {
+    const start = ids.length;
+    ids.append(prefixIds);
+    const bodyStart = ids.length;
     // One id more than fits shows that the text is truncated.
-    const body = tokenizer.bodyIds(text, room + 1);
-    if (body.length > room) {
+    tokenizer.appendBodyIds(text, room + 1, ids);
+    if (ids.length - bodyStart > room) {
       truncated++;
-      body.length = room;
+      ids.truncate(bodyStart + room);
     }
-    const length = prefixIds.length + body.length + suffixIds.length;
-    if (used + length > ids.length) {
-      const larger = new Uint32Array(Math.max(ids.length * 2, used + length));
-      larger.set(ids.subarray(0, used));
-      ids = larger;
-    }
-    ids.set(prefixIds, used);
-    ids.set(body, used + prefixIds.length);
-    ids.set(suffixIds, used + prefixIds.length + body.length);
-    used += length;
-    lengths[row] = length;
+    ids.append(suffixIds);
+    lengths[row] = ids.length - start;
   });
-  return { lengths, ids: ids.slice(0, used), truncated };
+  return { lengths, ids: ids.toArray(), truncated };
 }

@@ -3,8 +3,11 @@ import { largest } from '@nautil/contracts';
 import { splitWords } from '@nautil/python-format';
 import { canonicalJson, sha256Of } from '@nautil/store';
 import { type BertNormalizerOptions, normalizeForBert } from './bert-normalizer.js';
+import { CodeUnits } from './code-units.js';
 import { TextRefused, TokenizerError } from './errors.js';
 import { hasForeignPattern, withTimeLimit } from './foreign-pattern.js';
+import { IdList } from './id-list.js';
+import { longestPlainWord, nextHash, PlainWords } from './plain-words.js';
 import { slowBertWords } from './slow-bert-words.js';
 import { SpecialTokens } from './special-tokens.js';
 import type { PipelineStep, TokenizerDefinition, TokenizerMode } from './tokenizer-definition.js';
@@ -42,6 +45,9 @@ export interface Tokenizer {
    */
   bodyIds(text: string, limit: number): number[];
 
+  /** Appends what `bodyIds` returns to a list. */
+  appendBodyIds(text: string, limit: number, ids: IdList): void;
+
   /** The tokens of the ids that `encode` returns. */
   tokens(text: string, maxLength?: number): string[];
 
@@ -55,8 +61,14 @@ export interface Tokenizer {
 /** Part of every digest. Increment it when a change in this library changes ids. */
 const revision = 2;
 
-/** Splits a text into chunks that the pipeline can process independently; see `chunkingOf`. */
-type Chunking = (text: string) => string[];
+/** How a text is split into chunks that the pipeline can process independently; see `chunkingOf`. */
+interface Chunking {
+  /** Whether every space separates chunks, and belongs to none. */
+  atSpaces: boolean;
+
+  /** Splits a text, or with `atSpaces` the part between two spaces. */
+  split: (text: string) => string[];
+}
 
 /** Creates the tokenizer of a definition. */
 export function createTokenizer(definition: TokenizerDefinition): Tokenizer {
@@ -75,6 +87,11 @@ class PipelineTokenizer implements Tokenizer {
   readonly #slowBert: BertNormalizerOptions | undefined;
   readonly #chunking: Chunking | undefined;
   readonly #memo = new WordMemo<number[]>();
+  readonly #plainWords = new PlainWords();
+  readonly #codeUnits = new CodeUnits();
+
+  /** Of the latest text, for `bodyIds`. */
+  readonly #bodyIds = new IdList(64);
   readonly #longestPiece: number;
   readonly #isForeign: boolean;
 
@@ -87,7 +104,7 @@ class PipelineTokenizer implements Tokenizer {
     this.#pipeline = exactPipeline(definition);
     this.#special = new SpecialTokens(definition.json.added_tokens.map(({ content }) => content));
     this.#slowBert = definition.mode === 'nemo' ? bertNormalizerOptions(definition.json.normalizer) : undefined;
-    this.#chunking = definition.mode === 'nemo' ? splitWords : chunkingOf(definition);
+    this.#chunking = definition.mode === 'nemo' ? { atSpaces: true, split: splitWords } : chunkingOf(definition);
     this.#longestPiece = longestPieceOf(definition.json);
     this.#isForeign = hasForeignPattern(definition.json);
     this.vocabSize = largest(this.vocabulary().values()) + 1;
@@ -106,20 +123,56 @@ class PipelineTokenizer implements Tokenizer {
   }
 
   bodyIds(text: string, limit: number): number[] {
+    this.#bodyIds.truncate(0);
+    this.appendBodyIds(text, limit, this.#bodyIds);
+    return this.#bodyIds.toNumbers();
+  }
+
+  appendBodyIds(text: string, limit: number, ids: IdList): void {
     // NOTE: special tokens may absorb the spaces around them, so a text that contains one cannot be split into chunks.
-    if (!this.#chunking || (this.mode === 'standard' && this.#special.occurIn(text)))
-      return this.#wholeIds(text, limit);
-    const ids: number[] = [];
-    for (const window of windowsOf(text)) {
-      for (const chunk of this.#chunking(window)) {
-        for (const id of this.#memo.get(chunk, (word) => this.#chunkIds(word))) ids.push(id);
-        if (ids.length >= limit) {
-          ids.length = limit;
-          return ids;
-        }
+    if (!this.#chunking || (this.mode === 'standard' && this.#special.occurIn(text))) {
+      ids.append(this.#wholeIds(text, limit));
+      return;
+    }
+    const end = ids.length + limit;
+    for (const window of text.length > windowLength ? windowsOf(text) : [text]) {
+      if (this.#chunking.atSpaces) this.#appendWords(window, this.#chunking.split, end, ids);
+      else this.#appendChunks(this.#chunking.split(window), end, ids);
+      if (ids.length >= end) break;
+    }
+    ids.truncate(end);
+  }
+
+  #appendChunks(chunks: readonly string[], end: number, ids: IdList): void {
+    for (const chunk of chunks) {
+      ids.append(this.#memo.get(chunk, (word) => this.#chunkIds(word)));
+      if (ids.length >= end) return;
+    }
+  }
+
+  /** Appends the ids of the words of a text, until the list has `end` ids or more. */
+  #appendWords(text: string, split: Chunking['split'], end: number, ids: IdList): void {
+    const units = this.#codeUnits.of(text);
+    for (let at = 0; at < text.length && ids.length < end; at++) {
+      const start = at;
+      let hash = 0;
+      let isPlain = true;
+      for (; at < text.length; at++) {
+        const unit = units[at] ?? 0;
+        if (unit === 0x20) break;
+        if (unit < 0x20 || unit > 0x7e) isPlain = false;
+        hash = nextHash(hash, unit);
+      }
+      if (at === start) continue;
+      if (!isPlain || at - start > longestPlainWord) {
+        this.#appendChunks(split(text.slice(start, at)), end, ids);
+      } else if (!this.#plainWords.appendIds(units, start, at, hash, ids)) {
+        const word = text.slice(start, at);
+        const wordIds = this.#chunkIds(word);
+        this.#plainWords.add(word, hash, wordIds);
+        ids.append(wordIds);
       }
     }
-    return ids;
   }
 
   /** The ids of a text that can't be split into chunks. Of a very long one, only the beginning is read if that is enough. */
@@ -249,11 +302,11 @@ function bertNormalizerOptions(step: PipelineStep | null): BertNormalizerOptions
 function chunkingOf({ json }: TokenizerDefinition): Chunking | undefined {
   if (json.added_tokens.some(({ normalized }) => normalized)) return undefined;
   if (json.normalizer?.type === 'BertNormalizer' && json.pre_tokenizer?.type === 'BertPreTokenizer') {
-    return (text) => text.split(' ').filter((chunk) => chunk !== '');
+    return { atSpaces: true, split: (text) => [text] };
   }
   const isByteLevel = json.pre_tokenizer?.type === 'ByteLevel' && json.pre_tokenizer.use_regex !== false;
   if (json.normalizer === null && isByteLevel && json.pre_tokenizer?.add_prefix_space !== true) {
-    return (text) => (text === '' ? [] : text.split(/(?= \P{White_Space})/u));
+    return { atSpaces: false, split: (text) => (text === '' ? [] : text.split(/(?= \P{White_Space})/u)) };
   }
   return undefined;
 }
