@@ -262,7 +262,7 @@ export async function inspectTsv(path: string, options: InspectOptions = {}): Pr
       counts.set(found.label, (counts.get(found.label) ?? 0) + 1);
       problems.addExample(content, found, options);
       lengths.characters.add(characterCount(found.text));
-      lengths.words.add(found.text === '' ? 0 : found.text.split(' ').length);
+      lengths.words.add(wordCount(found.text));
       if (options.countTokens) lengths.tokens.add(options.countTokens(found.text));
       if (found.text === '') continue;
       const first = seen.add(found.text, found);
@@ -373,15 +373,15 @@ class Problems {
     if (text === '') this.add('empty-text', { line, column: 1, detail: `label ${shown}` });
     this.#tabs.add(content, { text, label });
     if (text !== '' && !hasTab(content)) this.add('no-tab', atLabel(excerptOf(content)));
-    const tabs = content.trimEnd().split('\t').length - 1;
     const firstTab = content.indexOf('\t');
-    if (tabs > 1)
+    if (firstTab !== content.trimEnd().lastIndexOf('\t'))
       this.add('inner-tab', {
         line,
         column: characterCount(content.slice(0, firstTab)) + 1,
         detail: excerptOf(content),
       });
-    if (splitWords(content).at(-1) !== shown) this.add('odd-label', atLabel(`label ${shown}`));
+    if (!content.endsWith(`\t${shown}`) && splitWords(content).at(-1) !== shown)
+      this.add('odd-label', atLabel(`label ${shown}`));
     this.#addCharacter('damaged-text', content, /\ufffd/, line);
     this.#addCharacter('line-separator', content, /[\u0085\u2028\u2029]/, line);
   }
@@ -471,6 +471,14 @@ function firstGaps(classes: LabelShare[], largest: number): string {
 function lastWordColumn(content: string): number {
   const last = splitWords(content).at(-1) ?? '';
   return characterCount(content.slice(0, content.lastIndexOf(last))) + 1;
+}
+
+/** Number of words of an example's text, which have single spaces between them. */
+function wordCount(text: string): number {
+  if (text === '') return 0;
+  let count = 1;
+  for (let at = text.indexOf(' '); at >= 0; at = text.indexOf(' ', at + 1)) count++;
+  return count;
 }
 
 function characterCount(text: string): number {

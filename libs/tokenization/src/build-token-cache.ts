@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import type { Example } from '@nautil/contracts';
 import { canonicalJson, sha256Of, writeFileAtomic } from '@nautil/store';
@@ -22,7 +23,7 @@ export interface TokenCacheOptions {
   /** From `tokenCacheKey`. The file stores it, so that a stale cache is rejected. */
   key: string;
 
-  /** Number of worker threads. With 0, or for few examples, the calling thread tokenises. Default 0. */
+  /** Number of worker threads, which start where tokenizing takes most of the time of many examples. Default 0. */
   numWorkers?: number;
 
   /** Called after each chunk with the number of examples done. */
@@ -51,7 +52,7 @@ export interface TokenCacheSummary {
 /** Examples per task of a worker thread; also the granularity of cancellation and progress. */
 const chunkExamples = 512;
 
-/** The number of examples that the main thread tokenizes first: starting threads for fewer would not pay off. */
+/** The number of examples that the main thread tokenizes first: starting threads for fewer would never pay off. */
 export const examplesWorthThreads = 8192;
 
 /** Size of one write. */
@@ -185,31 +186,66 @@ class CacheRows {
   }
 }
 
+/** Chunks that wait for the one before them. */
+const mostPending = 64;
+
 /** Tokenises chunks of examples in this thread or in worker threads, and yields them in input order. */
 async function* tokenizeInOrder(o: TokenCacheOptions): AsyncGenerator<TokenizedExamples> {
   const { tokenizer, maxLength, numWorkers = 0 } = o;
+  const share = new TokenizingShare();
   let pool: TokenizerPool | undefined;
-  const pending: { examples: Example[]; chunk: Promise<TokenizedChunk> }[] = [];
-  let seen = 0;
+  const pending: { examples: Example[]; chunk: Promise<TokenizedChunk>; isDone: boolean }[] = [];
   try {
     for await (const examples of inChunks(o.examples)) {
       const texts = examples.map(({ text }) => text);
-      seen += examples.length;
-      if (numWorkers <= 0 || seen < examplesWorthThreads) {
-        yield { examples, chunk: tokenizeChunk(tokenizer, texts, maxLength) };
-        continue;
+      // While the threads start, or have enough to do, this one tokenizes too.
+      if (pool?.isWaiting) {
+        const inThread = { examples, chunk: pool.tokenize(texts), isDone: false };
+        // The chunk is awaited below; until then, a failure must not count as an unhandled rejection.
+        inThread.chunk.catch(() => undefined).finally(() => (inThread.isDone = true));
+        pending.push(inThread);
+      } else {
+        const chunk = share.measure(texts.length, () => tokenizeChunk(tokenizer, texts, maxLength));
+        if (!pool) yield { examples, chunk };
+        else pending.push({ examples, chunk: Promise.resolve(chunk), isDone: true });
       }
-      pool ??= new TokenizerPool({ definition: tokenizer.definition, maxLength }, numWorkers);
-      const chunk = pool.tokenize(texts);
-      // Chunks are awaited in order below; until then, a failure must not count as an unhandled rejection.
-      chunk.catch(() => undefined);
-      pending.push({ examples, chunk });
-      const oldest = pending.length > pool.size * 2 ? pending.shift() : undefined;
-      if (oldest) yield { examples: oldest.examples, chunk: await oldest.chunk };
+      if (numWorkers > 0 && share.isWorthThreads())
+        pool ??= new TokenizerPool({ definition: tokenizer.definition, maxLength }, numWorkers);
+      // The threads' messages arrive between two turns of the event loop.
+      if (pool) await setImmediate();
+      for (let oldest = pending[0]; oldest && (oldest.isDone || pending.length > mostPending); oldest = pending[0]) {
+        pending.shift();
+        yield { examples: oldest.examples, chunk: await oldest.chunk };
+      }
     }
     for (const { examples, chunk } of pending) yield { examples, chunk: await chunk };
   } finally {
     await pool?.close();
+  }
+}
+
+/**
+ * Decides whether threads are worth the second of processor time that the start of each takes. Where reading and writing take a
+ * good part of the time, as for texts of known words, threads gain nothing: handing the texts over costs as much as tokenizing them.
+ */
+class TokenizingShare {
+  readonly #startedAt = performance.now();
+  #tokenizingMs = 0;
+  #examples = 0;
+
+  measure<T>(examples: number, tokenize: () => T): T {
+    const startedAt = performance.now();
+    const result = tokenize();
+    this.#tokenizingMs += performance.now() - startedAt;
+    this.#examples += examples;
+    return result;
+  }
+
+  isWorthThreads(): boolean {
+    const elapsedMs = performance.now() - this.#startedAt;
+    return (
+      this.#examples >= examplesWorthThreads && this.#tokenizingMs >= 1000 && this.#tokenizingMs >= 0.75 * elapsedMs
+    );
   }
 }
 

@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { TextRefused } from './errors.js';
 import { tokenizeChunk } from './tokenize-chunk.js';
 import { createTokenizer } from './tokenizer.js';
-import type { RefusedChunk, WorkerInput } from './tokenizer-pool.js';
+import { ready, type RefusedChunk, type WorkerInput } from './tokenizer-pool.js';
 
 const { definition, maxLength } = workerData as WorkerInput;
 const tokenizer = createTokenizer(definition);
@@ -17,3 +17,4 @@ parentPort?.on('message', (texts: string[]) => {
     parentPort?.postMessage({ refused: error.message, hint: error.hint } satisfies RefusedChunk);
   }
 });
+parentPort?.postMessage(ready);

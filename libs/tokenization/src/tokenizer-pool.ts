@@ -15,14 +15,18 @@ export interface RefusedChunk {
   hint: string | undefined;
 }
 
+/** A worker thread's first message: it has loaded its tokenizer. */
+export const ready = 'ready';
+
 interface Thread {
   worker: Worker;
+  isReady: boolean;
 
   /** Pending requests, oldest first. */
   pending: { resolve: (chunk: TokenizedChunk) => void; reject: (error: Error) => void }[];
 }
 
-/** A pool of worker threads that tokenise. Each thread is FIFO; a chunk goes to the thread with the fewest pending requests. */
+/** A pool of worker threads that tokenise. Each thread is FIFO; a chunk goes to the ready thread with the fewest pending requests. */
 export class TokenizerPool {
   readonly #threads: Thread[];
   #failure: Error | undefined;
@@ -31,16 +35,16 @@ export class TokenizerPool {
     this.#threads = Array.from({ length: size }, () => this.#start(input));
   }
 
-  get size(): number {
-    return this.#threads.length;
+  /** Whether a thread waits for texts, or has only the next ones. */
+  get isWaiting(): boolean {
+    return this.#failure !== undefined || this.#threads.some(({ isReady, pending }) => isReady && pending.length < 2);
   }
 
   tokenize(texts: string[]): Promise<TokenizedChunk> {
     return new Promise((resolve, reject) => {
       if (this.#failure) return reject(this.#failure);
-      const thread = this.#threads.reduce((idlest, next) =>
-        next.pending.length < idlest.pending.length ? next : idlest,
-      );
+      const load = ({ isReady, pending }: Thread): number => pending.length + (isReady ? 0 : Infinity);
+      const thread = this.#threads.reduce((idlest, next) => (load(next) < load(idlest) ? next : idlest));
       thread.pending.push({ resolve, reject });
       thread.worker.postMessage(texts);
     });
@@ -54,8 +58,12 @@ export class TokenizerPool {
   #start(input: WorkerInput): Thread {
     // NOTE: the .mjs file loads its TypeScript source itself, so that no --import flag has to reach the thread.
     const worker = new Worker(new URL('./tokenize-worker.mjs', import.meta.url), { workerData: input, execArgv: [] });
-    const thread: Thread = { worker, pending: [] };
-    worker.on('message', (reply: TokenizedChunk | RefusedChunk) => {
+    const thread: Thread = { worker, isReady: false, pending: [] };
+    worker.on('message', (reply: typeof ready | TokenizedChunk | RefusedChunk) => {
+      if (reply === ready) {
+        thread.isReady = true;
+        return;
+      }
       const request = thread.pending.shift();
       if ('refused' in reply) request?.reject(new TextRefused(reply.refused, { hint: reply.hint }));
       else request?.resolve(reply);

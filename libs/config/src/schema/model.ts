@@ -68,7 +68,7 @@ const dataset = (
       }),
       num_workers: key(Type.Integer({ minimum: 0 }), {
         description:
-          'Number of threads that tokenize the text after its first 8,192 examples. 0: the main thread tokenizes all of it.',
+          'Number of threads that tokenize the text after its first 8,192 examples, where tokenizing takes most of the time. 0: the main thread tokenizes all of it.',
         affects: 'package',
         default: 3,
         whenAbsent: 0,
