@@ -26,7 +26,15 @@ export interface Validation {
   notes: string[];
 }
 
-const ajv = new Ajv({ allErrors: true, allowUnionTypes: true, strictTuples: false, verbose: true });
+const ajv = new Ajv({
+  allErrors: true,
+  allowUnionTypes: true,
+  strictTuples: false,
+  verbose: true,
+  // See json-parser.ts in contracts.
+  validateSchema: false,
+  code: { optimize: false },
+});
 for (const keyword of ownKeywords) if (keyword !== 'unsupported') ajv.addKeyword(keyword);
 ajv.addKeyword({
   keyword: 'unsupported',

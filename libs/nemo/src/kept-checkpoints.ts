@@ -58,7 +58,7 @@ const RotationState = Type.Object({
   last: Type.Optional(Type.String()),
 });
 type RotationState = Static<typeof RotationState>;
-const isRotationState = new Ajv().compile<RotationState>(RotationState);
+const isRotationState = new Ajv({ validateSchema: false }).compile<RotationState>(RotationState);
 
 /**
  * Keeps the best checkpoints of a run and its last one under NeMo's names,

@@ -89,7 +89,7 @@ const savedState = Type.Object({
 
 type SavedState = Omit<TrainingState, 'microBatches'> & { split: number };
 
-const isSavedState = new Ajv().compile<SavedState>(savedState);
+const isSavedState = new Ajv({ validateSchema: false }).compile<SavedState>(savedState);
 
 /** Reads what `stringifyState` wrote. @throws CorruptFile */
 export function parseState(json: string | undefined, path: string): TrainingState {

@@ -12,8 +12,14 @@ export type JsonValidator<T> = (value: unknown, source: string) => T;
 /** Parses a JSON text and validates the value. */
 export type JsonParser<T> = (text: string, source: string) => T;
 
-// Unknown properties are accepted: a newer version may have written the record, and servers add fields.
-const ajv = new Ajv({ allowUnionTypes: true, discriminator: true });
+// Unknown properties are accepted: a newer version may have written the record, and servers add fields. The schemas are this
+// program's own: checking them against the schema of schemas finds nothing, and optimizing their code takes longer than it saves.
+const ajv = new Ajv({
+  allowUnionTypes: true,
+  discriminator: true,
+  validateSchema: false,
+  code: { optimize: false },
+});
 
 /** The schema of one of several kinds of objects. Its errors concern only the kind that the value has according to `tag`. */
 export function variants<const S extends TObject[]>(tag: string, schemas: S) {
