@@ -68,7 +68,7 @@ export function trackingOfTraining(
 export async function startTracking(
   run: ResolvedRun,
   trackingUri: string,
-  o: Pick<TrackerOptions, 'warn'> = {},
+  o: Pick<TrackerOptions, 'warn' | 'attempts'> = {},
 ): Promise<Tracking> {
   const tracker = await openTracker({ ...trackingOf(run, trackingUri), ...o });
   try {

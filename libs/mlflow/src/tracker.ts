@@ -48,6 +48,9 @@ export interface TrackerOptions {
   /** True when the caller only ends the run: then `finish` alone reports a server that does not respond. */
   isEnding?: boolean;
 
+  /** How many times a request is sent before the server counts as down; default: that of {@link MlflowClient}. */
+  attempts?: number | undefined;
+
   /** How long opening may wait for the server; default 5,000. */
   connectTimeoutMs?: number | undefined;
 }
@@ -77,7 +80,8 @@ const finishRetryMs = 1000;
  * @throws MlflowAddressInvalid when the address is not that of a server
  */
 export async function openTracker(o: TrackerOptions): Promise<Tracker> {
-  const client = o.client ?? new MlflowClient({ trackingUri: o.trackingUri, ownServer: o.ownServer });
+  const client =
+    o.client ?? new MlflowClient({ trackingUri: o.trackingUri, ownServer: o.ownServer, attempts: o.attempts });
   const journal = new Journal(o.journal);
   const key = keyOf(o, (await readJournalId(o.journal)) ?? '');
   const closing = new AbortController();

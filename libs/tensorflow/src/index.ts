@@ -3,7 +3,7 @@ export { OutOfMemory, TensorFlowError } from './errors.js';
 export { Graph } from './graph.js';
 export { hostTensor } from './host-tensor.js';
 export { crossEntropy, embedding, gelu, layerNorm, linear, range } from './layers.js';
-export { openTensorFlow, tensorFlowLibrary } from './library.js';
+export { openTensorFlow, preloadTensorFlow, tensorFlowLibrary } from './library.js';
 export type { Output } from './native.js';
 export { matMulIn, type Precision } from './precision.js';
 export { Session, type Feed, type RunOptions } from './session.js';

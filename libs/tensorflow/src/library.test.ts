@@ -48,6 +48,18 @@ test('a missing or invalid library is named, with a hint', () => {
   }
 });
 
+test('a library that is loaded beforehand is the same, and a failure of that is reported when it is opened', () => {
+  const preloaded = `
+    const { readFileSync } = await import('node:fs');
+    await lib.preloadTensorFlow({ onednn: false });
+    console.log(readFileSync('/proc/self/maps', 'utf8').includes('libtensorflow_cc'));
+    console.log(lib.openTensorFlow({ onednn: false }).onednn);`;
+  expect(inProcess(preloaded)).toBe('true\nfalse\n');
+  const missing = `await lib.preloadTensorFlow();\n${attempt}`;
+  expect(inProcess(missing, { LIBTENSORFLOW: '/none.so' })).toMatch(/^TensorFlowMissing environment/);
+  expect(inProcess(`void lib.preloadTensorFlow(); setTimeout(() => process.exit(0), 20);`)).toBe('');
+});
+
 test('oneDNN can be switched off, and a process that ran a graph prints nothing of its own and exits normally', () => {
   const script = (options: string) => `
     const { onednn } = lib.openTensorFlow(${options});

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { nautilHome } from '@nautil/store/folders';
 import { TensorFlowError, tensorFlowError, TensorFlowMissing } from './errors.js';
-import { loadNative, type Native, type Pointer } from './native.js';
+import { loadNative, type Native, type Pointer, preloadNative } from './native.js';
 
 export interface TensorFlowOptions {
   /**
@@ -43,18 +43,33 @@ export function openTensorFlow(options: TensorFlowOptions = {}): TensorFlow {
   const library = tensorFlowLibrary();
   if (!existsSync(library)) throw missing(`${library} does not exist`);
   const onednn = options.onednn ?? true;
-  const environment = {
-    TF_CPP_MIN_LOG_LEVEL: process.env.TF_CPP_MIN_LOG_LEVEL ?? '2',
-    TF_ENABLE_ONEDNN_OPTS: onednn ? '1' : '0',
-  };
   try {
-    const native = loadNative(library, environment);
+    const native = loadNative(library, environmentOf(onednn));
     loaded = { native, tensorflow: { version: native.TF_Version(), library, onednn } };
   } catch (cause) {
     throw missing(`${library} cannot be loaded: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
   }
   return loaded.tensorflow;
 }
+
+/**
+ * Begins to load the library on another thread, so that a later `openTensorFlow` with the same options takes less time. Reports no
+ * error, because `openTensorFlow` does.
+ */
+export async function preloadTensorFlow({ onednn = true }: TensorFlowOptions = {}): Promise<void> {
+  if (loaded) return;
+  try {
+    await preloadNative(tensorFlowLibrary(), environmentOf(onednn));
+  } catch {
+    return;
+  }
+}
+
+/** The variables that TensorFlow reads while it loads. */
+const environmentOf = (onednn: boolean): Record<string, string> => ({
+  TF_CPP_MIN_LOG_LEVEL: process.env.TF_CPP_MIN_LOG_LEVEL ?? '2',
+  TF_ENABLE_ONEDNN_OPTS: onednn ? '1' : '0',
+});
 
 /** The path of the library that is opened: env LIBTENSORFLOW, else the newest under <nautilHome>/tensorflow. */
 export function tensorFlowLibrary(): string {

@@ -110,24 +110,41 @@ export type Native = { readonly [Name in keyof typeof signatures]: Call<(typeof 
 
 const RTLD_NOW = 2;
 const RTLD_NODELETE = 0x1000;
+
+// NOTE: unloading the library, even at exit, ends in a segmentation fault. RTLD_NODELETE keeps it mapped.
+const stay = RTLD_NOW | RTLD_NODELETE;
 const O_WRONLY = 1;
 const STDERR = 2;
 
 /** Binds the C API of the library at `path`. The variables in `environment` are set for the process first. */
 export function loadNative(path: string, environment: Readonly<Record<string, string>>): Native {
-  const libc = koffi.load('libc.so.6');
-  // NOTE: TensorFlow reads these with getenv while it loads. In worker threads process.env is a copy, so libc's setenv is used.
-  const setenv = libc.func('setenv', 'int', ['str', 'str', 'int']);
-  for (const [name, value] of Object.entries(environment)) setenv(name, value, 1);
-  // NOTE: unloading the library, even at exit, ends in a segmentation fault. RTLD_NODELETE keeps it mapped.
-  const dlopen = libc.func('dlopen', pointer, ['str', 'int']);
-  const stay = RTLD_NOW | RTLD_NODELETE;
-  withoutStderr(libc, () => void dlopen(join(dirname(path), 'libtensorflow_framework.so.2'), stay));
+  const { libc, dlopen } = loadFramework(path, environment);
   dlopen(path, stay);
   const library = koffi.load(path);
   const native: Record<string, unknown> = { memcpy: libc.func('memcpy', pointer, [pointer, pointer, 'size_t']) };
   for (const [name, [result, args]] of Object.entries(signatures)) native[name] = library.func(name, result, [...args]);
   return native as Native;
+}
+
+/** Loads the library at `path` on another thread. `loadNative` then waits for the rest only. */
+export async function preloadNative(path: string, environment: Readonly<Record<string, string>>): Promise<void> {
+  const { dlopen } = loadFramework(path, environment);
+  await new Promise<void>((resolve) => {
+    dlopen.async(path, stay, () => {
+      resolve(); // `loadNative` reports a failure.
+    });
+  });
+}
+
+/** Loads the smaller part of the library, which prints while it loads. */
+function loadFramework(path: string, environment: Readonly<Record<string, string>>) {
+  const libc = koffi.load('libc.so.6');
+  // NOTE: TensorFlow reads these with getenv while it loads. In worker threads process.env is a copy, so libc's setenv is used.
+  const setenv = libc.func('setenv', 'int', ['str', 'str', 'int']);
+  for (const [name, value] of Object.entries(environment)) setenv(name, value, 1);
+  const dlopen = libc.func('dlopen', pointer, ['str', 'int']);
+  withoutStderr(libc, () => void dlopen(join(dirname(path), 'libtensorflow_framework.so.2'), stay));
+  return { libc, dlopen };
 }
 
 /**

@@ -41,7 +41,13 @@ export async function runTask<Task extends TrainerTask>(
 async function runTraining({ job, mirror, tracking }: TrainTask, listener: TrainListener, o: RunTaskOptions) {
   const { config, logDir } = job;
   const tracker =
-    tracking && (await openTracker({ ...tracking, ...(o.onTrackingWarning && { warn: o.onTrackingWarning }) }));
+    tracking &&
+    (await openTracker({
+      ...tracking,
+      // The journal keeps the rows until the server has answered, so training does not wait for it.
+      connectTimeoutMs: 0,
+      ...(o.onTrackingWarning && { warn: o.onTrackingWarning }),
+    }));
   const experiment =
     logDir === undefined
       ? undefined

@@ -18,6 +18,7 @@ import {
 } from '@nautil/contracts';
 import { stackAddresses } from '@nautil/stack';
 import { canonicalJson, claimFence, sha256Of } from '@nautil/store';
+import { preloadTensorFlow } from '@nautil/tensorflow';
 import { runTask } from '@nautil/trainer-process';
 import { type TrainControl, TrainingInterrupted } from '@nautil/training';
 import { printOutcome } from '../print-outcome.js';
@@ -44,14 +45,9 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
   await claimFence(run.folder);
   for (const note of run.notes) display.line(`note: ${note}`);
   display.line(`run folder: ${run.folder}`);
-  let problem: string | undefined;
-  const tracking = await startTracking(run, trackingUri, { warn: (message) => (problem = message) });
-  if (tracking.url) display.line(`MLflow: ${tracking.url}`);
-  if (problem !== undefined) display.warn(problem);
-  else if (!tracking.url)
-    display.warn(
-      `MLflow does not answer at ${run.trackingUri ?? trackingUri}: the run's records are kept in ${join(run.folder, 'mlflow.jsonl')}; \`npx nautil runs sync\` sends them later`,
-    );
+  const tracking = trackStart(run, trackingUri, display);
+  // Only training waits for the server, and so does the end of a run that failed before.
+  tracking.catch(() => undefined);
 
   let evaluated: Evaluated | undefined;
   let packaged: Packaged | undefined;
@@ -60,11 +56,12 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
     ({ evaluated, packaged } = await runStages(run, trackingUri, {
       display,
       echo,
-      isTracked: problem === undefined,
+      tracking,
       signal: o.signal,
     }));
     ended = await finishTracking({ run, status: 'FINISHED', evaluated, packaged }, trackingUri);
   } catch (error) {
+    await tracking;
     const status = error instanceof TrainingInterrupted ? 'KILLED' : 'FAILED';
     const { warnings = [] } = await finishTracking({ run, status, message: recordOf(error).message }, trackingUri);
     for (const warning of warnings) display.warn(warning);
@@ -82,7 +79,7 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
     nemo: packaged.nemo,
     weights: evaluated.picked,
     // The server may have come back since the start.
-    mlflowUrl: ended.url ?? tracking.url,
+    mlflowUrl: ended.url ?? (await tracking).url,
     trackingWarnings: ended.warnings,
   });
 }
@@ -97,6 +94,7 @@ async function resolve(
 ): Promise<{ run: ResolvedRun; resumes: boolean }> {
   const { configName, configPath, overrides } = args;
   const { tree, config, fromEnvironment } = await loadConfig({ configName, configPath, overrides, cwd });
+  void preloadTensorFlow({ onednn: config.nautil.onednn }); // while the stages before training run
   const resumes = config.exp_manager.resume_if_exists;
   const runKey = resumes
     ? sha256Of(canonicalJson({ cwd, tree: revealTree(tree, fromEnvironment) })).slice(0, 16)
@@ -124,12 +122,35 @@ async function resolve(
 /** `2026-11-23_23-15-00-042`: exp_manager's version, to the millisecond. */
 const timeStamp = (now: Date): string => now.toISOString().slice(0, 23).replace('T', '_').replace(/[:.]/g, '-');
 
+interface StartedTracking {
+  url: string | undefined;
+
+  /** False: the user knows already that MLflow does not answer. */
+  isTracked: boolean;
+}
+
+/** Starts the run in MLflow, and prints its address or what is wrong. */
+async function trackStart(run: ResolvedRun, trackingUri: string, display: TrainingDisplay): Promise<StartedTracking> {
+  let problem: string | undefined;
+  const { url } = await startTracking(run, trackingUri, {
+    warn: (message) => (problem = message),
+    attempts: 2, // Training tries again.
+  });
+  if (url) display.line(`MLflow: ${url}`);
+  if (problem !== undefined) display.warn(problem);
+  else if (!url)
+    display.warn(
+      `MLflow does not answer at ${run.trackingUri ?? trackingUri}: the run's records are kept in ${join(run.folder, 'mlflow.jsonl')}; \`npx nautil runs sync\` sends them later`,
+    );
+  return { url, isTracked: problem === undefined };
+}
+
 interface StageOptions {
   display: TrainingDisplay;
   echo: (entry: string) => void;
 
-  /** False: the user knows already that MLflow does not answer. */
-  isTracked: boolean;
+  /** The start of the run in MLflow. */
+  tracking: Promise<StartedTracking>;
 
   signal: AbortSignal;
 }
@@ -172,7 +193,7 @@ function throttledLine(display: TrainingDisplay): (detail: string) => void {
 async function trainHere(
   request: TrainRequest,
   trackingUri: string,
-  { display, echo, isTracked, signal }: StageOptions,
+  { display, echo, tracking, signal }: StageOptions,
 ): Promise<StageResult<TrainedModel>> {
   const control: TrainControl = {};
   const interrupt = (): void => {
@@ -180,6 +201,8 @@ async function trainHere(
   };
   signal.addEventListener('abort', interrupt);
   try {
+    // The training continues the journal of the run.
+    const { isTracked } = await tracking;
     return await stages.trainModel(request, {
       tracking: trackingOfTraining(request, trackingUri),
       compute: (task, record) => {
