@@ -58,19 +58,20 @@ export function encode(config: EncoderConfig, weights: Weights, input: EncoderIn
   const D = H / A;
   const preNorm = family === 'megatron-bert';
   const activation = activationOf(config.activation);
-  const matMul = matMulIn(o.precision ?? 'float32');
+  const precision = o.precision ?? 'float32';
+  const matMul = matMulIn(precision);
 
   const project = (name: string, x: Tensor) =>
-    linear(x, weights[`${name}.weight`]!, weights[`${name}.bias`]!, o.precision);
+    linear(x, weights[`${name}.weight`]!, weights[`${name}.bias`]!, { precision });
   const norm = (name: string, x: Tensor) =>
     layerNorm(x, weights[`${name}.weight`]!, weights[`${name}.bias`]!, config.layerNormEps);
   const drop = (site: number, rate: number, x: Tensor) =>
     o.dropout ? dropout(x, { ...o.dropout, rate, site, rows: B }) : x;
   const firstOf = (x: Tensor) => embedding(x, range(B, T));
-  /** Several projections of `x` by one matmul, each split into heads: [B, A, length, D]. */
+  /** Several projections of `x` by one matmul, each split into heads: [B, A, length, D], of type `precision`. */
   const heads = (names: readonly string[], x: Tensor, length: number): Tensor[] => {
     const concatenated = (part: string) => tf.concat(names.map((name) => weights[`${name}.${part}`]!));
-    const stacked = linear(x, concatenated('weight'), concatenated('bias'), o.precision)
+    const stacked = linear(x, concatenated('weight'), concatenated('bias'), { precision, result: precision })
       .reshape([B, length, names.length, A, D])
       .transpose([2, 0, 3, 1, 4]);
     // tfjs's gradient of unstack fails for a stack of one.
@@ -86,12 +87,14 @@ export function encode(config: EncoderConfig, weights: Weights, input: EncoderIn
   /** The attention output that is added to `x`: [B·length, H]. `length` is the number of queries per row, 1 or T. */
   const attend = (layer: number, names: LayerNames, x: Tensor, querying: Tensor, length: number): Tensor => {
     const [query, key, value] = queryKeyValue(names, x, querying, length) as [Tensor, Tensor, Tensor];
-    const scores = matMul(query.mul(1 / Math.sqrt(D)), key, false, true).add(maskBias); // [B, A, length, T]
+    const scores = matMul(query, key, { transposeB: true })
+      .mul(1 / Math.sqrt(D))
+      .add(maskBias); // [B, A, length, T]
     const probabilities = tf.softmax(scores);
     o.onAttention?.(layer, probabilities);
     const site = sites.perLayer * layer;
     const dropped = drop(site + sites.attention, config.attentionDropout, probabilities);
-    const context = matMul(dropped, value)
+    const context = matMul(dropped, value, { result: precision })
       .transpose([0, 2, 1, 3])
       .reshape([B * length, H]);
     const output = project(names.attentionOutput, context);

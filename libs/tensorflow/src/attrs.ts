@@ -33,6 +33,8 @@ type Setter = (native: Native, description: Pointer, name: string, value: Attr) 
 
 const isNumbers = (value: Attr): value is readonly number[] =>
   Array.isArray(value) && value.every((item) => typeof item === 'number');
+const isStrings = (value: Attr): value is readonly string[] =>
+  Array.isArray(value) && value.every((item) => typeof item === 'string');
 const isInt = (value: Attr): value is number | bigint => typeof value === 'bigint' || Number.isInteger(value);
 const typeCode = (value: unknown): number | undefined =>
   typeof value === 'string' && Object.hasOwn(dtypeCodes, value) ? dtypeCodes[value as DType] : undefined;
@@ -90,6 +92,12 @@ const setters: Readonly<Record<string, Setter>> = {
   'list(float)'(native, description, name, value) {
     if (!isNumbers(value)) return false;
     native.TF_SetAttrFloatList(description, name, value.length ? Float32Array.from(value) : null, value.length);
+    return true;
+  },
+  'list(string)'(native, description, name, value) {
+    if (!isStrings(value)) return false;
+    const lengths = BigUint64Array.from(value, (text) => BigInt(Buffer.byteLength(text)));
+    native.TF_SetAttrStringList(description, name, value, value.length ? lengths : null, value.length);
     return true;
   },
   'list(type)'(native, description, name, value) {

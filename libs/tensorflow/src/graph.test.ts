@@ -33,6 +33,17 @@ test('an op with several outputs returns all of them, and a list input takes an 
   expect(await fetchOne(both)).toEqual([4, 3, 2, 0]);
 });
 
+test("TensorFlow's internal ops, whose type begins with an underscore, can be added, and attributes can be lists of texts", async () => {
+  const a = graph.constant('float32', [1, 2], [1, -2]);
+  const bias = graph.constant('float32', [1], [1]);
+  const fused = (fused_ops: string[]) => graph.op('_FusedMatMul', [a, a, [bias]], { transpose_b: true, fused_ops });
+  expect(await fetchOne(fused(['BiasAdd']))).toEqual([6]);
+  expect(await fetchOne(fused(['BiasAdd', 'Relu']))).toEqual([6]);
+  expect(() => graph.op('_FusedMatMul', [a, a, [bias]], { fused_ops: 'BiasAdd' })).toThrow(
+    '_FusedMatMul: the attribute fused_ops is of kind list(string) and cannot be "BiasAdd"',
+  );
+});
+
 test('small equal constants share a node, unless they are on different devices', () => {
   const before = graph.nodeCount;
   const [a, b] = [graph.constant('int32', [2], [1, 2]), graph.constant('int32', [2], [1, 2])];

@@ -207,7 +207,7 @@ export class Graph {
   ): Pointer {
     const native = this.#native;
     const definition = opDefinition(native, this.pointer, type);
-    const node = name ?? `${type}_${this.#nextName++}`;
+    const node = name ?? `${type.replace(/^_/, '')}_${this.#nextName++}`; // a name must not begin with _
     if (inputs.length !== definition.inputs.length) {
       throw new TensorFlowError(
         `${type} takes ${definition.inputs.length} inputs (${definition.inputs.join(', ')}), not ${inputs.length}`,

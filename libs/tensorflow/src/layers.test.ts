@@ -93,6 +93,46 @@ test("linear is torch's: the weight is [out, in], and leading axes are kept", as
   expectClose(gradient, differences, 0);
 });
 
+test.each(['', '/device:CPU:0', '/device:GPU:0'])(
+  'linear in bfloat16 has a result and a gradient of the requested types, on %j',
+  async (device) => {
+    const graph = new Graph();
+    const session = new Session(graph);
+    const w = graph.constant('float32', [2, 2], [1, 2, 3, 4]);
+    const b = graph.constant('float32', [2], [256, 0.5]);
+    const fed = graph.placeholder('float32', [1, 2]);
+    const x = graph.op('Cast', [fed], { DstT: 'bfloat16' });
+    const types: string[] = [];
+    const { value, gradients } = graph.onDevice(device, () =>
+      traceGradients(graph, [x, w, b], ({ output }, inputs) => {
+        const [input, weight, bias] = inputs as [Tensor, Tensor, Tensor];
+        const y = linear(input, weight, bias, { precision: 'bfloat16', result: 'bfloat16' });
+        types.push(graph.typeOf(output(y)));
+        return castTo(y, 'float32').sum();
+      }),
+    );
+    expect([...types, ...gradients.map((output) => graph.typeOf(output))]).toEqual([
+      'bfloat16',
+      'bfloat16',
+      'float32',
+      'float32',
+    ]);
+    const [sum, ...derivatives] = await session.run({
+      feeds: [[fed, hostTensor('float32', [1, 2], Float32Array.of(1, 0))]],
+      fetches: [value, ...gradients.map((output) => graph.op('Cast', [output], { DstT: 'float32' }))],
+    });
+    // 1 + 256 needs nine bits and is rounded to 256.
+    expect(sum!.data[0]).toBe(256 + 3.5);
+    expect(derivatives.map(({ data }) => Array.from(data, Number))).toEqual([
+      [4, 6],
+      [1, 0, 1, 0],
+      [1, 1],
+    ]);
+    session.close();
+    graph.close();
+  },
+);
+
 test('bfloat16 matmuls round their inputs to 8 bits; products and gradients are float32', async () => {
   const graph = new Graph();
   const session = new Session(graph);

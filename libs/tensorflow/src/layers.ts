@@ -1,37 +1,60 @@
-import { castTo, type Precision } from './precision.js';
+import { castTo, formatOf, type Precision } from './precision.js';
 import type { Tensor } from './tfjs-types.js';
 import { currentTrace, differentiable } from './trace.js';
 
+export interface LinearOptions {
+  /** Type of the inputs of the matmuls, and of the bias that is added to the product. Default float32. */
+  precision?: Precision;
+  /** Type of the result. Default float32. */
+  result?: Precision;
+}
+
 /**
- * x·Wᵀ + b, as torch's nn.Linear.
+ * x·Wᵀ + b, as torch's nn.Linear. The gradient has the type of `x`.
  *
- * @param x - [..., I]
+ * @param x - [..., I], float32 or of `precision`
  * @param weight - [O, I]
  * @param bias - [O]
  * @returns [..., O]
  */
-export function linear(x: Tensor, weight: Tensor, bias: Tensor, precision: Precision = 'float32'): Tensor {
+export function linear(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor,
+  { precision = 'float32', result = 'float32' }: LinearOptions = {},
+): Tensor {
   const [outputs, inputs] = weight.shape as [number, number];
   const rows = x.reshape([-1, inputs]);
+  const given = formatOf(rows);
   const y = differentiable(
     [rows, weight, bias],
     (save) => {
-      const { tf } = currentTrace('linear()');
       const [a, w] = [castTo(rows, precision), castTo(weight, precision)];
       save(a, w);
-      return castTo(tf.matMul(a, w, false, true), 'float32').add(bias);
+      return castTo(biasedProduct(a, w, castTo(bias, precision)), result);
     },
     (dy, [a, w]) => {
       const { tf } = currentTrace('linear()');
       const d = castTo(dy, precision);
       return [
-        castTo(tf.matMul(d, w!), 'float32'),
+        castTo(tf.matMul(d, w!), given),
         castTo(tf.matMul(d, a!, true), 'float32'),
-        columnSums(dy), // not of `d`, which is rounded
+        columnSums(castTo(dy, 'float32')), // not of `d`, which is rounded
       ];
     },
   );
   return y.reshape([...x.shape.slice(0, -1), outputs]);
+}
+
+/** a·wᵀ + b, of tensors of one type. */
+function biasedProduct(a: Tensor, w: Tensor, b: Tensor): Tensor {
+  const { graph, tensor, output } = currentTrace('biasedProduct()');
+  const [x, y, bias] = [output(a), output(w), output(b)];
+  if (/GPU/i.test(graph.device)) {
+    return tensor(graph.op('BiasAdd', [graph.op('MatMul', [x, y], { transpose_b: true }), bias]));
+  }
+  // The kernel adds the bias while it has the product in registers. A GPU's kernel does not take every type.
+  return tensor(graph.op('_FusedMatMul', [x, y, [bias]], { transpose_b: true, fused_ops: ['BiasAdd'] }));
 }
 
 /**

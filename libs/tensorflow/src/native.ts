@@ -17,6 +17,7 @@ type Memory = ArrayBufferView | Pointer | null;
 // Anonymous: koffi registers type names per process and rejects a second registration, which Jest would make.
 const output = koffi.struct({ oper: 'void *', index: 'int' });
 const pointer = 'void *';
+const strings = koffi.pointer('str');
 
 /** The functions of TensorFlow's C API (tensorflow/c/c_api.h) that are called here, as `name: [result, arguments]`. */
 const signatures = {
@@ -43,6 +44,7 @@ const signatures = {
   TF_AddInputList: ['void', [pointer, pointer, 'int']],
   TF_AddControlInput: ['void', [pointer, pointer]],
   TF_SetAttrString: ['void', [pointer, 'str', pointer, 'size_t']],
+  TF_SetAttrStringList: ['void', [pointer, 'str', strings, pointer, 'int']],
   TF_SetAttrInt: ['void', [pointer, 'str', 'int64_t']],
   TF_SetAttrIntList: ['void', [pointer, 'str', pointer, 'int']],
   TF_SetAttrFloat: ['void', [pointer, 'str', 'float']],
@@ -87,7 +89,7 @@ const signatures = {
   TF_DeleteDeviceList: ['void', [pointer]],
 } as const;
 
-type Argument = Memory | Output | number | bigint | string;
+type Argument = Memory | Output | number | bigint | string | readonly string[];
 type Result<S> = S extends 'void'
   ? undefined
   : S extends 'str'

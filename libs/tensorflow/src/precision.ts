@@ -1,4 +1,3 @@
-import type { DType } from './host-tensor.js';
 import type { Tensor } from './tfjs-types.js';
 import { currentTrace, differentiable } from './trace.js';
 
@@ -11,8 +10,8 @@ export type Precision = 'float32' | 'bfloat16';
  */
 export function castTo(x: Tensor, precision: Precision): Tensor {
   const { graph, tensor, output } = currentTrace('castTo()');
-  const from = graph.typeOf(output(x));
-  const cast = (value: Tensor, type: DType) => tensor(graph.op('Cast', [output(value)], { DstT: type }));
+  const from = formatOf(x);
+  const cast = (value: Tensor, type: Precision) => tensor(graph.op('Cast', [output(value)], { DstT: type }));
   if (from === precision) return x;
   return differentiable(
     [x],
@@ -21,13 +20,25 @@ export function castTo(x: Tensor, precision: Precision): Tensor {
   );
 }
 
-export type MatMul = (a: Tensor, b: Tensor, transposeA?: boolean, transposeB?: boolean) => Tensor;
+/** The type of a traced float tensor, which tfjs does not distinguish. */
+export function formatOf(x: Tensor): Precision {
+  const { graph, output } = currentTrace('formatOf()');
+  return graph.typeOf(output(x)) === 'bfloat16' ? 'bfloat16' : 'float32';
+}
 
-/** tf.matMul of float32 tensors, both rounded to `precision` first. The product is float32. */
+export interface MatMulOptions {
+  transposeA?: boolean;
+  transposeB?: boolean;
+  /** Type of the product. Default float32. */
+  result?: Precision;
+}
+
+export type MatMul = (a: Tensor, b: Tensor, o?: MatMulOptions) => Tensor;
+
+/** tf.matMul of tensors that are rounded to `precision` first. */
 export function matMulIn(precision: Precision): MatMul {
-  return (a, b, transposeA = false, transposeB = false) => {
+  return (a, b, { transposeA = false, transposeB = false, result = 'float32' } = {}) => {
     const { tf } = currentTrace('matMulIn()');
-    if (precision === 'float32') return tf.matMul(a, b, transposeA, transposeB);
-    return castTo(tf.matMul(castTo(a, precision), castTo(b, precision), transposeA, transposeB), 'float32');
+    return castTo(tf.matMul(castTo(a, precision), castTo(b, precision), transposeA, transposeB), result);
   };
 }
