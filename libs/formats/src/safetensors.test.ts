@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +7,7 @@ import type { ByteSource } from './byte-source.js';
 import { CheckpointError } from './errors.js';
 import { openTensors, readTensors } from './open-tensors.js';
 import type { TensorToWrite } from './tensor-source.js';
+import { verifySealed, writeSealedSafetensors } from './sealed-safetensors.js';
 import { rawSafetensors } from './testing/hostile-files.js';
 import { writeSafetensors } from './write-safetensors.js';
 
@@ -98,6 +100,43 @@ test('written tensors are read back unchanged: every type, scalars, empty tensor
   const again = join(folder, 'again.safetensors');
   await writeSafetensors(again, [...tensors].reverse(), { a: 'first', z: 'last' });
   expect(readFileSync(again).equals(readFileSync(path))).toBe(true);
+});
+
+test('a sealed file has the bytes of one whose digest was computed before it was written', async () => {
+  const tensors = Array.from({ length: 3 }, (_, index) => ({
+    name: `tensor ${index}`,
+    dtype: 'F32' as const,
+    shape: [2, 300_000],
+    data: new Float32Array(600_000).fill(index),
+  }));
+  const metadata = { progress: JSON.stringify({ sha256: '0'.repeat(64) }), z: 'after the digest' };
+  const path = join(folder, 'sealed.safetensors');
+  await writeSealedSafetensors(path, tensors, metadata);
+  await verifySealed(path);
+  const expected = join(folder, 'expected.safetensors');
+  const sha256 = await writeSafetensors(expected, tensors, { ...metadata, sha256: '0'.repeat(64) });
+  expect(sha256).toBe(createHash('sha256').update(readFileSync(expected)).digest('hex'));
+  await writeSafetensors(expected, tensors, { ...metadata, sha256 });
+  expect(readFileSync(path).equals(readFileSync(expected))).toBe(true);
+});
+
+test('a tensor is read once, and its memory may be freed before the next is read', async () => {
+  const events: string[] = [];
+  const tensors = ['a', 'b', 'c'].map((name) => ({
+    name,
+    dtype: 'F32' as const,
+    shape: [1],
+    data: () => {
+      events.push(`${name} read`);
+      return new Float32Array(1);
+    },
+    onWritten: () => events.push(`${name} written`),
+  }));
+  const all = ['a read', 'a written', 'b read', 'b written', 'c read', 'c written'];
+  await writeSealedSafetensors(join(folder, 'released.safetensors'), tensors, {});
+  expect(events.splice(0)).toEqual(all);
+  await writeSafetensors(join(folder, 'released.safetensors'), tensors);
+  expect(events).toEqual(all);
 });
 
 test('data that does not fit its shape is not written, and nothing is left behind', async () => {

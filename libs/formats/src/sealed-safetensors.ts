@@ -1,27 +1,43 @@
 import { createHash } from 'node:crypto';
+import { writeFileAtomic, type WriteOptions } from '@nautil/store';
 import { chunksOf, openByteSource, partOf } from './byte-source.js';
 import { CorruptFile } from './errors.js';
 import { readSafetensors } from './read-safetensors.js';
 import type { TensorToWrite } from './tensor-source.js';
-import { safetensorsDigest } from './write-safetensors.js';
+import { hashing, safetensorsChunks } from './write-safetensors.js';
 
 /** Stands in the header for the digest while the digest is computed. */
 const placeholder = '0'.repeat(64);
 
 /**
- * Adds `sha256` to the metadata of a safetensors file: the SHA-256 of the whole file, in which 64 zeros stand for the digest
- * itself. It covers every byte: the length of the header, the header with its padding, and all tensors.
+ * Writes a safetensors file atomically, like `writeSafetensors`, with `sha256` in its metadata: the SHA-256 of the whole file,
+ * in which 64 zeros stand for the digest itself. It covers every byte: the length of the header, the header with its padding,
+ * and all tensors. Each tensor is read once, and `onWritten` is called at once after it.
  */
-export async function sealMetadata(
+export async function writeSealedSafetensors(
+  path: string,
   tensors: Iterable<TensorToWrite>,
   metadata: Readonly<Record<string, string>>,
-): Promise<Record<string, string>> {
-  const sha256 = await safetensorsDigest(tensors, { ...metadata, sha256: placeholder });
-  return { ...metadata, sha256 };
+  { confirm }: Pick<WriteOptions, 'confirm'> = {},
+): Promise<void> {
+  const hash = createHash('sha256');
+  let position = 0;
+  const chunks = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const chunk of hashing(hash, safetensorsChunks(tensors, { ...metadata, sha256: placeholder }))) {
+      // The first chunk is the header, whose metadata has the placeholder.
+      if (position === 0)
+        position = Buffer.from(chunk.buffer).indexOf(`"sha256":"${placeholder}"`) + '"sha256":"'.length;
+      yield chunk;
+    }
+  };
+  await writeFileAtomic(path, chunks(), {
+    patch: () => ({ position, bytes: Buffer.from(hash.digest('hex')) }),
+    ...(confirm ? { confirm } : {}),
+  });
 }
 
 /**
- * Compares a safetensors file with the digest that `sealMetadata` put into its metadata. Reads the file once.
+ * Compares a safetensors file with the digest that `writeSealedSafetensors` put into its metadata. Reads the file once.
  *
  * @throws CorruptFile when the digest is missing or differs, or when the file is not valid safetensors
  */

@@ -35,6 +35,9 @@ export interface TensorToWrite extends TensorInfo {
 
   /** Elements in row-major order: bytes (little endian) for any type, a Float32Array for F32 only. */
   readonly data: TensorData | (() => TensorData | Promise<TensorData>);
+
+  /** Called when the data has been written, and its memory may be freed. */
+  readonly onWritten?: (() => void) | undefined;
 }
 
 type TensorData = Uint8Array | Float32Array;

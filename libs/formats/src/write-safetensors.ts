@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { writeFileAtomic, type WriteOptions } from '@nautil/store';
 import { dataBytes, sizeOf } from './tensor-bytes.js';
@@ -13,6 +13,7 @@ const layoutOrder: readonly TensorDType[] = ['I64', 'F64', 'F32', 'I32', 'BF16',
  * Writes a safetensors file atomically. The bytes are those of the reference implementation and do not depend on the order
  * of the tensors. When `data` is a function, it is called only when its tensor is written.
  *
+ * @returns the SHA-256 of the file, as 64 hex digits
  * @example
  * await writeSafetensors('model.safetensors', [{ name: 'bias', dtype: 'F32', shape: [2], data: new Float32Array(2) }]);
  */
@@ -21,29 +22,28 @@ export async function writeSafetensors(
   tensors: Iterable<TensorToWrite>,
   metadata?: Readonly<Record<string, string>>,
   options?: WriteOptions,
-): Promise<void> {
-  await writeFileAtomic(path, safetensorsChunks(tensors, metadata), options);
+): Promise<string> {
+  const hash = createHash('sha256');
+  await writeFileAtomic(path, hashing(hash, safetensorsChunks(tensors, metadata)), options);
+  return hash.digest('hex');
 }
 
 /** Bytes hashed before other work of the process gets a turn: one or two milliseconds. */
 const hashedAtOnce = 1 << 20;
 
-/** SHA-256 of the file that `writeSafetensors` writes from the same arguments, as 64 hex digits. */
-export async function safetensorsDigest(
-  tensors: Iterable<TensorToWrite>,
-  metadata?: Readonly<Record<string, string>>,
-): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of safetensorsChunks(tensors, metadata)) {
+/** Passes chunks on, and hashes each before its reader gets it. */
+export async function* hashing(hash: Hash, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
     for (let at = 0; at < chunk.length; at += hashedAtOnce) {
       hash.update(chunk.subarray(at, at + hashedAtOnce));
       await nextTurn();
     }
+    yield chunk;
   }
-  return hash.digest('hex');
 }
 
-async function* safetensorsChunks(
+/** The bytes of a safetensors file: the header, and then each tensor. */
+export async function* safetensorsChunks(
   tensors: Iterable<TensorToWrite>,
   metadata: Readonly<Record<string, string>> | undefined,
 ): AsyncGenerator<Uint8Array> {
@@ -70,7 +70,10 @@ async function* safetensorsChunks(
   new DataView(start.buffer).setBigUint64(0, BigInt(start.length - 8), true);
   start.set(json, 8);
   yield start;
-  for (const tensor of ordered) yield await dataBytes(tensor);
+  for (const tensor of ordered) {
+    yield await dataBytes(tensor);
+    tensor.onWritten?.();
+  }
 }
 
 /** Rust orders strings by their UTF-8 bytes, JavaScript by UTF-16 units: they differ beyond the basic plane. */

@@ -18,6 +18,19 @@ test('a file is written from text, bytes and streams of chunks, with the folders
   expect(readFileSync(path, 'utf8')).toBe('one two');
 });
 
+test('a part of the content is replaced once all of it is known', async () => {
+  const path = join(folder, 'patched');
+  let length = 0;
+  const content = function* (): Generator<Uint8Array> {
+    for (const text of ['??? bytes: ', 'one ', 'two']) {
+      length += text.length;
+      yield Buffer.from(text);
+    }
+  };
+  await writeFileAtomic(path, content(), { patch: () => ({ position: 1, bytes: Buffer.from(String(length)) }) });
+  expect(readFileSync(path, 'utf8')).toBe('?18 bytes: one two');
+});
+
 test('a write that fails leaves the old content and no temporary file', async () => {
   const path = join(folder, 'failing', 'file');
   await writeFileAtomic(path, 'old');

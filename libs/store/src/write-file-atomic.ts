@@ -10,6 +10,9 @@ import { hasEnded, thisProcess } from './process/process-identity.js';
 export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 export interface WriteOptions {
+  /** Called when the content is written. Returns bytes that replace a part of it, such as a digest of the whole. */
+  patch?: () => { position: number; bytes: Uint8Array };
+
   /** Called when the content is on disk, just before readers see it. If it throws, the old content stays in place. */
   confirm?: () => Promise<void>;
 }
@@ -24,7 +27,7 @@ export interface WriteOptions {
 export async function writeFileAtomic(
   path: string,
   content: FileContent,
-  { confirm }: WriteOptions = {},
+  { patch, confirm }: WriteOptions = {},
 ): Promise<void> {
   const folder = dirname(path);
   const temporary = temporaryBeside(path);
@@ -34,6 +37,8 @@ export async function writeFileAtomic(
     const file = await open(temporary, 'wx', fileMode(path));
     try {
       await writeFile(file, content);
+      const patched = patch?.();
+      if (patched) await file.write(patched.bytes, 0, patched.bytes.length, patched.position);
       await file.sync();
     } finally {
       await file.close();

@@ -1,4 +1,4 @@
-import type { HostTensor } from './host-tensor.js';
+import type { HostData, HostTensor } from './host-tensor.js';
 import { nativeApi } from './library.js';
 import type { Pointer } from './native.js';
 import { viewOf } from './native-tensor.js';
@@ -14,19 +14,25 @@ import { viewOf } from './native-tensor.js';
  * views.release(); // `weights.data` must not be read from here on
  */
 export class TensorViews {
-  #tensors: Pointer[] = [];
+  readonly #tensors = new Map<HostData, Pointer>();
 
   /** Takes over a tensor. */
   add(tensor: Pointer): HostTensor {
     const view = viewOf(nativeApi(), tensor);
-    this.#tensors.push(tensor);
+    this.#tensors.set(view.data, tensor);
     return view;
+  }
+
+  /** Frees the memory of one tensor, of which `data` is the view; data of no tensor is ignored. */
+  releaseOne(data: HostData): void {
+    const tensor = this.#tensors.get(data);
+    if (tensor === undefined) return;
+    this.#tensors.delete(data);
+    nativeApi().TF_DeleteTensor(tensor);
   }
 
   /** Frees the memory of all tensors. */
   release(): void {
-    const tensors = this.#tensors;
-    this.#tensors = [];
-    for (const tensor of tensors) nativeApi().TF_DeleteTensor(tensor);
+    for (const data of [...this.#tensors.keys()]) this.releaseOne(data);
   }
 }

@@ -7,9 +7,8 @@ import {
   CorruptFile,
   FileUnavailable,
   openTensors,
-  safetensorsDigest,
-  sealMetadata,
   writeSafetensors,
+  writeSealedSafetensors,
 } from '@nautil/formats';
 import { type NamedArray, NonFiniteWeight } from '@nautil/model';
 import { type Fence, knownSha256, setAside, sha256File } from '@nautil/store';
@@ -23,6 +22,15 @@ export interface SavedTraining {
   path: string;
   sizeBytes: number;
   state: TrainingState;
+}
+
+/** An array to be written. */
+export interface WrittenArray extends NamedArray {
+  /** Called before the array is written; the file stays as it was when this throws. */
+  readonly onWrite?: (() => void) | undefined;
+
+  /** Called when the array has been written, and its memory may be freed. */
+  readonly onWritten?: (() => void) | undefined;
 }
 
 /** The tensors of an open checkpoint. */
@@ -216,21 +224,24 @@ export class TrainingCheckpoints {
 
   /**
    * Writes `step-N.safetensors`, then removes checkpoints older than the newest two undamaged ones, and best weights that no
-   * remaining checkpoint names.
+   * remaining checkpoint names. Each tensor is read once.
    *
    * @returns the file, and warnings about older checkpoints that are damaged
    */
   async save(
     state: TrainingState,
-    tensors: NamedArray[],
+    tensors: readonly WrittenArray[],
   ): Promise<{ path: string; sizeBytes: number; warnings: string[] }> {
     const path = join(this.path, 'checkpoints', `step-${stepName(state.step)}.safetensors`);
-    const metadata = await sealMetadata(tensors.map(float32), {
+    const metadata = {
       format: checkpointFormat,
       progress: stringifyState(state),
       digests: JSON.stringify(this.#digests),
+    };
+    await this.#check();
+    await writeSealedSafetensors(path, contentsOf(tensors, `checkpoint step ${state.step}`), metadata, {
+      confirm: () => this.#check(),
     });
-    await this.#write(path, tensors, `checkpoint step ${state.step}`, metadata);
     this.#sound.set(path, { identity: await identityOf(path), bestStep: state.best?.step });
     const warnings = await this.#removeOlder();
     return { path, sizeBytes: (await stat(path)).size, warnings };
@@ -271,29 +282,23 @@ export class TrainingCheckpoints {
    * @param step - number of steps done at the evaluation
    * @returns the SHA-256 of the file
    */
-  async saveBest(step: number, tensors: NamedArray[]): Promise<string> {
-    await this.#write(this.bestWeights(step), tensors, 'weights best', weightsMetadata);
-    return safetensorsDigest(tensors.map(float32), weightsMetadata);
+  saveBest(step: number, tensors: readonly WrittenArray[]): Promise<string> {
+    return this.#saveWeights(this.bestWeights(step), tensors, 'weights best');
   }
 
   /** Writes the final weights, under NeMo's names. */
-  async saveLast(tensors: NamedArray[]): Promise<void> {
-    await this.#write(this.lastWeights, tensors, 'weights last', weightsMetadata);
+  async saveLast(tensors: readonly WrittenArray[]): Promise<void> {
+    await this.#saveWeights(this.lastWeights, tensors, 'weights last');
   }
 
-  /** Checks the fence first, and again before the file is renamed into place: writing may take long. */
-  async #write(path: string, tensors: NamedArray[], point: string, metadata: Record<string, string>): Promise<void> {
-    const check = async (): Promise<void> => this.#fence?.check();
-    await check();
-    const half = Math.floor(tensors.length / 2);
-    const contents = tensors.map(float32).map((tensor, i) => ({
-      ...tensor,
-      data: async () => {
-        if (i === half) await faultPoint(point);
-        return tensor.data;
-      },
-    }));
-    await writeSafetensors(path, contents, metadata, { confirm: check });
+  async #saveWeights(path: string, tensors: readonly WrittenArray[], point: string): Promise<string> {
+    await this.#check();
+    return writeSafetensors(path, contentsOf(tensors, point), weightsMetadata, { confirm: () => this.#check() });
+  }
+
+  /** Checks the fence before a file is written, and again before it is renamed into place: writing may take long. */
+  async #check(): Promise<void> {
+    await this.#fence?.check();
   }
 
   #checkpoints(): Promise<NumberedFile[]> {
@@ -353,7 +358,21 @@ const withoutDigest =
 
 const weightsMetadata = { format: 'pt' };
 
-const float32 = (tensor: NamedArray) => ({ ...tensor, dtype: 'F32' as const });
+/** @param point - the fault point in the middle of the file */
+function contentsOf(tensors: readonly WrittenArray[], point: string) {
+  const half = Math.floor(tensors.length / 2);
+  return tensors.map(({ name, shape, data, onWrite, onWritten }, index) => ({
+    name,
+    shape,
+    dtype: 'F32' as const,
+    data: async () => {
+      if (index === half) await faultPoint(point);
+      onWrite?.();
+      return data;
+    },
+    onWritten,
+  }));
+}
 
 /**
  * Whether an error on reading a checkpoint shows that its content is damaged. A file that can't be opened is not: a retry may

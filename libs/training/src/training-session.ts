@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EpochEvaluated, TrainingResult } from '@nautil/contracts';
 import { CorruptFile } from '@nautil/formats';
 import { improves, monitored } from '@nautil/metrics';
@@ -13,7 +12,7 @@ import { faultPoint } from './fault-point.js';
 import { createTrainableModel, type TrainableModel } from './model.js';
 import { patienceAfter } from './monitor.js';
 import { Speedometer } from './speedometer.js';
-import type { LoadTensors, SavedTraining } from './training-checkpoints.js';
+import type { LoadTensors, SavedTraining, WrittenArray } from './training-checkpoints.js';
 import type { TrainingRun, TrainListener } from './training-run.js';
 import type { BestEvaluation, TrainingState } from './training-state.js';
 
@@ -177,7 +176,7 @@ export class TrainingSession {
     const weights = await this.model.weights.readAll(views);
     this.#writes.start({
       write: async () => {
-        best.sha256 = await this.#run.checkpoints.saveBest(best.step, weights);
+        best.sha256 = await this.#run.checkpoints.saveBest(best.step, releasing(views, weights));
       },
       release: () => {
         views.release();
@@ -196,8 +195,14 @@ export class TrainingSession {
     if (this.#isSaving) await this.#writes.finish();
     const views = new TensorViews();
     const weights = await this.model.weights.readAll(views);
-    const tensors = [...weights, ...(await this.model.trainStep.readSlots(views))];
+    const slots = await this.model.trainStep.readSlots(views);
     const state = { ...this.state };
+    const tensors = releasing(views, [...weights, ...slots]).map((tensor) => ({
+      ...tensor,
+      onWrite: () => {
+        this.#requireFinite(tensor, state.step);
+      },
+    }));
     this.state.events = []; // those that follow belong to the next checkpoint
     this.#isSaved = true;
     this.#isSaving = true;
@@ -219,19 +224,18 @@ export class TrainingSession {
   }
 
   /** Writes a checkpoint, and then commits its events. */
-  async #save(state: TrainingState, tensors: NamedArray[]): Promise<void> {
-    // A step's loss is computed before its update, so an update that overflows is first visible here.
-    for (const { name, data } of tensors) {
-      if (!isAllFinite(data)) {
-        const { lr } = this.#run.job.config.model.optim;
-        throw new WeightsNotFinite(name, { step: state.step, lr, checkpoint: this.#checkpoint });
-      }
-      await nextTurn(); // the next step must not wait for all tensors
-    }
+  async #save(state: TrainingState, tensors: WrittenArray[]): Promise<void> {
     const { warnings, ...saved } = await this.#run.checkpoints.save(state, tensors);
     this.#checkpoint = saved.path;
     for (const message of warnings) await this.#listener.onProgress?.({ type: 'warning', message });
     await this.#commit(state, saved);
+  }
+
+  /** A step's loss is computed before its update, so an update that overflows is first visible in what is written. */
+  #requireFinite({ name, data }: NamedArray, step: number): void {
+    if (isAllFinite(data)) return;
+    const { lr } = this.#run.job.config.model.optim;
+    throw new WeightsNotFinite(name, { step, lr, checkpoint: this.#checkpoint });
   }
 
   /** Writes the last checkpoint and the final weights. */
@@ -274,6 +278,15 @@ export class TrainingSession {
     return Math.floor(Math.max(0, steps - 1) / this.#run.length.stepsPerEpoch);
   }
 }
+
+/** Arrays whose memory is freed one by one, as soon as each is written. */
+const releasing = (views: TensorViews, tensors: readonly NamedArray[]): WrittenArray[] =>
+  tensors.map((tensor) => ({
+    ...tensor,
+    onWritten: () => {
+      views.releaseOne(tensor.data);
+    },
+  }));
 
 /** Loads the newest checkpoint of the run, else the one of an earlier run that it continues; undefined when there is neither. */
 async function loadSaved(

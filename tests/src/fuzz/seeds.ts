@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
 import { parseJson } from '@nautil/contracts/schemas';
-import { sealMetadata, writeSafetensors } from '@nautil/formats';
+import { writeSealedSafetensors } from '@nautil/formats';
 import { copyArchive } from '@nautil/formats/testing/copy-archive';
 import { rawSafetensors, rawTar, rawZip, type TarEntry } from '@nautil/formats/testing/hostile-files';
 import { mutate, type Random, randomFrom } from '@nautil/formats/testing/mutate';
@@ -268,7 +268,7 @@ async function mutatedCheckpoint(random: Random, path: string): Promise<Buffer> 
     progress,
     digests: random(8) === 0 ? mutateJson({}, random) : '{}',
   };
-  await writeSafetensors(path, tensors, await sealMetadata(tensors, metadata));
+  await writeSealedSafetensors(path, tensors, metadata);
   const bytes = readFileSync(path);
   return random(3) === 0 ? mutatedTensors(bytes, random) : bytes;
 }

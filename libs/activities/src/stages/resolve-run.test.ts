@@ -125,7 +125,7 @@ test.each(['', 'soon', '4999', '-60000', '1e5'])(
 test('a resumed run is independent of the log folder, where later checkpoints replace the one it continues', async () => {
   const log = join(folder, 'log/checkpoints');
   await mkdir(log, { recursive: true });
-  const save = (name: string, progress: object): Promise<void> =>
+  const save = (name: string, progress: object): Promise<string> =>
     writeSafetensors(join(log, name), [], {
       format: 'nautil-checkpoint', // of Nautil 0.1.0, which has no digest
       progress: JSON.stringify({ split: 1, events: [], ...progress }),
