@@ -6,11 +6,19 @@ import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
 import { smallest } from '@nautil/contracts';
 import { growthChart } from './charts.js';
-import { exponentOf, type Point } from './growth.js';
+import type { Point } from './growth.js';
 import { describeMachine } from './machine.js';
 import { bertBaseConfig, miniLm, root } from './paths.js';
 import { rounded } from './report.js';
 import { ourCommand, runSide } from './run-side.js';
+import {
+  type Curve,
+  curveOf,
+  mergeScaling,
+  parseScalingReport,
+  scalingMarkdown,
+  type ScalingReport,
+} from './scaling-report.js';
 
 const help = `Usage: npx nx run benchmark:scaling [-- options]
 
@@ -19,7 +27,7 @@ scaling.md, scaling.json and plots with the fitted exponents. Keep the machine i
 
 Options:
   --quick        fewer and smaller sizes
-  --only NAMES   only these sizes, comma-separated
+  --only NAMES   only these sizes, comma-separated; the others of an earlier report of the same machine and mode are kept
   --out FOLDER   where the report is written; default: docs, and with --quick tmp/benchmark
   --help         show this help
 `;
@@ -29,6 +37,9 @@ interface Axis {
 
   /** What grows, for the report. */
   title: string;
+
+  /** Why it grows as it does, in full sentences. */
+  remark: string;
   sizes: number[];
   quickSizes: number[];
   program: string;
@@ -36,18 +47,6 @@ interface Axis {
 
   /** The figures of the program's output, and what they are. */
   figures: Record<string, { title: string; unit: string }>;
-}
-
-interface Curve {
-  axis: string;
-  figure: string;
-  title: string;
-  unit: string;
-  points: Point[];
-
-  /** k of value ≈ c · sizeᵏ over all points, and between the last two. */
-  exponent: number;
-  lastExponent: number;
 }
 
 const { values: o } = parseArgs({
@@ -70,6 +69,8 @@ const axes: Axis[] = [
   {
     name: 'length',
     title: 'tokens per sentence (MiniLM-L6, 8 rows)',
+    remark:
+      'Attention computes a score for each pair of tokens, so that its part of the time and of the memory grows with the square of the length; the matrix multiplications of the rest grow linearly and prevail up to about 256 tokens. This is inherent in BERT.',
     sizes: [16, 32, 64, 128, 256, 512],
     quickSizes: [16, 64, 256],
     program: 'train-steps',
@@ -79,6 +80,8 @@ const axes: Axis[] = [
   {
     name: 'batch',
     title: 'rows of a batch (MiniLM-L6, 32 tokens)',
+    remark:
+      'Time is linear in the rows: small batches use the processor less well. Memory has a constant part (weights, moments, gradients, TensorFlow itself) and the activations of the batch.',
     sizes: [4, 8, 16, 32, 64, 128, 256],
     quickSizes: [8, 32, 128],
     program: 'train-steps',
@@ -88,6 +91,7 @@ const axes: Axis[] = [
   {
     name: 'layers',
     title: 'layers (of BERT-base’s width, 8 × 32 tokens)',
+    remark: 'Both are linear in the layers, beside the embeddings, which do not grow.',
     sizes: [1, 2, 4, 8, 12],
     quickSizes: [1, 2, 4],
     program: 'train-steps',
@@ -102,6 +106,8 @@ const axes: Axis[] = [
   {
     name: 'rows',
     title: 'lines of the training file',
+    remark:
+      'Time is linear in the lines. `inspect` remembers the digests of up to four million different texts to find repeated ones, 32 bytes each; beyond them its memory is constant. A token cache keeps two bytes a line in memory, for its length, and so does a training.',
     sizes: [10_000, 100_000, 1_000_000, 10_000_000],
     quickSizes: [1_000, 10_000, 100_000],
     program: 'scale-rows',
@@ -110,12 +116,15 @@ const axes: Axis[] = [
       inspect: { title: 'inspect', unit: 's' },
       tokenize: { title: 'tokenising', unit: 's' },
       first: { title: 'from the token cache to the end of the first step', unit: 's' },
-      peak: { title: 'peak memory of all three', unit: 'MB' },
+      inspectPeak: { title: 'peak memory of inspect', unit: 'MB' },
+      tokenizePeak: { title: 'peak memory until the end of tokenising', unit: 'MB' },
+      peak: { title: 'peak memory until the end of the first step', unit: 'MB' },
     },
   },
   {
     name: 'trials',
     title: 'trials of a sweep, two batches each',
+    remark: 'Trials share the tokenised data and the servers, and run one after another on one machine.',
     sizes: [5, 10, 20, 50],
     quickSizes: [2, 4],
     program: 'sweep',
@@ -124,6 +133,8 @@ const axes: Axis[] = [
   },
 ];
 
+const interruption = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => interruption.abort());
 const names = axes.map(({ name }) => name);
 const only = o.only?.split(',') ?? names;
 const unknown = only.filter((name) => !names.includes(name));
@@ -131,20 +142,23 @@ if (unknown.length > 0) throw new Error(`nothing is measured against ${unknown.j
 try {
   if (o.help) process.stdout.write(`${help}\nSizes: ${names.join(', ')}\n`);
   else await write(await measureAll(axes.filter(({ name }) => only.includes(name))));
+} catch (error) {
+  if (!interruption.signal.aborted) throw error;
+  process.stderr.write('interrupted; nothing is written\n');
+  process.exitCode = 130;
 } finally {
   await rm(folder, { recursive: true, force: true });
 }
 
 async function measureAll(chosen: readonly Axis[]): Promise<Curve[]> {
-  const { signal } = new AbortController();
-  const curves: Curve[] = [];
+  let curves: Curve[] = [];
   for (const { name, program, args, figures, ...axis } of chosen) {
     const measured = Object.entries(figures).map(([figure, described]) => ({
       ...{ axis: name, figure, ...described },
       points: [] as Point[],
     }));
     for (const size of o.quick ? axis.quickSizes : axis.sizes) {
-      const output = await runSide([...ourCommand(program), ...(await args(size))], signal);
+      const output = await runSide([...ourCommand(program), ...(await args(size))], interruption.signal);
       const shown = measured.map(({ figure, unit, points }) => {
         const value = smallest(output.figures[figure] ?? [NaN]);
         points.push({ size, value });
@@ -152,59 +166,30 @@ async function measureAll(chosen: readonly Axis[]): Promise<Curve[]> {
       });
       process.stderr.write(`${name} ${size}: ${shown.join(', ')}\n`);
     }
-    for (const curve of measured) {
-      const { points } = curve;
-      curves.push({ ...curve, exponent: exponentOf(points), lastExponent: exponentOf(points.slice(-2)) });
-    }
+    curves = [...curves, ...measured.map(curveOf)];
   }
   return curves;
 }
 
 async function write(curves: Curve[]): Promise<void> {
-  const machine = describeMachine();
   const invoked = process.env['INIT_CWD'] ?? '.';
   const out = o.out === undefined ? join(root, o.quick ? 'tmp/benchmark' : 'docs') : resolve(invoked, o.out);
   await mkdir(join(out, 'benchmarks'), { recursive: true });
-  const mode = o.quick ? 'quick' : 'full';
-  const report = { recordedAt: new Date().toISOString(), mode, machine, curves };
-  await writeFile(join(out, 'scaling.json'), `${JSON.stringify(report, undefined, 2)}\n`);
-  const sections = axes.flatMap(({ name, title }) => {
-    const of = curves.filter(({ axis }) => axis === name);
-    const [first] = of;
-    if (first === undefined) return [];
-    const sizes = first.points.map(({ size }) => size.toLocaleString('en-US'));
-    const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-    return [
-      `## ${title}`,
-      '',
-      row(['', ...sizes, 'exponent', 'of the last two']),
-      row(['---', ...sizes.map(() => '---:'), '---:', '---:']),
-      ...of.map((curve) =>
-        row([
-          `${curve.title}, ${curve.unit}`,
-          ...curve.points.map(({ value }) => rounded(value)),
-          ...[curve.exponent, curve.lastExponent].map((exponent) => exponent.toFixed(2)),
-        ]),
-      ),
-      '',
-      `![growth](benchmarks/scaling-${name}.svg)`,
-      '',
-    ];
-  });
-  const markdown = [
-    '# Scaling',
-    '',
-    `<!-- Written by \`npx nx run benchmark:scaling\`. -->`,
-    '',
-    `Recorded on ${report.recordedAt.slice(0, 10)} in the ${mode} mode on ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB. ` +
-      'Each value is the minimum of one process. The exponent k fits value ≈ c · sizeᵏ: 1 is linear, and 0 is constant.',
-    '',
-    ...sections,
-  ].join('\n');
+  const json = join(out, 'scaling.json');
+  const earlier = o.only === undefined ? undefined : parseScalingReport(await readFile(json, 'utf8').catch(() => ''));
+  const measured: ScalingReport = {
+    recordedAt: new Date().toISOString(),
+    mode: o.quick ? 'quick' : 'full',
+    machine: describeMachine(),
+    curves,
+  };
+  const report = mergeScaling(earlier, measured, names);
+  await writeFile(json, `${JSON.stringify(report, undefined, 2)}\n`);
   const style = await resolveConfig(join(root, 'docs', 'scaling.md'));
-  await writeFile(join(out, 'scaling.md'), await format(markdown, { ...style, parser: 'markdown' }));
+  const markdown = await format(scalingMarkdown(report, axes), { ...style, parser: 'markdown' });
+  await writeFile(join(out, 'scaling.md'), markdown);
   for (const { name, title } of axes) {
-    const of = curves.filter(({ axis }) => axis === name);
+    const of = report.curves.filter(({ axis }) => axis === name);
     if (of.length > 0) await writeFile(join(out, 'benchmarks', `scaling-${name}.svg`), growthChart(title, of));
   }
   process.stderr.write(`wrote ${relative(process.cwd(), join(out, 'scaling.md'))}\n`);

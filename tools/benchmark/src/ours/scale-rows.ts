@@ -20,6 +20,7 @@ const figures = await withTemporaryFolder(async (folder) => {
     return (performance.now() - startedAt) / 1000;
   };
   const inspect = await seconds(() => inspectTsv(file));
+  const inspectPeak = peakMegabytes();
   const tokenizer = await loadTokenizer({ folder: miniLm });
   const examples = examplesOf(readExamples(file), ({ reason }) => {
     throw new Error(reason);
@@ -27,6 +28,7 @@ const figures = await withTemporaryFolder(async (folder) => {
   const tokenize = await seconds(() =>
     buildTokenCache({ examples, out: trainCache, tokenizer, maxLength: 64, key: '0'.repeat(64), numWorkers: 0 }),
   );
+  const tokenizePeak = peakMegabytes();
   const openedAt = performance.now();
   const { stepsEndedAt } = await timeTraining({
     folder,
@@ -38,6 +40,8 @@ const figures = await withTemporaryFolder(async (folder) => {
     inspect: [inspect],
     tokenize: [tokenize],
     first: [(smallest(stepsEndedAt) - openedAt) / 1000],
+    inspectPeak: [inspectPeak],
+    tokenizePeak: [tokenizePeak],
     peak: [peakMegabytes()],
   };
 });

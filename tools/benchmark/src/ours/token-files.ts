@@ -13,12 +13,22 @@ export async function readSst2(split: 'train' | 'dev' | 'test'): Promise<Example
   });
 }
 
-/** Writes a file of `count` lines in NeMo's format: the training sentences, again and again. */
+/**
+ * Writes a file of `count` lines in NeMo's format: the training sentences, and then, in each further round, their first halves
+ * with the second halves of other ones, so that hardly a text occurs twice. peers/tokenize_lines.py writes the same.
+ */
 export async function writeLines(path: string, count: number): Promise<void> {
-  const lines = (await readSst2('train')).map(({ text, label }) => `${text}\t${label}\n`);
+  const halves = (await readSst2('train')).map(({ text, label }) => {
+    const words = text.split(' ');
+    const middle = words.length >> 1;
+    return { first: words.slice(0, middle).join(' '), second: `${words.slice(middle).join(' ')}\t${label}\n` };
+  });
   const file = await open(path, 'w');
   try {
-    for (let at = 0; at < count; at += lines.length) await file.write(lines.slice(0, count - at).join(''));
+    for (let round = 0; round * halves.length < count; round++) {
+      const lines = halves.map(({ first }, at) => `${first} ${halves[(at + round) % halves.length]?.second ?? ''}`);
+      await file.write(lines.slice(0, count - round * halves.length).join(''));
+    }
   } finally {
     await file.close();
   }

@@ -1,0 +1,113 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { Ajv } from 'ajv';
+import { exponentOf } from './growth.js';
+import { machineSchema } from './machine.js';
+import { rounded } from './report.js';
+
+const curveSchema = Type.Object(
+  {
+    /** What grows, for `--only`. */
+    axis: Type.String(),
+    figure: Type.String(),
+    title: Type.String(),
+    unit: Type.String(),
+    points: Type.Array(Type.Object({ size: Type.Number(), value: Type.Number() }, { additionalProperties: false }), {
+      minItems: 2,
+    }),
+
+    /** k of value ≈ c · sizeᵏ over all points, and between the last two. */
+    exponent: Type.Number(),
+    lastExponent: Type.Number(),
+  },
+  { additionalProperties: false },
+);
+
+/** docs/scaling.json. */
+const reportSchema = Type.Object(
+  {
+    recordedAt: Type.String({ description: 'ISO 8601' }),
+    mode: Type.Union([Type.Literal('quick'), Type.Literal('full')]),
+    machine: machineSchema,
+    curves: Type.Array(curveSchema),
+  },
+  { additionalProperties: false },
+);
+
+export type Curve = Static<typeof curveSchema>;
+export type ScalingReport = Static<typeof reportSchema>;
+
+const isReport = new Ajv().compile<ScalingReport>(reportSchema);
+
+/** A curve with its exponents. */
+export function curveOf(curve: Omit<Curve, 'exponent' | 'lastExponent'>): Curve {
+  const { points } = curve;
+  return { ...curve, exponent: exponentOf(points), lastExponent: exponentOf(points.slice(-2)) };
+}
+
+/** Parses docs/scaling.json; undefined when it is not a report. */
+export function parseScalingReport(text: string): ScalingReport | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isReport(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A report of some axes, completed by the others' curves in an earlier report of the same machine and mode. */
+export function mergeScaling(
+  earlier: ScalingReport | undefined,
+  report: ScalingReport,
+  axes: readonly string[],
+): ScalingReport {
+  const isComparable =
+    earlier !== undefined &&
+    JSON.stringify([earlier.machine, earlier.mode]) === JSON.stringify([report.machine, report.mode]);
+  if (!isComparable) return report;
+  const measured = new Set(report.curves.map(({ axis }) => axis));
+  const curves = [...report.curves, ...earlier.curves.filter(({ axis }) => !measured.has(axis))];
+  return { ...report, curves: curves.toSorted((a, b) => axes.indexOf(a.axis) - axes.indexOf(b.axis)) };
+}
+
+/** docs/scaling.md. */
+export function scalingMarkdown(
+  { recordedAt, mode, machine, curves }: ScalingReport,
+  axes: readonly { name: string; title: string; remark: string }[],
+): string {
+  const sections = axes.flatMap(({ name, title, remark }) => {
+    const of = curves.filter(({ axis }) => axis === name);
+    const [first] = of;
+    if (first === undefined) return [];
+    const sizes = first.points.map(({ size }) => size.toLocaleString('en-US'));
+    return [
+      `## ${title}`,
+      '',
+      line(['', ...sizes, 'exponent', 'of the last two']),
+      line(['---', ...sizes.map(() => '---:'), '---:', '---:']),
+      ...of.map((curve) =>
+        line([
+          `${curve.title}, ${curve.unit}`,
+          ...curve.points.map(({ value }) => rounded(value)),
+          ...[curve.exponent, curve.lastExponent].map((exponent) => exponent.toFixed(2)),
+        ]),
+      ),
+      '',
+      remark,
+      '',
+      `![growth](benchmarks/scaling-${name}.svg)`,
+      '',
+    ];
+  });
+  return [
+    '# Scaling',
+    '',
+    `<!-- Written by \`npx nx run benchmark:scaling\`. -->`,
+    '',
+    `Recorded on ${recordedAt.slice(0, 10)} in the ${mode} mode on ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB. ` +
+      'Each value is from one process, that of steps the minimum of three. The exponent k fits value ≈ c · sizeᵏ: 1 is linear, and 0 is constant.',
+    '',
+    ...sections,
+  ].join('\n');
+}
+
+const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
