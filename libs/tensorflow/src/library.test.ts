@@ -70,3 +70,13 @@ test('oneDNN can be switched off, and a process that ran a graph prints nothing 
   expect(inProcess(script('{ onednn: false }'))).toBe('false 2\n');
   expect(inProcess(script('{ onednn: true }'))).toBe('true 2\n');
 });
+
+test('pages of the library that only the dynamic linker has read are not resident', () => {
+  const residentKb = `
+    const { readFileSync } = await import('node:fs');
+    lib.openTensorFlow();
+    const mappings = readFileSync('/proc/self/smaps', 'utf8').split(/^(?=[0-9a-f]+-)/m);
+    const start = mappings.find((mapping) => /^\\S+ r--p 00000000 .*libtensorflow_cc/.test(mapping));
+    console.log(/^Rss: +(\\d+) kB/m.exec(start)[1]);`;
+  expect(Number(inProcess(residentKb))).toBeLessThan(40_000);
+});

@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
 import koffi, { type LibraryHandle } from 'koffi';
+import { releaseLinkedPages } from './release-linked-pages.js';
 
 /** An address in the library's memory. */
 export type Pointer = bigint;
@@ -117,11 +118,13 @@ const RTLD_NODELETE = 0x1000;
 const stay = RTLD_NOW | RTLD_NODELETE;
 const O_WRONLY = 1;
 const STDERR = 2;
+const M_ARENA_MAX = -8;
 
 /** Binds the C API of the library at `path`. The variables in `environment` are set for the process first. */
 export function loadNative(path: string, environment: Readonly<Record<string, string>>): Native {
   const { libc, dlopen } = loadFramework(path, environment);
   dlopen(path, stay);
+  releaseLinkedPages(libc, path);
   const library = koffi.load(path);
   const native: Record<string, unknown> = { memcpy: libc.func('memcpy', pointer, [pointer, pointer, 'size_t']) };
   for (const [name, [result, args]] of Object.entries(signatures)) native[name] = library.func(name, result, [...args]);
@@ -144,6 +147,8 @@ function loadFramework(path: string, environment: Readonly<Record<string, string
   // NOTE: TensorFlow reads these with getenv while it loads. In worker threads process.env is a copy, so libc's setenv is used.
   const setenv = libc.func('setenv', 'int', ['str', 'str', 'int']);
   for (const [name, value] of Object.entries(environment)) setenv(name, value, 1);
+  // In an arena of its own, each of TensorFlow's threads would keep free memory that no other thread uses.
+  libc.func('mallopt', 'int', ['int', 'int'])(M_ARENA_MAX, 1);
   const dlopen = libc.func('dlopen', pointer, ['str', 'int']);
   withoutStderr(libc, () => void dlopen(join(dirname(path), 'libtensorflow_framework.so.2'), stay));
   return { libc, dlopen };
