@@ -32,6 +32,27 @@ test('values are dropped at the given rate, rounded to a multiple of 1/65536, an
   expect(new Set(mask)).toEqual(new Set([0, Math.fround(65536 / (65536 - 6554))]));
 });
 
+test('a rate between two multiples of 1/256 is met over the steps, each of which has one of them', async () => {
+  // A quarter of the way from 1/256 to 2/256.
+  const counts = await Promise.all(
+    Array.from(
+      { length: 64 },
+      async (_, step) => (await maskOf([64, 256], { rate: 1.25 / 256, step })).filter((x) => x === 0).length,
+    ),
+  );
+  const higher = counts.filter((count) => count > 96); // 64 or 128 of 16,384 are expected
+  expect(higher.length).toBeGreaterThan(6);
+  expect(higher.length).toBeLessThan(28);
+  const mean = counts.reduce((a, b) => a + b) / counts.length / (64 * 256);
+  expect(mean).toBeGreaterThan(1.05 / 256);
+  expect(mean).toBeLessThan(1.45 / 256);
+});
+
+test('the highest rate is 255/256, so that some values remain', async () => {
+  const mask = await maskOf([100, 1000], { rate: 0.9999 });
+  expect(new Set(mask)).toEqual(new Set([0, 256]));
+});
+
 test.each([
   ['of a multiple of four', [6, 2, 4]],
   ['of an odd size', [6, 3, 5]],

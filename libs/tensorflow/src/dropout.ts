@@ -24,56 +24,78 @@ export interface DropoutOptions extends DropoutDraw {
 
 const philox = 1; // RNG_ALG_PHILOX of tensorflow/core/framework/rng_alg.h
 const wordsPerCounter = 4; // of 32 bits
-const drawsPerCounter = 8; // of 16 bits
+const drawsPerCounter = 16; // of 8 bits
 const draws = 2 ** 16;
+const byte = 2 ** 8;
 
 /**
  * Sets values of `x` to 0 at random and divides the rest by 1 - rate. A row's mask is a function of (seed, site, step, index
  * of the row in the whole batch), so micro-batches draw the same masks as the whole batch.
  *
- * A value is compared with 16 random bits, so the rate is rounded to a multiple of 2⁻¹⁶: drawing the numbers is the most
- * expensive part of dropout, and 16 bits cost half of 32. Philox produces eight such numbers per value of its 128-bit counter.
- * Each row uses a whole number of counter values, and row r starts at r times that number. The low half of the counter counts
- * through the rows, the high half is the step, and the key is (seed, site).
+ * The rate is rounded to a multiple of 2⁻¹⁶, but a value is compared with 8 random bits only: drawing the numbers is the most
+ * expensive part of dropout. The 8 bits that are missing are drawn once for each step and site: they decide whether the bound
+ * that all values are compared with is rounded down or up, so that each value is dropped with exactly the rate. Philox produces
+ * 16 such numbers per value of its 128-bit counter. Each row uses a whole number of counter values, and row r starts at r times
+ * that number. The low half of the counter counts through the rows, the high half is the step, and the key is (seed, site). The
+ * bound is drawn from the last value of the low half.
  */
 export function dropout(
   x: Tensor,
   { rate, seed, step, site, rowOffset, rows = x.rank === 0 ? 1 : x.shape[0] }: DropoutOptions,
 ): Tensor {
-  const dropped = Math.min(Math.round(rate * draws), draws - 1); // of each 65,536 draws
+  const dropped = Math.min(Math.round(rate * draws), draws - byte); // of each 65,536 draws
   if (dropped === 0) return x;
   const { graph, tensor, output } = currentTrace('dropout()');
   const rowSize = x.size / rows;
   const int64 = (value: Output): Output => graph.op('Cast', [value], { DstT: 'int64' });
 
+  const bytesFrom = (counter: Output, shape: Output): Output => {
+    const words = graph.op(
+      'StatelessRandomUniformFullIntV2',
+      [shape, key, counter, graph.constant('int32', [], [philox])],
+      { dtype: 'uint32' },
+    );
+    return graph.op('Bitcast', [words], { type: 'int8' });
+  };
+  const int8 = (value: number): Output => graph.constant('int8', [], [value]);
+
+  const host = hostOf(graph.device);
+  const key = graph.onDevice(host, () =>
+    graph.constant(
+      'uint64',
+      [1],
+      BigUint64Array.of((BigInt.asUintN(32, BigInt(seed)) << 32n) | BigInt.asUintN(32, BigInt(site))),
+    ),
+  );
   // The random generator reads key, counter and shape from host memory. Computing them there avoids waiting for a GPU.
-  const { key, counter, shapeOfWords, shapeOfDraws } = graph.onDevice(hostOf(graph.device), () => {
+  const { counter, bound, shapeOfWords, shapeOfDraws } = graph.onDevice(host, () => {
     const rowCounters = graph.quotientOf(rowSize, drawsPerCounter);
     const shapeWith = (perCounter: number): Output =>
       graph.op('Pack', [[graph.sizeOf(rows), graph.op('Mul', [rowCounters, graph.sizeOf(perCounter)])]]);
     const low = graph.op('Mul', [int64(output(rowOffset)), int64(rowCounters)]);
     const high = int64(output(step));
+    const counterOf = (...halves: [Output, Output]): Output =>
+      graph.op('Bitcast', [graph.op('Pack', [halves])], { type: 'uint64' });
+    // Bytes are compared as numbers from -128 to 127.
+    const [lower, rest] = [Math.floor(dropped / byte) - byte / 2, (dropped % byte) - byte / 2];
+    const extra = graph.op('Slice', [
+      bytesFrom(counterOf(graph.constant('int64', [], [-1]), high), graph.shapeVector([1])),
+      graph.shapeVector([0, 0]),
+      graph.shapeVector([1, 1]),
+    ]); // [1, 1]
+    const isRoundedUp = graph.op('Cast', [graph.op('Less', [extra, int8(rest)])], { DstT: 'int8' });
     return {
-      key: graph.constant(
-        'uint64',
-        [1],
-        BigUint64Array.of((BigInt.asUintN(32, BigInt(seed)) << 32n) | BigInt.asUintN(32, BigInt(site))),
-      ),
-      counter: graph.op('Bitcast', [graph.op('Pack', [[low, high]])], { type: 'uint64' }),
+      counter: counterOf(low, high),
+      bound: graph.op('AddV2', [isRoundedUp, int8(lower)]),
       shapeOfWords: shapeWith(wordsPerCounter),
       shapeOfDraws: shapeWith(drawsPerCounter),
     };
   });
-  const words = graph.op(
-    'StatelessRandomUniformFullIntV2',
-    [shapeOfWords, key, counter, graph.constant('int32', [], [philox])],
-    { dtype: 'uint32' },
-  );
-  let drawn = graph.op('Reshape', [graph.op('Bitcast', [words], { type: 'int16' }), shapeOfDraws]);
+  let drawn = graph.op('Reshape', [bytesFrom(counter, shapeOfWords), shapeOfDraws]);
   if (rowSize % drawsPerCounter !== 0) {
     drawn = graph.op('Slice', [drawn, graph.shapeVector([0, 0]), graph.shapeVector([rows, rowSize])]);
   }
-  const isKept = graph.op('GreaterEqual', [drawn, graph.constant('int16', [], [dropped - draws / 2])]);
+  const isKept = graph.op('GreaterEqual', [drawn, bound]);
   const scale = graph.op('Mul', [
     graph.op('Cast', [isKept], { DstT: 'float32' }),
     graph.constant('float32', [], [draws / (draws - dropped)]),

@@ -28,7 +28,15 @@ const names = new Map<number, DType>(Object.entries(dtypeCodes).map(([name, code
 export const dtypeOf = (code: number): DType | undefined => names.get(code);
 
 export type HostData =
-  Float32Array | Float64Array | Int16Array | Int32Array | BigInt64Array | BigUint64Array | Uint8Array | Uint16Array;
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | BigInt64Array
+  | BigUint64Array
+  | Uint8Array
+  | Uint16Array;
 
 /** A tensor in JavaScript's memory, row-major. 16-bit floats are stored as raw bits. */
 export interface HostTensor {
@@ -45,6 +53,7 @@ interface HostArray {
 const arrays: Partial<Record<DType, HostArray>> = {
   float32: Float32Array,
   float64: Float64Array,
+  int8: Int8Array,
   int16: Int16Array,
   int32: Int32Array,
   int64: BigInt64Array,
