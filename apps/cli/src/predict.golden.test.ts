@@ -47,6 +47,26 @@ test('a labelled file may come from standard input, and states the casing on sta
   expect(exitCode).toBe(0);
 });
 
+test('predictions in int8 are labelled, and TensorFlow does not compute them', async () => {
+  const args = ['predict', '--model', archive, '--input', '-', '--format', 'jsonl'];
+  const [float32, int8] = [
+    await nautil(args, 'good film\n'),
+    await nautil([...args, '--precision', 'int8'], 'good film\n'),
+  ];
+  const [exact, rounded] = [float32, int8].map(
+    ({ stdout }) => JSON.parse(stdout) as { label: string; scores: number[] },
+  );
+  expect(rounded).toMatchObject({ label: exact!.label, precision: 'int8' });
+  expect(exact).not.toHaveProperty('precision');
+  expect(rounded!.scores).toEqual(exact!.scores.map((score): unknown => expect.closeTo(score, 1)));
+  expect(rounded!.scores).not.toEqual(exact!.scores);
+  expect(int8.stderr).toMatch(/int8: scores and logits differ a little from those in float32/);
+
+  const refused = await nautil([...args, '--precision', 'int8', '--engine', 'tensorflow']);
+  expect(refused).toMatchObject({ exitCode: 2, stdout: '' });
+  expect(refused.stderr).toMatch(/TensorFlow does not compute in int8/);
+});
+
 test('predict notes that texts end like labelled lines, and only then', async () => {
   const args = ['predict', '--model', archive, '--input', '-'];
   for (const [input, isNoted] of [

@@ -1,4 +1,5 @@
-import { OnnxGraph, type OnnxModel } from '@nautil/onnx';
+import { hasByteProducts, OnnxGraph, type OnnxModel } from '@nautil/onnx';
+import { ByteProducts } from './byte-products.js';
 import type { EncoderConfig } from './encoder-config.js';
 import { onnxActivationOf } from './onnx-activation.js';
 import { embeddingNames, finalNorm, headLayerName, type LayerNames, layerNames } from './weights.js';
@@ -12,7 +13,19 @@ interface OnnxSource {
 
   /** The value of a weight, by its name without NeMo's prefix. */
   weightOf: (name: string) => { shape: readonly number[]; data: Float32Array };
+
+  /**
+   * How the layers multiply. int8: weights are rounded to bytes with a scale for each output, and the numbers that they multiply with a
+   * scale for each token, so that a row's result does not depend on its batch. Embeddings, norms, attention scores and the head stay in
+   * float32.
+   */
+  precision?: InferencePrecision | undefined;
+
+  /** The bytes of int8 are signed, which is faster with the processor's instructions for it and inexact without them. Default: by the processor. */
+  signedBytes?: boolean;
 }
+
+export type InferencePrecision = 'float32' | 'int8';
 
 /**
  * The forward pass that `Forward` computes, in ONNX. Rows and length are free in each run.
@@ -20,7 +33,13 @@ interface OnnxSource {
  * Inputs: `ids`, `positions` (indexes into the table of positions) and `mask` (0 or 1), all int32 [rows, length].
  * Output: logits, or without a head the first token's hidden state.
  */
-export function exportOnnx({ encoder, head, weightOf }: OnnxSource): OnnxModel {
+export function exportOnnx({
+  encoder,
+  head,
+  weightOf,
+  precision = 'float32',
+  signedBytes = hasByteProducts(),
+}: OnnxSource): OnnxModel {
   const { family, hiddenSize, numHeads, numLayers, layerNormEps: epsilon } = encoder;
   const headSize = hiddenSize / numHeads;
   const preNorm = family === 'megatron-bert';
@@ -37,6 +56,16 @@ export function exportOnnx({ encoder, head, weightOf }: OnnxSource): OnnxModel {
   const add = (a: string, b: string) => graph.op('Add', [a, b]);
   const linear = (name: string, x: string) =>
     graph.op('Gemm', [x, weight(`${name}.weight`), weight(`${name}.bias`)], { transB: { int: 1 } });
+  const bytes = precision === 'int8' ? new ByteProducts(graph, weightOf, signedBytes) : undefined;
+  /** x·Wᵀ, with a bias unless the node that reads the product adds it. */
+  const multiply = (name: string, x: string, { hasBias }: { hasBias: boolean }): string => {
+    if (bytes) {
+      const product = bytes.multiply(name, bytes.round(x));
+      return hasBias ? add(product, weight(`${name}.bias`)) : product;
+    }
+    const bias = hasBias ? [weight(`${name}.bias`)] : [];
+    return graph.op('Gemm', [x, weight(`${name}.weight`), ...bias], { transB: { int: 1 } });
+  };
   const norm = (name: string, x: string) =>
     graph.op('LayerNormalization', [x, weight(`${name}.weight`), weight(`${name}.bias`)], {
       axis: { int: -1 },
@@ -56,18 +85,23 @@ export function exportOnnx({ encoder, head, weightOf }: OnnxSource): OnnxModel {
   /** The attention of every token to every token of its row, without the projection of the output. */
   const attend = ({ query, key, value }: LayerNames, source: string): string => {
     const names = [query, key, value];
+    const bias = graph.weight(
+      `${query}.biases`,
+      [3 * hiddenSize],
+      concatenated(names.map((name) => weightOf(`${name}.bias`).data)),
+    );
+    const attributes = { num_heads: { int: numHeads }, mask_filter_value: lowest };
+    if (bytes) {
+      const tokens = bytes.round(asTokens(source));
+      const parts = names.map((name) => asRows(bytes.multiply(name, tokens)));
+      return graph.fused('MultiHeadAttention', [...parts, bias, mask], attributes);
+    }
     const matrix = joinedTransposes(
       names.map((name) => weightOf(`${name}.weight`).data),
       hiddenSize,
     );
-    const bias = concatenated(names.map((name) => weightOf(`${name}.bias`).data));
-    const inputs = [
-      source,
-      graph.weight(`${query}.matrices`, [hiddenSize, 3 * hiddenSize], matrix),
-      graph.weight(`${query}.biases`, [3 * hiddenSize], bias),
-      mask,
-    ];
-    return graph.fused('Attention', inputs, { num_heads: { int: numHeads }, mask_filter_value: lowest });
+    const matrices = graph.weight(`${query}.matrices`, [hiddenSize, 3 * hiddenSize], matrix);
+    return graph.fused('Attention', [source, matrices, bias, mask], attributes);
   };
 
   /**
@@ -111,11 +145,11 @@ export function exportOnnx({ encoder, head, weightOf }: OnnxSource): OnnxModel {
     const isLast = layer === numLayers - 1;
     const source = asRows(preNorm ? norm(names.attentionNorm, x) : x);
     const context = isLast ? attendFirst(names, source) : asTokens(attend(names, source));
-    const attended = add(linear(names.attentionOutput, context), isLast ? firstOf(asRows(x)) : x);
+    const attended = add(multiply(names.attentionOutput, context, { hasBias: true }), isLast ? firstOf(asRows(x)) : x);
     const middle = norm(preNorm ? names.outputNorm : names.attentionNorm, attended);
-    const up = graph.op('Gemm', [middle, weight(`${names.up}.weight`)], { transB: { int: 1 } });
+    const up = multiply(names.up, middle, { hasBias: false });
     const inner = activation(graph, up, weight(`${names.up}.bias`));
-    const output = add(linear(names.down, inner), preNorm ? attended : middle);
+    const output = add(multiply(names.down, inner, { hasBias: true }), preNorm ? attended : middle);
     x = preNorm ? output : norm(names.outputNorm, output);
   }
 

@@ -3,6 +3,7 @@ export { NonFiniteWeight } from './errors.js';
 export { Forward, forwardPass, type ModelShape } from './forward.js';
 export { initialWeight } from './initial-weight.js';
 export { isAllFinite, ModelWeights, type NamedArray } from './model-weights.js';
+export type { InferencePrecision } from './export-onnx.js';
 export { OnnxForward } from './onnx-forward.js';
 export { readWeights } from './read-weights.js';
 export { classifierWeights, encoderLayout, encoderPrefix, encoderWeights, type WeightSpec } from './weights.js';

@@ -8,6 +8,7 @@ import {
   encoderLayout,
   encoderWeights,
   Forward,
+  type InferencePrecision,
   initialWeight,
   maxLength,
   ModelWeights,
@@ -45,7 +46,10 @@ const families: Family[] = [
 ];
 
 /** The same model in both engines. With `numClasses`, it has a head of two layers with random weights. */
-async function load(name: string, o: { changes?: JsonObject; numClasses?: number } = {}) {
+async function load(
+  name: string,
+  o: { changes?: JsonObject; numClasses?: number; precision?: InferencePrecision } = {},
+) {
   const path = goldenPath(name);
   const opened = await openEncoder({ path, layout: encoderLayout });
   const encoder = parseEncoderConfig({ ...opened.config, ...o.changes }, name);
@@ -61,7 +65,12 @@ async function load(name: string, o: { changes?: JsonObject; numClasses?: number
   const read = async (weight: string) => (inFile.has(weight) ? opened.tensors.readFloat32(weight) : heads.get(weight));
   const weights = new ModelWeights({ specs });
   await weights.load(read, name);
-  const onnx = await OnnxForward.open({ encoder, head, weights: await readWeights(specs, read, name) });
+  const onnx = await OnnxForward.open({
+    encoder,
+    head,
+    weights: await readWeights(specs, read, name),
+    precision: o.precision,
+  });
   await opened.close();
   return {
     encoder,
@@ -124,6 +133,26 @@ describe.each(families)('%s in onnxruntime', (name, { rows, changes }) => {
     close();
   });
 });
+
+test.each(families)('%s in int8 is close to float32, and a row does not depend on its batch', async (name, o) => {
+  const int8 = await load(name, { changes: o.changes, precision: 'int8' });
+  const ids = o.rows.map((row) => row.input_ids);
+  const padId = int8.encoder.padTokenId;
+  const together = await int8.onnx.runRows(ids, { padId, batchSize: ids.length });
+  for (const [row, { first_token: expected }] of o.rows.entries()) {
+    const [alone] = await int8.onnx.runRows([ids[row]!], { padId, batchSize: 1 });
+    // Float32 rounds sums of other sizes differently, and the difference may move a number to the next byte.
+    expect(relativeDistance(alone!, together[row]!)).toBeLessThan(0.005);
+    expect(relativeDistance(together[row]!, expected)).toBeLessThan(0.05);
+    expect(relativeDistance(together[row]!, expected)).toBeGreaterThan(0);
+  }
+  int8.close();
+});
+
+function relativeDistance(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  const norm = (values: readonly number[]): number => Math.hypot(...values);
+  return norm(Array.from(actual, (value, i) => value - expected[i]!)) / norm(Array.from(expected));
+}
 
 test.each(activationNames)("the activation %s gives TensorFlow's numbers", async (hidden_act) => {
   const { onnx, tensorflow, encoder, close } = await load('bert-tiny-uncased', { changes: { hidden_act } });

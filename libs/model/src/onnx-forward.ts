@@ -1,6 +1,6 @@
 import { OnnxSession } from '@nautil/onnx';
 import { type EncoderConfig, maxLength, requireAllPositions } from './encoder-config.js';
-import { exportOnnx } from './export-onnx.js';
+import { exportOnnx, type InferencePrecision } from './export-onnx.js';
 import type { WeightValues } from './read-weights.js';
 import { type ForwardBatch, runRows, type RunRowsOptions } from './run-rows.js';
 
@@ -12,10 +12,13 @@ export interface OnnxForwardOptions {
 
   /** The weights that the model computes with, as `readWeights` returns them. */
   weights: WeightValues;
+
+  /** How the layers multiply. Default: float32. */
+  precision?: InferencePrecision | undefined;
 }
 
 /**
- * The forward pass of a model in onnxruntime, in float32 on the CPU. It gives the numbers of `Forward` within 1e-4. Nothing is
+ * The forward pass of a model in onnxruntime, on the CPU. In float32, it gives the numbers of `Forward` within 1e-4. Nothing is
  * compiled for a new shape, so batches are padded to their longest row and no further.
  *
  * @example
@@ -36,8 +39,9 @@ export class OnnxForward {
   }
 
   /** @throws OnnxRuntimeMissing, OnnxRuntimeError */
-  static async open({ encoder, head, weights }: OnnxForwardOptions): Promise<OnnxForward> {
-    const session = await OnnxSession.create(exportOnnx({ encoder, head, weightOf: (name) => weights.get(name)! }));
+  static async open({ encoder, head, weights, precision }: OnnxForwardOptions): Promise<OnnxForward> {
+    const weightOf = (name: string) => weights.get(name)!;
+    const session = await OnnxSession.create(exportOnnx({ encoder, head, weightOf, precision }));
     return new OnnxForward(session, encoder, head?.numClasses ?? encoder.hiddenSize);
   }
 

@@ -2,6 +2,9 @@ import { attributeTypes, dataTypes, modelProto } from './model-proto.js';
 
 export type OnnxType = keyof typeof dataTypes;
 
+/** The numbers of a weight. */
+type Values = Float32Array | Int32Array | BigInt64Array | Int8Array | Uint8Array;
+
 /** A size, or the name of a size that each run determines. */
 export type Dimension = number | string;
 
@@ -56,7 +59,7 @@ export class OnnxGraph {
   }
 
   /** A value that is part of the graph. The array must not change until the session has been created. */
-  weight(name: string, shape: readonly number[], values: Float32Array | Int32Array | BigInt64Array): string {
+  weight(name: string, shape: readonly number[], values: Values): string {
     const data = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     const tensor = { name, dims: shape, data_type: dataTypes[typeOf(values)] };
     if (data.length <= inlineBytes) {
@@ -147,7 +150,9 @@ const valueInfo = (name: string, type: OnnxType, shape: readonly Dimension[]): o
   },
 });
 
-function typeOf(values: Float32Array | Int32Array | BigInt64Array): OnnxType {
+function typeOf(values: Values): OnnxType {
   if (values instanceof Float32Array) return 'float32';
-  return values instanceof Int32Array ? 'int32' : 'int64';
+  if (values instanceof Int32Array) return 'int32';
+  if (values instanceof BigInt64Array) return 'int64';
+  return values instanceof Int8Array ? 'int8' : 'uint8';
 }

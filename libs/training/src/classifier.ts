@@ -5,6 +5,7 @@ import {
   classifierWeights,
   type EncoderConfig,
   Forward,
+  type InferencePrecision,
   maxLength,
   ModelWeights,
   OnnxForward,
@@ -33,6 +34,12 @@ export interface ClassifierOptions extends ClassifierSourceOptions {
    * that it cannot compute with. Default: tensorflow, which computes training and its evaluations.
    */
   engine?: 'auto' | 'onnxruntime' | 'tensorflow' | undefined;
+
+  /**
+   * How onnxruntime multiplies. With int8, which TensorFlow does not compute, scores differ a little from float32's. Default:
+   * float32.
+   */
+  precision?: InferencePrecision | undefined;
 
   /** Computes as a run with this configuration does: its device, precision, threads, oneDNN; needs TensorFlow. Default: TensorFlow's own choice. */
   runAs?: Pick<Config, 'trainer' | 'nautil'>;
@@ -172,25 +179,30 @@ interface Model {
 
 /** The model in the engine that the options name, and a note if it is another one. */
 async function openForward(model: Model, o: ClassifierOptions): Promise<{ forward: ForwardPass; notes: string[] }> {
-  const { engine = 'tensorflow' } = o;
+  const { engine = 'tensorflow', precision = 'float32' } = o;
+  if (precision === 'int8' && engine === 'tensorflow')
+    throw new UsageError('TensorFlow does not compute in int8', {
+      hint: 'leave --engine out, or use --precision float32',
+    });
+  const mustBeOnnx = engine === 'onnxruntime' || precision === 'int8';
   // With a padding token other than 0 and 1, NeMo's padding gives masks that onnxruntime does not compute with.
   const isBinaryMask = o.nemoPadding !== true || model.padId <= 1;
-  if (engine === 'onnxruntime' && !isBinaryMask)
+  if (mustBeOnnx && !isBinaryMask)
     throw new UsageError(
       `${model.path}: onnxruntime cannot pad as NeMo does with a padding token of id ${model.padId}`,
       {
-        hint: 'use --engine tensorflow, or leave --nemo-padding out',
+        hint: `use --engine tensorflow${precision === 'int8' ? ' and --precision float32' : ''}, or leave --nemo-padding out`,
       },
     );
-  if (engine === 'onnxruntime' || (engine === 'auto' && isBinaryMask && !findsGpu())) {
+  if (mustBeOnnx || (engine === 'auto' && isBinaryMask && !findsGpu())) {
     const { encoder, head, path } = model;
     const weights = await readWeights(model.specs, model.read, path);
     await model.requireSound();
     try {
-      return { forward: await OnnxForward.open({ encoder, head, weights }), notes: [] };
+      return { forward: await OnnxForward.open({ encoder, head, weights, precision }), notes: [] };
     } catch (error) {
       const isUnavailable = error instanceof OnnxRuntimeMissing || error instanceof OnnxRuntimeError;
-      if (engine === 'onnxruntime' || !isUnavailable) throw error;
+      if (mustBeOnnx || !isUnavailable) throw error;
       return { forward: await openInTensorFlow(model, o), notes: [`TensorFlow computes: ${error.message}`] };
     }
   }

@@ -12,11 +12,12 @@ export interface Plan {
 
 const precisions = ['float32', 'bfloat16'] as const;
 type Precision = (typeof precisions)[number];
+type InferencePrecision = Precision | 'int8';
 
 /** Batches of the quick mode's epoch; the whole has 217. */
 const quickBatches = 40;
 
-const needsOf = (precision: Precision): Pick<Experiment, 'needs'> =>
+const needsOf = (precision: InferencePrecision): Pick<Experiment, 'needs'> =>
   precision === 'bfloat16' ? { needs: 'bfloat16' } : {};
 
 /** Every experiment, in the order of the report. */
@@ -99,7 +100,7 @@ export function experiments({ quick, threads }: Plan): Experiment[] {
     repeats: quick ? 1 : 3,
   };
 
-  const inference = (precision: Precision, engine: 'onnxruntime' | 'pytorch'): Experiment => {
+  const inference = (precision: InferencePrecision, engine: 'onnxruntime' | 'pytorch'): Experiment => {
     const args = ['--precision', precision, '--runs', quick ? '2' : '5', ...withThreads];
     const one: RowSpec = {
       name: `inference on one short sentence, median of 200, ${precision} (${engine})`,
@@ -225,6 +226,7 @@ export function experiments({ quick, threads }: Plan): Experiment[] {
     inference('float32', 'onnxruntime'),
     inference('float32', 'pytorch'),
     inference('bfloat16', 'pytorch'),
+    inference('int8', 'onnxruntime'),
     firstStep,
     overhead,
     tokenizing,

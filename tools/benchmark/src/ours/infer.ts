@@ -31,11 +31,14 @@ if (!existsSync(nemo)) {
   });
 }
 
-/** In float32 the engine is the one of `nautil predict`, in bfloat16 that of evaluations. */
+/** In float32 and int8 the engine is the one of `nautil predict`, in bfloat16 that of evaluations. */
 const { config: runAs } = await loadConfig({
   overrides: ['trainer.accelerator=cpu', 'trainer.precision=bf16', `nautil.intra_op_threads=${o.threads}`],
 });
-const classifier = await Classifier.open(nemo, o.precision === 'bfloat16' ? { runAs } : { engine: 'auto' });
+const classifier = await Classifier.open(
+  nemo,
+  o.precision === 'bfloat16' ? { runAs } : { engine: 'auto', precision: o.precision === 'int8' ? 'int8' : 'float32' },
+);
 const encode = (text: string): number[] => classifier.tokenizer.encode(text, 64);
 const time = async (rows: number[][]): Promise<number> => {
   const startedAt = performance.now();
