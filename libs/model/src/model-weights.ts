@@ -184,10 +184,11 @@ export function requireFinite(file: string, name: string, values: Float32Array):
   throw new NonFiniteWeight(file, name, values[index] ?? NaN, index);
 }
 
-/** NOTE: `values.every(Number.isFinite)` is ten times slower, which is a second for the weights of a large model. */
+/** NOTE: `for … of` is ten times slower, and `values.every(Number.isFinite)` more so: a second for the weights of a large model. */
 export function isAllFinite(values: Float32Array): boolean {
+  const { length } = values;
   let zero = 0;
-  for (const value of values) zero += value * 0; // NaN for a value that is not finite
+  for (let i = 0; i < length; i++) zero += (values[i] ?? 0) * 0; // NaN for a value that is not finite
   return zero === 0;
 }
 
