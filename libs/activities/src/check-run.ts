@@ -16,7 +16,6 @@ import { fetchEncoder, findEncoder } from '@nautil/formats/encoder';
 import { encoderLayout } from '@nautil/model';
 import { isHttp, isHubName } from '@nautil/store/download';
 import { openFile } from '@nautil/store/streams';
-import { loadTokenizer } from '@nautil/tokenization';
 import type { RequireOutput } from './output-roots.js';
 import { requireReplaceable } from './require-replaceable.js';
 import { checkLabels } from './stages/check-labels.js';
@@ -24,6 +23,7 @@ import { encoderNameOf, tokenizerNameOf } from './stages/encoder-files.js';
 import { readEncoderLimits, requireEmbeddings, truncationLength } from './stages/encoder-limits.js';
 import { requireBatches } from './stages/require-batches.js';
 import { requireTrainingData } from './stages/require-training-data.js';
+import { sharedTokenizer } from './stages/shared-tokenizer.js';
 
 const inputKeys = keysThat(({ path }) => path === 'input');
 
@@ -270,7 +270,7 @@ async function checkEncoder(config: Config): Promise<void> {
   });
   const encoder = await readEncoderLimits(files, config);
   truncationLength(config, encoder);
-  const tokenizer = await loadTokenizer({
+  const tokenizer = await sharedTokenizer({
     folder: files.tokenizerFolder,
     vocabFile: files.vocabFile,
     name: tokenizerName,

@@ -5,12 +5,13 @@ import { counted } from '@nautil/contracts';
 import { examplesOf, readExamples } from '@nautil/datasets';
 import { type Echo, logRead } from '@nautil/nemo';
 import { fileRef, requireIntact, stageOutput, Store } from '@nautil/store';
-import { buildTokenCache, type LoadedTokenizer, loadTokenizer, tokenCacheKey } from '@nautil/tokenization';
+import { buildTokenCache, type LoadedTokenizer, tokenCacheKey } from '@nautil/tokenization';
 import { encoderNameOf, tokenizerNameOf } from './encoder-files.js';
 import { readEncoderLimits, requireEmbeddings, truncationLength } from './encoder-limits.js';
 import { isSwitchedOff } from './require-batches.js';
 import { configOf, redoOf } from './run-settings.js';
 import { settingsWithoutEffectOn } from './settings-without-effect.js';
+import { sharedTokenizer } from './shared-tokenizer.js';
 import type { StageControl } from './stage-control.js';
 
 /** Version of the stored output. Raise it when the output changes, so that outputs of older code are not reused. */
@@ -88,7 +89,7 @@ export async function tokenize(
 /** Loads the tokenizer of a run from the encoder's files. */
 export async function tokenizerOf(config: Config, { encoder }: CachedInputs): Promise<LoadedTokenizer> {
   const { tokenizer, dataset } = config.model;
-  return loadTokenizer({
+  return sharedTokenizer({
     folder: encoder.tokenizerFolder,
     vocabFile: encoder.vocabFile,
     name: tokenizerNameOf(config.model) ?? encoder.name,
