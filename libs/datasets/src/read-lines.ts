@@ -4,8 +4,8 @@ import { DataError } from './data-error.js';
 import { refuseBinary, refuseNulBytes } from './name-format.js';
 import { ByteSurvey, conversionCommand, wideEncodingOf } from './text-encoding.js';
 
-/** Size of one read. */
-const chunkBytes = 1 << 20;
+/** Size of one read. The strings of larger pieces are collected late, so that memory grows by tens of megabytes. */
+const chunkBytes = 1 << 16;
 
 /** A longer line means that the file is not text; failing is better than loading all of it into memory. */
 const maxLineBytes = 16 << 20;
@@ -45,8 +45,8 @@ export interface InvalidPlace {
 
 /**
  * Reads the lines of a UTF-8 text, without line terminators, in batches, so that memory use does not depend on the text's size.
- * A batch holds the lines that are complete when a piece of the input arrives: about a megabyte of a file, or what a pipe
- * has delivered. U+2028 and U+0085 never end a line.
+ * A batch holds the lines that are complete when a piece of the input arrives: 64 KiB of a file, or what a pipe has
+ * delivered. U+2028 and U+0085 never end a line.
  *
  * @throws DataError when the path is missing or a folder, when the text is UTF-16 or UTF-32 or a
  * compressed or binary file, when a line is not UTF-8 (with line

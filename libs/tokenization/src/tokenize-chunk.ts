@@ -13,12 +13,15 @@ export interface TokenizedChunk {
   truncated: number;
 }
 
+/** The ids of the latest chunk, whose room the next one uses again. */
+const ids = new IdList(1 << 14);
+
 /** Tokenises texts to at most `maxLength` ids each. */
 export function tokenizeChunk(tokenizer: Tokenizer, texts: readonly string[], maxLength: number): TokenizedChunk {
   const { prefixIds, suffixIds } = tokenizer.definition;
   const room = maxLength - prefixIds.length - suffixIds.length;
   const lengths = new Uint16Array(texts.length);
-  const ids = new IdList(texts.length * 32);
+  ids.truncate(0);
   let truncated = 0;
   texts.forEach((text, row) => {
     const start = ids.length;
