@@ -29,7 +29,7 @@ const clockMs = 20;
  * Files that the code starts or loads by URL are entry points of their own. Shared chunks are beside them in lib, so that a
  * relative URL in a chunk resolves as it does in its source.
  */
-export const entryPoints = {
+const entryPoints = {
   'bin/nautil': 'apps/cli/src/nautil.ts',
   'lib/print-tensorflow-version': 'apps/cli/src/print-tensorflow-version.ts',
   'lib/tokenize-worker': 'libs/tokenization/src/tokenize-worker.ts',
