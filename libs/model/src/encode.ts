@@ -68,28 +68,40 @@ export function encode(config: EncoderConfig, weights: Weights, input: EncoderIn
   const drop = (site: number, rate: number, x: Tensor) =>
     o.dropout ? dropout(x, { ...o.dropout, rate, site, rows: B }) : x;
   const firstOf = (x: Tensor) => embedding(x, range(B, T));
-  /** Several projections of `x` by one matmul, each split into heads: [B, A, length, D], of type `precision`. */
-  const heads = (names: readonly string[], x: Tensor, length: number): Tensor[] => {
-    const concatenated = (part: string) => tf.concat(names.map((name) => weights[`${name}.${part}`]!));
+  /**
+   * Several projections of `x` by one matmul, each split into heads: [B, A, length, D], of type `precision`. Queries are divided
+   * by √D, for which their weights are scaled: they are smaller than queries and scores.
+   */
+  const heads = (
+    names: LayerNames,
+    parts: readonly ('query' | 'key' | 'value')[],
+    x: Tensor,
+    length: number,
+  ): Tensor[] => {
+    const concatenated = (kind: 'weight' | 'bias') =>
+      tf.concat(
+        parts.map((part) => {
+          const weight = weights[`${names[part]}.${kind}`]!;
+          return part === 'query' ? weight.mul(1 / Math.sqrt(D)) : weight;
+        }),
+      );
     const stacked = linear(x, concatenated('weight'), concatenated('bias'), { precision, result: precision })
-      .reshape([B, length, names.length, A, D])
+      .reshape([B, length, parts.length, A, D])
       .transpose([2, 0, 3, 1, 4]);
     // tfjs's gradient of unstack fails for a stack of one.
-    return names.length === 1 ? [stacked.reshape([B, A, length, D])] : stacked.unstack();
+    return parts.length === 1 ? [stacked.reshape([B, A, length, D])] : stacked.unstack();
   };
   const queryKeyValue = (names: LayerNames, x: Tensor, querying: Tensor, length: number): Tensor[] =>
     length === T
-      ? heads([names.query, names.key, names.value], x, T)
-      : [...heads([names.query], querying, length), ...heads([names.key, names.value], x, T)];
+      ? heads(names, ['query', 'key', 'value'], x, T)
+      : [...heads(names, ['query'], querying, length), ...heads(names, ['key', 'value'], x, T)];
 
   const maskBias = tf.sub(1, input.mask.toFloat()).mul(lowest).reshape([B, 1, 1, T]);
 
   /** The attention output that is added to `x`: [B·length, H]. `length` is the number of queries per row, 1 or T. */
   const attend = (layer: number, names: LayerNames, x: Tensor, querying: Tensor, length: number): Tensor => {
     const [query, key, value] = queryKeyValue(names, x, querying, length) as [Tensor, Tensor, Tensor];
-    const scores = matMul(query, key, { transposeB: true })
-      .mul(1 / Math.sqrt(D))
-      .add(maskBias); // [B, A, length, T]
+    const scores = matMul(query, key, { transposeB: true }).add(maskBias); // [B, A, length, T]
     const probabilities = tf.softmax(scores);
     o.onAttention?.(layer, probabilities);
     const site = sites.perLayer * layer;
