@@ -124,7 +124,7 @@ const axes: Axis[] = [
   {
     name: 'trials',
     title: 'trials of a sweep, two batches each',
-    remark: 'Trials share the tokenised data and the servers, and run one after another on one machine.',
+    remark: 'Trials share the tokenised data and the servers, whose start is the constant part.',
     sizes: [5, 10, 20, 50],
     quickSizes: [2, 4],
     program: 'sweep',
