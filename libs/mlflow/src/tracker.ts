@@ -55,6 +55,9 @@ export interface TrackerOptions {
   connectTimeoutMs?: number | undefined;
 }
 
+/** Of this process: it runs the code that was there when it started. Asking git takes 0.1 s. */
+let source: Promise<Record<string, string>> | undefined;
+
 /** How long records are collected before they are sent together. */
 const lingerMs = 500;
 
@@ -102,7 +105,7 @@ export async function openTracker(o: TrackerOptions): Promise<Tracker> {
     experiment: o.experiment,
     runName: o.runName ?? o.workflowId ?? basename(o.journal).replace(/\.\w+$/, ''),
     tags: {
-      ...(await sourceTags(packageRoot())),
+      ...(await (source ??= sourceTags(packageRoot()))),
       ...(o.workflowId === undefined ? {} : { 'nautil.workflow_id': o.workflowId }),
       ...(o.parentRunId === undefined ? {} : { 'mlflow.parentRunId': o.parentRunId }),
       ...o.tags,
