@@ -1,15 +1,28 @@
 import { Client, Connection } from '@temporalio/client';
 import { TemporalUnreachable } from '@nautil/contracts';
+import { type TemporalConnection, temporalProblem } from '@nautil/stack';
 
-/** Connects to the Temporal server at `address` (`host:port`). The caller closes the connection. */
-export async function connectToTemporal(address: string): Promise<{ client: Client; close: () => Promise<void> }> {
+/** Connects to a Temporal server. The caller closes the connection. */
+export async function connectToTemporal(
+  temporal: TemporalConnection,
+): Promise<{ client: Client; close: () => Promise<void> }> {
+  const { address, namespace, security } = temporal;
   try {
-    const connection = await Connection.connect({ address, connectTimeout: '5 seconds' });
-    return { client: new Client({ connection }), close: () => connection.close() };
+    const connection = await Connection.connect({ address, ...security, connectTimeout: '5 seconds' });
+    return { client: new Client({ connection, namespace }), close: () => connection.close() };
   } catch (error) {
-    throw new TemporalUnreachable(`no Temporal server answers at ${address}`, {
-      hint: '`npx nautil up` starts one here; NAUTIL_TEMPORAL_ADDRESS names one elsewhere',
-      cause: error,
-    });
+    throw await unreachable(temporal, error);
   }
+}
+
+/** The error for a connection that failed, with the reason, which the SDK's errors mostly lack. */
+export async function unreachable(temporal: TemporalConnection, cause: unknown): Promise<TemporalUnreachable> {
+  const problem = await temporalProblem(temporal);
+  return new TemporalUnreachable(
+    `no Temporal server answers at ${temporal.address}${problem === undefined ? '' : `: ${problem}`}`,
+    {
+      hint: '`npx nautil up` starts one here; NAUTIL_TEMPORAL_ADDRESS, or TEMPORAL_ADDRESS with its TLS settings, names one elsewhere',
+      cause,
+    },
+  );
 }

@@ -128,10 +128,10 @@ async function checkDisk(): Promise<Omit<Finding, 'name'>> {
 }
 
 async function checkPort(server: 'temporal' | 'mlflow', settings: StackSettings): Promise<Omit<Finding, 'name'>> {
-  const { temporalAddress, mlflowTrackingUri } = stackAddresses(settings);
-  const address = server === 'temporal' ? temporalAddress : mlflowTrackingUri;
+  const { temporal, mlflowTrackingUri } = stackAddresses(settings);
+  const address = server === 'temporal' ? temporal.address : mlflowTrackingUri;
   const answers =
-    server === 'temporal' ? await isTemporalServing(address) : (await mlflowVersionAt(address)) !== undefined;
+    server === 'temporal' ? await isTemporalServing(temporal) : (await mlflowVersionAt(address)) !== undefined;
   if (answers) return { state: 'ok', detail: `${address} answers` };
   const port = Number(/:(\d+)\/?$/.exec(address)?.[1]);
   const holder = portHolder(port);

@@ -15,7 +15,7 @@ import {
   NautilError,
   progressQuery,
 } from '@nautil/contracts';
-import { temporalCommand } from '@nautil/stack';
+import { temporalCommand, type TemporalConnection } from '@nautil/stack';
 import { interruption } from './interruption.js';
 import { printData, printMessage } from './output.js';
 import { pollingOf } from './polling-of.js';
@@ -27,8 +27,7 @@ export interface FollowOptions {
   /** Address of Temporal's UI. */
   uiUrl?: string | undefined;
 
-  /** `host:port` of Temporal. */
-  temporalAddress: string;
+  temporal: TemporalConnection;
 
   /** Only print where the workflow runs. */
   detach?: true | undefined;
@@ -75,11 +74,13 @@ const unansweredPolls = 5;
  */
 export async function followWorkflow<Progress, Result>(
   handle: WorkflowHandle,
-  { uiUrl, temporalAddress, detach, json }: FollowOptions,
+  { uiUrl, temporal, detach, json }: FollowOptions,
   { noun, showProgress, printResult: printIt }: Follower<Progress, Result>,
 ): Promise<void> {
   const { workflowId } = handle;
-  const temporalUrl = uiUrl && `${uiUrl}/namespaces/default/workflows/${encodeURIComponent(workflowId)}`;
+  const temporalUrl =
+    uiUrl &&
+    `${uiUrl}/namespaces/${encodeURIComponent(temporal.namespace)}/workflows/${encodeURIComponent(workflowId)}`;
   printMessage(`${noun} ${workflowId}${temporalUrl ? `\nTemporal: ${temporalUrl}` : ''}`);
   const display = new TrainingDisplay();
   if (detach) {
@@ -87,7 +88,7 @@ export async function followWorkflow<Progress, Result>(
     return;
   }
 
-  const cancel = temporalCommand(['workflow', 'cancel', '-w', workflowId], temporalAddress);
+  const cancel = temporalCommand(['workflow', 'cancel', '-w', workflowId], temporal);
   const leave = (): void => {
     display.close();
     printMessage(

@@ -14,7 +14,7 @@ export async function findOpenRuns(): Promise<{
   reasonToKeep: GarbageOptions['reasonToKeep'];
   close: () => Promise<void>;
 }> {
-  const connected = await connectToTemporal(stackAddresses().temporalAddress).catch((error: unknown) => {
+  const connected = await connectToTemporal(stackAddresses().temporal).catch((error: unknown) => {
     if (!(error instanceof NautilError)) throw error;
     printMessage(`${formatError(error)}\nit is unknown which runs are open: the folders of all runs are kept`);
     return undefined;

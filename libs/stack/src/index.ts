@@ -6,6 +6,7 @@ export type { ServerStatus } from './server-status.js';
 export { startStack, stackStatus, stopStack, type WorkerSpec } from './stack.js';
 export { stackAddresses, type StackSettings } from './stack-settings.js';
 export { supervise } from './supervise.js';
-export { isTemporalServing } from './temporal-health.js';
+export { isTemporalServing, temporalProblem } from './temporal-health.js';
 export { temporalCommand } from './temporal-command.js';
+export type { TemporalConnection } from './temporal-connection.js';
 export { startTemporalServer } from './temporal-server.js';

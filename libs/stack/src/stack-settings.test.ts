@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { identityOf } from '@nautil/store/process';
 import { startStack } from './stack.js';
 import { stackAddresses } from './stack-settings.js';
+import { plainConnection } from './temporal-connection.js';
 
 // A record of running servers, whose processes only sleep.
 
@@ -36,7 +37,7 @@ afterAll(() => {
 });
 
 const running = {
-  temporalAddress: '127.0.0.1:50001',
+  temporal: plainConnection('127.0.0.1:50001'),
   temporalUiUrl: 'http://127.0.0.1:50002',
   mlflowTrackingUri: 'http://127.0.0.1:50003',
 };
@@ -46,7 +47,7 @@ test('without a choice, the addresses are those of the running servers', () => {
 });
 
 test.each([
-  [{ temporalPort: 6001 }, { temporalAddress: '127.0.0.1:6001', temporalUiUrl: 'http://127.0.0.1:8233' }],
+  [{ temporalPort: 6001 }, { temporal: plainConnection('127.0.0.1:6001'), temporalUiUrl: 'http://127.0.0.1:8233' }],
   [{ temporalUiPort: 6002 }, { temporalUiUrl: 'http://127.0.0.1:6002' }],
   [{ mlflowPort: 6003 }, { mlflowTrackingUri: 'http://127.0.0.1:6003' }],
 ])('the port in %j is preferred to that of the running server', (chosen, address) => {

@@ -1,6 +1,7 @@
 import { defineError } from '@nautil/contracts';
 import { environmentVariable } from '@nautil/store';
 import { liveProcess, readRecord } from './stack-record.js';
+import { configuredConnection, plainConnection, type TemporalConnection } from './temporal-connection.js';
 
 /** Where the parts of the stack run. What is not set comes from the environment, then from the running stack, then from the defaults. */
 export interface StackSettings {
@@ -13,7 +14,7 @@ export interface StackSettings {
   /** NAUTIL_MLFLOW_PORT; default 5000. */
   mlflowPort?: number;
 
-  /** NAUTIL_TEMPORAL_ADDRESS (`host:port`): a server that Nautil does not manage. */
+  /** NAUTIL_TEMPORAL_ADDRESS (`host:port`): a server without TLS that Nautil does not manage. */
   temporalAddress?: string;
 
   /** MLFLOW_TRACKING_URI (http or https): a server that Nautil does not manage. */
@@ -27,7 +28,9 @@ export interface ResolvedSettings {
   temporalPort: number;
   temporalUiPort: number;
   mlflowPort: number;
-  temporalAddress?: string | undefined;
+
+  /** A server that Nautil does not manage. */
+  temporal?: TemporalConnection | undefined;
   mlflowTrackingUri?: string | undefined;
 
   /** Whether the port was chosen by the user rather than being the default. */
@@ -44,11 +47,15 @@ export function resolveSettings(settings: StackSettings): ResolvedSettings {
   const temporalPort = settings.temporalPort ?? portFrom('NAUTIL_TEMPORAL_PORT');
   const temporalUiPort = settings.temporalUiPort ?? portFrom('NAUTIL_TEMPORAL_UI_PORT');
   const mlflowPort = settings.mlflowPort ?? portFrom('NAUTIL_MLFLOW_PORT');
+  const temporalAddress = settings.temporalAddress ?? environmentVariable('NAUTIL_TEMPORAL_ADDRESS');
   return {
     temporalPort: temporalPort ?? 7233,
     temporalUiPort: temporalUiPort ?? 8233,
     mlflowPort: mlflowPort ?? 5000,
-    temporalAddress: settings.temporalAddress ?? environmentVariable('NAUTIL_TEMPORAL_ADDRESS'),
+    temporal:
+      temporalAddress === undefined
+        ? elsewhere(configuredConnection(), temporalPort ?? 7233)
+        : plainConnection(temporalAddress),
     mlflowTrackingUri,
     chosen: {
       temporal: temporalPort !== undefined,
@@ -56,6 +63,13 @@ export function resolveSettings(settings: StackSettings): ResolvedSettings {
       mlflow: mlflowPort !== undefined,
     },
   };
+}
+
+/** Undefined for the address of the server that Nautil itself starts, which users name for the Temporal CLI. */
+function elsewhere(connection: TemporalConnection | undefined, port: number): TemporalConnection | undefined {
+  const started = liveProcess(readRecord(), 'temporal')?.address ?? `127.0.0.1:${port}`;
+  const address = connection?.address.replace(/^localhost:/, '127.0.0.1:');
+  return address === started ? undefined : connection;
 }
 
 function portFrom(name: string): number | undefined {
@@ -71,10 +85,9 @@ function portFrom(name: string): number | undefined {
 }
 
 export interface StackAddresses {
-  /** `host:port`. */
-  temporalAddress: string;
+  temporal: TemporalConnection;
 
-  /** Undefined for a server at another address, unless NAUTIL_TEMPORAL_UI_URL names its UI. */
+  /** Undefined for a server elsewhere, unless it is in Temporal Cloud, or NAUTIL_TEMPORAL_UI_URL names its UI. */
   temporalUiUrl: string | undefined;
 
   mlflowTrackingUri: string;
@@ -92,8 +105,17 @@ export function stackAddresses(settings: StackSettings = {}): StackAddresses {
   const uiUrl = resolved.chosen.temporalUi ? undefined : temporal?.uiUrl;
   const localUi = uiUrl ?? `http://127.0.0.1:${resolved.temporalUiPort}`;
   return {
-    temporalAddress: resolved.temporalAddress ?? temporal?.address ?? `127.0.0.1:${resolved.temporalPort}`,
-    temporalUiUrl: resolved.temporalAddress === undefined ? localUi : environmentVariable('NAUTIL_TEMPORAL_UI_URL'),
+    temporal: resolved.temporal ?? plainConnection(temporal?.address ?? `127.0.0.1:${resolved.temporalPort}`),
+    temporalUiUrl: resolved.temporal === undefined ? localUi : uiOf(resolved.temporal),
     mlflowTrackingUri: resolved.mlflowTrackingUri ?? mlflow?.address ?? `http://127.0.0.1:${resolved.mlflowPort}`,
   };
 }
+
+const cloudUi = 'https://cloud.temporal.io';
+
+/** Temporal Cloud's endpoints: https://docs.temporal.io/cloud/namespaces#access-namespaces. */
+const isCloud = ({ address }: TemporalConnection): boolean =>
+  /\.(tmprl\.cloud|api\.temporal\.io)(:\d+)?$/.test(address);
+
+const uiOf = (connection: TemporalConnection): string | undefined =>
+  environmentVariable('NAUTIL_TEMPORAL_UI_URL') ?? (isCloud(connection) ? cloudUi : undefined);

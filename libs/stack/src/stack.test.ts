@@ -97,7 +97,7 @@ test('the servers are started, found by the next start, and found without their 
     'Temporal: already running',
   ]);
   expect(stackAddresses()).toEqual({
-    temporalAddress: `127.0.0.1:${ports.temporalPort}`,
+    temporal: { address: `127.0.0.1:${ports.temporalPort}`, namespace: 'default', security: {} },
     temporalUiUrl: `http://127.0.0.1:${ports.temporalUiPort}`,
     mlflowTrackingUri: `http://127.0.0.1:${ports.mlflowPort}`,
   });
@@ -190,7 +190,7 @@ test('the record of a stack that has ended is ignored', () => {
   const identity = identityOf(process.pid)!.replace(/\d+$/, '1');
   const server = { identity, address: '127.0.0.1:1', logFile: 'x', since: '2026-01-01T00:00:00Z' };
   writeFileSync(join(nautilHome(), 'stack.json'), JSON.stringify({ temporal: server, mlflow: server }));
-  expect(stackAddresses().temporalAddress).toBe('127.0.0.1:7233');
+  expect(stackAddresses().temporal.address).toBe('127.0.0.1:7233');
   // The process id belongs to another process now, which must not be stopped.
   return expect(stopStack())
     .resolves.toEqual([])

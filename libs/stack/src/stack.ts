@@ -14,7 +14,8 @@ import {
   type StackSettings,
 } from './stack-settings.js';
 import { type RunningProcess, startProcess, untilReady } from './start-process.js';
-import { isTemporalServing } from './temporal-health.js';
+import { isPlain, plainConnection } from './temporal-connection.js';
+import { isTemporalServing, temporalProblem } from './temporal-health.js';
 import { registerSearchAttributes, startTemporalServer } from './temporal-server.js';
 import { isPolledByGroup, workerStatus } from './worker-status.js';
 
@@ -114,31 +115,32 @@ async function ensureTemporal({ settings, record, keep, onProgress, signal }: Co
   const before = settings.chosen.temporal ? undefined : record.temporal;
   const port = portOf(before?.address) ?? settings.temporalPort;
   const uiPort = portOf(settings.chosen.temporalUi ? undefined : before?.uiUrl) ?? settings.temporalUiPort;
-  if (settings.temporalAddress !== undefined) {
-    const address = settings.temporalAddress;
-    if (!(await isTemporalServing(address, 10_000))) {
-      throw new ServerUnreachable(`no Temporal server responds at ${address}`, {
-        hint: 'the address comes from NAUTIL_TEMPORAL_ADDRESS or an option: start that server, or remove the address to start one here',
+  if (settings.temporal !== undefined) {
+    const { address, namespace } = settings.temporal;
+    const problem = await temporalProblem(settings.temporal, 10_000);
+    if (problem !== undefined) {
+      throw new ServerUnreachable(`no Temporal server responds at ${address}: ${problem}`, {
+        hint: "the address comes from NAUTIL_TEMPORAL_ADDRESS, TEMPORAL_ADDRESS, Temporal's configuration file or an option: start that server, correct its TLS settings, or remove the address to start one here",
       });
     }
-    onProgress(`Temporal: using the server at ${address}`);
-    reportRegistered(await registerSearchAttributes(address), onProgress);
+    onProgress(`Temporal: using the server at ${address}, namespace ${namespace}`);
+    reportRegistered(await registerSearchAttributes(settings.temporal), onProgress);
     return;
   }
   const ours = liveProcess(record, 'temporal');
   if (ours && settings.chosen.temporal) requireSame('Temporal', ours.address, `127.0.0.1:${port}`);
   if (ours?.uiUrl !== undefined && settings.chosen.temporalUi)
     requireSame("Temporal's UI", ours.uiUrl, `http://127.0.0.1:${uiPort}`);
-  if (ours && (await isTemporalServing(ours.address))) {
+  if (ours && (await isTemporalServing(plainConnection(ours.address)))) {
     onProgress(`Temporal: already running at ${ours.address}`);
     return;
   }
   await endRecorded(record, 'temporal'); // it hangs, or some of its processes outlived their leader
   delete record.temporal;
   const address = `127.0.0.1:${port}`;
-  if (await isTemporalServing(address)) {
+  if (await isTemporalServing(plainConnection(address))) {
     onProgress(`Temporal: using the server found at ${address}; Nautil did not start it and will not stop it`);
-    reportRegistered(await registerSearchAttributes(address), onProgress);
+    reportRegistered(await registerSearchAttributes(plainConnection(address)), onProgress);
     return;
   }
   onProgress(`Temporal: starting at ${address}`);
@@ -212,9 +214,10 @@ async function ensureWorker(
   worker: WorkerSpec,
 ): Promise<void> {
   const ours = liveProcess(record, 'worker');
-  const temporalAddress = settings.temporalAddress ?? record.temporal?.address ?? `127.0.0.1:${settings.temporalPort}`;
+  const temporal =
+    settings.temporal ?? plainConnection(record.temporal?.address ?? `127.0.0.1:${settings.temporalPort}`);
   if (ours?.address === worker.taskQueue) {
-    if (await isPolledByGroup(ours.identity, worker.taskQueue, temporalAddress)) {
+    if (await isPolledByGroup(ours.identity, worker.taskQueue, temporal)) {
       onProgress(`worker: already running on task queue ${worker.taskQueue}`);
       return;
     }
@@ -230,13 +233,18 @@ async function ensureWorker(
     command: worker.command,
     args: worker.args,
     cwd: defaultFolder(),
-    env: { ...worker.env, NAUTIL_TEMPORAL_ADDRESS: temporalAddress, MLFLOW_TRACKING_URI: mlflowTrackingUri },
+    env: {
+      ...worker.env,
+      // A server that TEMPORAL_ADDRESS or the configuration file names is found there by the worker, with its keys.
+      ...(isPlain(temporal) ? { NAUTIL_TEMPORAL_ADDRESS: temporal.address } : {}),
+      MLFLOW_TRACKING_URI: mlflowTrackingUri,
+    },
     logFile: logOf('worker'),
     outlivesParent: true,
   });
   await keep('worker', worker.taskQueue)(started);
   await untilReady(started, {
-    isReady: () => isPolledByGroup(started.identity, worker.taskQueue, temporalAddress),
+    isReady: () => isPolledByGroup(started.identity, worker.taskQueue, temporal),
     timeoutMs: 120_000,
     signal,
   });
@@ -273,11 +281,11 @@ export async function stackStatus(options: StackSettings = {}): Promise<ServerSt
   const record = readRecord();
   const addresses = stackAddresses(options);
   const responding = {
-    temporal: isTemporalServing(addresses.temporalAddress),
+    temporal: isTemporalServing(addresses.temporal),
     mlflow: isMlflowResponding(addresses.mlflowTrackingUri),
   };
   const known: Record<'temporal' | 'mlflow', { address: string; uiUrl?: string | undefined }> = {
-    temporal: { address: addresses.temporalAddress, uiUrl: addresses.temporalUiUrl },
+    temporal: { address: addresses.temporal.address, uiUrl: addresses.temporalUiUrl },
     mlflow: { address: addresses.mlflowTrackingUri, uiUrl: addresses.mlflowTrackingUri },
   };
   const servers = await Promise.all(
@@ -294,5 +302,5 @@ export async function stackStatus(options: StackSettings = {}): Promise<ServerSt
       };
     }),
   );
-  return [...servers, await workerStatus(record, addresses.temporalAddress, await responding.temporal)];
+  return [...servers, await workerStatus(record, addresses.temporal, await responding.temporal)];
 }

@@ -1,9 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join, relative } from 'node:path';
 import { nautilHome } from '@nautil/store/folders';
-
-/** Where the Temporal CLI connects without `--address`, unless TEMPORAL_ADDRESS is set. */
-const defaultAddress = '127.0.0.1:7233';
+import { cliDefaults, type TemporalConnection } from './temporal-connection.js';
 
 const plainWord = /^[\w@%+=:,./-]+$/;
 
@@ -11,14 +9,20 @@ const quoted = (word: string): string => (plainWord.test(word) ? word : `'${word
 
 /**
  * A command of the Temporal CLI that works as it is printed, in the folder where the user types: with the path of the program
- * unless it is on PATH, and with the server's address unless it is the program's default.
+ * unless it is on PATH, and with those options of the connection that the program would not use by itself. (It reads the same
+ * variables and the same file as `configuredConnection`, so that no key has to be printed.)
  *
  * @param words what follows `temporal`; they are quoted where a shell needs it
  */
-export function temporalCommand(words: readonly string[], address: string): string {
-  const isDefault = address === (process.env['TEMPORAL_ADDRESS'] ?? defaultAddress);
-  const server = isDefault ? [] : ['--address', address];
-  return [temporalProgram(), ...words, ...server].map(quoted).join(' ');
+export function temporalCommand(words: readonly string[], connection: TemporalConnection): string {
+  const defaults = cliDefaults();
+  const { address, namespace, security } = connection;
+  const options = [
+    ...(address === defaults.address ? [] : ['--address', address]),
+    ...(namespace === defaults.namespace ? [] : ['--namespace', namespace]),
+    ...(defaults.usesTls && !security.tls ? ['--tls=false'] : []),
+  ];
+  return [temporalProgram(), ...words, ...options].map(quoted).join(' ');
 }
 
 function temporalProgram(): string {

@@ -15,6 +15,7 @@ import { requirePort } from './ports.js';
 import type { ServerHandle, ServerOptions } from './server-handle.js';
 import { startProcess, untilReady } from './start-process.js';
 import { temporalCommand } from './temporal-command.js';
+import { isPlain, plainConnection, type TemporalConnection } from './temporal-connection.js';
 import { isTemporalServing } from './temporal-health.js';
 
 const run = promisify(execFile);
@@ -74,7 +75,8 @@ export async function startTemporalServer(options: TemporalOptions): Promise<Ser
     outlivesParent,
   });
   await options.onStarted?.(server);
-  const isReady = async (): Promise<boolean> => (await isTemporalServing(address)) && (await isUiResponding(uiUrl));
+  const isReady = async (): Promise<boolean> =>
+    (await isTemporalServing(plainConnection(address))) && (await isUiResponding(uiUrl));
   await untilReady(server, { isReady, timeoutMs, signal });
   return { ...server, address, uiUrl, ready: true };
 }
@@ -97,30 +99,47 @@ function isUiResponding(uiUrl: string): Promise<boolean> {
  *
  * @returns the names that were missing
  */
-export async function registerSearchAttributes(address: string, namespace = 'default'): Promise<string[]> {
-  const temporal = installedProgram('temporal');
-  const server = ['--address', address, '--namespace', namespace];
+export async function registerSearchAttributes(connection: TemporalConnection): Promise<string[]> {
   try {
-    const { stdout } = await run(temporal, ['operator', 'search-attribute', 'list', ...server, '-o', 'json'], {
-      timeout: 20_000,
-    });
+    const stdout = await temporal(['operator', 'search-attribute', 'list', '-o', 'json'], connection);
     const missing = Object.entries(searchAttributes).filter(([name]) => !stdout.includes(`"${name}"`));
     if (missing.length > 0) {
       const named = missing.flatMap(([name, type]) => ['--name', name, '--type', type]);
-      await run(temporal, ['operator', 'search-attribute', 'create', ...server, ...named], { timeout: 20_000 });
+      await temporal(['operator', 'search-attribute', 'create', ...named], connection);
     }
     return missing.map(([name]) => name);
   } catch (error) {
     const message = String((error as { stderr?: string }).stderr ?? error).trim();
-    throw new ServerFailed(`Nautil's search attributes cannot be registered with Temporal at ${address}: ${message}`, {
-      hint: `register them by hand: ${Object.entries(searchAttributes)
-        .map(([name, type]) =>
-          temporalCommand(['operator', 'search-attribute', 'create', '--name', name, '--type', type], address),
-        )
-        .join('\n')}`,
-      cause: error,
-    });
+    throw new ServerFailed(
+      `Nautil's search attributes cannot be registered with Temporal at ${connection.address}: ${message}`,
+      {
+        hint: `register them by hand: ${Object.entries(searchAttributes)
+          .map(([name, type]) =>
+            temporalCommand(['operator', 'search-attribute', 'create', '--name', name, '--type', type], connection),
+          )
+          .join('\n')}`,
+        cause: error,
+      },
+    );
   }
+}
+
+/** Runs the Temporal CLI against a server, and returns what it prints. Certificates and keys come from where we read them, too. */
+async function temporal(words: readonly string[], connection: TemporalConnection): Promise<string> {
+  const { address, namespace } = connection;
+  const { stdout } = await run(
+    installedProgram('temporal'),
+    [
+      ...words,
+      '--address',
+      address,
+      '--namespace',
+      namespace,
+      ...(isPlain(connection) ? ['--disable-config-file', '--disable-config-env'] : []),
+    ],
+    { timeout: 20_000 },
+  );
+  return stdout;
 }
 
 const parseTaskQueue = jsonParser(
@@ -139,10 +158,9 @@ const pollIntervalMs = 70_000;
  * The workers that have polled a task queue within the last minute, by the SDK's identity: `PID@HOST`; none when the server does not
  * answer.
  */
-export async function pollersOf(taskQueue: string, address: string): Promise<string[]> {
+export async function pollersOf(taskQueue: string, connection: TemporalConnection): Promise<string[]> {
   try {
-    const args = ['task-queue', 'describe', '--task-queue', taskQueue, '--address', address, '-o', 'json'];
-    const { stdout } = await run(installedProgram('temporal'), args, { timeout: 20_000 });
+    const stdout = await temporal(['task-queue', 'describe', '--task-queue', taskQueue, '-o', 'json'], connection);
     const { pollers } = parseTaskQueue(stdout, 'temporal task-queue describe');
     // A time in the future is from before the clock was set back.
     const isRecent = (time: string): boolean => Math.abs(Date.now() - Date.parse(time)) <= pollIntervalMs;

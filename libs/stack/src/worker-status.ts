@@ -5,21 +5,26 @@ import { groupMembers } from './process-group.js';
 import type { ServerStatus } from './server-status.js';
 import { liveProcess, type StackProcess, type StackRecord } from './stack-record.js';
 import { readSupervision, type Supervision } from './supervise.js';
+import type { TemporalConnection } from './temporal-connection.js';
 import { pollersOf } from './temporal-server.js';
 
 /** Time in which a worker is expected to load its code and to poll. */
 const startTimeMs = 120_000;
 
 /** Whether a process of the group, such as the worker below its supervisor, polls the task queue. */
-export async function isPolledByGroup(leader: ProcessIdentity, taskQueue: string, address: string): Promise<boolean> {
-  const pollers = await pollersOf(taskQueue, address);
+export async function isPolledByGroup(
+  leader: ProcessIdentity,
+  taskQueue: string,
+  temporal: TemporalConnection,
+): Promise<boolean> {
+  const pollers = await pollersOf(taskQueue, temporal);
   return groupMembers(leader).some((pid) => pollers.includes(`${pid}@${hostname()}`));
 }
 
 /** The state of the worker. Only the server knows whether its task queue is polled: a live process may do nothing. */
 export async function workerStatus(
   record: StackRecord,
-  temporalAddress: string,
+  temporal: TemporalConnection,
   isServing: boolean,
 ): Promise<ServerStatus> {
   const name = 'worker';
@@ -27,18 +32,18 @@ export async function workerStatus(
   const live = liveProcess(record, 'worker');
   if (!live) {
     const address = found?.address ?? defaultTaskQueue;
-    const isPolled = isServing && (await pollersOf(address, temporalAddress)).length > 0;
+    const isPolled = isServing && (await pollersOf(address, temporal)).length > 0;
     if (isPolled) return { name, state: 'running', ours: false, address };
     return { name, ours: false, address: found?.address ?? '', ...(found ? ended(found) : { state: 'stopped' }) };
   }
   const { address, pid, logFile, since, identity } = live;
   const ours = { name, ours: true, address, pid, logFile, since } as const;
-  if (isServing && (await isPolledByGroup(identity, address, temporalAddress))) return { ...ours, state: 'running' };
+  if (isServing && (await isPolledByGroup(identity, address, temporal))) return { ...ours, state: 'running' };
   const { state, restarts = 0, limit = 0, cause } = supervisionOf(live) ?? {};
   const restart = cause === undefined ? undefined : `restart ${restarts} of ${limit}; it ${cause}`;
   if (state === 'waiting') return { ...ours, state: 'failing', problem: `waits for ${restart}` };
   if (!isServing) {
-    const problem = `Temporal does not answer at ${temporalAddress}; \`npx nautil up\` starts it`;
+    const problem = `Temporal does not answer at ${temporal.address}; \`npx nautil up\` starts it`;
     return { ...ours, state: 'failing', problem };
   }
   if (restart !== undefined) return { ...ours, state: 'starting', problem: restart };

@@ -25,6 +25,7 @@ export interface CommandResult {
 export function nautil(
   stack: Pick<LocalStack, 'home' | 'temporalAddress' | 'mlflowUri'>,
   args: string[],
+  variables: Record<string, string> = {},
 ): Promise<CommandResult> {
   const env = {
     ...process.env,
@@ -32,6 +33,7 @@ export function nautil(
     NAUTIL_HOME: stack.home,
     NAUTIL_TEMPORAL_ADDRESS: stack.temporalAddress,
     MLFLOW_TRACKING_URI: stack.mlflowUri,
+    ...variables,
   };
   return new Promise((resolve) =>
     execFile(

@@ -13,6 +13,9 @@ import { programEnvironment } from './program-environment.js';
 export interface LocalStackOptions {
   /** False: runs find no MLflow server, and their journals stay unsent. */
   mlflow: boolean;
+
+  /** A namespace of the Temporal server beside `default`. */
+  namespace?: string;
 }
 
 export interface WorkerOptions {
@@ -60,7 +63,7 @@ export class LocalStack {
   static async start(o: LocalStackOptions): Promise<LocalStack> {
     const home = await mkdtemp(join(tmpdir(), 'nautil-stack-'));
     const servers = await Promise.all([
-      startTemporalServer({ folder: join(home, 'temporal') }),
+      startTemporalServer({ folder: join(home, 'temporal'), ...(o.namespace ? { namespace: o.namespace } : {}) }),
       ...(o.mlflow ? [startMlflowServer({ folder: join(home, 'mlflow') })] : []),
     ]);
     const client = new Client({ connection: await Connection.connect({ address: servers[0].address }) });

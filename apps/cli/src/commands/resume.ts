@@ -62,13 +62,13 @@ async function resume(workflowId: string, overrides: string[], options: ResumeOp
       import('@temporalio/client'),
     ]);
   const addresses = stackAddresses();
-  const { client, close } = await connectToTemporal(addresses.temporalAddress);
+  const { client, close } = await connectToTemporal(addresses.temporal);
   try {
     const handle = client.workflow.getHandle(workflowId);
     const { status, type, runId } = await handle.describe().catch((error: unknown) => {
       if (!(error instanceof WorkflowNotFoundError)) throw error;
-      throw new NotResumable(`there is no run or sweep ${workflowId} at ${addresses.temporalAddress}`, {
-        hint: `\`${temporalCommand(['workflow', 'list'], addresses.temporalAddress)}\` lists them`,
+      throw new NotResumable(`there is no run or sweep ${workflowId} at ${addresses.temporal.address}`, {
+        hint: `\`${temporalCommand(['workflow', 'list'], addresses.temporal)}\` lists them`,
       });
     });
     const isSweep = type === 'sweep';
@@ -78,7 +78,7 @@ async function resume(workflowId: string, overrides: string[], options: ResumeOp
       throw new NotResumable(`${workflowId} is ${why}: ${changes} has no effect`, {
         hint: isSweep
           ? 'resume one of its trials, by its own id'
-          : `cancel it first (\`${temporalCommand(['workflow', 'cancel', '-w', workflowId], addresses.temporalAddress)}\`), or follow it without ${from ? '--from' : 'overrides'}`,
+          : `cancel it first (\`${temporalCommand(['workflow', 'cancel', '-w', workflowId], addresses.temporal)}\`), or follow it without ${from ? '--from' : 'overrides'}`,
       });
     }
     if (status.name !== 'RUNNING') {
@@ -89,7 +89,7 @@ async function resume(workflowId: string, overrides: string[], options: ResumeOp
         : runAgain(start, { workflowId, from, overrides, home: await findHomeQueue(client, handle) });
       await startWorkflow(client, type, { workflowId, taskQueue: options.taskQueue, args: [input] });
     }
-    const shown = { ...options, uiUrl: addresses.temporalUiUrl, temporalAddress: addresses.temporalAddress };
+    const shown = { ...options, uiUrl: addresses.temporalUiUrl, temporal: addresses.temporal };
     const latest = client.workflow.getHandle(workflowId);
     if (isSweep) await import('../follow-sweep.js').then(({ followSweep }) => followSweep(latest, shown));
     else await import('../follow-run.js').then(({ followRun }) => followRun(latest, shown));

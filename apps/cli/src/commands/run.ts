@@ -49,14 +49,14 @@ async function run(overrides: string[], options: RunOptions): Promise<void> {
   };
   await checkRequest(input, { cwd });
   const addresses = stackAddresses();
-  const { client, close } = await connectToTemporal(addresses.temporalAddress);
+  const { client, close } = await connectToTemporal(addresses.temporal);
   try {
     const handle = await startWorkflow(client, 'textClassification', {
       workflowId: options.workflowId ?? newWorkflowId(options.configName ?? 'text-classification'),
       taskQueue: options.taskQueue,
       args: [input],
     });
-    await followRun(handle, { ...options, uiUrl: addresses.temporalUiUrl, temporalAddress: addresses.temporalAddress });
+    await followRun(handle, { ...options, uiUrl: addresses.temporalUiUrl, temporal: addresses.temporal });
   } finally {
     await close();
   }

@@ -73,14 +73,14 @@ async function sweep(overrides: string[], flags: SweepFlags): Promise<void> {
   };
   await checkSweep({ ...input, objective: objective ?? 'val/f1_macro' }, { cwd });
   const addresses = stackAddresses();
-  const { client, close } = await connectToTemporal(addresses.temporalAddress);
+  const { client, close } = await connectToTemporal(addresses.temporal);
   try {
     const handle = await startWorkflow(client, 'sweep', {
       workflowId: flags.workflowId ?? newWorkflowId('sweep'),
       taskQueue: flags.taskQueue,
       args: [input],
     });
-    await followSweep(handle, { ...flags, uiUrl: addresses.temporalUiUrl, temporalAddress: addresses.temporalAddress });
+    await followSweep(handle, { ...flags, uiUrl: addresses.temporalUiUrl, temporal: addresses.temporal });
   } finally {
     await close();
   }

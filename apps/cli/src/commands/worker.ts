@@ -49,7 +49,9 @@ On a machine with several GPUs, start one worker for each, with CUDA_VISIBLE_DEV
 --trainings does not distribute trainings over GPUs.
 
 Environment:
-  NAUTIL_TEMPORAL_ADDRESS      Temporal's address (default 127.0.0.1:7233)
+  NAUTIL_TEMPORAL_ADDRESS      address of a Temporal server without TLS (default: the one that \`nautil up\` starts)
+  TEMPORAL_ADDRESS, …          address of another one; with TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_…,
+                               or a profile of temporal.toml, as for Temporal's own programs
   MLFLOW_TRACKING_URI          MLflow's address (default http://127.0.0.1:5000)
   NAUTIL_HOME                  the state folder
   NAUTIL_OUTPUTS               folders in which runs may write, separated like PATH

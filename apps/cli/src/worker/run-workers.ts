@@ -16,9 +16,11 @@ import {
 } from '@temporalio/worker';
 import { allowedVariables, OutputRoots } from '@nautil/activities';
 import { createActivities } from '@nautil/activities/worker';
-import { gpuTaskQueue, homeTaskQueue, TemporalUnreachable, trainingSignal } from '@nautil/contracts';
+import { gpuTaskQueue, homeTaskQueue, trainingSignal } from '@nautil/contracts';
+import { stackAddresses } from '@nautil/stack';
 import { openArtifactStore } from '@nautil/store';
 import { homeId } from '@nautil/store/folders';
+import { unreachable } from '../connect-to-temporal.js';
 import { stopListeningForInterruption } from '../interruption.js';
 import { ignoreOutputErrors, printMessage } from '../output.js';
 import { workingFolder } from '../working-folder.js';
@@ -55,7 +57,8 @@ const maxCachedWorkflows = 50;
  * later stages of a run need the files of the earlier ones.
  */
 export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions): Promise<void> {
-  const address = process.env['NAUTIL_TEMPORAL_ADDRESS'] ?? '127.0.0.1:7233';
+  const { temporal } = stackAddresses();
+  const { address, namespace, security } = temporal;
   const trackingUri = process.env['MLFLOW_TRACKING_URI'] ?? 'http://127.0.0.1:5000';
   stopListeningForInterruption();
   ignoreOutputErrors();
@@ -67,13 +70,10 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions):
   };
   Runtime.install({ shutdownSignals: [...shutdownSignals], logger: new DefaultLogger('INFO', log) });
   ignoreRepeatedSignals();
-  const connection = await NativeConnection.connect({ address }).catch((error: unknown) => {
-    throw new TemporalUnreachable(`no Temporal server answers at ${address}`, {
-      hint: '`npx nautil up` starts one here; NAUTIL_TEMPORAL_ADDRESS names one elsewhere',
-      cause: error,
-    });
+  const connection = await NativeConnection.connect({ address, ...security }).catch(async (error: unknown) => {
+    throw await unreachable(temporal, error);
   });
-  const client = new Client({ connection: Connection.lazy({ address }) });
+  const client = new Client({ connection: Connection.lazy({ address, ...security }), namespace });
   const home = await homeId();
   const homeQueues = { cpu: homeTaskQueue(taskQueue, home), gpu: homeTaskQueue(gpuTaskQueue(taskQueue), home) };
   const activities = createActivities({
@@ -88,6 +88,7 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions):
   });
   const common: TemporalWorkerOptions = {
     connection,
+    namespace,
     taskQueue,
     activities,
     // NOTE: not shutdownGraceTime: activities learn of the shutdown only after it, so training would continue for as long.
@@ -109,7 +110,9 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions):
         await Worker.create({ ...common, taskQueue: queue, maxConcurrentActivityTaskExecutions: trainings }),
       );
   }
-  printMessage(`${readyLine} role ${role}, task queue ${taskQueue}, state folder ${home}, Temporal at ${address}`);
+  printMessage(
+    `${readyLine} role ${role}, task queue ${taskQueue}, state folder ${home}, Temporal at ${address}, namespace ${namespace}`,
+  );
   try {
     await runTogether(workers, errors);
   } catch (error) {
