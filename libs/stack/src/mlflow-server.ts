@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { createFolderSync } from '@nautil/store/folders';
-import { readBody } from '@nautil/store/http';
+import { fetchWithTls, mlflowTls, readBody } from '@nautil/store/http';
 import { freePort } from '@nautil/store/process';
 import { installedProgram } from './installed-program.js';
 import { requirePort } from './ports.js';
@@ -70,9 +70,13 @@ async function requestVersion(trackingUri: string, timeoutMs: number): Promise<{
   // connection at once, and a program with nothing else to do would end here with exit code 13.
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), timeoutMs);
+  const url = new URL(`${trackingUri.replace(/\/$/, '')}/version`);
+  url.username = url.password = ''; // fetch refuses an address with a password
+  const tls = url.protocol === 'https:' ? mlflowTls() : undefined;
   try {
-    const response = await fetch(`${trackingUri.replace(/\/$/, '')}/version`, { signal: timeout.signal });
-    const body = await readBody(response.body, `GET ${trackingUri}/version`, 4096);
+    const send = tls ? await fetchWithTls(tls) : fetch;
+    const response = await send(url, { signal: timeout.signal });
+    const body = await readBody(response.body, `GET ${url.href}`, 4096);
     return { status: response.status, text: body.toString('utf8').trim() };
   } catch {
     return { status: 0, text: '' };

@@ -41,7 +41,9 @@ export function resolveSettings(settings: StackSettings): ResolvedSettings {
   const mlflowTrackingUri = settings.mlflowTrackingUri ?? environmentVariable('MLFLOW_TRACKING_URI');
   if (mlflowTrackingUri !== undefined && !/^https?:\/\//.test(mlflowTrackingUri)) {
     throw new StackSettingError(`MLflow's tracking URI ${mlflowTrackingUri} is not an http or https address`, {
-      hint: 'Nautil needs a tracking server: set MLFLOW_TRACKING_URI to its address, or unset it to start a local server',
+      hint: mlflowTrackingUri.startsWith('databricks')
+        ? 'Databricks is not supported, because only its own client reaches its artifacts: set MLFLOW_TRACKING_URI to the address of an MLflow server that stores artifacts itself (`mlflow server --artifacts-destination`), or unset it to start a local server'
+        : 'Nautil needs a tracking server: set MLFLOW_TRACKING_URI to its address, or unset it to start a local server',
     });
   }
   const temporalPort = settings.temporalPort ?? portFrom('NAUTIL_TEMPORAL_PORT');

@@ -2,7 +2,15 @@ import { stat } from 'node:fs/promises';
 import { Type } from '@sinclair/typebox';
 import { type JsonParser, jsonParser } from '@nautil/contracts/schemas';
 import { Semaphore } from '@nautil/store';
-import { readBody, RetryableError, withIdleTimeout, withRetries } from '@nautil/store/http';
+import {
+  fetchWithTls,
+  mlflowTls,
+  readBody,
+  RetryableError,
+  type TlsOptions,
+  withIdleTimeout,
+  withRetries,
+} from '@nautil/store/http';
 import { MlflowError, MlflowUnavailable } from './errors.js';
 import { largestResponse, putFile } from './put-file.js';
 import { type MlflowResponse, responseFailure } from './response-failure.js';
@@ -74,6 +82,10 @@ export class MlflowClient {
   readonly #headers: Record<string, string>;
   readonly #semaphore: Semaphore;
 
+  /** Only for the process's own server: the others' certificates are checked by the public authorities. */
+  readonly #tls: TlsOptions | undefined;
+  #tlsFetch: Promise<typeof fetch> | undefined;
+
   constructor(options: ClientOptions = {}) {
     const { trackingUri, authorization, isOwn } = readTrackingAddress(options.trackingUri, options.ownServer);
     this.trackingUri = trackingUri;
@@ -82,6 +94,7 @@ export class MlflowClient {
     this.#headers = authorization === undefined ? {} : { authorization };
     this.#semaphore = semaphores.get(trackingUri) ?? new Semaphore(maxRequestsInFlight);
     semaphores.set(trackingUri, this.#semaphore);
+    this.#tls = isOwn && trackingUri.startsWith('https:') ? mlflowTls() : undefined;
   }
 
   /** A client of the same server whose requests end when the signal aborts. */
@@ -153,10 +166,10 @@ export class MlflowClient {
     if (file !== undefined) {
       const sizeBytes = (await stat(file)).size;
       return withIdleTimeout({ timeoutMs, signal }, (idle) =>
-        putFile(url, { file, sizeBytes, headers: this.#headers, signal: idle.signal }),
+        putFile(url, { file, sizeBytes, headers: this.#headers, tls: this.#tls, signal: idle.signal }),
       );
     }
-    const send = this.#options.fetch ?? fetch;
+    const send = this.#options.fetch ?? (await this.#fetch());
     return withIdleTimeout({ timeoutMs, signal }, async (idle) => {
       const response = await send(url, {
         method,
@@ -167,6 +180,11 @@ export class MlflowClient {
       const body = await readBody(response.body, `${method} ${this.trackingUri}${url.pathname}`, largestResponse);
       return { status: response.status, headers: response.headers, body: body.toString('utf8') };
     });
+  }
+
+  #fetch(): Promise<typeof fetch> | typeof fetch {
+    if (this.#tls === undefined) return fetch;
+    return (this.#tlsFetch ??= fetchWithTls(this.#tls));
   }
 
   async #timeoutMs(file: string | undefined): Promise<number> {

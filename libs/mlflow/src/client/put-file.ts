@@ -1,7 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { pipeline } from 'node:stream/promises';
-import { readBody } from '@nautil/store/http';
+import { readBody, type TlsOptions } from '@nautil/store/http';
 import { readChunks } from '@nautil/store/streams';
 import type { MlflowResponse } from './response-failure.js';
 
@@ -17,9 +17,16 @@ export const largestResponse = 64 << 20;
  */
 export async function putFile(
   url: URL,
-  o: { file: string; sizeBytes: number; headers: Record<string, string>; signal: AbortSignal },
+  o: {
+    file: string;
+    sizeBytes: number;
+    headers: Record<string, string>;
+    tls?: TlsOptions | undefined;
+    signal: AbortSignal;
+  },
 ): Promise<MlflowResponse> {
   const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
+    ...o.tls,
     method: 'PUT',
     headers: { ...o.headers, 'content-type': 'application/octet-stream', 'content-length': o.sizeBytes },
     signal: o.signal,

@@ -54,6 +54,11 @@ function parseAddress(text: string | undefined): URL {
   }
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
+  if (/^databricks(-uc)?(:|$)/.test(text)) {
+    throw new MlflowAddressInvalid(`MLflow tracking address ${text}: Databricks is not supported`, {
+      hint: "its artifacts are reached through Databricks' own client only; what works is the http(s) address of an MLflow server that stores artifacts itself (`mlflow server --artifacts-destination`)",
+    });
+  }
   throw new MlflowAddressInvalid(`MLflow tracking address ${text} is not http:// or https://`, {
     hint: 'Nautil tracks runs on a server; `npx nautil up` starts one and prints its address',
   });

@@ -48,3 +48,40 @@ test('steps that a power cut took out of the middle of a journal are logged agai
   expect([1, 2, 3, 4].filter((step) => !whole.has('loss', step))).toEqual([4]);
   journal.close();
 });
+
+test.each([
+  [
+    's3://bucket/1/artifacts',
+    ['artifacts will not be tracked: the artifacts of this run are stored at s3://bucket/1/artifacts'],
+  ],
+  [
+    'gs://bucket/1/artifacts',
+    ['artifacts will not be tracked: the artifacts of this run are stored at gs://bucket/1/artifacts'],
+  ],
+  ['mlflow-artifacts:/0/1/artifacts', []],
+])('when a run is opened, whose artifacts are at %s, the warnings are %j', async (artifactUri, expected) => {
+  const path = join(folder, `artifacts-${artifactUri.slice(0, 2)}.jsonl`);
+  const journal = new Journal(path);
+  journal.append({ type: 'open', key: 'key', experiment: 'e', runName: 'r', tags: {}, timestampMs: 1 });
+  const info = {
+    run_id: '1',
+    run_uuid: '1',
+    experiment_id: '0',
+    run_name: 'r',
+    status: 'RUNNING',
+    start_time: 1,
+    artifact_uri: artifactUri,
+    lifecycle_stage: 'active',
+  };
+  const run = { info, data: {} };
+  const answer = { run, runs: [run], experiment: { experiment_id: '0', lifecycle_stage: 'active' } };
+  const client = new MlflowClient({
+    trackingUri: 'http://127.0.0.1:9',
+    fetch: () => Promise.resolve(new Response(JSON.stringify(answer))),
+  });
+  const warnings: string[] = [];
+  const sender = new JournalSender({ client, journal: path, warn: (warning) => warnings.push(warning) });
+  await sender.send();
+  expect(warnings).toEqual(expected.map((text) => expect.stringContaining(text)));
+  journal.close();
+});

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { artifactLocation } from '../client/artifact-location.js';
 import { createExperiment } from '../client/create-experiment.js';
 import { createRun } from '../client/create-run.js';
 import { deleteRun } from '../client/delete-run.js';
@@ -147,11 +148,22 @@ export class JournalSender {
     const { runId, status } = run.info;
     Object.assign(position, { runId, experimentId });
     this.#runExists = true;
+    this.#warnOfArtifacts(run.info.artifactUri);
     if (status !== 'RUNNING') {
       await updateRun(this.#client, runId, { status: 'RUNNING' });
       for (const tag of [failureTag, descriptionTag]) if (tag in run.tags) await deleteTag(this.#client, runId, tag);
     }
     await this.#logBatch(runId, { tags: record.tags });
+  }
+
+  /** Reports at the start, and not after hours of training, that artifacts cannot be stored. Metrics can. */
+  #warnOfArtifacts(artifactUri: string): void {
+    try {
+      artifactLocation(artifactUri, 'x', this.#client);
+    } catch (error) {
+      if (!(error instanceof MlflowAddressInvalid)) throw error;
+      this.#warn(`artifacts will not be tracked: ${error.message} (${error.hint})`);
+    }
   }
 
   async #createRun(experimentId: string, { key, runName, timestampMs, tags }: RunOpened): Promise<Run> {

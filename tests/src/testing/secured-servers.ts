@@ -77,11 +77,15 @@ export interface SecuredServer {
   close: () => Promise<void>;
 }
 
-/** TLS in front of a Temporal server. Clients need a certificate of the authority. */
-export function startCertificateProxy(target: string, { server, ca }: Certificates): Promise<SecuredServer> {
+/** TLS in front of a server. Clients need a certificate of the authority. Temporal speaks the protocol h2, MLflow http/1.1. */
+export function startCertificateProxy(
+  target: string,
+  { server, ca }: Certificates,
+  protocol: 'h2' | 'http/1.1',
+): Promise<SecuredServer> {
   const open = new Set<{ destroy: () => void }>();
   const proxy = createTlsServer(
-    { ...server, ca, requestCert: true, rejectUnauthorized: true, ALPNProtocols: ['h2'] },
+    { ...server, ca, requestCert: true, rejectUnauthorized: true, ALPNProtocols: [protocol] },
     (socket) => {
       const [host, port] = target.split(':');
       const upstream = connect(Number(port), host);

@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+import { defineError } from '@nautil/contracts';
+import { environmentVariable } from '../environment-variable.js';
+
+/** MLflow's variables for TLS contradict one another, or name a file that cannot be read. */
+class MlflowTlsInvalid extends defineError('MlflowTlsInvalid', 'config') {}
+
+/** Options of Node's TLS. */
+export interface TlsOptions {
+  ca?: Buffer;
+  cert?: Buffer;
+  key?: Buffer;
+  rejectUnauthorized?: false;
+}
+
+/**
+ * How to connect to the MLflow server that the environment names, by the variables of MLflow's own clients
+ * (mlflow/environment_variables.py): `MLFLOW_TRACKING_SERVER_CERT_PATH` (authorities that sign the server's certificate, instead of the
+ * public ones), `MLFLOW_TRACKING_CLIENT_CERT_PATH` (a PEM file with a certificate and its key) and `MLFLOW_TRACKING_INSECURE_TLS`.
+ *
+ * @returns undefined if none of them is set
+ * @throws MlflowTlsInvalid
+ */
+export function mlflowTls(): TlsOptions | undefined {
+  const ca = pemOf('MLFLOW_TRACKING_SERVER_CERT_PATH');
+  const client = pemOf('MLFLOW_TRACKING_CLIENT_CERT_PATH');
+  const isInsecure = /^(1|true)$/i.test(environmentVariable('MLFLOW_TRACKING_INSECURE_TLS') ?? 'false');
+  if (isInsecure && ca !== undefined)
+    throw new MlflowTlsInvalid(
+      'MLFLOW_TRACKING_INSECURE_TLS and MLFLOW_TRACKING_SERVER_CERT_PATH are both set, and MLflow accepts only one of them',
+      { hint: 'unset MLFLOW_TRACKING_INSECURE_TLS, so that the server is verified' },
+    );
+  if (ca === undefined && client === undefined && !isInsecure) return undefined;
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(client === undefined ? {} : { cert: client, key: client }),
+    ...(isInsecure ? { rejectUnauthorized: false as const } : {}),
+  };
+}
+
+function pemOf(name: string): Buffer | undefined {
+  const path = environmentVariable(name);
+  if (path === undefined) return undefined;
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    throw new MlflowTlsInvalid(`${name}: ${path} cannot be read: ${(cause as Error).message}`, {
+      hint: 'name a PEM file, or unset the variable',
+      cause,
+    });
+  }
+}
+
+/** `fetch` that connects with these options. */
+export async function fetchWithTls(tls: TlsOptions): Promise<typeof fetch> {
+  const undici = await import('undici');
+  const dispatcher = new undici.Agent({ connect: tls });
+  return async (url, options) => {
+    // undici's types and Node's have the same interface and are different classes.
+    const request = { ...options, dispatcher } as Parameters<typeof undici.fetch>[1];
+    const response: unknown = await undici.fetch(url as string | URL, request);
+    return response as Response;
+  };
+}
