@@ -106,7 +106,8 @@ export async function finishTracking(
   const warnings: string[] = [];
   const environment = environmentOf(run);
   const warn = (warning: string): void => void warnings.push(environment.conceal(warning));
-  const tracker = await openTracker({ ...trackingOf(run, trackingUri), warn, isEnding: true });
+  // A server that does not answer is tried again with patience below, if it has answered before.
+  const tracker = await openTracker({ ...trackingOf(run, trackingUri), warn, isEnding: true, attempts: 2 });
   try {
     if (evaluated) {
       const { path } = evaluated.evaluations;

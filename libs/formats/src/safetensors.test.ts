@@ -6,8 +6,8 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import type { ByteSource } from './byte-source.js';
 import { CheckpointError } from './errors.js';
 import { openTensors, readTensors } from './open-tensors.js';
-import type { TensorToWrite } from './tensor-source.js';
 import { verifySealed, writeSealedSafetensors } from './sealed-safetensors.js';
+import type { TensorToWrite } from './tensor-source.js';
 import { rawSafetensors } from './testing/hostile-files.js';
 import { writeSafetensors } from './write-safetensors.js';
 

@@ -26,7 +26,7 @@ export function formatOf(x: Tensor): Precision {
   return graph.typeOf(output(x)) === 'bfloat16' ? 'bfloat16' : 'float32';
 }
 
-export interface MatMulOptions {
+interface MatMulOptions {
   transposeA?: boolean;
   transposeB?: boolean;
   /** Type of the product. Default float32. */

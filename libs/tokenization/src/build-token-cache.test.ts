@@ -8,7 +8,6 @@ import type { Tokenizer } from './tokenizer.js';
 
 const words = 'the film is a gorgeous witty seductive movie'.split(' ');
 
- 
 async function* examples(count: number): AsyncGenerator<Example> {
   for (let row = 0; row < count; row++) {
     const text = Array.from({ length: 1 + (row % 7) }, (_, at) => words[(row + at * 3) % words.length]).join(' ');

@@ -5,7 +5,7 @@ export interface Point {
 }
 
 /**
- * The exponent k of value ≈ c · sizeᵏ, by least squares on logarithms. 1 is linear growth.
+ * The exponent k of value ≈ c · size^k, by least squares on logarithms. 1 is linear growth.
  *
  * @param points - at least two, of different sizes above 0
  */

@@ -15,7 +15,7 @@ const curveSchema = Type.Object(
       minItems: 2,
     }),
 
-    /** k of value ≈ c · sizeᵏ over all points, and between the last two. */
+    /** k of value ≈ c · size^k over all points, and between the last two. */
     exponent: Type.Number(),
     lastExponent: Type.Number(),
   },
@@ -104,7 +104,7 @@ export function scalingMarkdown(
     `<!-- Written by \`npx nx run benchmark:scaling\`. -->`,
     '',
     `Recorded on ${recordedAt.slice(0, 10)} in the ${mode} mode on ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB. ` +
-      'Each value is from one process, that of steps the minimum of three. The exponent k fits value ≈ c · sizeᵏ: 1 is linear, and 0 is constant.',
+      'Each value is from one process, that of steps the minimum of three. The exponent k fits value ≈ c · size^k: 1 is linear, and 0 is constant.',
     '',
     ...sections,
   ].join('\n');
