@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { freePort } from '@nautil/store/process';
 import { nautil } from './testing/drill.js';
 import { LocalStack, tinyRun } from './testing/local-stack.js';
 import {
@@ -74,7 +75,11 @@ describe.each(secured)('a Temporal server that %s', (title, variables) => {
 
   test('runs a workflow for `nautil run`, on a worker that connects alike, without showing the key', async () => {
     const env = variables();
-    const worker = await stack.startWorker({ args: ['--task-queue', taskQueue], env });
+    const metricsAddress = `127.0.0.1:${await freePort()}`;
+    const worker = await stack.startWorker({
+      args: ['--task-queue', taskQueue],
+      env: { ...env, NAUTIL_METRICS_ADDRESS: metricsAddress },
+    });
     const { exitCode, stdout, stderr } = await nautil(
       stack,
       ['run', '--task-queue', taskQueue, '--workflow-id', taskQueue, ...tinyRun, 'trainer.max_steps=2'],
@@ -84,6 +89,8 @@ describe.each(secured)('a Temporal server that %s', (title, variables) => {
     const shown = await nautil(stack, ['status'], env);
     expect(`${stdout}${stderr}${shown.stdout}${shown.stderr}`).not.toContain(apiKey);
     expect(shown.stdout).toMatch(/Temporal +running/i);
+    const metrics = await (await fetch(`http://${metricsAddress}/metrics`)).text();
+    expect(metrics).toMatch(/^temporal_activity_execution_latency\S*_count\{.*activity_type="train".*\} 1$/m);
     worker.kill('SIGKILL');
   }, 240_000);
 });

@@ -23,13 +23,18 @@ export function temporalProblem(
       resolve(problem);
       session.destroy();
     };
+    const settleAsClosed = (): void =>
+      settle(`it closed the connection${session.encrypted ? closedAfterHandshake : ''}`);
+    const settleWith = (error: Error): void => {
+      if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') settleAsClosed();
+      else settle(messageOf(error));
+    };
     // NOTE: with TLS 1.3, a server rejects a client's certificate only after the handshake. HTTP/2 then reports that the connection
     // was closed, and only the socket has the reason.
-    session.once('connect', (_, socket) => socket.on('error', (error: Error) => settle(messageOf(error))));
+    session.once('connect', (_, socket) => socket.on('error', settleWith));
     session.setTimeout(timeoutMs, () => settle(`it does not answer within ${timeoutMs / 1000} s`));
-    session.on('error', (error: Error) => settle(messageOf(error)));
-    // A server that is starting may close the connection without an error.
-    session.on('close', () => settle(`it closed the connection${session.encrypted ? closedAfterHandshake : ''}`));
+    session.on('error', settleWith);
+    session.on('close', settleAsClosed); // a server that is starting may close the connection without an error
     const request = session.request({
       ':method': 'POST',
       ':path': '/grpc.health.v1.Health/Check',

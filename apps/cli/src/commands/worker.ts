@@ -52,12 +52,16 @@ Environment:
   NAUTIL_TEMPORAL_ADDRESS      address of a Temporal server without TLS (default: the one that \`nautil up\` starts)
   TEMPORAL_ADDRESS, …          address of another one; with TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_…,
                                or a profile of temporal.toml, as for Temporal's own programs
+  TEMPORAL_DEPLOYMENT_NAME, TEMPORAL_WORKER_BUILD_ID
+                               version of the worker: runs stay on the version on which they started
   MLFLOW_TRACKING_URI          MLflow's address (default http://127.0.0.1:5000)
   NAUTIL_HOME                  the state folder
   NAUTIL_OUTPUTS               folders in which runs may write, separated like PATH
                                (default: the working folder, the checkout and the state folder)
   NAUTIL_ENV_ALLOWED           names of the variables that runs may read with \${oc.env:NAME}, with commas (default: none)
   NAUTIL_ARTIFACTS             a folder or HTTP address through which workers with different state folders exchange files
+  NAUTIL_METRICS_ADDRESS       IP address and port at which Prometheus finds the metrics of Temporal's SDK: 127.0.0.1:9464
+  OTEL_EXPORTER_OTLP_ENDPOINT  address of an OpenTelemetry collector for them
   NAUTIL_HEARTBEAT_TIMEOUT_MS  time without a heartbeat after which another worker takes over a stage (default 60000)`,
     )
     .action(async ({ restarts, ...options }: WorkerOptions & { restarts: number }) => {

@@ -24,8 +24,10 @@ import { unreachable } from '../connect-to-temporal.js';
 import { stopListeningForInterruption } from '../interruption.js';
 import { ignoreOutputErrors, printMessage } from '../output.js';
 import { workingFolder } from '../working-folder.js';
+import { deploymentVersion } from './deployment-version.js';
 import { readyLine } from './ready-line.js';
 import { runTogether, WorkerErrors } from './run-together.js';
+import { telemetryOptions } from './telemetry.js';
 
 export interface WorkerOptions {
   /** cpu: workflows, and every stage but training and evaluation; gpu: training and evaluation; all: both. */
@@ -68,7 +70,11 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions):
     errors.record(entry);
     writeLogEntry(entry);
   };
-  Runtime.install({ shutdownSignals: [...shutdownSignals], logger: new DefaultLogger('INFO', log) });
+  Runtime.install({
+    shutdownSignals: [...shutdownSignals],
+    logger: new DefaultLogger('INFO', log),
+    telemetryOptions: telemetryOptions(),
+  });
   ignoreRepeatedSignals();
   const connection = await NativeConnection.connect({ address, ...security }).catch(async (error: unknown) => {
     throw await unreachable(temporal, error);
@@ -86,7 +92,9 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions):
     allowedEnv: allowedVariables(),
     outputs: OutputRoots.ofWorker(workingFolder()),
   });
+  const version = deploymentVersion();
   const common: TemporalWorkerOptions = {
+    ...(version && { workerDeploymentOptions: version }),
     connection,
     namespace,
     taskQueue,

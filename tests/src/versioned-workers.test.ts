@@ -1,0 +1,64 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { WorkflowHandle } from '@temporalio/client';
+import { defaultTaskQueue, type Progress, progressQuery } from '@nautil/contracts';
+import { packageRoot } from '@nautil/store/folders';
+import { nautil } from './testing/drill.js';
+import { LocalStack, tinyRun, until } from './testing/local-stack.js';
+
+const deployment = 'nautil';
+let stack: LocalStack;
+beforeAll(async () => {
+  stack = await LocalStack.start({ mlflow: false });
+}, 240_000);
+afterAll(() => stack.stop());
+
+const variablesOf = (buildId: string) => ({
+  TEMPORAL_DEPLOYMENT_NAME: deployment,
+  TEMPORAL_WORKER_BUILD_ID: buildId,
+});
+
+/** Makes new runs start on a version, once its worker has polled. */
+const makeCurrent = (buildId: string): Promise<void> =>
+  until(() => {
+    const words = ['worker', 'deployment', 'set-current-version', '--yes'];
+    const version = ['--deployment-name', deployment, '--build-id', buildId];
+    const program = join(packageRoot(), '.nautil', 'python', 'bin', 'temporal');
+    return promisify(execFile)(program, [...words, ...version, '--address', stack.temporalAddress]).then(
+      () => true,
+      () => false,
+    );
+  });
+
+const start = (workflowId: string, steps: number): Promise<WorkflowHandle> =>
+  stack.client.workflow.start('textClassification', {
+    workflowId,
+    taskQueue: defaultTaskQueue,
+    args: [{ overrides: [...tinyRun, `trainer.max_steps=${steps}`, 'trainer.max_epochs=1000'] }],
+  });
+
+async function buildOf(handle: WorkflowHandle): Promise<string | null | undefined> {
+  const { raw } = await handle.describe();
+  return raw.workflowExecutionInfo?.versioningInfo?.deploymentVersion?.buildId;
+}
+
+test('a deployment of new code changes no run in progress, and new runs start on it', async () => {
+  await stack.startWorker({ env: variablesOf('one') });
+  await makeCurrent('one');
+  const older = await start('older', 400);
+  await until(async () => (await older.query<Progress>(progressQuery)).training !== undefined);
+  await stack.startWorker({ env: variablesOf('two') });
+  await makeCurrent('two');
+  const newer = await start('newer', 2);
+  await Promise.all([older.result(), newer.result()]);
+  expect({ older: await buildOf(older), newer: await buildOf(newer) }).toEqual({ older: 'one', newer: 'two' });
+}, 240_000);
+
+test('a worker with half of a version is refused', async () => {
+  const { exitCode, stderr } = await nautil(stack, ['worker'], { TEMPORAL_WORKER_BUILD_ID: 'one' });
+  expect(stderr).toContain('only one of TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID is set');
+  expect(stderr).not.toMatch(/^ +at /m);
+  expect(exitCode).toBe(2);
+}, 30_000);
