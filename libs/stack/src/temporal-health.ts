@@ -47,8 +47,7 @@ export function temporalProblem(
     let refusal: string | undefined; // until there is a response
     const readStatus = ({ 'grpc-message': message }: IncomingHttpHeaders): void => {
       refusal ??= 'it does not report SERVING';
-      if (typeof message === 'string' && message !== '')
-        refusal = `it refuses the request: ${decodeURIComponent(message)}`;
+      if (typeof message === 'string' && message !== '') refusal = `it refuses the request: ${decoded(message)}`;
     };
     request.on('response', readStatus);
     request.on('trailers', readStatus);
@@ -67,6 +66,15 @@ export function temporalProblem(
 }
 
 const closedAfterHandshake = ' after the TLS handshake, as a server does that does not accept the client certificate';
+
+/** gRPC encodes messages with percent signs. */
+function decoded(message: string): string {
+  try {
+    return decodeURIComponent(message);
+  } catch {
+    return message;
+  }
+}
 
 /** OpenSSL's messages have the form `error:0A000412:SSL routines:function:reason:file:line:...`. */
 function messageOf(error: Error): string {
