@@ -1,8 +1,8 @@
-import { existsSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from '@jest/globals';
 import type { WorkflowHandle } from '@temporalio/client';
-import { defaultTaskQueue, type Progress, progressQuery, type TextClassificationResult } from '@nautil/contracts';
+import { defaultTaskQueue, type TextClassificationResult } from '@nautil/contracts';
 import { getRun, MlflowClient } from '@nautil/mlflow';
 import { metricHistory } from '@nautil/mlflow/testing/read-server';
 import { collectGarbage } from '@nautil/store/garbage';
@@ -25,10 +25,12 @@ if (library === undefined) printLine(`clock: skipped, because ${whySkipped}`);
 let stack: LocalStack;
 let alone: TextClassificationResult;
 let clock: string;
+let faults: string;
 
 beforeAll(async () => {
   stack = await LocalStack.start({ mlflow: true });
   clock = join(stack.home, 'clock');
+  faults = join(stack.home, 'faults');
   const worker = await stack.startWorker();
   alone = (await (await start('alone')).result()) as TextClassificationResult;
   await end(worker, 'SIGTERM');
@@ -36,6 +38,7 @@ beforeAll(async () => {
 afterAll(() => stack.stop());
 
 const epochs = 12;
+const [firstJump, secondJump] = [12, 30];
 const start = (workflowId: string): Promise<WorkflowHandle> =>
   stack.client.workflow.start('textClassification', {
     workflowId,
@@ -49,8 +52,13 @@ function setClock(offset: string): void {
   renameSync(`${clock}.new`, clock);
 }
 
-const stepOf = async (handle: WorkflowHandle): Promise<number> =>
-  (await handle.query<Progress>(progressQuery)).training?.checkpointStep ?? 0;
+/** Holds the training at a point, and releases it from the point before. */
+const hold = (point: string): void => {
+  rmSync(faults, { force: true });
+  writeFileSync(faults, `hold ${point}`);
+};
+const isHeld = (): Promise<void> => until(() => readFileSync(faults, 'utf8') === '');
+const release = (): void => rmSync(faults);
 
 for (const { direction, before, during, after } of [
   { direction: 'forwards and back', before: '+0', during: '+1d', after: '+0' },
@@ -70,12 +78,15 @@ for (const { direction, before, during, after } of [
           FAKETIME_NO_CACHE: '1',
           FAKETIME_DONT_FAKE_MONOTONIC: '1',
           NO_FAKE_STAT: '1',
+          NAUTIL_FAULTS: faults,
         },
       });
+      hold(`train step ${firstJump}`);
       const handle = await start(`clock ${direction}`);
-      await until(async () => (await stepOf(handle)) >= 10);
+      await isHeld();
       setClock(during);
-      await until(async () => (await stepOf(handle)) >= 25);
+      hold(`train step ${secondJump}`);
+      await isHeld();
       const folder = await runFolderOf(stack, handle);
       // By the clock of this process, which is right.
       const collected = await collectGarbage({
@@ -86,6 +97,7 @@ for (const { direction, before, during, after } of [
       });
       expect(collected.removed.map(({ path }) => path)).not.toContain(folder);
       setClock(after);
+      release();
       const result = (await handle.result()) as TextClassificationResult;
       await end(worker, 'SIGTERM');
 

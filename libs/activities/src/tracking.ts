@@ -102,12 +102,12 @@ export async function trackTrained({ events }: Pick<TrainedModel, 'events'>, tra
 export async function finishTracking(
   { run, status, message, evaluated, packaged }: RunOutcome,
   trackingUri: string,
+  o: Pick<TrackerOptions, 'attempts'> = {},
 ): Promise<Tracking> {
   const warnings: string[] = [];
   const environment = environmentOf(run);
   const warn = (warning: string): void => void warnings.push(environment.conceal(warning));
-  // A server that does not answer is tried again with patience below, if it has answered before.
-  const tracker = await openTracker({ ...trackingOf(run, trackingUri), warn, isEnding: true, attempts: 2 });
+  const tracker = await openTracker({ ...trackingOf(run, trackingUri), ...o, warn, isEnding: true });
   try {
     if (evaluated) {
       const { path } = evaluated.evaluations;

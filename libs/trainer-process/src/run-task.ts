@@ -21,6 +21,9 @@ export interface RunTaskOptions {
 
   /** Receives warnings about MLflow; default: standard error. */
   onTrackingWarning?: (warning: string) => void;
+
+  /** The end of a training waits for MLflow only if it has answered, because the caller knows that it does not. Default false. */
+  isTrackingDown?: boolean;
 }
 
 /**
@@ -67,7 +70,7 @@ async function runTraining({ job, mirror, tracking }: TrainTask, listener: Train
   } finally {
     await experiment?.close();
     // Rows that do not arrive in time are in the journal, which is sent when the run is closed.
-    await tracker?.flush({ timeoutMs: tracker.runId === undefined ? 0 : flushMs });
+    await tracker?.flush({ timeoutMs: o.isTrackingDown === true && tracker.runId === undefined ? 0 : flushMs });
     await tracker?.close();
   }
 }

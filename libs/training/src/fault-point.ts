@@ -1,4 +1,4 @@
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OutOfMemory, TensorFlowError } from '@nautil/tensorflow';
 
@@ -43,7 +43,9 @@ async function reach(point: string, file: string): Promise<void> {
   const index = lines.findIndex((line) => line.endsWith(` ${point}`));
   if (index < 0) return;
   const [line = ''] = lines.splice(index, 1);
-  await writeFile(file, lines.join('\n'));
+  // Replaced, not rewritten: a drill that read the file while it is empty would kill this process, and the other points would be lost.
+  await writeFile(`${file}.next`, lines.join('\n'));
+  await rename(`${file}.next`, file);
   const name = line.slice(0, -point.length - 1);
   const fault = faults[name];
   if (!fault) throw new TypeError(`${file}: ${name} is not one of ${Object.keys(faults).join(', ')}`);

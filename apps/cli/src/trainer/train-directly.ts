@@ -59,11 +59,13 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
       tracking,
       signal: o.signal,
     }));
-    ended = await finishTracking({ run, status: 'FINISHED', evaluated, packaged }, trackingUri);
+    ended = await finishTracking({ run, status: 'FINISHED', evaluated, packaged }, trackingUri, { attempts });
   } catch (error) {
     await tracking;
     const status = error instanceof TrainingInterrupted ? 'KILLED' : 'FAILED';
-    const { warnings = [] } = await finishTracking({ run, status, message: recordOf(error).message }, trackingUri);
+    const { warnings = [] } = await finishTracking({ run, status, message: recordOf(error).message }, trackingUri, {
+      attempts,
+    });
     for (const warning of warnings) display.warn(warning);
     if (!o.signal.aborted) throw error;
     throw new Interrupted('interrupted', {
@@ -122,6 +124,9 @@ async function resolve(
 /** `2026-11-23_23-15-00-042`: exp_manager's version, to the millisecond. */
 const timeStamp = (now: Date): string => now.toISOString().slice(0, 23).replace('T', '_').replace(/[:.]/g, '-');
 
+/** How often a request to MLflow is sent. `nautil runs sync` sends what has not arrived. */
+const attempts = 2;
+
 interface StartedTracking {
   url: string | undefined;
 
@@ -134,7 +139,7 @@ async function trackStart(run: ResolvedRun, trackingUri: string, display: Traini
   let problem: string | undefined;
   const { url } = await startTracking(run, trackingUri, {
     warn: (message) => (problem = message),
-    attempts: 2, // Training tries again.
+    attempts, // Training tries again.
   });
   if (url) display.line(`MLflow: ${url}`);
   if (problem !== undefined) display.warn(problem);
@@ -215,7 +220,16 @@ async function trainHere(
         const onTrackingWarning = (warning: string): void => {
           if (isTracked) display.warn(warning);
         };
-        return runTask(task, { onProgress, onCommitted: record }, { control, onLogEntry: echo, onTrackingWarning });
+        return runTask(
+          task,
+          { onProgress, onCommitted: record },
+          {
+            control,
+            onLogEntry: echo,
+            onTrackingWarning,
+            isTrackingDown: !isTracked,
+          },
+        );
       },
     });
   } finally {
