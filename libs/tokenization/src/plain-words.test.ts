@@ -37,6 +37,17 @@ test('words with one hash are told apart', () => {
   expect(words.appendIds(unitsOf('ab cd ef'), 6, 8, 7, ids)).toBe(false);
 });
 
+test('of words that were chosen for their equal hashes, few are stored, so that none needs many tries', () => {
+  const words = new PlainWords();
+  const chosen = Array.from({ length: 1000 }, (_, at) => `w${at}`);
+  chosen.forEach((word, at) => words.add(word, 7, [at]));
+  expect(words.size).toBe(64);
+  const found = chosen.filter((word) => words.appendIds(unitsOf(word), 0, word.length, 7, new IdList(0)));
+  expect(found).toEqual(chosen.slice(0, 64));
+  words.add('other', hashOf('other'), [5]);
+  expect(idsOf(words, 'other')).toEqual([5]);
+});
+
 test('the number of words, their units and their ids are bounded', () => {
   for (const [length, count] of [
     [1, 1],

@@ -4,6 +4,12 @@ import type { IdList } from './id-list.js';
 export const longestPlainWord = 32;
 
 /**
+ * Places that are tried for a word. Half of the table is free, so that words hardly ever need as many; words that somebody has chosen
+ * for their equal hashes would need thousands, and are not stored.
+ */
+const mostTries = 64;
+
+/**
  * The ids of words in printable ASCII. A word is looked up by its place in a text, so that a hit creates no string: a substring
  * for each word takes longer than all the rest. Memory is bounded: when there is no more room, the table starts again empty, and
  * the frequent words are soon back.
@@ -44,8 +50,8 @@ export class PlainWords {
    */
   appendIds(units: Uint16Array, start: number, end: number, hash: number, ids: IdList): boolean {
     const mask = this.#places.length - 1;
-    for (let place = placeOf(hash) & mask; ; place = (place + 1) & mask) {
-      const word = this.#places[place] ?? 0;
+    for (let tries = 0; tries < mostTries; tries++) {
+      const word = this.#places[(placeOf(hash) + tries) & mask] ?? 0;
       if (word === 0) return false;
       if (this.#hashes[word] !== hash || !this.#equals(word, units, start, end)) continue;
       const last = this.#idEnds[word] ?? 0;
@@ -54,6 +60,7 @@ export class PlainWords {
       while (at < last) ids.values[ids.length++] = this.#ids[at++] ?? 0;
       return true;
     }
+    return false;
   }
 
   /** Stores an unknown word of at most `longestPlainWord` units in printable ASCII. */
@@ -63,6 +70,8 @@ export class PlainWords {
       this.#places.fill(0);
       this.#count = 0;
     }
+    const place = this.#freePlace(hash);
+    if (place === undefined) return;
     const number = ++this.#count;
     let unitsEnd = this.#unitEnds[number - 1] ?? 0;
     for (let at = 0; at < word.length; at++) this.#units[unitsEnd++] = word.charCodeAt(at);
@@ -71,10 +80,16 @@ export class PlainWords {
     this.#unitEnds[number] = unitsEnd;
     this.#idEnds[number] = idsEnd;
     this.#hashes[number] = hash;
-    const mask = this.#places.length - 1;
-    let place = placeOf(hash) & mask;
-    while (this.#places[place] !== 0) place = (place + 1) & mask;
     this.#places[place] = number;
+  }
+
+  #freePlace(hash: number): number | undefined {
+    const mask = this.#places.length - 1;
+    for (let tries = 0; tries < mostTries; tries++) {
+      const place = (placeOf(hash) + tries) & mask;
+      if (this.#places[place] === 0) return place;
+    }
+    return undefined;
   }
 
   #isFull(): boolean {
