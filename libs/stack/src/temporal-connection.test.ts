@@ -81,6 +81,13 @@ describe("the server is the one that Temporal's own programs connect to", () => 
     expect(stackAddresses().temporal).toMatchObject({ address: 'b:2', namespace: 'other' });
   });
 
+  test('an address without a port has the usual one', () => {
+    process.env['TEMPORAL_ADDRESS'] = 'temporal.example.com';
+    expect(configuredConnection()).toEqual(plainConnection('temporal.example.com:7233'));
+    process.env['NAUTIL_TEMPORAL_ADDRESS'] = '10.0.0.1';
+    expect(stackAddresses().temporal.address).toBe('10.0.0.1:7233');
+  });
+
   test('an empty variable counts as not set', () => {
     Object.assign(process.env, { TEMPORAL_ADDRESS: 'a:1', TEMPORAL_API_KEY: '', TEMPORAL_PROFILE: '' });
     expect(configuredConnection()).toEqual(plainConnection('a:1'));

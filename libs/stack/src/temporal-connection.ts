@@ -17,9 +17,12 @@ export interface TemporalConnection {
 /** Temporal's environment variables, or its configuration file, cannot be used. */
 class TemporalSettingError extends defineError('TemporalSettingError', 'usage') {}
 
+/** As Temporal's own programs, which need no port for a server at its usual one. */
+const withPort = (address: string): string => (/:\d+$/.test(address) ? address : `${address}:7233`);
+
 /** A server without TLS, such as one that Nautil starts. */
 export const plainConnection = (address: string): TemporalConnection => ({
-  address,
+  address: withPort(address),
   namespace: 'default',
   security: {},
 });
@@ -43,7 +46,7 @@ export function configuredConnection(): TemporalConnection | undefined {
   const { tls, apiKey, metadata } = connectionOptions;
   if (typeof tls === 'object' && tls !== null) requireCertificatePair(profile);
   return {
-    address: profile.address,
+    address: withPort(profile.address),
     namespace: namespace ?? 'default',
     security: {
       ...(tls === undefined ? {} : { tls }),

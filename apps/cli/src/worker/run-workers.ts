@@ -27,7 +27,7 @@ import { workingFolder } from '../working-folder.js';
 import { deploymentVersion } from './deployment-version.js';
 import { readyLine } from './ready-line.js';
 import { runTogether, WorkerErrors } from './run-together.js';
-import { telemetryOptions } from './telemetry.js';
+import { withTelemetry } from './telemetry.js';
 
 export interface WorkerOptions {
   /** cpu: workflows, and every stage but training and evaluation; gpu: training and evaluation; all: both. */
@@ -70,10 +70,9 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions):
     errors.record(entry);
     writeLogEntry(entry);
   };
-  Runtime.install({
-    shutdownSignals: [...shutdownSignals],
-    logger: new DefaultLogger('INFO', log),
-    telemetryOptions: telemetryOptions(),
+  withTelemetry((telemetryOptions) => {
+    const logger = new DefaultLogger('INFO', log);
+    Runtime.install({ shutdownSignals: [...shutdownSignals], logger, telemetryOptions });
   });
   ignoreRepeatedSignals();
   const connection = await NativeConnection.connect({ address, ...security }).catch(async (error: unknown) => {

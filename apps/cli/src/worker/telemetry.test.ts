@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { telemetryOptions } from './telemetry.js';
+import { telemetryOptions, withTelemetry } from './telemetry.js';
 
 const before = { ...process.env };
 beforeEach(() => {
@@ -14,6 +14,16 @@ const withVariables = (variables: Record<string, string>) => {
   Object.assign(process.env, variables);
   return telemetryOptions();
 };
+
+test('an address that cannot be served is an error with a remedy, without a stack of the SDK', () => {
+  process.env['NAUTIL_METRICS_ADDRESS'] = '127.0.0.1:9464';
+  const install = (): void => {
+    throw new Error('Address already in use');
+  };
+  expect(() => withTelemetry(install)).toThrow(
+    expect.objectContaining({ kind: 'usage', message: expect.stringContaining('Address already in use') }),
+  );
+});
 
 test('without variables there is no exporter', () => expect(telemetryOptions()).toEqual({}));
 

@@ -28,6 +28,20 @@ export function telemetryOptions(): TelemetryOptions {
   return { metrics: { otel: { url, http: isHttp, headers } } };
 }
 
+/** Calls `install` with the options. @throws TelemetrySettingError if the metrics cannot be served, such as at a port in use */
+export function withTelemetry(install: (options: TelemetryOptions) => void): void {
+  const options = telemetryOptions();
+  try {
+    install(options);
+  } catch (cause) {
+    if (options.metrics === undefined) throw cause;
+    throw new TelemetrySettingError(
+      `the metrics of this worker cannot be exported: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { hint: 'choose another address in NAUTIL_METRICS_ADDRESS or OTEL_EXPORTER_OTLP_ENDPOINT, or unset it', cause },
+    );
+  }
+}
+
 /** The SDK takes an IP address and a port. */
 function listenAddress(text: string): string {
   const address = text.replace(/^localhost:/, '127.0.0.1:');
