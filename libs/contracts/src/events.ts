@@ -121,6 +121,9 @@ export interface TrainingResult {
   best?: { monitor: string; value: number; step: number };
 }
 
+/** What remains to be known of a process that trained for another one. */
+export type MemberResult = Pick<TrainingResult, 'step' | 'epoch' | 'reason'>;
+
 interface TrainDone extends TrainingResult {
   type: 'done';
 }

@@ -1,3 +1,4 @@
+import { smallest } from '@nautil/contracts';
 import { type DropoutDraw, hostTensor, type Output, type Precision, type Tensor, trace } from '@nautil/tensorflow';
 import { classify } from './classify.js';
 import { encode } from './encode.js';
@@ -35,26 +36,43 @@ interface Compiled {
 export class Forward {
   readonly #weights: ModelWeights;
   readonly #shape: ModelShape;
-  #compiled: Compiled | undefined;
+
+  /** By device. */
+  readonly #compiled: (Compiled | undefined)[] = [];
+
+  /** Number of batches that each device is computing. */
+  readonly #running: number[];
 
   constructor(weights: ModelWeights, shape: ModelShape) {
     this.#weights = weights;
     this.#shape = shape;
+    this.#running = weights.devices.map(() => 0);
+  }
+
+  /** Number of batches that are computed at a time, one on each device. */
+  get parallelism(): number {
+    return this.#running.length;
   }
 
   /** The logits of each row, or without a head the first token's hidden state: [size, C or H], row-major. */
   async run(batch: ForwardBatch): Promise<Float32Array> {
     requireAllPositions(this.#shape.encoder, batch.length);
     const shape = [batch.size, batch.length];
-    const { ids, mask, result } = (this.#compiled ??= this.#compile());
-    const [values] = await this.#weights.run({
-      feeds: [
-        [ids, hostTensor('int32', shape, batch.ids)],
-        [mask, hostTensor('int32', shape, batch.mask)],
-      ],
-      fetches: [result],
-    });
-    return values!;
+    const device = this.#running.indexOf(smallest(this.#running));
+    const { ids, mask, result } = (this.#compiled[device] ??= this.#compile(device));
+    this.#running[device]! += 1;
+    try {
+      const [values] = await this.#weights.run({
+        feeds: [
+          [ids, hostTensor('int32', shape, batch.ids)],
+          [mask, hostTensor('int32', shape, batch.mask)],
+        ],
+        fetches: [result],
+      });
+      return values!;
+    } finally {
+      this.#running[device]! -= 1;
+    }
   }
 
   /** The result for each row of token ids, in the order of the rows. */
@@ -65,20 +83,25 @@ export class Forward {
     });
   }
 
-  #compile(): Compiled {
+  #compile(device: number): Compiled {
     const weights = this.#weights;
-    return weights.onDevice(() => {
+    return weights.onDevice(device, () => {
       const shape = [weights.graph.freeSize(), weights.graph.freeSize()];
       const ids = weights.graph.placeholder('int32', shape);
       const mask = weights.graph.placeholder('int32', shape);
-      return { ids, mask, result: traceForward(weights, this.#shape, { ids, mask }) };
+      const reads = weights.used.map(({ name }) => weights.readOf(weights.variable(name), device));
+      return { ids, mask, result: traceForward(weights, reads, this.#shape, { ids, mask }) };
     });
   }
 }
 
 /** Adds the forward pass to the graph, without dropout. Returns logits, or first hidden states without a head. */
-function traceForward(weights: ModelWeights, shape: ModelShape, { ids, mask }: { ids: Output; mask: Output }): Output {
-  const reads = weights.used.map(({ name }) => weights.readOf(weights.variable(name)));
+function traceForward(
+  weights: ModelWeights,
+  reads: readonly Output[],
+  shape: ModelShape,
+  { ids, mask }: { ids: Output; mask: Output },
+): Output {
   return trace(weights.graph, ({ tensor, output }) =>
     output(forwardPass(weights.used, reads.map(tensor), shape, { ids: tensor(ids), mask: tensor(mask) })),
   );

@@ -2,7 +2,13 @@ export { maxLength, parseEncoderConfig, requireAllPositions, type EncoderConfig 
 export { NonFiniteWeight } from './errors.js';
 export { Forward, forwardPass, type ModelShape } from './forward.js';
 export { initialWeight } from './initial-weight.js';
-export { isAllFinite, ModelWeights, type NamedArray } from './model-weights.js';
+export {
+  isAllFinite,
+  ModelWeights,
+  type NamedArray,
+  type ReplicatedVariable,
+  sessionDevices,
+} from './model-weights.js';
 export type { InferencePrecision } from './export-onnx.js';
 export { OnnxForward } from './onnx-forward.js';
 export { readWeights } from './read-weights.js';

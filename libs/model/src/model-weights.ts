@@ -22,17 +22,30 @@ export interface ModelWeightsOptions {
   /** Every weight of the model, in file order. */
   specs: readonly WeightSpec[];
 
-  /** TensorFlow's name, such as `/device:GPU:0`; default: TensorFlow chooses. */
-  device?: string | undefined;
+  /** TensorFlow's names of the devices that get a copy of the weights, such as `/device:GPU:0`; default: one that TensorFlow chooses. */
+  devices?: readonly string[] | undefined;
   intraOpThreads?: number | undefined;
+
+  /** The server of this process's cluster, when the devices of several processes train together. */
+  cluster?: { target: string; collectiveLeader: string } | undefined;
+}
+
+/** A variable with a copy on each device. All copies have the same value. */
+export interface ReplicatedVariable {
+  readonly name: string;
+  readonly shape: readonly number[];
+
+  /** In the order of the devices. */
+  readonly copies: readonly Variable[];
 }
 
 /** Variables are set in runs of about this size. */
 const bytesPerRun = 64 * 2 ** 20;
 
 /**
- * A model's weights as variables of a TensorFlow session, together with the graph that computes on them. Weights that
- * nothing computes with (`used: false`, the pooler) have no variable: they are only passed on from file to file.
+ * A model's weights as variables of a TensorFlow session, together with the graph that computes on them. Each device has a copy
+ * of them. Weights that nothing computes with (`used: false`, the pooler) have no variable: they are only passed on from file to
+ * file.
  */
 export class ModelWeights {
   readonly graph = new Graph();
@@ -42,19 +55,21 @@ export class ModelWeights {
 
   /** The weights that have a variable, in file order. */
   readonly used: readonly WeightSpec[];
-  readonly #device: string | undefined;
+
+  /** TensorFlow's names of the devices; an empty name stands for one that TensorFlow chooses. */
+  readonly devices: readonly string[];
   readonly #session: Session;
-  readonly #variables = new Map<string, Variable>();
+  readonly #variables = new Map<string, ReplicatedVariable>();
   readonly #reads = new Map<Variable, Output>();
-  readonly #assignments = new Map<Variable, { value: Output; assign: Output }>();
+  readonly #assignments = new Map<ReplicatedVariable, { value: Output; assigns: Output[] }>();
   readonly #unused = new Map<string, Float32Array>();
 
-  constructor({ specs, device, intraOpThreads = 0 }: ModelWeightsOptions) {
+  constructor({ specs, devices = [''], intraOpThreads = 0, cluster }: ModelWeightsOptions) {
     this.specs = specs;
     this.used = specs.filter((spec) => spec.used);
-    this.#device = device;
+    this.devices = devices;
     for (const { name, shape } of this.used) this.#variables.set(name, this.declare(name, shape));
-    this.#session = new Session(this.graph, { intraOpThreads });
+    this.#session = new Session(this.graph, { intraOpThreads, ...sessionDevices(devices), ...cluster });
   }
 
   /** Number of values that training changes. */
@@ -97,40 +112,46 @@ export class ModelWeights {
   }
 
   /** The variable of a used weight. */
-  variable(name: string): Variable {
+  variable(name: string): ReplicatedVariable {
     const variable = this.#variables.get(name);
     if (variable === undefined) throw new Error(`${name} is not a weight that this model computes with`);
     return variable;
   }
 
   /** Adds a variable to the graph, beside the weights. */
-  declare(name: string, shape: readonly number[]): Variable {
-    return this.onDevice(() => this.graph.variable(name, shape));
+  declare(name: string, shape: readonly number[]): ReplicatedVariable {
+    const copies = this.onEachDevice((index) => this.graph.variable(index === 0 ? name : `${name} (${index})`, shape));
+    return { name, shape, copies };
   }
 
-  /** The node that reads a variable. Every caller shares it, so that the graph does not grow with every checkpoint. */
-  readOf(variable: Variable): Output {
-    return memoized(this.#reads, variable, () => this.onDevice(() => variable.read()));
+  /** The node that reads the copy of a variable on the device of that index. Callers share it, so that checkpoints do not add to the graph. */
+  readOf({ copies }: ReplicatedVariable, index: number): Output {
+    const copy = copies[index]!;
+    return memoized(this.#reads, copy, () => this.onDevice(index, () => copy.read()));
   }
 
   /** Sets variables to the values that `read` returns, of which at most 64 MiB and one value more are in memory. */
-  async assignEach(variables: readonly Variable[], read: (variable: Variable) => Promise<Float32Array>): Promise<void> {
-    let waiting: { feed: Feed; assign: Output }[] = [];
+  async assignEach(
+    variables: readonly ReplicatedVariable[],
+    read: (variable: ReplicatedVariable) => Promise<Float32Array>,
+  ): Promise<void> {
+    let waiting: { feed: Feed; assigns: Output[] }[] = [];
     let bytes = 0;
     // Each run of other nodes costs TensorFlow milliseconds, so that one run for each variable would take a second.
     const flush = async (): Promise<void> => {
-      await this.run({ feeds: waiting.map(({ feed }) => feed), targets: waiting.map(({ assign }) => assign) });
+      await this.run({ feeds: waiting.map(({ feed }) => feed), targets: waiting.flatMap(({ assigns }) => assigns) });
       [waiting, bytes] = [[], 0];
     };
     for (const variable of variables) {
-      const { value, assign } = memoized(this.#assignments, variable, () =>
-        this.onDevice(() => {
-          const placeholder = this.graph.placeholder('float32', variable.shape);
-          return { value: placeholder, assign: variable.assign(placeholder) };
-        }),
-      );
+      const { value, assigns } = memoized(this.#assignments, variable, () => {
+        const placeholder = this.onDevice(0, () => this.graph.placeholder('float32', variable.shape));
+        return {
+          value: placeholder,
+          assigns: this.onEachDevice((index) => variable.copies[index]!.assign(placeholder)),
+        };
+      });
       const data = await read(variable);
-      waiting.push({ feed: [value, hostTensor('float32', variable.shape, data)], assign });
+      waiting.push({ feed: [value, hostTensor('float32', variable.shape, data)], assigns });
       bytes += data.byteLength;
       if (bytes > bytesPerRun) await flush();
     }
@@ -138,24 +159,24 @@ export class ModelWeights {
   }
 
   /** Sets each variable to a constant. */
-  async fill(constants: ReadonlyMap<Variable, number>): Promise<void> {
+  async fill(constants: ReadonlyMap<ReplicatedVariable, number>): Promise<void> {
     if (constants.size === 0) return;
     // The constants are fed: TensorFlow would compute what depends on no feed in advance, and keep the result beside the variables.
     const inputs = new Map<number, Output>();
-    const targets = this.onDevice(() =>
-      Array.from(constants, ([variable, value]) => {
-        const shape = this.graph.constant('int32', [variable.shape.length], variable.shape);
+    const targets = this.onEachDevice((index) =>
+      Array.from(constants, ([{ shape, copies }, value]) => {
+        const sizes = this.graph.constant('int32', [shape.length], shape);
         const input = memoized(inputs, value, () => this.graph.placeholder('float32', []));
-        return variable.assign(this.graph.op('Fill', [shape, input]));
+        return copies[index]!.assign(this.graph.op('Fill', [sizes, input]));
       }),
     );
-    await this.run({ feeds: Array.from(inputs, ([value, input]): Feed => [input, value]), targets });
+    await this.run({ feeds: Array.from(inputs, ([value, input]): Feed => [input, value]), targets: targets.flat() });
   }
 
   /** The current values of variables, by variable name: copies, or with `views` TensorFlow's own memory. */
-  async values(variables: readonly Variable[], views?: TensorViews): Promise<Map<string, Float32Array>> {
+  async values(variables: readonly ReplicatedVariable[], views?: TensorViews): Promise<Map<string, Float32Array>> {
     if (variables.length === 0) return new Map();
-    const values = await this.run({ fetches: variables.map((variable) => this.readOf(variable)), views });
+    const values = await this.run({ fetches: variables.map((variable) => this.readOf(variable, 0)), views });
     return new Map(variables.map(({ name }, i) => [name, values[i]!]));
   }
 
@@ -165,9 +186,14 @@ export class ModelWeights {
     return values.map(({ data }) => data as Float32Array);
   }
 
-  /** Calls `build` so that the nodes it adds are placed on the model's device. */
-  onDevice<T>(build: () => T): T {
-    return this.#device === undefined ? build() : this.graph.onDevice(this.#device, build);
+  /** Calls `build` so that the nodes it adds are placed on the device of that index. */
+  onDevice<T>(index: number, build: () => T): T {
+    return this.graph.onDevice(this.devices[index]!, build);
+  }
+
+  /** Calls `build` once for each device. */
+  onEachDevice<T>(build: (index: number) => T): T[] {
+    return this.devices.map((_, index) => this.onDevice(index, () => build(index)));
   }
 
   /** Frees the session with its variables, and the graph. */
@@ -176,6 +202,12 @@ export class ModelWeights {
     this.graph.close();
   }
 }
+
+/** The settings of a session that has the devices. */
+export const sessionDevices = (devices: readonly string[]): { cpuDevices: number; nccl: boolean } => ({
+  cpuDevices: Math.max(1, devices.filter((device) => /CPU:\d+$/.test(device)).length),
+  nccl: devices.some((device) => /GPU:\d+$/.test(device)),
+});
 
 /** @throws NonFiniteWeight */
 export function requireFinite(file: string, name: string, values: Float32Array): void {

@@ -3,6 +3,8 @@ import type { Output } from './native.js';
 
 /** What free sizes need of the graph that they belong to. */
 interface SizeGraph {
+  /** Where nodes are placed now: a node that computes a size is shared only within one place. */
+  place: () => string;
   constant: (dtype: 'int32', shape: readonly number[], values: readonly number[]) => Output;
   op: (
     type: string,
@@ -13,7 +15,12 @@ interface SizeGraph {
 
 // tfjs must know every size while it traces. A stand-in is a prime, so that the factors of a product of sizes are unique. It is
 // small enough that sizes with several free factors are exact in float64.
-const standIns = [10_007, 10_009, 10_037, 10_039, 10_061, 10_067, 10_069, 10_079];
+const standIns = { from: 10_007, to: 20_000 };
+
+const isPrime = (n: number): boolean => {
+  for (let factor = 2; factor * factor <= n; factor++) if (n % factor === 0) return false;
+  return true;
+};
 
 /**
  * The sizes of a graph that are free: known only when the graph runs. A trace computes with a stand-in for each, a prime number.
@@ -37,10 +44,12 @@ export class FreeSizes {
    */
   add(fixed: Iterable<number>): number {
     const dims = [...fixed];
-    const standIn = standIns.find((prime) => !this.#sizes.has(prime) && !dims.some((dim) => dim % prime === 0));
-    if (standIn === undefined) throw new TensorFlowError('the graph has too many free sizes');
-    this.#sizes.set(standIn, undefined);
-    return standIn;
+    for (let standIn = standIns.from; standIn < standIns.to; standIn++) {
+      if (!isPrime(standIn) || this.#sizes.has(standIn) || dims.some((dim) => dim % standIn === 0)) continue;
+      this.#sizes.set(standIn, undefined);
+      return standIn;
+    }
+    throw new TensorFlowError('the graph has too many free sizes');
   }
 
   /** Whether the size is a stand-in. */
@@ -98,7 +107,8 @@ export class FreeSizes {
     return this.#memoized(`vector ${shape.join()}`, () => op('Pack', [shape.map((dim) => this.scalar(dim))]));
   }
 
-  #memoized(key: string, make: () => Output): Output {
+  #memoized(what: string, make: () => Output): Output {
+    const key = `${what} ${this.#graph.place()}`;
     const known = this.#computed.get(key);
     if (known !== undefined) return known;
     const made = make();

@@ -25,6 +25,7 @@ export class Graph {
   readonly #constants = new Map<string, Output>();
   readonly #variableDims = new Set<number>();
   readonly #freeSizes = new FreeSizes({
+    place: () => hostOf(this.#device),
     op: (...node) => this.onDevice(hostOf(this.#device), () => this.op(...node)),
     constant: (...value) => this.onDevice(hostOf(this.#device), () => this.constant(...value)),
   });

@@ -1,7 +1,9 @@
+export { startClusterServer, type ClusterSession } from './cluster-server.js';
+export { allGather, allReduce, broadcast, type CollectiveKey } from './collectives.js';
 export { dropout, type DropoutDraw } from './dropout.js';
 export { OutOfMemory, TensorFlowError } from './errors.js';
 export { Graph } from './graph.js';
-export { hostTensor } from './host-tensor.js';
+export { hostTensor, type HostTensor } from './host-tensor.js';
 export { crossEntropy, embedding, gelu, layerNorm, linear, range } from './layers.js';
 export { openTensorFlow, preloadTensorFlow, tensorFlowLibrary } from './library.js';
 export type { Output } from './native.js';

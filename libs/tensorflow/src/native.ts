@@ -74,6 +74,7 @@ const signatures = {
 
   TF_NewSessionOptions: [pointer, []],
   TF_DeleteSessionOptions: ['void', [pointer]],
+  TF_SetTarget: ['void', [pointer, 'str']],
   TF_SetConfig: ['void', [pointer, pointer, 'size_t', pointer]],
   TF_NewSession: [pointer, [pointer, pointer, pointer]],
   TF_CloseSession: ['void', [pointer, pointer]],
@@ -82,6 +83,9 @@ const signatures = {
     'void',
     [pointer, pointer, pointer, pointer, 'int', pointer, pointer, 'int', pointer, 'int', pointer, pointer],
   ],
+  TF_NewServer: [pointer, [pointer, 'size_t', pointer]],
+  TF_ServerStart: ['void', [pointer, pointer]],
+  TF_ServerTarget: ['str', [pointer]],
   TF_SessionListDevices: [pointer, [pointer, pointer]],
   TF_DeviceListCount: ['int', [pointer]],
   TF_DeviceListName: ['str', [pointer, 'int', pointer]],

@@ -50,6 +50,7 @@ export class Session {
     const options = native.TF_NewSessionOptions();
     try {
       const bytes = encodeSessionConfig(config);
+      if (config.target !== undefined) native.TF_SetTarget(options, config.target);
       this.#session = withStatus(native, (status) => {
         native.TF_SetConfig(options, bytes, bytes.length, status);
         throwStatus(native, status);

@@ -1,6 +1,7 @@
 import { type BatchAmount, batchesIn, type Config } from '@nautil/config';
 import { assembleBatch, type Batch, type BatchPlan, planBatches, type TokenCache } from '@nautil/tokenization';
 import { rowWeights } from './cross-entropy.js';
+import { rowsOf } from './rows-of.js';
 import type { MicroBatch } from './train-step.js';
 
 /** The batches of a data set by (epoch, index), so that a resumed run has nothing to skip. */
@@ -78,7 +79,8 @@ export function batchesOf(cache: TokenCache, o: BatchesOptions): BatchSource {
 }
 
 /**
- * Cuts a batch into `count` micro-batches of equal size. The sum of their gradients is the gradient of the batch.
+ * Cuts a batch into `count` micro-batches whose sizes differ by one row at most, or into one for each row if there are fewer rows. The
+ * sum of their gradients is the gradient of the batch.
  *
  * @param o.lossScale - the batch's share of the optimizer step, 1 / accumulate_grad_batches
  */
@@ -87,24 +89,9 @@ export function microBatchesOf(
   o: { count: number; lossScale: number; classWeights?: number[] | undefined },
 ): MicroBatch[] {
   const weights = rowWeights(batch.labels, o.classWeights, o.lossScale);
-  const rows = Math.ceil(batch.size / o.count);
-  const microBatches: MicroBatch[] = [];
-  for (let from = 0; from < batch.size; from += rows) {
-    const to = Math.min(from + rows, batch.size);
-    microBatches.push({ batch: rowsOf(batch, from, to), rowWeights: weights.subarray(from, to), rowOffset: from });
-  }
-  return microBatches;
-}
-
-/** Rows [from, to) of a batch as a batch. */
-export function rowsOf(batch: Batch, from: number, to: number): Batch {
-  const cells = [from * batch.length, to * batch.length] as const;
-  return {
-    ...batch,
-    rows: batch.rows.subarray(from, to),
-    size: to - from,
-    ids: batch.ids.subarray(...cells),
-    mask: batch.mask.subarray(...cells),
-    labels: batch.labels.subarray(from, to),
-  };
+  const count = Math.min(o.count, batch.size);
+  return Array.from({ length: count }, (_, index) => {
+    const [from, to] = [index, index + 1].map((part) => Math.ceil((part * batch.size) / count)) as [number, number];
+    return { batch: rowsOf(batch, from, to), rowWeights: weights.subarray(from, to), rowOffset: from };
+  });
 }

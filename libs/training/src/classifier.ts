@@ -16,7 +16,7 @@ import { OnnxRuntimeError, OnnxRuntimeMissing } from '@nautil/onnx';
 import { openTensorFlow } from '@nautil/tensorflow';
 import type { Tokenizer } from '@nautil/tokenization';
 import type { BatchesOptions } from './batches.js';
-import { chooseDevice, findsGpu } from './choose-device.js';
+import { chooseDevices, findsGpu } from './choose-devices.js';
 import { type ClassifierSourceOptions, openClassifierSource } from './classifier-source.js';
 import { evaluateCache, type Evaluation } from './evaluate.js';
 import { precisionOf } from './precision-of.js';
@@ -215,7 +215,10 @@ async function openInTensorFlow(model: Model, { runAs }: ClassifierOptions): Pro
   const weights = new ModelWeights({
     specs,
     ...(runAs
-      ? { intraOpThreads: runAs.nautil.intra_op_threads, device: chooseDevice(runAs.trainer, runAs.nautil).name }
+      ? {
+          intraOpThreads: runAs.nautil.intra_op_threads,
+          devices: chooseDevices(runAs.trainer, runAs.nautil).names.slice(0, 1),
+        }
       : {}),
   });
   try {

@@ -1,4 +1,5 @@
 import { defineError } from '@nautil/contracts';
+import type { TrainingGroup } from './job.js';
 
 /** The loss is NaN or infinite. No step after the last checkpoint can be trusted. */
 export class LossNotFinite extends defineError('LossNotFinite', 'training') {
@@ -85,12 +86,16 @@ export class BestWeightsDamaged extends defineError('BestWeightsDamaged', 'envir
 
 /** The training was interrupted. A checkpoint contains all steps done so far. */
 export class TrainingInterrupted extends defineError('TrainingInterrupted', 'interrupted', { retryable: true }) {
-  readonly checkpoint: string;
+  /** Absent in a process that trains for another, which has the checkpoint. */
+  readonly checkpoint: string | undefined;
 
-  constructor(step: number, checkpoint: string) {
-    super(`training stopped at step ${step}; ${checkpoint} contains all steps done so far`, {
-      hint: 'the next attempt at this run resumes from there',
-    });
+  constructor(step: number, checkpoint: string | undefined) {
+    super(
+      `training stopped at step ${step}; ${checkpoint ?? 'the checkpoint of member 0'} contains all steps done so far`,
+      {
+        hint: 'the next attempt at this run resumes from there',
+      },
+    );
     this.checkpoint = checkpoint;
   }
 }
@@ -106,3 +111,52 @@ export class BatchTooLarge extends defineError('BatchTooLarge', 'environment') {
     });
   }
 }
+
+/** The devices of the configuration do not exist on the machine that trains. */
+export class DevicesMissing extends defineError('DevicesMissing', 'config') {}
+
+/** The training data does not fill a batch of all devices. */
+export class NoTrainingBatch extends defineError('NoTrainingBatch', 'config') {
+  constructor(rows: number, batchSize: number) {
+    super(`model.train_ds: ${rows} examples do not fill one batch of ${batchSize} rows, of all devices together`, {
+      hint: 'set model.train_ds.drop_last=false, or use a smaller model.train_ds.batch_size or fewer trainer.devices',
+    });
+  }
+}
+
+/** Members of a group did not start in time. */
+export class MembersMissing extends defineError('MembersMissing', 'environment', { retryable: true }) {
+  constructor(addresses: string[], { members, index }: TrainingGroup, seconds: number) {
+    super(
+      `${listed(addresses, members)} did not answer member ${index} (${members[index]}) within ${seconds} s: the training needs all ${members.length} members`,
+      { hint: 'start the missing members, and check that each address can be reached from the others' },
+    );
+  }
+}
+
+/** Members of a group died, or no longer answer. */
+export class MembersLost extends defineError('MembersLost', 'environment', { retryable: true }) {
+  constructor(addresses: string[], { members, index }: TrainingGroup) {
+    super(
+      `${listed(addresses, members)} no longer answers member ${index} (${members[index]}): the training cannot go on without all members`,
+      {
+        hint: 'the next attempt resumes all members from the last checkpoint',
+      },
+    );
+  }
+}
+
+/** Members of a group were started with different inputs. */
+export class MembersDiffer extends defineError('MembersDiffer', 'config') {
+  constructor(differing: { address: string; what: string[] }[], { members }: TrainingGroup) {
+    const each = differing.map(
+      ({ address, what }) => `${listed([address], members)} has another ${what.join(' and ')}`,
+    );
+    super(`${each.join('; ')} than member 0 (${members[0]})`, {
+      hint: 'start all members with the same configuration, the same data and the same version of Nautil',
+    });
+  }
+}
+
+const listed = (addresses: string[], members: string[]): string =>
+  addresses.map((address) => `member ${members.indexOf(address)} (${address})`).join(', ');

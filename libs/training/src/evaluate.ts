@@ -3,9 +3,18 @@ import { Confusion } from '@nautil/metrics';
 import type { Forward } from '@nautil/model';
 import { OutOfMemory } from '@nautil/tensorflow';
 import { type Batch, openTokenCache } from '@nautil/tokenization';
-import { batchesOf, type BatchesOptions, type BatchSource, rowsOf } from './batches.js';
+import { batchesOf, type BatchesOptions, type BatchSource } from './batches.js';
 import { argmax, crossEntropy } from './cross-entropy.js';
 import { BatchTooLarge, OutputNotFinite } from './errors.js';
+import { rowsOf } from './rows-of.js';
+
+/** Computes the logits of a batch. */
+export interface BatchForward {
+  run: Forward['run'];
+
+  /** Number of batches that may be computed at a time. Default 1. */
+  parallelism?: number;
+}
 
 export interface Evaluation {
   /** The unweighted mean of the batches' losses, NeMo's val_loss. It depends on the batch size. */
@@ -30,11 +39,7 @@ const sortedRows = 8192;
  * which saves padding. The loss is that of the data set's own batches: each is the mean over its rows, wherever they were
  * computed.
  */
-export async function evaluate(
-  forward: Pick<Forward, 'run'>,
-  batches: BatchSource,
-  o: EvaluateOptions,
-): Promise<Evaluation> {
+export async function evaluate(forward: BatchForward, batches: BatchSource, o: EvaluateOptions): Promise<Evaluation> {
   const confusion = new Confusion(o.numClasses);
   const atOnce = Math.max(1, Math.floor(sortedRows / batches.batchSize));
   let losses = 0;
@@ -57,7 +62,7 @@ export async function evaluate(
 
 /** The logits and labels of the rows of some batches, in their order. */
 async function resultsOf(
-  forward: Pick<Forward, 'run'>,
+  forward: BatchForward,
   batches: BatchSource,
   cuts: readonly Int32Array[],
   numClasses: number,
@@ -65,14 +70,19 @@ async function resultsOf(
   const rows = cuts.flatMap((cut) => [...cut]);
   const logits = new Float32Array(rows.length * numClasses);
   const labels = new Int32Array(rows.length);
-  for (const positions of computedTogether(batches, cuts, rows)) {
-    const batch = batches.batchOf(Int32Array.from(positions, (position) => rows[position]!));
-    const values = await logitsOf(forward, batch);
-    for (const [row, position] of positions.entries()) {
-      logits.set(values.subarray(row * numClasses, (row + 1) * numClasses), position * numClasses);
-      labels[position] = batch.labels[row]!;
+  const waiting = computedTogether(batches, cuts, rows);
+  const compute = async (): Promise<void> => {
+    for (let next = waiting.next(); next.done !== true; next = waiting.next()) {
+      const positions = next.value;
+      const batch = batches.batchOf(Int32Array.from(positions, (position) => rows[position]!));
+      const values = await logitsOf(forward, batch);
+      for (const [row, position] of positions.entries()) {
+        logits.set(values.subarray(row * numClasses, (row + 1) * numClasses), position * numClasses);
+        labels[position] = batch.labels[row]!;
+      }
     }
-  }
+  };
+  await Promise.all(Array.from({ length: forward.parallelism ?? 1 }, compute));
   return { logits, labels };
 }
 
@@ -101,7 +111,7 @@ function* computedTogether(
  * @throws OutputNotFinite
  */
 export async function evaluateCache(
-  forward: Pick<Forward, 'run'>,
+  forward: BatchForward,
   o: EvaluateOptions & BatchesOptions & { cache: string },
 ): Promise<Evaluation> {
   const cache = openTokenCache(o.cache);
@@ -115,7 +125,7 @@ export async function evaluateCache(
 }
 
 /** The logits of a batch, [size * numClasses]. A batch that does not fit into memory is computed in halves. */
-async function logitsOf(forward: Pick<Forward, 'run'>, batch: Batch): Promise<Float32Array> {
+async function logitsOf(forward: BatchForward, batch: Batch): Promise<Float32Array> {
   try {
     return await forward.run(batch);
   } catch (error) {

@@ -1,5 +1,5 @@
 export { countBatches } from './batches.js';
-export { usesGpu } from './choose-device.js';
+export { statedDevices, usesGpu } from './choose-devices.js';
 export { Classifier } from './classifier.js';
 export { archiveTokenizer, classifierNotes, recordedEvaluation, type ArchiveRecord } from './classifier-source.js';
 export { encoderConfigOf } from './encoder-source.js';
@@ -8,9 +8,9 @@ export type { Evaluation } from './evaluate.js';
 export { evaluationKeys, evaluationSettingsOf } from './evaluation-settings.js';
 export { evaluateWeights, type EvaluateWeightsOptions, type WeightsEvaluated } from './evaluate-weights.js';
 export { faultPoint } from './fault-point.js';
-export type { TrainJob } from './job.js';
+export type { TrainingGroup, TrainJob } from './job.js';
 export { predictionsOf, type Prediction } from './prediction.js';
-export { trainClassifier, type TrainControl } from './train.js';
+export { joinTraining, trainClassifier, type TrainControl } from './train.js';
 export { CheckpointReplica, type ReplicaPlace } from './checkpoint-replica.js';
 export { filesToResume } from './training-checkpoints.js';
 export type { TrainListener } from './training-run.js';

@@ -32,8 +32,29 @@ export interface TrainJob {
   /** A checkpoint of an earlier run of the same data and model, to start from while this run has none of its own. */
   resumeFrom?: string;
 
+  /** The processes that train this run together; absent: this process trains alone. */
+  group?: TrainingGroup;
+
   /** Digests of everything that the numbers depend on. A checkpoint with other digests is rejected. */
   digests: Record<string, string>;
+}
+
+/** The processes that train a run together, each with its own devices. */
+export interface TrainingGroup {
+  /** `host:port` of each member's TensorFlow server. Member 0, the chief, writes checkpoints and emits events. */
+  members: string[];
+
+  /** This process's index in `members`. */
+  index: number;
+
+  /** Digest of the program, which must be equal on all members; absent: not compared. */
+  program?: string;
+
+  /** Seconds to wait for the servers of all members. Default 300. */
+  joinTimeoutS?: number;
+
+  /** Seconds without an answer after which a member is lost. Default 60. */
+  stepTimeoutS?: number;
 }
 
 /** The source of the encoder's architecture and initial weights. */

@@ -1,7 +1,8 @@
 import { classifierWeights, type EncoderConfig, Forward, type ModelShape, ModelWeights } from '@nautil/model';
+import type { ClusterSession } from '@nautil/tensorflow';
 import type { TrainJob } from './job.js';
 import { precisionOf } from './precision-of.js';
-import { TrainStep } from './train-step.js';
+import { type DevicePlaces, TrainStep } from './train-step.js';
 
 /** A classifier in a TensorFlow session. */
 export interface Model {
@@ -15,23 +16,40 @@ export interface TrainableModel extends Model {
 
 type ModelJob = Pick<TrainJob, 'config' | 'numClasses'>;
 
-/** The classifier that a job describes, without values for its weights. `device` is TensorFlow's name. */
+/** How the devices of several processes train together. */
+export interface Cluster {
+  session: ClusterSession;
+  places: DevicePlaces;
+}
+
+/** The classifier that a job describes, without values for its weights. `devices` are TensorFlow's names. */
 export function createModel(
   { config, numClasses }: ModelJob,
   encoder: EncoderConfig,
-  device: string,
+  devices: readonly string[],
+  cluster?: ClusterSession,
 ): Model & { shape: ModelShape } {
   const { model, nautil, trainer } = config;
   const head = { numClasses, numOutputLayers: model.classifier_head.num_output_layers };
   const shape: ModelShape = { encoder, head, precision: precisionOf(trainer) };
   const specs = classifierWeights({ encoder, ...head });
-  const weights = new ModelWeights({ specs, device, intraOpThreads: nautil.intra_op_threads });
+  const weights = new ModelWeights({
+    specs,
+    devices: cluster ? devices.map((device) => cluster.deviceName(device)) : devices,
+    intraOpThreads: nautil.intra_op_threads,
+    cluster,
+  });
   return { weights, forward: new Forward(weights, shape), shape };
 }
 
 /** The classifier that a job describes, with the optimizer step that trains it. */
-export function createTrainableModel(job: ModelJob, encoder: EncoderConfig, device: string): TrainableModel {
-  const { shape, ...model } = createModel(job, encoder, device);
+export function createTrainableModel(
+  job: ModelJob,
+  encoder: EncoderConfig,
+  devices: readonly string[],
+  cluster?: Cluster,
+): TrainableModel {
+  const { shape, ...model } = createModel(job, encoder, devices, cluster?.session);
   const { nautil, trainer } = job.config;
   const trainStep = new TrainStep(model.weights, {
     shape,
@@ -39,6 +57,7 @@ export function createTrainableModel(job: ModelJob, encoder: EncoderConfig, devi
     clip: trainer.gradient_clip_val ?? 0,
     seed: nautil.seed,
     headDropout: job.config.model.classifier_head.fc_dropout,
+    places: cluster?.places,
   });
   return { ...model, trainStep };
 }

@@ -43,11 +43,13 @@ export async function reportingOutOfMemory<T>(
  * the state on disk can be trusted then, because a part of the update may have been applied.
  *
  * @param train - gets the number of micro-batches per batch; undefined: the checkpoint's
- * @throws BatchTooLarge when not even one row fits
+ * @param o.isAlone - false: other processes take part in the training, which cannot go back to a checkpoint without them
+ * @throws BatchTooLarge when not even one row fits; OutOfMemory unless the process is alone
  */
 export async function retryOutOfMemory<T>(
   train: (microBatches: number | undefined) => Promise<T>,
   warn: (message: string) => Promise<void>,
+  { isAlone = true } = {},
 ): Promise<T> {
   let microBatches: number | undefined;
   for (;;) {
@@ -55,6 +57,7 @@ export async function retryOutOfMemory<T>(
       return await train(microBatches);
     } catch (error) {
       if (!(error instanceof StepOutOfMemory)) throw error;
+      if (!isAlone) throw error.cause;
       const { rows, length } = error;
       if (rows <= 1) throw new BatchTooLarge(rows, length, error.cause);
       microBatches = error.microBatches * 2;

@@ -1,4 +1,4 @@
-import type { TrainingResult, TrainStepped } from '@nautil/contracts';
+import type { MemberResult, TrainingResult, TrainStepped } from '@nautil/contracts';
 import { microBatchesOf } from './batches.js';
 import { LossNotFinite, TrainingInterrupted } from './errors.js';
 import { faultPoint } from './fault-point.js';
@@ -19,25 +19,53 @@ export interface TrainControl {
  * A run is a pure function of its job: the batch of a step depends on (seed, step), dropout on (seed, step, site, row). A run
  * that is killed at any step and started again therefore ends with the same bytes as one that is not.
  *
- * @throws TrainingInterrupted when `control.stop` is `interrupt`; LossNotFinite; WeightsNotFinite; BatchTooLarge; CheckpointMismatch.
+ * With `job.group`, this process is the chief of several that train together.
+ *
+ * @throws TrainingInterrupted when `control.stop` is `interrupt`; LossNotFinite; WeightsNotFinite; BatchTooLarge; CheckpointMismatch; of a group also
+ * MembersMissing, MembersDiffer, MembersLost.
  */
 export async function trainClassifier(
   job: TrainJob,
   listener: TrainListener = {},
   control: TrainControl = {},
 ): Promise<TrainingResult> {
+  return withSession(job, listener, control, (session) => session.finish());
+}
+
+/**
+ * Trains as a member of a group that is not its chief: computes a share of every batch, and writes nothing. The chief runs `trainClassifier`.
+ *
+ * @throws MembersMissing, MembersDiffer, MembersLost; otherwise as `trainClassifier`
+ */
+export function joinTraining(
+  job: TrainJob,
+  listener: TrainListener = {},
+  control: TrainControl = {},
+): Promise<MemberResult> {
+  return withSession(job, listener, control, (session) => Promise.resolve(session.memberResult()));
+}
+
+/** Opens the run and the session of a job, trains, and calls `finish`. */
+async function withSession<Result>(
+  job: TrainJob,
+  listener: TrainListener,
+  control: TrainControl,
+  finish: (session: TrainingSession) => Promise<Result>,
+): Promise<Result> {
   const run = await openTrainingRun(job);
   try {
     return await retryOutOfMemory(
       async (microBatches) => {
         const session = await TrainingSession.open(run, listener, microBatches);
         try {
-          return await train(run, session, listener, control);
+          await train(run, session, listener, control);
+          return await finish(session);
         } finally {
           await session.close();
         }
       },
       async (message) => listener.onProgress?.({ type: 'warning', message }),
+      { isAlone: job.group === undefined },
     );
   } finally {
     await run.close();
@@ -50,17 +78,24 @@ async function train(
   session: TrainingSession,
   listener: TrainListener,
   control: TrainControl,
-): Promise<TrainingResult> {
-  const { job, length, learningRate, evaluationPoints } = run;
-  const { model, state, speed } = session;
+): Promise<void> {
+  const { job } = run;
+  const { model, state, speed, plan } = session;
+  const { length, learningRate, evaluationPoints } = plan;
   const { log_every_n_steps: logEvery, accumulate_grad_batches: accumulate } = job.config.trainer;
   const checkpointEvery = job.config.nautil.checkpoint_every_n_steps;
   const lossScale = 1 / accumulate;
+  let stop = control.stop;
 
   while (state.step < length.total && state.stopped === undefined) {
     session.checkWrites();
-    if (control.stop === 'interrupt') throw new TrainingInterrupted(state.step, await session.committedCheckpoint());
-    if (control.stop === 'early') {
+    // The processes of a group stop after the same step, on which they have agreed.
+    if (!session.group) ({ stop } = control);
+    if (stop === 'interrupt') {
+      await session.leaveGroup();
+      throw new TrainingInterrupted(state.step, await session.committedCheckpoint());
+    }
+    if (stop === 'early') {
       session.stop('stopped');
       break;
     }
@@ -69,22 +104,24 @@ async function train(
     const lr = learningRate.at(state.step, state.plateau);
     const epoch = Math.floor(state.step / length.stepsPerEpoch);
     const first = (state.step % length.stepsPerEpoch) * accumulate;
-    const last = Math.min(first + accumulate, run.train.batchesPerEpoch);
+    const last = Math.min(first + accumulate, plan.train.batchesPerEpoch);
 
     // 2) Lightning also evaluates between accumulated batches, on the weights before the step
     for (const point of evaluationPoints) if (first < point && point < last) await session.evaluate(epoch);
 
     // 3) forward and backward over the micro-batches, then clip and update
-    const batches = Array.from({ length: last - first }, (_, i) => run.train.at(epoch, first + i));
+    const batches = Array.from({ length: last - first }, (_, i) => plan.train.at(epoch, first + i));
     const { classWeights } = job;
     const microBatches = batches.flatMap((batch) =>
-      microBatchesOf(batch, { count: state.microBatches, lossScale, classWeights }),
+      microBatchesOf(batch, { count: state.microBatches * session.devices, lossScale, classWeights }),
     );
     const { losses, gradNorm } = await reportingOutOfMemory(microBatches, state.microBatches, async () => {
       await faultPoint(`train step ${state.step + 1}`);
-      return model.trainStep.run(microBatches, { step: state.step, lr });
+      return session.guard(model.trainStep.run(microBatches, { step: state.step, lr }));
     });
-    const loss = sum(losses) / (lossScale * batches.length);
+    const agreed = await session.agreeOn(sum(losses), control.stop);
+    stop = agreed.stop;
+    const loss = agreed.loss / (lossScale * batches.length);
     if (!Number.isFinite(loss)) {
       const lines = batches.flatMap(({ rows }) => Array.from(rows, (row) => run.lineOf(row)));
       const configured = job.config.model.optim.lr;
@@ -115,7 +152,7 @@ async function train(
       secondsLeft: secondsPerStep * (length.total - state.step),
       timestampMs: Date.now(),
     };
-    if (logEvery !== null && state.step % logEvery === 0) state.events.push(event);
+    if (session.isChief && logEvery !== null && state.step % logEvery === 0) state.events.push(event);
     await listener.onProgress?.(event);
 
     // 5) evaluate, which may stop the run early, and checkpoint
@@ -123,7 +160,7 @@ async function train(
     if (isEvaluated) await session.evaluate(epoch);
     if (isEvaluated || (checkpointEvery > 0 && state.step % checkpointEvery === 0)) await session.checkpoint();
   }
-  return session.finish();
+  await session.leaveGroup();
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

@@ -4,6 +4,7 @@ import { claimFence } from '@nautil/store';
 import { openTokenCache } from '@nautil/tokenization';
 import { batchesOf, type BatchSource } from './batches.js';
 import { type InitialClassifier, openInitialClassifier } from './encoder-source.js';
+import { NoTrainingBatch } from './errors.js';
 import { evaluationPoints } from './evaluation-points.js';
 import type { TrainJob } from './job.js';
 import { LearningRate } from './learning-rate.js';
@@ -19,20 +20,30 @@ export interface TrainListener {
   onCommitted?(checkpoint: CheckpointSaved): void | Promise<void>;
 }
 
-/** The parts of a run that do not change while it is trained. */
-export interface TrainingRun {
-  job: TrainJob;
-  checkpoints: TrainingCheckpoints;
-  initial: InitialClassifier;
+/** What the number of rows of a batch determines. */
+export interface TrainingPlan {
   train: BatchSource;
-  validation: BatchSource | undefined;
-  trainExamples: number;
-  validationExamples: number;
   length: RunLength;
   learningRate: LearningRate;
 
   /** Numbers of batches of an epoch after which the model is evaluated. */
   evaluationPoints: number[];
+}
+
+/** The parts of a run that do not change while it is trained. */
+export interface TrainingRun {
+  job: TrainJob;
+  checkpoints: TrainingCheckpoints;
+  initial: InitialClassifier;
+  validation: BatchSource | undefined;
+  trainExamples: number;
+  validationExamples: number;
+
+  /**
+   * @param batchSize - rows of a batch, of all devices together
+   * @throws NoTrainingBatch when the training data does not fill one
+   */
+  plan(batchSize: number): TrainingPlan;
 
   /** The line in the training file of a row of the cache. */
   lineOf(row: number): number;
@@ -48,12 +59,6 @@ export async function openTrainingRun(job: TrainJob): Promise<TrainingRun> {
   const maxPositions = maxLength(initial.encoder);
   const trainCache = openTokenCache(job.trainCache);
   const validationCache = job.validationCache === undefined ? undefined : openTokenCache(job.validationCache);
-  const train = batchesOf(trainCache, {
-    dataset: model.train_ds,
-    limit: trainer.limit_train_batches,
-    nautil,
-    maxPositions,
-  });
   const validation =
     validationCache &&
     batchesOf(validationCache, {
@@ -62,18 +67,26 @@ export async function openTrainingRun(job: TrainJob): Promise<TrainingRun> {
       nautil,
       maxPositions,
     });
-  const length = runLengthOf({ batchesPerEpoch: train.batchesPerEpoch, trainer, sched: model.optim.sched });
   return {
     job,
     checkpoints,
     initial,
-    train,
     validation,
     trainExamples: trainCache.count,
     validationExamples: validationCache?.count ?? 0,
-    length,
-    learningRate: new LearningRate(model.optim, length),
-    evaluationPoints: validation ? evaluationPoints(train.batchesPerEpoch, trainer.val_check_interval) : [],
+    plan(batchSize) {
+      const dataset = { ...model.train_ds, batch_size: batchSize };
+      const train = batchesOf(trainCache, { dataset, limit: trainer.limit_train_batches, nautil, maxPositions });
+      const { batchesPerEpoch } = train;
+      if (batchesPerEpoch === 0) throw new NoTrainingBatch(trainCache.count, batchSize);
+      const length = runLengthOf({ batchesPerEpoch, trainer, sched: model.optim.sched });
+      return {
+        train,
+        length,
+        learningRate: new LearningRate(model.optim, length),
+        evaluationPoints: validation ? evaluationPoints(batchesPerEpoch, trainer.val_check_interval) : [],
+      };
+    },
     lineOf: (row) => trainCache.line(row),
     async close() {
       trainCache.close();

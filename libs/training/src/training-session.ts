@@ -1,25 +1,36 @@
-import type { EpochEvaluated, TrainingResult } from '@nautil/contracts';
+import { counted, type EpochEvaluated, type MemberResult, type TrainingResult } from '@nautil/contracts';
 import { CorruptFile } from '@nautil/formats';
 import { improves, monitored } from '@nautil/metrics';
-import { isAllFinite, type NamedArray } from '@nautil/model';
+import { isAllFinite, type NamedArray, sessionDevices } from '@nautil/model';
 import { TensorViews } from '@nautil/tensorflow';
 import { arithmeticOf } from './arithmetic.js';
 import { BackgroundWrites } from './background-writes.js';
-import { chooseDevice } from './choose-device.js';
+import { chooseDevices } from './choose-devices.js';
 import { BestWeightsDamaged, WeightsNotFinite } from './errors.js';
 import { evaluate } from './evaluate.js';
 import { faultPoint } from './fault-point.js';
+import type { TrainJob } from './job.js';
 import { createTrainableModel, type TrainableModel } from './model.js';
 import { patienceAfter } from './monitor.js';
+import { shareVariables } from './share-variables.js';
 import { Speedometer } from './speedometer.js';
+import type { TrainControl } from './train.js';
 import type { LoadTensors, SavedTraining, WrittenArray } from './training-checkpoints.js';
-import type { TrainingRun, TrainListener } from './training-run.js';
-import type { BestEvaluation, TrainingState } from './training-state.js';
+import { JoinedGroup } from './training-group.js';
+import type { TrainingPlan, TrainingRun, TrainListener } from './training-run.js';
+import { type BestEvaluation, parseState, stringifyState, type TrainingState } from './training-state.js';
 
 /** The model and the state of a run while it is trained: from the newest checkpoint to the end or to the first error. */
 export class TrainingSession {
   readonly model: TrainableModel;
   readonly state: TrainingState;
+  readonly plan: TrainingPlan;
+
+  /** The processes that train together; undefined: this process trains alone. */
+  readonly group: JoinedGroup | undefined;
+
+  /** Number of devices of all processes. */
+  readonly devices: number;
   readonly speed = new Speedometer();
   readonly #run: TrainingRun;
   readonly #listener: TrainListener;
@@ -39,32 +50,43 @@ export class TrainingSession {
     listener: TrainListener;
     model: TrainableModel;
     state: TrainingState;
+    plan: TrainingPlan;
+    group: JoinedGroup | undefined;
+    devices: number;
     checkpoint: string | undefined;
   }) {
     this.#run = o.run;
     this.#listener = o.listener;
     this.model = o.model;
     this.state = o.state;
+    this.plan = o.plan;
+    this.group = o.group;
+    this.devices = o.devices;
     this.#checkpoint = o.checkpoint;
     this.#isSaved = o.checkpoint !== undefined;
   }
 
   /**
-   * Loads the newest checkpoint, else `job.resumeFrom`, else the initial weights.
+   * Loads the newest checkpoint, else `job.resumeFrom`, else the initial weights. Of a group, the chief loads them, and sends them to the others.
    *
    * @param microBatches - replaces the checkpoint's number of micro-batches per batch
    */
   static async open(run: TrainingRun, listener: TrainListener, microBatches?: number): Promise<TrainingSession> {
-    const { job, initial, length } = run;
-    const { name: device, gpus, warnings } = chooseDevice(job.config.trainer, job.config.nautil);
-    const model = createTrainableModel(job, initial.encoder, device);
+    const { job, initial } = run;
+    const { names: devices, gpus, warnings } = chooseDevices(job.config.trainer, job.config.nautil);
+    const group = job.group && (await joinGroup(job, devices));
+    const places = group ? await group.countDevices(devices.length) : { offset: 0, total: devices.length };
+    const cluster = group && { session: group.cluster, places };
+    const model = createTrainableModel(job, initial.encoder, devices, cluster);
     const loading: string[] = [];
-    const saved = await loadSaved(run, model, (message) => loading.push(message));
-    if (saved === undefined) {
+    const isChief = group?.isChief ?? true;
+    const saved = isChief ? await loadSaved(run, model, (message) => loading.push(message)) : undefined;
+    if (isChief && saved === undefined) {
       await model.weights.load(initial.read, initial.file);
       await model.trainStep.loadSlots();
     }
     const state: TrainingState = saved?.state ?? { step: 0, microBatches: 1, events: [] };
+    const device = placesOf(devices, places.total);
     state.microBatches = microBatches ?? state.microBatches;
     const arithmetic = arithmeticOf(device, job.config.nautil);
     if (state.arithmetic !== undefined && state.arithmetic !== arithmetic) {
@@ -73,14 +95,27 @@ export class TrainingSession {
       );
     }
     state.arithmetic = arithmetic;
+    const configured = { batchSize: job.config.model.train_ds.batch_size, devices: places.total };
+    state.shares = saved ? sharesAfterResume(state.shares, configured, (message) => loading.push(message)) : configured;
+    if (group) {
+      const { weights, trainStep } = model;
+      const variables = [...weights.used.map(({ name }) => weights.variable(name)), ...trainStep.slots];
+      await group.guard(shareVariables(weights, variables, places));
+      await shareState(group, state);
+    }
+    const plan = run.plan(state.shares.batchSize * state.shares.devices);
     const lost = await dropLostBest(state, run, (message) => loading.push(message));
-    const session = new TrainingSession({ run, listener, model, state, checkpoint: saved?.path });
+    const session = new TrainingSession({
+      ...{ run, listener, model, state, plan, group },
+      devices: places.total,
+      checkpoint: saved?.path,
+    });
 
     await listener.onProgress?.({
       type: 'start',
       step: state.step,
-      totalSteps: length.total,
-      stepsPerEpoch: length.stepsPerEpoch,
+      totalSteps: plan.length.total,
+      stepsPerEpoch: plan.length.stepsPerEpoch,
       epochs: job.config.trainer.max_epochs ?? -1,
       trainExamples: run.trainExamples,
       validationExamples: run.validationExamples,
@@ -127,9 +162,23 @@ export class TrainingSession {
     this.markChanged();
   }
 
-  /** Evaluates on the validation set. Keeps the best weights, and updates the learning rate's and early stopping's state. */
+  /** Whether this process evaluates, and writes the checkpoints. */
+  get isChief(): boolean {
+    return this.group?.isChief ?? true;
+  }
+
+  /**
+   * Evaluates on the validation set. Keeps the best weights, and updates the learning rate's and early stopping's state. Of a group, the
+   * chief evaluates, and sends that state to the others.
+   */
   async evaluate(epoch: number): Promise<void> {
-    const { job, validation, learningRate } = this.#run;
+    if (this.isChief) await this.#evaluate(epoch);
+    if (this.group) await shareState(this.group, this.state);
+    this.speed.restart();
+  }
+
+  async #evaluate(epoch: number): Promise<void> {
+    const { job, validation } = this.#run;
     const { state, model } = this;
     await faultPoint(`evaluation step ${state.step}`);
     const evaluation = await evaluate(model.forward, validation!, job);
@@ -152,7 +201,7 @@ export class TrainingSession {
       state.best = { monitor: best.monitor, value, step: state.step };
       await this.#saveBest(state.best);
     }
-    const plateau = learningRate.plateauAfter(state.plateau, event);
+    const plateau = this.plan.learningRate.plateauAfter(state.plateau, event);
     if (plateau !== undefined) state.plateau = plateau;
     if (manager.create_early_stopping_callback) {
       const stopping = manager.early_stopping_callback_params;
@@ -163,7 +212,6 @@ export class TrainingSession {
       }
     }
     await this.#listener.onProgress?.(event);
-    this.speed.restart();
   }
 
   /**
@@ -191,7 +239,7 @@ export class TrainingSession {
    * @throws the error of an earlier write that failed
    */
   async checkpoint(): Promise<void> {
-    if (this.#isSaved) return;
+    if (this.#isSaved || !this.isChief) return;
     if (this.#isSaving) await this.#writes.finish();
     const views = new TensorViews();
     const weights = await this.model.weights.readAll(views);
@@ -216,11 +264,29 @@ export class TrainingSession {
     this.speed.restart();
   }
 
-  /** Writes a checkpoint if there is none of the current state, and waits until it is committed. Returns its path. */
-  async committedCheckpoint(): Promise<string> {
+  /** Writes a checkpoint if there is none of the current state, and waits until it is committed. Returns its path; undefined: the chief has it. */
+  async committedCheckpoint(): Promise<string | undefined> {
     await this.checkpoint();
     await this.#writes.finish();
-    return this.#checkpoint!;
+    return this.#checkpoint;
+  }
+
+  /** The sum of a step's losses, and the stop that is requested, over all processes. */
+  async agreeOn(loss: number, stop: TrainControl['stop']): Promise<{ loss: number; stop: TrainControl['stop'] }> {
+    if (!this.group) return { loss, stop };
+    const isStop = (how: TrainControl['stop']): number => (stop === how ? 1 : 0);
+    const [sum, interrupts, earlyStops] = await this.group.sum([loss, isStop('interrupt'), isStop('early')]);
+    return { loss: sum!, stop: interrupts! > 0 ? 'interrupt' : earlyStops! > 0 ? 'early' : undefined };
+  }
+
+  /** The result of `work`; of a group, MembersLost when a member no longer answers, because `work` may wait for it. */
+  guard<T>(work: Promise<T>): Promise<T> {
+    return this.group?.guard(work) ?? work;
+  }
+
+  /** Of a group, waits until all members have taken their last step. From then on, they need each other no longer. */
+  async leaveGroup(): Promise<void> {
+    await this.group?.leave();
   }
 
   /** Writes a checkpoint, and then commits its events. */
@@ -261,6 +327,12 @@ export class TrainingSession {
     return result;
   }
 
+  /** How the training ended, for a member of a group that is not the chief. */
+  memberResult(): MemberResult {
+    const { step, stopped } = this.state;
+    return { step, epoch: this.#epochOf(step), reason: stopped ?? 'completed' };
+  }
+
   /** Waits for the writes in progress, and frees the model. */
   async close(): Promise<void> {
     await this.#writes.settle();
@@ -275,7 +347,7 @@ export class TrainingSession {
 
   /** The epoch of the last of `steps` steps. */
   #epochOf(steps: number): number {
-    return Math.floor(Math.max(0, steps - 1) / this.#run.length.stepsPerEpoch);
+    return Math.floor(Math.max(0, steps - 1) / this.plan.length.stepsPerEpoch);
   }
 }
 
@@ -287,6 +359,48 @@ const releasing = (views: TensorViews, tensors: readonly NamedArray[]): WrittenA
       views.releaseOne(tensor.data);
     },
   }));
+
+/**
+ * How the rows of a batch are shared after a resume. On another number of devices, a batch keeps its rows, so that the run goes on as it
+ * began; another `batch_size` makes another batch.
+ *
+ * @param saved - absent in checkpoints of earlier versions, of one device
+ */
+function sharesAfterResume(
+  saved: TrainingState['shares'],
+  configured: NonNullable<TrainingState['shares']>,
+  onWarning: (message: string) => void,
+): NonNullable<TrainingState['shares']> {
+  const { batchSize, devices } = saved ?? { batchSize: configured.batchSize, devices: 1 };
+  if (devices === configured.devices || batchSize !== configured.batchSize) return configured;
+  onWarning(
+    `the checkpoint was made on ${counted(devices, 'device')}, and ${counted(configured.devices, 'device')} ${configured.devices === 1 ? 'trains' : 'train'} now: a batch keeps its ${counted(batchSize * devices, 'row')}`,
+  );
+  return { batchSize, devices };
+}
+
+/** Joins the group of a job, whose members must have the same inputs. */
+async function joinGroup(
+  { group, digests, config }: Pick<TrainJob, 'group' | 'digests' | 'config'>,
+  devices: readonly string[],
+): Promise<JoinedGroup> {
+  const joined = await JoinedGroup.join(group!, {
+    ...sessionDevices(devices),
+    intraOpThreads: config.nautil.intra_op_threads,
+  });
+  await joined.requireEqual({ ...digests, ...(group!.program === undefined ? {} : { program: group!.program }) });
+  return joined;
+}
+
+/** Sets the state to the chief's. The events belong to the chief, who logs them. */
+async function shareState(group: JoinedGroup, state: TrainingState): Promise<void> {
+  const text = await group.textFromChief(group.isChief ? stringifyState({ ...state, events: [] }) : undefined);
+  if (!group.isChief) Object.assign(state, parseState(text, 'the state of member 0'));
+}
+
+/** The devices of this process, and the number of those of others. */
+const placesOf = (devices: readonly string[], total: number): string =>
+  devices.join(', ') + (total > devices.length ? ` of ${total} devices` : '');
 
 /** Loads the newest checkpoint of the run, else the one of an earlier run that it continues; undefined when there is neither. */
 async function loadSaved(

@@ -30,6 +30,9 @@ export interface TrainingState {
   /** What the steps so far were computed with, see `arithmeticOf`; absent in checkpoints of earlier versions. */
   arithmetic?: string;
 
+  /** Rows of a batch on each device, and the number of devices; absent in checkpoints of earlier versions, of one device. */
+  shares?: { batchSize: number; devices: number };
+
   /** Events since the previous checkpoint, to be logged once this state is on disk. */
   events: (TrainStepped | EpochEvaluated)[];
 }
@@ -52,8 +55,8 @@ export interface PlateauState {
 
 /** The state as JSON for a checkpoint's metadata. `microBatches` is stored as `split`, its first name. */
 export function stringifyState(state: TrainingState): string {
-  const { step, microBatches: split, events, best, plateau, patience, stopped, arithmetic } = state;
-  return JSON.stringify({ step, split, events, best, plateau, patience, stopped, arithmetic });
+  const { step, microBatches: split, events, best, plateau, patience, stopped, arithmetic, shares } = state;
+  return JSON.stringify({ step, split, events, best, plateau, patience, stopped, arithmetic, shares });
 }
 
 const savedState = Type.Object({
@@ -78,6 +81,9 @@ const savedState = Type.Object({
   ),
   stopped: Type.Optional(Type.Union([Type.Literal('early-stopped'), Type.Literal('stopped')])),
   arithmetic: Type.Optional(Type.String()),
+  shares: Type.Optional(
+    Type.Object({ batchSize: Type.Integer({ minimum: 1 }), devices: Type.Integer({ minimum: 1 }) }),
+  ),
   events: Type.Array(
     Type.Object({
       type: Type.Union([Type.Literal('step'), Type.Literal('eval')]),

@@ -1,6 +1,6 @@
 import { type BatchAmount, batchesIn, type Config } from '@nautil/config';
 import { counted, defineError } from '@nautil/contracts';
-import { countBatches } from '@nautil/training';
+import { countBatches, statedDevices } from '@nautil/training';
 
 /** A run that would train, validate or test on no batch at all, so that its result would mean nothing. */
 class NoBatches extends defineError('NoBatches', 'config') {}
@@ -13,6 +13,12 @@ const splits = {
   validation: { section: 'validation_ds', limitKey: 'limit_val_batches' },
   test: { section: 'test_ds', limitKey: 'limit_test_batches' },
 } as const;
+
+/** The batches of a split. Every device that trains gets `batch_size` rows of a batch; one device validates and tests. */
+function datasetOf(split: keyof typeof splits, { model, trainer }: Pick<Config, 'model' | 'trainer'>) {
+  const dataset = model[splits[split].section];
+  return split === 'train' ? { ...dataset, batch_size: dataset.batch_size * statedDevices(trainer) } : dataset;
+}
 
 /** Whether `trainer.limit_val_batches` or `limit_test_batches` is 0, which switches the split off, as in Lightning. */
 export const isSwitchedOff = (split: 'validation' | 'test', { trainer }: Pick<Config, 'trainer'>): boolean =>
@@ -59,14 +65,14 @@ export function requireBatches(
 
 function stepsToFirstValidation({ model, trainer }: Pick<Config, 'model' | 'trainer'>, rows: number): number {
   const { val_check_interval: interval, limit_train_batches: limit, accumulate_grad_batches: accumulate } = trainer;
-  const perEpoch = countBatches({ rows, dataset: model.train_ds, limit });
+  const perEpoch = countBatches({ rows, dataset: datasetOf('train', { model, trainer }), limit });
   return Math.ceil(Math.max(1, Math.trunc(batchesIn(interval, perEpoch))) / accumulate);
 }
 
 /** Checks that an evaluation falls into every epoch. Lightning rejects such an interval, too. */
 function requireValidationInEpoch({ model, trainer }: Pick<Config, 'model' | 'trainer'>, rows: number): void {
   const { val_check_interval: interval, limit_train_batches: limit } = trainer;
-  const perEpoch = countBatches({ rows, dataset: model.train_ds, limit });
+  const perEpoch = countBatches({ rows, dataset: datasetOf('train', { model, trainer }), limit });
   if (Math.trunc(batchesIn(interval, perEpoch)) <= perEpoch) return;
   throw new NoBatches(
     `trainer.val_check_interval=${interval} is more than the ${counted(perEpoch, 'training batch', 'training batches')} of an epoch, so that the run would never validate`,
@@ -115,16 +121,18 @@ export function requireBatch(
   rows: number,
 ): void {
   const { section, limitKey } = splits[split];
-  const dataset = model[section];
+  const dataset = datasetOf(split, { model, trainer });
   const limit: BatchAmount = trainer[limitKey];
   if (countBatches({ rows, dataset, limit }) > 0) return;
   if (rows === 0) throw new NoBatches(`model.${section} has no example`, { hint: `set model.${section}.file_path` });
   const all = countBatches({ rows, dataset, limit: null });
-  const { batch_size: batchSize } = dataset;
+  const devices = dataset.batch_size / model[section].batch_size;
   throw all === 0
     ? new NoBatches(
-        `model.${section}: drop_last=true drops an incomplete batch, and ${rows} examples do not fill one of batch_size ${batchSize}`,
-        { hint: `set model.${section}.drop_last=false, or model.${section}.batch_size to ${rows} or less` },
+        `model.${section}: drop_last=true drops an incomplete batch, and ${rows} examples do not fill one of batch_size ${model[section].batch_size}${devices === 1 ? '' : ` on ${devices} devices`}`,
+        {
+          hint: `set model.${section}.drop_last=false, or model.${section}.batch_size to ${Math.max(1, Math.floor(rows / devices))} or less`,
+        },
       )
     : new NoBatches(`trainer.${limitKey}=${limit} of ${counted(all, 'batch', 'batches')} is no batch`, {
         hint: `set trainer.${limitKey} to a whole number of batches (1 or more), or to a fraction of at least ${1 / all}`,

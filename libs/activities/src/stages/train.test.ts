@@ -77,7 +77,6 @@ test.each([
   ['exp_manager.checkpoint_callback_params.save_top_k', '1'],
   ['exp_manager.name', 'another'],
   ['model.train_ds.num_workers', '1'],
-  ['trainer.devices', '2'],
   ['trainer.enable_progress_bar', 'false'],
 ])('a later run in the same scope with another %s reuses it too', async (key, value) => {
   const made = await train({ runKey: 'first' });
@@ -96,6 +95,7 @@ test.each([
   'model.train_ds.num_samples=3',
   'model.dataset.max_seq_length=8',
   'trainer.log_every_n_steps=2',
+  'trainer.devices=2',
 ])('%s trains again', async (override) => {
   expect((await train({ runKey: override, more: [override] })).reused).toBe(false);
 });

@@ -31,8 +31,8 @@ export const trainerSchema = section("The training loop: PyTorch Lightning's key
     ]),
     {
       description:
-        'The GPU that trains: the first index of a list ([1]), else GPU 0. One device trains a run: when the value asks for several, Nautil warns and trains on one of them. On a CPU the value has no effect, which a warning states unless it is 1 or auto.',
-      affects: 'nothing',
+        'The devices of a machine that train together: a number of GPUs (2), a list of their indexes ([0,1]), or -1 for all GPUs; auto is all GPUs, or one device on the processor. Without a GPU, a number of devices of the processor, which share its cores. As in Lightning, each device computes batch_size rows, so that a batch has batch_size rows for each device. A resume on another number of devices keeps the number of rows in a batch, and warns.',
+      affects: 'training',
       default: 1,
       whenAbsent: 'auto',
       versions: 'gpus in 1.0–1.6.',

@@ -1,0 +1,109 @@
+import { expect, test } from '@jest/globals';
+import { chooseDevices, parseDevices, statedDevices } from './choose-devices.js';
+
+// The tests' TensorFlow has no CUDA, so the CPU is the only device.
+const threads = { intra_op_threads: 0 };
+
+test('the CPU is chosen without a warning when it is requested, and with accelerator=auto', () => {
+  for (const accelerator of ['cpu', 'auto'] as const) {
+    expect(chooseDevices({ accelerator, devices: 1, precision: 32 }, threads)).toEqual({
+      names: ['/device:CPU:0'],
+      gpus: 0,
+      warnings: [],
+    });
+  }
+});
+
+test('a missing GPU is reported with a warning, and the CPU is chosen', () => {
+  expect(chooseDevices({ accelerator: 'gpu', devices: 'auto', precision: 32 }, threads)).toEqual({
+    names: ['/device:CPU:0'],
+    gpus: 0,
+    warnings: ['TensorFlow finds no GPU: training on the processor'],
+  });
+});
+
+test.each<[number | string, string[]]>([
+  [1, ['/device:CPU:0']],
+  ['auto', ['/device:CPU:0']],
+  [3, ['/device:CPU:0', '/device:CPU:1', '/device:CPU:2']],
+  ['2', ['/device:CPU:0', '/device:CPU:1']],
+])('on the processor, devices=%j is a number of devices that share its cores', (devices, names) => {
+  const chosen = chooseDevices({ accelerator: 'cpu', devices, precision: 32 }, threads);
+  expect(chosen.names).toEqual(names);
+  expect(chosen.warnings).toEqual(
+    names.length === 1
+      ? []
+      : [
+          `trainer.devices is ${names.length}, and the devices of the processor share its cores: one device with ${names.length} times the batch size takes the same steps, at least as fast`,
+        ],
+  );
+});
+
+test.each<[number | string | number[]]>([[-1], ['-1'], ['0,1'], [[1]], [[0, 1]]])(
+  'on the processor, devices=%j is an error, because it selects GPUs',
+  (devices) => {
+    for (const accelerator of ['cpu', 'auto'] as const)
+      expect(() => chooseDevices({ accelerator, devices, precision: 32 }, threads)).toThrow(
+        `trainer.devices is ${JSON.stringify(devices)}, which selects GPUs, and the processor trains`,
+      );
+  },
+);
+
+test.each<[number | string | number[], number, number[]]>([
+  [1, 4, [0]],
+  [2, 4, [0, 1]],
+  [-1, 4, [0, 1, 2, 3]],
+  ['auto', 2, [0, 1]],
+  [[1, 3], 4, [1, 3]],
+  ['0,2', 3, [0, 2]],
+])('devices=%j selects of %i GPUs: %j', (devices, gpus, indexes) => {
+  for (const accelerator of ['gpu', 'auto', null] as const)
+    expect(chooseDevices({ accelerator, devices, precision: 32 }, threads, { gpus }).names).toEqual(
+      indexes.map((index) => `/device:GPU:${index}`),
+    );
+});
+
+test.each<[number | string | number[], number, string]>([
+  [2, 1, 'trainer.devices is 2, and TensorFlow finds one GPU, GPU 0'],
+  ['5', 4, 'trainer.devices is "5", and TensorFlow finds 4 GPUs, GPU 0 to GPU 3'],
+  [[0, 2], 2, 'trainer.devices is [0,2], and TensorFlow finds 2 GPUs, GPU 0 to GPU 1'],
+])('devices=%j of %i GPUs is an error', (devices, gpus, message) => {
+  expect(() => chooseDevices({ accelerator: 'gpu', devices, precision: 32 }, threads, { gpus })).toThrow(message);
+});
+
+test.each<[number | string | number[], number, number]>([
+  [1, 1, 1],
+  [2, 3, 6],
+  [[0, 5], 2, 4],
+  ['auto', 1, 1],
+  [-1, 2, 2],
+])('devices=%j on %i machines are stated to be %i devices', (devices, num_nodes, count) => {
+  expect(statedDevices({ devices, num_nodes })).toBe(count);
+});
+
+test.each(['bf16', 'bf16-mixed', 32] as const)(
+  'on a processor without bfloat16 instructions, a 16-bit precision gives a warning: %s',
+  (precision) => {
+    const warningsWith = (hasBfloat16: boolean): string[] =>
+      chooseDevices({ accelerator: 'cpu', devices: 1, precision }, threads, {
+        processor: { instructions: 'AVX2', hasBfloat16 },
+      }).warnings;
+    expect(warningsWith(true)).toEqual([]);
+    expect(warningsWith(false)).toEqual(
+      precision === 32
+        ? []
+        : [
+            `trainer.precision is ${precision}, and the processor (AVX2) has no instructions for bfloat16: the steps are slower than with trainer.precision=32`,
+          ],
+    );
+  },
+);
+
+test.each<[string | number[], number | number[]]>([
+  ['auto', -1],
+  ['2', 2],
+  ['0,2', [0, 2]],
+  [[1], [1]],
+])('devices %j are parsed as in Lightning', (written, devices) => {
+  expect(parseDevices(written)).toEqual(devices);
+});

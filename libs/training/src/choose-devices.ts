@@ -1,0 +1,111 @@
+import { existsSync } from 'node:fs';
+import { type Config, readProcessor } from '@nautil/config';
+import { Graph, Session } from '@nautil/tensorflow';
+import { DevicesMissing } from './errors.js';
+import { precisionOf } from './precision-of.js';
+
+export interface ChosenDevices {
+  /** TensorFlow's names, such as `/device:GPU:1`. Each device computes an equal share of every batch. */
+  names: [string, ...string[]];
+
+  /** The number of GPUs that TensorFlow finds. */
+  gpus: number;
+
+  /** The requests of the configuration that cannot be met. */
+  warnings: string[];
+}
+
+/**
+ * The devices of a run, as Lightning chooses them: `trainer.devices` is a number of devices, a list of GPUs, or all GPUs. The CPU if TensorFlow
+ * finds no GPU. That is not an error, because NeMo's default accelerator is gpu.
+ *
+ * @throws DevicesMissing when there are fewer
+ */
+export function chooseDevices(
+  trainer: Pick<Config['trainer'], 'accelerator' | 'devices' | 'precision'>,
+  { intra_op_threads }: Pick<Config['nautil'], 'intra_op_threads'>,
+  { processor = readProcessor(), gpus = countGpus(intra_op_threads) } = {},
+): ChosenDevices {
+  const { accelerator, devices } = trainer;
+  if (accelerator === 'cpu' || gpus === 0) {
+    const isRequested = accelerator === 'gpu' || accelerator === 'cuda';
+    const names = devicesOfCpu(devices);
+    return {
+      names,
+      gpus,
+      warnings: [
+        ...(isRequested ? ['TensorFlow finds no GPU: training on the processor'] : []),
+        ...(names.length === 1
+          ? []
+          : [
+              `trainer.devices is ${names.length}, and the devices of the processor share its cores: one device with ${names.length} times the batch size takes the same steps, at least as fast`,
+            ]),
+        ...(precisionOf(trainer) === 'float32' || processor.hasBfloat16
+          ? []
+          : [
+              `trainer.precision is ${trainer.precision}, and the processor (${processor.instructions}) has no instructions for bfloat16: the steps are slower than with trainer.precision=32`,
+            ]),
+      ],
+    };
+  }
+  return { names: devicesOfGpus(devices, gpus), gpus, warnings: [] };
+}
+
+function devicesOfCpu(devices: Config['trainer']['devices']): [string, ...string[]] {
+  const wanted = devices === 'auto' ? 1 : parseDevices(devices);
+  if (Array.isArray(wanted) || wanted < 1)
+    throw new DevicesMissing(
+      `trainer.devices is ${JSON.stringify(devices)}, which selects GPUs, and the processor trains`,
+      {
+        hint: 'write a number of devices: trainer.devices=1',
+        setting: 'trainer.devices=1',
+      },
+    );
+  const others = Array.from({ length: wanted - 1 }, (_, index) => `/device:CPU:${index + 1}`);
+  return ['/device:CPU:0', ...others];
+}
+
+function devicesOfGpus(devices: Config['trainer']['devices'], gpus: number): [string, ...string[]] {
+  const wanted = parseDevices(devices);
+  const indexes = Array.isArray(wanted) ? wanted : Array.from({ length: wanted === -1 ? gpus : wanted }, (_, i) => i);
+  if (indexes.some((index) => index >= gpus))
+    throw new DevicesMissing(
+      `trainer.devices is ${JSON.stringify(devices)}, and TensorFlow finds ${gpus === 1 ? 'one GPU, GPU 0' : `${gpus} GPUs, GPU 0 to GPU ${gpus - 1}`}`,
+      { hint: `set trainer.devices to ${gpus} or less, or to -1 for all GPUs`, setting: 'trainer.devices=-1' },
+    );
+  const [first, ...others] = indexes.map((index) => `/device:GPU:${index}`);
+  return [first!, ...others];
+}
+
+/** Lightning's notations: 2 or '2' (a count), [0, 1] or '0,1' (indexes), and -1 or auto (all devices). */
+export function parseDevices(devices: Config['trainer']['devices']): number | number[] {
+  if (typeof devices !== 'string') return devices;
+  if (devices === 'auto') return -1;
+  return devices.includes(',') ? devices.split(',').map(Number) : Number(devices);
+}
+
+/** Number of devices that train, as far as the configuration states it: all GPUs of a machine, however many, count as one. */
+export function statedDevices({ devices, num_nodes }: Pick<Config['trainer'], 'devices' | 'num_nodes'>): number {
+  const parsed = parseDevices(devices);
+  return num_nodes * (Array.isArray(parsed) ? parsed.length : Math.max(1, parsed));
+}
+
+/** Whether a run uses a GPU. Its process then holds the GPU's memory until it exits. */
+export const usesGpu = ({ trainer, nautil }: Pick<Config, 'trainer' | 'nautil'>): boolean =>
+  chooseDevices(trainer, nautil).names[0].includes('GPU');
+
+/** Whether TensorFlow computes on a GPU by default. TensorFlow is loaded only if a GPU's driver is. */
+export const findsGpu = (): boolean =>
+  ['/dev/nvidiactl', '/dev/dxg'].some((device) => existsSync(device)) && countGpus(0) > 0;
+
+/** NOTE: the first session of a process sets the number of threads for all sessions. */
+function countGpus(intraOpThreads: number): number {
+  const graph = new Graph();
+  const session = new Session(graph, { intraOpThreads });
+  try {
+    return session.devices().filter(({ type }) => type === 'GPU').length;
+  } finally {
+    session.close();
+    graph.close();
+  }
+}
