@@ -11,7 +11,7 @@ const answerMs = 5000;
  * Whether a gRPC server answers at `address` (`host:port`). The kernel accepts connections for a process that is stopped, so an HTTP/2
  * ping is sent, which only a running server answers. Each question has a connection of its own, because gRPC closes connections with frequent pings.
  */
-export function answers(address: string, timeoutMs = answerMs): Promise<boolean> {
+function answers(address: string, timeoutMs = answerMs): Promise<boolean> {
   return new Promise((resolve) => {
     const session = connect(`http://${address}`);
     const end = (isAlive: boolean): void => {

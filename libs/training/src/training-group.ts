@@ -77,7 +77,7 @@ export class JoinedGroup {
     group: TrainingGroup,
     session: { cpuDevices: number; nccl: boolean; intraOpThreads: number },
   ): Promise<JoinedGroup> {
-    const cluster = startClusterServer(group, session);
+    const cluster = await startClusterServer(group, session);
     const seconds = group.joinTimeoutS ?? defaults.joinTimeoutS;
     const missing = await awaitMembers(group.members, seconds * 1000);
     if (missing.length > 0) throw new MembersMissing(missing, group, seconds);
