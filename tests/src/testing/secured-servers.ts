@@ -77,18 +77,19 @@ export interface SecuredServer {
   close: () => Promise<void>;
 }
 
-/** TLS in front of a server. Clients need a certificate of the authority. Temporal speaks the protocol h2, MLflow http/1.1. */
+/** TLS in front of a server. Clients need a certificate of the authority. Temporal speaks the protocol h2, MLflow http/1.1. Another `host` is for a network of its own. */
 export function startCertificateProxy(
   target: string,
   { server, ca }: Certificates,
   protocol: 'h2' | 'http/1.1',
+  host = '127.0.0.1',
 ): Promise<SecuredServer> {
   const open = new Set<{ destroy: () => void }>();
   const proxy = createTlsServer(
     { ...server, ca, requestCert: true, rejectUnauthorized: true, ALPNProtocols: [protocol] },
     (socket) => {
-      const [host, port] = target.split(':');
-      const upstream = connect(Number(port), host);
+      const [upstreamHost, port] = target.split(':');
+      const upstream = connect(Number(port), upstreamHost);
       for (const [from, to] of [
         [socket, upstream],
         [upstream, socket],
@@ -99,7 +100,7 @@ export function startCertificateProxy(
       }
     },
   );
-  return listening(proxy, () => open.forEach((socket) => socket.destroy()));
+  return listening(proxy, () => open.forEach((socket) => socket.destroy()), host);
 }
 
 /** TLS in front of a Temporal server. Requests need an API key. */
@@ -137,8 +138,8 @@ export function startKeyProxy(target: string, { server }: Certificates, apiKey: 
   });
 }
 
-async function listening(server: Server, destroyConnections: () => void): Promise<SecuredServer> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+async function listening(server: Server, destroyConnections: () => void, host = '127.0.0.1'): Promise<SecuredServer> {
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   return {
     address: `localhost:${(server.address() as AddressInfo).port}`,
     close: () =>
