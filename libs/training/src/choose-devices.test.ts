@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { chooseDevices, parseDevices, statedDevices } from './choose-devices.js';
+import { chooseDevices, evaluationDevice, parseDevices, statedDevices } from './choose-devices.js';
 
 // The tests' TensorFlow has no CUDA, so the CPU is the only device.
 const threads = { intra_op_threads: 0 };
@@ -69,6 +69,16 @@ test.each<[number | string | number[], number, string]>([
   [[0, 2], 2, 'trainer.devices is [0,2], and TensorFlow finds 2 GPUs, GPU 0 to GPU 1'],
 ])('devices=%j of %i GPUs is an error', (devices, gpus, message) => {
   expect(() => chooseDevices({ accelerator: 'gpu', devices, precision: 32 }, threads, { gpus })).toThrow(message);
+});
+
+test.each<[number | string | number[], number, string]>([
+  [4, 4, '/device:GPU:0'],
+  [[2, 3], 4, '/device:GPU:2'],
+  [[2, 3], 1, '/device:GPU:0'],
+  [-1, 2, '/device:GPU:0'],
+  [[2, 3], 0, '/device:CPU:0'],
+])('weights that devices=%j have trained are evaluated on a machine with %i GPUs, too', (devices, gpus, name) => {
+  expect(evaluationDevice({ accelerator: 'gpu', devices }, threads, gpus)).toBe(name);
 });
 
 test.each<[number | string | number[], number, number]>([

@@ -51,6 +51,21 @@ export function chooseDevices(
   return { names: devicesOfGpus(devices, gpus), gpus, warnings: [] };
 }
 
+/**
+ * The device that evaluates the weights of a run, maybe on another machine than the one that trained them: the first device of the configuration, or
+ * the first of the machine if that does not exist.
+ */
+export function evaluationDevice(
+  { accelerator, devices }: Pick<Config['trainer'], 'accelerator' | 'devices'>,
+  { intra_op_threads }: Pick<Config['nautil'], 'intra_op_threads'>,
+  gpus = countGpus(intra_op_threads),
+): string {
+  if (accelerator === 'cpu' || gpus === 0) return '/device:CPU:0';
+  const wanted = parseDevices(devices);
+  const first = Array.isArray(wanted) ? (wanted[0] ?? 0) : 0;
+  return `/device:GPU:${first < gpus ? first : 0}`;
+}
+
 function devicesOfCpu(devices: Config['trainer']['devices']): [string, ...string[]] {
   const wanted = devices === 'auto' ? 1 : parseDevices(devices);
   if (Array.isArray(wanted) || wanted < 1)

@@ -1,7 +1,7 @@
 import type { BatchAmount, Config } from '@nautil/config';
 import { openTensors } from '@nautil/formats';
 import { maxLength, parseEncoderConfig } from '@nautil/model';
-import { chooseDevices } from './choose-devices.js';
+import { evaluationDevice } from './choose-devices.js';
 import { evaluateCache, type Evaluation } from './evaluate.js';
 import { faultPoint } from './fault-point.js';
 import type { TrainJob } from './job.js';
@@ -50,7 +50,7 @@ export async function evaluateWeights(o: EvaluateWeightsOptions): Promise<Weight
   const { nautil, trainer } = job.config;
   const encoder = parseEncoderConfig(o.encoderConfig, o.weights);
   const source = await openTensors(o.weights);
-  const { weights, forward } = createModel(job, encoder, chooseDevices(trainer, nautil).names.slice(0, 1));
+  const { weights, forward } = createModel(job, encoder, [evaluationDevice(trainer, nautil)]);
   try {
     const names = new Set(source.names());
     await weights.load(async (name) => (names.has(name) ? source.readFloat32(name) : undefined), o.weights);
