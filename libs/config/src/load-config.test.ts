@@ -67,6 +67,16 @@ describe('the most likely mistakes have these messages', () => {
       `override 1: trainer.devices is 0; training needs a device
   to train on the CPU: trainer.accelerator=cpu trainer.devices=1`,
     ],
+    ...[
+      ['[0]', '[0]'],
+      ['-1', '-1'],
+      ["'1,2'", '"1,2"'],
+    ].map(([written, shown]): [string, string[], string] => [
+      `GPUs for the processor: ${written}`,
+      ['trainer.accelerator=cpu', `trainer.devices=${written}`],
+      `override 2: trainer.devices is ${shown}, which selects GPUs, and trainer.accelerator is cpu
+  write a number of devices: trainer.devices=1`,
+    ]),
     [
       'the same device twice',
       ['trainer.devices=[0,0]'],

@@ -351,6 +351,16 @@ function trainerProblems(root: MapNode): Problem[] {
       hint: ['to train on the CPU: trainer.accelerator=cpu trainer.devices=1'],
     });
   }
+  const accelerator = at('accelerator');
+  const selectsGpus = devices?.kind === 'list' || (devices?.kind === 'scalar' && /^-1$|,/.test(String(devices.value)));
+  if (devices && selectsGpus && accelerator?.kind === 'scalar' && accelerator.value === 'cpu') {
+    problems.push({
+      origin: devices.origin,
+      key: 'trainer.devices',
+      message: `trainer.devices is ${JSON.stringify(toPlain(devices))}, which selects GPUs, and trainer.accelerator is cpu`,
+      hint: ['write a number of devices: trainer.devices=1'],
+    });
+  }
   const unlimited = (node: ConfigNode | undefined): boolean =>
     node?.kind === 'scalar' && (node.value === null || node.value === -1);
   const [epochs, steps] = [at('max_epochs'), at('max_steps')];
