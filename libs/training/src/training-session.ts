@@ -16,7 +16,7 @@ import { shareVariables } from './share-variables.js';
 import { Speedometer } from './speedometer.js';
 import type { TrainControl } from './train.js';
 import type { LoadTensors, SavedTraining, WrittenArray } from './training-checkpoints.js';
-import { JoinedGroup } from './training-group.js';
+import { JoinedGroup } from './joined-group.js';
 import type { TrainingPlan, TrainingRun, TrainListener } from './training-run.js';
 import { type BestEvaluation, parseState, stringifyState, type TrainingState } from './training-state.js';
 
