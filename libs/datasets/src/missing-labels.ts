@@ -1,3 +1,4 @@
+import { ownCopy } from '@nautil/contracts';
 import { parsePythonInt } from '@nautil/python-format';
 
 /** Why the lines of a file have no labels. */
@@ -34,7 +35,7 @@ export class LabelSearch {
     const word = content.slice(content.lastIndexOf('\t') + 1).trim();
     if (tab < 0 || hasLabel || !/^\S+(?: \S+){0,2}$/.test(word) || word.length > 40) return;
     this.#endingInWord++;
-    if (this.#words.size < maxWords) this.#words.add(word);
+    if (this.#words.size < maxWords && !this.#words.has(word)) this.#words.add(ownCopy(word));
   }
 
   /** undefined when at least half of the lines have labels, or when there are no lines. */

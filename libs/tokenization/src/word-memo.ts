@@ -1,3 +1,5 @@
+import { ownCopy } from '@nautil/contracts';
+
 /** Longer words are not cached: they are rare, and the cache is bounded by entries, not bytes. */
 const maxWordLength = 64;
 
@@ -24,7 +26,7 @@ export class WordMemo<T> {
       this.#old = this.#young;
       this.#young = new Map();
     }
-    this.#young.set(word, value);
+    this.#young.set(ownCopy(word), value);
     return value;
   }
 
