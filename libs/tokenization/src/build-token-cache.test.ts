@@ -3,8 +3,10 @@ import { expect, test } from '@jest/globals';
 import type { Example } from '@nautil/contracts';
 import { goldenPath, withFolder } from '@nautil/testing';
 import { buildTokenCache, type TokenCacheSummary } from './build-token-cache.js';
+import { TokenizerError } from './errors.js';
 import { loadTokenizer } from './load-tokenizer.js';
-import type { Tokenizer } from './tokenizer.js';
+import { tokenizeChunk } from './tokenize-chunk.js';
+import { createTokenizer, type Tokenizer } from './tokenizer.js';
 
 const words = 'the film is a gorgeous witty seductive movie'.split(' ');
 
@@ -73,4 +75,19 @@ test('threads tokenize texts of a slow tokenizer, too, and the file has the same
 test('where reading takes most of the time, no thread is started', async () => {
   const { own } = await build({ count: 20_000, numWorkers: 2, textMs: 0 });
   expect(own).toBe(20_000);
+});
+
+test.each([
+  [2, 2],
+  [1, 3],
+  [4, 1],
+])('a length without room for %d special tokens before and %d after a text is an error', async (before, after) => {
+  const { definition } = await tokenizerOf();
+  const [prefixIds, suffixIds] = [new Array<number>(before).fill(2), new Array<number>(after).fill(3)];
+  const tokenizer = createTokenizer({ ...definition, prefixIds, suffixIds });
+  for (const maxLength of [3, before + after - 1])
+    expect(() => tokenizeChunk(tokenizer, ['a film'], maxLength)).toThrow(TokenizerError);
+  const { ids, truncated } = tokenizeChunk(tokenizer, ['a film', ''], before + after);
+  expect([...ids]).toEqual([...prefixIds, ...suffixIds, ...prefixIds, ...suffixIds]);
+  expect(truncated).toBe(1);
 });

@@ -1,4 +1,5 @@
 import { IdList } from './id-list.js';
+import { roomForText } from './room-for-text.js';
 import type { Tokenizer } from './tokenizer.js';
 
 /** Ids of several texts in typed arrays, which threads transfer without copying. */
@@ -16,10 +17,14 @@ export interface TokenizedChunk {
 /** The ids of the latest chunk, whose room the next one uses again. */
 const ids = new IdList(1 << 14);
 
-/** Tokenises texts to at most `maxLength` ids each. */
+/**
+ * Tokenises texts to at most `maxLength` ids each.
+ *
+ * @throws TokenizerError when `maxLength` has no room for the special tokens
+ */
 export function tokenizeChunk(tokenizer: Tokenizer, texts: readonly string[], maxLength: number): TokenizedChunk {
   const { prefixIds, suffixIds } = tokenizer.definition;
-  const room = maxLength - prefixIds.length - suffixIds.length;
+  const room = roomForText(tokenizer.definition, maxLength);
   const lengths = new Uint16Array(texts.length);
   ids.truncate(0);
   let truncated = 0;

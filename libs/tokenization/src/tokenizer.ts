@@ -8,6 +8,7 @@ import { TextRefused, TokenizerError } from './errors.js';
 import { hasForeignPattern, withTimeLimit } from './foreign-pattern.js';
 import { IdList } from './id-list.js';
 import { longestPlainWord, nextHash, PlainWords } from './plain-words.js';
+import { roomForText } from './room-for-text.js';
 import { slowBertWords } from './slow-bert-words.js';
 import { SpecialTokens } from './special-tokens.js';
 import type { PipelineStep, TokenizerDefinition, TokenizerMode } from './tokenizer-definition.js';
@@ -112,13 +113,7 @@ class PipelineTokenizer implements Tokenizer {
 
   encode(text: string, maxLength?: number): number[] {
     const { prefixIds, suffixIds } = this.definition;
-    const limit =
-      maxLength === undefined || maxLength <= 0 ? Infinity : maxLength - prefixIds.length - suffixIds.length;
-    if (limit < 0)
-      throw new TokenizerError(
-        `the tokenizer adds ${prefixIds.length + suffixIds.length} special tokens to each text, and a text may have ${maxLength}`,
-        { hint: 'raise the maximum length, or use another tokenizer' },
-      );
+    const limit = maxLength === undefined || maxLength <= 0 ? Infinity : roomForText(this.definition, maxLength);
     return [...prefixIds, ...this.bodyIds(text, limit), ...suffixIds];
   }
 
