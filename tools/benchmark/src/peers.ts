@@ -1,30 +1,30 @@
 /** `npx nx run benchmark:peers`: measures Nautil and its peers alternately, and writes the report. */
 import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
-import { format, resolveConfig } from 'prettier';
 import { smallest } from '@nautil/contracts';
-import { ratioChart, runsChart } from './charts.js';
 import { experiments } from './experiments.js';
-import { describeMachine, hasBfloat16 } from './machine.js';
-import { measure, type RunSide } from './measure.js';
+import { describeMachine } from './machine.js';
+import type { RunSide } from './measure.js';
+import { measureEach } from './measure-each.js';
 import { root, stateFolder } from './paths.js';
 import { openPythonEnvironment, type PythonEnvironment } from './python-environment.js';
-import { markdownOf, mergeReports, parseReport, type Report, rounded } from './report.js';
-import { rowOf } from './row.js';
+import { mergeReports, parseReport, type Report, rounded } from './report.js';
+import type { Row } from './row.js';
 import { ourCommand, peerCommand, runSide } from './run-side.js';
+import { saveReport } from './save-report.js';
 
 const help = `Usage: npx nx run benchmark:peers [-- options]
 
-Runs Nautil and each peer alternately, each in processes of its own, and writes benchmarks.md, benchmarks.json and plots.
+Runs Nautil and each peer alternately, each in processes of its own, and writes benchmarks.md, benchmarks.json and plots after each
+experiment. Rows that are not measured again are kept from an earlier report of the same machine, mode and versions.
 Creates a Python environment with the peers in .nautil/benchmark. Keep the machine idle meanwhile.
 
 Options:
   --quick          fewer runs, and no long experiments: under ten minutes
-  --only NAMES     only these experiments, comma-separated; the other rows of an earlier report of the same machine, mode and
-                   versions are kept
+  --only NAMES     only these experiments, comma-separated
   --out FOLDER     where the report is written; default: docs, and with --quick tmp/benchmark
   --python PATH    the Python for the environment; default: NAUTIL_PYTHON, else python3
   --help           show this help
@@ -39,6 +39,8 @@ const { values: o } = parseArgs({
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
+const out =
+  o.out === undefined ? join(root, o.quick ? 'tmp/benchmark' : 'docs') : resolve(process.env['INIT_CWD'] ?? '.', o.out);
 const log = (line: string): void => void process.stderr.write(`${line}\n`);
 
 const machine = describeMachine();
@@ -74,54 +76,32 @@ async function benchmark(only: readonly string[] | undefined): Promise<void> {
     rows: [],
     skipped: [],
   };
-  for (const experiment of all) {
-    const { name, needs, notQuick, rows } = experiment;
-    if (only && !only.includes(name)) continue;
-    const reason =
-      needs === 'bfloat16' && !hasBfloat16(machine)
-        ? 'the processor has no bfloat16 instructions'
-        : o.quick && !only?.includes(name)
-          ? notQuick
-          : undefined;
-    if (reason !== undefined) {
-      report.skipped.push({ name, reason });
+  const json = join(out, 'benchmarks.json');
+  const earlier = parseReport(await readFile(json, 'utf8').catch(() => ''));
+  const onStart = (name: string): void => log(`${name} …`);
+  for await (const outcome of measureEach(all, run, { only, quick: o.quick, machine, signal, onStart })) {
+    if ('reason' in outcome) {
+      report.skipped.push(outcome);
       continue;
     }
-    log(`${name} …`);
-    const measured = await measure(experiment, run);
-    if (signal.aborted) {
-      log('interrupted; nothing is written');
-      process.exitCode = 130;
-      return;
-    }
-    for (const spec of rows) {
-      const row = rowOf(name, spec, measured);
-      report.rows.push(row);
-      const value = (values: number[]): string =>
-        values.length === 0 ? '–' : `${rounded(smallest(values))} ${row.unit}`;
-      log(`  ${row.name}: ours ${value(row.ours)}, peer ${value(row.peer)}, ratio ${row.ratio?.toFixed(2) ?? '–'}`);
-      for (const note of row.notes) log(`    ${note}`);
-    }
+    report.rows = report.rows.concat(outcome.rows);
+    for (const row of outcome.rows) logRow(row);
+    // An experiment may take an hour: what is measured must survive an interruption of the next one.
+    await saveReport(out, mergeReports(earlier, report, names));
   }
-  await write(report, only !== undefined);
+  if (report.rows.length > 0) {
+    await saveReport(out, mergeReports(earlier, report, names));
+    log(`wrote ${relative(process.cwd(), join(out, 'benchmarks.md'))}`);
+  }
+  if (!signal.aborted) return;
+  log('interrupted; the report has the experiments that were measured before');
+  process.exitCode = 130;
 }
 
-async function write(measured: Report, isPart: boolean): Promise<void> {
-  const out =
-    o.out === undefined
-      ? join(root, o.quick ? 'tmp/benchmark' : 'docs')
-      : resolve(process.env['INIT_CWD'] ?? '.', o.out);
-  const json = join(out, 'benchmarks.json');
-  const earlier = isPart ? parseReport(await readFile(json, 'utf8').catch(() => '')) : undefined;
-  const report = mergeReports(earlier, measured, names);
-  await mkdir(join(out, 'benchmarks'), { recursive: true });
-  await writeFile(json, `${JSON.stringify(report, undefined, 2)}\n`);
-  const options = await resolveConfig(join(root, 'docs', 'benchmarks.md'));
-  const markdown = await format(markdownOf(report), { ...options, parser: 'markdown' });
-  await writeFile(join(out, 'benchmarks.md'), markdown);
-  await writeFile(join(out, 'benchmarks', 'ratios.svg'), ratioChart(report.rows));
-  await writeFile(join(out, 'benchmarks', 'runs.svg'), runsChart(report.rows));
-  log(`wrote ${relative(process.cwd(), join(out, 'benchmarks.md'))}`);
+function logRow({ name, ours, peer, unit, ratio, notes }: Row): void {
+  const value = (values: number[]): string => (values.length === 0 ? '–' : `${rounded(smallest(values))} ${unit}`);
+  log(`  ${name}: ours ${value(ours)}, peer ${value(peer)}, ratio ${ratio?.toFixed(2) ?? '–'}`);
+  for (const note of notes) log(`    ${note}`);
 }
 
 async function versionsOf(peers: PythonEnvironment | Error): Promise<Record<string, string>> {

@@ -71,12 +71,35 @@ test('rows measured again replace those of an earlier report of the same machine
   expect(mergeReports(earlier, again, names)).toEqual({
     ...report,
     rows: [
-      { ...row, experiment: 'first' },
+      { ...row, experiment: 'first', recordedAt: report.recordedAt, commit: report.commit },
       { ...row, ratio: 3 },
     ],
   });
   const elsewhere = { ...earlier, machine: { ...report.machine, cores: 4 } };
   expect(mergeReports(elsewhere, again, names)).toEqual(again);
+});
+
+test('a row that is kept states when and at which commit it was measured, however often it is kept', () => {
+  const names = ['step', 'sweep', 'epoch'];
+  const later = (commit: string, experiment: string): Report => ({
+    ...report,
+    ...{ commit, recordedAt: '2026-12-01T09:00:00.000Z', skipped: [] },
+    rows: [{ ...row, experiment }],
+  });
+  const once = mergeReports(report, later('aaaa', 'sweep'), names);
+  const twice = mergeReports(once, later('bbbb', 'epoch'), names);
+  expect(twice.rows.map(({ experiment, commit }) => [experiment, commit])).toEqual([
+    ['step', '0123456789'],
+    ['sweep', 'aaaa'],
+    ['epoch', undefined],
+  ]);
+  expect(markdownOf(twice)).toContain('recorded on 2026-11-26 at commit 0123456789; peer: two lines');
+  expect(parseReport(JSON.stringify(twice))).toEqual(twice);
+});
+
+test('rows and remarks of experiments that no longer exist are dropped', () => {
+  const again = { ...report, rows: [], skipped: [] };
+  expect(mergeReports(report, again, ['epoch'])).toEqual(again);
 });
 
 test('the plots show every row and its target, and escape its name', () => {

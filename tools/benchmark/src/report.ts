@@ -34,8 +34,8 @@ export function parseReport(text: string): Report | undefined {
 }
 
 /**
- * A report of some experiments, completed by the rows of an earlier report of the same machine, mode and versions. The rows are in
- * the order of `names`.
+ * A report of some experiments, completed by the rows of an earlier report of the same machine, mode and versions, which state when
+ * they were measured. The rows are in the order of `names`, the experiments that exist.
  */
 export function mergeReports(earlier: Report | undefined, report: Report, names: readonly string[]): Report {
   const isComparable =
@@ -44,10 +44,15 @@ export function mergeReports(earlier: Report | undefined, report: Report, names:
       JSON.stringify([report.machine, report.mode, report.versions]);
   if (!isComparable) return report;
   const measured = new Set(report.rows.map(({ experiment }) => experiment));
-  const rows = [...report.rows, ...earlier.rows.filter(({ experiment }) => !measured.has(experiment))];
+  const { recordedAt, commit } = earlier;
+  const kept = earlier.rows
+    .filter(({ experiment }) => names.includes(experiment) && !measured.has(experiment))
+    .map((row) => ({ ...row, recordedAt: row.recordedAt ?? recordedAt, commit: row.commit ?? commit }));
+  const rows = [...report.rows, ...kept];
   const inRows = new Set(rows.map(({ experiment }) => experiment));
   const skipped = [...report.skipped, ...earlier.skipped].filter(
-    ({ name }, at, all) => !inRows.has(name) && all.findIndex((other) => other.name === name) === at,
+    ({ name }, at, all) =>
+      names.includes(name) && !inRows.has(name) && all.findIndex((other) => other.name === name) === at,
   );
   const order = (name: string): number => names.indexOf(name);
   return {
@@ -61,7 +66,10 @@ export function mergeReports(earlier: Report | undefined, report: Report, names:
 export function markdownOf({ recordedAt, mode, commit, machine, versions, rows, skipped }: Report): string {
   const date = recordedAt.slice(0, 10);
   const header = ['', 'ours: minimum', 'median', 'peer: minimum', 'median', 'runs', 'ratio', 'target', 'met'];
-  const noted = rows.filter((row) => row.notes.length > 0);
+  const notes = rows.flatMap((row) => {
+    const all = notesOf(row);
+    return all.length === 0 ? [] : [`${row.name}: ${all.map(oneLine).join('; ')}`];
+  });
   return [
     '# Benchmarks',
     '',
@@ -85,16 +93,18 @@ export function markdownOf({ recordedAt, mode, commit, machine, versions, rows, 
     '',
     '![every run](benchmarks/runs.svg)',
     '',
-    ...section(
-      'Notes',
-      noted.map((row) => `${row.name}: ${row.notes.map(oneLine).join('; ')}`),
-    ),
+    ...section('Notes', notes),
     ...section(
       'Not measured',
       skipped.map(({ name, reason }) => `${name}: ${oneLine(reason)}`),
     ),
   ].join('\n');
 }
+
+const notesOf = ({ notes, recordedAt, commit }: Row): string[] =>
+  recordedAt === undefined
+    ? notes
+    : [`recorded on ${recordedAt.slice(0, 10)} at commit ${commit ?? 'unknown'}`, ...notes];
 
 function cellsOf({ name, ours, peer, unit, ratio, target, met }: Row): string[] {
   const value = (of: (values: readonly number[]) => number, values: readonly number[]): string =>
@@ -121,7 +131,7 @@ export function targetText({ ratioAtLeast, ratioAtMost, oursAtMost, withinNoise 
   ].join(', ');
 }
 
-/** Three significant digits, without an exponent. */
+/** Three significant digits, but at most four decimals, without an exponent. */
 export function rounded(value: number): string {
   if (value === 0) return '0';
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));

@@ -35,6 +35,10 @@ export const rowSchema = Type.Object(
 
     /** Settings of the sides, and why a side has no values. */
     notes: Type.Array(Type.String()),
+
+    /** When and at which commit the row was measured, if that was for an earlier report. */
+    recordedAt: Type.Optional(Type.String()),
+    commit: Type.Optional(Type.String()),
   },
   { additionalProperties: false },
 );

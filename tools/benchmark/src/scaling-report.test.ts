@@ -30,6 +30,27 @@ test('a part of the axes keeps the others of the same machine, in the order of t
   expect(mergeScaling(report({ rows: [1, 2] }, 'another'), earlier, ['rows', 'length'])).toEqual(earlier);
 });
 
+test('a curve that is kept states when it was measured, and one of an axis that no longer exists is dropped', () => {
+  const earlier = report({ rows: [1, 2], length: [1, 2] });
+  const later = { ...report({}), recordedAt: '2026-02-03T04:05:06.000Z' };
+  const merged = mergeScaling(earlier, later, ['rows']);
+  expect(merged.curves).toEqual([{ ...curve('rows', [1, 2]), recordedAt: earlier.recordedAt }]);
+  const again = mergeScaling(merged, { ...later, recordedAt: '2026-03-04T05:06:07.000Z' }, ['rows']);
+  expect(again.curves).toEqual(merged.curves);
+  expect(parseScalingReport(JSON.stringify(again))).toEqual(again);
+  const page = scalingMarkdown(again, [{ name: 'rows', title: 'lines', remark: 'Linear.' }]);
+  expect(page).toContain('Linear.\n\nRecorded on 2026-01-02.\n');
+});
+
+test('a curve whose last sizes are missing replaces none, but is better than none', () => {
+  const part = report({ rows: [5, 6], length: [7, 8] });
+  const merged = mergeScaling(report({ rows: [1, 2, 3] }), part, ['rows', 'length'], ['rows', 'length']);
+  expect(merged.curves.map(({ points }) => points.map(({ value }) => value))).toEqual([
+    [1, 2, 3],
+    [7, 8],
+  ]);
+});
+
 test('a report reads back as it was written, and other JSON is no report', () => {
   const written = report({ rows: [1, 2] });
   expect(parseScalingReport(JSON.stringify(written))).toEqual(written);

@@ -18,6 +18,9 @@ const curveSchema = Type.Object(
     /** k of value ≈ c · size^k over all points, and between the last two. */
     exponent: Type.Number(),
     lastExponent: Type.Number(),
+
+    /** When the curve was measured, if that was for an earlier report. */
+    recordedAt: Type.Optional(Type.String()),
   },
   { additionalProperties: false },
 );
@@ -54,18 +57,32 @@ export function parseScalingReport(text: string): ScalingReport | undefined {
   }
 }
 
-/** A report of some axes, completed by the others' curves in an earlier report of the same machine and mode. */
+/**
+ * A report of some axes, completed by the others' curves in an earlier report of the same machine and mode, which state when they were
+ * measured.
+ *
+ * @param axes - those that exist, in the order of the report
+ * @param incomplete - the axes whose last sizes are missing; their earlier curves are kept, if there are any
+ */
 export function mergeScaling(
   earlier: ScalingReport | undefined,
   report: ScalingReport,
   axes: readonly string[],
+  incomplete: readonly string[] = [],
 ): ScalingReport {
   const isComparable =
     earlier !== undefined &&
     JSON.stringify([earlier.machine, earlier.mode]) === JSON.stringify([report.machine, report.mode]);
   if (!isComparable) return report;
-  const measured = new Set(report.curves.map(({ axis }) => axis));
-  const curves = [...report.curves, ...earlier.curves.filter(({ axis }) => !measured.has(axis))];
+  const { recordedAt } = earlier;
+  const axesOf = (curves: readonly Curve[]): Set<string> => new Set(curves.map(({ axis }) => axis));
+  const hasEarlier = axesOf(earlier.curves);
+  const measured = report.curves.filter(({ axis }) => !incomplete.includes(axis) || !hasEarlier.has(axis));
+  const isMeasured = axesOf(measured);
+  const kept = earlier.curves
+    .filter(({ axis }) => axes.includes(axis) && !isMeasured.has(axis))
+    .map((curve) => ({ ...curve, recordedAt: curve.recordedAt ?? recordedAt }));
+  const curves = [...measured, ...kept];
   return { ...report, curves: curves.toSorted((a, b) => axes.indexOf(a.axis) - axes.indexOf(b.axis)) };
 }
 
@@ -94,6 +111,7 @@ export function scalingMarkdown(
       '',
       remark,
       '',
+      ...(first.recordedAt === undefined ? [] : [`Recorded on ${first.recordedAt.slice(0, 10)}.`, '']),
       `![growth](benchmarks/scaling-${name}.svg)`,
       '',
     ];
@@ -103,7 +121,7 @@ export function scalingMarkdown(
     '',
     `<!-- Written by \`npx nx run benchmark:scaling\`. -->`,
     '',
-    `Recorded on ${recordedAt.slice(0, 10)} in the ${mode} mode on ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB. ` +
+    `Recorded on ${recordedAt.slice(0, 10)}, unless a section states another date, in the ${mode} mode on ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB. ` +
       'Each value is from one process, that of steps the minimum of three. The exponent k fits value ≈ c · size^k: 1 is linear, and 0 is constant.',
     '',
     ...sections,

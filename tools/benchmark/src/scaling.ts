@@ -1,53 +1,29 @@
 /** `npx nx run benchmark:scaling`: measures how time and memory grow with the sizes of the work, and writes the report. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { format, resolveConfig } from 'prettier';
-import { smallest } from '@nautil/contracts';
-import { growthChart } from './charts.js';
-import type { Point } from './growth.js';
+import type { Axis } from './axis.js';
 import { describeMachine } from './machine.js';
+import { measureAxis } from './measure-axis.js';
 import { bertBaseConfig, miniLm, root } from './paths.js';
 import { rounded } from './report.js';
 import { ourCommand, runSide } from './run-side.js';
-import {
-  type Curve,
-  curveOf,
-  mergeScaling,
-  parseScalingReport,
-  scalingMarkdown,
-  type ScalingReport,
-} from './scaling-report.js';
+import { saveScaling } from './save-scaling.js';
+import { mergeScaling, parseScalingReport, type ScalingReport } from './scaling-report.js';
 
 const help = `Usage: npx nx run benchmark:scaling [-- options]
 
 Measures time and memory against sentence length, batch size, layers, rows and trials, each point in a process of its own, and writes
-scaling.md, scaling.json and plots with the fitted exponents. Keep the machine idle meanwhile.
+scaling.md, scaling.json and plots with the fitted exponents as soon as one of these has been measured. Curves that are not measured
+again are kept from an earlier report of the same machine and mode. Keep the machine idle meanwhile.
 
 Options:
   --quick        fewer and smaller sizes
-  --only NAMES   only these sizes, comma-separated; the others of an earlier report of the same machine and mode are kept
+  --only NAMES   only these sizes, comma-separated
   --out FOLDER   where the report is written; default: docs, and with --quick tmp/benchmark
   --help         show this help
 `;
-
-interface Axis {
-  name: string;
-
-  /** What grows, for the report. */
-  title: string;
-
-  /** Why it grows as it does, in full sentences. */
-  remark: string;
-  sizes: number[];
-  quickSizes: number[];
-  program: string;
-  args: (size: number) => Promise<string[]> | string[];
-
-  /** The figures of the program's output, and what they are. */
-  figures: Record<string, { title: string; unit: string }>;
-}
 
 const { values: o } = parseArgs({
   options: {
@@ -124,7 +100,8 @@ const axes: Axis[] = [
   {
     name: 'trials',
     title: 'trials of a sweep, two batches each',
-    remark: 'Trials share the tokenised data and the servers, whose start is the constant part.',
+    remark:
+      'Linear: one trial trains while the next is prepared. They share the tokenised data and the servers, whose start is not part of the time.',
     sizes: [5, 10, 20, 50],
     quickSizes: [2, 4],
     program: 'sweep',
@@ -134,63 +111,53 @@ const axes: Axis[] = [
 ];
 
 const interruption = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => interruption.abort());
+const { signal } = interruption;
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(name, () => interruption.abort());
 const names = axes.map(({ name }) => name);
 const only = o.only?.split(',') ?? names;
 const unknown = only.filter((name) => !names.includes(name));
 if (unknown.length > 0) throw new Error(`nothing is measured against ${unknown.join(', ')}: ${names.join(', ')}`);
+const log = (line: string): void => void process.stderr.write(`${line}\n`);
 try {
   if (o.help) process.stdout.write(`${help}\nSizes: ${names.join(', ')}\n`);
-  else await write(await measureAll(axes.filter(({ name }) => only.includes(name))));
-} catch (error) {
-  if (!interruption.signal.aborted) throw error;
-  process.stderr.write('interrupted; nothing is written\n');
-  process.exitCode = 130;
+  else await measureAll(axes.filter(({ name }) => only.includes(name)));
 } finally {
   await rm(folder, { recursive: true, force: true });
 }
 
-async function measureAll(chosen: readonly Axis[]): Promise<Curve[]> {
-  let curves: Curve[] = [];
-  for (const { name, program, args, figures, ...axis } of chosen) {
-    const measured = Object.entries(figures).map(([figure, described]) => ({
-      ...{ axis: name, figure, ...described },
-      points: [] as Point[],
-    }));
-    for (const size of o.quick ? axis.quickSizes : axis.sizes) {
-      const output = await runSide([...ourCommand(program), ...(await args(size))], interruption.signal);
-      const shown = measured.map(({ figure, unit, points }) => {
-        const value = smallest(output.figures[figure] ?? [NaN]);
-        points.push({ size, value });
-        return `${figure} ${rounded(value)} ${unit}`;
-      });
-      process.stderr.write(`${name} ${size}: ${shown.join(', ')}\n`);
-    }
-    curves = [...curves, ...measured.map(curveOf)];
-  }
-  return curves;
-}
-
-async function write(curves: Curve[]): Promise<void> {
+async function measureAll(chosen: readonly Axis[]): Promise<void> {
   const invoked = process.env['INIT_CWD'] ?? '.';
   const out = o.out === undefined ? join(root, o.quick ? 'tmp/benchmark' : 'docs') : resolve(invoked, o.out);
-  await mkdir(join(out, 'benchmarks'), { recursive: true });
-  const json = join(out, 'scaling.json');
-  const earlier = o.only === undefined ? undefined : parseScalingReport(await readFile(json, 'utf8').catch(() => ''));
-  const measured: ScalingReport = {
+  const earlier = parseScalingReport(await readFile(join(out, 'scaling.json'), 'utf8').catch(() => ''));
+  const report: ScalingReport = {
     recordedAt: new Date().toISOString(),
     mode: o.quick ? 'quick' : 'full',
     machine: describeMachine(),
-    curves,
+    curves: [],
   };
-  const report = mergeScaling(earlier, measured, names);
-  await writeFile(json, `${JSON.stringify(report, undefined, 2)}\n`);
-  const style = await resolveConfig(join(root, 'docs', 'scaling.md'));
-  const markdown = await format(scalingMarkdown(report, axes), { ...style, parser: 'markdown' });
-  await writeFile(join(out, 'scaling.md'), markdown);
-  for (const { name, title } of axes) {
-    const of = report.curves.filter(({ axis }) => axis === name);
-    if (of.length > 0) await writeFile(join(out, 'benchmarks', `scaling-${name}.svg`), growthChart(title, of));
+  const incomplete: string[] = [];
+  for (const axis of chosen) {
+    const { curves, problem } = await measureAxis(
+      axis,
+      o.quick ? axis.quickSizes : axis.sizes,
+      (program, args) => runSide([...ourCommand(program), ...args], signal),
+      (size, values) => {
+        const shown = values.map(({ figure, value, unit }) => `${figure} ${rounded(value)} ${unit}`);
+        log(`${axis.name} ${size}: ${shown.join(', ')}`);
+      },
+    );
+    report.curves = report.curves.concat(curves);
+    if (problem !== undefined) incomplete.push(axis.name);
+    // An axis may take an hour: what is measured must survive an interruption of the next one.
+    if (curves.length > 0) await saveScaling(out, mergeScaling(earlier, report, names, incomplete), axes);
+    if (signal.aborted) {
+      log('interrupted; the report has what was measured before');
+      process.exitCode = 130;
+      return;
+    }
+    if (problem === undefined) continue;
+    log(`${problem}; larger sizes are not measured`);
+    process.exitCode = 1;
   }
-  process.stderr.write(`wrote ${relative(process.cwd(), join(out, 'scaling.md'))}\n`);
+  if (report.curves.length > 0) log(`wrote ${relative(process.cwd(), join(out, 'scaling.md'))}`);
 }
