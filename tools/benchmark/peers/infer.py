@@ -3,6 +3,7 @@
 import argparse
 import os
 import statistics
+import tempfile
 import time
 
 import numpy
@@ -29,6 +30,20 @@ sentences = tokenize(tokenizer, read_tsv(os.path.join(o.data, "test.tsv"))[0])
 short = tokenize(tokenizer, ["a gorgeous , witty , seductive movie"])
 
 
+def prepared(name, make):
+    """The path of an ONNX model that `make` writes, with the files beside it. It is there completely or not at all."""
+    folder = f"{o.onnx}-{torch.__version__}-{name}"
+    path = os.path.join(folder, "model.onnx")
+    if not os.path.exists(path):
+        os.makedirs(os.path.dirname(folder), exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=os.path.dirname(folder)) as temporary:
+            whole = os.path.join(temporary, "whole")
+            os.mkdir(whole)
+            make(os.path.join(whole, "model.onnx"))
+            os.rename(whole, folder)
+    return path
+
+
 def export(path):
     model = load_model(o.model).eval()
     ids, mask = padded([sentences[0], sentences[1]], pad_id)
@@ -51,14 +66,10 @@ def quantize(path, quantized):
 def onnx_runner():
     import onnxruntime
 
-    path = f"{o.onnx}-{torch.__version__}.onnx"
-    if not os.path.exists(path):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        export(path)
+    path = prepared("float32", export)
     if o.precision == "int8":
-        path, exported = f"{o.onnx}-{torch.__version__}-int8.onnx", path
-        if not os.path.exists(path):
-            quantize(exported, path)
+        exported = path
+        path = prepared("int8", lambda quantized: quantize(exported, quantized))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = o.threads
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -63,12 +63,12 @@ export async function timeCommand(
     output = (output + text).slice(-20_000);
     if (matchedAt !== undefined || !o.until?.test(output) || child.pid === undefined) return;
     matchedAt = performance.now();
-    process.kill(-child.pid, 'SIGINT');
+    signalGroup(child.pid, 'SIGINT');
   };
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', take);
   // It has a process group of its own, so that an interrupt reaches what it has started.
   const forward = (signal: NodeJS.Signals): void => {
-    if (child.pid !== undefined) process.kill(-child.pid, signal);
+    if (child.pid !== undefined) signalGroup(child.pid, signal);
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, forward);
   const code = await new Promise<number | null>((resolve, reject) => {
@@ -80,4 +80,13 @@ export async function timeCommand(
   if (matchedAt === undefined && (code !== 0 || o.until))
     throw new Error(`${args.slice(0, 4).join(' ')} ended with exit code ${code}: ${output.slice(-500)}`);
   return ((matchedAt ?? performance.now()) - startedAt) / 1000;
+}
+
+/** Sends a signal to a process and what it has started, unless all of them have ended. */
+function signalGroup(leader: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-leader, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }

@@ -1,9 +1,10 @@
 /** Times the inference of MiniLM-L6 with a head on token ids: all test sentences of SST-2, and one short sentence. */
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadConfig } from '@nautil/config';
+import { writeFileAtomic } from '@nautil/store';
+import { readChunks } from '@nautil/store/streams';
 import { Classifier } from '@nautil/training';
 import { benchmarkFolder } from '../paths.js';
 import { median } from '../row.js';
@@ -26,8 +27,7 @@ if (!existsSync(nemo)) {
   await withTemporaryFolder(async (folder) => {
     const env = { NAUTIL_HOME: await makeStateFolder(join(folder, 'state')) };
     await timeCommand(nxTrain(sst2Overrides(folder, '1')), { env });
-    await mkdir(benchmarkFolder, { recursive: true });
-    await copyFile(join(folder, 'model.nemo'), nemo);
+    await writeFileAtomic(nemo, readChunks(join(folder, 'model.nemo')));
   });
 }
 
