@@ -16,8 +16,8 @@ interface OnnxSource {
 
   /**
    * How the layers multiply. int8: weights are rounded to bytes with a scale for each output, and the numbers that they multiply with a
-   * scale for each token, so that a row's result does not depend on its batch. Embeddings, norms, attention scores and the head stay in
-   * float32.
+   * scale for each token, so that a row's result does not depend on its batch. Embeddings, norms, attention scores, the attention of the
+   * last layer and the head stay in float32.
    */
   precision?: InferencePrecision | undefined;
 
