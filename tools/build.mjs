@@ -45,15 +45,23 @@ const onnxruntime = await build({
 cpSync(join(root, 'node_modules/onnxruntime-node/bin/napi-v6/linux/x64'), join(out, 'lib', 'onnxruntime'), {
   recursive: true,
 });
-const { code } = await bundleWorkflowCode({
-  workflowsPath: createRequire(import.meta.url).resolve('@nautil/workflows'),
-  payloadConverterPath: createRequire(import.meta.url).resolve('@nautil/workflows/payload-converter'),
-  webpackConfigHook: (config) => ({
-    ...config,
-    resolve: { ...config.resolve, extensionAlias: { '.js': ['.ts', '.js'] } },
-  }),
-});
-writeFileSync(join(out, 'lib', 'workflow-bundle.js'), code);
+const { resolve: resolveModule } = createRequire(import.meta.url);
+// Which of the two a worker loads depends on its environment: interceptors are part of a bundle.
+for (const [file, workflowInterceptorModules] of [
+  ['workflow-bundle.js', []],
+  ['traced-workflow-bundle.js', [resolveModule('@nautil/workflows/tracing')]],
+]) {
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: resolveModule('@nautil/workflows'),
+    payloadConverterPath: resolveModule('@nautil/workflows/payload-converter'),
+    workflowInterceptorModules,
+    webpackConfigHook: (config) => ({
+      ...config,
+      resolve: { ...config.resolve, extensionAlias: { '.js': ['.ts', '.js'] } },
+    }),
+  });
+  writeFileSync(join(out, 'lib', file), code);
+}
 
 for (const folder of ['conf', 'samples']) cpSync(join(root, folder), join(out, folder), { recursive: true });
 cpSync(join(root, 'tools', 'build', 'README.md'), join(out, 'README.md'));
@@ -65,6 +73,9 @@ writeFileSync(
 );
 writeFileSync(join(out, 'package.json'), `${JSON.stringify(packageManifest(), null, 2)}\n`);
 
+// An image is built from the only one: Dockerfile.
+for (const name of readdirSync(dist))
+  if (name.startsWith(`${packageName}-`) && name.endsWith('.tgz')) rmSync(join(dist, name));
 const tarball = execFileSync('npm', ['pack', '--silent', '--pack-destination', dist], {
   cwd: out,
   encoding: 'utf8',

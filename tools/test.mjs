@@ -110,7 +110,7 @@ function testEnvironment() {
     GOLDEN: goldenSet(),
   };
   for (const name of Object.keys(env)) {
-    if (/^(MLFLOW_|TEMPORAL_|NAUTIL_(?!HOME$))/.test(name)) delete env[name];
+    if (/^(MLFLOW_|TEMPORAL_|OTEL_|NAUTIL_(?!HOME$))/.test(name)) delete env[name];
   }
   return env;
 }

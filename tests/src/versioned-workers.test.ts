@@ -15,16 +15,16 @@ beforeAll(async () => {
 }, 240_000);
 afterAll(() => stack.stop());
 
-const variablesOf = (buildId: string) => ({
-  TEMPORAL_DEPLOYMENT_NAME: deployment,
+const variablesOf = (buildId: string, name = deployment) => ({
+  TEMPORAL_DEPLOYMENT_NAME: name,
   TEMPORAL_WORKER_BUILD_ID: buildId,
 });
 
 /** Makes new runs start on a version, once its worker has polled. */
-const makeCurrent = (buildId: string): Promise<void> =>
+const makeCurrent = (buildId: string, name = deployment): Promise<void> =>
   until(() => {
     const words = ['worker', 'deployment', 'set-current-version', '--yes'];
-    const version = ['--deployment-name', deployment, '--build-id', buildId];
+    const version = ['--deployment-name', name, '--build-id', buildId];
     const program = join(packageRoot(), '.nautil', 'python', 'bin', 'temporal');
     return promisify(execFile)(program, [...words, ...version, '--address', stack.temporalAddress]).then(
       () => true,
@@ -32,10 +32,10 @@ const makeCurrent = (buildId: string): Promise<void> =>
     );
   });
 
-const start = (workflowId: string, steps: number): Promise<WorkflowHandle> =>
+const start = (workflowId: string, steps: number, taskQueue = defaultTaskQueue): Promise<WorkflowHandle> =>
   stack.client.workflow.start('textClassification', {
     workflowId,
-    taskQueue: defaultTaskQueue,
+    taskQueue,
     args: [{ overrides: [...tinyRun, `trainer.max_steps=${steps}`, 'trainer.max_epochs=1000'] }],
   });
 
@@ -54,6 +54,20 @@ test('a deployment of new code changes no run in progress, and new runs start on
   const newer = await start('newer', 2);
   await Promise.all([older.result(), newer.result()]);
   expect({ older: await buildOf(older), newer: await buildOf(newer) }).toEqual({ older: 'one', newer: 'two' });
+}, 240_000);
+
+test('a run whose version has had no training worker yet is trained by the first that starts, as in a cluster that starts them on demand', async () => {
+  const env = variablesOf('one', 'cluster');
+  await stack.startWorker({ args: ['--role', 'cpu', '--task-queue', 'cluster'], env });
+  await makeCurrent('one', 'cluster');
+  const handle = await start('on-demand', 2, 'cluster');
+  await until(async () => {
+    const { events } = await handle.fetchHistory();
+    return (events ?? []).some((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === 'train');
+  });
+  await stack.startWorker({ args: ['--role', 'gpu', '--task-queue', 'cluster'], env });
+  await handle.result();
+  expect(await buildOf(handle)).toBe('one');
 }, 240_000);
 
 test('a worker with half of a version is refused', async () => {

@@ -9,9 +9,11 @@ import { bundleWorkflows, historiesFolder } from '../test/test-stack.js';
 // change with `patched` (see README.md). Never record an existing history again.
 
 let workflowBundle: WorkflowBundle;
+let tracedBundle: WorkflowBundle;
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   workflowBundle = await bundleWorkflows();
+  tracedBundle = await bundleWorkflows({ isTraced: true });
 });
 
 const names = (await readdir(historiesFolder)).filter((name) => name.endsWith('.json'));
@@ -23,6 +25,13 @@ test('there are histories to replay', () => {
 
 test.each(names)('%s replays', async (name) => {
   await Worker.runReplayHistory({ workflowBundle, replayName: name }, JSON.parse(await historyOf(name)));
+});
+
+test.each(names)('%s replays on a worker that traces, although its run began without', async (name) => {
+  await Worker.runReplayHistory(
+    { workflowBundle: tracedBundle, sinks: { exporter: { export: { fn: () => undefined } } }, replayName: name },
+    JSON.parse(await historyOf(name)),
+  );
 });
 
 const file = 'text-classification.ts';

@@ -6,7 +6,14 @@ import { Context } from '@temporalio/activity';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { bundleWorkflowCode, DefaultLogger, Runtime, Worker, type WorkflowBundle } from '@temporalio/worker';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  Runtime,
+  Worker,
+  type WorkerOptions,
+  type WorkflowBundle,
+} from '@temporalio/worker';
 
 const workflowsFolder = fileURLToPath(new URL('..', import.meta.url));
 
@@ -27,13 +34,21 @@ export interface BundleOptions {
 
   /** Modules of `src` by file name, each with the path of a module that takes its place. */
   replacements?: Record<string, string>;
+
+  /** With the interceptors that a worker loads when it exports traces. */
+  isTraced?: boolean;
 }
 
 /** Bundles the workflows as workers load them, or with changes. */
-export const bundleWorkflows = ({ edits = [], replacements = {} }: BundleOptions = {}): Promise<WorkflowBundle> =>
+export const bundleWorkflows = ({
+  edits = [],
+  replacements = {},
+  isTraced = false,
+}: BundleOptions = {}): Promise<WorkflowBundle> =>
   bundleWorkflowCode({
     workflowsPath: join(workflowsFolder, 'src', 'index.ts'),
     payloadConverterPath: join(workflowsFolder, 'src', 'payload-converter.ts'),
+    workflowInterceptorModules: isTraced ? [join(workflowsFolder, 'src', 'tracing.ts')] : [],
     logger: new DefaultLogger('WARN'),
     webpackConfigHook: (config) => {
       const rules = edits.map(({ file, ...edit }) => ({
@@ -100,7 +115,7 @@ export class TestStack {
   }
 
   /** Starts another worker; without a bundle it runs activities only. */
-  async startWorker(o: { taskQueue: string; workflowBundle?: WorkflowBundle }): Promise<void> {
+  async startWorker(o: Pick<WorkerOptions, 'taskQueue' | 'workflowBundle' | 'sinks'>): Promise<void> {
     const worker = await Worker.create({
       ...o,
       connection: this.#environment.nativeConnection,

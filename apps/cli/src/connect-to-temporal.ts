@@ -1,15 +1,24 @@
 import { Client, Connection } from '@temporalio/client';
 import { TemporalUnreachable } from '@nautil/contracts';
 import { type TemporalConnection, temporalProblem } from '@nautil/stack';
+import { openTracing } from './tracing.js';
 
 /** Connects to a Temporal server. The caller closes the connection. */
 export async function connectToTemporal(
   temporal: TemporalConnection,
 ): Promise<{ client: Client; close: () => Promise<void> }> {
   const { address, namespace, security } = temporal;
+  const tracing = await openTracing();
   try {
     const connection = await Connection.connect({ address, ...security, connectTimeout: '5 seconds' });
-    return { client: new Client({ connection, namespace }), close: () => connection.close() };
+    const interceptors = tracing && { workflow: tracing.clientInterceptors };
+    return {
+      client: new Client({ connection, namespace, ...(interceptors && { interceptors }) }),
+      close: async () => {
+        await tracing?.close();
+        await connection.close();
+      },
+    };
   } catch (error) {
     throw await unreachable(temporal, error);
   }

@@ -61,7 +61,9 @@ Environment:
   NAUTIL_ENV_ALLOWED           names of the variables that runs may read with \${oc.env:NAME}, with commas (default: none)
   NAUTIL_ARTIFACTS             a folder or HTTP address through which workers with different state folders exchange files
   NAUTIL_METRICS_ADDRESS       IP address and port at which Prometheus finds the metrics of Temporal's SDK: 127.0.0.1:9464
-  OTEL_EXPORTER_OTLP_ENDPOINT  address of an OpenTelemetry collector for them
+  OTEL_EXPORTER_OTLP_ENDPOINT, …
+                               address of an OpenTelemetry collector for metrics and traces; with _PROTOCOL and _HEADERS;
+                               OTEL_TRACES_EXPORTER=none or OTEL_METRICS_EXPORTER=none leaves one of them out
   NAUTIL_HEARTBEAT_TIMEOUT_MS  time without a heartbeat after which another worker takes over a stage (default 60000)`,
     )
     .action(async ({ restarts, ...options }: WorkerOptions & { restarts: number }) => {

@@ -23,6 +23,7 @@ import { homeId } from '@nautil/store/folders';
 import { unreachable } from '../connect-to-temporal.js';
 import { stopListeningForInterruption } from '../interruption.js';
 import { ignoreOutputErrors, printMessage } from '../output.js';
+import { openTracing } from '../tracing.js';
 import { workingFolder } from '../working-folder.js';
 import { deploymentVersion } from './deployment-version.js';
 import { readyLine } from './ready-line.js';
@@ -74,6 +75,7 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions):
     const logger = new DefaultLogger('INFO', log);
     Runtime.install({ shutdownSignals: [...shutdownSignals], logger, telemetryOptions });
   });
+  const tracing = await openTracing();
   ignoreRepeatedSignals();
   const connection = await NativeConnection.connect({ address, ...security }).catch(async (error: unknown) => {
     throw await unreachable(temporal, error);
@@ -94,6 +96,7 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions):
   const version = deploymentVersion();
   const common: TemporalWorkerOptions = {
     ...(version && { workerDeploymentOptions: version }),
+    ...tracing?.workerOptions,
     connection,
     namespace,
     taskQueue,
@@ -107,7 +110,7 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions):
   const workers: Worker[] = [];
   if (role !== 'gpu') {
     const cpu = { ...common, maxConcurrentActivityTaskExecutions: cpuActivities };
-    const workflowBundle = await bundledWorkflows();
+    const workflowBundle = await bundledWorkflows(tracing !== undefined);
     workers.push(await Worker.create({ ...cpu, workflowBundle, maxCachedWorkflows }));
     workers.push(await Worker.create({ ...cpu, taskQueue: homeQueues.cpu }));
   }
@@ -123,9 +126,11 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions):
   try {
     await runTogether(workers, errors);
   } catch (error) {
+    await tracing?.close();
     // NOTE: not thrown: what the failed worker left behind might keep the process alive.
     end(`${(error as Error).message}; all workers of this process have stopped`);
   }
+  await tracing?.close();
   await connection.close();
 }
 
@@ -173,14 +178,19 @@ async function isPolled(client: Client, taskQueue: string): Promise<boolean> {
   return pollers.length > 0;
 }
 
-/** The workflows as one script for Temporal's sandbox: built ahead of time in a package, built here in a checkout. */
-async function bundledWorkflows(): Promise<WorkflowBundleOption> {
-  const codePath = fileURLToPath(new URL('./workflow-bundle.js', import.meta.url));
+/**
+ * The workflows as one script for Temporal's sandbox: built ahead of time in a package, built here in a checkout. The interceptors are part
+ * of the script, so there is one with them and one without.
+ */
+async function bundledWorkflows(isTraced: boolean): Promise<WorkflowBundleOption> {
+  const name = isTraced ? './traced-workflow-bundle.js' : './workflow-bundle.js';
+  const codePath = fileURLToPath(new URL(name, import.meta.url));
   if (existsSync(codePath)) return { codePath };
   const { resolve } = createRequire(import.meta.url);
   return bundleWorkflowCode({
     workflowsPath: resolve('@nautil/workflows'),
     payloadConverterPath: resolve('@nautil/workflows/payload-converter'),
+    workflowInterceptorModules: isTraced ? [resolve('@nautil/workflows/tracing')] : [],
     webpackConfigHook: (config) => ({
       ...config,
       // TypeScript's `.js` imports name `.ts` files.

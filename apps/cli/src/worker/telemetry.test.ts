@@ -55,6 +55,15 @@ describe("OpenTelemetry's variables name a collector", () => {
   ])('%j', (variables, otel) => expect(withVariables(variables)).toEqual({ metrics: { otel } }));
 });
 
+test('with an address for Prometheus, the common collector is for traces alone', () =>
+  expect(withVariables({ NAUTIL_METRICS_ADDRESS: '127.0.0.1:9464', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c' })).toEqual({
+    metrics: { prometheus: { bindAddress: '127.0.0.1:9464' } },
+  }));
+
+test.each([{ OTEL_METRICS_EXPORTER: 'none' }, { OTEL_SDK_DISABLED: 'true' }])('%j sends no metrics', (variables) =>
+  expect(withVariables({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c', ...variables })).toEqual({}),
+);
+
 test.each<[Record<string, string>, RegExp]>([
   [{ NAUTIL_METRICS_ADDRESS: '9464' }, /^NAUTIL_METRICS_ADDRESS=9464 is not/],
   [{ NAUTIL_METRICS_ADDRESS: '127.0.0.1:0' }, /^NAUTIL_METRICS_ADDRESS=127.0.0.1:0 is not/],
@@ -62,7 +71,9 @@ test.each<[Record<string, string>, RegExp]>([
   [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'c:4317' }, /^OTEL_EXPORTER_OTLP_ENDPOINT=c:4317 is not an http/],
   [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c', OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' }, /http\/json is not supp/],
   [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c', OTEL_EXPORTER_OTLP_HEADERS: 'key' }, /a part that is not NAME=VALUE/],
-  [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c', NAUTIL_METRICS_ADDRESS: '127.0.0.1:9464' }, /are both set/],
+  [{ OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: 'http://c', NAUTIL_METRICS_ADDRESS: '127.0.0.1:9464' }, /are both set/],
+  [{ OTEL_METRICS_EXPORTER: 'otlp', NAUTIL_METRICS_ADDRESS: '127.0.0.1:9464' }, /are both set/],
+  [{ OTEL_METRICS_EXPORTER: 'prometheus' }, /^OTEL_METRICS_EXPORTER=prometheus is not supported/],
 ])('%j is an error that names the variable', (variables, message) =>
   expect(() => withVariables(variables)).toThrow(
     expect.objectContaining({ kind: 'usage', message: expect.stringMatching(message) }),
