@@ -145,11 +145,27 @@ describe('settings that cannot be followed are errors that name them', () => {
     ],
     ['the host not verified', () => ({ TEMPORAL_TLS_DISABLE_HOST_VERIFICATION: 'true' }), /DISABLE_HOST_VERIFICATION/],
     ['a remote codec', () => ({ TEMPORAL_CODEC_ENDPOINT: 'http://c' }), /TEMPORAL_CODEC_ENDPOINT/],
+    [
+      'the codec of a profile',
+      () => {
+        writeFileSync(configFile, '[profile.prod]\n[profile.prod.codec]\nendpoint = "http://c"\n');
+        return { TEMPORAL_PROFILE: 'prod' };
+      },
+      /temporal\.toml, profile prod: the codec is set/,
+    ],
   ];
   test.each(failing)('%s', (_, variables, message) => {
     Object.assign(process.env, { TEMPORAL_ADDRESS: cloud, ...variables() });
     expect(() => configuredConnection()).toThrow(message);
     expect(() => stackAddresses()).toThrow(expect.objectContaining({ name: 'TemporalSettingError', kind: 'usage' }));
+  });
+
+  test('the codec of another profile is not one of them, nor that of a profile without an address', () => {
+    writeFileSync(configFile, '[profile.default]\n[profile.other.codec]\nendpoint = "http://c"\n');
+    process.env['TEMPORAL_ADDRESS'] = 'a:1';
+    expect(configuredConnection()).toEqual(plainConnection('a:1'));
+    Object.assign(process.env, { TEMPORAL_ADDRESS: '', TEMPORAL_PROFILE: 'other' });
+    expect(configuredConnection()).toBeUndefined();
   });
 
   test('a configuration file that is not TOML', () => {

@@ -1,4 +1,5 @@
 import { type ClientConfigProfile, loadClientConfigProfile, toClientOptions } from '@temporalio/envconfig';
+import { tomlLoadClientConfigProfile } from '@temporalio/envconfig/lib/envconfig-toml.js';
 import { defineError } from '@nautil/contracts';
 import { environmentVariable } from '@nautil/store';
 
@@ -42,6 +43,7 @@ export const isPlain = ({ address, namespace, security }: TemporalConnection): b
 export function configuredConnection(): TemporalConnection | undefined {
   const profile = readProfile();
   if (profile.address === undefined) return undefined;
+  refuseCodecOfProfile();
   const { connectionOptions, namespace } = explained(() => toClientOptions(profile));
   const { tls, apiKey, metadata } = connectionOptions;
   if (typeof tls === 'object' && tls !== null) requireCertificatePair(profile);
@@ -62,29 +64,49 @@ export function cliDefaults(): { address: string; namespace: string; usesTls: bo
   return { address, namespace, usesTls: tls === undefined ? apiKey !== undefined : tls.disabled !== true };
 }
 
+const noCodec = 'Nautil does not encode payloads with a remote codec';
+
 /** Settings of Temporal that its TypeScript SDK does not implement: following them in part would be unsafe or would fail late. */
 const unsupported = [
   ['TEMPORAL_TLS_DISABLE_HOST_VERIFICATION', 'name the certificate authority in TEMPORAL_TLS_SERVER_CA_CERT_PATH'],
-  ['TEMPORAL_CODEC_ENDPOINT', 'Nautil does not encode payloads with a remote codec'],
+  ['TEMPORAL_CODEC_ENDPOINT', noCodec],
 ] as const;
 
 function readProfile(): ClientConfigProfile {
   for (const [name, hint] of unsupported)
     if (!/^(0|false)$/i.test(environmentVariable(name) ?? 'false'))
       throw new TemporalSettingError(`${name} is set, which Nautil does not support`, { hint: `${hint}, or unset it` });
+  return explained(() => loadClientConfigProfile({ overrideEnvVars: setVariables() }));
+}
+
+/** An empty variable counts as not set. */
+function setVariables(): Record<string, string> {
   const set = Object.entries(process.env).filter((entry): entry is [string, string] => !!entry[1]);
-  return explained(() => loadClientConfigProfile({ overrideEnvVars: Object.fromEntries(set) }));
+  return Object.fromEntries(set);
+}
+
+/** The library leaves the codec out of the profiles that it returns. */
+function refuseCodecOfProfile(): void {
+  const { codec } = explained(() => tomlLoadClientConfigProfile({ overrideEnvVars: setVariables() }));
+  if (codec === undefined) return;
+  throw new TemporalSettingError(`${profileInUse()}: the codec is set, which Nautil does not support`, {
+    hint: `${noCodec}: name a profile without \`codec\` in TEMPORAL_PROFILE`,
+  });
+}
+
+/** The file of profiles, and the profile that a variable names. */
+function profileInUse(): string {
+  const file = environmentVariable('TEMPORAL_CONFIG_FILE') ?? "Temporal's configuration file";
+  const profile = environmentVariable('TEMPORAL_PROFILE');
+  return profile === undefined ? file : `${file}, profile ${profile}`;
 }
 
 function explained<T>(load: () => T): T {
   try {
     return load();
   } catch (cause) {
-    const file = environmentVariable('TEMPORAL_CONFIG_FILE') ?? "Temporal's configuration file";
-    const profile = environmentVariable('TEMPORAL_PROFILE');
-    const of = profile === undefined ? '' : `, profile ${profile}`;
     throw new TemporalSettingError(
-      `Temporal's settings cannot be used (${file}${of}): ${cause instanceof Error ? cause.message : String(cause)}`,
+      `Temporal's settings cannot be used (${profileInUse()}): ${cause instanceof Error ? cause.message : String(cause)}`,
       { hint: 'correct that file or the variables TEMPORAL_*', cause },
     );
   }

@@ -40,10 +40,18 @@ export function artifactLocation(
   throw new MlflowAddressInvalid(
     `the artifacts of this run are stored at ${artifactUri}, which this machine ${isLocal && isLoopback(trackingUri) ? 'writes to only for its own server' : 'cannot write to'}`,
     {
-      hint: 'start the MLflow server with --artifacts-destination, not --default-artifact-root, so that it accepts uploads; existing experiments keep their old address',
+      hint:
+        `start the MLflow server with --artifacts-destination ${storeOf(artifactUri, url)} and without --default-artifact-root, so that ` +
+        'it accepts uploads and stores them there; then choose another experiment (exp_manager.name), because this one keeps its address',
     },
   );
 }
+
+/** The bucket alone: which part of the path below it belongs to the server is not known. */
+const storeOf = (artifactUri: string, url: URL | undefined): string =>
+  url === undefined || url.protocol === 'file:'
+    ? 'FOLDER'
+    : artifactUri.replace(/^([a-z][\w+.-]*:\/\/[^/]*).*$/i, '$1');
 
 const isLoopback = (address: string): boolean =>
   ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(address).hostname);

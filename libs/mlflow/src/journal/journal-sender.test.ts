@@ -1,6 +1,7 @@
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from '@jest/globals';
 import { recordSyncs } from '@nautil/store/testing/record-syncs';
 import { MlflowClient } from '../client/mlflow-client.js';
@@ -49,18 +50,9 @@ test('steps that a power cut took out of the middle of a journal are logged agai
   journal.close();
 });
 
-test.each([
-  [
-    's3://bucket/1/artifacts',
-    ['artifacts will not be tracked: the artifacts of this run are stored at s3://bucket/1/artifacts'],
-  ],
-  [
-    'gs://bucket/1/artifacts',
-    ['artifacts will not be tracked: the artifacts of this run are stored at gs://bucket/1/artifacts'],
-  ],
-  ['mlflow-artifacts:/0/1/artifacts', []],
-])('when a run is opened, whose artifacts are at %s, the warnings are %j', async (artifactUri, expected) => {
-  const path = join(folder, `artifacts-${artifactUri.slice(0, 2)}.jsonl`);
+/** The warnings when a run is opened on a server that stores its artifacts at an address. */
+async function warningsOnOpening(artifactUri: string, trackingUri = 'http://127.0.0.1:9'): Promise<string[]> {
+  const path = join(mkdtempSync(join(folder, 'opened-')), 'mlflow.jsonl');
   const journal = new Journal(path);
   journal.append({ type: 'open', key: 'key', experiment: 'e', runName: 'r', tags: {}, timestampMs: 1 });
   const info = {
@@ -76,12 +68,53 @@ test.each([
   const run = { info, data: {} };
   const answer = { run, runs: [run], experiment: { experiment_id: '0', lifecycle_stage: 'active' } };
   const client = new MlflowClient({
-    trackingUri: 'http://127.0.0.1:9',
+    trackingUri,
+    ownServer: trackingUri,
     fetch: () => Promise.resolve(new Response(JSON.stringify(answer))),
   });
   const warnings: string[] = [];
   const sender = new JournalSender({ client, journal: path, warn: (warning) => warnings.push(warning) });
   await sender.send();
-  expect(warnings).toEqual(expected.map((text) => expect.stringContaining(text)));
   journal.close();
+  return warnings;
+}
+
+test.each(['s3', 'gs', 'hdfs'])(
+  'artifacts in a bucket (%s) are reported when a run is opened, with what would work',
+  async (scheme) => {
+    const [warning, ...others] = await warningsOnOpening(`${scheme}://bucket/1/artifacts`);
+    expect(others).toEqual([]);
+    expect(warning).toContain(
+      `artifacts will not be tracked: the artifacts of this run are stored at ${scheme}://bucket/1/artifacts`,
+    );
+    expect(warning).toContain(`--artifacts-destination ${scheme}://bucket and without --default-artifact-root`);
+    expect(warning).toContain('choose another experiment (exp_manager.name)');
+  },
+);
+
+/** A file that can be read, as a certificate has to be. */
+const certificate = fileURLToPath(import.meta.url);
+const proxied = 'mlflow-artifacts:/0/1/artifacts';
+
+test('artifacts that the server takes are not reported', async () =>
+  expect(await warningsOnOpening(proxied)).toEqual([]));
+
+test('variables for TLS are reported if the address of the server makes them ineffective', async () => {
+  const names = [
+    'MLFLOW_TRACKING_SERVER_CERT_PATH',
+    'MLFLOW_TRACKING_CLIENT_CERT_PATH',
+    'MLFLOW_TRACKING_INSECURE_TLS',
+  ];
+  try {
+    for (const name of names) {
+      process.env[name] = name.endsWith('PATH') ? certificate : 'true';
+      const [warning, ...others] = await warningsOnOpening(proxied);
+      expect(warning).toBe(`no effect: ${name}, because MLflow at http://127.0.0.1:9 is not reached by https`);
+      expect(others).toEqual([]);
+      expect(await warningsOnOpening(proxied, 'https://127.0.0.1:9')).toEqual([]);
+      Reflect.deleteProperty(process.env, name);
+    }
+  } finally {
+    for (const name of names) Reflect.deleteProperty(process.env, name);
+  }
 });

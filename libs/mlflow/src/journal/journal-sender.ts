@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { mlflowTlsVariables } from '@nautil/store/http';
 import { artifactLocation } from '../client/artifact-location.js';
 import { createExperiment } from '../client/create-experiment.js';
 import { createRun } from '../client/create-run.js';
@@ -149,6 +150,7 @@ export class JournalSender {
     Object.assign(position, { runId, experimentId });
     this.#runExists = true;
     this.#warnOfArtifacts(run.info.artifactUri);
+    this.#warnOfTls();
     if (status !== 'RUNNING') {
       await updateRun(this.#client, runId, { status: 'RUNNING' });
       for (const tag of [failureTag, descriptionTag]) if (tag in run.tags) await deleteTag(this.#client, runId, tag);
@@ -164,6 +166,14 @@ export class JournalSender {
       if (!(error instanceof MlflowAddressInvalid)) throw error;
       this.#warn(`artifacts will not be tracked: ${error.message} (${error.hint})`);
     }
+  }
+
+  /** The certificates of a login must not seem to protect a connection that is not encrypted. */
+  #warnOfTls(): void {
+    const { trackingUri, isOwn } = this.#client;
+    const variables = isOwn && trackingUri.startsWith('http:') ? mlflowTlsVariables() : [];
+    if (variables.length > 0)
+      this.#warn(`no effect: ${variables.join(', ')}, because MLflow at ${trackingUri} is not reached by https`);
   }
 
   async #createRun(experimentId: string, { key, runName, timestampMs, tags }: RunOpened): Promise<Run> {

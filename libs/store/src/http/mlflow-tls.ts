@@ -38,6 +38,12 @@ export function mlflowTls(): TlsOptions | undefined {
   };
 }
 
+/** Those of MLflow's variables for TLS that are set. They have no effect on a server whose address begins with http: */
+export const mlflowTlsVariables = (): string[] =>
+  ['MLFLOW_TRACKING_SERVER_CERT_PATH', 'MLFLOW_TRACKING_CLIENT_CERT_PATH', 'MLFLOW_TRACKING_INSECURE_TLS'].filter(
+    (name) => environmentVariable(name) !== undefined,
+  );
+
 function pemOf(name: string): Buffer | undefined {
   const path = environmentVariable(name);
   if (path === undefined) return undefined;
