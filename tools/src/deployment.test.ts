@@ -9,7 +9,7 @@ import { parse, parseAllDocuments } from 'yaml';
 import { searchAttributes } from '@nautil/contracts';
 import { type Manifest, manifestProblems } from './testing/manifest-problems.js';
 import { root, runProgram } from './testing/run-program.js';
-import { temporalParameters, type TemporalTrigger,temporalTrigger } from './testing/temporal-trigger.js';
+import { temporalParameters, type TemporalTrigger, temporalTrigger } from './testing/temporal-trigger.js';
 
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
