@@ -1,6 +1,9 @@
+export { createExperiment } from './client/create-experiment.js';
+export { createRun } from './client/create-run.js';
 export { MlflowError } from './client/errors.js';
 export { getExperimentByName } from './client/get-experiment-by-name.js';
 export { getRun } from './client/get-run.js';
+export { logBatch } from './client/log-batch.js';
 export { MlflowClient } from './client/mlflow-client.js';
 export { withholdsCredentials } from './client/tracking-address.js';
 export type { Run } from './client/run.js';

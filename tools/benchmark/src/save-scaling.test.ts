@@ -17,6 +17,10 @@ test('a report of growth is saved as JSON, as a page, and as a plot of each meas
     await saveScaling(folder, report, axes);
     expect(parseScalingReport(await readFile(join(folder, 'scaling.json'), 'utf8'))).toEqual(report);
     expect(await readFile(join(folder, 'scaling.md'), 'utf8')).toMatch(/\| a step, ms \| +2\.00 \| 20\.0 \| +1\.00 \|/);
-    expect(await readdir(join(folder, 'benchmarks'))).toEqual(['scaling-rows.svg']);
+    expect((await readdir(join(folder, 'benchmarks'))).toSorted()).toEqual([
+      'planning-bert-base.svg',
+      'planning-bert-large.svg',
+      'scaling-rows.svg',
+    ]);
   });
 });

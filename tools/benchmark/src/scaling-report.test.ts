@@ -51,6 +51,19 @@ test('a curve whose last sizes are missing replaces none, but is better than non
   ]);
 });
 
+test('the tables of axes that were not measured again are kept, too', () => {
+  const table = (axis: string, wait: number) => ({
+    ...{ axis, name: axis, notes: [], recordedAt: '2026-01-02T03:04:05.000Z', loadBefore: 0 },
+    columns: ['load', 'wait'].map((figure) => ({ figure, title: figure, unit: '' })),
+    rows: [[1, wait]],
+  });
+  const earlier = { ...report({}), tables: [table('temporal', 1), table('mlflow', 2), table('gone', 2)] };
+  const measured = { ...report({}), tables: [table('mlflow', 3)] };
+  const merged = mergeScaling(earlier, measured, ['rows', 'mlflow', 'temporal']);
+  expect(merged.tables).toEqual([table('mlflow', 3), table('temporal', 1)]);
+  expect(parseScalingReport(JSON.stringify(merged))).toEqual(merged);
+});
+
 test('a report reads back as it was written, and other JSON is no report', () => {
   const written = report({ rows: [1, 2] });
   expect(parseScalingReport(JSON.stringify(written))).toEqual(written);
@@ -67,4 +80,5 @@ test('the page has a table and a remark for each measured axis', () => {
   expect(page).toContain('## lines\n');
   expect(page).toContain('| a step, ms | 1.00 | 10.0 | 1.00 | 1.00 |\n\nLinear.\n');
   expect(page).not.toContain('trials');
+  expect(scalingMarkdown(report({ rows: [1, 10] }), axes, ['## more', ''])).toMatch(/\n\n## more\n$/);
 });

@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { Ajv } from 'ajv';
 import { exponentOf } from './growth.js';
+import { loadTableSchema, markdownRow } from './load-table.js';
 import { machineSchema } from './machine.js';
 import { rounded } from './report.js';
 
@@ -32,6 +33,9 @@ const reportSchema = Type.Object(
     mode: Type.Union([Type.Literal('quick'), Type.Literal('full')]),
     machine: machineSchema,
     curves: Type.Array(curveSchema),
+
+    /** Absent in reports of earlier versions. Each states when it was measured. */
+    tables: Type.Optional(Type.Array(loadTableSchema)),
   },
   { additionalProperties: false },
 );
@@ -58,7 +62,7 @@ export function parseScalingReport(text: string): ScalingReport | undefined {
 }
 
 /**
- * A report of some axes, completed by the others' curves in an earlier report of the same machine and mode, which state when they were
+ * A report of some axes, completed by the others' curves and tables in an earlier report of the same machine and mode, which state when they were
  * measured.
  *
  * @param axes - those that exist, in the order of the report
@@ -82,14 +86,23 @@ export function mergeScaling(
   const kept = earlier.curves
     .filter(({ axis }) => axes.includes(axis) && !isMeasured.has(axis))
     .map((curve) => ({ ...curve, recordedAt: curve.recordedAt ?? recordedAt }));
-  const curves = [...measured, ...kept];
-  return { ...report, curves: curves.toSorted((a, b) => axes.indexOf(a.axis) - axes.indexOf(b.axis)) };
+  const { tables = [] } = report;
+  const hasTable = new Set(tables.map(({ axis }) => axis));
+  const keptTables = (earlier.tables ?? []).filter(({ axis }) => axes.includes(axis) && !hasTable.has(axis));
+  const inOrder = <T extends { axis: string }>(parts: readonly T[]): T[] =>
+    parts.toSorted((a, b) => axes.indexOf(a.axis) - axes.indexOf(b.axis));
+  return { ...report, curves: inOrder([...measured, ...kept]), tables: inOrder([...tables, ...keptTables]) };
 }
 
-/** docs/scaling.md. */
+/**
+ * docs/scaling.md.
+ *
+ * @param more - the lines of further sections
+ */
 export function scalingMarkdown(
   { recordedAt, mode, machine, curves }: ScalingReport,
   axes: readonly { name: string; title: string; remark: string }[],
+  more: readonly string[] = [],
 ): string {
   const sections = axes.flatMap(({ name, title, remark }) => {
     const of = curves.filter(({ axis }) => axis === name);
@@ -99,10 +112,10 @@ export function scalingMarkdown(
     return [
       `## ${title}`,
       '',
-      line(['', ...sizes, 'exponent', 'of the last two']),
-      line(['---', ...sizes.map(() => '---:'), '---:', '---:']),
+      markdownRow(['', ...sizes, 'exponent', 'of the last two']),
+      markdownRow(['---', ...sizes.map(() => '---:'), '---:', '---:']),
       ...of.map((curve) =>
-        line([
+        markdownRow([
           `${curve.title}, ${curve.unit}`,
           ...curve.points.map(({ value }) => rounded(value)),
           ...[curve.exponent, curve.lastExponent].map((exponent) => exponent.toFixed(2)),
@@ -122,10 +135,10 @@ export function scalingMarkdown(
     `<!-- Written by \`npx nx run benchmark:scaling\`. -->`,
     '',
     `Recorded on ${recordedAt.slice(0, 10)}, unless a section states another date, in the ${mode} mode on ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB. ` +
-      'Each value is from one process, that of steps the minimum of three. The exponent k fits value ≈ c · size^k: 1 is linear, and 0 is constant.',
+      'First, how time and memory grow: each value is from one process, that of steps the minimum of three. The exponent k fits value ≈ c · size^k: 1 is linear, and 0 is constant. ' +
+      'Then, [a model of several GPUs](#several-gpus-and-machines-a-model), and [what one server carries](#what-one-server-carries).',
     '',
     ...sections,
+    ...more,
   ].join('\n');
 }
-
-const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;

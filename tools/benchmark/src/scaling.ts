@@ -1,9 +1,14 @@
-/** `npx nx run benchmark:scaling`: measures how time and memory grow with the sizes of the work, and writes the report. */
+/**
+ * `npx nx run benchmark:scaling`: measures how time and memory grow with the sizes of the work, steps on several devices, and what one
+ * server carries, and writes the report.
+ */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Axis } from './axis.js';
+import { capacityAxes, devicesAxis, type LoadAxis } from './capacity/load-axes.js';
+import { loadOfOthers, type LoadTable, tablesOf } from './load-table.js';
 import { describeMachine } from './machine.js';
 import { measureAxis } from './measure-axis.js';
 import { bertBaseConfig, miniLm, root } from './paths.js';
@@ -14,13 +19,14 @@ import { mergeScaling, parseScalingReport, type ScalingReport } from './scaling-
 
 const help = `Usage: npx nx run benchmark:scaling [-- options]
 
-Measures time and memory against sentence length, batch size, layers, rows and trials, each point in a process of its own, and writes
-scaling.md, scaling.json and plots with the fitted exponents as soon as one of these has been measured. Curves that are not measured
-again are kept from an earlier report of the same machine and mode. Keep the machine idle meanwhile.
+Measures time and memory against sentence length, batch size, layers, rows and trials, each point in a process of its own; steps on
+several devices; and the load that Temporal, MLflow and the artifact store carry, with servers of its own on free ports. Writes scaling.md,
+scaling.json and plots as soon as one of these has been measured. What is not measured again is kept from an earlier report of the same
+machine and mode. Keep the machine idle meanwhile.
 
 Options:
-  --quick        fewer and smaller sizes
-  --only NAMES   only these sizes, comma-separated
+  --quick        fewer and smaller sizes and loads
+  --only NAMES   only these, comma-separated; none: the page is written again from the earlier report
   --out FOLDER   where the report is written; default: docs, and with --quick tmp/benchmark
   --help         show this help
 `;
@@ -113,51 +119,79 @@ const axes: Axis[] = [
 const interruption = new AbortController();
 const { signal } = interruption;
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(name, () => interruption.abort());
-const names = axes.map(({ name }) => name);
-const only = o.only?.split(',') ?? names;
+const loadAxes = [devicesAxis, ...capacityAxes];
+const names = [...axes, ...loadAxes].map(({ name }) => name);
+const only = o.only === 'none' ? [] : (o.only?.split(',') ?? names);
 const unknown = only.filter((name) => !names.includes(name));
-if (unknown.length > 0) throw new Error(`nothing is measured against ${unknown.join(', ')}: ${names.join(', ')}`);
+if (unknown.length > 0) throw new Error(`nothing is named ${unknown.join(', ')}: ${names.join(', ')}`);
 const log = (line: string): void => void process.stderr.write(`${line}\n`);
 try {
-  if (o.help) process.stdout.write(`${help}\nSizes: ${names.join(', ')}\n`);
-  else await measureAll(axes.filter(({ name }) => only.includes(name)));
+  if (o.help) process.stdout.write(`${help}\nNames: ${names.join(', ')}\n`);
+  else await measureAll();
 } finally {
   await rm(folder, { recursive: true, force: true });
 }
 
-async function measureAll(chosen: readonly Axis[]): Promise<void> {
+async function measureAll(): Promise<void> {
   const invoked = process.env['INIT_CWD'] ?? '.';
   const out = o.out === undefined ? join(root, o.quick ? 'tmp/benchmark' : 'docs') : resolve(invoked, o.out);
   const earlier = parseScalingReport(await readFile(join(out, 'scaling.json'), 'utf8').catch(() => ''));
-  const report: ScalingReport = {
+  const report: ScalingReport & Required<Pick<ScalingReport, 'tables'>> = {
     recordedAt: new Date().toISOString(),
     mode: o.quick ? 'quick' : 'full',
     machine: describeMachine(),
-    curves: [],
+    ...{ curves: [], tables: [] },
   };
+  if (only.length === 0 && earlier) await saveScaling(out, earlier, axes);
   const incomplete: string[] = [];
-  for (const axis of chosen) {
-    const { curves, problem } = await measureAxis(
-      axis,
-      o.quick ? axis.quickSizes : axis.sizes,
-      (program, args) => runSide([...ourCommand(program), ...args], signal),
-      (size, values) => {
-        const shown = values.map(({ figure, value, unit }) => `${figure} ${rounded(value)} ${unit}`);
-        log(`${axis.name} ${size}: ${shown.join(', ')}`);
-      },
-    );
-    report.curves = report.curves.concat(curves);
+  const isChosen = ({ name }: { name: string }): boolean => only.includes(name);
+  for (const axis of [...axes, ...loadAxes].filter(isChosen)) {
+    const before = report.curves.length + report.tables.length;
+    const problem = 'sizes' in axis ? await addCurves(report, axis) : await addTables(report, axis);
     if (problem !== undefined) incomplete.push(axis.name);
     // An axis may take an hour: what is measured must survive an interruption of the next one.
-    if (curves.length > 0) await saveScaling(out, mergeScaling(earlier, report, names, incomplete), axes);
+    if (report.curves.length + report.tables.length > before)
+      await saveScaling(out, mergeScaling(earlier, report, names, incomplete), axes);
     if (signal.aborted) {
       log('interrupted; the report has what was measured before');
       process.exitCode = 130;
       return;
     }
     if (problem === undefined) continue;
-    log(`${problem}; larger sizes are not measured`);
+    log(problem);
     process.exitCode = 1;
   }
-  if (report.curves.length > 0) log(`wrote ${relative(process.cwd(), join(out, 'scaling.md'))}`);
+  if (report.curves.length + report.tables.length > 0) log(`wrote ${relative(process.cwd(), join(out, 'scaling.md'))}`);
+}
+
+/** Measures the curves of an axis. Returns why the larger sizes were not measured. */
+async function addCurves(report: ScalingReport, axis: Axis): Promise<string | undefined> {
+  const { curves, problem } = await measureAxis(
+    axis,
+    o.quick ? axis.quickSizes : axis.sizes,
+    (program, args) => runSide([...ourCommand(program), ...args], signal),
+    (size, values) => {
+      const shown = values.map(({ figure, value, unit }) => `${figure} ${rounded(value)} ${unit}`);
+      log(`${axis.name} ${size}: ${shown.join(', ')}`);
+    },
+  );
+  report.curves = report.curves.concat(curves);
+  return problem && `${problem}; larger sizes are not measured`;
+}
+
+/** Measures the tables of an axis. Returns why they were not measured. */
+async function addTables(report: { tables: LoadTable[] }, { name, program, tables }: LoadAxis) {
+  const load = loadOfOthers();
+  try {
+    const output = await runSide([...ourCommand(program), ...(o.quick ? ['--quick'] : [])], signal);
+    const measured = tablesOf(name, tables, output, load);
+    for (const { name: table, columns, rows } of measured) {
+      const shown = [columns.map(({ title }) => title), ...rows.map((row) => row.map(rounded))];
+      log(`${table}: ${shown.map((cells) => cells.join(', ')).join('; ')}`);
+    }
+    report.tables = report.tables.concat(measured);
+    return undefined;
+  } catch (error) {
+    return `${name}: ${error instanceof Error ? error.message : String(error)}`;
+  }
 }

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '@nautil/config';
-import { trainClassifier, type TrainJob } from '@nautil/training';
+import { joinTraining, trainClassifier, type TrainJob, type TrainListener } from '@nautil/training';
 
 /** When the events of a training happened, in milliseconds. */
 export interface TimedTraining {
@@ -38,6 +38,9 @@ export async function timeTraining(o: {
   trainCache: string;
   encoder: TrainJob['encoder'];
   overrides: string[];
+
+  /** The processes that train together, of which this is one. Without the first, `lastWeights` is empty. */
+  group?: TrainJob['group'];
 }): Promise<TimedTraining> {
   const { config } = await loadConfig({
     overrides: [
@@ -57,14 +60,18 @@ export async function timeTraining(o: {
     encoder: o.encoder,
     numClasses: 2,
     digests: {},
+    ...(o.group === undefined ? {} : { group: o.group }),
   };
-  const { lastWeights } = await trainClassifier(job, {
-    onProgress: ({ type }) => {
-      if (type === 'start') startedAt = performance.now();
-      if (type !== 'step') return;
-      stepsEndedAt.push(performance.now());
-      peakMb = peakMegabytes();
-    },
-  });
+  const onProgress: TrainListener['onProgress'] = ({ type }) => {
+    if (type === 'start') startedAt = performance.now();
+    if (type !== 'step') return;
+    stepsEndedAt.push(performance.now());
+    peakMb = peakMegabytes();
+  };
+  if (o.group !== undefined && o.group.index > 0) {
+    await joinTraining(job, { onProgress });
+    return { startedAt, stepsEndedAt, peakMb, job, lastWeights: '' };
+  }
+  const { lastWeights } = await trainClassifier(job, { onProgress });
   return { startedAt, stepsEndedAt, peakMb, job, lastWeights };
 }

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { JsonObject } from '@nautil/contracts';
 import { printSideOutput } from '../side-output.js';
-import { timeTraining, withTemporaryFolder } from './timed-training.js';
+import { type ProcessGroup, withGroup } from './start-group.js';
+import { type TimedTraining, timeTraining, withTemporaryFolder } from './timed-training.js';
 import { syntheticExamples, writeTokens } from './token-files.js';
 
 const { values: o } = parseArgs({
@@ -16,16 +17,28 @@ const { values: o } = parseArgs({
     'warm-up': { type: 'string', default: '3' },
     precision: { type: 'string', default: 'float32' },
     threads: { type: 'string', default: '0' },
+
+    /** Devices that train together, each with `rows` of a batch. */
+    devices: { type: 'string', default: '1' },
+
+    /** Processes that train together, each with as many devices. */
+    processes: { type: 'string', default: '1' },
+    ...{ members: { type: 'string' }, index: { type: 'string' } },
+
+    /** Further overrides of the configuration. */
+    set: { type: 'string', multiple: true, default: [] },
   },
 });
 const [rows, length, warmUp] = [Number(o.rows), Number(o.length), Number(o['warm-up'])];
 const steps = warmUp + Number(o.steps);
+const [devices, processes] = [Number(o.devices), Number(o.processes)];
 
-const { stepsEndedAt, peakMb } = await withTemporaryFolder(async (folder) => {
+const train = async (folder: string, group?: ProcessGroup): Promise<TimedTraining> => {
   const trainCache = join(folder, 'steps.tokens');
-  await writeTokens(trainCache, syntheticExamples(rows * steps, length), length);
+  await writeTokens(trainCache, syntheticExamples(rows * devices * processes * steps, length), length);
   return timeTraining({
     folder,
+    ...(group === undefined ? {} : { group }),
     trainCache,
     encoder: o.model.endsWith('.json')
       ? { config: JSON.parse(await readFile(o.model, 'utf8')) as JsonObject }
@@ -36,12 +49,20 @@ const { stepsEndedAt, peakMb } = await withTemporaryFolder(async (folder) => {
       `model.train_ds.batch_size=${rows}`,
       `nautil.intra_op_threads=${o.threads}`,
       'nautil.checkpoint_every_n_steps=0',
+      ...(devices === 1 ? [] : [`trainer.devices=${devices}`]),
+      ...o.set,
     ],
   });
-});
+};
+const { stepsEndedAt, peakMb } = await withGroup(processes, (group) =>
+  withTemporaryFolder((folder) => train(folder, group)),
+);
 printSideOutput({
   figures: {
     step: stepsEndedAt.slice(warmUp).map((endedAt, at) => endedAt - (stepsEndedAt[warmUp + at - 1] ?? NaN)),
     peak: [peakMb],
   },
 });
+
+// TensorFlow's server cannot be stopped. Another process may still receive the last sum.
+if (processes > 1) setTimeout(() => process.exit(0), 500);
