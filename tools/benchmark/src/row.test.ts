@@ -70,3 +70,16 @@ test('a row without a target is neither met nor missed', () => {
 test('the median of an even number of values is between the middle ones', () => {
   expect([median([3, 1, 2]), median([4, 1, 2, 10])]).toEqual([2, 3]);
 });
+
+test.each([
+  [{ ratioAtLeast: 1 }, undefined, [1], ['ours measured no figure "figure"']],
+  [{ ratioAtMost: 1 }, [1], undefined, ['the peer measured no figure "figure"']],
+  [{ oursAtMost: 1 }, [1], undefined, []],
+  [undefined, undefined, undefined, ['ours measured no figure "figure"']],
+] as const)(
+  'a row with the target %j that lacks values has the reason: ours %j, the peer %j',
+  (target, ours, peer, notes) => {
+    const found = row({ ...(target && { target }) }, ours && [...ours], peer && [...peer]);
+    expect(found.notes).toEqual(notes);
+  },
+);

@@ -50,9 +50,10 @@ export function rowOf(experiment: string, spec: RowSpec, { ours, peer }: Measure
   const { name, figure, unit, ratioOf, target = null } = spec;
   const [our = [], their = []] = [ours.figures[figure], peer.figures[figure]];
   const ratio = ratioBetween(ratioOf, our, their);
+  const isCompared = target !== null && Object.keys(target).some((condition) => condition !== 'oursAtMost');
   const problems = [
-    ...(ours.problem === undefined ? [] : [`ours failed: ${ours.problem}`]),
-    ...(peer.problem === undefined ? [] : [`the peer failed: ${peer.problem}`]),
+    ...problemOf('ours', ours, our.length === 0 && figure),
+    ...problemOf('the peer', peer, isCompared && their.length === 0 && figure),
   ];
   return {
     experiment,
@@ -66,6 +67,12 @@ export function rowOf(experiment: string, spec: RowSpec, { ours, peer }: Measure
     met: target && isMet(target, { ours: our, peer: their, ratio }),
     notes: [...ours.notes.map((note) => `ours: ${note}`), ...peer.notes.map((note) => `peer: ${note}`), ...problems],
   };
+}
+
+/** Why a side lacks values. `missing` is the figure that it should have measured. */
+function problemOf(side: string, { problem }: Measured['ours'], missing: string | false): string[] {
+  if (problem !== undefined) return [`${side} failed: ${problem}`];
+  return missing === false ? [] : [`${side} measured no figure "${missing}"`];
 }
 
 export function median(values: readonly number[]): number {
