@@ -127,7 +127,8 @@ export class ModelWeights {
   /** The node that reads the copy of a variable on the device of that index. Callers share it, so that checkpoints do not add to the graph. */
   readOf({ copies }: ReplicatedVariable, index: number): Output {
     const copy = copies[index]!;
-    return memoized(this.#reads, copy, () => this.onDevice(index, () => copy.read()));
+    // XLA reads no variables: it would hold them while it computes.
+    return memoized(this.#reads, copy, () => this.onDevice(index, () => this.graph.withXla(false, () => copy.read())));
   }
 
   /** Sets variables to the values that `read` returns, of which at most 64 MiB and one value more are in memory. */

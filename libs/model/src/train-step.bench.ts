@@ -2,7 +2,7 @@
  * Times training steps of a BERT encoder with its head: forward, backward, Adam, dropout.
  *
  *   node --import tsx libs/model/src/train-step.bench.ts [--lengths 16,24,32] [--rows 32] [--steps 12] [--onednn]
- *     [--dropout 0.1] [--precision bfloat16] [--device /device:GPU:0]
+ *     [--dropout 0.1] [--precision bfloat16|float16] [--device /device:GPU:0] [--xla]
  *
  * The model has all-MiniLM-L6-v2's sizes and random weights. Wall and CPU time are the least of the steps of each length: on a
  * machine that others use too, the least is what repeats.
@@ -24,6 +24,7 @@ const { values: o } = parseArgs({
     dropout: { type: 'string', default: '0.1' },
     precision: { type: 'string', default: 'float32' },
     device: { type: 'string', default: '' },
+    xla: { type: 'boolean', default: false },
     hidden: { type: 'string', default: '384' },
     layers: { type: 'string', default: '6' },
   },
@@ -83,18 +84,21 @@ function compile(rows: number, length: number): Step {
     const labels = graph.placeholder('float32', [rows, numClasses]);
     const counter = graph.placeholder('int32', []);
     const reads = variables.map((variable) => variable.read());
-    const { value: loss, gradients } = traceGradients(graph, reads, ({ tf, tensor }, values) => {
-      const weights = Object.fromEntries(specs.map(({ name }, i) => [name, values[i]!]));
-      const draw = { seed: 1, step: tensor(counter), rowOffset: tf.scalar(0, 'int32') };
-      const input = { ids: tensor(ids), mask: tensor(mask) };
-      const first = encode(config, weights, input, {
-        dropout: draw,
-        firstTokenOnly: true,
-        precision: o.precision === 'bfloat16' ? 'bfloat16' : 'float32',
+    const compiled = <T>(work: () => T): T => (o.xla ? graph.withXla(true, work) : work());
+    const differentiate = () =>
+      traceGradients(graph, reads, ({ tf, tensor }, values) => {
+        const weights = Object.fromEntries(specs.map(({ name }, i) => [name, values[i]!]));
+        const draw = { seed: 1, step: tensor(counter), rowOffset: tf.scalar(0, 'int32') };
+        const input = { ids: tensor(ids), mask: tensor(mask) };
+        const first = encode(config, weights, input, {
+          dropout: draw,
+          firstTokenOnly: true,
+          precision: o.precision === 'bfloat16' || o.precision === 'float16' ? o.precision : 'float32',
+        });
+        const logits = classify(weights, first, { numOutputLayers, dropout: { ...draw, rate } });
+        return tf.logSoftmax(logits).mul(tensor(labels)).sum(-1).neg().mean();
       });
-      const logits = classify(weights, first, { numOutputLayers, dropout: { ...draw, rate } });
-      return tf.logSoftmax(logits).mul(tensor(labels)).sum(-1).neg().mean();
-    });
+    const { value: loss, gradients } = compiled(differentiate);
     const scalar = (value: number) => graph.constant('float32', [], [value]);
     const updates = variables.map(({ handle }, i) =>
       graph.op('ResourceApplyAdam', [

@@ -32,6 +32,9 @@ export class Graph {
   #nodeCount = 0;
   #nextName = 0;
   #device = '';
+
+  /** Whether XLA compiles new nodes, on the device that they had when this was set; undefined: TensorFlow decides. */
+  #xla: { isCompiled: boolean; device: string } | undefined;
   #closed = false;
 
   /** The TF_Graph*, for sessions. */
@@ -48,6 +51,11 @@ export class Graph {
   /** The device that new nodes are placed on; empty when TensorFlow chooses. */
   get device(): string {
     return this.#device;
+  }
+
+  /** Whether XLA compiles new nodes, see `withXla`. */
+  get isXlaCompiled(): boolean {
+    return this.#xla?.isCompiled === true && this.#xla.device === this.#device;
   }
 
   /** A value that each run feeds; -1 in the shape stands for any size, and so does a free size. */
@@ -111,6 +119,7 @@ export class Graph {
     if (data.byteLength > sharedConstantBytes) return this.op('Const', [], { dtype, value });
     const key = [
       this.#device,
+      this.isXlaCompiled,
       dtype,
       shape.join(),
       Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex'),
@@ -193,6 +202,22 @@ export class Graph {
     }
   }
 
+  /**
+   * Decides whether XLA compiles the nodes that `build` adds on the current device. It compiles them anew for each combination of sizes,
+   * when that first occurs. Nodes that are added outside of any call are compiled if they are connected to compiled ones. The innermost of
+   * nested calls wins.
+   */
+  withXla<T>(isCompiled: boolean, build: () => T): T {
+    if (isCompiled) requireStrictXla(this.#native);
+    const outer = this.#xla;
+    this.#xla = { isCompiled, device: this.#device };
+    try {
+      return build();
+    } finally {
+      this.#xla = outer;
+    }
+  }
+
   /** Frees the graph. TensorFlow keeps its memory until the sessions are closed too. */
   close(): void {
     if (this.#closed) return;
@@ -221,6 +246,7 @@ export class Graph {
       else native.TF_AddInputList(description, packOutputs(input), input.length);
     }
     for (const { oper } of control) native.TF_AddControlInput(description, oper);
+    if (this.#xla) native.TF_SetAttrBool(description, '_XlaCompile', this.isXlaCompiled ? 1 : 0);
     const explain = (message: string) => {
       const given = inputs.map((input, i) => {
         const values = 'oper' in input ? this.describe(input) : `[${input.map((x) => this.describe(x)).join(', ')}]`;
@@ -244,6 +270,14 @@ export class Graph {
     this.#nodeCount++;
     return oper;
   }
+}
+
+/**
+ * XLA then compiles the nodes of a new combination of sizes before they run. Otherwise TensorFlow's kernels would compute the first runs, which round
+ * differently, so that a resumed training would not repeat the steps of one that was not interrupted.
+ */
+function requireStrictXla(native: Native): void {
+  native.TF_SetXlaEnableLazyCompilation(0);
 }
 
 /** The CPU of the machine that has the device. */

@@ -7,6 +7,7 @@ import {
   linear,
   matMulIn,
   type Output,
+  scaleGradient,
   Session,
   type Tensor,
   tfjs,
@@ -145,6 +146,72 @@ test('bfloat16 matmuls round their inputs to 8 bits; products and gradients are 
     fetches: [y, ...gradients],
   });
   expect(values.map(({ data }) => Array.from(data, Number))).toEqual([[256], [1, 1], [1, 256]]);
+  session.close();
+  graph.close();
+});
+
+test('float16 matmuls round inputs, products and gradients to 11 bits, and have no numbers beyond 65504', async () => {
+  const graph = new Graph();
+  const session = new Session(graph);
+  const x = graph.placeholder('float32', [2, 2]);
+  const w = graph.constant('float32', [2, 1], [1, 1]);
+  const { value: y, gradients } = traceGradients(graph, [x, w], (_, [a, b]) => matMulIn('float16')(a!, b!));
+  expect([y, ...gradients].map((output) => graph.typeOf(output))).toEqual(['float32', 'float32', 'float32']);
+  const values = await session.run({
+    feeds: [[x, hostTensor('float32', [2, 2], Float32Array.of(1 + 2 ** -12, 2048, 60000, 60000))]],
+    fetches: [y, ...gradients],
+  });
+  // 1 + 2048 needs twelve bits.
+  expect(values.map(({ data }) => Array.from(data, Number))).toEqual([
+    [2048, Infinity],
+    [1, 1, 1, 1],
+    [60000, 62048],
+  ]);
+  session.close();
+  graph.close();
+});
+
+test.each(['', '/device:GPU:0'])(
+  'linear in float16 has gradients of the types of its inputs, on %j',
+  async (device) => {
+    const graph = new Graph();
+    const session = new Session(graph);
+    const w = graph.constant('float32', [1, 2], [1, 2]);
+    const b = graph.constant('float32', [1], [0.5]);
+    const fed = graph.placeholder('float32', [1, 2]);
+    const x = graph.op('Cast', [fed], { DstT: 'float16' });
+    const { value, gradients } = graph.onDevice(device, () =>
+      traceGradients(graph, [x, w, b], (_, inputs) => {
+        const [input, weight, bias] = inputs as [Tensor, Tensor, Tensor];
+        return castTo(linear(input, weight, bias, { precision: 'float16', result: 'float16' }), 'float32').sum();
+      }),
+    );
+    expect(gradients.map((output) => graph.typeOf(output))).toEqual(['float16', 'float32', 'float32']);
+    const results = await session.run({
+      feeds: [[fed, hostTensor('float32', [1, 2], Float32Array.of(3, 4))]],
+      fetches: [value, ...gradients.map((output) => graph.op('Cast', [output], { DstT: 'float32' }))],
+    });
+    expect(results.map(({ data }) => Array.from(data, Number))).toEqual([[11.5], [1, 2], [3, 4], [1]]);
+    session.close();
+    graph.close();
+  },
+);
+
+test('scaleGradient keeps the value, and multiplies the gradient', async () => {
+  const graph = new Graph();
+  const session = new Session(graph);
+  const [x, factor] = [graph.placeholder('float32', [2]), graph.placeholder('float32', [])];
+  const { value, gradients } = traceGradients(graph, [x], ({ tensor }, [input]) =>
+    scaleGradient(input!.square().sum(), tensor(factor)),
+  );
+  const results = await session.run({
+    feeds: [
+      [x, hostTensor('float32', [2], Float32Array.of(1, 2))],
+      [factor, 1024],
+    ],
+    fetches: [value, ...gradients],
+  });
+  expect(results.map(({ data }) => Array.from(data, Number))).toEqual([[5], [2048, 4096]]);
   session.close();
   graph.close();
 });

@@ -50,10 +50,11 @@ export function linear(
 function biasedProduct(a: Tensor, w: Tensor, b: Tensor): Tensor {
   const { graph, tensor, output } = currentTrace('biasedProduct()');
   const [x, y, bias] = [output(a), output(w), output(b)];
-  if (/GPU/i.test(graph.device)) {
+  // A GPU's kernel of the fused op does not take every type, and XLA, which fuses by itself, has none.
+  if (/GPU/i.test(graph.device) || graph.isXlaCompiled) {
     return tensor(graph.op('BiasAdd', [graph.op('MatMul', [x, y], { transpose_b: true }), bias]));
   }
-  // The kernel adds the bias while it has the product in registers. A GPU's kernel does not take every type.
+  // The kernel adds the bias while it has the product in registers.
   return tensor(graph.op('_FusedMatMul', [x, y, [bias]], { transpose_b: true, fused_ops: ['BiasAdd'] }));
 }
 
@@ -160,6 +161,18 @@ export function crossEntropy(logits: Tensor, labels: Tensor, weights: Tensor): T
       return losses.mul(weights).sum();
     },
     (dy, [derivatives, w]) => [derivatives!.mul(w!.mul(dy).reshape([w!.size, 1]))],
+  );
+}
+
+/** `x`, whose gradient is multiplied by `factor`, a scalar. */
+export function scaleGradient(x: Tensor, factor: Tensor): Tensor {
+  return differentiable(
+    [x],
+    (save) => {
+      save(factor);
+      return x.clone();
+    },
+    (dy, [by]) => [dy.mul(by!)],
   );
 }
 

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
-import { openTensorFlow, TensorFlowError } from './index.js';
+import koffi from 'koffi';
+import { allowTensorFloat32, openTensorFlow, TensorFlowError } from './index.js';
 
 const index = fileURLToPath(new URL('./index.ts', import.meta.url));
 
@@ -33,6 +34,16 @@ test('opening the library again returns the same one, and refuses other options'
   const reopen = () => openTensorFlow({ onednn: !first.onednn });
   expect(reopen).toThrow(TensorFlowError);
   expect(reopen).toThrow(/already open/);
+});
+
+test('TF32 is TensorFlow’s own switch, which it has on at first', () => {
+  const framework = koffi.load(openTensorFlow().library.replace('libtensorflow_cc', 'libtensorflow_framework'));
+  const isAllowed = framework.func('_ZN3tsl33tensor_float_32_execution_enabledEv', 'bool', []) as () => boolean;
+  expect(isAllowed()).toBe(true);
+  expect(allowTensorFloat32(false)).toBe(true);
+  expect(isAllowed()).toBe(false);
+  allowTensorFloat32(true);
+  expect(isAllowed()).toBe(true);
 });
 
 test('a missing or invalid library is named, with a hint', () => {

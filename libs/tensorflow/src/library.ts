@@ -83,6 +83,18 @@ export function nativeApi(): Native {
   return loaded!.native;
 }
 
+/**
+ * Decides whether products of float32 matrices may round their inputs to TF32, with 10 bits in place of 23, on GPUs that are faster with it. Applies to
+ * all sessions of the process. TensorFlow's default is true.
+ *
+ * @returns false when this build of TensorFlow cannot be told, and keeps its default
+ */
+export function allowTensorFloat32(isAllowed: boolean): boolean {
+  const { enableTensorFloat32 } = nativeApi();
+  enableTensorFloat32?.(isAllowed);
+  return enableTensorFloat32 !== undefined;
+}
+
 /** Runs `call` with a TF_Status of its own, so that concurrent runs cannot overwrite it, and throws its error. */
 export function withStatus<T>(native: Native, call: (status: Pointer) => T, explain = (message: string) => message): T {
   const status = native.TF_NewStatus();

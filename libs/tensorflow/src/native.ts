@@ -92,14 +92,20 @@ const signatures = {
   TF_DeviceListType: ['str', [pointer, 'int', pointer]],
   TF_DeviceListMemoryBytes: ['int64_t', [pointer, 'int', pointer]],
   TF_DeleteDeviceList: ['void', [pointer]],
+
+  // tensorflow/c/c_api_experimental.h
+  TF_SetXlaEnableLazyCompilation: ['uint8_t', ['uint8_t']],
 } as const;
+
+/** `void tsl::enable_tensor_float_32_execution(bool)`, which Python's tf.config.experimental.enable_tensor_float_32_execution calls. */
+const enableTensorFloat32 = '_ZN3tsl32enable_tensor_float_32_executionEb';
 
 type Argument = Memory | Output | number | bigint | string | readonly string[];
 type Result<S> = S extends 'void'
   ? undefined
   : S extends 'str'
     ? string
-    : S extends 'int'
+    : S extends 'int' | 'uint8_t'
       ? number
       : S extends 'int64_t' | 'size_t'
         ? number | bigint
@@ -113,6 +119,9 @@ type Call<S> = ((...args: Argument[]) => Result<S>) & {
 /** TensorFlow's C API, and libc's memcpy, which moves bytes between its memory and JavaScript's. */
 export type Native = { readonly [Name in keyof typeof signatures]: Call<(typeof signatures)[Name][0]> } & {
   memcpy(to: Memory, from: Memory, bytes: number): void;
+
+  /** Undefined when the library does not export it: it is not part of the C API. */
+  enableTensorFloat32: ((isEnabled: boolean) => void) | undefined;
 };
 
 const RTLD_NOW = 2;
@@ -130,7 +139,10 @@ export function loadNative(path: string, environment: Readonly<Record<string, st
   dlopen(path, stay);
   releaseLinkedPages(libc, path);
   const library = koffi.load(path);
-  const native: Record<string, unknown> = { memcpy: libc.func('memcpy', pointer, [pointer, pointer, 'size_t']) };
+  const native: Record<string, unknown> = {
+    memcpy: libc.func('memcpy', pointer, [pointer, pointer, 'size_t']),
+    enableTensorFloat32: optionalFunction(frameworkOf(path), enableTensorFloat32, 'void', ['bool']),
+  };
   for (const [name, [result, args]] of Object.entries(signatures)) native[name] = library.func(name, result, [...args]);
   return native as Native;
 }
@@ -145,6 +157,17 @@ export async function preloadNative(path: string, environment: Readonly<Record<s
   });
 }
 
+const frameworkOf = (path: string): string => join(dirname(path), 'libtensorflow_framework.so.2');
+
+/** A function of the library at `path`; undefined when the library has none of that name. */
+function optionalFunction(path: string, name: string, result: string, args: string[]): unknown {
+  try {
+    return koffi.load(path).func(name, result, args);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Loads the smaller part of the library, which prints while it loads. */
 function loadFramework(path: string, environment: Readonly<Record<string, string>>) {
   const libc = koffi.load('libc.so.6');
@@ -154,7 +177,7 @@ function loadFramework(path: string, environment: Readonly<Record<string, string
   // In an arena of its own, each of TensorFlow's threads would keep free memory that no other thread uses.
   libc.func('mallopt', 'int', ['int', 'int'])(M_ARENA_MAX, 1);
   const dlopen = libc.func('dlopen', pointer, ['str', 'int']);
-  withoutStderr(libc, () => void dlopen(join(dirname(path), 'libtensorflow_framework.so.2'), stay));
+  withoutStderr(libc, () => void dlopen(frameworkOf(path), stay));
   return { libc, dlopen };
 }
 

@@ -1,8 +1,8 @@
 import type { Tensor } from './tfjs-types.js';
 import { currentTrace, differentiable } from './trace.js';
 
-/** Type of the inputs of matmuls. Products of bfloat16 are summed in float32. */
-export type Precision = 'float32' | 'bfloat16';
+/** Type of the inputs of matmuls. Products of 16-bit floats are summed in float32, and a sum of float16 is rounded to float16. */
+export type Precision = 'float32' | 'bfloat16' | 'float16';
 
 /**
  * Casts a traced tensor to another float type. tfjs presents 16-bit floats as float32, so cast results back to float32
@@ -23,7 +23,8 @@ export function castTo(x: Tensor, precision: Precision): Tensor {
 /** The type of a traced float tensor, which tfjs does not distinguish. */
 export function formatOf(x: Tensor): Precision {
   const { graph, output } = currentTrace('formatOf()');
-  return graph.typeOf(output(x)) === 'bfloat16' ? 'bfloat16' : 'float32';
+  const type = graph.typeOf(output(x));
+  return type === 'bfloat16' || type === 'float16' ? type : 'float32';
 }
 
 interface MatMulOptions {
