@@ -116,6 +116,7 @@ const rows: Readonly<Record<string, Row>> = {
   'trainer.accumulate_grad_batches': { value: '2' },
   'trainer.gradient_clip_val': { value: '0.01' },
   'trainer.precision': { value: 'bf16-mixed' },
+  'trainer.compile': { value: 'true' },
   'trainer.accelerator': { value: 'gpu' },
   'trainer.log_every_n_steps': { value: '3' },
   'trainer.val_check_interval': { value: '0.5' },
@@ -303,6 +304,8 @@ const rows: Readonly<Record<string, Row>> = {
   'nautil.mlflow.experiment': { value: 'reviews' },
   'nautil.archive.loss_weight': { value: 'true', given: ['model.dataset.class_balancing=weighted_loss'] },
   'nautil.mlflow.registered_model_name': { value: 'reviews' },
+  'nautil.tf32': { value: 'false' },
+  'nautil.loss_scale': { value: '1024' },
   'nautil.intra_op_threads': { value: '3' },
   'nautil.onednn': { value: 'false' },
 };
@@ -412,7 +415,7 @@ function valueBesides([value, ...others]: readonly unknown[]): string | number |
   if (typeof value === 'boolean') return !value;
   if (typeof value === 'number') return 5;
   if (value === null && others.length === 0) return 'other';
-  return value === 'ReduceLROnPlateau' ? 'WarmupAnnealing' : null;
+  return value === 'ReduceLROnPlateau' ? 'WarmupAnnealing' : value === '16-mixed' ? 32 : null;
 }
 
 /** What a run says about the key while a need of it is unmet. */

@@ -7,7 +7,7 @@ export { changedKeysNeeding, isChanged, keysAffecting, keysThat } from './keys-t
 export { loadConfig, type LoadedConfig } from './load-config.js';
 export { printConfig, wholeFloats } from './print-config.js';
 export type { FromEnvironment } from './plain-tree.js';
-export { readProcessor } from './processor.js';
+export { type Processor, readProcessor } from './processor.js';
 export { readConfig } from './read-config.js';
 export { escapeReferences } from './resolve-interpolations.js';
 export { revealTree } from './reveal-tree.js';

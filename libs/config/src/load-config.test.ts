@@ -112,8 +112,8 @@ describe('the most likely mistakes have these messages', () => {
     [
       'an unsupported precision',
       ['trainer.precision=64'],
-      `override 1: trainer.precision is 64; it must be 32, '32', '32-true', bf16, bf16-mixed or auto
-  write bf16-mixed for 16-bit training, or 32
+      `override 1: trainer.precision is 64; it must be 32, '32', '32-true', bf16, bf16-mixed, 16, '16', '16-mixed' or auto
+  write bf16-mixed or 16-mixed for 16-bit training, or 32
   \`npx nautil config explain trainer.precision\` describes it`,
     ],
     ...['sentencepiece', 'word', 'char', 'regex', 'yttm', 'SentencePiece'].map((kind): [string, string[], string] => [

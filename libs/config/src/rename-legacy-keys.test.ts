@@ -39,12 +39,30 @@ test.each<[string, unknown, string]>([
   expect((await load(`trainer.gpus=${gpus}`)).config.trainer).toMatchObject({ devices, accelerator });
 });
 
-test.each(['16', "'16'", '16-mixed', 'bf16', 'bf16-mixed'])(
-  'trainer.precision=%s trains in bfloat16',
+test.each(['bf16', 'bf16-mixed'])('trainer.precision=%s is bfloat16 on every device', async (spelling) => {
+  for (const accelerator of ['cpu', 'gpu']) {
+    const { config, notes } = await load(`trainer.precision=${spelling}`, `trainer.accelerator=${accelerator}`);
+    expect(config.trainer.precision).toBe(spelling);
+    expect(notes).toEqual([]);
+  }
+});
+
+test.each(['16', "'16'", '16-mixed'])(
+  'trainer.precision=%s stays as it is where a GPU may train, and is read as bf16-mixed where a processor does',
   async (spelling) => {
-    const { config, notes } = await load(`trainer.precision=${spelling}`);
-    expect(config.trainer.precision).toMatch(/^bf16(-mixed)?$/);
-    expect(notes.length).toBe(spelling.includes('bf16') ? 0 : 1);
+    for (const device of ['trainer.accelerator=gpu', 'trainer.accelerator=auto', 'trainer.gpus=2']) {
+      const { config } = await load(`trainer.precision=${spelling}`, device);
+      expect(String(config.trainer.precision)).toBe(spelling.replaceAll("'", ''));
+    }
+    for (const device of ['trainer.accelerator=cpu', 'trainer.gpus=0']) {
+      const { config, notes } = await load(`trainer.precision=${spelling}`, device);
+      expect(config.trainer.precision).toBe('bf16-mixed');
+      expect(notes).toContainEqual(
+        expect.stringMatching(
+          /^override 1: trainer\.precision=\S+ is read as bf16-mixed: a processor does 16-bit training/,
+        ),
+      );
+    }
   },
 );
 

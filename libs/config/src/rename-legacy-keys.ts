@@ -94,12 +94,14 @@ function devicesFrom(root: MapNode): string[] {
   return [`${showOrigin(gpus.origin)}: trainer.gpus=${JSON.stringify(plain)} is read as ${read}`];
 }
 
-/** Nautil trains in bfloat16 where float16 is requested: it has the same size, and needs no loss scaling. */
+/** A processor trains in bfloat16 where float16 is requested: it has the same size, and needs no loss scaling. */
 function precisionFrom(root: MapNode): string[] {
   const written = select(root, ['trainer', 'precision']);
+  const accelerator = select(root, ['trainer', 'accelerator']);
   if (written?.kind !== 'scalar' || !halfPrecision.has(String(written.value))) return [];
+  if (accelerator?.kind !== 'scalar' || accelerator.value !== 'cpu') return [];
   setUnlessLater(root, 'trainer.precision', scalar('bf16-mixed', written.origin));
-  const why = '16-bit training is done in bfloat16 here, which needs no loss scaling';
+  const why = 'a processor does 16-bit training in bfloat16, which needs no loss scaling';
   return [`${showOrigin(written.origin)}: trainer.precision=${written.value} is read as bf16-mixed: ${why}`];
 }
 

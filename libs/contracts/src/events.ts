@@ -48,7 +48,7 @@ export interface TrainStepped {
 
   lr: number;
 
-  /** Global gradient norm before clipping; present when clipping is on. */
+  /** Global gradient norm before clipping; present when clipping is on, unless the step was skipped because its gradients overflowed float16. */
   gradNorm?: number;
 
   examplesPerSecond: number;

@@ -225,6 +225,13 @@ export class Graph {
     this.#native.TF_DeleteGraph(this.#graph);
   }
 
+  /** Whether XLA compiles a new node of that type. */
+  #compiles(type: string): boolean {
+    // On processors, constants are inputs of what is compiled. NOTE: XLA computes in advance what depends on constants alone, places the result on
+    // the first processor of the machine, and then refuses to compile it together with nodes on another device.
+    return this.isXlaCompiled && (type !== 'Const' || /GPU/i.test(this.#device));
+  }
+
   #node(
     type: string,
     inputs: readonly (Output | readonly Output[])[],
@@ -246,7 +253,7 @@ export class Graph {
       else native.TF_AddInputList(description, packOutputs(input), input.length);
     }
     for (const { oper } of control) native.TF_AddControlInput(description, oper);
-    if (this.#xla) native.TF_SetAttrBool(description, '_XlaCompile', this.isXlaCompiled ? 1 : 0);
+    if (this.#xla) native.TF_SetAttrBool(description, '_XlaCompile', this.#compiles(type) ? 1 : 0);
     const explain = (message: string) => {
       const given = inputs.map((input, i) => {
         const values = 'oper' in input ? this.describe(input) : `[${input.map((x) => this.describe(x)).join(', ')}]`;

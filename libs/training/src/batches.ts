@@ -1,4 +1,5 @@
 import { type BatchAmount, batchesIn, type Config } from '@nautil/config';
+import { largest } from '@nautil/contracts';
 import { assembleBatch, type Batch, type BatchPlan, planBatches, type TokenCache } from '@nautil/tokenization';
 import { rowWeights } from './cross-entropy.js';
 import { rowsOf } from './rows-of.js';
@@ -78,17 +79,74 @@ export function batchesOf(cache: TokenCache, o: BatchesOptions): BatchSource {
   };
 }
 
+/** Number of lengths of batches for which XLA compiles a training step. */
+const compiledLengths = 8;
+
+/** A GPU multiplies matrices fastest whose sizes are multiples of this. */
+const usualMultiple = 8;
+
+/**
+ * The multiple to which batches are padded when each length is compiled.
+ *
+ * @param lengths - number of tokens of each row
+ * @param configured - `nautil.batches.length_multiple`, of which the result is a multiple
+ */
+export function compiledLengthMultiple(lengths: Uint16Array, configured: number): number {
+  const unit = configured === 1 ? usualMultiple : configured;
+  return unit * Math.max(1, Math.ceil(largest(lengths) / (unit * compiledLengths)));
+}
+
+/** The lengths that batches of such rows can have, in ascending order. */
+export function paddedLengths(
+  lengths: Uint16Array,
+  { lengthMultiple, maxPositions }: { lengthMultiple: number; maxPositions: number },
+): number[] {
+  const padded = new Set<number>();
+  for (const length of new Set(lengths))
+    padded.add(Math.max(length, Math.min(Math.ceil(length / lengthMultiple) * lengthMultiple, maxPositions)));
+  return [...padded].sort((a, b) => a - b);
+}
+
+/**
+ * A micro-batch of `rows` rows, at least as many as it has. Those that are added repeat the first, and their loss has no weight.
+ */
+export function padRows(microBatch: MicroBatch, rows: number): MicroBatch {
+  const { batch, rowOffset } = microBatch;
+  const { size, length } = batch;
+  if (size === rows) return microBatch;
+  const padded = (values: Int32Array, width: number): Int32Array => {
+    const result = new Int32Array(rows * width);
+    result.set(values);
+    for (let row = size; row < rows; row++) result.set(values.subarray(0, width), row * width);
+    return result;
+  };
+  const weights = new Float32Array(rows);
+  weights.set(microBatch.rowWeights);
+  return {
+    batch: {
+      ...batch,
+      size: rows,
+      rows: padded(batch.rows, 1),
+      ids: padded(batch.ids, length),
+      mask: padded(batch.mask, length),
+      labels: padded(batch.labels, 1),
+    },
+    rowWeights: weights,
+    rowOffset,
+  };
+}
+
 /**
  * Cuts a batch into `count` micro-batches whose sizes differ by one row at most, or into one for each row if there are fewer rows. The
  * sum of their gradients is the gradient of the batch.
  *
- * @param o.lossScale - the batch's share of the optimizer step, 1 / accumulate_grad_batches
+ * @param o.share - the batch's share of the optimizer step, 1 / accumulate_grad_batches
  */
 export function microBatchesOf(
   batch: Batch,
-  o: { count: number; lossScale: number; classWeights?: number[] | undefined },
+  o: { count: number; share: number; classWeights?: number[] | undefined },
 ): MicroBatch[] {
-  const weights = rowWeights(batch.labels, o.classWeights, o.lossScale);
+  const weights = rowWeights(batch.labels, o.classWeights, o.share);
   const count = Math.min(o.count, batch.size);
   return Array.from({ length: count }, (_, index) => {
     const [from, to] = [index, index + 1].map((part) => Math.ceil((part * batch.size) / count)) as [number, number];

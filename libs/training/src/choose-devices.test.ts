@@ -109,6 +109,20 @@ test.each(['bf16', 'bf16-mixed', 32] as const)(
   },
 );
 
+test.each([16, '16', '16-mixed'] as const)('precision %s is bf16-mixed on a processor, with a warning', (precision) => {
+  const warningsWith = (hasBfloat16: boolean): string[] =>
+    chooseDevices({ accelerator: 'auto', devices: 1, precision }, threads, {
+      processor: { instructions: 'AVX2', hasBfloat16 },
+      gpus: 0,
+    }).warnings;
+  const read = `trainer.precision is ${precision}, which is bf16-mixed on a processor`;
+  expect(warningsWith(true)).toEqual([read]);
+  expect(warningsWith(false)).toEqual([
+    `${read}, and the processor (AVX2) has no instructions for bfloat16: the steps are slower than with trainer.precision=32`,
+  ]);
+  expect(chooseDevices({ accelerator: 'auto', devices: 1, precision }, threads, { gpus: 1 }).warnings).toEqual([]);
+});
+
 test.each<[string | number[], number | number[]]>([
   ['auto', -1],
   ['2', 2],

@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
-import { type Config, readProcessor } from '@nautil/config';
+import { type Config, type Processor, readProcessor } from '@nautil/config';
 import { Graph, Session } from '@nautil/tensorflow';
 import { DevicesMissing } from './errors.js';
-import { precisionOf } from './precision-of.js';
+import { isGpu, precisionOf } from './precision-of.js';
+
+const cpu = '/device:CPU:0';
 
 export interface ChosenDevices {
   /** TensorFlow's names, such as `/device:GPU:1`. Each device computes an equal share of every batch. */
@@ -40,11 +42,7 @@ export function chooseDevices(
           : [
               `trainer.devices is ${names.length}, and the devices of the processor share its cores: one device with ${names.length} times the batch size takes the same steps, at least as fast`,
             ]),
-        ...(precisionOf(trainer) === 'float32' || processor.hasBfloat16
-          ? []
-          : [
-              `trainer.precision is ${trainer.precision}, and the processor (${processor.instructions}) has no instructions for bfloat16: the steps are slower than with trainer.precision=32`,
-            ]),
+        ...precisionWarnings(trainer, processor),
       ],
     };
   }
@@ -60,10 +58,28 @@ export function evaluationDevice(
   { intra_op_threads }: Pick<Config['nautil'], 'intra_op_threads'>,
   gpus = countGpus(intra_op_threads),
 ): string {
-  if (accelerator === 'cpu' || gpus === 0) return '/device:CPU:0';
+  if (accelerator === 'cpu' || gpus === 0) return cpu;
   const wanted = parseDevices(devices);
   const first = Array.isArray(wanted) ? (wanted[0] ?? 0) : 0;
   return `/device:GPU:${first < gpus ? first : 0}`;
+}
+
+/** What a 16-bit precision means on a processor. */
+function precisionWarnings(
+  trainer: Pick<Config['trainer'], 'precision'>,
+  { instructions, hasBfloat16 }: Processor,
+): string[] {
+  const { precision } = trainer;
+  const used = precisionOf(trainer, cpu);
+  if (used === 'float16')
+    return [`trainer.precision is ${precision}, and a processor has no fast float16: the steps are slow`];
+  const isOther = used === 'bfloat16' && precisionOf(trainer, '/device:GPU:0') === 'float16';
+  const read = isOther ? `, which is bf16-mixed on a processor` : '';
+  if (used === 'bfloat16' && !hasBfloat16)
+    return [
+      `trainer.precision is ${precision}${read}, and the processor (${instructions}) has no instructions for bfloat16: the steps are slower than with trainer.precision=32`,
+    ];
+  return isOther ? [`trainer.precision is ${precision}${read}`] : [];
 }
 
 function devicesOfCpu(devices: Config['trainer']['devices']): [string, ...string[]] {
@@ -77,7 +93,7 @@ function devicesOfCpu(devices: Config['trainer']['devices']): [string, ...string
       },
     );
   const others = Array.from({ length: wanted - 1 }, (_, index) => `/device:CPU:${index + 1}`);
-  return ['/device:CPU:0', ...others];
+  return [cpu, ...others];
 }
 
 function devicesOfGpus(devices: Config['trainer']['devices'], gpus: number): [string, ...string[]] {
@@ -107,7 +123,7 @@ export function statedDevices({ devices, num_nodes }: Pick<Config['trainer'], 'd
 
 /** Whether a run uses a GPU. Its process then holds the GPU's memory until it exits. */
 export const usesGpu = ({ trainer, nautil }: Pick<Config, 'trainer' | 'nautil'>): boolean =>
-  chooseDevices(trainer, nautil).names[0].includes('GPU');
+  isGpu(chooseDevices(trainer, nautil).names[0]);
 
 /** Whether TensorFlow computes on a GPU by default. TensorFlow is loaded only if a GPU's driver is. */
 export const findsGpu = (): boolean =>

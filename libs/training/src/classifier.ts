@@ -13,7 +13,7 @@ import {
   type WeightSpec,
 } from '@nautil/model';
 import { OnnxRuntimeError, OnnxRuntimeMissing } from '@nautil/onnx';
-import { openTensorFlow } from '@nautil/tensorflow';
+import { allowTensorFloat32, openTensorFlow } from '@nautil/tensorflow';
 import type { Tokenizer } from '@nautil/tokenization';
 import type { BatchesOptions } from './batches.js';
 import { chooseDevices, findsGpu } from './choose-devices.js';
@@ -212,14 +212,11 @@ async function openForward(model: Model, o: ClassifierOptions): Promise<{ forwar
 async function openInTensorFlow(model: Model, { runAs }: ClassifierOptions): Promise<ForwardPass> {
   const { encoder, head, specs, path } = model;
   if (runAs) openTensorFlow({ onednn: runAs.nautil.onednn });
+  if (runAs) allowTensorFloat32(runAs.nautil.tf32);
+  const device = runAs && chooseDevices(runAs.trainer, runAs.nautil).names[0];
   const weights = new ModelWeights({
     specs,
-    ...(runAs
-      ? {
-          intraOpThreads: runAs.nautil.intra_op_threads,
-          devices: chooseDevices(runAs.trainer, runAs.nautil).names.slice(0, 1),
-        }
-      : {}),
+    ...(runAs && device !== undefined ? { intraOpThreads: runAs.nautil.intra_op_threads, devices: [device] } : {}),
   });
   try {
     await weights.load(model.read, path);
@@ -228,7 +225,8 @@ async function openInTensorFlow(model: Model, { runAs }: ClassifierOptions): Pro
     weights.close();
     throw error;
   }
-  const forward = new Forward(weights, { encoder, head, ...(runAs ? { precision: precisionOf(runAs.trainer) } : {}) });
+  const precision = runAs && device !== undefined ? precisionOf(runAs.trainer, device) : 'float32';
+  const forward = new Forward(weights, { encoder, head, precision });
   return {
     run: (batch) => forward.run(batch),
     runRows: (rows, options) => forward.runRows(rows, options),

@@ -3,11 +3,11 @@
  * `CrossEntropyLoss(weight)`.
  *
  * @param labels - [rows]
- * @param lossScale - the batch's share of an optimizer step, 1 / accumulate_grad_batches
+ * @param share - the batch's share of an optimizer step, 1 / accumulate_grad_batches
  */
-export function rowWeights(labels: Int32Array, classWeights: number[] | undefined, lossScale = 1): Float32Array {
+export function rowWeights(labels: Int32Array, classWeights: number[] | undefined, share = 1): Float32Array {
   const total = labels.reduce((sum, label) => sum + weightOf(label, classWeights), 0);
-  return Float32Array.from(labels, (label) => (weightOf(label, classWeights) / total) * lossScale);
+  return Float32Array.from(labels, (label) => (weightOf(label, classWeights) / total) * share);
 }
 
 /**

@@ -161,7 +161,7 @@ describe.each([2, 3, 4])('on %i devices', (count) => {
     const dataset = { ...config.model.train_ds, batch_size: 7 };
     const batches = batchesOf(cache, { dataset, limit: 3, nautil: config.nautil, maxPositions: 32 });
     for (let index = 0; index < 3; index++) {
-      const microBatches = microBatchesOf(batches.at(0, index), { count: parts * count, lossScale: 1 });
+      const microBatches = microBatchesOf(batches.at(0, index), { count: parts * count, share: 1 });
       const { losses } = await step.run(microBatches, { step: index, lr: 1e-3 });
       expect(losses).toHaveLength(microBatches.length);
     }

@@ -10,14 +10,40 @@ export class LossNotFinite extends defineError('LossNotFinite', 'training') {
     lines: number[];
     lr: number | undefined;
     checkpoint: string | undefined;
+    /** Whether the model computes in float16, whose overflow may be the cause. Default false. */
+    isFloat16?: boolean;
   }) {
     super(`the loss is ${o.loss} at step ${o.step}`, {
       hint: [
         `lines of the training file in that batch: ${firstOf(o.lines)}`,
         lastGood(o.checkpoint),
+        ...(o.isFloat16 === true
+          ? ["or values of the model exceed float16's largest, 65504: set trainer.precision to bf16-mixed"]
+          : []),
         smallerSteps(o.lr),
       ].join('\n'),
       setting: lowerRate(o.lr),
+    });
+  }
+}
+
+/** The gradients in float16 overflow however small the loss scale, although the loss is finite. No step can be taken any more. */
+export class GradientsNotFinite extends defineError('GradientsNotFinite', 'training') {
+  /** @param o `lr` is the configured learning rate */
+  constructor(o: {
+    step: number;
+    scale: number;
+    lines: number[];
+    lr: number | undefined;
+    checkpoint: string | undefined;
+  }) {
+    super(`the gradients at step ${o.step} overflow float16 even with a loss scale of ${o.scale}`, {
+      hint: [
+        `lines of the training file in that batch: ${firstOf(o.lines)}`,
+        lastGood(o.checkpoint),
+        `set trainer.precision to bf16-mixed, or ${smallerSteps(o.lr).replace(/^set /, '')}`,
+      ].join('\n'),
+      setting: 'trainer.precision=bf16-mixed',
     });
   }
 }

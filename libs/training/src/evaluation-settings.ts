@@ -24,6 +24,7 @@ export const evaluationSettings = Type.Object({
     'nautil.batches.nemo_padding': flag,
     'nautil.intra_op_threads': count,
     'nautil.onednn': flag,
+    'nautil.tf32': Type.Optional(flag),
   }),
 
   /** Loss weight by label id; absent: all 1. */
@@ -59,6 +60,7 @@ export function evaluationSettingsOf(
       'nautil.batches.nemo_padding': nemo_padding,
       'nautil.intra_op_threads': nautil.intra_op_threads,
       'nautil.onednn': nautil.onednn,
+      'nautil.tf32': nautil.tf32,
     },
     ...(classWeights ? { classWeights } : {}),
   };

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { TrainEvent } from '@nautil/contracts';
 import type { TrainingGroup, TrainJob } from './job.js';
 import type { FromMember, ToMember } from './testing/group-member.js';
 import { openTinyRun, type TinyRun } from './testing/tiny-run.js';
@@ -130,6 +131,35 @@ test('three processes take the steps of one process with three devices, to the b
   const { lastWeights } = await trainClassifier({ ...job, digests: { data: 'tiny' } });
   expect(undisturbed.equals(await readFile(lastWeights))).toBe(true);
 });
+
+test('in float16, three processes also skip and take the steps of one with three devices, to the bit', async () => {
+  process.env['NAUTIL_FLOAT16_ON_CPU'] = '1';
+  try {
+    const inFloat16 = (job: TrainJob): TrainJob => ({
+      ...job,
+      digests: { data: 'tiny' },
+      // Not as an override: on a processor, the configuration reads precision 16 as bf16-mixed.
+      config: { ...job.config, trainer: { ...job.config.trainer, precision: '16-mixed' } },
+    });
+    const scale = 'nautil.loss_scale=1e9'; // with which the first steps overflow
+    const { outcomes } = await runGroup((await jobsOf('float16', {}, [scale])).map(inFloat16));
+    const single = await tiny.job('float16 in one process', [
+      'model.train_ds.batch_size=4',
+      'trainer.gradient_clip_val=1.0',
+      'trainer.devices=3',
+      scale,
+    ]);
+    const warnings: string[] = [];
+    const onProgress = (event: TrainEvent): void => {
+      if (event.type === 'warning') warnings.push(event.message);
+    };
+    const { lastWeights } = await trainClassifier(inFloat16(single), { onProgress });
+    expect(warnings.join()).toMatch(/steps 1 to \d were skipped/);
+    expect((await bytesOf(outcomes)).equals(await readFile(lastWeights))).toBe(true);
+  } finally {
+    delete process.env['NAUTIL_FLOAT16_ON_CPU'];
+  }
+}, 120_000);
 
 test.each([
   ['that is killed', 'SIGKILL', 2],

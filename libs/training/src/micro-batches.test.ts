@@ -29,7 +29,7 @@ async function stepWith(split: number, clip: number) {
     nautil: config.nautil,
     maxPositions: 32,
   });
-  const parts = microBatchesOf(batches.at(0, 0), { count: split, lossScale: 1 });
+  const parts = microBatchesOf(batches.at(0, 0), { count: split, share: 1 });
   const { losses, gradNorm } = await step.run(parts, { step: 0, lr: 0.1 });
   const updated = await weights.readAll();
   weights.close();

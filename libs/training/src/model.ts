@@ -1,5 +1,5 @@
 import { classifierWeights, type EncoderConfig, Forward, type ModelShape, ModelWeights } from '@nautil/model';
-import type { ClusterSession } from '@nautil/tensorflow';
+import { allowTensorFloat32, type ClusterSession } from '@nautil/tensorflow';
 import type { TrainJob } from './job.js';
 import { precisionOf } from './precision-of.js';
 import { type DevicePlaces, TrainStep } from './train-step.js';
@@ -22,7 +22,7 @@ export interface Cluster {
   places: DevicePlaces;
 }
 
-/** The classifier that a job describes, without values for its weights. `devices` are TensorFlow's names. */
+/** The classifier that a job describes, without values for its weights. `devices` are TensorFlow's names, of at least one device. */
 export function createModel(
   { config, numClasses }: ModelJob,
   encoder: EncoderConfig,
@@ -31,7 +31,8 @@ export function createModel(
 ): Model & { shape: ModelShape } {
   const { model, nautil, trainer } = config;
   const head = { numClasses, numOutputLayers: model.classifier_head.num_output_layers };
-  const shape: ModelShape = { encoder, head, precision: precisionOf(trainer) };
+  const shape: ModelShape = { encoder, head, precision: precisionOf(trainer, devices[0]!) };
+  allowTensorFloat32(nautil.tf32); // every time, because an earlier job of this process may have decided otherwise
   const specs = classifierWeights({ encoder, ...head });
   const weights = new ModelWeights({
     specs,
@@ -58,6 +59,7 @@ export function createTrainableModel(
     seed: nautil.seed,
     headDropout: job.config.model.classifier_head.fc_dropout,
     places: cluster?.places,
+    isCompiled: trainer.compile,
   });
   return { ...model, trainStep };
 }

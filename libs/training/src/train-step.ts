@@ -12,6 +12,7 @@ import {
   type Feed,
   hostTensor,
   type Output,
+  scaleGradient,
   type TensorViews,
   traceGradients,
 } from '@nautil/tensorflow';
@@ -32,6 +33,34 @@ export interface TrainStepOptions {
 
   /** The devices of all processes that train together; default: those of the weights. */
   places?: DevicePlaces | undefined;
+
+  /** XLA compiles forward and backward pass, once for each shape of a micro-batch. Default false. */
+  isCompiled?: boolean;
+}
+
+/** The scalars of a step, which all processes pass. */
+export interface StepScalars {
+  /** Number of steps before this one, so the first is 0. Dropout depends on it. */
+  step: number;
+
+  /** Number of those steps that updated the weights, which the optimizer counts; default: all. */
+  updates?: number;
+  lr: number;
+
+  /** Factor of the losses in the backward pass of a model in float16; default 1. Gradients of other models are not scaled. */
+  lossScale?: number;
+}
+
+/** The outcome of a step. */
+export interface StepOutcome {
+  /** `sum(rowWeights · nll)` of each micro-batch that this process computes. */
+  losses: number[];
+
+  /** Global norm of the gradient before clipping, if that is enabled and the step is not skipped. */
+  gradNorm?: number;
+
+  /** Whether the gradients of a model in float16 are not finite. Weights and optimizer state then keep their values. */
+  isSkipped: boolean;
 }
 
 /** The place of this process's devices among those of all processes. */
@@ -75,10 +104,15 @@ interface Compiled {
   apply: () => Update;
 }
 
-/** Nodes that update all weights on all devices, and the global norm of the gradient when it is clipped. */
+/** Nodes that update all weights on all devices. */
 interface Update {
   targets: Output[];
+
+  /** Global norm of the gradient, when it is clipped. */
   norm?: Output;
+
+  /** float32: 1 if all gradients are finite, else 0 and the targets have no effect; absent without a loss scale. */
+  finite?: Output;
 }
 
 /** Key of the group of all devices. */
@@ -92,7 +126,7 @@ const firstKeys = { single: 1, accumulated: 100_001 };
  * batches of every shape. The gradients of several micro-batches are summed in variables, which exist only once they are needed.
  *
  * Each device computes with its own copy of the weights. The gradients are summed over the devices, and each device updates its
- * copy with the same sums, so that all copies keep the same bits.
+ * copy with the same sums, so that all copies keep the same bits. For the same reason, all devices decide alike whether a step is skipped.
  */
 export class TrainStep {
   readonly #weights: ModelWeights;
@@ -101,6 +135,9 @@ export class TrainStep {
 
   /** The optimizer's inputs: scalars that change with every step, such as the learning rate. */
   readonly #scalars: Map<string, Output>;
+
+  /** The factor of the losses; undefined in formats that need none. */
+  readonly #lossScale: Output | undefined;
 
   /** The optimizer's state, by `optimizer/<slot>/<weight>`. */
   readonly #slots = new Map<string, { variable: ReplicatedVariable; initial: number }>();
@@ -125,10 +162,9 @@ export class TrainStep {
         this.#slots.set(name, { variable: this.#weights.declare(name, shape), initial });
       }
     }
-    this.#scalars = weights.onDevice(
-      0,
-      () => new Map(this.#optimizer.inputs.map((input) => [input, weights.graph.placeholder('float32', [])])),
-    );
+    const scalar = (): Output => weights.onDevice(0, () => weights.graph.placeholder('float32', []));
+    this.#scalars = new Map(this.#optimizer.inputs.map((input) => [input, scalar()]));
+    this.#lossScale = options.shape.precision === 'float16' ? scalar() : undefined;
   }
 
   /** Sets the optimizer's state: from a checkpoint with `read`, otherwise to that of a new run. */
@@ -141,6 +177,11 @@ export class TrainStep {
         slots.map(({ variable }) => variable),
         ({ name }) => read(name),
       );
+  }
+
+  /** Whether the losses are multiplied by a scale in the backward pass, so that a step can be skipped. */
+  get scalesLosses(): boolean {
+    return this.#lossScale !== undefined;
   }
 
   /** The variables of the optimizer's state. */
@@ -160,55 +201,59 @@ export class TrainStep {
    * micro-batches, and each computes its own.
    *
    * @param microBatches - at least one; their gradients are summed.
-   * @param o.step - number of steps before this one, so the first is 0. Dropout depends on it.
-   * @returns `losses`: `sum(rowWeights · nll)` of each micro-batch that this process computes; `gradNorm`: the global norm before clipping, if
-   * enabled.
    */
   async run(
     microBatches: readonly MicroBatch[],
-    { step, lr }: { step: number; lr: number },
-  ): Promise<{ losses: number[]; gradNorm?: number }> {
+    { step, updates = step, lr, lossScale = 1 }: StepScalars,
+  ): Promise<StepOutcome> {
     const compiled = this.#compiled();
-    const scalars = this.#optimizer.scalars(step, lr);
+    const scalars = this.#optimizer.scalars(updates, lr);
     for (const { batch } of microBatches) requireAllPositions(this.#options.shape.encoder, batch.length);
-    const scalarFeeds = Array.from(this.#scalars, ([name, input]): Feed => [input, scalars[name]!]);
-    const rounds = roundsOf(microBatches, this.#places, compiled.passes.length);
+    const scaleFeed: Feed[] = this.#lossScale ? [[this.#lossScale, lossScale]] : [];
+    const updateFeeds = [...Array.from(this.#scalars, ([name, input]): Feed => [input, scalars[name]!]), ...scaleFeed];
+    const rounds = roundsOf(microBatches, this.#places, compiled.passes.length, this.#options);
     const only = rounds.length === 1 ? rounds[0]! : undefined;
     if (only) {
-      const { targets, norm } = compiled.apply();
-      const { gradNorm, losses } = await this.#runRound(compiled, only, step, { scalarFeeds, norm, targets });
-      return { losses, ...(gradNorm === undefined ? {} : { gradNorm }) };
+      const update = compiled.apply();
+      const { losses, values } = await this.#runRound(compiled, only, step, {
+        feeds: updateFeeds,
+        fetches: fetchesOf(update),
+        targets: update.targets,
+      });
+      return { losses, ...outcomeOf(update, values) };
     }
 
     // 1) forward and backward: sum the gradients of the micro-batches
     let losses: number[] = [];
     for (const [index, round] of rounds.entries()) {
       const targets = index === 0 ? compiled.start() : compiled.add();
-      losses = losses.concat((await this.#runRound(compiled, round, step, { targets })).losses);
+      losses = losses.concat((await this.#runRound(compiled, round, step, { feeds: scaleFeed, targets })).losses);
     }
 
     // 2) clip and update
-    const { targets, norm } = this.#applySums();
-    const [gradNorm] = await this.#weights.run({ feeds: scalarFeeds, fetches: norm ? [norm] : [], targets });
-    return { losses, ...(gradNorm ? { gradNorm: gradNorm[0]! } : {}) };
+    const update = this.#applySums();
+    const fetches = fetchesOf(update);
+    const values = await this.#weights.run({ feeds: updateFeeds, fetches, targets: update.targets });
+    return { losses, ...outcomeOf(update, scalarsOf(values)) };
   }
 
-  /** Runs forward and backward of one micro-batch on each device, and `targets`. */
+  /** Runs forward and backward of one micro-batch on each device, and `targets`. Returns the losses, and the values of `fetches`. */
   async #runRound(
     { passes }: Compiled,
     round: readonly Share[],
     step: number,
-    { scalarFeeds = [], norm, targets }: { scalarFeeds?: Feed[]; norm?: Output | undefined; targets: Output[] },
-  ): Promise<{ losses: number[]; gradNorm: number | undefined }> {
-    const values = await this.#weights.run({
-      feeds: [...passes.flatMap((pass, device) => feedsOf(pass, round[device]!, step)), ...scalarFeeds],
-      fetches: [...passes.map(({ loss }) => loss), ...(norm ? [norm] : [])],
-      targets,
-    });
-    const scalars = values.map((value) => value[0]!);
+    { feeds, fetches = [], targets }: { feeds: Feed[]; fetches?: Output[]; targets: Output[] },
+  ): Promise<{ losses: number[]; values: number[] }> {
+    const values = scalarsOf(
+      await this.#weights.run({
+        feeds: [...passes.flatMap((pass, device) => feedsOf(pass, round[device]!, step)), ...feeds],
+        fetches: [...passes.map(({ loss }) => loss), ...fetches],
+        targets,
+      }),
+    );
     return {
-      losses: scalars.filter((_, device) => round[device]?.isFiller === false),
-      gradNorm: scalars[passes.length],
+      losses: values.slice(0, passes.length).filter((_, device) => round[device]?.isFiller === false),
+      values: values.slice(passes.length),
     };
   }
 
@@ -216,17 +261,23 @@ export class TrainStep {
     return this.#options.places ?? { offset: 0, total: this.#weights.devices.length };
   }
 
+  /** Calls `build` once for each device, whose nodes XLA compiles only where `build` says so. */
+  #onEachDevice<T>(build: (device: number) => T): T[] {
+    const weights = this.#weights;
+    return weights.onEachDevice((device) =>
+      this.#options.isCompiled === true ? weights.graph.withXla(false, () => build(device)) : build(device),
+    );
+  }
+
   /** Adds the passes of all devices to the graph. What becomes of the gradients is added on first use. */
   #compile(): Compiled {
-    const passes = this.#weights.onEachDevice((device) => this.#passOn(device));
+    const passes = this.#onEachDevice((device) => this.#passOn(device));
     const gradients = passes.map((pass) => pass.gradients);
     const accumulate = (method: 'assign' | 'assignAdd') =>
       lazy(() =>
-        this.#weights
-          .onEachDevice((device) =>
-            this.#sums().map(({ copies }, i) => copies[device]![method](gradients[device]![i]!)),
-          )
-          .flat(),
+        this.#onEachDevice((device) =>
+          this.#sums().map(({ copies }, i) => copies[device]![method](gradients[device]![i]!)),
+        ).flat(),
       );
     return {
       passes,
@@ -251,14 +302,18 @@ export class TrainStep {
     };
     const specs = this.#weights.used;
     const reads = specs.map(({ name }) => this.#weights.readOf(this.#weights.variable(name), device));
-    const { value: loss, gradients } = traceGradients(graph, reads, ({ tensor }, values) => {
-      const logits = forwardPass(specs, values, shape, {
-        ids: tensor(feeds.ids),
-        mask: tensor(feeds.mask),
-        dropout: { seed, step: tensor(feeds.step), rowOffset: tensor(feeds.rowOffset), headRate: headDropout },
-      }); // [B, C]
-      return crossEntropy(logits, tensor(feeds.labels), tensor(feeds.weights));
-    });
+    const differentiate = (): { value: Output; gradients: Output[] } =>
+      traceGradients(graph, reads, ({ tensor }, values) => {
+        const logits = forwardPass(specs, values, shape, {
+          ids: tensor(feeds.ids),
+          mask: tensor(feeds.mask),
+          dropout: { seed, step: tensor(feeds.step), rowOffset: tensor(feeds.rowOffset), headRate: headDropout },
+        }); // [B, C]
+        const loss = crossEntropy(logits, tensor(feeds.labels), tensor(feeds.weights));
+        return this.#lossScale ? scaleGradient(loss, tensor(this.#lossScale)) : loss;
+      });
+    const isCompiled = this.#options.isCompiled === true;
+    const { value: loss, gradients } = isCompiled ? graph.withXla(true, differentiate) : differentiate();
     return { feeds, loss, gradients };
   }
 
@@ -269,18 +324,10 @@ export class TrainStep {
    * @param firstKey - of the collectives
    */
   #update(gradients: readonly Output[][], firstKey: number): Update {
-    const { graph, devices } = this.#weights;
-    const { total } = this.#places;
-    const sums =
-      total === 1
-        ? gradients
-        : allReduce(
-            graph,
-            devices.map((device, index) => ({ device, values: gradients[index]! })),
-            { group: deviceGroup, size: total, instance: firstKey },
-          );
-    const updates = this.#weights.onEachDevice((device): Update => {
-      const { clipped, norm } = this.#clip(sums[device]!);
+    const sums = this.#sumOverDevices(gradients, firstKey);
+    const { graph } = this.#weights;
+    const updates = this.#onEachDevice((device): Update => {
+      const { gradients: usable, ...checks } = this.#usable(sums[device]!);
       const targets = this.#weights.used.flatMap(({ name }, i) =>
         this.#optimizer.update({
           graph,
@@ -291,29 +338,71 @@ export class TrainStep {
               this.#slots.get(slotName(slot.name, name))!.variable.copies[device]!,
             ]),
           ),
-          gradient: clipped[i]!,
+          gradient: usable[i]!,
           scalar: (input) => this.#scalars.get(input)!,
         }),
       );
-      return { targets, ...(norm ? { norm } : {}) };
+      return { targets, ...checks };
     });
     return { ...updates[0]!, targets: updates.flatMap(({ targets }) => targets) };
   }
 
-  /** torch's clip_grad_norm_: multiplies all gradients by min(1, clip / (norm + 1e-6)). */
-  #clip(gradients: Output[]): { clipped: Output[]; norm?: Output } {
+  /** Adds the sums of the gradients over the devices of all processes. Returns them for each device of this process. */
+  #sumOverDevices(gradients: readonly Output[][], firstKey: number): readonly Output[][] {
+    const { graph, devices } = this.#weights;
+    const { total } = this.#places;
+    if (total === 1) return gradients;
+    const contributions = devices.map((device, index) => ({ device, values: gradients[index]! }));
+    const reduce = (): Output[][] =>
+      allReduce(graph, contributions, { group: deviceGroup, size: total, instance: firstKey });
+    return this.#options.isCompiled === true ? graph.withXla(false, reduce) : reduce();
+  }
+
+  /**
+   * Turns the sums of scaled gradients into gradients that update the weights, without the loss scale, and clipped. If a sum is not finite, they have
+   * no value, and TensorFlow leaves out all nodes that depend on them.
+   */
+  #usable(sums: readonly Output[]): { gradients: readonly Output[] } & Pick<Update, 'norm' | 'finite'> {
     const { clip } = this.#options;
-    if (clip <= 0) return { clipped: gradients };
+    const lossScale = this.#lossScale;
+    if (clip <= 0 && !lossScale) return { gradients: sums };
     const { graph } = this.#weights;
     const constant = (x: number): Output => graph.constant('float32', [], Float32Array.of(x));
-    const halves = graph.op('AddN', [gradients.map((gradient) => graph.op('L2Loss', [gradient]))]);
-    const norm = graph.op('Sqrt', [graph.op('Mul', [halves, constant(2)])]);
-    const scale = graph.op('Minimum', [
-      constant(1),
-      graph.op('RealDiv', [constant(clip), graph.op('AddV2', [norm, constant(1e-6)])]),
-    ]);
-    return { clipped: gradients.map((gradient) => graph.op('Mul', [gradient, scale])), norm };
+    const halves = graph.op('AddN', [sums.map((sum) => graph.op('L2Loss', [sum]))]);
+    const scaledNorm = graph.op('Sqrt', [graph.op('Mul', [halves, constant(2)])]);
+    const unscaled = (x: Output): Output => (lossScale ? graph.op('RealDiv', [x, lossScale]) : x);
+    const norm = unscaled(scaledNorm);
+    // torch's clip_grad_norm_: multiplies all gradients by min(1, clip / (norm + 1e-6)).
+    const clipping = (): Output =>
+      graph.op('Minimum', [
+        constant(1),
+        graph.op('RealDiv', [constant(clip), graph.op('AddV2', [norm, constant(1e-6)])]),
+      ]);
+    const factor = unscaled(clip > 0 ? clipping() : constant(1));
+    const multiplied = (gradients: readonly Output[]): Output[] =>
+      gradients.map((gradient) => graph.op('Mul', [gradient, factor]));
+    const clippedNorm = clip > 0 ? { norm } : {};
+    if (!lossScale) return { gradients: multiplied(sums), ...clippedNorm };
+    // The sum of the squares is finite if all values are, up to 10¹⁹: products in float16 end at 65,504.
+    const finite = graph.op('IsFinite', [halves]);
+    // NOTE: `Switch` itself always runs. Only the nodes after it are left out, so an optimizer may wait for a product, not for this node.
+    const live = sums.map((sum) => graph.ops('Switch', [sum, finite])[1]!);
+    return {
+      gradients: multiplied(live),
+      ...clippedNorm,
+      finite: graph.op('Cast', [finite], { DstT: 'float32' }),
+    };
   }
+}
+
+const scalarsOf = (values: readonly Float32Array[]): number[] => values.map((value) => value[0]!);
+
+const fetchesOf = ({ norm, finite }: Update): Output[] => [norm, finite].filter((output) => output !== undefined);
+
+/** @param values - of `fetchesOf` the update */
+function outcomeOf({ norm, finite }: Update, values: readonly number[]): Omit<StepOutcome, 'losses'> {
+  const isSkipped = finite !== undefined && values.at(-1) === 0;
+  return { isSkipped, ...(norm && !isSkipped ? { gradNorm: values[0]! } : {}) };
 }
 
 const slotName = (slot: string, weight: string): string => `optimizer/${slot}/${weight}`;
@@ -328,14 +417,21 @@ interface Share extends MicroBatch {
  * The micro-batches in rounds of one for each device of all processes, of which the shares of this process's devices.
  *
  * @param devices - number of this process's devices
+ * @param o.isCompiled - every shape is compiled, so that a filler has the shape of the others
  */
-function roundsOf(microBatches: readonly MicroBatch[], { offset, total }: DevicePlaces, devices: number): Share[][] {
+function roundsOf(
+  microBatches: readonly MicroBatch[],
+  { offset, total }: DevicePlaces,
+  devices: number,
+  { isCompiled = false }: Pick<TrainStepOptions, 'isCompiled'>,
+): Share[][] {
   return Array.from({ length: Math.ceil(microBatches.length / total) }, (_round, round) =>
     Array.from({ length: devices }, (_, device): Share => {
       const microBatch = microBatches[round * total + offset + device];
       if (microBatch) return { ...microBatch, isFiller: false };
       const { batch, rowOffset } = microBatches[round * total]!;
-      return { batch: rowsOf(batch, 0, 1), rowWeights: new Float32Array(1), rowOffset, isFiller: true };
+      const rows = isCompiled ? batch.size : 1;
+      return { batch: rowsOf(batch, 0, rows), rowWeights: new Float32Array(rows), rowOffset, isFiller: true };
     }),
   );
 }

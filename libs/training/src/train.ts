@@ -1,11 +1,14 @@
 import type { MemberResult, TrainingResult, TrainStepped } from '@nautil/contracts';
-import { microBatchesOf } from './batches.js';
-import { LossNotFinite, TrainingInterrupted } from './errors.js';
+import { microBatchesOf, padRows } from './batches.js';
+import { GradientsNotFinite, LossNotFinite, TrainingInterrupted } from './errors.js';
 import { faultPoint } from './fault-point.js';
 import type { TrainJob } from './job.js';
+import { isExhausted, lossScaleAfter, SkippedSteps } from './loss-scale.js';
 import { reportingOutOfMemory, retryOutOfMemory } from './retry-out-of-memory.js';
+import type { StepScalars } from './train-step.js';
 import { openTrainingRun, type TrainingRun, type TrainListener } from './training-run.js';
 import { TrainingSession } from './training-session.js';
+import type { TrainingState } from './training-state.js';
 
 /** What the caller requests of a running training, which reads it between steps. */
 export interface TrainControl {
@@ -21,8 +24,8 @@ export interface TrainControl {
  *
  * With `job.group`, this process is the chief of several that train together.
  *
- * @throws TrainingInterrupted when `control.stop` is `interrupt`; LossNotFinite; WeightsNotFinite; BatchTooLarge; CheckpointMismatch; of a group also
- * MembersMissing, MembersDiffer, MembersLost.
+ * @throws TrainingInterrupted when `control.stop` is `interrupt`; LossNotFinite; GradientsNotFinite; WeightsNotFinite; BatchTooLarge;
+ * CheckpointMismatch; of a group also MembersMissing, MembersDiffer, MembersLost.
  */
 export async function trainClassifier(
   job: TrainJob,
@@ -84,7 +87,8 @@ async function train(
   const { length, learningRate, evaluationPoints } = plan;
   const { log_every_n_steps: logEvery, accumulate_grad_batches: accumulate } = job.config.trainer;
   const checkpointEvery = job.config.nautil.checkpoint_every_n_steps;
-  const lossScale = 1 / accumulate;
+  const share = 1 / accumulate;
+  const skipped = new SkippedSteps();
   let stop = control.stop;
 
   while (state.step < length.total && state.stopped === undefined) {
@@ -112,26 +116,32 @@ async function train(
     // 3) forward and backward over the micro-batches, then clip and update
     const batches = Array.from({ length: last - first }, (_, i) => plan.train.at(epoch, first + i));
     const { classWeights } = job;
-    const microBatches = batches.flatMap((batch) =>
-      microBatchesOf(batch, { count: state.microBatches * session.devices, lossScale, classWeights }),
-    );
-    const { losses, gradNorm } = await reportingOutOfMemory(microBatches, state.microBatches, async () => {
+    const count = state.microBatches * session.devices;
+    const parts = batches.flatMap((batch) => microBatchesOf(batch, { count, share, classWeights }));
+    const rows = Math.ceil(plan.train.batchSize / count);
+    const microBatches = plan.compiledLengths.length === 0 ? parts : parts.map((part) => padRows(part, rows));
+    const { losses, gradNorm, isSkipped } = await reportingOutOfMemory(microBatches, state.microBatches, async () => {
       await faultPoint(`train step ${state.step + 1}`);
-      return session.guard(model.trainStep.run(microBatches, { step: state.step, lr }));
+      return session.guard(model.trainStep.run(microBatches, { lr, ...scalarsOf(state) }));
     });
     const agreed = await session.agreeOn(sum(losses), control.stop);
     stop = agreed.stop;
-    const loss = agreed.loss / (lossScale * batches.length);
-    if (!Number.isFinite(loss)) {
-      const lines = batches.flatMap(({ rows }) => Array.from(rows, (row) => run.lineOf(row)));
-      const configured = job.config.model.optim.lr;
-      throw new LossNotFinite({
-        step: state.step + 1,
-        loss,
-        lines,
-        lr: configured,
-        checkpoint: await session.lastCheckpoint(),
-      });
+    const loss = agreed.loss / (share * batches.length);
+    const failure = async () => ({
+      step: state.step + 1,
+      lines: batches.flatMap((batch) => Array.from(batch.rows, (row) => run.lineOf(row))),
+      lr: job.config.model.optim.lr,
+      checkpoint: await session.lastCheckpoint(),
+    });
+    // The scale has no part in the loss, so that no other scale would make it finite.
+    if (!Number.isFinite(loss))
+      throw new LossNotFinite({ ...(await failure()), loss, isFloat16: model.trainStep.scalesLosses });
+    if (model.trainStep.scalesLosses) {
+      const { scale } = state.lossScale!;
+      state.lossScale = lossScaleAfter(state.lossScale!, isSkipped);
+      if (isExhausted(state.lossScale)) throw new GradientsNotFinite({ ...(await failure()), scale });
+      const warning = skipped.after(state.step + 1, state.lossScale, isSkipped);
+      if (warning !== undefined) await listener.onProgress?.({ type: 'warning', message: warning });
     }
     state.step += 1;
     session.markChanged();
@@ -160,7 +170,16 @@ async function train(
     if (isEvaluated) await session.evaluate(epoch);
     if (isEvaluated || (checkpointEvery > 0 && state.step % checkpointEvery === 0)) await session.checkpoint();
   }
+  const warning = skipped.ended(state.step, state.lossScale);
+  if (warning !== undefined) await listener.onProgress?.({ type: 'warning', message: warning });
   await session.leaveGroup();
 }
+
+/** What a step depends on besides its batches. */
+const scalarsOf = ({ step, lossScale }: TrainingState): Omit<StepScalars, 'lr'> => ({
+  step,
+  updates: step - (lossScale?.skippedSteps ?? 0),
+  ...(lossScale ? { lossScale: lossScale.scale } : {}),
+});
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

@@ -2,7 +2,7 @@ import type { CheckpointSaved, TrainEvent } from '@nautil/contracts';
 import { maxLength } from '@nautil/model';
 import { claimFence } from '@nautil/store';
 import { openTokenCache } from '@nautil/tokenization';
-import { batchesOf, type BatchSource } from './batches.js';
+import { batchesOf, type BatchSource, compiledLengthMultiple, paddedLengths } from './batches.js';
 import { type InitialClassifier, openInitialClassifier } from './encoder-source.js';
 import { NoTrainingBatch } from './errors.js';
 import { evaluationPoints } from './evaluation-points.js';
@@ -28,6 +28,9 @@ export interface TrainingPlan {
 
   /** Numbers of batches of an epoch after which the model is evaluated. */
   evaluationPoints: number[];
+
+  /** The lengths of batches for each of which XLA compiles the training step; empty when it does not. */
+  compiledLengths: number[];
 }
 
 /** The parts of a run that do not change while it is trained. */
@@ -76,7 +79,15 @@ export async function openTrainingRun(job: TrainJob): Promise<TrainingRun> {
     validationExamples: validationCache?.count ?? 0,
     plan(batchSize) {
       const dataset = { ...model.train_ds, batch_size: batchSize };
-      const train = batchesOf(trainCache, { dataset, limit: trainer.limit_train_batches, nautil, maxPositions });
+      const { length_multiple: configured } = nautil.batches;
+      const lengthMultiple = trainer.compile ? compiledLengthMultiple(trainCache.lengths, configured) : configured;
+      const padding = { ...nautil.batches, length_multiple: lengthMultiple };
+      const train = batchesOf(trainCache, {
+        dataset,
+        limit: trainer.limit_train_batches,
+        nautil: { ...nautil, batches: padding },
+        maxPositions,
+      });
       const { batchesPerEpoch } = train;
       if (batchesPerEpoch === 0) throw new NoTrainingBatch(trainCache.count, batchSize);
       const length = runLengthOf({ batchesPerEpoch, trainer, sched: model.optim.sched });
@@ -85,6 +96,7 @@ export async function openTrainingRun(job: TrainJob): Promise<TrainingRun> {
         length,
         learningRate: new LearningRate(model.optim, length),
         evaluationPoints: validation ? evaluationPoints(batchesPerEpoch, trainer.val_check_interval) : [],
+        compiledLengths: trainer.compile ? paddedLengths(trainCache.lengths, { lengthMultiple, maxPositions }) : [],
       };
     },
     lineOf: (row) => trainCache.line(row),

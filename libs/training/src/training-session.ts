@@ -2,7 +2,7 @@ import { counted, type EpochEvaluated, type MemberResult, type TrainingResult } 
 import { CorruptFile } from '@nautil/formats';
 import { improves, monitored } from '@nautil/metrics';
 import { isAllFinite, type NamedArray, sessionDevices } from '@nautil/model';
-import { TensorViews } from '@nautil/tensorflow';
+import { allowTensorFloat32, TensorViews } from '@nautil/tensorflow';
 import { arithmeticOf } from './arithmetic.js';
 import { BackgroundWrites } from './background-writes.js';
 import { chooseDevices } from './choose-devices.js';
@@ -10,13 +10,15 @@ import { BestWeightsDamaged, WeightsNotFinite } from './errors.js';
 import { evaluate } from './evaluate.js';
 import { faultPoint } from './fault-point.js';
 import type { TrainJob } from './job.js';
+import { JoinedGroup } from './joined-group.js';
+import { initialLossScale } from './loss-scale.js';
 import { createTrainableModel, type TrainableModel } from './model.js';
 import { patienceAfter } from './monitor.js';
+import { isGpu } from './precision-of.js';
 import { shareVariables } from './share-variables.js';
 import { Speedometer } from './speedometer.js';
 import type { TrainControl } from './train.js';
 import type { LoadTensors, SavedTraining, WrittenArray } from './training-checkpoints.js';
-import { JoinedGroup } from './joined-group.js';
 import type { TrainingPlan, TrainingRun, TrainListener } from './training-run.js';
 import { type BestEvaluation, parseState, stringifyState, type TrainingState } from './training-state.js';
 
@@ -88,7 +90,7 @@ export class TrainingSession {
     const state: TrainingState = saved?.state ?? { step: 0, microBatches: 1, events: [] };
     const device = placesOf(devices, places.total);
     state.microBatches = microBatches ?? state.microBatches;
-    const arithmetic = arithmeticOf(device, job.config.nautil);
+    const arithmetic = arithmeticOf(device, job.config);
     if (state.arithmetic !== undefined && state.arithmetic !== arithmetic) {
       loading.push(
         `the steps so far were computed with ${state.arithmetic}, and those that follow with ${arithmetic}: they round differently, so the weights may differ in their last digits from those of a run on one machine`,
@@ -97,6 +99,7 @@ export class TrainingSession {
     state.arithmetic = arithmetic;
     const configured = { batchSize: job.config.model.train_ds.batch_size, devices: places.total };
     state.shares = saved ? sharesAfterResume(state.shares, configured, (message) => loading.push(message)) : configured;
+    if (model.trainStep.scalesLosses) state.lossScale ??= initialLossScale(job.config.nautil.loss_scale);
     if (group) {
       const { weights, trainStep } = model;
       const variables = [...weights.used.map(({ name }) => weights.variable(name)), ...trainStep.slots];
@@ -126,7 +129,8 @@ export class TrainingSession {
       ...(saved ? { resumedFrom: saved.path } : {}),
     });
     // Device warnings were emitted on the first attempt. Don't repeat them after an out-of-memory retry, whose own warning must come last.
-    for (const message of [...loading, ...lost, ...(microBatches === undefined ? warnings : [])])
+    const chosen = microBatches === undefined ? [...warnings, ...tensorFloat32Warnings(job, devices[0])] : [];
+    for (const message of [...loading, ...compilationNotes(plan), ...lost, ...chosen])
       await listener.onProgress?.({ type: 'warning', message });
     // Commit again: the previous attempt may have crashed after writing the checkpoint but before logging it.
     if (saved) {
@@ -378,6 +382,26 @@ function sharesAfterResume(
   );
   return { batchSize, devices };
 }
+
+/** Why the products of float32 matrices do not follow `nautil.tf32=false`, of which the configuration notes nothing. */
+function tensorFloat32Warnings({ config }: Pick<TrainJob, 'config'>, device: string): string[] {
+  if (config.nautil.tf32) return [];
+  if (!isGpu(device))
+    return config.trainer.accelerator === 'cpu'
+      ? []
+      : ['nautil.tf32 is false, which has an effect on GPUs only: the processor trains, and never rounds to TF32'];
+  return allowTensorFloat32(false)
+    ? []
+    : ['nautil.tf32 is false, which this build of TensorFlow ignores: set NVIDIA_TF32_OVERRIDE=0 in the environment'];
+}
+
+/** The number of shapes that XLA compiles a training step for. */
+const compilationNotes = ({ compiledLengths: lengths }: TrainingPlan): string[] =>
+  lengths.length === 0
+    ? []
+    : [
+        `trainer.compile: XLA compiles the training step for ${lengths.length === 1 ? 'one length' : `${lengths.length} lengths`} of a batch (${lengths.join(', ')}), each when it first occurs`,
+      ];
 
 /** Joins the group of a job, whose members must have the same inputs. */
 async function joinGroup(

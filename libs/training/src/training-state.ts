@@ -3,6 +3,7 @@ import { Ajv } from 'ajv';
 import type { EpochEvaluated, TrainStepped } from '@nautil/contracts';
 import { parseJson } from '@nautil/contracts/schemas';
 import { CorruptFile } from '@nautil/formats';
+import type { LossScale } from './loss-scale.js';
 
 /**
  * Everything that a checkpoint holds besides tensors. Together with the weights and the optimizer's state, it determines
@@ -30,6 +31,9 @@ export interface TrainingState {
   /** What the steps so far were computed with, see `arithmeticOf`; absent in checkpoints of earlier versions. */
   arithmetic?: string;
 
+  /** Present once a step was computed in float16. Its skipped steps stay, even if later steps are computed in another format. */
+  lossScale?: LossScale;
+
   /** Rows of a batch on each device, and the number of devices; absent in checkpoints of earlier versions, of one device. */
   shares?: { batchSize: number; devices: number };
 
@@ -55,8 +59,8 @@ export interface PlateauState {
 
 /** The state as JSON for a checkpoint's metadata. `microBatches` is stored as `split`, its first name. */
 export function stringifyState(state: TrainingState): string {
-  const { step, microBatches: split, events, best, plateau, patience, stopped, arithmetic, shares } = state;
-  return JSON.stringify({ step, split, events, best, plateau, patience, stopped, arithmetic, shares });
+  const { microBatches: split, step, events, best, plateau, patience, stopped, arithmetic, shares, lossScale } = state;
+  return JSON.stringify({ step, split, events, best, plateau, patience, stopped, arithmetic, shares, lossScale });
 }
 
 const savedState = Type.Object({
@@ -83,6 +87,13 @@ const savedState = Type.Object({
   arithmetic: Type.Optional(Type.String()),
   shares: Type.Optional(
     Type.Object({ batchSize: Type.Integer({ minimum: 1 }), devices: Type.Integer({ minimum: 1 }) }),
+  ),
+  lossScale: Type.Optional(
+    Type.Object({
+      scale: Type.Number({ exclusiveMinimum: 0 }),
+      goodSteps: Type.Integer({ minimum: 0 }),
+      skippedSteps: Type.Integer({ minimum: 0 }),
+    }),
   ),
   events: Type.Array(
     Type.Object({

@@ -62,6 +62,7 @@ const followed = [
   'nautil.batches.nemo_padding',
   'nautil.intra_op_threads',
   'nautil.onednn',
+  'nautil.tf32',
 ];
 
 /**

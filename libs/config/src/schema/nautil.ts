@@ -120,6 +120,22 @@ export const nautilSchema = section("Nautil's own keys.", {
       needs: [[{ key: 'model.dataset.class_balancing', is: ['weighted_loss'] }]],
     }),
   }),
+  tf32: key(Type.Boolean(), {
+    description:
+      "Whether a GPU may round the inputs of float32 matrix multiplications to TF32, which has 10 bits in place of 23, and is faster: true is torch.set_float32_matmul_precision('high'), false is 'highest'.",
+    affects: 'training',
+    default: true,
+    needs: [[{ key: 'trainer.accelerator', isNot: ['cpu'] }]],
+    needsFound: 'a GPU with TF32 (compute capability 8.0 or later)',
+  }),
+  loss_scale: key(Type.Number({ exclusiveMinimum: 0, maximum: 2 ** 64 }), {
+    description:
+      "The first factor of the losses in float16: init_scale of torch's GradScaler. It is halved after each step that is skipped, and doubled after 2000 steps in a row that are not.",
+    affects: 'training',
+    default: 65536,
+    needs: [[{ key: 'trainer.precision', is: ['16-mixed', 16, '16'] }]],
+    needsFound: 'a GPU',
+  }),
   intra_op_threads: key(Type.Integer({ minimum: 0 }), {
     description: 'Threads that TensorFlow uses for one operation. 0: one per core. Sums may round differently.',
     affects: 'training',

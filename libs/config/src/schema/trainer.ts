@@ -67,22 +67,29 @@ export const trainerSchema = section("The training loop: PyTorch Lightning's key
     default: 0.0,
   }),
   precision: key(
-    Type.Unsafe<32 | '32' | '32-true' | 'bf16' | 'bf16-mixed'>({
+    Type.Unsafe<32 | '32' | '32-true' | 'bf16' | 'bf16-mixed' | 16 | '16' | '16-mixed'>({
       enum: [
         32, '32', '32-true', 'bf16', 'bf16-mixed', 'auto', 16, '16', '16-mixed', '16-true', 'bf16-true', 64, '64', '64-true',
       ],
     }), // prettier-ignore
     {
       description:
-        'Number format of matrix multiplications: 32 (float32), or bf16-mixed (bfloat16 inputs with float32 weights and sums; bf16 is the same). auto: bf16-mixed if the processor that resolves the run has instructions for bfloat16 (AVX512_BF16, AMX), else 32; the run records the one that was chosen. 16 and 16-mixed are read as bf16-mixed.',
+        "Number format of matrix multiplications; weights, sums over tokens and devices, and the optimizer are float32. 32: float32, see nautil.tf32. bf16-mixed (or bf16): bfloat16. 16-mixed (or 16): on a GPU, float16, with the losses multiplied as by torch's GradScaler: a step whose gradients overflow is skipped, and halves the scale; on the processor, bf16-mixed, with a note. auto: bf16-mixed if the processor that resolves the run has instructions for bfloat16 (AVX512_BF16, AMX), else 32; the run records the one that was chosen.",
       affects: 'training',
       default: 32,
       unsupported: {
-        accepted: [32, '32', '32-true', 'bf16', 'bf16-mixed', 'auto'],
-        instead: 'write bf16-mixed for 16-bit training, or 32',
+        accepted: [32, '32', '32-true', 'bf16', 'bf16-mixed', 16, '16', '16-mixed', 'auto'],
+        instead: 'write bf16-mixed or 16-mixed for 16-bit training, or 32',
       },
     },
   ),
+  compile: key(Type.Boolean(), {
+    description:
+      'Compiles the training step with XLA, once for each length of a batch when it first occurs. Batches are padded so that they have at most eight lengths and one number of rows; the run reports the lengths. The steps round differently.',
+    affects: 'training',
+    default: false,
+    versions: 'Neither Lightning nor NeMo has it.',
+  }),
   accelerator: key(nullable(oneOf('cpu', 'gpu', 'cuda', 'auto', 'tpu', 'ipu', 'hpu', 'mps')), {
     description:
       'The kind of device that trains. gpu (or cuda): a GPU, or the CPU with a warning when there is none. auto: the same without the warning.',
