@@ -1,4 +1,5 @@
 import { defineError, type ErrorKind, NautilError, type NautilErrorOptions } from '@nautil/contracts';
+import { isGpuFailure } from './gpu/gpu-failure.js';
 
 /** libtensorflow is not installed or cannot be loaded. */
 export class TensorFlowMissing extends defineError('TensorFlowMissing', 'environment') {}
@@ -38,11 +39,11 @@ export class TensorFlowError extends NautilError {
   override readonly retryable: boolean;
   readonly code: TensorFlowCode;
 
-  constructor(message: string, { code = 'INVALID_ARGUMENT', ...options }: TensorFlowErrorOptions = {}) {
+  constructor(message: string, { code = 'INVALID_ARGUMENT', retryable, ...options }: TensorFlowErrorOptions = {}) {
     super(message, options);
     this.code = code;
     // A lost device may come back; other failures are caused by the program or its data.
-    this.retryable = code === 'UNAVAILABLE' || code === 'ABORTED';
+    this.retryable = retryable ?? (code === 'UNAVAILABLE' || code === 'ABORTED');
     this.kind = this.retryable ? 'environment' : 'training';
   }
 }
@@ -52,10 +53,28 @@ export class OutOfMemory extends TensorFlowError {
   override readonly name: string = 'OutOfMemory';
 }
 
-/** The error for a TF_Status: `OutOfMemory` for RESOURCE_EXHAUSTED, `TensorFlowError` for the rest. */
+/** A GPU failed while it computed. A retry may succeed, on another GPU or in a new process. */
+export class GpuFailed extends TensorFlowError {
+  override readonly name: string = 'GpuFailed';
+}
+
+/** TensorFlow's message when a GPU has no memory for a copy of a tensor. Its code is INTERNAL. */
+const noMemoryForCopy = 'Dst tensor is not initialized';
+
+/** Errors of the caller, even if their text resembles that of a failure. */
+const causedByCaller: readonly TensorFlowCode[] = ['INVALID_ARGUMENT', 'NOT_FOUND', 'OUT_OF_RANGE', 'UNIMPLEMENTED'];
+
+/** The error for a TF_Status: `OutOfMemory`, `GpuFailed`, or `TensorFlowError` for the rest. */
 export function tensorFlowError(code: number, message: string): TensorFlowError {
   const name = codeNames[code] ?? 'UNKNOWN';
-  if (name !== 'RESOURCE_EXHAUSTED') return new TensorFlowError(message, { code: name });
+  if (name !== 'RESOURCE_EXHAUSTED' && !message.includes(noMemoryForCopy)) {
+    if (causedByCaller.includes(name) || !isGpuFailure(message)) return new TensorFlowError(message, { code: name });
+    return new GpuFailed(message, {
+      code: name,
+      retryable: true,
+      hint: 'the GPU failed: `nvidia-smi` and `sudo dmesg | grep -i xid` show its state; a retry uses another GPU if there is one',
+    });
+  }
   return new OutOfMemory(message, {
     code: name,
     hint: 'use a smaller model.train_ds.batch_size (with trainer.accumulate_grad_batches for the same effective batch) or max_seq_length',

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
 import koffi from 'koffi';
-import { allowTensorFloat32, openTensorFlow, TensorFlowError } from './index.js';
+import { allowTensorFloat32, openTensorFlow, TensorFlowError, tensorFlowLibrary } from './index.js';
 
 const index = fileURLToPath(new URL('./index.ts', import.meta.url));
 
@@ -69,6 +69,32 @@ test('a library that is loaded beforehand is the same, and a failure of that is 
   const missing = `await lib.preloadTensorFlow();\n${attempt}`;
   expect(inProcess(missing, { LIBTENSORFLOW: '/none.so' })).toMatch(/^TensorFlowMissing environment/);
   expect(inProcess(`void lib.preloadTensorFlow(); setTimeout(() => process.exit(0), 20);`)).toBe('');
+});
+
+test('libraries that are loaded before TensorFlow are found by their names, wherever they are, and a broken one is no error', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'nautil-tensorflow-'));
+  try {
+    const [library, broken] = [join(folder, 'libq.so.6'), join(folder, 'text.so')];
+    // A copy of libm.so.6 with another name inside, as the dynamic linker compares it.
+    const [libm = ''] = /\/\S*\/libm[-.]\S*/.exec(readFileSync('/proc/self/maps', 'utf8')) ?? [];
+    writeFileSync(library, readFileSync(libm).toString('latin1').replaceAll('libm.so.6\0', 'libq.so.6\0'), 'latin1');
+    writeFileSync(broken, 'not a library');
+    const script = (before: string[]) => `
+      const koffi = (await import('koffi')).default;
+      const { loadNative } = await import(${JSON.stringify(new URL('./native.ts', import.meta.url).href)});
+      const native = loadNative(lib.tensorFlowLibrary(), { TF_CPP_MIN_LOG_LEVEL: '2' }, ${JSON.stringify(before)});
+      const [now, onlyIfLoaded] = [2, 4];
+      const dlopen = koffi.load('libc.so.6').func('dlopen', 'void *', ['str', 'int']);
+      console.log(native.TF_Version().split('.')[0], Boolean(dlopen('libq.so.6', now | onlyIfLoaded)));`;
+    expect(inProcess(script([broken, library]))).toBe('2 true\n');
+    expect(inProcess(script([]))).toBe('2 false\n');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('the library states whether it can compute on GPUs', () => {
+  expect(openTensorFlow().build).toBe(tensorFlowLibrary().includes('-gpu') ? 'cuda' : 'cpu');
 });
 
 test('oneDNN can be switched off, and a process that ran a graph prints nothing of its own and exits normally', () => {

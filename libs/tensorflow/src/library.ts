@@ -1,7 +1,9 @@
-import { existsSync, readdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { nautilHome } from '@nautil/store/folders';
+import { existsSync } from 'node:fs';
 import { TensorFlowError, tensorFlowError, TensorFlowMissing } from './errors.js';
+import { findCudaLibraries } from './gpu/cuda-libraries.js';
+import { hasGpuDevice } from './gpu/gpu-facts.js';
+import type { TensorFlowBuild } from './gpu/tensorflow-build.js';
+import { installedLibrary, librariesFolder, libraryName } from './installed-library.js';
 import { loadNative, type Native, type Pointer, preloadNative } from './native.js';
 
 export interface TensorFlowOptions {
@@ -18,10 +20,9 @@ export interface TensorFlow {
   readonly version: string;
   /** The path it was loaded from. */
   readonly library: string;
+  readonly build: TensorFlowBuild;
   readonly onednn: boolean;
 }
-
-const libraryName = 'libtensorflow_cc.so.2';
 
 let loaded: { tensorflow: TensorFlow; native: Native } | undefined;
 
@@ -44,8 +45,9 @@ export function openTensorFlow(options: TensorFlowOptions = {}): TensorFlow {
   if (!existsSync(library)) throw missing(`${library} does not exist`);
   const onednn = options.onednn ?? true;
   try {
-    const native = loadNative(library, environmentOf(onednn));
-    loaded = { native, tensorflow: { version: native.TF_Version(), library, onednn } };
+    const native = loadNative(library, environmentOf(onednn), cudaLibrariesOf(library));
+    const build = native.isCudaBuild() ? 'cuda' : 'cpu';
+    loaded = { native, tensorflow: { version: native.TF_Version(), library, build, onednn } };
   } catch (cause) {
     throw missing(`${library} cannot be loaded: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
   }
@@ -59,7 +61,8 @@ export function openTensorFlow(options: TensorFlowOptions = {}): TensorFlow {
 export async function preloadTensorFlow({ onednn = true }: TensorFlowOptions = {}): Promise<void> {
   if (loaded) return;
   try {
-    await preloadNative(tensorFlowLibrary(), environmentOf(onednn));
+    const library = tensorFlowLibrary();
+    await preloadNative(library, environmentOf(onednn), cudaLibrariesOf(library));
   } catch {
     return;
   }
@@ -69,12 +72,19 @@ export async function preloadTensorFlow({ onednn = true }: TensorFlowOptions = {
 const environmentOf = (onednn: boolean): Record<string, string> => ({
   TF_CPP_MIN_LOG_LEVEL: process.env.TF_CPP_MIN_LOG_LEVEL ?? '2',
   TF_ENABLE_ONEDNN_OPTS: onednn ? '1' : '0',
+  // GPU 1 is that of nvidia-smi. CUDA's own default numbers the fastest card 0.
+  CUDA_DEVICE_ORDER: process.env.CUDA_DEVICE_ORDER ?? 'PCI_BUS_ID',
 });
 
-/** The path of the library that is opened: env LIBTENSORFLOW, else the newest under <nautilHome>/tensorflow. */
+/** The libraries of NVIDIA to load before TensorFlow. They take half a second, so that a machine without a GPU loads none. */
+const cudaLibrariesOf = (library: string): string[] =>
+  hasGpuDevice() ? findCudaLibraries(library).flatMap(({ path }) => path ?? []) : [];
+
+/** The path of the library that is opened; see `installedLibrary`. @throws TensorFlowMissing */
 export function tensorFlowLibrary(): string {
-  const named = process.env.LIBTENSORFLOW;
-  return resolve(named === undefined || named === '' ? newestLibrary() : named);
+  const library = installedLibrary();
+  if (library === undefined) throw missing(`there is no ${libraryName} in ${librariesFolder()}/*`);
+  return library;
 }
 
 /** The C API. Opens the default library when none is open. */
@@ -118,14 +128,4 @@ function missing(what: string, cause?: unknown): TensorFlowMissing {
     hint: 'install it with `npx nautil setup`, or set LIBTENSORFLOW to the path of a library',
     cause,
   });
-}
-
-function newestLibrary(): string {
-  const folder = join(nautilHome(), 'tensorflow');
-  const versions = existsSync(folder)
-    ? readdirSync(folder).filter((version) => existsSync(join(folder, version, libraryName)))
-    : [];
-  const newest = versions.sort((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1);
-  if (!newest) throw missing(`there is no ${libraryName} in ${folder}/*`);
-  return join(folder, newest, libraryName);
 }

@@ -122,9 +122,21 @@ export type Native = { readonly [Name in keyof typeof signatures]: Call<(typeof 
 
   /** Undefined when the library does not export it: it is not part of the C API. */
   enableTensorFloat32: ((isEnabled: boolean) => void) | undefined;
+
+  /** Whether the library can compute on NVIDIA's GPUs. */
+  isCudaBuild(): boolean;
+
+  /** Methods of DeviceAttributes, which is a protobuf message. Absent: the library does not export them. */
+  attributes:
+    | {
+        byteSize(record: Pointer): number | bigint;
+        serialize(record: Pointer, to: Uint8Array, bytes: number): boolean;
+      }
+    | undefined;
 };
 
 const RTLD_NOW = 2;
+const RTLD_GLOBAL = 0x100;
 const RTLD_NODELETE = 0x1000;
 
 // NOTE: unloading the library, even at exit, ends in a segmentation fault. RTLD_NODELETE keeps it mapped.
@@ -133,23 +145,44 @@ const O_WRONLY = 1;
 const STDERR = 2;
 const M_ARENA_MAX = -8;
 
-/** Binds the C API of the library at `path`. The variables in `environment` are set for the process first. */
-export function loadNative(path: string, environment: Readonly<Record<string, string>>): Native {
-  const { libc, dlopen } = loadFramework(path, environment);
+/** Functions of C++ that the C API lacks, by their mangled names. */
+const isGoogleCudaEnabled = '_ZN10tensorflow19IsGoogleCudaEnabledEv';
+const attributesByteSize = '_ZNK10tensorflow16DeviceAttributes12ByteSizeLongEv';
+const serializePartialToArray = '_ZNK6google8protobuf11MessageLite23SerializePartialToArrayEPvi';
+
+/**
+ * Binds the C API of the library at `path`. The variables in `environment` are set for the process first.
+ *
+ * @param before - libraries to load first; TensorFlow opens them by their names, and finds those that are loaded
+ */
+export function loadNative(
+  path: string,
+  environment: Readonly<Record<string, string>>,
+  before: readonly string[] = [],
+): Native {
+  const { libc, dlopen } = loadFramework(path, environment, before);
   dlopen(path, stay);
   releaseLinkedPages(libc, path);
   const library = koffi.load(path);
+  const byteSize = optionalFunction(path, attributesByteSize, 'size_t', [pointer]);
+  const serialize = optionalFunction(path, serializePartialToArray, 'bool', [pointer, pointer, 'int']);
   const native: Record<string, unknown> = {
     memcpy: libc.func('memcpy', pointer, [pointer, pointer, 'size_t']),
     enableTensorFloat32: optionalFunction(frameworkOf(path), enableTensorFloat32, 'void', ['bool']),
+    isCudaBuild: optionalFunction(path, isGoogleCudaEnabled, 'bool', []) ?? (() => false),
+    attributes: byteSize && serialize && { byteSize, serialize },
   };
   for (const [name, [result, args]] of Object.entries(signatures)) native[name] = library.func(name, result, [...args]);
   return native as Native;
 }
 
 /** Loads the library at `path` on another thread. `loadNative` then waits for the rest only. */
-export async function preloadNative(path: string, environment: Readonly<Record<string, string>>): Promise<void> {
-  const { dlopen } = loadFramework(path, environment);
+export async function preloadNative(
+  path: string,
+  environment: Readonly<Record<string, string>>,
+  before: readonly string[] = [],
+): Promise<void> {
+  const { dlopen } = loadFramework(path, environment, before);
   await new Promise<void>((resolve) => {
     dlopen.async(path, stay, () => {
       resolve(); // `loadNative` reports a failure.
@@ -168,8 +201,8 @@ function optionalFunction(path: string, name: string, result: string, args: stri
   }
 }
 
-/** Loads the smaller part of the library, which prints while it loads. */
-function loadFramework(path: string, environment: Readonly<Record<string, string>>) {
+/** Loads the libraries that come first, and the smaller part of the library, which prints while it loads. */
+function loadFramework(path: string, environment: Readonly<Record<string, string>>, before: readonly string[]) {
   const libc = koffi.load('libc.so.6');
   // NOTE: TensorFlow reads these with getenv while it loads. In worker threads process.env is a copy, so libc's setenv is used.
   const setenv = libc.func('setenv', 'int', ['str', 'str', 'int']);
@@ -177,6 +210,8 @@ function loadFramework(path: string, environment: Readonly<Record<string, string
   // In an arena of its own, each of TensorFlow's threads would keep free memory that no other thread uses.
   libc.func('mallopt', 'int', ['int', 'int'])(M_ARENA_MAX, 1);
   const dlopen = libc.func('dlopen', pointer, ['str', 'int']);
+  // A failure is not reported here: TensorFlow then lists no GPU, and `gpuProblems` has the reason.
+  for (const one of before) dlopen(one, stay | RTLD_GLOBAL);
   withoutStderr(libc, () => void dlopen(frameworkOf(path), stay));
   return { libc, dlopen };
 }

@@ -176,9 +176,9 @@ test('closing a session during a run lets the run finish', async () => {
   expect((await run)[0]!.data[0]).toBe(600 ** 3);
 });
 
-test('devices are listed with name and type', () => {
+test('devices are listed with name, type, and the description in TensorFlow’s own record, which is empty for a processor', () => {
   expect(session.devices()).toContainEqual(
-    expect.objectContaining({ name: '/job:localhost/replica:0/task:0/device:CPU:0', type: 'CPU' }),
+    expect.objectContaining({ name: '/job:localhost/replica:0/task:0/device:CPU:0', type: 'CPU', description: '' }),
   );
 });
 

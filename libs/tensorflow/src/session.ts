@@ -1,3 +1,4 @@
+import { deviceDescriptions } from './device-descriptions.js';
 import { TensorFlowError } from './errors.js';
 import type { Graph } from './graph.js';
 import { describe, hostScalar, type HostTensor } from './host-tensor.js';
@@ -27,6 +28,9 @@ export interface Device {
   /** `CPU` or `GPU`. */
   readonly type: string;
   readonly memoryBytes: number;
+
+  /** The card, its address and its compute capability; empty for a processor. See `deviceDescriptions`. */
+  readonly description?: string | undefined;
 }
 
 /**
@@ -122,11 +126,16 @@ export class Session {
       const list = native.TF_SessionListDevices(this.#session, status);
       throwStatus(native, status);
       try {
-        return Array.from({ length: native.TF_DeviceListCount(list) }, (_, i) => ({
-          name: native.TF_DeviceListName(list, i, status),
-          type: native.TF_DeviceListType(list, i, status),
-          memoryBytes: Number(native.TF_DeviceListMemoryBytes(list, i, status)),
-        }));
+        const descriptions = deviceDescriptions(native, list);
+        return Array.from({ length: native.TF_DeviceListCount(list) }, (_, i) => {
+          const name = native.TF_DeviceListName(list, i, status);
+          return {
+            name,
+            type: native.TF_DeviceListType(list, i, status),
+            memoryBytes: Number(native.TF_DeviceListMemoryBytes(list, i, status)),
+            description: descriptions.get(name),
+          };
+        });
       } finally {
         native.TF_DeleteDeviceList(list);
       }
