@@ -15,12 +15,14 @@ goes to .nautil in the checkout, or to the folder in NAUTIL_HOME.
 
 Options:
   --python PATH  the Python for the environment (default: NAUTIL_PYTHON, else the first suitable one on the PATH)
-  --gpu          install the TensorFlow library with CUDA, and NVIDIA's libraries (about 9 GB on disk)
+  --gpu          install TensorFlow's build for NVIDIA's GPUs, and NVIDIA's libraries (about 9 GB on disk)
+  --dry-run      list what would be downloaded (packages, versions, sizes, folders), and change nothing
   --help         show this help
 
 Examples:
   npm run setup
   npm run setup -- --python /usr/bin/python3.12
+  npm run setup -- --gpu --dry-run
   node tools/setup.mjs --gpu
 `;
 
@@ -29,12 +31,18 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => inter
 
 try {
   const { values } = parseArgs({
-    options: { python: { type: 'string' }, gpu: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+    options: {
+      python: { type: 'string' },
+      gpu: { type: 'boolean' },
+      'dry-run': { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
+    },
   });
   if (values.help) process.stdout.write(help);
   else {
     readEnvFile();
-    await setUp({ signal: interruption.signal, python: values.python, gpu: values.gpu });
+    const { python, gpu, 'dry-run': dryRun } = values;
+    await setUp({ signal: interruption.signal, python, gpu, dryRun });
   }
 } catch (error) {
   const expected = interruption.signal.aborted ? new Interrupted() : error;

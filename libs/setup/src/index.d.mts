@@ -7,6 +7,9 @@ export interface SetupStep {
 
   /** What is installed, in a few words; undefined when it is missing or incomplete. */
   done: () => string | undefined;
+
+  /** What `make` would download, from where and to where, in lines; may write to `work`. */
+  plan: (context: StepContext) => string[] | Promise<string[]>;
   make: (context: StepContext) => Promise<void>;
 }
 
@@ -29,6 +32,9 @@ export interface InstallOptions {
 
   /** Install the TensorFlow library with CUDA. */
   gpu?: boolean;
+
+  /** List what would be installed, and change nothing. */
+  dryRun?: boolean;
 
   /** Steps to run before the programs are installed. */
   before?: SetupStep[];

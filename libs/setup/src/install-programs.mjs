@@ -1,4 +1,5 @@
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { defaultWeights } from './default-weights.mjs';
@@ -14,13 +15,37 @@ import { tensorflowGpuLibrary, tensorflowLibrary } from './tensorflow-library.mj
  *
  * @param {import('./index.d.mts').InstallOptions} options
  */
-export async function installPrograms({ home, signal, log, python, gpu = false, before = [] }) {
+export async function installPrograms({ home, signal, log, python, gpu = false, dryRun = false, before = [] }) {
   log(`platform: ${checkPlatform()}`);
   const place = { home, chosenPython: python ?? process.env.NAUTIL_PYTHON };
   const programs = [pythonEnvironment, gpu ? tensorflowGpuLibrary : tensorflowLibrary, defaultWeights];
   const steps = [...before, ...programs.map((step) => step(place))];
+  if (dryRun) {
+    await planSteps(steps, { signal, log });
+    return;
+  }
   mkdirSync(home, { recursive: true, mode: 0o700 }); // other users may not enter it, as for every part of Nautil that creates it
   await withSetupLock(home, { signal, log }, () => runSteps(steps, { home, signal, log }));
+}
+
+/** Lists what would be installed. Writes only to a temporary folder, which it removes. */
+async function planSteps(steps, { signal, log }) {
+  const work = mkdtempSync(join(tmpdir(), 'nautil-setup-'));
+  try {
+    for (const step of steps) {
+      if (signal.aborted) throw new Interrupted();
+      const done = step.done();
+      if (done === undefined) {
+        log(`${step.name}: would be installed, with up to ${(step.neededBytes / 1e9).toFixed(1)} GB on disk meanwhile`);
+        for (const line of await step.plan({ signal, log, work })) log(`  ${line}`);
+      } else {
+        log(`${step.name}: ready (${done})`);
+      }
+    }
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+  log('nothing was changed: this was a dry run');
 }
 
 async function runSteps(steps, { home, signal, log }) {

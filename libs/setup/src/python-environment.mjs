@@ -22,6 +22,7 @@ export function pythonEnvironment({ home, chosenPython }) {
       if (spawnSync(join(folder, 'bin', 'python'), ['-c', 'pass']).status !== 0) return undefined;
       return `Python ${stamp.version}, ${requirements.join(', ')}`;
     },
+    plan: () => [...requirements, `to ${folder}, from ${findPython(chosenPython).executable}`],
     make: async ({ signal, log, work }) => {
       const python = findPython(chosenPython);
       log(`Python environment: ${folder} from ${python.executable} (Python ${python.version})`);
@@ -67,7 +68,8 @@ function tryPython(command) {
   return { executable, version };
 }
 
-function findPython(chosen) {
+/** @throws SetupError with all that were tried */
+export function findPython(chosen) {
   const names = chosen ? [chosen] : ['python3', 'python', 'python3.13', 'python3.12', 'python3.11', 'python3.10'];
   const tried = [];
   for (const name of names) {

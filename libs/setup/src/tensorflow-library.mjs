@@ -1,6 +1,8 @@
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { cudaRequirements, printRequiresDist } from './cuda-requirements.mjs';
 import { moveIntoPlace, readStamp, sizeOfFolder, writeStamp } from './folder-step.mjs';
+import { planDownload } from './plan-download.mjs';
 import { environmentPython } from './python-environment.mjs';
 import { runProgram } from './run-program.mjs';
 import { downloadWheel, unpackWheel } from './wheel-download.mjs';
@@ -16,6 +18,7 @@ export function tensorflowLibrary({ home }) {
     name: 'TensorFlow library',
     neededBytes: 1.5e9,
     done: () => (isComplete(folder, requirement) ? requirement : undefined),
+    plan: () => [`${requirement} (274 MB)`, `to ${folder}`],
     make: async (context) => {
       context.log(`TensorFlow library: ${requirement} (274 MB), of which two files are used`);
       await takeLibraries(requirement, folder, { ...context, home });
@@ -24,23 +27,27 @@ export function tensorflowLibrary({ home }) {
 }
 
 /**
- * Installs the libraries of the wheel with CUDA, and NVIDIA's libraries. The run path of the former contains `../nvidia/<part>/lib`,
- * so the folder `nvidia` must be next to the folder of the version.
+ * Installs the libraries of the wheel with CUDA, and NVIDIA's libraries in the folder `nvidia` beside them, which TensorFlow expects and
+ * in which `findCudaLibraries` looks.
  */
-export function tensorflowGpuLibrary({ home }) {
+export function tensorflowGpuLibrary({ home, chosenPython }) {
   const folder = join(home, 'tensorflow', `${tensorflowVersion}-gpu`);
   const requirement = `tensorflow==${tensorflowVersion}`;
   const nvidia = join(home, 'tensorflow', 'nvidia');
   return {
     name: 'TensorFlow library for GPUs',
     neededBytes: 9e9,
-    done: () => (isComplete(folder, requirement) && existsSync(nvidia) ? requirement : undefined),
+    done: () => (isComplete(folder, requirement) && hasAllLibraries(nvidia, requirement) ? requirement : undefined),
+    plan: async (context) => [
+      ...(await planDownload(requirement, { ...context, home, chosenPython })),
+      `to ${folder} and ${nvidia}`,
+    ],
     make: async (context) => {
       const { log, signal, work } = context;
       log(`TensorFlow library for GPUs: ${requirement} and NVIDIA's libraries (about 4 GB, some minutes)`);
       const wheel = await downloadWheel(requirement, { ...context, home });
       const python = environmentPython(home);
-      const wanted = await runProgram(python, ['-c', cudaRequirements, wheel], { signal, log });
+      const fields = await runProgram(python, ['-c', printRequiresDist, wheel], { signal, log });
       const target = join(work, 'nvidia');
       await runProgram(
         python,
@@ -54,9 +61,12 @@ export function tensorflowGpuLibrary({ home }) {
           '--disable-pip-version-check',
           '--target',
           target,
-        ].concat(wanted.trim().split('\n')),
+        ].concat(cudaRequirements(fields.trim().split('\n'))),
         { signal, log, env: { TMPDIR: work }, progress: async () => sizeOfFolder(work) },
       );
+      const packages = readdirSync(target).flatMap((name) => /^(.*)\.dist-info$/.exec(name)?.[1] ?? []);
+      log(`TensorFlow library for GPUs: ${packages.join(', ')}`);
+      writeStamp(join(target, 'nvidia'), { requirement, packages, libraries: librariesIn(join(target, 'nvidia')) });
       moveIntoPlace(join(target, 'nvidia'), nvidia);
       rmSync(target, { recursive: true, force: true });
       await unpackLibraries(wheel, requirement, folder, { ...context, home });
@@ -64,16 +74,17 @@ export function tensorflowGpuLibrary({ home }) {
   };
 }
 
-// The wheel's metadata lists the NVIDIA packages of its extra `and-cuda`.
-const cudaRequirements = `
-import sys, zipfile, email.parser
-with zipfile.ZipFile(sys.argv[1]) as archive:
-    name = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
-    metadata = email.parser.Parser().parsestr(archive.read(name).decode())
-for line in metadata.get_all("Requires-Dist", []):
-    requirement, _, marker = line.partition(";")
-    if "and-cuda" in marker: print(requirement.strip().replace(" ", "").replace("(", "").replace(")", ""))
-`;
+/** Whether the folder of NVIDIA's packages belongs to the wheel, and no library has been removed from it. */
+function hasAllLibraries(nvidia, requirement) {
+  const stamp = readStamp(nvidia);
+  return stamp?.requirement === requirement && stamp.libraries.every((path) => existsSync(join(nvidia, path)));
+}
+
+/** The paths of the shared libraries in `nvidia/<part>/lib`. */
+const librariesIn = (nvidia) =>
+  readdirSync(nvidia, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /\.so(\.\d+)*$/.test(entry.name) && /\/lib$/.test(entry.parentPath))
+    .map((entry) => relative(nvidia, join(entry.parentPath, entry.name)));
 
 const isComplete = (folder, requirement) =>
   readStamp(folder)?.requirement === requirement && existsSync(join(folder, 'libtensorflow_cc.so.2'));

@@ -35,19 +35,27 @@ export async function downloadWheel(requirement, { home, work, signal, log }) {
       readdirSync(folder).find((name) => name.endsWith('.whl')),
     );
   };
+  return forSomePython(requirement, { signal, log }, (options) => download(...options));
+}
+
+/**
+ * Calls pip for this version of Python, and if there is no wheel for it, for others.
+ *
+ * @template T
+ * @param {string} what the requirement, for a message
+ * @param {{ signal: AbortSignal, log: (line: string) => void }} context
+ * @param {(options: string[]) => Promise<T>} call gets the options of pip that choose the version
+ */
+export async function forSomePython(what, { signal, log }, call) {
   const isMissing = (error) => /No matching distribution found|Could not find a version/.test(error.message);
   try {
-    return await download();
+    return await call([]);
   } catch (error) {
     if (!isMissing(error) || signal.aborted) throw error;
-    log(`  no wheel of ${requirement} for this Python: trying one for another version`);
+    log(`  no wheel of ${what} for this Python: trying one for another version`);
     for (const version of ['3.13', '3.12', '3.11', '3.10']) {
       try {
-        return await download(
-          '--python-version',
-          version,
-          ...platforms.flatMap((platform) => ['--platform', platform]),
-        );
+        return await call(['--python-version', version, ...platforms.flatMap((platform) => ['--platform', platform])]);
       } catch (other) {
         if (!isMissing(other) || signal.aborted) throw other;
       }
