@@ -64,7 +64,7 @@ test('the package has neither tsx nor tfjs-node, and every file that it starts',
   expect(files).toEqual(
     expect.arrayContaining([
       'onnxruntime-node.cjs',
-      'print-tensorflow-version.mjs',
+      'print-tensorflow.mjs',
       'tfjs-node.cjs',
       'tokenize-worker.mjs',
       'traced-workflow-bundle.js',

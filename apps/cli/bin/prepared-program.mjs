@@ -31,7 +31,7 @@ const clockMs = 20;
  */
 const entryPoints = {
   'bin/nautil': 'apps/cli/src/nautil.ts',
-  'lib/print-tensorflow-version': 'apps/cli/src/print-tensorflow-version.ts',
+  'lib/print-tensorflow': 'apps/cli/src/print-tensorflow.ts',
   'lib/tokenize-worker': 'libs/tokenization/src/tokenize-worker.ts',
   'lib/trainer-child': 'libs/trainer-process/src/child.ts',
   'lib/ui-gate-process': 'libs/stack/src/ui-gate-process.ts',

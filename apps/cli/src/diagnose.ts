@@ -13,6 +13,8 @@ import {
 } from '@nautil/stack';
 import { formatBytes, freeBytesAt } from '@nautil/store';
 import { nautilHome } from '@nautil/store/folders';
+import { readGpuFacts, runNvidiaSmi } from '@nautil/tensorflow/gpu';
+import { gpuFindings, parseInspection, type TensorFlowInspection } from './diagnose-gpu.js';
 
 const run = promisify(execFile);
 
@@ -32,19 +34,21 @@ const setUp = 'run `npx nautil setup`';
 
 /** Checks everything that Nautil needs. The checks are independent: one that fails hides no other. */
 export async function diagnose(settings: StackSettings): Promise<Finding[]> {
+  const inspection = inspectTensorFlow();
   const checks: [string, () => Omit<Finding, 'name'> | Promise<Omit<Finding, 'name'>>][] = [
     ['Node.js', checkNode],
     ['platform', checkPlatform],
     ['Python environment', checkPythonEnvironment],
     ['Temporal command line', checkTemporalProgram],
-    ['TensorFlow library', checkTensorFlow],
+    ['TensorFlow library', () => checkTensorFlow(inspection)],
     ['default weights', checkWeights],
     ['disk', checkDisk],
     ['port of Temporal', () => checkPort('temporal', settings)],
     ['port of MLflow', () => checkPort('mlflow', settings)],
     ['worker', () => checkWorker(settings)],
   ];
-  return Promise.all(
+  const gpus = checkGpus(inspection);
+  const findings = await Promise.all(
     checks.map(async ([name, check]): Promise<Finding> => {
       try {
         return { name, ...(await check()) };
@@ -53,6 +57,8 @@ export async function diagnose(settings: StackSettings): Promise<Finding[]> {
       }
     }),
   );
+  const after = findings.findIndex(({ name }) => name === 'TensorFlow library') + 1;
+  return [...findings.slice(0, after), ...(await gpus), ...findings.slice(after)];
 }
 
 function checkNode(): Omit<Finding, 'name'> {
@@ -97,15 +103,32 @@ async function checkTemporalProgram(): Promise<Omit<Finding, 'name'>> {
   }
 }
 
-/** Loads the library in a separate process, so that a crash does not end this one. */
-async function checkTensorFlow(): Promise<Omit<Finding, 'name'>> {
-  const script = fileURLToPath(new URL('./print-tensorflow-version.mjs', import.meta.url));
+/** Loads TensorFlow and NVIDIA's libraries in a separate process, so that a crash does not end this one. */
+async function inspectTensorFlow(): Promise<TensorFlowInspection | { problem: string }> {
+  const script = fileURLToPath(new URL('./print-tensorflow.mjs', import.meta.url));
   try {
-    const { stdout } = await run(process.execPath, [script]);
-    return { state: 'ok', detail: stdout.trim() };
+    // Level 1 includes the warning that libraries are missing.
+    return parseInspection(
+      await run(process.execPath, [script], { env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '1' } }),
+    );
   } catch (error) {
-    return { state: 'problem', detail: `the library cannot be loaded: ${lastLine(error)}`, remedy: setUp };
+    return { problem: lastLine(error) };
   }
+}
+
+async function checkTensorFlow(inspection: ReturnType<typeof inspectTensorFlow>): Promise<Omit<Finding, 'name'>> {
+  const found = await inspection;
+  if ('problem' in found)
+    return { state: 'problem', detail: `the library cannot be loaded: ${found.problem}`, remedy: setUp };
+  const build = found.build === 'cuda' ? 'for GPUs (CUDA) and processors' : 'for processors';
+  return { state: 'ok', detail: `${found.version}, ${build}, ${found.library}` };
+}
+
+async function checkGpus(inspection: ReturnType<typeof inspectTensorFlow>): Promise<Finding[]> {
+  const [{ cards, problem }, found] = await Promise.all([runNvidiaSmi(), inspection]);
+  // Read after nvidia-smi, which creates device files that are missing.
+  const facts = { ...readGpuFacts(), cards, smiProblem: problem };
+  return gpuFindings(facts, 'problem' in found ? undefined : found);
 }
 
 async function checkWeights(): Promise<Omit<Finding, 'name'>> {

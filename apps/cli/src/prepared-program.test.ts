@@ -8,7 +8,7 @@ import { withFolder } from '@nautil/testing';
 const program = 'apps/cli/src/nautil.ts';
 const imported = 'libs/stack/src/imported.ts';
 const entryPoints = [
-  'apps/cli/src/print-tensorflow-version.ts',
+  'apps/cli/src/print-tensorflow.ts',
   'libs/tokenization/src/tokenize-worker.ts',
   'libs/trainer-process/src/child.ts',
   'libs/stack/src/ui-gate-process.ts',

@@ -8,8 +8,8 @@ export function addDoctor(program: Command): void {
   addStackOptions(program.command('doctor'))
     .summary('check everything that Nautil needs')
     .description(
-      'Checks Node.js, the platform, the Python environment, the TensorFlow library (by loading it), the default weights, free disk space, ' +
-        'the ports and the worker, and explains how to fix each problem. The exit code is 4 when there is a problem.',
+      'Checks Node.js, the platform, the Python environment, the TensorFlow library (by loading it), the GPUs with their driver and ' +
+        'libraries, the default weights, free disk space, the ports and the worker, and explains how to fix each problem. The exit code is 4 when there is a problem.',
     )
     .option('--json', 'print the findings as JSON')
     .addHelpText('after', examples('doctor', 'doctor --json | jq \'.[] | select(.state == "problem")\''))
