@@ -27,6 +27,12 @@ interface TrainStarted {
   /** The number of GPUs that TensorFlow finds. */
   gpus: number;
 
+  /** Name, memory and compute capability of each, as TensorFlow lists them. Absent in events of earlier versions. */
+  gpuDescriptions?: string[] | undefined;
+
+  /** Why the processor trains although `trainer.accelerator` leaves the choice open. */
+  noGpu?: string | undefined;
+
   /** What the rounding of the steps depends on: library, instructions, threads. Absent in events of earlier versions. */
   arithmetic?: string | undefined;
 

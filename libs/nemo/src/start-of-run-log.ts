@@ -66,12 +66,26 @@ export function logSplit(
   statistics(`99 percentile: ${lengths.percentile99.toFixed(2)}`);
 }
 
+export interface DeviceOfRun {
+  /** TensorFlow's name of the device that trains. */
+  device: string;
+
+  /** The number of GPUs that TensorFlow lists, and what it lists of them. */
+  gpus: number;
+  gpuDescriptions?: readonly string[] | undefined;
+
+  /** Why the processor trains although the configuration leaves the choice open. */
+  noGpu?: string | undefined;
+}
+
 /**
- * Logs in Lightning's words whether the machine that trains has a GPU, and whether the training uses it. Only the process that
- * trains knows, so that the line follows the start of training; Lightning writes it before.
+ * Logs in Lightning's words whether the machine that trains has a GPU, and whether the training uses it; then the GPUs, or why there
+ * is none. Only the process that trains knows, so that the lines follow the start of training; Lightning writes its line before.
  */
-export function logDevice(log: Pick<ExperimentLog, 'lightning'>, o: { device: string; gpus: number }): void {
+export function logDevice(log: Pick<ExperimentLog, 'lightning'>, o: DeviceOfRun): void {
   log.lightning(`GPU available: ${pythonBool(o.gpus > 0)}, used: ${pythonBool(o.device.includes('GPU'))}`);
+  for (const gpu of o.gpuDescriptions ?? []) log.lightning(gpu);
+  if (o.noGpu !== undefined) log.lightning(`the processor trains: ${o.noGpu}`);
 }
 
 const pythonBool = (value: boolean): string => (value ? 'True' : 'False');

@@ -1,25 +1,49 @@
 import { expect, test } from '@jest/globals';
 import { chooseDevices, evaluationDevice, parseDevices, statedDevices } from './choose-devices.js';
+import { GpuUnavailable, requireGpu } from './gpu-unavailable.js';
 
-// The tests' TensorFlow has no CUDA, so the CPU is the only device.
+// These tests run where TensorFlow lists no GPU.
 const threads = { intra_op_threads: 0 };
 
-test('the CPU is chosen without a warning when it is requested, and with accelerator=auto', () => {
-  for (const accelerator of ['cpu', 'auto'] as const) {
-    expect(chooseDevices({ accelerator, devices: 1, precision: 32 }, threads)).toEqual({
-      names: ['/device:CPU:0'],
-      gpus: 0,
-      warnings: [],
-    });
-  }
+/** What TensorFlow lists on a machine with that many GPUs. */
+const machineWith = (gpus: number) => ({ gpus: Array.from({ length: gpus }, (_, index) => `GPU:${index}`) });
+
+const cpu = { names: ['/device:CPU:0'], gpus: [], warnings: [] };
+
+test('the CPU is chosen without a remark when it is requested', () => {
+  expect(chooseDevices({ accelerator: 'cpu', devices: 1, precision: 32 }, threads)).toEqual(cpu);
 });
 
-test('a missing GPU is reported with a warning, and the CPU is chosen', () => {
-  expect(chooseDevices({ accelerator: 'gpu', devices: 'auto', precision: 32 }, threads)).toEqual({
-    names: ['/device:CPU:0'],
-    gpus: 0,
-    warnings: ['TensorFlow finds no GPU: training on the processor'],
-  });
+test.each(['auto', null] as const)(
+  'with accelerator=%j, the CPU is chosen where there is no GPU, and the reason is stated',
+  (accelerator) => {
+    const noGpu = expect.stringMatching(/NVIDIA/);
+    expect(chooseDevices({ accelerator, devices: 1, precision: 32 }, threads)).toEqual({ ...cpu, noGpu });
+  },
+);
+
+test.each(['gpu', 'cuda'] as const)(
+  'accelerator=%s without a GPU is an error that states what is missing, its remedy, and how to train on the processor',
+  (accelerator) => {
+    const choose = () => chooseDevices({ accelerator, devices: 'auto', precision: 32 }, threads);
+    expect(choose).toThrow(GpuUnavailable);
+    expect(choose).toThrow(
+      expect.objectContaining({
+        kind: 'environment',
+        retryable: false,
+        message: expect.stringMatching(
+          new RegExp(`^trainer.accelerator=${accelerator}, and no GPU can be used: .*NVIDIA`),
+        ),
+        hint: expect.stringMatching(/^.+\n(?:.*\n)*to train on the processor: trainer\.accelerator=auto, or cpu/),
+        setting: 'trainer.accelerator=auto',
+      }),
+    );
+    expect(() => requireGpu({ accelerator })).toThrow(GpuUnavailable); // before TensorFlow is loaded, too
+  },
+);
+
+test.each(['cpu', 'auto', null] as const)('accelerator=%j requires no GPU', (accelerator) => {
+  expect(() => requireGpu({ accelerator })).not.toThrow();
 });
 
 test.each<[number | string, string[]]>([
@@ -58,7 +82,7 @@ test.each<[number | string | number[], number, number[]]>([
   ['0,2', 3, [0, 2]],
 ])('devices=%j selects of %i GPUs: %j', (devices, gpus, indexes) => {
   for (const accelerator of ['gpu', 'auto', null] as const)
-    expect(chooseDevices({ accelerator, devices, precision: 32 }, threads, { gpus }).names).toEqual(
+    expect(chooseDevices({ accelerator, devices, precision: 32 }, threads, machineWith(gpus)).names).toEqual(
       indexes.map((index) => `/device:GPU:${index}`),
     );
 });
@@ -68,7 +92,9 @@ test.each<[number | string | number[], number, string]>([
   ['5', 4, 'trainer.devices is "5", and TensorFlow finds 4 GPUs, GPU 0 to GPU 3'],
   [[0, 2], 2, 'trainer.devices is [0,2], and TensorFlow finds 2 GPUs, GPU 0 to GPU 1'],
 ])('devices=%j of %i GPUs is an error', (devices, gpus, message) => {
-  expect(() => chooseDevices({ accelerator: 'gpu', devices, precision: 32 }, threads, { gpus })).toThrow(message);
+  expect(() => chooseDevices({ accelerator: 'gpu', devices, precision: 32 }, threads, machineWith(gpus))).toThrow(
+    message,
+  );
 });
 
 test.each<[number | string | number[], number, string]>([
@@ -113,14 +139,14 @@ test.each([16, '16', '16-mixed'] as const)('precision %s is bf16-mixed on a proc
   const warningsWith = (hasBfloat16: boolean): string[] =>
     chooseDevices({ accelerator: 'auto', devices: 1, precision }, threads, {
       processor: { instructions: 'AVX2', hasBfloat16 },
-      gpus: 0,
+      gpus: [],
     }).warnings;
   const read = `trainer.precision is ${precision}, which is bf16-mixed on a processor`;
   expect(warningsWith(true)).toEqual([read]);
   expect(warningsWith(false)).toEqual([
     `${read}, and the processor (AVX2) has no instructions for bfloat16: the steps are slower than with trainer.precision=32`,
   ]);
-  expect(chooseDevices({ accelerator: 'auto', devices: 1, precision }, threads, { gpus: 1 }).warnings).toEqual([]);
+  expect(chooseDevices({ accelerator: 'auto', devices: 1, precision }, threads, machineWith(1)).warnings).toEqual([]);
 });
 
 test.each<[string | number[], number | number[]]>([

@@ -1,7 +1,9 @@
-import { existsSync } from 'node:fs';
 import { type Config, type Processor, readProcessor } from '@nautil/config';
 import { Graph, Session } from '@nautil/tensorflow';
+import { hasGpuDevice } from '@nautil/tensorflow/gpu';
+import { describeGpu } from './describe-gpu.js';
 import { DevicesMissing } from './errors.js';
+import { withoutGpu } from './gpu-unavailable.js';
 import { isGpu, precisionOf } from './precision-of.js';
 
 const cpu = '/device:CPU:0';
@@ -10,8 +12,11 @@ export interface ChosenDevices {
   /** TensorFlow's names, such as `/device:GPU:1`. Each device computes an equal share of every batch. */
   names: [string, ...string[]];
 
-  /** The number of GPUs that TensorFlow finds. */
-  gpus: number;
+  /** The GPUs that TensorFlow lists, as `describeGpu` formats them. */
+  gpus: string[];
+
+  /** Why the processor trains although `trainer.accelerator` does not ask for it. */
+  noGpu?: string | undefined;
 
   /** The requests of the configuration that cannot be met. */
   warnings: string[];
@@ -19,24 +24,24 @@ export interface ChosenDevices {
 
 /**
  * The devices of a run, as Lightning chooses them: `trainer.devices` is a number of devices, a list of GPUs, or all GPUs. The CPU if TensorFlow
- * finds no GPU. That is not an error, because NeMo's default accelerator is gpu.
+ * lists no GPU.
  *
- * @throws DevicesMissing when there are fewer
+ * @throws DevicesMissing when there are fewer; GpuUnavailable when there is none and `trainer.accelerator` requires one
  */
 export function chooseDevices(
   trainer: Pick<Config['trainer'], 'accelerator' | 'devices' | 'precision'>,
   { intra_op_threads }: Pick<Config['nautil'], 'intra_op_threads'>,
-  { processor = readProcessor(), gpus = countGpus(intra_op_threads) } = {},
+  { processor = readProcessor(), gpus = listGpus(intra_op_threads) } = {},
 ): ChosenDevices {
   const { accelerator, devices } = trainer;
-  if (accelerator === 'cpu' || gpus === 0) {
-    const isRequested = accelerator === 'gpu' || accelerator === 'cuda';
+  if (accelerator === 'cpu' || gpus.length === 0) {
+    const noGpu = gpus.length === 0 ? withoutGpu(trainer) : undefined;
     const names = devicesOfCpu(devices);
     return {
       names,
       gpus,
+      noGpu,
       warnings: [
-        ...(isRequested ? ['TensorFlow finds no GPU: training on the processor'] : []),
         ...(names.length === 1
           ? []
           : [
@@ -46,7 +51,7 @@ export function chooseDevices(
       ],
     };
   }
-  return { names: devicesOfGpus(devices, gpus), gpus, warnings: [] };
+  return { names: devicesOfGpus(devices, gpus.length), gpus, warnings: [] };
 }
 
 /**
@@ -56,7 +61,7 @@ export function chooseDevices(
 export function evaluationDevice(
   { accelerator, devices }: Pick<Config['trainer'], 'accelerator' | 'devices'>,
   { intra_op_threads }: Pick<Config['nautil'], 'intra_op_threads'>,
-  gpus = countGpus(intra_op_threads),
+  gpus = listGpus(intra_op_threads).length,
 ): string {
   if (accelerator === 'cpu' || gpus === 0) return cpu;
   const wanted = parseDevices(devices);
@@ -126,15 +131,17 @@ export const usesGpu = ({ trainer, nautil }: Pick<Config, 'trainer' | 'nautil'>)
   isGpu(chooseDevices(trainer, nautil).names[0]);
 
 /** Whether TensorFlow computes on a GPU by default. TensorFlow is loaded only if a GPU's driver is. */
-export const findsGpu = (): boolean =>
-  ['/dev/nvidiactl', '/dev/dxg'].some((device) => existsSync(device)) && countGpus(0) > 0;
+export const findsGpu = (): boolean => hasGpuDevice() && listGpus(0).length > 0;
 
-/** NOTE: the first session of a process sets the number of threads for all sessions. */
-function countGpus(intraOpThreads: number): number {
+/** Each GPU in a line. NOTE: the first session of a process sets the number of threads for all sessions. */
+function listGpus(intraOpThreads: number): string[] {
   const graph = new Graph();
   const session = new Session(graph, { intraOpThreads });
   try {
-    return session.devices().filter(({ type }) => type === 'GPU').length;
+    return session
+      .devices()
+      .filter(({ type }) => type === 'GPU')
+      .map(describeGpu);
   } finally {
     session.close();
     graph.close();

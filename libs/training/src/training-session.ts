@@ -75,7 +75,7 @@ export class TrainingSession {
    */
   static async open(run: TrainingRun, listener: TrainListener, microBatches?: number): Promise<TrainingSession> {
     const { job, initial } = run;
-    const { names: devices, gpus, warnings } = chooseDevices(job.config.trainer, job.config.nautil);
+    const { names: devices, gpus, noGpu, warnings } = chooseDevices(job.config.trainer, job.config.nautil);
     const group = job.group && (await joinGroup(job, devices));
     const places = group ? await group.countDevices(devices.length) : { offset: 0, total: devices.length };
     const cluster = group && { session: group.cluster, places };
@@ -124,7 +124,9 @@ export class TrainingSession {
       validationExamples: run.validationExamples,
       trainableParameters: model.weights.trainableParameters,
       device,
-      gpus,
+      gpus: gpus.length,
+      gpuDescriptions: gpus,
+      ...(noGpu === undefined ? {} : { noGpu }),
       arithmetic,
       ...(saved ? { resumedFrom: saved.path } : {}),
     });

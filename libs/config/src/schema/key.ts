@@ -34,7 +34,7 @@ export interface KeyNotes {
 
   affects: Affects;
 
-  /** The value in NeMo 1.23's text_classification_config.yaml, or in Nautil's for keys that NeMo lacks. */
+  /** The value in Nautil's text_classification_config.yaml: that of NeMo 1.23's, for all but two of NeMo's keys. */
   default?: JsonValue;
 
   /** The value that NeMo's code uses when a file leaves the key out, where it differs from `default`. */

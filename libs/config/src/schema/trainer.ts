@@ -92,11 +92,10 @@ export const trainerSchema = section("The training loop: PyTorch Lightning's key
   }),
   accelerator: key(nullable(oneOf('cpu', 'gpu', 'cuda', 'auto', 'tpu', 'ipu', 'hpu', 'mps')), {
     description:
-      'The kind of device that trains. gpu (or cuda): a GPU, or the CPU with a warning when there is none. auto: the same without the warning.',
+      'The kind of device that trains. auto or null: a GPU, or the CPU where TensorFlow cannot use one; the start of the log states why. gpu (or cuda): a GPU, and an error with what is missing where TensorFlow cannot use one.',
     affects: 'training',
-    default: 'gpu',
-    whenAbsent: 'auto',
-    versions: '1.0–1.6 wrote the strategy here (accelerator: ddp).',
+    default: 'auto',
+    versions: "NeMo's file has gpu. 1.0–1.6 wrote the strategy here (accelerator: ddp).",
     unsupported: { accepted: ['cpu', 'gpu', 'cuda', 'auto', null], instead: 'write cpu, gpu or auto' },
   }),
   strategy: key(nullable(Type.String()), {

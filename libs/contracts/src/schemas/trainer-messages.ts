@@ -29,6 +29,8 @@ const trainEvent = variants('type', [
     trainableParameters: count,
     device: text,
     gpus: count,
+    gpuDescriptions: Type.Optional(Type.Array(text)),
+    noGpu: Type.Optional(text),
     arithmetic: Type.Optional(text),
     resumedFrom: Type.Optional(text),
   }),
