@@ -54,6 +54,7 @@ async function trainAndPackage(encoder: string, overrides: string[]): Promise<Pa
     stateFolderId: 'here',
     isPolled: () => Promise.resolve(true),
     trainings: 1,
+    trainsHere: true,
     allowedEnv: [],
     outputs: OutputRoots.ofWorker(),
   });

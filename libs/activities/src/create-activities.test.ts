@@ -22,6 +22,7 @@ beforeAll(async () => {
     stateFolderId: 'here',
     isPolled: () => Promise.resolve(true),
     trainings: 1,
+    trainsHere: true,
     allowedEnv: ['NAME_OF_RUN'],
     outputs: new OutputRoots([join(folder, 'in')], nautilHome()),
   });
@@ -46,6 +47,15 @@ test('the task queues of a run keep their names, even if these contain a value f
   expect(run).toMatchObject({
     experiment: '${oc.env:NAME_OF_RUN}',
     queues: { cpu: expect.stringMatching(/^nautil/), gpu: expect.stringMatching(/^nautil/) },
+  });
+});
+
+test('a run that requires a GPU fails when it is resolved by a worker that would train it without one', async () => {
+  const resolved = resolve('gpu', ['trainer.accelerator=gpu']);
+  await expect(resolved).rejects.toMatchObject({
+    type: 'GpuUnavailable',
+    nonRetryable: true,
+    message: expect.stringContaining('trainer.accelerator=auto, or cpu'),
   });
 });
 

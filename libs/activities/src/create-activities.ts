@@ -4,7 +4,7 @@ import type { ResolvedRun, RunActivities, SweepActivities, TrainingProgress, Tra
 import { Semaphore } from '@nautil/store';
 import { runFolder } from '@nautil/store/folders';
 import { Trainers } from '@nautil/trainer-process';
-import { CheckpointReplica, faultPoint } from '@nautil/training';
+import { CheckpointReplica, faultPoint, requireGpu } from '@nautil/training';
 import { ArtifactTransfer } from './artifact-transfer.js';
 import { asExpectedError } from './as-expected-error.js';
 import { checkRun } from './check-run.js';
@@ -35,8 +35,11 @@ export interface ActivityDependencies extends WorkerContext {
   /** The environment variables that runs may read; see `allowedVariables`. */
   allowedEnv: readonly string[];
 
-  /** Number of concurrent trainings and evaluations; each of them occupies a whole device. */
+  /** Number of concurrent trainings and evaluations. On a machine with GPUs, they also wait for those that they ask for. */
   trainings: number;
+
+  /** Whether this worker trains the runs that it resolves. */
+  trainsHere: boolean;
 }
 
 /** The activities that the workflows call. */
@@ -107,7 +110,11 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
     resolveRun: activity(async (request) => {
       const run = await resolveRun(request, {
         route: (unrouted) => routeRun(unrouted, o),
-        check: (config, { cwd }) => checkRun(config, { cwd, requireOutput }),
+        check: (config, { cwd }) => {
+          // With an artifact store, workers on other machines may train.
+          if (o.trainsHere && o.artifacts === undefined) requireGpu(config.trainer);
+          return checkRun(config, { cwd, requireOutput });
+        },
         ownServer: trackingUri,
         allowedEnv,
       });

@@ -1,4 +1,4 @@
-import { Context } from '@temporalio/activity';
+import { Context, log } from '@temporalio/activity';
 import type { Trainers } from '@nautil/trainer-process';
 import { WorkerShutdown } from './errors.js';
 import type { Evaluate } from './stages/index.js';
@@ -10,6 +10,10 @@ export async function evaluateInTrainer(trainers: Trainers, options: Parameters<
   try {
     return await trainers.run({
       task: { do: 'evaluate', ...options },
+      signal: context.cancellationSignal,
+      onWait: () => {
+        log.info('the evaluation waits for a GPU that other tasks have');
+      },
       onStarted: (trainer) => {
         context.cancelled.catch(() => {
           trainer.kill();

@@ -79,6 +79,10 @@ export async function train(request: TrainRequest, o: TrainDependencies): Promis
     try {
       return await o.trainers.run({
         task: { ...task, mirror: o.mirror },
+        signal: context.cancellationSignal,
+        onWait: () => {
+          log.info('the training waits for GPUs that other tasks have', { devices: task.job.config.trainer.devices });
+        },
         onProgress: (event) => {
           progress.onProgress(event);
         },
@@ -99,7 +103,9 @@ export async function train(request: TrainRequest, o: TrainDependencies): Promis
         },
       });
     } catch (error) {
-      if (!(error instanceof RemoteError) || error.name !== 'TrainingInterrupted') throw error;
+      const hasEnded = error instanceof RemoteError && error.name === 'TrainingInterrupted';
+      const wasWaiting = context.cancellationSignal.aborted && error === context.cancellationSignal.reason;
+      if (!hasEnded && !wasWaiting) throw error;
       await context.cancelled.catch(() => undefined);
       if (isShutdown(context))
         throw new WorkerShutdown('the worker is shutting down; training resumes from its checkpoint on another worker');

@@ -1,3 +1,8 @@
+import type { Config } from '@nautil/config';
+import { NautilError, recordOf, RemoteError } from '@nautil/contracts';
+import { isGpuFailure } from '@nautil/tensorflow/gpu';
+import { parseDevices } from '@nautil/training';
+import { type GpuLease, GpuLeases, leasedEnvironment, type LeaseOptions, withLeasedGpus } from './gpu-leases.js';
 import { type TaskOptions, TrainerProcess } from './trainer-process.js';
 import type { TrainerResult, TrainerTask } from './trainer-task.js';
 
@@ -13,17 +18,42 @@ const tasksPerProcess = 50;
  */
 export class Trainers {
   readonly #env: Record<string, string> | undefined;
+  readonly #leases: GpuLeases;
   readonly #idle = new Map<TrainerProcess, { poolKey: string; timer: NodeJS.Timeout }>();
 
   /** @param env - environment of the processes, added to this process's own */
-  constructor(env?: Record<string, string>) {
+  constructor(env?: Record<string, string>, leases = new GpuLeases()) {
     this.#env = env;
+    this.#leases = leases;
   }
 
-  /** Runs a task in an idle process or in a new one. @throws as `TrainerProcess.run` */
-  async run<Task extends TrainerTask>(o: TaskOptions<Task>): Promise<TrainerResult<Task>> {
-    const poolKey = poolKeyOf(o.task);
-    const trainer = (await this.#acquire(poolKey)) ?? new TrainerProcess(this.#env);
+  /**
+   * Runs a task in an idle process or in a new one. On a machine with GPUs, the process sees those that it asks for and no other, and
+   * the task waits until they are free. GPUs on which it fails are set aside, so that a retry uses others.
+   *
+   * @throws as `TrainerProcess.run`; the signal's reason if it aborts while the task waits
+   */
+  async run<Task extends TrainerTask>(o: TaskOptions<Task> & LeaseOptions): Promise<TrainerResult<Task>> {
+    const lease = await this.#leases.lease(devicesOf(o.task), o);
+    if (lease === undefined) return this.#run(o, this.#env);
+    try {
+      return await this.#run(
+        { ...o, task: withLeasedGpus(o.task, lease) },
+        { ...this.#env, ...leasedEnvironment(lease) },
+      );
+    } catch (error) {
+      throw afterFailure(error, lease);
+    } finally {
+      await lease.release();
+    }
+  }
+
+  async #run<Task extends TrainerTask>(
+    o: TaskOptions<Task>,
+    env: Record<string, string> | undefined,
+  ): Promise<TrainerResult<Task>> {
+    const poolKey = poolKeyOf(o.task, env);
+    const trainer = (await this.#acquire(poolKey)) ?? new TrainerProcess(env);
     try {
       return await trainer.run(o);
     } finally {
@@ -53,9 +83,30 @@ export class Trainers {
   }
 }
 
-/** The settings that TensorFlow takes from a process's first task and keeps. */
-function poolKeyOf({ job }: TrainerTask): string {
+/** The devices that a task asks for. An evaluation takes one. */
+function devicesOf({ do: what, job }: TrainerTask): Pick<Config['trainer'], 'accelerator' | 'devices'> {
+  const { accelerator, devices } = job.config.trainer;
+  if (what === 'train') return { accelerator, devices };
+  const parsed = parseDevices(devices);
+  return { accelerator, devices: Array.isArray(parsed) ? parsed.slice(0, 1) : 1 };
+}
+
+/** The errors of a task that had too little memory, even in the smallest pieces. */
+const outOfMemory = ['OutOfMemory', 'BatchTooLarge'];
+
+/** Sets the GPUs of a task aside if it failed because of them. A lack of memory is worth a retry if there are others. */
+function afterFailure(error: unknown, lease: GpuLease): unknown {
+  if (!(error instanceof NautilError)) return error;
+  const { name, message, hint = '' } = error;
+  if (name === 'GpuFailed' || (name === 'TrainerCrashed' && isGpuFailure(`${message}\n${hint}`))) lease.setAside();
+  if (!outOfMemory.includes(name) || !lease.setAside()) return error;
+  const record = recordOf(error);
+  return new RemoteError({ ...record, retryable: true, hint: `the next attempt uses another GPU\n${hint}`.trim() });
+}
+
+/** The settings that TensorFlow takes from a process's first task and keeps, and the GPUs that it sees. */
+function poolKeyOf({ job }: TrainerTask, env: Record<string, string> | undefined): string {
   const { trainer, nautil } = job.config;
   const { onednn, intra_op_threads } = nautil;
-  return JSON.stringify({ onednn, intra_op_threads, accelerator: trainer.accelerator });
+  return JSON.stringify({ onednn, intra_op_threads, accelerator: trainer.accelerator, env });
 }

@@ -31,7 +31,7 @@ export function addWorker(program: Command): void {
     )
     .option(
       '--trainings <n>',
-      'trainings and evaluations at a time; those on GPUs use the GPU of their trainer.devices',
+      'trainings and evaluations at a time; those on GPUs wait until the GPUs of their trainer.devices are free',
       trainingCount,
       1,
     )
@@ -45,8 +45,9 @@ export function addWorker(program: Command): void {
       'after',
       `${examples('worker', 'worker --role cpu', 'worker --role gpu')}
 
-On a machine with several GPUs, start one worker for each, with CUDA_VISIBLE_DEVICES=0, 1, ….
---trainings does not distribute trainings over GPUs.
+On a machine with several GPUs, --trainings 2 trains two runs at once, each on GPUs of its own: trainer.devices=1 takes any that
+is free, and [1] waits for GPU 1 (nvidia-smi lists their numbers). A GPU that failed is set aside for ten minutes, in which retries
+use others. CUDA_VISIBLE_DEVICES limits the GPUs of a worker.
 
 Environment:
   NAUTIL_TEMPORAL_ADDRESS      address of a Temporal server without TLS (default: the one that \`nautil up\` starts)

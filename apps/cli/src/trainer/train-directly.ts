@@ -20,11 +20,12 @@ import { stackAddresses } from '@nautil/stack';
 import { canonicalJson, claimFence, sha256Of } from '@nautil/store';
 import { preloadTensorFlow } from '@nautil/tensorflow';
 import { runTask } from '@nautil/trainer-process';
-import { type TrainControl, TrainingInterrupted } from '@nautil/training';
+import { requireGpu, type TrainControl, TrainingInterrupted } from '@nautil/training';
 import { printOutcome } from '../print-outcome.js';
 import { TrainingDisplay } from '../terminal/training-display.js';
 import { howToContinue } from './how-to-continue.js';
 import type { HydraArguments } from './hydra-arguments.js';
+import { leaseGpus } from './lease-gpus.js';
 
 /** The shortest time between two progress lines of a download. */
 const downloadLineMs = 5000;
@@ -96,6 +97,7 @@ async function resolve(
 ): Promise<{ run: ResolvedRun; resumes: boolean }> {
   const { configName, configPath, overrides } = args;
   const { tree, config, fromEnvironment } = await loadConfig({ configName, configPath, overrides, cwd });
+  requireGpu(config.trainer);
   void preloadTensorFlow({ onednn: config.nautil.onednn }); // while the stages before training run
   const resumes = config.exp_manager.resume_if_exists;
   const runKey = resumes
@@ -166,13 +168,20 @@ async function runStages(
   o: StageOptions,
 ): Promise<{ evaluated: Evaluated; packaged: Packaged }> {
   const { display, echo, signal } = o;
+  const onGpus = leaseGpus({
+    signal,
+    onWait: () => display.line('waiting for a GPU that other trainings on this machine have …'),
+  });
   const pipeline: PipelineStages = {
     download: (request) => stages.download(request, { signal, onProgress: throttledLine(display) }),
     convert: (request) => stages.convert({ ...request, echo }),
     cache: (request) => stages.cache(request),
     tokenize: (request) => stages.tokenize({ ...request, echo }),
-    train: (request) => trainHere(request, trackingUri, o),
-    evaluate: (request) => stages.evaluate(request, (options) => runTask({ do: 'evaluate', ...options }), { echo }),
+    train: (request) => trainHere(request, trackingUri, { ...o, onGpus }),
+    evaluate: (request) =>
+      stages.evaluate(request, async (options) => runTask(await onGpus({ do: 'evaluate' as const, ...options })), {
+        echo,
+      }),
     package: (request) => stages.packageModel({ ...request, echo }),
   };
   return runPipeline(run, pipeline, async (name, work) => {
@@ -198,7 +207,7 @@ function throttledLine(display: TrainingDisplay): (detail: string) => void {
 async function trainHere(
   request: TrainRequest,
   trackingUri: string,
-  { display, echo, tracking, signal }: StageOptions,
+  { display, echo, tracking, signal, onGpus }: StageOptions & { onGpus: ReturnType<typeof leaseGpus> },
 ): Promise<StageResult<TrainedModel>> {
   const control: TrainControl = {};
   const interrupt = (): void => {
@@ -210,7 +219,7 @@ async function trainHere(
     const { isTracked } = await tracking;
     return await stages.trainModel(request, {
       tracking: trackingOfTraining(request, trackingUri),
-      compute: (task, record) => {
+      compute: async (task, record) => {
         let progress: TrainHeartbeat | undefined;
         const onProgress = (event: TrainEvent): void => {
           if (event.type === 'warning') display.warn(event.message);
@@ -221,7 +230,7 @@ async function trainHere(
           if (isTracked) display.warn(warning);
         };
         return runTask(
-          task,
+          await onGpus(task),
           { onProgress, onCommitted: record },
           {
             control,

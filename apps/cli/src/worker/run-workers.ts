@@ -35,7 +35,7 @@ export interface WorkerOptions {
   role: 'cpu' | 'gpu' | 'all';
   taskQueue: string;
 
-  /** Trainings and evaluations at a time. Each uses the GPU of its `trainer.devices`; nothing distributes them over GPUs. */
+  /** Trainings and evaluations at a time. On a machine with GPUs, each has those that its `trainer.devices` asks for to itself. */
   trainings: number;
 }
 
@@ -90,6 +90,7 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions):
     artifacts: openArtifactStore(),
     isPolled: async (queue) => (role === 'all' && queue === homeQueues.gpu) || isPolled(client, queue),
     trainings,
+    trainsHere: role !== 'cpu',
     allowedEnv: allowedVariables(),
     outputs: OutputRoots.ofWorker(workingFolder()),
   });

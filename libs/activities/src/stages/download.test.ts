@@ -249,6 +249,7 @@ test.each([
     stateFolderId: 'here',
     isPolled: () => Promise.resolve(true),
     trainings: 1,
+    trainsHere: true,
     allowedEnv: [],
     outputs: new OutputRoots([home], nautilHome()),
   });

@@ -1,0 +1,173 @@
+import net from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Config } from '@nautil/config';
+import { visibleGpus } from '@nautil/tensorflow/gpu';
+import { parseDevices } from '@nautil/training';
+
+/** GPUs that one task has for itself. */
+export interface GpuLease {
+  /** As CUDA_VISIBLE_DEVICES names them. */
+  readonly gpus: readonly string[];
+
+  /**
+   * Sets the GPUs aside for some minutes, because the task failed on them: other GPUs are leased meanwhile. Returns whether there are
+   * others.
+   */
+  setAside(): boolean;
+  release(): Promise<void>;
+}
+
+export interface LeaseOptions {
+  /** Ends the waiting. */
+  signal?: AbortSignal | undefined;
+
+  /** Called once if GPUs that other tasks have must be waited for. */
+  onWait?: (() => void) | undefined;
+}
+
+export interface GpuLeasesOptions {
+  /** The GPUs of this machine; default: those that TensorFlow can use. */
+  list?: () => Promise<readonly string[]>;
+
+  /** The start of the names of the locks; only tests need another one. */
+  scope?: string;
+
+  /** How long GPUs are set aside; default 10 minutes. */
+  asideMs?: number;
+}
+
+type Devices = Pick<Config['trainer'], 'accelerator' | 'devices'>;
+
+const pollIntervalMs = 250;
+
+/**
+ * Assigns GPUs to tasks, so that two trainings on a machine with two GPUs get one each. A lease excludes all of Nautil's processes on this
+ * machine, whatever their state folder, and ends with its process, however that happens.
+ */
+export class GpuLeases {
+  readonly #list: () => Promise<readonly string[]>;
+  readonly #scope: string;
+  readonly #asideMs: number;
+
+  /** When each GPU that was set aside can be leased again. */
+  readonly #asideUntil = new Map<string, number>();
+
+  constructor({ list = visibleGpus, scope = 'nautil-gpu', asideMs = 600_000 }: GpuLeasesOptions = {}) {
+    this.#list = list;
+    this.#scope = scope;
+    this.#asideMs = asideMs;
+  }
+
+  /**
+   * Waits for the GPUs that `trainer.devices` asks for: a number of any GPUs, or certain ones.
+   *
+   * @returns undefined when the task uses no GPU, or asks for GPUs that do not exist, which its process reports
+   * @throws the signal's reason when it aborts while waiting
+   */
+  async lease(devices: Devices, { signal, onWait }: LeaseOptions = {}): Promise<GpuLease | undefined> {
+    if (devices.accelerator === 'cpu') return undefined;
+    const all = await this.#list();
+    const wanted = wantedGpus(devices, all);
+    if (wanted === undefined) return undefined;
+    const held = new Map<string, () => Promise<void>>();
+    const release = async (): Promise<void> => {
+      await Promise.all(Array.from(held.values(), (end) => end()));
+      held.clear();
+    };
+    // Tasks that keep one GPU while they wait for another take turns, so that no two wait for each other.
+    let endTurn: (() => Promise<void>) | undefined;
+    let reportWait = onWait;
+    try {
+      for (;;) {
+        signal?.throwIfAborted();
+        if (wanted.count > 1) endTurn ??= await holdName(`${this.#scope}-several`);
+        if (wanted.count === 1 || endTurn !== undefined)
+          for (const gpu of this.#candidates(wanted)) {
+            if (held.size === wanted.count) break;
+            const end = held.has(gpu) ? undefined : await holdName(`${this.#scope}-${gpu}`);
+            if (end !== undefined) held.set(gpu, end);
+          }
+        if (held.size === wanted.count) break;
+        reportWait?.();
+        reportWait = undefined;
+        await sleep(pollIntervalMs, undefined, { signal });
+      }
+    } catch (error) {
+      await release();
+      if (signal?.aborted === true) throw signal.reason as Error;
+      throw error;
+    } finally {
+      await endTurn?.();
+    }
+    const gpus = all.filter((gpu) => held.has(gpu));
+    return {
+      gpus,
+      setAside: () => {
+        for (const gpu of gpus) this.#asideUntil.set(gpu, performance.now() + this.#asideMs);
+        return all.some((gpu) => !this.#isAside(gpu));
+      },
+      release,
+    };
+  }
+
+  /** The GPUs to try, without those that were set aside, unless there are too few others. */
+  #candidates({ among, count }: WantedGpus): readonly string[] {
+    const sound = among.filter((gpu) => !this.#isAside(gpu));
+    return sound.length >= count ? sound : among;
+  }
+
+  #isAside(gpu: string): boolean {
+    return (this.#asideUntil.get(gpu) ?? -Infinity) > performance.now();
+  }
+}
+
+interface WantedGpus {
+  among: readonly string[];
+  count: number;
+}
+
+/** Undefined when the machine does not have what is asked for. */
+function wantedGpus({ devices }: Devices, all: readonly string[]): WantedGpus | undefined {
+  const parsed = parseDevices(devices);
+  if (Array.isArray(parsed)) {
+    const among = parsed.map((index) => all[index]).filter((gpu) => gpu !== undefined);
+    return among.length === parsed.length ? { among, count: among.length } : undefined;
+  }
+  const count = parsed === -1 ? all.length : parsed;
+  return count >= 1 && count <= all.length ? { among: all, count } : undefined;
+}
+
+/**
+ * Holds a name on this machine, or returns undefined when another holder has it. The name is that of a Linux abstract socket, which the
+ * kernel frees when its process ends. The processes of a container have names of their own, unless it shares the host's network.
+ */
+function holdName(name: string): Promise<(() => Promise<void>) | undefined> {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer((socket) => socket.destroy());
+    server.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') resolve(undefined);
+      else reject(error);
+    });
+    server.listen(`\0${name}`, () => {
+      resolve(() => new Promise((closed) => server.close(() => closed())));
+    });
+    server.unref();
+  });
+}
+
+/**
+ * The environment of a process that computes on leased GPUs alone. `withLeasedGpus` makes its task ask for as many.
+ */
+export const leasedEnvironment = ({ gpus }: Pick<GpuLease, 'gpus'>): Record<string, string> => ({
+  CUDA_VISIBLE_DEVICES: gpus.join(','),
+});
+
+/** A task for a process that sees only leased GPUs, which it numbers from 0. */
+export function withLeasedGpus<Task extends { job: { config: Config } }>(
+  task: Task,
+  { gpus }: Pick<GpuLease, 'gpus'>,
+): Task {
+  const { job } = task;
+  const trainer = { ...job.config.trainer, devices: gpus.length };
+  return { ...task, job: { ...job, config: { ...job.config, trainer } } };
+}
