@@ -2,8 +2,8 @@
 
 import argparse
 import os
+import shutil
 import statistics
-import tempfile
 import time
 
 import numpy
@@ -35,12 +35,11 @@ def prepared(name, make):
     folder = f"{o.onnx}-{torch.__version__}-{name}"
     path = os.path.join(folder, "model.onnx")
     if not os.path.exists(path):
-        os.makedirs(os.path.dirname(folder), exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=os.path.dirname(folder)) as temporary:
-            whole = os.path.join(temporary, "whole")
-            os.mkdir(whole)
-            make(os.path.join(whole, "model.onnx"))
-            os.rename(whole, folder)
+        part = f"{folder}.part"
+        shutil.rmtree(part, ignore_errors=True)  # of an interrupted run
+        os.makedirs(part)
+        make(os.path.join(part, "model.onnx"))
+        os.rename(part, folder)
     return path
 
 

@@ -94,7 +94,9 @@ async function benchmark(only: readonly string[] | undefined): Promise<void> {
     log(`wrote ${relative(process.cwd(), join(out, 'benchmarks.md'))}`);
   }
   if (!signal.aborted) return;
-  log('interrupted; the report has the experiments that were measured before');
+  log(
+    `interrupted; ${report.rows.length > 0 ? 'the report has what was measured before' : 'nothing was measured before'}`,
+  );
   process.exitCode = 130;
 }
 
