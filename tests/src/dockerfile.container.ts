@@ -15,7 +15,7 @@ const user = 10_001;
 let folder: string;
 let volume: string;
 let image: Image;
-let stack: LocalStack;
+let stack: LocalStack | undefined;
 const containers: PlainContainer[] = [];
 
 beforeAll(async () => {
@@ -38,14 +38,14 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const container of containers) await container.stop('SIGKILL');
-  await stack.stop();
+  await stack?.stop();
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 }, 60_000);
 
 async function start(args: string[]): Promise<PlainContainer> {
   const env = {
-    TEMPORAL_ADDRESS: stack.temporalAddress,
-    MLFLOW_TRACKING_URI: stack.mlflowUri,
+    TEMPORAL_ADDRESS: stack!.temporalAddress,
+    MLFLOW_TRACKING_URI: stack!.mlflowUri,
     NAUTIL_METRICS_ADDRESS: `127.0.0.1:${await freePort()}`,
   };
   const container = new PlainContainer(image, { folder, volume, env, args });
@@ -84,7 +84,7 @@ test('the image starts a worker of each role without root’s rights; they are h
   const run = ['nautil', 'run', '--config-name', 'sst2', 'model.train_ds.num_samples=64', '--workflow-id', 'container'];
   const ended = await cpu.exec([...run, ...few]);
   expect(ended).toMatchObject({ exitCode: 0 });
-  const { events } = await stack.client.workflow.getHandle('container').fetchHistory();
+  const { events } = await stack!.client.workflow.getHandle('container').fetchHistory();
   const failures = (events ?? []).filter(({ activityTaskFailedEventAttributes: attributes }) => attributes);
   expect(failures).toEqual([]);
   expect(await gpu.stop()).toBe(0);

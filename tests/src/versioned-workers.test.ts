@@ -6,7 +6,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { defaultTaskQueue, type Progress, progressQuery } from '@nautil/contracts';
 import { packageRoot } from '@nautil/store/folders';
 import { nautil } from './testing/drill.js';
-import { LocalStack, tinyRun, until } from './testing/local-stack.js';
+import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
 
 const deployment = 'nautil';
 let stack: LocalStack;
@@ -56,16 +56,19 @@ test('a deployment of new code changes no run in progress, and new runs start on
   expect({ older: await buildOf(older), newer: await buildOf(newer) }).toEqual({ older: 'one', newer: 'two' });
 }, 240_000);
 
-test('a run whose version has had no training worker yet is trained by the first that starts, as in a cluster that starts them on demand', async () => {
-  const env = variablesOf('one', 'cluster');
-  await stack.startWorker({ args: ['--role', 'cpu', '--task-queue', 'cluster'], env });
+test('a run waits for a training worker of its version, as in a cluster that starts them on demand', async () => {
+  const [env, taskQueue] = [variablesOf('one', 'cluster'), ['--task-queue', 'cluster']];
+  const gpu = { args: ['--role', 'gpu', ...taskQueue], env };
+  const first = await stack.startWorker(gpu); // it makes its queue known to the version
+  await stack.startWorker({ args: ['--role', 'cpu', ...taskQueue], env });
   await makeCurrent('one', 'cluster');
+  await end(first, 'SIGTERM');
   const handle = await start('on-demand', 2, 'cluster');
   await until(async () => {
     const { events } = await handle.fetchHistory();
     return (events ?? []).some((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === 'train');
   });
-  await stack.startWorker({ args: ['--role', 'gpu', '--task-queue', 'cluster'], env });
+  await stack.startWorker(gpu);
   await handle.result();
   expect(await buildOf(handle)).toBe('one');
 }, 240_000);

@@ -7,11 +7,14 @@ import { packageRoot } from '@nautil/store/folders';
 // Runs the instructions of a Dockerfile without a container engine. Each image is a folder with what its instructions changed, above the
 // file system of this machine, which stands in for the base image: an overlay, in a mount namespace of its own, that chroot enters. The
 // instructions run as they are, apt-get and npm included. The checkout is hidden from them. Needs root.
+//
+// An overlay cannot have two lower layers of which one contains the other, so an image that is built on another starts with hard links to
+// the other's files, instead of a layer above it.
 
 /** What a container starts with. */
 export interface Image {
-  /** The folders with the changes of this image and of those that it is built on, the newest first. */
-  layers: string[];
+  /** The folder with what this image has changed in the file system; undefined for the base image. */
+  changes: string | undefined;
   env: Record<string, string>;
   user: string;
   workdir: string;
@@ -32,13 +35,17 @@ const registries = Object.fromEntries(
   ),
 );
 
-/** Mounts an image at ROOT, writable. Its own changes go to the folder `changes`, with `work` beside it. */
-const mountImage = (image: Image, folder: string, root: string): string[] => [
-  `mkdir -p ${folder}/changes ${folder}/work ${root}`,
-  `mount -t overlay overlay -o lowerdir=${[...image.layers, '/'].join(':')},upperdir=${folder}/changes,workdir=${folder}/work ${root}`,
+/** Mounts a folder of changes at a root, writable. */
+const mountChanges = (changes: string, root: string): string[] => [
+  `mkdir -p ${changes} ${changes}.work ${root}`,
+  `mount -t overlay overlay -o lowerdir=/,upperdir=${changes},workdir=${changes}.work ${root}`,
   ...['proc', 'dev', 'sys'].map((name) => `mount --rbind /${name} ${root}/${name}`),
   `mount -t tmpfs tmpfs ${root}${packageRoot()}`,
 ];
+
+/** Starts a folder of changes with those of an image. */
+const copyChanges = ({ changes }: Image, to: string): string[] =>
+  changes === undefined ? [] : [`cp --archive --link ${changes} ${to}`];
 
 /** Runs shell commands in a mount namespace that ends with them. */
 function inNamespace(lines: string[], o: { log: (text: string) => void }): Promise<void> {
@@ -117,8 +124,10 @@ export class PlainBuild {
     const isStage = this.#stages.some(({ name }) => name === stage.from);
     const base: Image = isStage
       ? await this.build(stage.from)
-      : { layers: [], env: {}, user: '', workdir: '/', entrypoint: [], command: [], healthcheck: [] };
-    const image = { ...base, env: { ...base.env } };
+      : { changes: undefined, env: {}, user: '', workdir: '/', entrypoint: [], command: [], healthcheck: [] };
+    const changes = join(this.#newFolder(), 'changes');
+    await inNamespace([...copyChanges(base, changes), `mkdir -p ${changes}`], { log: this.#log });
+    const image = { ...base, changes, env: { ...base.env } };
     for (const instruction of stage.instructions) {
       this.#log(`\n[${target}] ${instruction.getKeyword()} ${instruction.getRawArgumentsContent() ?? ''}\n`);
       await this.#execute(instruction, image);
@@ -173,10 +182,9 @@ export class PlainBuild {
     const paths = argumentsOf(instruction);
     const [target = ''] = paths.splice(-1);
     const source = from == null ? undefined : await this.build(from);
-    const scratch = this.#newFolder();
-    const sourceRoot = source === undefined ? this.#context : join(scratch, 'root');
+    const sourceRoot = source === undefined ? this.#context : join(this.#newFolder(), 'source');
     await this.#change(image, (root) => [
-      ...(source === undefined ? [] : mountImage(source, scratch, sourceRoot)),
+      ...(source?.changes === undefined ? [] : mountChanges(source.changes, sourceRoot)),
       `mkdir -p ${target.endsWith('/') ? `${root}${target}` : `$(dirname ${root}${target})`}`,
       // A folder means its content, as for an engine.
       ...paths.map(
@@ -186,12 +194,10 @@ export class PlainBuild {
     ]);
   }
 
-  /** Runs commands on a writable image, whose changes become its newest layer. */
-  async #change(image: Image, lines: (root: string) => string[]): Promise<void> {
-    const folder = this.#newFolder();
-    const root = join(folder, 'root');
-    await inNamespace(['umask 022', ...mountImage(image, folder, root), ...lines(root)], { log: this.#log });
-    image.layers = [join(folder, 'changes'), ...image.layers];
+  async #change({ changes }: Image, lines: (root: string) => string[]): Promise<void> {
+    const root = join(this.#newFolder(), 'root');
+    const mounted = changes === undefined ? [] : mountChanges(changes, root);
+    await inNamespace(['umask 022', ...mounted, ...lines(root)], { log: this.#log });
   }
 
   #newFolder(): string {
@@ -213,12 +219,13 @@ export class PlainContainer {
    */
   constructor(image: Image, o: { folder: string; volume: string; env: Record<string, string>; args?: string[] }) {
     const folder = mkdtempSync(join(o.folder, 'container-'));
-    const root = join(folder, 'root');
+    const [root, changes] = [join(folder, 'root'), join(folder, 'changes')];
     this.#image = { ...image, env: { ...image.env, ...o.env } };
     this.#variables = this.#image.env;
     const argv = [...image.entrypoint, ...(o.args ?? image.command)];
     const lines = [
-      ...mountImage(image, folder, root),
+      ...copyChanges(image, changes),
+      ...mountChanges(changes, root),
       `mount --bind ${o.volume} ${root}/var/lib/nautil`,
       entering(root, this.#image, argv),
     ];
