@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { columnOf, tableSection, tablesOf, type TableSpec } from './load-table.js';
+import { columnOf, conditionsOf, tableSection, tablesOf, type TableSpec } from './load-table.js';
 
 const spec: TableSpec = {
   name: 'writes',
@@ -41,6 +41,11 @@ test('a section has the table, its remark, the notes of the program, and what el
   const section = tableSection(spec, { ...table!, recordedAt: '2026-01-02T03:04:05.000Z' }).join('\n');
   expect(section).toContain('| writers | rate, MB/s |\n| ---: | ---: |\n| 1 | 90.1 |\n| 2,000 | 1,235 |\n');
   expect(section).toContain(
-    'Writers share one disk. read from the page cache. Recorded on 2026-01-02; other programs used 1.3 processors before.',
+    'Writers share one disk. read from the page cache. Recorded on 2026-01-02, while other programs used the machine, too; the load average was 1.3 before.',
   );
+});
+
+test('a table of a quiet machine does not mention other programs', () => {
+  const conditions = { recordedAt: '2026-01-02T03:04:05.000Z', loadBefore: 0.2 };
+  expect(conditionsOf(conditions)).toBe('Recorded on 2026-01-02; the load average was 0.2 before.');
 });

@@ -28,7 +28,7 @@ export const loadTableSchema = Type.Object(
     notes: Type.Array(Type.String()),
     recordedAt: Type.String({ description: 'ISO 8601' }),
 
-    /** Processors that other programs used, on average over the five minutes before. */
+    /** The load average of the machine over the five minutes before: how many threads ran or waited for a processor. */
     loadBefore: Type.Number(),
   },
   { additionalProperties: false },
@@ -47,8 +47,8 @@ export interface TableSpec {
   remark: string;
 }
 
-/** What other programs use now: for `tablesOf`, before the program starts. */
-export const loadOfOthers = (): number => Math.round((loadavg()[1] ?? 0) * 10) / 10;
+/** For `tablesOf`, before the program starts. */
+export const loadAverage = (): number => Math.round((loadavg()[1] ?? 0) * 10) / 10;
 
 /**
  * The tables of a program's output.
@@ -93,10 +93,16 @@ export function tableSection({ title, remark }: TableSpec, table: LoadTable): st
     [
       remark,
       ...notes.map((note) => (note.endsWith('.') ? note : `${note}.`)),
-      `Recorded on ${recordedAt.slice(0, 10)}; other programs used ${loadBefore.toFixed(1)} processors before.`,
+      conditionsOf({ recordedAt, loadBefore }),
     ].join(' '),
     '',
   ];
+}
+
+/** When a table was measured, and what else the machine did. */
+export function conditionsOf({ recordedAt, loadBefore }: Pick<LoadTable, 'recordedAt' | 'loadBefore'>): string {
+  const others = loadBefore < 1 ? '' : ', while other programs used the machine, too';
+  return `Recorded on ${recordedAt.slice(0, 10)}${others}; the load average was ${loadBefore.toFixed(1)} before.`;
 }
 
 export const markdownRow = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;

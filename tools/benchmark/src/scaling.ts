@@ -8,7 +8,7 @@ import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Axis } from './axis.js';
 import { capacityAxes, devicesAxis, type LoadAxis } from './capacity/load-axes.js';
-import { loadOfOthers, type LoadTable, tablesOf } from './load-table.js';
+import { loadAverage, type LoadTable, tablesOf } from './load-table.js';
 import { describeMachine } from './machine.js';
 import { measureAxis } from './measure-axis.js';
 import { bertBaseConfig, miniLm, root } from './paths.js';
@@ -181,7 +181,7 @@ async function addCurves(report: ScalingReport, axis: Axis): Promise<string | un
 
 /** Measures the tables of an axis. Returns why they were not measured. */
 async function addTables(report: { tables: LoadTable[] }, { name, program, tables }: LoadAxis) {
-  const load = loadOfOthers();
+  const load = loadAverage();
   try {
     const output = await runSide([...ourCommand(program), ...(o.quick ? ['--quick'] : [])], signal);
     const measured = tablesOf(name, tables, output, load);

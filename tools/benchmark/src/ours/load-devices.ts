@@ -12,7 +12,7 @@ import { figuresOf } from './closed-loop.js';
 
 const { values: o } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
 
-const repeats = o.quick ? 1 : 3;
+const repeats = o.quick ? 1 : 2;
 const points = [
   { devices: 1, processes: 1 },
   { devices: 2, processes: 1 },
@@ -42,7 +42,7 @@ async function measurePoint({ devices, processes }: (typeof points)[number]) {
     'train-steps',
     [
       ...['--model', miniLm, '--rows', String(measuredBatch.rows / members), '--length', String(measuredBatch.length)],
-      ...['--warm-up', '2', '--steps', '6', '--set', 'model.optim.weight_decay=0'],
+      ...['--warm-up', '2', '--steps', '10', '--set', 'model.optim.weight_decay=0'],
       ...together,
     ],
     'step',

@@ -17,7 +17,7 @@ import { withTemporaryFolder } from './timed-training.js';
 const { values: o } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
 
 const tooLongMs = 1000;
-const forSeconds = o.quick ? 2 : 6;
+const forSeconds = o.quick ? 2 : 5;
 const callerCounts = o.quick ? [1, 4] : [1, 2, 4, 8, 16, 32, 64];
 
 /** The largest group of a journal, and so one request: five metrics of 200 steps. */
@@ -29,7 +29,7 @@ const stepsPerBatch = 200;
 /** Runs that are created through the server; the others are copies of them in its database. */
 const createdRuns = o.quick ? 20 : 200;
 const searchedRuns = o.quick ? [20, 100] : [200, 1000, 10_000];
-const searches = o.quick ? 5 : 15;
+const searches = o.quick ? 5 : 10;
 
 interface Load {
   server: ServerHandle;

@@ -74,19 +74,19 @@ const everywhere = {
 
 const nccl = '`src/graph/tuning.cc` of NCCL, ring, protocol Simple';
 
-const sxmDatasheet = 'NVIDIA’s data sheet of the H100 SXM';
+const sxmSheet = 'NVIDIA’s data sheet of the H100 SXM';
 const sxm = {
-  peak: assumed('H100 SXM, dense bf16', 989, 'TFLOP/s', sxmDatasheet),
-  memory: assumed('memory of the H100 SXM', 3.35, 'TB/s', sxmDatasheet),
-  within: assumed('NVLink 4, one direction', 450, 'GB/s', `${sxmDatasheet}: 900 GB/s in both directions`),
+  peak: assumed('H100 SXM, dense bf16', 989, 'TFLOP/s', sxmSheet),
+  memory: assumed('memory of the H100 SXM', 3.35, 'TB/s', sxmSheet),
+  within: assumed('NVLink 4, one direction', 450, 'GB/s', `${sxmSheet}: 900 GB/s in both directions`),
   latencyWithin: assumed('latency of NVLink', 3.4, 'µs', nccl),
 };
 
-const pcieDatasheet = 'NVIDIA’s data sheet of the H100 PCIe';
+const pcieSheet = 'NVIDIA’s data sheet of the H100 PCIe';
 const pcie = {
-  peak: assumed('H100 PCIe, dense bf16', 756, 'TFLOP/s', pcieDatasheet),
-  memory: assumed('memory of the H100 PCIe', 2, 'TB/s', pcieDatasheet),
-  within: assumed('PCIe 5.0 × 16, one direction', 64, 'GB/s', `${pcieDatasheet}: 128 GB/s in both directions`),
+  peak: assumed('H100 PCIe, dense bf16', 756, 'TFLOP/s', pcieSheet),
+  memory: assumed('memory of the H100 PCIe', 2, 'TB/s', pcieSheet),
+  within: assumed('PCIe 5.0 × 16, one direction', 64, 'GB/s', `${pcieSheet}: 128 GB/s in both directions`),
   latencyWithin: assumed('latency of PCIe', 5.7, 'µs', nccl),
 };
 

@@ -35,6 +35,9 @@ export interface DeviceScaling {
   /** Bytes per second of the machine in the optimizer's update. */
   updateRate: number;
   steps: ExplainedStep[];
+
+  /** When it was measured, and the load of the machine. */
+  conditions: Pick<LoadTable, 'recordedAt' | 'loadBefore'>;
   grpc: GrpcRate | undefined;
 }
 
@@ -54,12 +57,12 @@ const perMillisecond = 1000;
  * the all-reduce of two members gives the rate of their link.
  */
 export function explainDevices(rates: LoadTable, devices: LoadTable): DeviceScaling | undefined {
-  const [matmulGflops = NaN] = columnOf(rates, 'rates.matmul');
+  const [gigaflops = NaN] = columnOf(rates, 'rates.matmul');
   const [updateMs = NaN] = columnOf(rates, 'rates.update');
   const measured = measuredSteps(devices);
   const one = measured.find((step) => step.devices * step.processes === 1);
   if (one === undefined) return undefined;
-  const matmulFlops = matmulGflops * 1e9;
+  const matmulFlops = gigaflops * 1e9;
   const updateRate = ((gradientBytes / 4) * updateBytesPerParameter * perMillisecond) / updateMs;
   const reachedFlops = (bertStep(measuredSizes, measuredBatch).flops * perMillisecond) / (one.step - updateMs);
   const steps = measured.map((measurement): ExplainedStep => {
@@ -102,6 +105,7 @@ export function explainDevices(rates: LoadTable, devices: LoadTable): DeviceScal
     matmulShare: reachedFlops / matmulFlops,
     updateRate,
     steps,
+    conditions: { recordedAt: devices.recordedAt, loadBefore: devices.loadBefore },
     grpc: overGrpc && linkOf(overGrpc),
   };
 }

@@ -21,6 +21,7 @@ const scaling: DeviceScaling = {
   matmulShare: 0.8,
   updateRate: 2e10,
   grpc,
+  conditions: { recordedAt: '2026-01-02T03:04:05.000Z', loadBefore: 2 },
   steps: [
     { devices: 1, processes: 1, step: 400, allReduce: 0 },
     { devices: 2, processes: 1, step: 550, predictedStep: 500, allReduce: 50 },

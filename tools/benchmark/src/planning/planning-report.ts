@@ -1,5 +1,5 @@
 import { growthChart } from '../charts.js';
-import { markdownRow } from '../load-table.js';
+import { conditionsOf, markdownRow } from '../load-table.js';
 import { rounded } from '../report.js';
 import { bertBase, bertLarge, type BertSizes, bertStep, parametersOf } from './bert-step.js';
 import { clusterOf, type GrpcRate, type Input, type PlannedCluster, plannedClusters } from './clusters.js';
@@ -30,10 +30,7 @@ export function planningCharts(grpc: GrpcRate | undefined): Record<string, strin
           return { size, value: samplesPerSecond(size, step) };
         }),
       }));
-      const chart = growthChart(
-        `${title}: predicted samples/s on 1 to 64 GPUs; dashes: as many times those of one`,
-        curves,
-      );
+      const chart = growthChart(`${title}: predicted samples/s on 1 to 64 GPUs`, curves);
       return [`planning-${name}.svg`, chart];
     }),
   );
@@ -151,7 +148,7 @@ function sensitivitySection(clusters: readonly PlannedCluster[]): string[] {
   ];
 }
 
-function measuredSection({ matmulFlops, matmulShare, updateRate, steps }: DeviceScaling): string[] {
+function measuredSection({ matmulFlops, matmulShare, updateRate, steps, conditions }: DeviceScaling): string[] {
   const { rows, length } = measuredBatch;
   return [
     '### Measured on several devices of one processor',
@@ -179,7 +176,7 @@ function measuredSection({ matmulFlops, matmulShare, updateRate, steps }: Device
       ]),
     ),
     '',
-    `The inputs are measured in the same minutes: matmuls of these shapes reach ${rounded(matmulFlops / 1e9)} GFLOP/s, of which the step of one device reaches ${percent(matmulShare)} % beside its update; Adam’s update of all weights moves ${rounded(updateRate / 1e9)} GB/s. The rate of the links is that of the all-reduce of two members. All devices share these rates, and nothing overlaps. A positive deviation is a step that takes longer than predicted.`,
+    `The inputs are measured in the same minutes: matmuls of these shapes reach ${rounded(matmulFlops / 1e9)} GFLOP/s, of which the step of one device reaches ${percent(matmulShare)} % beside its update; Adam’s update of all weights moves ${rounded(updateRate / 1e9)} GB/s. The rate of the links is that of the all-reduce of two members. All devices share these rates, and nothing overlaps. A positive deviation is a step that takes longer than predicted. Each time is the least of several. ${conditionsOf(conditions)}`,
     '',
   ];
 }
