@@ -26,7 +26,7 @@ test('a load is carried when 99 % wait for at most a second, and nothing fails',
 
 test('the summary has the heaviest load that was carried, and what to use then', () => {
   const page = capacityMarkdown([trainings([20, 500, 3000])]).join('\n');
-  expect(page).toMatch(/\| Temporal’s dev server \| trainings at a time \| 200 \| Temporal with PostgreSQL .*\|/);
+  expect(page).toMatch(/\| Temporal’s dev server \| trainings at a time \| 200 \| – \| Temporal with PostgreSQL .*\|/);
   expect(page).toContain('### Temporal: trainings at a time\n');
 });
 
@@ -54,4 +54,12 @@ test('each figure of a table, and each table, has a name of its own', () => {
   const figures = tables.flatMap(({ columns }) => columns.map(({ figure }) => figure));
   expect(new Set(figures).size).toBe(figures.length);
   expect(new Set(tables.map(({ name }) => name)).size).toBe(tables.length);
+});
+
+test('the processor time of the server gives what one processor of its own carries', () => {
+  const runs = table('temporal-runs', [
+    { 'short.rate': 1, 'short.p99': 20, 'short.failures': 0, 'short.serverCpu': 0.3 },
+    { 'short.rate': 2, 'short.p99': 3000, 'short.failures': 0, 'short.serverCpu': 0.4 },
+  ]);
+  expect(capacityMarkdown([runs]).join('\n')).toContain('| 3,600 | about 18,000 |'); // 0.2 s for each run
 });

@@ -1,4 +1,4 @@
-import { largest } from '@nautil/contracts';
+import { largest, smallest } from '@nautil/contracts';
 import { columnOf, type LoadTable, markdownRow, tableSection } from '../load-table.js';
 import { rounded } from '../report.js';
 import { capacityAxes } from './load-axes.js';
@@ -36,6 +36,9 @@ interface Limit {
 
   /** What the table says, as a phrase. */
   carries: (table: LoadTable) => string;
+
+  /** What one processor carries that only the server uses, by the processor time that the server took. */
+  alone?: (table: LoadTable) => number;
   insteadOf: string;
 }
 
@@ -43,6 +46,15 @@ const beyond = (table: LoadTable, prefix: string): string =>
   isLimitAbove(table, prefix) ? ' (more was not tried)' : '';
 const count = (value: number | undefined): string =>
   value === undefined ? 'less than was tried' : Math.round(value).toLocaleString('en-US');
+
+/** Processor time of the server for each unit of a rate, in seconds: the least of the loads. */
+const cpuPer = (table: LoadTable, prefix: string, rate: string): number => {
+  const rates = columnOf(table, `${prefix}.${rate}`);
+  return smallest(columnOf(table, `${prefix}.serverCpu`).map((cpu, row) => cpu / (rates[row] ?? NaN)));
+};
+
+/** A training sends a signal every ten seconds, which adds four events. */
+const eventsOfTrainingPerSecond = 0.4;
 
 const temporalReplacement =
   'Temporal with PostgreSQL (its Helm chart; history, matching and frontend as services of their own) or Temporal Cloud: `TEMPORAL_ADDRESS`';
@@ -57,6 +69,7 @@ const limits: Limit[] = [
     what: 'trainings at a time',
     table: 'temporal-trainings',
     carries: (table) => `${count(mostCarried(table, 'training', 'trainings'))}${beyond(table, 'training')}`,
+    alone: (table) => 1 / (eventsOfTrainingPerSecond * cpuPer(table, 'training', 'events')),
     insteadOf: temporalReplacement,
   },
   {
@@ -67,6 +80,7 @@ const limits: Limit[] = [
       const rate = mostCarried(table, 'short', 'rate');
       return `${count(rate === undefined ? undefined : rate * 3600)}${beyond(table, 'short')}`;
     },
+    alone: (table) => 3600 / cpuPer(table, 'short', 'rate'),
     insteadOf: temporalReplacement,
   },
   {
@@ -84,6 +98,7 @@ const limits: Limit[] = [
       const rate = mostCarried(table, 'metrics', 'rate');
       return `${count(rate === undefined ? undefined : rate / metricsPerStep)}${beyond(table, 'metrics')}`;
     },
+    alone: (table) => 1e6 / smallest(columnOf(table, 'metrics.cpu')) / metricsPerStep,
     insteadOf: mlflowReplacement,
   },
   {
@@ -132,21 +147,26 @@ function trainingsOf(table: LoadTable, prefix: string): string {
   return `${count((rate * 60 * checkpointMinutes) / checkpointMegabytes)} at ${rounded(rate)} MB/s`;
 }
 
+const aloneIn = (table: LoadTable, alone: Limit['alone']): string => {
+  const value = alone?.(table) ?? NaN;
+  return value > 0 ? `about ${Number(value.toPrecision(2)).toLocaleString('en-US')}` : '–';
+};
+
 /** The section of docs/scaling.md about what one server carries, from the tables that were measured. */
 export function capacityMarkdown(tables: readonly LoadTable[]): string[] {
   const byName = new Map(tables.map((table) => [table.name, table]));
-  const rows = limits.flatMap(({ server, what, table: name, carries, insteadOf }) => {
+  const rows = limits.flatMap(({ server, what, table: name, carries, alone, insteadOf }) => {
     const table = byName.get(name);
-    return table === undefined ? [] : [markdownRow([server, what, carries(table), insteadOf])];
+    return table === undefined ? [] : [markdownRow([server, what, carries(table), aloneIn(table, alone), insteadOf])];
   });
   if (rows.length === 0) return [];
   return [
     '## What one server carries',
     '',
-    `Measured with the servers that \`nautil up\` starts. A server carries a load if 99 of 100 requests or tasks wait for at most a second and none fails. The load, its workers and the server share the cores of one machine, so a server with a machine of its own carries more; \`npx nx run benchmark:scaling -- --only ${capacityAxes.map(({ name }) => name).join(',')}\` measures yours. When the limit is near, replace the server; nothing in Nautil changes but the address.`,
+    `Measured with the servers that \`nautil up\` starts. A server carries a load if 99 of 100 requests or tasks wait for at most a second and none fails. The load, its workers and the server share the cores of one machine, so a server with a machine of its own carries more: the processor time that it took shows what one processor could carry; \`npx nx run benchmark:scaling -- --only ${capacityAxes.map(({ name }) => name).join(',')}\` measures yours. When the limit is near, replace the server; nothing in Nautil changes but the address.`,
     '',
-    markdownRow(['server', 'carries', '', 'then use']),
-    markdownRow(['---', '---', '---:', '---']),
+    markdownRow(['server', 'carries', 'here', 'with a processor of its own', 'then use']),
+    markdownRow(['---', '---', '---:', '---:', '---']),
     ...rows,
     '',
     ...capacityAxes.flatMap((axis) =>

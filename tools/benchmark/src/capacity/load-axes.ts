@@ -30,7 +30,7 @@ export const devicesAxis: LoadAxis = {
     {
       name: 'rates',
       title: 'rates of the processor',
-      columns: [column('rates.matmul', 'matmuls', 'GFLOP/s'), column('rates.update', 'update', 'ms')],
+      columns: [column('rates.matmul', 'matmuls of a processor', 'GFLOP/s'), column('rates.update', 'update', 'ms')],
       remark: '',
     },
     {
@@ -39,9 +39,11 @@ export const devicesAxis: LoadAxis = {
       columns: [
         column('devices.devices', 'devices'),
         column('devices.processes', 'processes'),
-        column('devices.step', 'step', 'ms'),
-        column('devices.allReduce', 'all-reduce', 'ms'),
-        column('devices.smallAllReduce', 'all-reduce of one number', 'ms'),
+        column('devices.step', 'processor time of a step', 'ms'),
+        column('devices.allReduce', 'processor time of the all-reduce', 'ms'),
+        column('devices.smallAllReduce', 'that of one number', 'ms'),
+        column('devices.wall', 'time of the all-reduce', 'ms'),
+        column('devices.smallWall', 'that of one number', 'ms'),
       ],
       remark: '',
     },
@@ -124,7 +126,7 @@ export const mlflowAxis: LoadAxis = {
     },
     {
       name: 'mlflow-search',
-      title: 'MLflow: searches of an experiment, 99 % take up to',
+      title: 'MLflow: searches of an experiment, the slowest of three',
       columns: [
         column('search.runs', 'runs'),
         column('search.byKey', 'by run key', 'ms'),
@@ -132,7 +134,7 @@ export const mlflowAxis: LoadAxis = {
         column('search.best', 'the best hundred by a metric', 'ms'),
       ],
       remark:
-        'Every run has 150 parameters and 20 metrics. The first 200 were created through the server; the others are copies of them in its database. The start of each run searches by its key, the UI shows the newest hundred.',
+        'Every run has 150 parameters and 20 metrics. The first 50 were created through the server; the others are copies of them in its database. The start of each run searches by its key, the UI shows the newest hundred.',
     },
   ],
 };

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { allReduce, Graph, openTensorFlow, type Output, Session, startClusterServer } from '@nautil/tensorflow';
 import { printSideOutput } from '../side-output.js';
 import { withGroup } from './start-group.js';
+import { cpuMilliseconds } from './timed-training.js';
 
 const { values: o } = parseArgs({
   options: {
@@ -19,7 +20,7 @@ const [bytes, cpuDevices, processes] = [Number(o.bytes), Number(o.devices), Numb
 /** The size of a weight of the encoder, so that there are as many buckets as in a training. */
 const weightBytes = 384 * 384 * 4;
 
-const milliseconds = await withGroup(processes, async (group) => {
+const { times, cpu } = await withGroup(processes, async (group) => {
   openTensorFlow();
   const cluster = group && (await startClusterServer(group, { cpuDevices }));
   const graph = new Graph();
@@ -46,15 +47,16 @@ const milliseconds = await withGroup(processes, async (group) => {
   const sums = allReduce(graph, contributions, { group: 1, size: cpuDevices * processes, instance: 1 }).flat();
   const session = new Session(graph, { cpuDevices, ...cluster });
   await session.run({ targets: initial });
-  const times: number[] = [];
+  const [times, cpu] = [[] as number[], [] as number[]];
   for (let repeat = 0; repeat < Number(o.repeats); repeat++) {
-    const startedAt = performance.now();
+    const [startedAt, cpuBefore] = [performance.now(), cpuMilliseconds()];
     await session.run({ targets: sums });
     times.push(performance.now() - startedAt);
+    cpu.push(cpuMilliseconds() - cpuBefore);
   }
-  return times.slice(2); // the first ones find the members and allocate
+  return { times: times.slice(2), cpu: cpu.slice(2) }; // the first ones find the members and allocate
 });
-printSideOutput({ figures: { allReduce: milliseconds } });
+printSideOutput({ figures: { allReduce: times, cpu } });
 
 // TensorFlow's server cannot be stopped, and serves the other processes until they have the last sum.
 setTimeout(() => process.exit(0), processes > 1 ? 500 : 0);

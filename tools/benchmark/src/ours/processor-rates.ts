@@ -1,6 +1,6 @@
 /**
  * Measures what the model of a step needs to know of this processor: the rate of matmuls in the shapes of the feed-forward, and the
- * time of Adam's update of all weights. Both run in TensorFlow, as in a training.
+ * time of Adam's update of all weights, in processor time of all threads. Both run in TensorFlow, as in a training.
  */
 import { parseArgs } from 'node:util';
 import { smallest } from '@nautil/contracts';
@@ -8,6 +8,7 @@ import { classifierWeights, parseEncoderConfig } from '@nautil/model';
 import { Graph, openTensorFlow, type Output, Session, type Variable } from '@nautil/tensorflow';
 import { measuredBatch, measuredSizes } from '../planning/device-scaling.js';
 import { printSideOutput } from '../side-output.js';
+import { cpuMilliseconds } from './timed-training.js';
 
 const { values: o } = parseArgs({ options: { repeats: { type: 'string', default: '12' } } });
 
@@ -67,13 +68,13 @@ await session.run({ targets: initial });
 const fastest = async (targets: Output[]): Promise<number> => {
   const milliseconds: number[] = [];
   for (let repeat = 0; repeat < Number(o.repeats); repeat++) {
-    const startedAt = performance.now();
+    const before = cpuMilliseconds();
     await session.run({ targets });
-    milliseconds.push(performance.now() - startedAt);
+    milliseconds.push(cpuMilliseconds() - before);
   }
   return smallest(milliseconds.slice(1)); // the first one allocates
 };
-const matmul = flops / (await fastest([last])) / 1e6;
-printSideOutput({ figures: { matmul: [matmul], update: [await fastest(update)] } });
+const gigaflop = ((await fastest([last])) * 1e9) / flops;
+printSideOutput({ figures: { gigaflop: [gigaflop], update: [await fastest(update)] } });
 session.close();
 graph.close();

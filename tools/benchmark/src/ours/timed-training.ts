@@ -12,6 +12,9 @@ export interface TimedTraining {
   /** The end of each step. */
   stepsEndedAt: number[];
 
+  /** Processor time of all threads of this process until the end of each step. */
+  cpuAtSteps: number[];
+
   /** The largest resident size of this process until the last step, in megabytes. */
   peakMb: number;
 
@@ -31,6 +34,12 @@ export async function withTemporaryFolder<T>(work: (folder: string) => Promise<T
 
 /** The largest resident size of this process so far. */
 export const peakMegabytes = (): number => process.resourceUsage().maxRSS / 1000;
+
+/** Milliseconds of processor time of all threads of this process so far. Other programs hardly change it. */
+export function cpuMilliseconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
 
 /** Trains on the CPU with AdamW, as the peers do, without evaluations. */
 export async function timeTraining(o: {
@@ -53,6 +62,7 @@ export async function timeTraining(o: {
   });
   let [startedAt, peakMb] = [NaN, NaN];
   const stepsEndedAt: number[] = [];
+  const cpuAtSteps: number[] = [];
   const job: TrainJob = {
     config,
     folder: join(o.folder, 'training'),
@@ -66,12 +76,13 @@ export async function timeTraining(o: {
     if (type === 'start') startedAt = performance.now();
     if (type !== 'step') return;
     stepsEndedAt.push(performance.now());
+    cpuAtSteps.push(cpuMilliseconds());
     peakMb = peakMegabytes();
   };
   if (o.group !== undefined && o.group.index > 0) {
     await joinTraining(job, { onProgress });
-    return { startedAt, stepsEndedAt, peakMb, job, lastWeights: '' };
+    return { startedAt, stepsEndedAt, cpuAtSteps, peakMb, job, lastWeights: '' };
   }
   const { lastWeights } = await trainClassifier(job, { onProgress });
-  return { startedAt, stepsEndedAt, peakMb, job, lastWeights };
+  return { startedAt, stepsEndedAt, cpuAtSteps, peakMb, job, lastWeights };
 }

@@ -54,12 +54,18 @@ const train = async (folder: string, group?: ProcessGroup): Promise<TimedTrainin
     ],
   });
 };
-const { stepsEndedAt, peakMb } = await withGroup(processes, (group) =>
+const { stepsEndedAt, cpuAtSteps, peakMb } = await withGroup(processes, (group) =>
   withTemporaryFolder((folder) => train(folder, group)),
 );
+/** From each step to the next, without the first ones. */
+function differences(values: readonly number[]): number[] {
+  return values.slice(warmUp).map((value, at) => value - (values[warmUp + at - 1] ?? NaN));
+}
+
 printSideOutput({
   figures: {
-    step: stepsEndedAt.slice(warmUp).map((endedAt, at) => endedAt - (stepsEndedAt[warmUp + at - 1] ?? NaN)),
+    step: differences(stepsEndedAt),
+    cpu: differences(cpuAtSteps),
     peak: [peakMb],
   },
 });

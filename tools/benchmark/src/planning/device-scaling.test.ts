@@ -16,10 +16,10 @@ const megabytes = gradientBytes / 1e6;
 const rates = table('rates', [{ matmul: 100, update: 20 }]);
 const computeMs = flops / 50e6;
 const rows = [
-  { devices: 1, processes: 1, step: computeMs + 20, allReduce: 0, smallAllReduce: 0 },
-  { devices: 2, processes: 1, step: computeMs + 40 + 102, allReduce: 102, smallAllReduce: 2 },
-  { devices: 3, processes: 1, step: 1000, allReduce: 500, smallAllReduce: 3 },
-  { devices: 1, processes: 2, step: 1000, allReduce: 204, smallAllReduce: 4 },
+  { devices: 1, processes: 1, step: computeMs + 20, allReduce: 0, smallAllReduce: 0, wall: 0, smallWall: 0 },
+  { devices: 2, processes: 1, step: computeMs + 40 + 102, allReduce: 102, smallAllReduce: 2, wall: 60, smallWall: 1 },
+  { devices: 3, processes: 1, step: 1000, allReduce: 500, smallAllReduce: 3, wall: 90, smallWall: 1 },
+  { devices: 1, processes: 2, step: 1000, allReduce: 300, smallAllReduce: 9, wall: 204, smallWall: 4 },
 ];
 
 test('the step of one device gives the share of the matmuls’ rate', () => {

@@ -8,7 +8,10 @@ export const measuredBatch = { rows: 24, length: 64 };
 export const measuredSizes = miniLmSizes;
 export const gradientBytes = 4 * parametersOf(measuredSizes);
 
-/** A measured step on several devices of one machine, and what the model predicts. Times are milliseconds. */
+/**
+ * A measured step on several devices of one machine, and what the model predicts. Times are milliseconds of one processor, of all
+ * threads: devices of a machine share its processors, and other programs hardly change this time.
+ */
 export interface ExplainedStep {
   /** In each process. */
   devices: number;
@@ -26,13 +29,13 @@ export interface ExplainedStep {
 }
 
 export interface DeviceScaling {
-  /** Operations per second of the machine in matmuls of the training's shapes. */
+  /** Operations per second of a processor in matmuls of the training's shapes. */
   matmulFlops: number;
 
   /** The share of that rate that the step of one device reaches, beside the optimizer's update. */
   matmulShare: number;
 
-  /** Bytes per second of the machine in the optimizer's update. */
+  /** Bytes per second of a processor in the optimizer's update. */
   updateRate: number;
   steps: ExplainedStep[];
 
@@ -47,13 +50,17 @@ interface MeasuredStep {
   step: number;
   allReduce: number;
   smallAllReduce: number;
+
+  /** By the clock. */
+  wall: number;
+  smallWall: number;
 }
 
 const perMillisecond = 1000;
 
 /**
- * Explains the measured steps by the model. All devices share the processors of one machine, so that each of n has an nth of its rates,
- * and reductions do not overlap with the backward pass. The step of one device gives the share of the matmuls' rate that is reached;
+ * Explains the measured steps by the model. In processor time, each of n devices has an nth of the rates of a processor, and reductions
+ * do not overlap with the backward pass. The step of one device gives the share of the matmuls' rate that is reached;
  * the all-reduce of two members gives the rate of their link.
  */
 export function explainDevices(rates: LoadTable, devices: LoadTable): DeviceScaling | undefined {
@@ -72,7 +79,7 @@ export function explainDevices(rates: LoadTable, devices: LoadTable): DeviceScal
     if (members === 1) return explained;
     const pair = measured.find((other) => isPair(other) && other.processes > 1 === processes > 1);
     if (pair === undefined) return explained;
-    const link = linkOf(pair);
+    const link = linkOf(pair.allReduce, pair.smallAllReduce);
     const shared = {
       devicesPerNode: Infinity,
       within: { ...link, bytesPerSecond: (link.bytesPerSecond * 2) / members },
@@ -106,12 +113,12 @@ export function explainDevices(rates: LoadTable, devices: LoadTable): DeviceScal
     updateRate,
     steps,
     conditions: { recordedAt: devices.recordedAt, loadBefore: devices.loadBefore },
-    grpc: overGrpc && linkOf(overGrpc),
+    grpc: overGrpc && linkOf(overGrpc.wall, overGrpc.smallWall),
   };
 }
 
 function measuredSteps(table: LoadTable): MeasuredStep[] {
-  const figures = ['devices', 'processes', 'step', 'allReduce', 'smallAllReduce'] as const;
+  const figures = ['devices', 'processes', 'step', 'allReduce', 'smallAllReduce', 'wall', 'smallWall'] as const;
   const columns = figures.map((figure) => columnOf(table, `devices.${figure}`));
   return table.rows.map((_, row) => {
     const value = (figure: (typeof figures)[number]): number => columns[figures.indexOf(figure)]?.[row] ?? NaN;
@@ -121,15 +128,17 @@ function measuredSteps(table: LoadTable): MeasuredStep[] {
       step: value('step'),
       allReduce: value('allReduce'),
       smallAllReduce: value('smallAllReduce'),
+      wall: value('wall'),
+      smallWall: value('smallWall'),
     };
   });
 }
 
 const isPair = ({ devices, processes }: MeasuredStep): boolean => devices * processes === 2;
 
-/** The link of two members: each of them sends two messages of half of the bytes. */
-function linkOf({ allReduce, smallAllReduce }: MeasuredStep): GrpcRate {
-  const latencyMs = smallAllReduce / 2;
-  const seconds = (allReduce - smallAllReduce) / perMillisecond;
+/** The link of two members, by the times of two reductions: each member sends two messages of half of the bytes. */
+function linkOf(all: number, ofOneNumber: number): GrpcRate {
+  const latencyMs = ofOneNumber / 2;
+  const seconds = (all - ofOneNumber) / perMillisecond;
   return { bytesPerSecond: gradientBytes / seconds, latencySeconds: latencyMs / perMillisecond };
 }

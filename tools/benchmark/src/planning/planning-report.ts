@@ -153,7 +153,7 @@ function measuredSection({ matmulFlops, matmulShare, updateRate, steps, conditio
   return [
     '### Measured on several devices of one processor',
     '',
-    `Logical devices of one processor share its cores, so more of them make no step faster; they show whether the model accounts for the work that they add. Each step trains MiniLM-L6 on the same ${rows} rows of ${length} tokens, divided among the devices.`,
+    `Logical devices of one processor share its cores, so more of them make no step faster; they show whether the model accounts for the work that they add. Times are processor time of all threads and processes, which other programs change less than the time by the clock. Each step trains MiniLM-L6 on the same ${rows} rows of ${length} tokens, divided among the devices.`,
     '',
     markdownRow([
       'processes',
@@ -176,7 +176,7 @@ function measuredSection({ matmulFlops, matmulShare, updateRate, steps, conditio
       ]),
     ),
     '',
-    `The inputs are measured in the same minutes: matmuls of these shapes reach ${rounded(matmulFlops / 1e9)} GFLOP/s, of which the step of one device reaches ${percent(matmulShare)} % beside its update; Adam’s update of all weights moves ${rounded(updateRate / 1e9)} GB/s. The rate of the links is that of the all-reduce of two members. All devices share these rates, and nothing overlaps. A positive deviation is a step that takes longer than predicted. Each time is the least of several. ${conditionsOf(conditions)}`,
+    `The inputs are measured in the same minutes: on one processor, matmuls of these shapes reach ${rounded(matmulFlops / 1e9)} GFLOP/s, of which the step of one device reaches ${percent(matmulShare)} % beside its update; Adam’s update of all weights moves ${rounded(updateRate / 1e9)} GB/s. The rate of the links is that of the all-reduce of two members. All devices share these rates, and nothing overlaps. A positive deviation is a step that takes longer than predicted. Each time is the least of several. ${conditionsOf(conditions)}`,
     '',
   ];
 }
