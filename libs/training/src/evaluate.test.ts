@@ -99,6 +99,25 @@ test('with nemo_padding, where a row may depend on its batch, the batches that a
   );
 });
 
+test('when one of several devices fails, the others have ended before the error is thrown', async () => {
+  const batches = await batchesWith(8);
+  let running = 0;
+  const failing = {
+    parallelism: 3,
+    async run(batch: Parameters<typeof forward.run>[0]) {
+      running += 1;
+      try {
+        if (running === 2) throw new Error('the device is lost');
+        return await forward.run(batch);
+      } finally {
+        running -= 1;
+      }
+    },
+  };
+  await expect(evaluate(failing, batches, { numClasses })).rejects.toThrow('the device is lost');
+  expect(running).toBe(0);
+});
+
 test('a data set of more rows than are sorted together keeps its batches and its order', async () => {
   const lengths = Uint16Array.from({ length: 20_001 }, (_, row) => 1 + ((row * 7919) % 50));
   const rowsAt = (_: number, index: number): Int32Array =>

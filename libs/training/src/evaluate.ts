@@ -82,7 +82,9 @@ async function resultsOf(
       }
     }
   };
-  await Promise.all(Array.from({ length: forward.parallelism ?? 1 }, compute));
+  // All have ended before an error is thrown: the caller then closes what they read.
+  const ended = await Promise.allSettled(Array.from({ length: forward.parallelism ?? 1 }, compute));
+  for (const device of ended) if (device.status === 'rejected') throw device.reason;
   return { logits, labels };
 }
 
