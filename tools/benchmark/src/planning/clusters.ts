@@ -123,7 +123,8 @@ export function plannedClusters(grpc: GrpcRate | undefined): PlannedCluster[] {
     },
   };
   if (grpc === undefined) return [infiniBand, ethernet];
-  const command = '`npx nx run benchmark:scaling -- --only devices`, two processes of this machine';
+  const command =
+    '`npx nx run benchmark:scaling -- --only devices`, two processes that share the processors of this machine: a lower bound';
   const overGrpc: PlannedCluster = {
     title: 'PCIe, Ethernet, gRPC',
     inputs: {
