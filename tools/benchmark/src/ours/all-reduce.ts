@@ -20,7 +20,7 @@ const [bytes, cpuDevices, processes] = [Number(o.bytes), Number(o.devices), Numb
 /** The size of a weight of the encoder, so that there are as many buckets as in a training. */
 const weightBytes = 384 * 384 * 4;
 
-const { times, cpu } = await withGroup(processes, async (group) => {
+const reductions = await withGroup(processes, async (group) => {
   openTensorFlow();
   const cluster = group && (await startClusterServer(group, { cpuDevices }));
   const graph = new Graph();
@@ -56,7 +56,7 @@ const { times, cpu } = await withGroup(processes, async (group) => {
   }
   return { times: times.slice(2), cpu: cpu.slice(2) }; // the first ones find the members and allocate
 });
-printSideOutput({ figures: { allReduce: times, cpu } });
+printSideOutput({ figures: { allReduce: reductions.times, cpu: reductions.cpu } });
 
 // TensorFlow's server cannot be stopped, and serves the other processes until they have the last sum.
 setTimeout(() => process.exit(0), processes > 1 ? 500 : 0);
