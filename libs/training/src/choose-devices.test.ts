@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { chooseDevices, evaluationDevice, parseDevices, statedDevices } from './choose-devices.js';
+import { loadConfig } from '@nautil/config';
+import { chooseDevices, evaluationDevice, parseDevices, statedDevices, usesGpu } from './choose-devices.js';
 import { GpuUnavailable, requireGpu } from './gpu-unavailable.js';
 
 // These tests run where TensorFlow lists no GPU.
@@ -106,6 +107,17 @@ test.each<[number | string | number[], number, string]>([
 ])('weights that devices=%j have trained are evaluated on a machine with %i GPUs, too', (devices, gpus, name) => {
   expect(evaluationDevice({ accelerator: 'gpu', devices }, threads, gpus)).toBe(name);
 });
+
+test.each([8, [0, 7], -1])(
+  'weights that GPUs trained, with devices=%j, are evaluated on a processor, and the process knows that it holds no GPU',
+  async (devices) => {
+    const { config } = await loadConfig({
+      overrides: ['trainer.accelerator=gpu', `trainer.devices=${JSON.stringify(devices)}`],
+    });
+    expect(evaluationDevice(config.trainer, config.nautil)).toBe('/device:CPU:0');
+    expect(usesGpu(config)).toBe(false);
+  },
+);
 
 test.each<[number | string | number[], number, number]>([
   [1, 1, 1],

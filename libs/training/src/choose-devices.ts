@@ -126,9 +126,9 @@ export function statedDevices({ devices, num_nodes }: Pick<Config['trainer'], 'd
   return num_nodes * (Array.isArray(parsed) ? parsed.length : Math.max(1, parsed));
 }
 
-/** Whether a run uses a GPU. Its process then holds the GPU's memory until it exits. */
+/** Whether a run or its evaluation uses a GPU of this machine. Its process then holds the GPU's memory until it exits. */
 export const usesGpu = ({ trainer, nautil }: Pick<Config, 'trainer' | 'nautil'>): boolean =>
-  isGpu(chooseDevices(trainer, nautil).names[0]);
+  isGpu(evaluationDevice(trainer, nautil));
 
 /** Whether TensorFlow computes on a GPU by default. TensorFlow is loaded only if a GPU's driver is. */
 export const findsGpu = (): boolean => hasGpuDevice() && listGpus(0).length > 0;
