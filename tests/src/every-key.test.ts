@@ -117,7 +117,7 @@ const rows: Readonly<Record<string, Row>> = {
   'trainer.gradient_clip_val': { value: '0.01' },
   'trainer.precision': { value: 'bf16-mixed' },
   'trainer.compile': { value: 'true' },
-  'trainer.accelerator': { value: 'auto' },
+  'trainer.accelerator': { value: 'gpu' },
   'trainer.log_every_n_steps': { value: '3' },
   'trainer.val_check_interval': { value: '0.5' },
   'trainer.limit_train_batches': { value: '2' },
