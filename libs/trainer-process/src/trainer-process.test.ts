@@ -41,6 +41,31 @@ test.each([
   expect(() => process.kill(pid, 0)).toThrow('ESRCH');
 });
 
+test('a trainer process that stops sending heartbeats is killed, and its attempt fails', async () => {
+  const preloaded = join(folder, 'frozen.mjs');
+  writeFileSync(
+    preloaded,
+    `process.send({ type: 'ready' }); setInterval(() => {}, 1000); await new Promise(() => {});`,
+  );
+  const env = { NODE_OPTIONS: `--import=${pathToFileURL(preloaded).href}` };
+  let pid = -1;
+  const running = runTrainer({
+    task,
+    env,
+    silenceTimeoutMs: 1500,
+    onStarted: (started) => {
+      ({ pid } = started);
+      process.kill(pid, 'SIGSTOP'); // such a process ignores every other signal
+    },
+  });
+  await expect(running).rejects.toMatchObject({
+    name: 'TrainerCrashed',
+    retryable: true,
+    message: expect.stringContaining('it sent no heartbeat for 2 s, and was killed'),
+  });
+  expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+});
+
 test.each([
   [{ type: 'halt' }, 'a message to the trainer process is invalid: value/type is unknown: "halt"'],
   [

@@ -28,6 +28,12 @@ export interface TaskOptions<Task extends TrainerTask = TrainerTask> extends Tra
   onHeartbeat?: () => void;
 
   onStarted?: ((running: RunningTask) => void) | undefined;
+
+  /**
+   * Kills the process when it has sent no heartbeat for so long: it is frozen, and would never end. Rounded up to seconds.
+   * Default: never.
+   */
+  silenceTimeoutMs?: number;
 }
 
 /** Time for an idle process to exit before it is killed. A stopped process (SIGSTOP) never exits by itself. */
@@ -93,12 +99,22 @@ export class TrainerProcess {
     return new Promise((resolve, reject) => {
       let settle: (() => void) | undefined;
       let isOver = false;
+      // Counted in ticks, so that heartbeats that this process was too busy to receive are not missed.
+      let silentSeconds = 0;
+      const { silenceTimeoutMs = Infinity } = o;
+      const watch = setInterval(() => {
+        silentSeconds += 1;
+        if (silentSeconds * 1000 <= silenceTimeoutMs) return;
+        settle ??= () => reject(this.#crash(`it sent no heartbeat for ${silentSeconds} s, and was killed`));
+        child.kill('SIGKILL');
+      }, 1000);
       const send = (message: ToTrainer<TrainerTask>): void => {
         if (!isOver && child.connected) child.send(message, () => undefined);
       };
       const sendTask = (): void => send({ type: 'run', task: o.task });
       const end = (): void => {
         isOver = true;
+        clearInterval(watch);
         child.off('message', onMessage).off('error', onError).off('close', onClose);
         settle?.();
       };
@@ -153,6 +169,7 @@ export class TrainerProcess {
         }
       };
       const onMessage = (message: unknown): void => {
+        silentSeconds = 0;
         try {
           handle(checkFromTrainer(message));
         } catch (error) {
