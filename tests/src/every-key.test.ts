@@ -300,6 +300,16 @@ const rows: Readonly<Record<string, Row>> = {
   },
   'nautil.batches.length_multiple': { value: '8' },
   'nautil.batches.nemo_padding': { value: 'true', given: inRoberta },
+  ...Object.fromEntries(
+    ['members', 'join_timeout_s', 'step_timeout_s'].map((name): [string, Row] => [
+      `nautil.group.${name}`,
+      {
+        value: name === 'members' ? '[a:1, b:2]' : '5',
+        given: ['trainer.num_nodes=2'],
+        shownBy: 'apps/cli/src/trainer/group-from-environment.test.ts',
+      },
+    ]),
+  ),
   'nautil.mlflow.tracking_uri': { value: 'http://127.0.0.1:9' },
   'nautil.mlflow.experiment': { value: 'reviews' },
   'nautil.archive.loss_weight': { value: 'true', given: ['model.dataset.class_balancing=weighted_loss'] },
@@ -459,7 +469,7 @@ test('every key changes something measurable, or is reported to have no effect, 
       continue;
     }
     if (row.shownBy !== undefined) {
-      table.push(`${key}=${row.value} -> learning rates, in ${row.shownBy}`);
+      table.push(`${key}=${row.value} -> in ${row.shownBy}`);
       continue;
     }
     const outcome = await outcomeOf(explained, row);

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { defaultTaskQueue, stageNames, type TextClassificationResult } from '@nautil/contracts';
 import { MlflowClient } from '@nautil/mlflow';
 import { metricHistory } from '@nautil/mlflow/testing/read-server';
-import { onlyRunOf, printLine, runFolderOf, short } from './testing/drill.js';
+import { onlyRunOf, printLine, runFolderOf, short, trainerOf } from './testing/drill.js';
 import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
 
 // Each process that a run needs is killed with SIGKILL during each activity; the result equals that of an undisturbed run.
@@ -102,7 +102,7 @@ class DrilledRun {
   /** The process id of the trainer that the worker has forked. */
   async trainer(): Promise<number> {
     let pid = 0;
-    await until(async () => (pid = await childOf(this.worker.pid!)) > 0);
+    await until(async () => (pid = await trainerOf(this.worker)) > 0);
     return pid;
   }
 
@@ -117,11 +117,6 @@ class DrilledRun {
     return join(await runFolderOf({ home: this.#home }, this.handle), 'training');
   }
 }
-
-const childOf = (pid: number): Promise<number> =>
-  new Promise((resolve) =>
-    execFile('pgrep', ['-P', String(pid), '-f', 'trainer-child'], (_error, stdout) => resolve(Number(stdout.trim()))),
-  );
 
 function isRunning(pid: number): boolean {
   try {

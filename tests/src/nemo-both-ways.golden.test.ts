@@ -55,6 +55,11 @@ async function trainAndPackage(encoder: string, overrides: string[]): Promise<Pa
     isPolled: () => Promise.resolve(true),
     trainings: 1,
     trainsHere: true,
+    group: {
+      reserveAddress: () => Promise.reject(new Error('no group here')),
+      signalPlaced: () => Promise.resolve(),
+      queryPlacement: () => Promise.resolve({}),
+    },
     allowedEnv: [],
     outputs: OutputRoots.ofWorker(),
   });

@@ -28,6 +28,7 @@ export function activitiesOn(taskQueue: string, run?: Pick<ResolvedRun, 'heartbe
   const { resolveRun, startTracking } = proxy(retryPolicies.short, priorities.first);
   const { download, convert, cache, tokenize } = proxy(retryPolicies.long, priorities.middle);
   const { train } = proxy(retryPolicies.training, priorities.middle);
+  const { trainMember } = proxy(retryPolicies.member, priorities.middle);
   const { evaluate, bringHome, package: packageModel } = proxy(retryPolicies.long, priorities.last);
   const { finishTracking } = proxy(retryPolicies.short, priorities.last);
   return {
@@ -39,10 +40,21 @@ export function activitiesOn(taskQueue: string, run?: Pick<ResolvedRun, 'heartbe
     cache,
     tokenize,
     train,
+    trainMember,
     evaluate,
     bringHome,
     package: packageModel,
   };
+}
+
+/** The activities of a group that trains together. They are not retried one by one, because all of them have to start again. */
+export function groupActivitiesOn(
+  taskQueue: string,
+  { heartbeatTimeoutMs }: Pick<ResolvedRun, 'heartbeatTimeoutMs'>,
+): Pick<RunActivities, 'train' | 'trainMember'> {
+  const options = { taskQueue, heartbeatTimeout: heartbeatTimeoutMs, priority: priorities.middle };
+  const { train, trainMember } = proxyWith<RunActivities>(retryPolicies.member, options);
+  return { train, trainMember };
 }
 
 /** The activities of a sweep, called on one task queue. */

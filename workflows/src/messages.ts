@@ -1,7 +1,10 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import {
   type ControlAnswer,
+  memberSignal,
   pauseRequest,
+  type Placement,
+  placementQuery,
   type Progress,
   progressQuery,
   resumeRequest,
@@ -23,3 +26,7 @@ export const stopEarly = {
 
 /** The train activity reports its progress. The payload is unknown, because anyone can send the signal. */
 export const trainingProgress = defineSignal<[unknown]>(trainingSignal);
+
+/** An activity of a group has a worker. The payload is unknown, because anyone can send the signal. */
+export const memberPlaced = defineSignal<[unknown]>(memberSignal);
+export const groupPlacement = defineQuery<Placement>(placementQuery);

@@ -22,6 +22,15 @@ export const retryPolicies = {
 
   training: { startToCloseTimeout: 60 * days, maximumAttempts: 25 },
 
+  /** A member of a group: when it fails, the workflow starts the whole group again, `training.maximumAttempts` times at most. */
+  member: { startToCloseTimeout: 60 * days, maximumAttempts: 1 },
+
   /** Polling: each attempt is short, and their number is unlimited. */
   poll: { startToCloseTimeout: 1 * minutes, maximumAttempts: Infinity },
 } satisfies Record<string, RetryPolicy>;
+
+/**
+ * How long the members of a group that have a worker wait for the others, before they give up their places and all are queued again:
+ * two groups that each hold a part of the places would wait for each other. It is varied at random, and doubled each time.
+ */
+export const firstHoldMs = 20_000;

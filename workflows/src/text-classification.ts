@@ -14,16 +14,18 @@ import {
 import {
   type Evaluated,
   type ResolvedRun,
+  type RunActivities,
   runPipeline,
   type TextClassificationInput,
   type TextClassificationResult,
   type Tracking,
 } from '@nautil/contracts';
-import { activitiesOn } from './activities-on.js';
+import { activitiesOn, groupActivitiesOn } from './activities-on.js';
 import { parseInput } from './parse-input.js';
 import { RunControl } from './run-control.js';
 import { RunProgress } from './run-progress.js';
 import { rootFailure, toWorkflowFailure } from './to-workflow-failure.js';
+import { TrainingGroup } from './training-group.js';
 
 const experiment = defineSearchAttributeKey('NautilExperiment', SearchAttributeType.KEYWORD);
 const model = defineSearchAttributeKey('NautilModel', SearchAttributeType.KEYWORD);
@@ -85,6 +87,7 @@ async function runStages(
 ): Promise<TextClassificationResult> {
   const cpu = activitiesOn(run.queues.cpu, run);
   const gpu = activitiesOn(run.queues.gpu, run);
+  const train = trainingOf(run, progress);
 
   for (const note of run.notes) progress.notes.push(note);
   upsertSearchAttributes([
@@ -99,7 +102,7 @@ async function runStages(
     run,
     {
       ...cpu,
-      train: (request) => control.trainToEnd((stopEarly) => gpu.train({ ...request, stopEarly })),
+      train: (request) => control.trainToEnd((stopEarly) => train({ ...request, stopEarly })),
       evaluate: async (request) => {
         const result = await gpu.evaluate(request);
         // No `patched()` needed: in old histories gpuSharesFiles is always true.
@@ -120,6 +123,24 @@ async function runStages(
     mlflowUrl: url,
     ...(warnings && { trackingWarnings: warnings }),
   };
+}
+
+/** Trains a run with one activity, or with one for each member of its group. */
+function trainingOf(run: ResolvedRun, progress: RunProgress): RunActivities['train'] {
+  const { group, queues } = run;
+  // No `patched()` needed: old histories have no group.
+  if (group === undefined) return activitiesOn(queues.gpu, run).train;
+  const activities = groupActivitiesOn(queues.gpu, run);
+  const training = new TrainingGroup({
+    onNote: (note) => {
+      progress.note(note);
+    },
+  });
+  return (request) =>
+    training.train(group, queues.gpu, {
+      train: (place) => activities.train({ ...request, place }),
+      trainMember: (place) => activities.trainMember({ ...request, place }),
+    });
 }
 
 /** The server refuses a keyword above 2 kB, and with it every workflow task of the run. */

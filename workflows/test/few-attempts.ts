@@ -7,5 +7,8 @@ export const retryPolicies = {
   short: { startToCloseTimeout, maximumAttempts: 1 },
   long: { startToCloseTimeout, maximumAttempts: 10 },
   training: { startToCloseTimeout, maximumAttempts: 3 },
+  member: { startToCloseTimeout, maximumAttempts: 1 },
   poll: { startToCloseTimeout, maximumAttempts: Infinity },
 } satisfies Record<keyof typeof realPolicies, RetryPolicy>;
+
+export const firstHoldMs = 400;

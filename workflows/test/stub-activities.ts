@@ -65,6 +65,7 @@ export function stubActivities(change: Partial<RunActivities> = {}): {
       reason: 'completed',
       events: file('events.jsonl'),
     }),
+    trainMember: async () => ({ step: 217, epoch: 0, reason: 'completed' }),
     evaluate: async () => ({
       ...made,
       weights: file('last.safetensors'),

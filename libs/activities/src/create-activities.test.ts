@@ -23,6 +23,11 @@ beforeAll(async () => {
     isPolled: () => Promise.resolve(true),
     trainings: 1,
     trainsHere: true,
+    group: {
+      reserveAddress: () => Promise.reject(new Error('no group here')),
+      signalPlaced: () => Promise.resolve(),
+      queryPlacement: () => Promise.resolve({}),
+    },
     allowedEnv: ['NAME_OF_RUN'],
     outputs: new OutputRoots([join(folder, 'in')], nautilHome()),
   });

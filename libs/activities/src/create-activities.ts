@@ -9,6 +9,7 @@ import { ArtifactTransfer } from './artifact-transfer.js';
 import { asExpectedError } from './as-expected-error.js';
 import { checkRun } from './check-run.js';
 import { evaluateInTrainer } from './evaluate-in-trainer.js';
+import type { GroupChannel } from './join-group.js';
 import type { OutputRoots } from './output-roots.js';
 import { routeRun, type WorkerContext } from './route-run.js';
 import { concealRun, environmentOf, requireAllowed, revealRun } from './run-environment.js';
@@ -19,7 +20,7 @@ import { planSweep } from './sweep-plan.js';
 import { finishSweepTracking, startSweepTracking } from './sweep-tracking.js';
 import { toApplicationFailure } from './to-application-failure.js';
 import { finishTracking, startTracking, trackingOfTraining } from './tracking.js';
-import { train } from './train-activity.js';
+import { train, trainMember } from './train-activity.js';
 import { withHeartbeat } from './with-heartbeat.js';
 
 export interface ActivityDependencies extends WorkerContext {
@@ -28,6 +29,9 @@ export interface ActivityDependencies extends WorkerContext {
 
   /** Signals the progress of a training to its workflow. */
   signalProgress: (workflowId: string, progress: TrainingProgress) => Promise<void>;
+
+  /** How the activities that train one run together find one another. */
+  group: GroupChannel;
 
   /** Where runs may write. */
   outputs: OutputRoots;
@@ -143,9 +147,11 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
         const mirror = artifacts === undefined ? undefined : { artifacts, folder, workflowId, runKey };
         if (mirror) await withHeartbeat(() => new CheckpointReplica(mirror).pull());
         const tracking = (trained: TrainRequest) => trackingOfTraining(trained, trackingUri);
-        return train(request, { signalProgress, tracking, trainers, mirror });
+        return train(request, { signalProgress, tracking, trainers, mirror, group: o.group });
       }),
     ),
+    // Its slot is held while it waits for the other members.
+    trainMember: reportingFailures(withDeviceSlot((request) => trainMember(request, { trainers, group: o.group }))),
     evaluate: reportingFailures(
       withDeviceSlot((request) =>
         withHeartbeat(() => evaluate(request, (options) => evaluateInTrainer(trainers, options))),

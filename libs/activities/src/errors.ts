@@ -43,3 +43,26 @@ export class RunFolderMissing extends defineError('RunFolderMissing', 'environme
     });
   }
 }
+
+/** The group of this activity has been started again without it, because the workflow did not hear from it in time. */
+export class GroupSuperseded extends defineError('GroupSuperseded', 'environment') {
+  constructor() {
+    super('the workflow has started the group again without this activity');
+  }
+}
+
+/** The trainer process of a group has stopped because another member was asked to stop. */
+export class MemberStopped extends defineError('MemberStopped', 'interrupted', { retryable: true }) {
+  constructor(index: number) {
+    super(`member ${index} stopped at a checkpoint together with another member of its group`);
+  }
+}
+
+/** A run of several processes was started as one process. */
+export class GroupMissing extends defineError('GroupMissing', 'config') {
+  constructor(nodes: number) {
+    super(`trainer.num_nodes is ${nodes}, and this process knows of no other`, {
+      hint: 'set trainer.num_nodes=1, or start a process for each node with nautil.group.members',
+    });
+  }
+}

@@ -1,4 +1,4 @@
-import type { StopReason } from './events.js';
+import type { MemberResult, StopReason } from './events.js';
 import type { ClassificationReport } from './report.js';
 import type { FileRef, RunScores, Stage, TrainingProgress } from './workflow.js';
 
@@ -21,6 +21,9 @@ export interface RunActivities {
   cache: (o: { run: ResolvedRun; source: Source; data: LabelledData }) => Promise<StageResult<CachedInputs>>;
   tokenize: (o: { run: ResolvedRun; inputs: CachedInputs }) => Promise<StageResult<TokenizedData>>;
   train: (o: TrainRequest) => Promise<StageResult<TrainedModel>>;
+
+  /** Trains together with the `train` activity of the run, as a member of its group other than the first. */
+  trainMember: (o: TrainRequest) => Promise<MemberResult>;
   evaluate: (o: {
     run: ResolvedRun;
     inputs: CachedInputs;
@@ -115,6 +118,9 @@ export interface ResolvedRun {
 
   /** Time without a heartbeat after which a stage is retried on another worker. */
   heartbeatTimeoutMs: number;
+
+  /** The group of processes that train the run; absent if one process trains it. */
+  group?: RunGroup;
 
   /** Stages that `from` repeated, each with the token of its latest repetition, which is part of the hash of its inputs. */
   redone?: Partial<Record<Stage, string>>;
@@ -222,6 +228,30 @@ export interface TrainRequest {
 
   /** True after a stopEarly request: training ends at the newest checkpoint instead of continuing. */
   stopEarly: boolean;
+
+  /** The place of this activity in the run's group; absent if one process trains the run. */
+  place?: GroupPlace;
+}
+
+/** The group of processes that trains a run, see `trainer.num_nodes`. */
+export interface RunGroup {
+  /** Number of members, 2 or more. */
+  size: number;
+
+  /** Seconds to wait for every member at the start. */
+  joinTimeoutS: number;
+
+  /** Seconds without an answer after which a member is lost. */
+  stepTimeoutS: number;
+}
+
+/** A place in a group, which one activity takes. */
+export interface GroupPlace {
+  /** From 0. Member 0 reads and writes the checkpoints. */
+  index: number;
+
+  /** Identifies this start of the group, so that what an activity of an earlier start sends is ignored. */
+  token: string;
 }
 
 export interface TrainedModel {

@@ -1,4 +1,12 @@
-import type { Evaluated, Packaged, ResolvedRun, RunActivities, StageResult } from './activities.js';
+import type {
+  CachedInputs,
+  Evaluated,
+  Packaged,
+  ResolvedRun,
+  RunActivities,
+  StageResult,
+  TokenizedData,
+} from './activities.js';
 import type { Stage } from './workflow.js';
 
 /** The seven stages as functions: activities in a workflow, plain functions in a process without Temporal. */
@@ -18,12 +26,22 @@ export async function runPipeline(
   stages: PipelineStages,
   around: AroundStage,
 ): Promise<{ evaluated: Evaluated; packaged: Packaged }> {
-  const source = await around('download', () => stages.download({ run }));
-  const data = await around('convert', () => stages.convert({ run, source }));
-  const inputs = await around('cache', () => stages.cache({ run, source, data }));
-  const tokens = await around('tokenize', () => stages.tokenize({ run, inputs }));
+  const { inputs, tokens } = await prepareTraining(run, stages, around);
   const model = await around('train', () => stages.train({ run, inputs, tokens, stopEarly: false }));
   const evaluated = await around('evaluate', () => stages.evaluate({ run, inputs, tokens, model }));
   const packaged = await around('package', () => stages.package({ run, inputs, tokens, evaluated }));
   return { evaluated, packaged };
+}
+
+/** Runs the stages before training. */
+export async function prepareTraining(
+  run: ResolvedRun,
+  stages: Pick<PipelineStages, 'download' | 'convert' | 'cache' | 'tokenize'>,
+  around: AroundStage,
+): Promise<{ inputs: CachedInputs; tokens: TokenizedData }> {
+  const source = await around('download', () => stages.download({ run }));
+  const data = await around('convert', () => stages.convert({ run, source }));
+  const inputs = await around('cache', () => stages.cache({ run, source, data }));
+  const tokens = await around('tokenize', () => stages.tokenize({ run, inputs }));
+  return { inputs, tokens };
 }

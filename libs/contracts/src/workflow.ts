@@ -45,6 +45,29 @@ export const stopEarlyRequest = 'stopEarly';
 /** Sent by the train activity, about a hundred times in a run of any length, because each signal costs four history events. */
 export const trainingSignal = 'training';
 
+/** Sent by each activity of a group once it has a worker: the address at which its trainer will listen. */
+export const memberSignal = 'member';
+
+export interface MemberPlaced {
+  /** That of the `GroupPlace`. */
+  token: string;
+  index: number;
+
+  /** `host:port`. */
+  address: string;
+}
+
+/** Asked by the activities of a group until all of them have a worker. Its result is a `Placement`. */
+export const placementQuery = 'placement';
+
+export interface Placement {
+  /** Of the newest start of the group; absent before the first. */
+  token?: string | undefined;
+
+  /** The addresses of all members; absent until each has one. */
+  members?: string[] | undefined;
+}
+
 /** Input of the `textClassification` workflow, as passed to `--input`. */
 export interface TextClassificationInput {
   /** Name of a file in the configuration folder, without `.yaml`; default `text_classification_config`. */

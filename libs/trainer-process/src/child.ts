@@ -2,7 +2,7 @@ import { type CheckpointSaved, type FromTrainer, recordOf } from '@nautil/contra
 import { type TrainControl, usesGpu } from '@nautil/training';
 import { checkToTrainer } from './check-message.js';
 import { runTask } from './run-task.js';
-import type { TrainerResult, TrainerTask } from './trainer-task.js';
+import { isOfGroup, type TrainerResult, type TrainerTask } from './trainer-task.js';
 
 // The process that a worker forks. It runs tasks that it receives over IPC; see trainer-protocol.ts in contracts.
 
@@ -71,7 +71,7 @@ async function perform(task: TrainerTask): Promise<void> {
     { onProgress: (event) => send({ type: 'progress', event }), onCommitted: commit },
     { control },
   );
-  const waits = process.connected && !usesGpu(task.job.config);
+  const waits = process.connected && !isOfGroup(task) && !usesGpu(task.job.config);
   control = undefined;
   await send({ type: 'done', result, waits });
   if (!waits) process.exit(0);

@@ -5,6 +5,7 @@ import { openTensorFlow } from '@nautil/tensorflow';
 import {
   CheckpointReplica,
   evaluateWeights,
+  joinTraining,
   trainClassifier,
   type TrainControl,
   type TrainListener,
@@ -37,8 +38,18 @@ export async function runTask<Task extends TrainerTask>(
   o: RunTaskOptions = {},
 ): Promise<TrainerResult<Task>> {
   openTensorFlow({ onednn: task.job.config.nautil.onednn });
-  const result = await (task.do === 'train' ? runTraining(task, listener, o) : evaluateWeights(task));
-  return result as TrainerResult<Task>;
+  return (await perform(task, listener, o)) as TrainerResult<Task>;
+}
+
+function perform(task: TrainerTask, listener: TrainListener, o: RunTaskOptions): Promise<TrainerResult> {
+  switch (task.do) {
+    case 'train':
+      return runTraining(task, listener, o);
+    case 'join':
+      return joinTraining(task.job, listener, o.control);
+    case 'evaluate':
+      return evaluateWeights(task);
+  }
 }
 
 async function runTraining({ job, mirror, tracking }: TrainTask, listener: TrainListener, o: RunTaskOptions) {

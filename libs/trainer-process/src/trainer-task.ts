@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import type { BatchAmount, Config } from '@nautil/config';
-import type { TrainingResult } from '@nautil/contracts';
+import type { MemberResult, TrainingResult } from '@nautil/contracts';
 import {
   classificationReport,
   float,
@@ -9,10 +9,10 @@ import {
   validateTrainingResult,
   variants,
 } from '@nautil/contracts/schemas';
-import type { EvaluateWeightsOptions, ReplicaPlace, TrainJob, WeightsEvaluated } from '@nautil/training';
+import type { EvaluateWeightsOptions, ReplicaPlace, TrainingGroup, TrainJob, WeightsEvaluated } from '@nautil/training';
 
 /** A task for a trainer process, as plain JSON. */
-export type TrainerTask = TrainTask | EvaluateTask;
+export type TrainerTask = TrainTask | JoinTask | EvaluateTask;
 
 export interface TrainTask {
   do: 'train';
@@ -23,6 +23,12 @@ export interface TrainTask {
 
   /** Where checkpoints are replicated for workers with another state folder; absent: nowhere. */
   mirror?: ReplicaPlace | undefined;
+}
+
+/** Trains as a member of the job's group other than the first, which logs and saves. */
+export interface JoinTask {
+  do: 'join';
+  job: TrainJob & { group: TrainingGroup };
 }
 
 interface EvaluateTask extends EvaluateWeightsOptions {
@@ -46,7 +52,12 @@ export interface TrackingTask {
 
 export type TrainerResult<Task extends TrainerTask = TrainerTask> = Task extends TrainTask
   ? TrainingResult
-  : WeightsEvaluated;
+  : Task extends JoinTask
+    ? MemberResult
+    : WeightsEvaluated;
+
+/** Whether a task trains together with other processes. Its process listens on a port until it exits. */
+export const isOfGroup = (task: TrainerTask): boolean => task.do !== 'evaluate' && task.job.group !== undefined;
 
 const text = Type.String();
 const count = Type.Integer({ minimum: 0 });
@@ -66,6 +77,14 @@ const jobParts = {
   logDir: Type.Optional(text),
 };
 
+const group = Type.Object({
+  members: Type.Array(text, { minItems: 2 }),
+  index: count,
+  program: Type.Optional(text),
+  joinTimeoutS: Type.Optional(Type.Number()),
+  stepTimeoutS: Type.Optional(Type.Number()),
+});
+
 const trainJob = Type.Object({
   ...jobParts,
   folder: text,
@@ -77,6 +96,7 @@ const trainJob = Type.Object({
     lmCheckpoint: Type.Optional(text),
   }),
   resumeFrom: Type.Optional(text),
+  group: Type.Optional(group),
   digests: Type.Record(text, text),
 });
 
@@ -96,6 +116,11 @@ const trainTask = Type.Object({
   mirror: Type.Optional(Type.Object({ artifacts: text, workflowId: text, runKey: text, folder: text })),
 });
 
+const joinTask = Type.Object({
+  do: Type.Literal('join'),
+  job: Type.Composite([trainJob, Type.Object({ group })]),
+});
+
 const evaluateTask = Type.Object({
   do: Type.Literal('evaluate'),
   job: Type.Object(jobParts),
@@ -105,14 +130,24 @@ const evaluateTask = Type.Object({
   questions: Type.Object({ rows: Type.Array(Type.Array(count)), padId: count }),
 });
 
-export const validateTask: JsonValidator<TrainerTask> = jsonValidator(variants('do', [trainTask, evaluateTask]));
+export const validateTask: JsonValidator<TrainerTask> = jsonValidator(
+  variants('do', [trainTask, joinTask, evaluateTask]),
+);
 
 /** The validator of each kind of task's result. */
 export const validateResult: {
   train: JsonValidator<TrainingResult>;
+  join: JsonValidator<MemberResult>;
   evaluate: JsonValidator<WeightsEvaluated>;
 } = {
   train: validateTrainingResult,
+  join: jsonValidator(
+    Type.Object({
+      step: count,
+      epoch: count,
+      reason: Type.Union([Type.Literal('completed'), Type.Literal('early-stopped'), Type.Literal('stopped')]),
+    }),
+  ),
   evaluate: jsonValidator(
     Type.Object({
       evaluation: Type.Optional(Type.Object({ loss: float, report: classificationReport })),

@@ -4,7 +4,7 @@ import { isGpuFailure } from '@nautil/tensorflow/gpu';
 import { parseDevices } from '@nautil/training';
 import { type GpuLease, GpuLeases, leasedEnvironment, type LeaseOptions, withLeasedGpus } from './gpu-leases.js';
 import { type TaskOptions, TrainerProcess } from './trainer-process.js';
-import type { TrainerResult, TrainerTask } from './trainer-task.js';
+import { isOfGroup, type TrainerResult, type TrainerTask } from './trainer-task.js';
 
 /** Time that an idle process is kept: the evaluation of a run follows its training at once. */
 const idleMs = 10_000;
@@ -86,7 +86,7 @@ export class Trainers {
 /** The devices that a task asks for. An evaluation takes one. */
 function devicesOf({ do: what, job }: TrainerTask): Pick<Config['trainer'], 'accelerator' | 'devices'> {
   const { accelerator, devices } = job.config.trainer;
-  if (what === 'train') return { accelerator, devices };
+  if (what !== 'evaluate') return { accelerator, devices };
   const parsed = parseDevices(devices);
   return { accelerator, devices: Array.isArray(parsed) ? parsed.slice(0, 1) : 1 };
 }
@@ -105,8 +105,8 @@ function afterFailure(error: unknown, lease: GpuLease): unknown {
 }
 
 /** The settings that TensorFlow takes from a process's first task and keeps, and the GPUs that it sees. */
-function poolKeyOf({ job }: TrainerTask, env: Record<string, string> | undefined): string {
-  const { trainer, nautil } = job.config;
+function poolKeyOf(task: TrainerTask, env: Record<string, string> | undefined): string {
+  const { trainer, nautil } = task.job.config;
   const { onednn, intra_op_threads } = nautil;
-  return JSON.stringify({ onednn, intra_op_threads, accelerator: trainer.accelerator, env });
+  return JSON.stringify({ onednn, intra_op_threads, accelerator: trainer.accelerator, group: isOfGroup(task), env });
 }

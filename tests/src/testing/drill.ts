@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
@@ -44,6 +44,12 @@ export function nautil(
     ),
   );
 }
+
+/** The process id of the trainer that a worker has forked; 0 while there is none. */
+export const trainerOf = ({ pid }: ChildProcess): Promise<number> =>
+  new Promise((resolve) =>
+    execFile('pgrep', ['-P', String(pid), '-f', 'trainer-child'], (_error, stdout) => resolve(Number(stdout.trim()))),
+  );
 
 /** The folder of a run's checkpoints and journal. */
 export async function runFolderOf({ home }: Pick<LocalStack, 'home'>, handle: WorkflowHandle): Promise<string> {

@@ -61,6 +61,9 @@ Environment:
                                (default: the working folder, the checkout and the state folder)
   NAUTIL_ENV_ALLOWED           names of the variables that runs may read with \${oc.env:NAME}, with commas (default: none)
   NAUTIL_ARTIFACTS             a folder or HTTP address through which workers with different state folders exchange files
+  NAUTIL_HOST                  host at which the workers of a run with trainer.num_nodes above 1 reach this machine
+                               (default: its address on the way to Temporal)
+  NAUTIL_MEMBER_PORTS          ports on which such trainings listen: 20000-20099 (default: any free one)
   NAUTIL_METRICS_ADDRESS       IP address and port at which Prometheus finds the metrics of Temporal's SDK: 127.0.0.1:9464
   OTEL_EXPORTER_OTLP_ENDPOINT, …
                                address of an OpenTelemetry collector for metrics and traces; with _PROTOCOL and _HEADERS;

@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { checkRun, finishTracking, progressAfter, stages, startTracking, trackingOfTraining } from '@nautil/activities';
 import { experimentName, loadConfig, revealTree } from '@nautil/config';
 import {
   type Evaluated,
   Interrupted,
+  type JsonObject,
   type Packaged,
   type PipelineStages,
   recordOf,
@@ -15,24 +17,28 @@ import {
   type TrainEvent,
   type TrainHeartbeat,
   type TrainRequest,
+  withValueAt,
 } from '@nautil/contracts';
 import { stackAddresses } from '@nautil/stack';
 import { canonicalJson, claimFence, sha256Of } from '@nautil/store';
 import { preloadTensorFlow } from '@nautil/tensorflow';
 import { runTask } from '@nautil/trainer-process';
-import { requireGpu, type TrainControl, TrainingInterrupted } from '@nautil/training';
+import { requireGpu, type TrainControl, type TrainingGroup, TrainingInterrupted } from '@nautil/training';
 import { printOutcome } from '../print-outcome.js';
 import { TrainingDisplay } from '../terminal/training-display.js';
+import { groupFromEnvironment } from './group-from-environment.js';
 import { howToContinue } from './how-to-continue.js';
 import type { HydraArguments } from './hydra-arguments.js';
 import { leaseGpus } from './lease-gpus.js';
-
-/** The shortest time between two progress lines of a download. */
-const downloadLineMs = 5000;
+import { shownStage, stagesBeforeTraining } from './local-stages.js';
+import { joining, trainAsMember } from './train-as-member.js';
 
 /**
  * Trains without Temporal: runs the stages of the workflow one after another in this process. The run is sent to MLflow if its
  * server is up; otherwise the run's journal keeps the records for `nautil runs sync`.
+ *
+ * With `trainer.num_nodes` above 1, this is one of several processes. All of them prepare the data and train; the first also evaluates
+ * and packages the model.
  *
  * @param o.signal - ends training with a checkpoint
  * @throws Interrupted after the signal, with a hint that states how to continue
@@ -41,11 +47,15 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
   const display = new TrainingDisplay();
   const echo = (entry: string): void => display.line(entry);
   const trackingUri = stackAddresses().mlflowTrackingUri;
-  const { run, resumes } = await resolve(args, { cwd: o.cwd, echo, trackingUri });
+  const { run, resumes, group } = await resolve(args, { cwd: o.cwd, echo, trackingUri });
   // The run has no workflow, so the fence is how garbage collection sees that the run is active.
   await claimFence(run.folder);
   for (const note of run.notes) display.line(`note: ${note}`);
   display.line(`run folder: ${run.folder}`);
+  if (group && group.index > 0) {
+    await trainAsMember(run, group, { display, signal: o.signal });
+    return;
+  }
   const tracking = trackStart(run, trackingUri, display);
   // Only training waits for the server, and so does the end of a run that failed before.
   tracking.catch(() => undefined);
@@ -59,6 +69,7 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
       echo,
       tracking,
       signal: o.signal,
+      group,
     }));
     ended = await finishTracking({ run, status: 'FINISHED', evaluated, packaged }, trackingUri, { attempts });
   } catch (error) {
@@ -68,7 +79,8 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
       attempts,
     });
     for (const warning of warnings) display.warn(warning);
-    if (!o.signal.aborted) throw error;
+    // Another process of the group may have been interrupted.
+    if (!o.signal.aborted && !(error instanceof TrainingInterrupted)) throw error;
     throw new Interrupted('interrupted', {
       hint: await howToContinue({ logDir: run.logDir, resumes }),
       cause: error,
@@ -94,15 +106,19 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
 async function resolve(
   args: HydraArguments,
   { cwd, echo, trackingUri }: { cwd: string; echo: (entry: string) => void; trackingUri: string },
-): Promise<{ run: ResolvedRun; resumes: boolean }> {
+): Promise<{ run: ResolvedRun; resumes: boolean; group: TrainingGroup | undefined }> {
   const { configName, configPath, overrides } = args;
   const { tree, config, fromEnvironment } = await loadConfig({ configName, configPath, overrides, cwd });
   requireGpu(config.trainer);
+  const group = groupFromEnvironment(config, process.env);
+  const isFirst = group === undefined || group.index === 0;
   void preloadTensorFlow({ onednn: config.nautil.onednn }); // while the stages before training run
   const resumes = config.exp_manager.resume_if_exists;
-  const runKey = resumes
-    ? sha256Of(canonicalJson({ cwd, tree: revealTree(tree, fromEnvironment) })).slice(0, 16)
+  const key = resumes
+    ? sha256Of(canonicalJson({ cwd, tree: identityOf(revealTree(tree, fromEnvironment)) })).slice(0, 16)
     : timeStamp(new Date());
+  // The processes of a group on one machine share the state folder, but not the folder of a run.
+  const runKey = isFirst ? key : `${key}-member-${group.index}`;
   const run = await stages.resolveRun(
     {
       workflowId: `train-${experimentName(config.exp_manager)}`,
@@ -117,11 +133,15 @@ async function resolve(
       echo,
       ownServer: trackingUri,
       check: checkRun,
+      logsInFolder: !isFirst,
       command: ['trainer:train', ...process.argv.slice(3)],
     },
   );
-  return { run, resumes };
+  return { run, resumes, group };
 }
+
+/** What distinguishes a resumed run from others: not the addresses of its processes, which may be started elsewhere. */
+const identityOf = (tree: JsonObject): JsonObject => withValueAt(tree, 'nautil.group', null);
 
 /** `2026-11-23_23-15-00-042`: exp_manager's version, to the millisecond. */
 const timeStamp = (now: Date): string => now.toISOString().slice(0, 23).replace('T', '_').replace(/[:.]/g, '-');
@@ -160,6 +180,9 @@ interface StageOptions {
   tracking: Promise<StartedTracking>;
 
   signal: AbortSignal;
+
+  /** The processes that train together, of which this is the first. */
+  group: TrainingGroup | undefined;
 }
 
 async function runStages(
@@ -173,10 +196,7 @@ async function runStages(
     onWait: () => display.line('waiting for a GPU that other trainings on this machine have …'),
   });
   const pipeline: PipelineStages = {
-    download: (request) => stages.download(request, { signal, onProgress: throttledLine(display) }),
-    convert: (request) => stages.convert({ ...request, echo }),
-    cache: (request) => stages.cache(request),
-    tokenize: (request) => stages.tokenize({ ...request, echo }),
+    ...stagesBeforeTraining(o),
     train: (request) => trainHere(request, trackingUri, { ...o, onGpus }),
     evaluate: (request) =>
       stages.evaluate(request, async (options) => runTask(await onGpus({ do: 'evaluate' as const, ...options })), {
@@ -184,30 +204,14 @@ async function runStages(
       }),
     package: (request) => stages.packageModel({ ...request, echo }),
   };
-  return runPipeline(run, pipeline, async (name, work) => {
-    signal.throwIfAborted();
-    display.line(`${name} …`);
-    const result = await work();
-    display.line(`${name}: ${result.reused ? 'reused' : 'done'}, ${result.detail}`);
-    return result;
-  });
-}
-
-/** Prints the progress of a download at intervals. */
-function throttledLine(display: TrainingDisplay): (detail: string) => void {
-  let printedAt = performance.now();
-  return (detail) => {
-    if (performance.now() - printedAt < downloadLineMs) return;
-    printedAt = performance.now();
-    display.line(`download: ${detail}`);
-  };
+  return runPipeline(run, pipeline, shownStage(o));
 }
 
 /** Trains in this process. An aborted signal interrupts training at a checkpoint. */
 async function trainHere(
   request: TrainRequest,
   trackingUri: string,
-  { display, echo, tracking, signal, onGpus }: StageOptions & { onGpus: ReturnType<typeof leaseGpus> },
+  { display, echo, tracking, signal, group, onGpus }: StageOptions & { onGpus: ReturnType<typeof leaseGpus> },
 ): Promise<StageResult<TrainedModel>> {
   const control: TrainControl = {};
   const interrupt = (): void => {
@@ -219,6 +223,14 @@ async function trainHere(
     const { isTracked } = await tracking;
     return await stages.trainModel(request, {
       tracking: trackingOfTraining(request, trackingUri),
+      ...(group && {
+        // The others cannot know that there is a result already, and wait for this process.
+        scope: randomUUID(),
+        join: () => {
+          display.line(joining(group));
+          return Promise.resolve(group);
+        },
+      }),
       compute: async (task, record) => {
         let progress: TrainHeartbeat | undefined;
         const onProgress = (event: TrainEvent): void => {

@@ -16,7 +16,14 @@ import {
 } from '@temporalio/worker';
 import { allowedVariables, OutputRoots } from '@nautil/activities';
 import { createActivities } from '@nautil/activities/worker';
-import { gpuTaskQueue, homeTaskQueue, trainingSignal } from '@nautil/contracts';
+import {
+  gpuTaskQueue,
+  homeTaskQueue,
+  memberSignal,
+  type Placement,
+  placementQuery,
+  trainingSignal,
+} from '@nautil/contracts';
 import { stackAddresses } from '@nautil/stack';
 import { openArtifactStore } from '@nautil/store';
 import { homeId } from '@nautil/store/folders';
@@ -26,6 +33,7 @@ import { ignoreOutputErrors, printMessage } from '../output.js';
 import { openTracing } from '../tracing.js';
 import { workingFolder } from '../working-folder.js';
 import { deploymentVersion } from './deployment-version.js';
+import { memberAddresses } from './member-address.js';
 import { readyLine } from './ready-line.js';
 import { runTogether, WorkerErrors } from './run-together.js';
 import { withTelemetry } from './telemetry.js';
@@ -62,6 +70,7 @@ const maxCachedWorkflows = 50;
 export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions): Promise<void> {
   const { temporal } = stackAddresses();
   const { address, namespace, security } = temporal;
+  const reserveAddress = memberAddresses(address);
   const trackingUri = process.env['MLFLOW_TRACKING_URI'] ?? 'http://127.0.0.1:5000';
   stopListeningForInterruption();
   ignoreOutputErrors();
@@ -91,6 +100,11 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions):
     isPolled: async (queue) => (role === 'all' && queue === homeQueues.gpu) || isPolled(client, queue),
     trainings,
     trainsHere: role !== 'cpu',
+    group: {
+      reserveAddress,
+      signalPlaced: (workflowId, placed) => client.workflow.getHandle(workflowId).signal(memberSignal, placed),
+      queryPlacement: (workflowId) => client.workflow.getHandle(workflowId).query<Placement>(placementQuery),
+    },
     allowedEnv: allowedVariables(),
     outputs: OutputRoots.ofWorker(workingFolder()),
   });

@@ -250,6 +250,11 @@ test.each([
     isPolled: () => Promise.resolve(true),
     trainings: 1,
     trainsHere: true,
+    group: {
+      reserveAddress: () => Promise.reject(new Error('no group here')),
+      signalPlaced: () => Promise.resolve(),
+      queryPlacement: () => Promise.resolve({}),
+    },
     allowedEnv: [],
     outputs: new OutputRoots([home], nautilHome()),
   });

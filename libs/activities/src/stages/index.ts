@@ -6,3 +6,4 @@ export { packageModel } from './package.js';
 export { resolveRun } from './resolve-run.js';
 export { tokenize } from './tokenize.js';
 export { trainModel } from './train.js';
+export { trainMember } from './train-member.js';

@@ -19,6 +19,7 @@ import {
   type Redo,
   replaceAt,
   type ResolvedRun,
+  type RunGroup,
   type RunRequest,
   type Stage,
   stageNames,
@@ -53,6 +54,7 @@ interface ResolveOptions {
   ownServer?: string;
   allowedEnv?: readonly string[];
   check?: (config: Config, o: { cwd: string }) => Promise<void>;
+  logsInFolder?: boolean;
 }
 
 /**
@@ -66,6 +68,7 @@ interface ResolveOptions {
  * @param o.command - the command line, for the run's log; default: the equivalent `nautil run`
  * @param o.ownServer - the MLflow server of this process, to which alone it sends its credentials
  * @param o.allowedEnv - the variables that the configuration may read; default: all
+ * @param o.logsInFolder - keeps logs in the run's folder and resumes nothing, for a member of a group other than the first
  * @param o.check - rejects a configuration with which no run can succeed, before anything is created; see `checkRun`
  * @throws ConfigError, and what `check` throws
  */
@@ -97,7 +100,7 @@ export async function resolveRun(request: RunRequest, o: ResolveOptions = {}): P
 async function createRun(
   request: RunRequest,
   { tree, config, notes, resolved, fromEnvironment }: Awaited<ReturnType<typeof loadRun>>,
-  o: Pick<ResolveOptions, 'check' | 'command' | 'echo' | 'ownServer'> & {
+  o: Pick<ResolveOptions, 'check' | 'command' | 'echo' | 'ownServer' | 'logsInFolder'> & {
     cwd: string;
     folder: string;
     file: string;
@@ -110,14 +113,17 @@ async function createRun(
   await createFolder(folder);
   const configFile = join(folder, 'config.json');
   await writeFileAtomic(configFile, JSON.stringify(tree, null, 2));
-  const experiment = await beginExperiment({
-    tree,
-    config,
-    fromEnvironment,
-    cwd,
-    command: o.command ?? commandOf(request),
-    echo: o.echo,
-  });
+  const experiment = o.logsInFolder
+    ? await emptyExperiment(join(folder, 'experiment'))
+    : await beginExperiment({
+        tree,
+        config,
+        fromEnvironment,
+        cwd,
+        command: o.command ?? commandOf(request),
+        echo: o.echo,
+      });
+  const group = groupOf(config);
   const { data } = config.nautil;
   const trainFile = config.model.train_ds.file_path;
   const trackingUri = trackingUriOf(config);
@@ -145,15 +151,33 @@ async function createRun(
         ...(trackingUri !== null && withholdsCredentials(trackingUri, o.ownServer)
           ? [withoutCredentials(trackingUri)]
           : []),
-        `logs and the best checkpoints are in ${experiment.logDir}`,
+        ...(route.home !== undefined && config.nautil.group.members !== null
+          ? ['nautil.group.members has no effect: the workers of Temporal report their own addresses']
+          : []),
+        ...(o.logsInFolder ? [] : [`logs and the best checkpoints are in ${experiment.logDir}`]),
         ...route.notes,
       ]),
     ),
     heartbeatTimeoutMs: heartbeatTimeoutMs(),
+    ...(group && { group }),
     ...(request.parentMlflowRunId === undefined ? {} : { parentMlflowRunId: request.parentMlflowRunId }),
   };
   await writeFileAtomic(file, JSON.stringify(environment.conceal(run), null, 2));
   return run;
+}
+
+/** A log folder for the entries of the stages, which no user reads. */
+async function emptyExperiment(
+  logDir: string,
+): Promise<Pick<Awaited<ReturnType<typeof beginExperiment>>, 'logDir' | 'resumeFrom' | 'warnings'>> {
+  await createFolder(logDir);
+  return { logDir, warnings: [] };
+}
+
+/** The group of processes that trains a run; undefined for one process. */
+function groupOf({ trainer, nautil }: Config): RunGroup | undefined {
+  const { join_timeout_s: joinTimeoutS, step_timeout_s: stepTimeoutS } = nautil.group;
+  return trainer.num_nodes === 1 ? undefined : { size: trainer.num_nodes, joinTimeoutS, stepTimeoutS };
 }
 
 /**

@@ -3,7 +3,7 @@ import { classWeights, labelCounts, readLabelNames } from '@nautil/datasets';
 import { givenEncoderConfig } from '@nautil/formats/encoder';
 import { requireIntact } from '@nautil/store';
 import type { TrainJob } from '@nautil/training';
-import { configOf } from './run-settings.js';
+import { configOf, resultDigestOf } from './run-settings.js';
 
 /** The trainer's job; its `digests` identify everything that affects the results. */
 export async function trainJobOf(o: {
@@ -37,7 +37,8 @@ export async function trainJobOf(o: {
     ...(labels ? { labelNames: await readLabelNames(labels.path) } : {}),
     ...(isWeighted ? { classWeights: classWeights((await labelCounts(train.path)).counts, numClasses) } : {}),
     digests: {
-      config: o.run.configDigest,
+      // The members of a group compare their digests, and their files may be in different places.
+      config: o.run.group === undefined ? o.run.configDigest : resultDigestOf(config, { paths: false }),
       data: digest,
       encoder: inputs.encoderDigest,
       tokenizer: tokens.tokenizerDigest,

@@ -5,6 +5,7 @@ import {
   type CheckpointSaved,
   counted,
   type FileRef,
+  type ResolvedRun,
   type StageResult,
   type TrainedModel,
   type TrainingResult,
@@ -21,7 +22,9 @@ import {
   writeFileAtomic,
 } from '@nautil/store';
 import type { TrackingTask, TrainTask } from '@nautil/trainer-process';
-import { evaluationSettingsOf } from '@nautil/training';
+import { evaluationSettingsOf, type TrainingGroup } from '@nautil/training';
+import { GroupMissing } from '../errors.js';
+import { programVersion } from '../program-version.js';
 import { encoderDigestOf } from './cache.js';
 import { EventLog } from './event-log.js';
 import { configOf, countedConfigOf, redoOf } from './run-settings.js';
@@ -33,6 +36,9 @@ export interface TrainModelOptions {
 
   /** Runs in one scope share equal trainings. By default, a run shares its training with no other run. */
   scope?: string;
+
+  /** Waits for the other members of the run's group, if it has one. */
+  join?: () => Promise<TrainingGroup>;
 
   /** Trains, in another process or in this one, and awaits `record` for each committed checkpoint, in order. */
   compute: (task: TrainTask, record: (checkpoint: CheckpointSaved) => Promise<void>) => Promise<TrainingResult>;
@@ -50,6 +56,7 @@ export async function trainModel(request: TrainRequest, o: TrainModelOptions): P
   const { run } = request;
   const redo = redoOf(run, 'train');
   const folder = join(run.folder, redo === undefined ? 'training' : `training-${sha256Of(redo).slice(0, 12)}`);
+  requireGroup(run, o);
   const job = await trainJobOf({ ...request, folder });
   const eventsFile = join(folder, 'events.jsonl');
   const stopped = await isStopped(folder, request);
@@ -64,16 +71,15 @@ export async function trainModel(request: TrainRequest, o: TrainModelOptions): P
     'train',
     inputs,
     async () => {
-      await requireIntact(request.tokens);
-      await requireEncoder(request.inputs);
+      await requireTrainingInputs(request);
       const { tree, config } = await countedConfigOf(run, request.inputs.data);
       const split = config.model.test_ds.file_path === null ? 'val' : 'test';
       const evaluation = { ...evaluationSettingsOf(config, split, job.classWeights) };
       await recordEvaluationSettings(run, { tree, config, evaluation });
       const eventLog = await EventLog.open(eventsFile);
-      const outcome = await o.compute({ do: 'train', job, tracking: o.tracking }, ({ events }) =>
-        eventLog.append(events),
-      );
+      const joined = o.join && { group: await joinedGroup(o.join) };
+      const task: TrainTask = { do: 'train', job: { ...job, ...joined }, tracking: o.tracking };
+      const outcome = await o.compute(task, ({ events }) => eventLog.append(events));
       return {
         lastWeights: await fileRef(outcome.lastWeights),
         ...(outcome.bestWeights ? { bestWeights: await fileRef(outcome.bestWeights) } : {}),
@@ -87,6 +93,25 @@ export async function trainModel(request: TrainRequest, o: TrainModelOptions): P
     { signal: o.signal, takeOverAfterMs },
   );
   return { ...output, reused, detail: [`${counted(output.step, 'step')}, ${output.reason}`, ...warnings].join('; ') };
+}
+
+/** @throws GroupMissing when the run has several processes and this one knows of no other */
+export function requireGroup({ group }: Pick<ResolvedRun, 'group'>, o: Pick<TrainModelOptions, 'join'>): void {
+  if (group !== undefined && o.join === undefined) throw new GroupMissing(group.size);
+}
+
+/** The group with what its members compare. */
+export async function joinedGroup(meet: () => Promise<TrainingGroup>): Promise<TrainingGroup> {
+  return { ...(await meet()), program: (await programVersion()).code };
+}
+
+/** Checks the files that training reads. @throws FileDamaged */
+export async function requireTrainingInputs({
+  tokens,
+  inputs,
+}: Pick<TrainRequest, 'tokens' | 'inputs'>): Promise<void> {
+  await requireIntact(tokens);
+  await requireEncoder(inputs);
 }
 
 /** The first weights are read from these files, which may be the user's or those of Hugging Face's cache. */

@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { key, type Need, nullable, oneOf, section } from './key.js';
 
+const together: readonly Need[] = [[{ key: 'trainer.num_nodes', isNot: [1] }]];
 const withSource: Need = [{ key: 'nautil.data.source', isNot: [null] }];
 
 /** `nautil`: keys that NeMo does not have. */
@@ -90,6 +91,37 @@ export const nautilSchema = section("Nautil's own keys.", {
       affects: 'training',
       default: false,
       needsFound: 'a padding token whose id is not 0',
+    }),
+  }),
+  group: section('The processes that train a run together, if trainer.num_nodes is more than 1.', {
+    members: key(
+      nullable(
+        Type.Array(Type.String({ pattern: '^(\\[[0-9a-fA-F:.]+\\]|[^\\s:/[\\]]+):\\d{1,5}$', title: 'host:port' }), {
+          minItems: 2,
+          uniqueItems: true,
+        }),
+      ),
+      {
+        description:
+          'host:port of each process, for a training without Temporal; the first one writes checkpoints and packages the model. Every process listens on its own port and connects to the others. Its index in the list is RANK, NODE_RANK, GROUP_RANK, SLURM_PROCID or SLURM_NODEID. null: from the variables of torchrun (MASTER_ADDR, MASTER_PORT, all processes on one machine) or of SLURM (SLURM_JOB_NODELIST, SLURM_JOB_ID, one process on each node). Workers of Temporal report their own addresses in place of these.',
+        affects: 'nothing',
+        default: null,
+        needs: together,
+      },
+    ),
+    join_timeout_s: key(Type.Integer({ minimum: 1, maximum: 86_400 }), {
+      description:
+        'Seconds that the processes wait for one another at the start. Then the training fails, and names those that are missing.',
+      affects: 'nothing',
+      default: 300,
+      needs: together,
+    }),
+    step_timeout_s: key(Type.Integer({ minimum: 1, maximum: 86_400 }), {
+      description:
+        'Seconds without an answer of a process to the others, which ask it all the time, after which it counts as lost. The training then fails, and names it. A process that has ended is noticed at once.',
+      affects: 'nothing',
+      default: 60,
+      needs: together,
     }),
   }),
   mlflow: section('Tracking in MLflow.', {

@@ -39,10 +39,10 @@ export const trainerSchema = section("The training loop: PyTorch Lightning's key
     },
   ),
   num_nodes: key(Type.Integer({ minimum: 1 }), {
-    description: 'How many machines train together.',
-    affects: 'nothing',
+    description:
+      'How many processes train together, usually one on each machine. Each trains on its own trainer.devices, so that a batch of the run has batch_size examples for each device of each process. A worker of Temporal runs one of them; without Temporal, the same command is started on each machine (nautil.group).',
+    affects: 'training',
     default: 1,
-    noEffect: 'one machine trains a run',
   }),
   max_epochs: key(nullable(Type.Integer({ minimum: -1 })), {
     description: 'Passes over the training data. -1 or null: no limit, so that max_steps must be given.',

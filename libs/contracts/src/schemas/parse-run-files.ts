@@ -27,6 +27,7 @@ const resolvedRun = Type.Object({
   home: Type.Optional(text),
   queues: Type.Object({ cpu: text, gpu: text, gpuSharesFiles: Type.Boolean() }),
   heartbeatTimeoutMs: count,
+  group: Type.Optional(Type.Object({ size: Type.Integer({ minimum: 2 }), joinTimeoutS: count, stepTimeoutS: count })),
   redone: Type.Optional(Type.Partial(Type.Record(Type.Union(stageNames.map((name) => Type.Literal(name))), text))),
   parentMlflowRunId: Type.Optional(text),
 });
