@@ -115,13 +115,13 @@ export class TrainingInterrupted extends defineError('TrainingInterrupted', 'int
   /** Absent in a process that trains for another, which has the checkpoint. */
   readonly checkpoint: string | undefined;
 
-  constructor(step: number, checkpoint: string | undefined) {
-    super(
-      `training stopped at step ${step}; ${checkpoint ?? 'the checkpoint of member 0'} contains all steps done so far`,
-      {
-        hint: 'the next attempt at this run resumes from there',
-      },
-    );
+  /** @param step - absent when the members of the group were not connected yet */
+  constructor(step?: number, checkpoint?: string) {
+    const message =
+      step === undefined
+        ? 'training stopped before all members of the group had answered'
+        : `training stopped at step ${step}; ${checkpoint ?? 'the checkpoint of member 0'} contains all steps done so far`;
+    super(message, { hint: 'the next attempt at this run resumes from the last checkpoint' });
     this.checkpoint = checkpoint;
   }
 }

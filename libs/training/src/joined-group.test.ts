@@ -234,3 +234,17 @@ test('a stop that one member requests ends all of them after the same step', asy
   });
   expect(new Set(steps).size).toBe(1);
 }, 120_000);
+
+test('a stop ends the wait for the other members at once', async () => {
+  const [job] = await jobsOf('stopped while joining', { joinTimeoutS: 100 });
+  const member = new Member(job!, () => undefined);
+  try {
+    member.stop();
+    expect(await member.outcome).toMatchObject({
+      name: 'TrainingInterrupted',
+      message: expect.stringContaining('stopped before all members of the group had answered'),
+    });
+  } finally {
+    member.signal('SIGKILL');
+  }
+}, 60_000);

@@ -14,7 +14,7 @@ import {
   startClusterServer,
   TensorFlowError,
 } from '@nautil/tensorflow';
-import { MembersDiffer, MembersLost, MembersMissing } from './errors.js';
+import { MembersDiffer, MembersLost, MembersMissing, TrainingInterrupted } from './errors.js';
 import type { TrainingGroup } from './job.js';
 import { awaitMembers, MemberWatch } from './member-health.js';
 
@@ -71,15 +71,18 @@ export class JoinedGroup {
    * Starts this process's server, and waits until those of all members answer.
    *
    * @param session - devices and threads of this process
-   * @throws MembersMissing
+   * @param isStopped - ends the wait
+   * @throws MembersMissing; TrainingInterrupted when the wait was ended
    */
   static async join(
     group: TrainingGroup,
     session: { cpuDevices: number; nccl: boolean; intraOpThreads: number },
+    isStopped: () => boolean,
   ): Promise<JoinedGroup> {
     const cluster = await startClusterServer(group, session);
     const seconds = group.joinTimeoutS ?? defaults.joinTimeoutS;
-    const missing = await awaitMembers(group.members, seconds * 1000);
+    const missing = await awaitMembers(group.members, seconds * 1000, isStopped);
+    if (missing.length > 0 && isStopped()) throw new TrainingInterrupted();
     if (missing.length > 0) throw new MembersMissing(missing, group, seconds);
     return new JoinedGroup(group, cluster);
   }

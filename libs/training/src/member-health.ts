@@ -36,14 +36,23 @@ function answers(address: string, timeoutMs = answerMs): Promise<boolean> {
 /** Time in which all members find out which one is lost. */
 const reportMs = 3000;
 
-/** Waits until all servers answer. @returns the addresses that do not answer in time */
-export async function awaitMembers(addresses: readonly string[], timeoutMs: number): Promise<string[]> {
+/**
+ * Waits until all servers answer.
+ *
+ * @param isStopped - ends the wait
+ * @returns the addresses that do not answer in time
+ */
+export async function awaitMembers(
+  addresses: readonly string[],
+  timeoutMs: number,
+  isStopped: () => boolean = () => false,
+): Promise<string[]> {
   const until = Date.now() + timeoutMs;
   let missing = [...addresses];
   for (;;) {
     const alive = await Promise.all(missing.map((address) => answers(address)));
     missing = missing.filter((_, index) => !alive[index]);
-    if (missing.length === 0 || Date.now() >= until) return missing;
+    if (missing.length === 0 || Date.now() >= until || isStopped()) return missing;
     await sleep(Math.min(pauseMs, Math.max(0, until - Date.now())));
   }
 }

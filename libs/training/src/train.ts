@@ -59,7 +59,10 @@ async function withSession<Result>(
   try {
     return await retryOutOfMemory(
       async (microBatches) => {
-        const session = await TrainingSession.open(run, listener, microBatches);
+        const session = await TrainingSession.open(run, listener, {
+          microBatches,
+          isStopped: () => control.stop === 'interrupt',
+        });
         try {
           await train(run, session, listener, control);
           return await finish(session);

@@ -71,12 +71,18 @@ export class TrainingSession {
   /**
    * Loads the newest checkpoint, else `job.resumeFrom`, else the initial weights. Of a group, the chief loads them, and sends them to the others.
    *
-   * @param microBatches - replaces the checkpoint's number of micro-batches per batch
+   * @param o.microBatches - replaces the checkpoint's number of micro-batches per batch
+   * @param o.isStopped - ends the wait for the other members of a group
+   * @throws TrainingInterrupted when the wait was ended
    */
-  static async open(run: TrainingRun, listener: TrainListener, microBatches?: number): Promise<TrainingSession> {
+  static async open(
+    run: TrainingRun,
+    listener: TrainListener,
+    { microBatches, isStopped }: { microBatches?: number | undefined; isStopped: () => boolean },
+  ): Promise<TrainingSession> {
     const { job, initial } = run;
     const { names: devices, gpus, noGpu, warnings } = chooseDevices(job.config.trainer, job.config.nautil);
-    const group = job.group && (await joinGroup(job, devices));
+    const group = job.group && (await joinGroup(job, devices, isStopped));
     const places = group ? await group.countDevices(devices.length) : { offset: 0, total: devices.length };
     const cluster = group && { session: group.cluster, places };
     const model = createTrainableModel(job, initial.encoder, devices, cluster);
@@ -409,11 +415,10 @@ const compilationNotes = ({ compiledLengths: lengths }: TrainingPlan): string[] 
 async function joinGroup(
   { group, digests, config }: Pick<TrainJob, 'group' | 'digests' | 'config'>,
   devices: readonly string[],
+  isStopped: () => boolean,
 ): Promise<JoinedGroup> {
-  const joined = await JoinedGroup.join(group!, {
-    ...sessionDevices(devices),
-    intraOpThreads: config.nautil.intra_op_threads,
-  });
+  const session = { ...sessionDevices(devices), intraOpThreads: config.nautil.intra_op_threads };
+  const joined = await JoinedGroup.join(group!, session, isStopped);
   await joined.requireEqual({ ...digests, ...(group!.program === undefined ? {} : { program: group!.program }) });
   return joined;
 }
