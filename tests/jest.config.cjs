@@ -1,4 +1,8 @@
 const preset = require('../jest.preset.cjs');
 
-// The test of every key takes minutes, so it is a target of its own: jest.every-key.cjs.
-module.exports = { ...preset, displayName: 'tests', testPathIgnorePatterns: ['every-key\\.test\\.ts$'] };
+// Tests with targets of their own: jest.every-key.cjs and jest.distributed.cjs.
+module.exports = {
+  ...preset,
+  displayName: 'tests',
+  testPathIgnorePatterns: ['(every-key|distributed[^/]*)\\.test\\.ts$'],
+};

@@ -19,15 +19,16 @@ Environment:
 
 One project:    npx nx run store:test
 Every key:      npx nx run tests:every-key
+Distributed:    npx nx run tests:distributed    (longer: tests:distributed:long)
 The documents:  npx nx run cli:docs
 The drills:     npx nx run tests:drills
 `;
 
 const checks = ['lint', 'typecheck', 'format', 'knip', 'spell', 'commits'];
 
-/** Tests with targets of their own: `every-key` takes minutes, and only `docs` has to be repeated when a document changes. */
-const ownTargets = ['every-key', 'docs'];
-const ownSuites = ['tests-every-key', 'cli-docs'];
+/** Tests with targets of their own: the first two take minutes, and only `docs` has to be repeated when a document changes. */
+const ownTargets = ['every-key', 'distributed', 'docs'];
+const ownSuites = ['tests-every-key', 'tests-distributed', 'cli-docs'];
 const defaultLimitMinutes = 24;
 const results = join(root, 'tmp', 'test-results');
 
