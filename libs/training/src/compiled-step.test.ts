@@ -5,7 +5,8 @@ import { readGoldenJson } from '@nautil/testing';
 import { TrainingInterrupted } from './errors.js';
 import type { TrainJob } from './job.js';
 import { openTinyRun, type TinyRun } from './testing/tiny-run.js';
-import { trainClassifier, type TrainControl } from './train.js';
+import { trainClassifier } from './train.js';
+import type { TrainControl } from './train-control.js';
 
 let tiny: TinyRun;
 beforeAll(async () => (tiny = await openTinyRun()));

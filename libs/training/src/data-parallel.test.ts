@@ -9,7 +9,8 @@ import { openInitialClassifier } from './encoder-source.js';
 import { TrainingInterrupted } from './errors.js';
 import type { TrainJob } from './job.js';
 import { openTinyRun, type TinyRun } from './testing/tiny-run.js';
-import { trainClassifier, type TrainControl } from './train.js';
+import { trainClassifier } from './train.js';
+import type { TrainControl } from './train-control.js';
 import { TrainStep } from './train-step.js';
 
 let tiny: TinyRun;

@@ -15,7 +15,8 @@ import type { TrainJob } from './job.js';
 import type { LossScale } from './loss-scale.js';
 import type { OptimizerConfig } from './optimizer.js';
 import { openTinyRun, type TinyRun } from './testing/tiny-run.js';
-import { trainClassifier, type TrainControl } from './train.js';
+import { trainClassifier } from './train.js';
+import type { TrainControl } from './train-control.js';
 import { TrainStep } from './train-step.js';
 import { parseState } from './training-state.js';
 

@@ -11,7 +11,8 @@ export { evaluateWeights, type EvaluateWeightsOptions, type WeightsEvaluated } f
 export { faultPoint } from './fault-point.js';
 export type { TrainingGroup, TrainJob } from './job.js';
 export { predictionsOf, type Prediction } from './prediction.js';
-export { joinTraining, trainClassifier, type TrainControl } from './train.js';
+export { joinTraining, trainClassifier } from './train.js';
+export type { TrainControl } from './train-control.js';
 export { CheckpointReplica, type ReplicaPlace } from './checkpoint-replica.js';
 export { filesToResume } from './training-checkpoints.js';
 export type { TrainListener } from './training-run.js';

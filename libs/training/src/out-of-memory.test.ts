@@ -12,7 +12,8 @@ import { BatchTooLarge, TrainingInterrupted } from './errors.js';
 import { evaluate } from './evaluate.js';
 import type { TrainJob } from './job.js';
 import { openTinyRun, type TinyRun } from './testing/tiny-run.js';
-import { trainClassifier, type TrainControl } from './train.js';
+import { trainClassifier } from './train.js';
+import type { TrainControl } from './train-control.js';
 
 // Fault points simulate running out of memory; really filling the memory would end other programs on this machine.
 

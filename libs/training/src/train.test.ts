@@ -16,7 +16,8 @@ import {
 import type { TrainJob } from './job.js';
 import { openCheckpoint } from './open-checkpoint.js';
 import { openTinyRun, type TinyRun } from './testing/tiny-run.js';
-import { trainClassifier, type TrainControl } from './train.js';
+import { trainClassifier } from './train.js';
+import type { TrainControl } from './train-control.js';
 
 let tiny: TinyRun;
 beforeAll(async () => (tiny = await openTinyRun()));

@@ -6,15 +6,10 @@ import type { TrainJob } from './job.js';
 import { isExhausted, lossScaleAfter, SkippedSteps } from './loss-scale.js';
 import { reportingOutOfMemory, retryOutOfMemory } from './retry-out-of-memory.js';
 import type { StepScalars } from './train-step.js';
+import type { TrainControl } from './train-control.js';
 import { openTrainingRun, type TrainingRun, type TrainListener } from './training-run.js';
 import { TrainingSession } from './training-session.js';
 import type { TrainingState } from './training-state.js';
-
-/** What the caller requests of a running training, which reads it between steps. */
-export interface TrainControl {
-  /** `early`: finish now, with the current weights. `interrupt`: write a checkpoint and throw TrainingInterrupted. */
-  stop?: 'early' | 'interrupt';
-}
 
 /**
  * Fine-tunes a classifier, resuming from its last checkpoint if there is one.

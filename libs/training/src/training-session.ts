@@ -17,7 +17,7 @@ import { patienceAfter } from './monitor.js';
 import { isGpu } from './precision-of.js';
 import { shareVariables } from './share-variables.js';
 import { Speedometer } from './speedometer.js';
-import type { TrainControl } from './train.js';
+import type { TrainControl } from './train-control.js';
 import type { LoadTensors, SavedTraining, WrittenArray } from './training-checkpoints.js';
 import type { TrainingPlan, TrainingRun, TrainListener } from './training-run.js';
 import { type BestEvaluation, parseState, stringifyState, type TrainingState } from './training-state.js';

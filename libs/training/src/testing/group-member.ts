@@ -1,7 +1,8 @@
 import type { MemberResult, TrainingResult } from '@nautil/contracts';
 import { openTensorFlow } from '@nautil/tensorflow';
 import type { TrainJob } from '../job.js';
-import { joinTraining, trainClassifier, type TrainControl } from '../train.js';
+import { joinTraining, trainClassifier } from '../train.js';
+import type { TrainControl } from '../train-control.js';
 
 // A process of a group, which a test forks. It receives its job, and sends the training's events and its outcome.
 
