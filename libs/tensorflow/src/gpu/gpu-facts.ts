@@ -38,7 +38,7 @@ export interface GpuFacts {
   listed?: number | undefined;
 }
 
-export interface DeviceFile {
+interface DeviceFile {
   path: string;
   isAccessible: boolean;
 }

@@ -1,7 +1,6 @@
-export { cudaLibraryNames, nvidiaFolder } from './cuda-libraries.js';
+export { nvidiaFolder } from './cuda-libraries.js';
 export { isGpuFailure } from './gpu-failure.js';
 export { type GpuFacts, hasGpuDevice, readGpuFacts } from './gpu-facts.js';
 export { type GpuProblem, gpuProblems } from './gpu-problems.js';
 export { runNvidiaSmi } from './nvidia-smi.js';
-export type { TensorFlowBuild } from './tensorflow-build.js';
 export { visibleGpus } from './visible-gpus.js';

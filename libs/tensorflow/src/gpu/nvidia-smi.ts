@@ -46,7 +46,7 @@ function problemOf(error: NodeJS.ErrnoException & { stdout?: string; killed?: bo
 }
 
 /** Lines such as `0, NVIDIA H100 80GB HBM3, 81559, 9.0, 550.54.15`. */
-export function parseCards(csv: string): NvidiaCard[] {
+function parseCards(csv: string): NvidiaCard[] {
   return csv.split('\n').flatMap((line) => {
     const [index = '', name = '', memory = '', capability = '', driver = ''] = line
       .split(',')

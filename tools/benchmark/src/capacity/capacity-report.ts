@@ -4,7 +4,7 @@ import { rounded } from '../report.js';
 import { capacityAxes } from './load-axes.js';
 
 /** A load is too heavy when one of a hundred requests or tasks waits for longer. */
-export const tooLongMs = 1000;
+const tooLongMs = 1000;
 
 /** What a training logs for each step. */
 const metricsPerStep = 5;

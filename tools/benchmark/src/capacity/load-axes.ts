@@ -50,7 +50,7 @@ export const devicesAxis: LoadAxis = {
   ],
 };
 
-export const temporalAxis: LoadAxis = {
+const temporalAxis: LoadAxis = {
   name: 'temporal',
   program: 'load-temporal',
   tables: [
@@ -101,7 +101,7 @@ export const temporalAxis: LoadAxis = {
   ],
 };
 
-export const mlflowAxis: LoadAxis = {
+const mlflowAxis: LoadAxis = {
   name: 'mlflow',
   program: 'load-mlflow',
   tables: [
@@ -139,7 +139,7 @@ export const mlflowAxis: LoadAxis = {
   ],
 };
 
-export const artifactsAxis: LoadAxis = {
+const artifactsAxis: LoadAxis = {
   name: 'artifacts',
   program: 'load-artifacts',
   tables: [

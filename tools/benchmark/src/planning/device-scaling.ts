@@ -12,7 +12,7 @@ export const gradientBytes = 4 * parametersOf(measuredSizes);
  * A measured step on several devices of one machine, and what the model predicts. Times are milliseconds of one processor, of all
  * threads: devices of a machine share its processors, and other programs hardly change this time.
  */
-export interface ExplainedStep {
+interface ExplainedStep {
   /** In each process. */
   devices: number;
   processes: number;

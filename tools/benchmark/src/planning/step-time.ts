@@ -1,7 +1,7 @@
 import type { Gradient, Step } from './bert-step.js';
 
 /** A connection between neighbours of the ring, in one direction. */
-export interface Link {
+interface Link {
   bytesPerSecond: number;
 
   /** Of one message. */
