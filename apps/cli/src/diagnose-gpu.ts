@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { jsonParser } from '@nautil/contracts/schemas';
 import { type GpuFacts, gpuProblems, nvidiaFolder } from '@nautil/tensorflow/gpu';
-import type { Finding } from './diagnose.js';
+import type { Finding } from './finding.js';
 
 const text = Type.String();
 const inspection = Type.Object({

@@ -15,20 +15,9 @@ import { formatBytes, freeBytesAt } from '@nautil/store';
 import { nautilHome } from '@nautil/store/folders';
 import { readGpuFacts, runNvidiaSmi } from '@nautil/tensorflow/gpu';
 import { gpuFindings, parseInspection, type TensorFlowInspection } from './diagnose-gpu.js';
+import type { Finding } from './finding.js';
 
 const run = promisify(execFile);
-
-/** The result of one check of `nautil doctor`. */
-export interface Finding {
-  /** `warning`: works, but deserves attention. */
-  state: 'ok' | 'warning' | 'problem';
-
-  name: string;
-  detail: string;
-
-  /** How to fix it. */
-  remedy?: string;
-}
 
 const setUp = 'run `npx nautil setup`';
 
