@@ -108,7 +108,7 @@ const often = ['trainer.val_check_interval=2'];
 /** The keys that take effect. Keys without effect, and keys with values that Nautil lacks, need no row. */
 const rows: Readonly<Record<string, Row>> = {
   'trainer.devices': { value: '2' },
-  'trainer.num_nodes': { value: '2' },
+  'trainer.num_nodes': { value: '2', shownBy: 'tests/src/distributed.test.ts' },
   'trainer.num_sanity_val_steps': { value: '2' },
   'trainer.strategy': { value: 'ddp' },
   'trainer.max_epochs': { value: '1' },

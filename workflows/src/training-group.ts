@@ -8,7 +8,6 @@ import {
   log,
   setHandler,
   sleep,
-  uuid4,
 } from '@temporalio/workflow';
 import {
   counted,
@@ -46,6 +45,7 @@ const longestRetryMs = 60_000;
  * checkpoint of member 0.
  */
 export class TrainingGroup {
+  #starts = 0;
   #token: string | undefined;
   #addresses: (string | undefined)[] = [];
   readonly #onNote: (note: string) => void;
@@ -91,7 +91,7 @@ export class TrainingGroup {
   ): Promise<StageResult<TrainedModel>> {
     let budgetMs = group.joinTimeoutS * 1000;
     for (let holdMs = firstHoldMs; ; holdMs *= 2) {
-      const waitMs = Math.min(budgetMs, Math.round(holdMs * (0.5 + Math.random())));
+      const waitMs = Math.min(budgetMs, Math.round(holdMs * (0.5 + fractionOfSecond())));
       const outcome = await this.#start(group.size, activities, waitMs);
       if ('model' in outcome) return outcome.model;
       budgetMs -= waitMs;
@@ -111,7 +111,7 @@ export class TrainingGroup {
     activities: GroupActivities,
     waitMs: number,
   ): Promise<{ model: StageResult<TrainedModel> } | { missing: number[] }> {
-    const token = uuid4();
+    const token = `${++this.#starts} at ${Date.now()}`;
     this.#token = token;
     this.#addresses = Array.from({ length: size }, () => undefined);
     const caller = CancellationScope.current();
@@ -171,6 +171,13 @@ export class TrainingGroup {
     return { token: this.#token, ...(isComplete ? { members } : {}) };
   }
 }
+
+/**
+ * From 0 to 1, at random for groups that do not know of each other.
+ *
+ * NOTE: the workflow's random numbers, and so `uuid4`, depend on whether its worker traces. The time does not, and it differs after a reset.
+ */
+const fractionOfSecond = (): number => (Date.now() % 1000) / 1000;
 
 const isRetryable = (error: unknown): boolean =>
   error instanceof ActivityFailure && error.retryState !== 'NON_RETRYABLE_FAILURE' && !isCancellation(error);
