@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from '@jest/globals';
 
@@ -60,4 +60,38 @@ test.each<[string[], Record<string, boolean>]>([
   await serve(`127.0.0.1:${port}`, ...others);
   for (const [source, isAccepted] of Object.entries(expected))
     expect([source, await connects(port, source)]).toEqual([source, isAccepted]);
+});
+
+/** What a client of HTTP/2 sends first. A server answers with its own settings. */
+const preface = Buffer.concat([
+  Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
+  Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
+]);
+
+test.each([
+  ['another address', '127.0.0.2', false],
+  ['a member', '127.0.0.1', true],
+])('a connection that %s makes while the server starts is answered: %s, %s', async (_, localAddress, isAnswered) => {
+  const port = await freePort();
+  const open = new Set<Socket>();
+  let isStarting = true;
+  let answers = 0;
+  const connecting = (async () => {
+    while (isStarting) {
+      const socket = connect({ host: '127.0.0.1', port, localAddress });
+      socket.on('connect', () => open.add(socket));
+      socket.on('data', () => (answers += 1));
+      socket.on('close', () => open.delete(socket)).on('error', () => undefined);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  })();
+  await serve(`127.0.0.1:${port}`);
+  isStarting = false;
+  await connecting;
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  answers = 0; // those before belong to the start
+  for (const socket of open) socket.write(preface);
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  expect(answers > 0).toBe(isAnswered);
+  for (const socket of open) socket.destroy();
 });

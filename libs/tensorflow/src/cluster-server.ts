@@ -43,7 +43,7 @@ export async function startClusterServer(
   const collectiveLeader = task(0);
   const bytes = encodeServer({ members, index }, { ...config, collectiveLeader });
   const server = withStatus(native, (status) => native.TF_NewServer(bytes, bytes.length, status));
-  filterListener(Number(members[index]!.split(':').at(-1)), [...new Set(sources)]);
+  await filterListener(Number(members[index]!.split(':').at(-1)), [...new Set(sources)]);
   withStatus(native, (status) => native.TF_ServerStart(server, status));
   return {
     target: native.TF_ServerTarget(server),

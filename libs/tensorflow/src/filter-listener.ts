@@ -1,11 +1,19 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import koffi from 'koffi';
 import { TensorFlowError } from './errors.js';
 
 const SOL_SOCKET = 1;
 const SO_ATTACH_FILTER = 26;
-const LISTEN = '0A'; // of /proc/net/tcp
+const SHUT_RDWR = 2;
+
+// States of /proc/net/tcp.
+const LISTEN = '0A';
+const openStates = ['01', '08']; // established; closed by the other side
+
+/** Time in which connections of others must end. */
+const endMs = 5000;
 
 // linux/filter.h: instructions of classic BPF.
 const loadByte = 0x30; // BPF_LD | BPF_B | BPF_ABS
@@ -23,12 +31,18 @@ const filterProgram = koffi.struct({ len: 'uint16', filter: 'void *' });
 
 /**
  * Makes the kernel drop packets to a listening socket of this process that come from other addresses than these: for a server that
- * listens on all of the machine's addresses, and has no authentication. Connections that are accepted from here on inherit the filter.
+ * listens on all of the machine's addresses, and has no authentication. Later connections inherit the filter; those that others have
+ * made since the socket listens are ended. Call it before the server answers requests.
  *
  * @param sources - IPv4 and IPv6 addresses
- * @throws TensorFlowError when no socket of this process listens on the port
+ * @throws TensorFlowError when no socket of this process listens on the port, or a connection cannot be ended
  */
-export function filterListener(port: number, sources: readonly string[]): void {
+export async function filterListener(port: number, sources: readonly string[]): Promise<void> {
+  attachFilter(socketOf(port), port, sources);
+  await endOthers(port, sources);
+}
+
+function attachFilter(socket: number, port: number, sources: readonly string[]): void {
   const program = programFor(sources);
   const words = Buffer.alloc(8 * program.length);
   for (const [at, [code, ifTrue, ifFalse, operand]] of program.entries()) {
@@ -41,13 +55,7 @@ export function filterListener(port: number, sources: readonly string[]): void {
     .load('libc.so.6')
     .func('setsockopt', 'int', ['int', 'int', 'int', koffi.pointer(filterProgram), 'uint32']);
   const argument = { len: program.length, filter: words };
-  const result = setsockopt(
-    socketOf(port),
-    SOL_SOCKET,
-    SO_ATTACH_FILTER,
-    argument,
-    koffi.sizeof(filterProgram),
-  ) as number;
+  const result = setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, argument, koffi.sizeof(filterProgram)) as number;
   if (result !== 0)
     throw new TensorFlowError(`the kernel does not restrict who connects to port ${port}: errno ${koffi.errno()}`);
 }
@@ -105,18 +113,52 @@ function mappedBytes(address: string): Buffer {
   return bytes;
 }
 
-/** The file descriptor of this process's socket that listens on the port. */
-function socketOf(port: number): number {
+/** Ends the connections to a port of this process that come from other addresses. */
+async function endOthers(port: number, sources: readonly string[]): Promise<void> {
+  const shutdown = koffi.load('libc.so.6').func('shutdown', 'int', ['int', 'int']);
+  const isOther = ({ remote, state }: Connection): boolean =>
+    openStates.includes(state) && !sources.some((source) => tableForms(source).includes(remote));
+  const until = Date.now() + endMs;
+  for (;;) {
+    const others = connectionsOf(port).filter(isOther);
+    if (others.length === 0) return;
+    if (Date.now() > until)
+      throw new TensorFlowError(`${others.length} connections to port ${port} from other addresses do not end`);
+    const inodes = new Set(others.map(({ inode }) => `socket:[${inode}]`));
+    for (const descriptor of descriptorsOf(inodes)) shutdown(descriptor, SHUT_RDWR);
+    await sleep(10); // the server has yet to accept those without a descriptor
+  }
+}
+
+/** An address as /proc/net/tcp and tcp6 write it: each 32 bits in the order of the processor. */
+function tableForms(address: string): string[] {
+  const bytes = mappedBytes(address);
+  const hex = (from: number): string => bytes.readUInt32LE(from).toString(16).toUpperCase().padStart(8, '0');
+  if (isIPv4(address)) return [hex(12), `0000000000000000FFFF0000${hex(12)}`];
+  return [[0, 4, 8, 12].map(hex).join('')];
+}
+
+interface Connection {
+  /** In the form of `tableForms`, without the port. */
+  remote: string;
+  state: string;
+  inode: string;
+}
+
+/** The sockets with that local port. */
+function connectionsOf(port: number): Connection[] {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
-  const inodes = new Set(
-    ['tcp', 'tcp6'].flatMap((table) =>
-      readFileSync(`/proc/self/net/${table}`, 'latin1')
-        .split('\n')
-        .map((line) => line.trim().split(/\s+/))
-        .filter((fields) => fields[1]?.endsWith(suffix) && fields[3] === LISTEN)
-        .map((fields) => `socket:[${fields[9]}]`),
-    ),
+  return ['tcp', 'tcp6'].flatMap((table) =>
+    readFileSync(`/proc/self/net/${table}`, 'latin1')
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/))
+      .filter((fields) => fields[1]?.endsWith(suffix))
+      .map((fields) => ({ remote: fields[2]!.split(':')[0]!, state: fields[3]!, inode: fields[9]! })),
   );
+}
+
+/** This process's file descriptors of sockets. @param inodes - such as `socket:[1234]` */
+function descriptorsOf(inodes: ReadonlySet<string>): number[] {
   const target = (descriptor: string): string => {
     try {
       return readlinkSync(`/proc/self/fd/${descriptor}`);
@@ -124,7 +166,15 @@ function socketOf(port: number): number {
       return ''; // the descriptor of this very listing is closed by now
     }
   };
-  const found = readdirSync('/proc/self/fd').find((descriptor) => inodes.has(target(descriptor)));
+  return readdirSync('/proc/self/fd')
+    .filter((descriptor) => inodes.has(target(descriptor)))
+    .map(Number);
+}
+
+/** The file descriptor of this process's socket that listens on the port. */
+function socketOf(port: number): number {
+  const listening = connectionsOf(port).filter(({ state }) => state === LISTEN);
+  const [found] = descriptorsOf(new Set(listening.map(({ inode }) => `socket:[${inode}]`)));
   if (found === undefined) throw new TensorFlowError(`no socket of this process listens on port ${port}`);
-  return Number(found);
+  return found;
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startTemporalServer } from '@nautil/stack';
@@ -59,9 +60,10 @@ class Machine {
     return spawnSync('nsenter', [...this.#entered, process.execPath, '-e', program]).status === 0;
   }
 
-  /** Names below the state folder. */
-  files(): string[] {
-    return readdirSync(this.home, { recursive: true }).map(String);
+  /** Number of archives that runs on this machine have written. */
+  archives(): number {
+    const names = readdirSync(this.home, { recursive: true }).map(String);
+    return names.filter((name) => /nemo_experiments.*\.nemo$/.test(name)).length;
   }
 
   async stop(): Promise<void> {
@@ -87,6 +89,43 @@ async function end(child: ChildProcess): Promise<void> {
   if (child.kill('SIGKILL')) await ended;
 }
 
+/** What a program has printed, and its exit code. */
+async function outcomeOf(program: ReturnType<Machine['nautil']>): Promise<{ exitCode: number; output: string }> {
+  let output = '';
+  for (const stream of [program.stdout, program.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+  const [exitCode] = (await once(program, 'close')) as [number];
+  return { exitCode, output };
+}
+
+/** Whether a port of a machine accepts a connection of this one, once the program on that machine has printed a text. */
+async function connectsFromHere(
+  { address }: Machine,
+  port: string,
+  program: ReturnType<Machine['nautil']>,
+  text: string,
+): Promise<boolean> {
+  let output = '';
+  await new Promise<void>((resolve) => {
+    for (const stream of [program.stdout, program.stderr])
+      stream.on('data', (more: string) => {
+        output += more;
+        if (output.includes(text)) resolve();
+      });
+    program.once('exit', () => {
+      resolve();
+    });
+  });
+  return new Promise((resolve) => {
+    const socket = connect({ host: address, port: Number(port), timeout: 500 });
+    const close = (outcome: boolean) => () => {
+      socket.destroy();
+      resolve(outcome);
+    };
+    socket.on('connect', close(true)).on('timeout', close(false)).on('error', close(false));
+  });
+}
+
 const ip = (...args: string[]): void => void execFileSync('ip', args);
 
 /** Variables of a client on a machine: the proxy's certificate is for localhost. */
@@ -101,6 +140,7 @@ const clientOn = ({ gateway }: Machine, port: string, certificates: Certificates
 });
 
 ip('link', 'set', 'lo', 'up');
+writeFileSync('/proc/sys/net/ipv4/ip_forward', '1'); // of this namespace: the machines reach one another
 const folder = mkdtempSync(join(tmpdir(), 'nautil-two-machines-'));
 const machines = [new Machine(1), new Machine(2)] as const;
 const temporal = await startTemporalServer({ folder: join(folder, 'temporal') });
@@ -127,19 +167,31 @@ try {
     ['run', '--task-queue', 'far', '--workflow-id', 'far', ...process.argv.slice(2)],
     clientOn(desk, port, certificates),
   );
-  let output = '';
-  for (const stream of [run.stdout, run.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
-  const [exitCode] = (await once(run, 'close')) as [number];
-  const isArchive = (name: string): boolean => /nemo_experiments.*\.nemo$/.test(name);
-  const result = {
-    exitCode,
-    output,
-    archives: { desk: desk.files().filter(isArchive).length, trainer: trainer.files().filter(isArchive).length },
+  const started = {
+    ...(await outcomeOf(run)),
+    archives: { desk: desk.archives(), trainer: trainer.archives() },
     reachesTemporal: trainer.connects(temporal.address.split(':')[1]!),
     reachesProxy: trainer.connects(port),
   };
   await end(worker);
+
+  // Both train one run, without Temporal.
+  const members = machines.map(({ address }) => `${address}:5555`).join(',');
+  const group = ['trainer.num_nodes=2', `nautil.group.members=[${members}]`, 'nautil.group.join_timeout_s=60'];
+  const both = machines.map((machine, rank) =>
+    machine.nautil(['train', ...process.argv.slice(2), ...group], {
+      RANK: String(rank),
+      NAUTIL_ENV_ALLOWED: 'NAUTIL_HOME',
+    }),
+  );
+  // Whoever is not a member: this machine, which forwards the packets of the two.
+  const outcomes = both.map(outcomeOf);
+  const outsider = connectsFromHere(desk, '5555', both[0]!, 'step 1');
+  const together = await Promise.all(outcomes);
+  const result = {
+    started,
+    together: { members: together, archives: machines.map((machine) => machine.archives()), outsider: await outsider },
+  };
   await proxy.close();
   process.stdout.write(JSON.stringify(result));
 } finally {
