@@ -74,10 +74,10 @@ test.each([
 ])('a connection that %s makes while the server starts is answered: %s, %s', async (_, localAddress, isAnswered) => {
   const port = await freePort();
   const open = new Set<Socket>();
-  let isStarting = true;
+  const started = new AbortController();
   let answers = 0;
   const connecting = (async () => {
-    while (isStarting) {
+    while (!started.signal.aborted) {
       const socket = connect({ host: '127.0.0.1', port, localAddress });
       socket.on('connect', () => open.add(socket));
       socket.on('data', () => (answers += 1));
@@ -86,7 +86,7 @@ test.each([
     }
   })();
   await serve(`127.0.0.1:${port}`);
-  isStarting = false;
+  started.abort();
   await connecting;
   await new Promise((resolve) => setTimeout(resolve, 200));
   answers = 0; // those before belong to the start
