@@ -1,12 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { TrainEvent } from '@nautil/contracts';
 import { readGoldenJson } from '@nautil/testing';
-import { TrainingInterrupted } from './errors.js';
 import type { TrainJob } from './job.js';
 import { openTinyRun, type TinyRun } from './testing/tiny-run.js';
-import { trainClassifier } from './train.js';
-import type { TrainControl } from './train-control.js';
+import { trainWithInterruptions } from './testing/train-with-interruptions.js';
 
 let tiny: TinyRun;
 beforeAll(async () => (tiny = await openTinyRun()));
@@ -22,29 +19,15 @@ interface Trained {
 
 /** Trains to the end; interrupts and resumes the run after each of the steps `interruptAt`. */
 async function train(job: TrainJob, interruptAt: number[] = []): Promise<Trained> {
-  const events: TrainEvent[] = [];
-  const waiting = [...interruptAt];
-  for (;;) {
-    const control: TrainControl = {};
-    const onProgress = (event: TrainEvent): void => {
-      events.push(event);
-      if (event.type !== 'step' || event.step !== waiting[0]) return;
-      waiting.shift();
-      control.stop = 'interrupt';
-    };
-    try {
-      const { lastWeights } = await trainClassifier(job, { onProgress }, control);
-      return {
-        losses: events.flatMap((event) => (event.type === 'step' ? [event.loss] : [])),
-        evaluations: events.flatMap((event) => (event.type === 'eval' ? [event.loss] : [])),
-        warnings: events.flatMap((event) => (event.type === 'warning' ? [event.message] : [])),
-        arithmetic: events.flatMap((event) => (event.type === 'start' ? [event.arithmetic] : [])).at(-1),
-        weights: await readFile(lastWeights),
-      };
-    } catch (error) {
-      if (!(error instanceof TrainingInterrupted)) throw error;
-    }
-  }
+  const { result, events } = await trainWithInterruptions(job, interruptAt);
+  const { lastWeights } = result;
+  return {
+    losses: events.flatMap((event) => (event.type === 'step' ? [event.loss] : [])),
+    evaluations: events.flatMap((event) => (event.type === 'eval' ? [event.loss] : [])),
+    warnings: events.flatMap((event) => (event.type === 'warning' ? [event.message] : [])),
+    arithmetic: events.flatMap((event) => (event.type === 'start' ? [event.arithmetic] : [])).at(-1),
+    weights: await readFile(lastWeights),
+  };
 }
 
 /** A short run of an encoder with one layer, since XLA takes seconds to compile each. The last batch is short, so that rows are added. */

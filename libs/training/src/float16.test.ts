@@ -2,7 +2,6 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Config } from '@nautil/config';
-import type { TrainEvent } from '@nautil/contracts';
 import { openTensors, writeSafetensors } from '@nautil/formats';
 import { classifierWeights, ModelWeights } from '@nautil/model';
 import type { Precision } from '@nautil/tensorflow';
@@ -10,13 +9,12 @@ import { readGoldenJson } from '@nautil/testing';
 import { openTokenCache } from '@nautil/tokenization';
 import { batchesOf, microBatchesOf } from './batches.js';
 import { openInitialClassifier } from './encoder-source.js';
-import { GradientsNotFinite, LossNotFinite, TrainingInterrupted } from './errors.js';
+import { GradientsNotFinite, LossNotFinite } from './errors.js';
 import type { TrainJob } from './job.js';
 import type { LossScale } from './loss-scale.js';
 import type { OptimizerConfig } from './optimizer.js';
 import { openTinyRun, type TinyRun } from './testing/tiny-run.js';
-import { trainClassifier } from './train.js';
-import type { TrainControl } from './train-control.js';
+import { trainWithInterruptions } from './testing/train-with-interruptions.js';
 import { TrainStep } from './train-step.js';
 import { parseState } from './training-state.js';
 
@@ -215,35 +213,21 @@ async function lossScaleIn(folder: string): Promise<LossScale | undefined> {
 
 /** Trains to the end; interrupts and resumes the run after each of the steps `interruptAt`. */
 async function train(job: TrainJob, interruptAt: number[] = []): Promise<Trained> {
-  const events: TrainEvent[] = [];
-  const waiting = [...interruptAt];
-  for (;;) {
-    const control: TrainControl = {};
-    const onProgress = (event: TrainEvent): void => {
-      events.push(event);
-      if (event.type !== 'step' || event.step !== waiting[0]) return;
-      waiting.shift();
-      control.stop = 'interrupt';
-    };
-    try {
-      const { lastWeights } = await trainClassifier(job, { onProgress }, control);
-      const source = await openTensors(lastWeights);
-      const weights = new Map<string, Float32Array>();
-      for (const weight of source.names()) weights.set(weight, await source.readFloat32(weight));
-      await source.close();
-      return {
-        losses: events.flatMap((event) => (event.type === 'step' ? [event.loss] : [])),
-        learningRates: events.flatMap((event) => (event.type === 'step' ? [event.lr] : [])),
-        warnings: events.flatMap((event) => (event.type === 'warning' ? [event.message] : [])),
-        arithmetic: events.flatMap((event) => (event.type === 'start' ? [event.arithmetic] : [])).at(-1),
-        lastWeights,
-        weights,
-        lossScale: await lossScaleIn(job.folder),
-      };
-    } catch (error) {
-      if (!(error instanceof TrainingInterrupted)) throw error;
-    }
-  }
+  const { result, events } = await trainWithInterruptions(job, interruptAt);
+  const { lastWeights } = result;
+  const source = await openTensors(lastWeights);
+  const weights = new Map<string, Float32Array>();
+  for (const weight of source.names()) weights.set(weight, await source.readFloat32(weight));
+  await source.close();
+  return {
+    losses: events.flatMap((event) => (event.type === 'step' ? [event.loss] : [])),
+    learningRates: events.flatMap((event) => (event.type === 'step' ? [event.lr] : [])),
+    warnings: events.flatMap((event) => (event.type === 'warning' ? [event.message] : [])),
+    arithmetic: events.flatMap((event) => (event.type === 'start' ? [event.arithmetic] : [])).at(-1),
+    lastWeights,
+    weights,
+    lossScale: await lossScaleIn(job.folder),
+  };
 }
 
 /** Ten steps, of which each computes twelve rows. */

@@ -173,7 +173,7 @@ export class PlainBuild {
       case 'STOPSIGNAL':
         return;
       default:
-        throw new Error(`${instruction.getKeyword()} is not implemented`);
+        throw new Error(`the plain container cannot run the instruction ${instruction.getKeyword()}`);
     }
   }
 
