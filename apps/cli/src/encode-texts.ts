@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { findEncoder, openEncoder } from '@nautil/formats/encoder';
-import { encoderLayout, encoderWeights, Forward, maxLength, ModelWeights, parseEncoderConfig } from '@nautil/model';
+import { encoderLayout, encoderWeights, Forward, ModelWeights, parseEncoderConfig } from '@nautil/model';
 import { loadTokenizer, requireSupportedTokenizer, type Tokenizer } from '@nautil/tokenization';
 import { type InputTexts, inputTexts } from './input-texts.js';
 import { printData, printMessage } from './output.js';
@@ -28,7 +28,7 @@ export async function encodeTexts(options: EncodeTextsOptions): Promise<void> {
     const forward = new Forward(weights, { encoder });
     const found = await tokenizerFor(path, encoder.modelType, options);
     for (const note of [...notes, ...found.notes]) printMessage(note);
-    const longest = Math.min(options.maxLength ?? found.maxTokens ?? Infinity, maxLength(encoder));
+    const longest = Math.min(options.maxLength ?? found.maxTokens ?? Infinity, encoder.maxLength);
     for await (const texts of inputTexts(options)) {
       const rows = texts.map((text) => ({ text, ids: found.tokenizer.encode(text, longest) }));
       const vectors = await forward.runRows(

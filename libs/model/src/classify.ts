@@ -1,6 +1,7 @@
 import { dropout, type DropoutDraw, linear, type Tensor } from '@nautil/tensorflow';
-import type { Weights } from './encode.js';
-import { headLayerName, poolerName } from './weights.js';
+import type { Weights } from './layers/encoder-trace.js';
+import { poolerName } from './layers/transformer.js';
+import { headLayerName } from './weights.js';
 
 export interface ClassifyOptions {
   /** `model.classifier_head.num_output_layers`: linear layers, with relu between them. */

@@ -2,10 +2,11 @@ import { smallest } from '@nautil/contracts';
 import { type DropoutDraw, hostTensor, type Output, type Precision, type Tensor, trace } from '@nautil/tensorflow';
 import { classify } from './classify.js';
 import { encode } from './encode.js';
-import { type EncoderConfig, maxLength, requireAllPositions } from './encoder-config.js';
+import { type EncoderConfig, requireAllPositions } from './encoder-config.js';
 import type { ModelWeights } from './model-weights.js';
 import { type ForwardBatch, runRows, type RunRowsOptions } from './run-rows.js';
-import { type WeightSpec, withoutEncoderPrefix } from './weights.js';
+import type { WeightSpec } from './weight-spec.js';
+import { withoutEncoderPrefix } from './weights.js';
 
 export interface ModelShape {
   encoder: EncoderConfig;
@@ -79,7 +80,7 @@ export class Forward {
   runRows(rows: readonly (readonly number[])[], o: RunRowsOptions): Promise<Float32Array[]> {
     return runRows((batch) => this.run(batch), rows, {
       ...o,
-      maxLength: maxLength(this.#shape.encoder),
+      maxLength: this.#shape.encoder.maxLength,
     });
   }
 

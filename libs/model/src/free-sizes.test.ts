@@ -8,10 +8,10 @@ import {
   Session,
   traceGradients,
 } from '@nautil/tensorflow';
-import { activationNames } from './activation.js';
 import { encode } from './encode.js';
 import { parseEncoderConfig } from './encoder-config.js';
 import { initialWeight } from './initial-weight.js';
+import { activationNames } from './layers/activation.js';
 import { encoderWeights, withoutEncoderPrefix } from './weights.js';
 
 /** Keys of every family's config.json. */

@@ -1,4 +1,4 @@
-export { maxLength, parseEncoderConfig, requireAllPositions, type EncoderConfig } from './encoder-config.js';
+export { parseEncoderConfig, requireAllPositions, type EncoderConfig } from './encoder-config.js';
 export { NonFiniteWeight } from './errors.js';
 export { Forward, forwardPass, type ModelShape } from './forward.js';
 export { initialWeight } from './initial-weight.js';
@@ -9,7 +9,8 @@ export {
   type ReplicatedVariable,
   sessionDevices,
 } from './model-weights.js';
-export type { InferencePrecision } from './export-onnx.js';
-export { OnnxForward } from './onnx-forward.js';
+export { hasOnnxExport, type InferencePrecision } from './onnx/export-onnx.js';
+export { OnnxForward } from './onnx/onnx-forward.js';
 export { readWeights } from './read-weights.js';
-export { classifierWeights, encoderLayout, encoderPrefix, encoderWeights, type WeightSpec } from './weights.js';
+export type { WeightSpec } from './weight-spec.js';
+export { classifierWeights, encoderLayout, encoderPrefix, encoderWeights } from './weights.js';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { WeightSpec } from './weights.js';
+import type { WeightSpec } from './weight-spec.js';
 
 /**
  * The initial value of a weight that is not loaded from a file. It is a function of the seed and the weight's name, so it depends

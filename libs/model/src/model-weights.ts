@@ -9,7 +9,7 @@ import {
   type Variable,
 } from '@nautil/tensorflow';
 import { NonFiniteWeight } from './errors.js';
-import type { WeightSpec } from './weights.js';
+import type { WeightSpec } from './weight-spec.js';
 
 /** A named float32 array in torch's layout. */
 export interface NamedArray {

@@ -1,5 +1,6 @@
 import { requireFinite } from './model-weights.js';
-import { type WeightSpec, withoutEncoderPrefix } from './weights.js';
+import type { WeightSpec } from './weight-spec.js';
+import { withoutEncoderPrefix } from './weights.js';
 
 /** Weights in torch's layout, by their names without NeMo's prefix. */
 export type WeightValues = ReadonlyMap<string, { shape: readonly number[]; data: Float32Array }>;

@@ -5,10 +5,19 @@ export { OutOfMemory, TensorFlowError } from './errors.js';
 export { Graph } from './graph.js';
 export { hostTensor, type HostTensor } from './host-tensor.js';
 export { inspectTensorFlow } from './inspect-tensorflow.js';
-export { crossEntropy, embedding, gelu, layerNorm, linear, range, scaleGradient } from './layers.js';
+export {
+  crossEntropy,
+  embedding,
+  gelu,
+  layerNorm,
+  linear,
+  type LinearOptions,
+  range,
+  scaleGradient,
+} from './layers.js';
 export { allowTensorFloat32, openTensorFlow, preloadTensorFlow, tensorFlowLibrary } from './library.js';
 export type { Output } from './native.js';
-export { matMulIn, type Precision } from './precision.js';
+export { type MatMul, matMulIn, type Precision } from './precision.js';
 export { Session, type Device, type Feed, type RunOptions } from './session.js';
 export { TensorViews } from './tensor-views.js';
 export type { Tensor } from './tfjs-types.js';

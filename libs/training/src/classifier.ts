@@ -5,8 +5,8 @@ import {
   classifierWeights,
   type EncoderConfig,
   Forward,
+  hasOnnxExport,
   type InferencePrecision,
-  maxLength,
   ModelWeights,
   OnnxForward,
   readWeights,
@@ -30,8 +30,8 @@ export interface ClassifierOptions extends ClassifierSourceOptions {
   nemoPadding?: boolean;
 
   /**
-   * What computes. `auto` is onnxruntime on the processor, and TensorFlow on a GPU, if onnxruntime cannot be loaded, or for padding
-   * that it cannot compute with. Default: tensorflow, which computes training and its evaluations.
+   * What computes. `auto` is onnxruntime on the processor, and TensorFlow on a GPU, if onnxruntime cannot be loaded, for an encoder
+   * without an ONNX export, or for padding that it cannot compute with. Default: tensorflow, which computes training and its evaluations.
    */
   engine?: 'auto' | 'onnxruntime' | 'tensorflow' | undefined;
 
@@ -123,7 +123,7 @@ export class Classifier {
         encoder,
         numClasses: head.numClasses,
         labels: source.labels,
-        maxTokens: Math.min(source.maxSeqLength, maxLength(encoder)),
+        maxTokens: Math.min(source.maxSeqLength, encoder.maxLength),
         notes: [...source.notes, ...notes],
         batching: { batchSize: options.batchSize ?? 32, nemoPadding: options.nemoPadding ?? false },
       });
@@ -147,7 +147,7 @@ export class Classifier {
       ...o,
       numClasses,
       ...(labels ? { labelNames: [...labels] } : {}),
-      maxPositions: maxLength(this.encoder),
+      maxPositions: this.encoder.maxLength,
     });
   }
 
@@ -187,6 +187,12 @@ async function openForward(model: Model, o: ClassifierOptions): Promise<{ forwar
   const mustBeOnnx = engine === 'onnxruntime' || precision === 'int8';
   // With a padding token other than 0 and 1, NeMo's padding gives masks that onnxruntime does not compute with.
   const isBinaryMask = o.nemoPadding !== true || model.padId <= 1;
+  const isExported = hasOnnxExport(model.encoder);
+  const notExported = `there is no ONNX export of ${model.encoder.modelType}`;
+  if (mustBeOnnx && !isExported)
+    throw new UsageError(`${model.path}: ${notExported}, so onnxruntime cannot compute it`, {
+      hint: `use --engine tensorflow${precision === 'int8' ? ' and --precision float32' : ''}`,
+    });
   if (mustBeOnnx && !isBinaryMask)
     throw new UsageError(
       `${model.path}: onnxruntime cannot pad as NeMo does with a padding token of id ${model.padId}`,
@@ -194,7 +200,11 @@ async function openForward(model: Model, o: ClassifierOptions): Promise<{ forwar
         hint: `use --engine tensorflow${precision === 'int8' ? ' and --precision float32' : ''}, or leave --nemo-padding out`,
       },
     );
-  if (mustBeOnnx || (engine === 'auto' && isBinaryMask && !findsGpu())) {
+  const wantsOnnx = mustBeOnnx || (engine === 'auto' && isBinaryMask && !findsGpu());
+  if (wantsOnnx && !isExported) {
+    return { forward: await openInTensorFlow(model, o), notes: [`TensorFlow computes: ${notExported}`] };
+  }
+  if (wantsOnnx) {
     const { encoder, head, path } = model;
     const weights = await readWeights(model.specs, model.read, path);
     await model.requireSound();

@@ -1,6 +1,6 @@
 import type { BatchAmount, Config } from '@nautil/config';
 import { openTensors } from '@nautil/formats';
-import { maxLength, parseEncoderConfig } from '@nautil/model';
+import { parseEncoderConfig } from '@nautil/model';
 import { evaluationDevice } from './choose-devices.js';
 import { evaluateCache, type Evaluation } from './evaluate.js';
 import { faultPoint } from './fault-point.js';
@@ -55,8 +55,7 @@ export async function evaluateWeights(o: EvaluateWeightsOptions): Promise<Weight
     const names = new Set(source.names());
     await weights.load(async (name) => (names.has(name) ? source.readFloat32(name) : undefined), o.weights);
     await faultPoint('weights loaded');
-    const evaluation =
-      on && (await evaluateCache(forward, { ...on, ...job, nautil, maxPositions: maxLength(encoder) }));
+    const evaluation = on && (await evaluateCache(forward, { ...on, ...job, nautil, maxPositions: encoder.maxLength }));
     const logits = await forward.runRows(questions.rows, {
       padId: questions.padId,
       batchSize: questionsPerBatch,

@@ -1,5 +1,4 @@
 import type { CheckpointSaved, TrainEvent } from '@nautil/contracts';
-import { maxLength } from '@nautil/model';
 import { claimFence } from '@nautil/store';
 import { openTokenCache } from '@nautil/tokenization';
 import { batchesOf, type BatchSource, compiledLengthMultiple, paddedLengths } from './batches.js';
@@ -59,7 +58,7 @@ export async function openTrainingRun(job: TrainJob): Promise<TrainingRun> {
   const checkpoints = new TrainingCheckpoints(job.folder, job.digests, await claimFence(job.folder));
   const head = { numClasses: job.numClasses, numOutputLayers: model.classifier_head.num_output_layers };
   const initial = await openInitialClassifier(job.encoder, head, nautil.seed);
-  const maxPositions = maxLength(initial.encoder);
+  const maxPositions = initial.encoder.maxLength;
   const trainCache = openTokenCache(job.trainCache);
   const validationCache = job.validationCache === undefined ? undefined : openTokenCache(job.validationCache);
   const validation =

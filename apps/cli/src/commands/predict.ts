@@ -44,7 +44,7 @@ export function addPredict(program: Command): void {
     .addOption(
       new Option(
         '--engine <engine>',
-        'what computes; auto: onnxruntime on the processor, TensorFlow on a GPU, and where onnxruntime cannot be loaded or cannot pad as NeMo does',
+        'what computes; auto: onnxruntime on the processor, TensorFlow on a GPU, and where onnxruntime cannot be loaded, cannot pad as NeMo does, or has no export of the encoder',
       )
         .choices(['auto', 'onnxruntime', 'tensorflow'])
         .default('auto'),

@@ -1,7 +1,7 @@
 import { type Config, ConfigError } from '@nautil/config';
 import type { EncoderFiles } from '@nautil/contracts';
 import { givenEncoderConfig } from '@nautil/formats/encoder';
-import { type EncoderConfig, maxLength, parseEncoderConfig } from '@nautil/model';
+import { type EncoderConfig, parseEncoderConfig } from '@nautil/model';
 import type { Tokenizer } from '@nautil/tokenization';
 import { encoderConfigOf } from '@nautil/training';
 
@@ -26,7 +26,7 @@ export async function readEncoderLimits(files: EncoderFiles, { model }: Config):
  */
 export function truncationLength({ model }: Config, encoder: EncoderConfig): { tokens: number; note?: string } {
   const asked = model.dataset.max_seq_length;
-  const longest = maxLength(encoder);
+  const longest = encoder.maxLength;
   if (asked < 1) return { tokens: longest };
   if (asked <= longest) return { tokens: asked };
   const reason = `the encoder has positions for ${longest} tokens`;

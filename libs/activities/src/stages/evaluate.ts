@@ -16,7 +16,7 @@ import type {
 import { valueAt } from '@nautil/contracts';
 import { parseLoggedEvents, parseSampleAnswers } from '@nautil/contracts/schemas';
 import { macroNote } from '@nautil/metrics';
-import { maxLength, parseEncoderConfig } from '@nautil/model';
+import { parseEncoderConfig } from '@nautil/model';
 import { type Echo, logAnswers, logTest } from '@nautil/nemo';
 import { fileRef, requireIntact, stageOutput, writeFileAtomic } from '@nautil/store';
 import { encoderConfigOf, type EvaluateWeightsOptions, type Evaluation, type WeightsEvaluated } from '@nautil/training';
@@ -147,7 +147,7 @@ async function evaluationOf(
     const job = await trainJobOf({ ...o, folder: o.run.folder });
     const encoderConfig = await encoderConfigOf(job.encoder);
     const tokenizer = await tokenizerOf(config, o.inputs);
-    const longest = Math.min(longestSample, maxLength(parseEncoderConfig(encoderConfig, weights.path)));
+    const longest = Math.min(longestSample, parseEncoderConfig(encoderConfig, weights.path).maxLength);
     const rows = samples.map((text) => tokenizer.encode(text, longest));
     const idle = cache === undefined && rows.length === 0;
     const { evaluation, answers }: WeightsEvaluated = idle

@@ -12,11 +12,22 @@ export interface LayoutTensor {
   readonly used: boolean;
 }
 
+/** What a config.json calls for. */
+export interface EncoderTensors {
+  readonly tensors: readonly LayoutTensor[];
+
+  /** Name of the table of word embeddings, [V, E]. Every family has one, so what stands before it in a file is the file's prefix. */
+  readonly wordEmbeddings: string;
+
+  /** Size of the first token's hidden state, which the classifier reads. */
+  readonly hiddenSize: number;
+}
+
 /**
  * The tensors that a config.json calls for. @nautil/model provides it (`encoderLayout`), because it knows which architectures
  * it can compute; it throws for all others. `source` names the configuration in error messages.
  */
-export type EncoderLayout = (config: JsonObject, source: string) => readonly LayoutTensor[];
+export type EncoderLayout = (config: JsonObject, source: string) => EncoderTensors;
 
 /** An open encoder, whatever its file format. */
 export interface Encoder {

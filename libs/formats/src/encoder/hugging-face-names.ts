@@ -9,13 +9,20 @@ export interface HuggingFaceNames {
   readonly notes: readonly string[];
 }
 
-const anchor = 'embeddings.word_embeddings.weight';
+/** The table of word embeddings of BERT and most of its relatives. */
+const bertWordEmbeddings = 'embeddings.word_embeddings.weight';
 
 /**
  * Hugging Face's names for those in a file. Whatever stands before the word embeddings is the prefix (`bert.`, `roberta.`,
  * `bert_model.`, `state_dict.bert_model.`, …); BERT's first files call a norm's weight gamma and its bias beta.
+ *
+ * @param anchor - Hugging Face's name of the word embeddings
  */
-export function huggingFaceNames(inFile: readonly string[], path: string): HuggingFaceNames {
+export function huggingFaceNames(
+  inFile: readonly string[],
+  path: string,
+  anchor = bertWordEmbeddings,
+): HuggingFaceNames {
   const prefixes = inFile
     .filter((name) => name === anchor || name.endsWith(`.${anchor}`))
     .map((name) => name.slice(0, -anchor.length));

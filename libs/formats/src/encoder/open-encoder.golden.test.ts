@@ -6,7 +6,7 @@ import type { JsonObject } from '@nautil/contracts';
 import { goldenFiles, goldenPath, readGoldenJson } from '@nautil/testing';
 import { openTensors } from '../open-tensors.js';
 import { writeSafetensors } from '../write-safetensors.js';
-import type { Encoder, LayoutTensor } from './encoder.js';
+import type { Encoder, EncoderTensors, LayoutTensor } from './encoder.js';
 import { findEncoder } from './find-encoder.js';
 import { type EncoderToOpen, openEncoder } from './open-encoder.js';
 
@@ -27,13 +27,19 @@ async function layoutOf(model: string): Promise<LayoutTensor[]> {
   return layout;
 }
 
+const asBert = (tensors: readonly LayoutTensor[]): EncoderTensors => ({
+  tensors,
+  wordEmbeddings: 'embeddings.word_embeddings.weight',
+  hiddenSize: 1,
+});
+
 async function withEncoder<T>(
   o: Omit<EncoderToOpen, 'layout'>,
   model: string,
   use: (encoder: Encoder) => T,
 ): Promise<T> {
   const layout = await layoutOf(model);
-  const encoder = await openEncoder({ ...o, layout: () => layout });
+  const encoder = await openEncoder({ ...o, layout: () => asBert(layout) });
   try {
     return await use(encoder);
   } finally {
@@ -110,19 +116,21 @@ describe.each(models)('%s', (model) => {
     await withEncoder({ path: split }, model, (encoder) => expectWeightsOf(model, encoder));
 
     writeFileSync(index, JSON.stringify({ weight_map: { ...map, stray: '../model.safetensors' } }));
-    expect(await refusal(openEncoder({ path: split, layout: () => [] }))).toMatch(/not a file name in this folder/);
+    expect(await refusal(openEncoder({ path: split, layout: () => asBert([]) }))).toMatch(
+      /not a file name in this folder/,
+    );
   });
 
   test('is refused when weights are missing or of another shape, and both are named', async () => {
     const layout = await layoutOf(model);
     const [first] = layout.filter(({ used }) => used);
     const extra = { name: `${first!.name}s`, shape: [1], used: true };
-    const missing = await refusal(openEncoder({ path: goldenPath(model), layout: () => [...layout, extra] }));
+    const missing = await refusal(openEncoder({ path: goldenPath(model), layout: () => asBert([...layout, extra]) }));
     expect(missing).toMatch(/^MissingTensors: .*1 of the encoder's \d+ tensors are missing/);
     expect(missing).toContain(extra.name);
     const shape = [...first!.shape, 1];
     const reshaped = layout.map((tensor) => (tensor === first ? { ...tensor, shape } : tensor));
-    expect(await refusal(openEncoder({ path: goldenPath(model), layout: () => reshaped }))).toMatch(
+    expect(await refusal(openEncoder({ path: goldenPath(model), layout: () => asBert(reshaped) }))).toMatch(
       /^CorruptFile: .*is \[.*\], the configuration makes it \[\d.*, 1\]/,
     );
   });
@@ -149,7 +157,7 @@ test.each(['legacy_nonzip.bin', 'pretraining_gamma_beta_tied.bin'])(
 test.each(goldenFiles('nemo', '.nemo').filter((path) => !path.includes('run_artifacts')))(
   'the encoder of the archive %s is opened with the configuration in it',
   async (path) => {
-    const encoder = await openEncoder({ path, layout: () => [] });
+    const encoder = await openEncoder({ path, layout: () => asBert([]) });
     expect(encoder.config['model_type']).toMatch(/^(distil|ro)?bert/);
     expect(encoder.notes).toEqual(['the prefix bert_model. was taken off the names']);
     expect(encoder.dropped).toContain('classifier.mlp.layer0.weight');
@@ -178,7 +186,7 @@ describe('a checkpoint of Megatron-LM', () => {
       writeFileSync(join(folder, 'latest_checkpointed_iteration.txt'), '7\n');
       copyFileSync(path, bare);
       const attentionHeads = Number(truth['num_attention_heads']);
-      const encoder = await openEncoder({ path: folder, attentionHeads, layout: () => [] });
+      const encoder = await openEncoder({ path: folder, attentionHeads, layout: () => asBert([]) });
       const { config, notes } = encoder;
       await encoder.close();
       for (const key of ['hidden_size', 'intermediate_size', 'num_hidden_layers', 'num_attention_heads', 'model_type'])
@@ -194,12 +202,14 @@ describe('a checkpoint of Megatron-LM', () => {
     const ranks = join(folder, 'ranks');
     for (const rank of ['mp_rank_00', 'mp_rank_01']) mkdirSync(join(ranks, 'release', rank), { recursive: true });
     writeFileSync(join(ranks, 'latest_checkpointed_iteration.txt'), 'release');
-    expect(await refusal(openEncoder({ path: ranks, layout: () => [] }))).toMatch(/split over 2 ranks.*\n.*merge/);
+    expect(await refusal(openEncoder({ path: ranks, layout: () => asBert([]) }))).toMatch(
+      /split over 2 ranks.*\n.*merge/,
+    );
   });
 
   test('is not taken for an encoder of another type', async () => {
     const config = configOf('bert-tiny-uncased');
-    expect(await refusal(openEncoder({ path: files[0]![1], config, layout: () => [] }))).toMatch(
+    expect(await refusal(openEncoder({ path: files[0]![1], config, layout: () => asBert([]) }))).toMatch(
       /a checkpoint of Megatron-LM, but the configuration is of the type bert/,
     );
   });

@@ -46,10 +46,14 @@ export async function openEncoder(o: EncoderToOpen): Promise<Encoder> {
   const files = await findWeights(o.path);
   const { config: given, source } = await findGivenConfig(o, files);
   // Checked before the weights, so that the error names the architecture and not a missing tensor.
-  if (given) o.layout(given, source);
-  const found = await openFile(files.weights, o, given);
+  const layout = given && o.layout(given, source);
+  const found = await openFile(files.weights, o, given, layout?.wordEmbeddings);
   return closingOnError(found, () => {
-    const { tensors, dropped } = fitToLayout(found.tensors, o.layout(found.config, source), files.weights);
+    const { tensors, dropped } = fitToLayout(
+      found.tensors,
+      (layout ?? o.layout(found.config, source)).tensors,
+      files.weights,
+    );
     return { ...found, tensors, dropped: [...found.dropped, ...dropped] };
   });
 }
@@ -67,24 +71,33 @@ async function findGivenConfig(
   return { config: config === undefined ? undefined : await readJsonFile(config), source: config ?? weights };
 }
 
-/** Opens a file under Hugging Face's names. Does not check whether all tensors are there. */
-async function openFile(path: string, hints: ConfigHints, given: JsonObject | undefined): Promise<Encoder> {
+/**
+ * Opens a file under Hugging Face's names. Does not check whether all tensors are there.
+ *
+ * @param words - the name of the word embeddings by the given configuration
+ */
+async function openFile(
+  path: string,
+  hints: ConfigHints,
+  given: JsonObject | undefined,
+  words: string | undefined,
+): Promise<Encoder> {
   if (isNemo(path)) {
     const archive = await readNemo(path);
     return closingOnError(archive, async () => {
       const { config, notes } = given ? { config: given, notes: [] } : await archive.encoderConfig(hints);
-      return withHuggingFaceNames(archive.tensors, path, { config, notes }, () => archive.close());
+      return withHuggingFaceNames(archive.tensors, path, { config, notes }, words, () => archive.close());
     });
   }
   const source = path.endsWith('.index.json') ? await openShardedTensors(path) : await openTensors(path);
   return closingOnError(source, () => {
     if (isTorchFile(source) && isMegatron(source)) return readMegatron(source, path, given, hints);
-    if (given) return withHuggingFaceNames(source, path, { config: given, notes: [] }, () => source.close());
+    if (given) return withHuggingFaceNames(source, path, { config: given, notes: [] }, words, () => source.close());
     const { names } = huggingFaceNames(source.names(), path);
     const shapes = new Map([...names].map(([name, inFile]) => [name, source.info(inFile).shape]));
     const modelName = `${basename(dirname(path))}/${basename(path)}`;
     const inferred = inferEncoderConfig(shapes, path, { modelName, ...hints });
-    return withHuggingFaceNames(source, path, inferred, () => source.close());
+    return withHuggingFaceNames(source, path, inferred, undefined, () => source.close());
   });
 }
 
@@ -101,9 +114,10 @@ function withHuggingFaceNames(
   source: TensorSource,
   path: string,
   config: InferredConfig,
+  words: string | undefined,
   close: () => Promise<void>,
 ): Encoder {
-  const { names, dropped, notes } = huggingFaceNames(source.names(), path);
+  const { names, dropped, notes } = huggingFaceNames(source.names(), path, words);
   return {
     config: config.config,
     notes: [...notes, ...config.notes],

@@ -21,12 +21,14 @@ const sample = goldenFiles('nemo', '.nemo')[0]!;
 async function layoutOf(path: string): Promise<EncoderLayout> {
   const { tensors, close } = await readNemo(path);
   const prefix = 'bert_model.';
+  const words = 'embeddings.word_embeddings.weight';
   const layout = tensors
     .names()
     .filter((name) => name.startsWith(prefix))
     .map((name) => ({ name: name.slice(prefix.length), shape: tensors.info(name).shape, used: true }));
+  const hiddenSize = tensors.info(prefix + words).shape[1]!;
   await close();
-  return () => layout;
+  return () => ({ tensors: layout, wordEmbeddings: words, hiddenSize });
 }
 
 // Only @nautil/training knows tokenizers.
@@ -217,7 +219,7 @@ describe('verifyNemo reports', () => {
   test('an archive that does not open has one check, with the reason', async () => {
     const path = join(folder, 'cut.nemo');
     writeFileSync(path, readFileSync(sample).subarray(0, 5000));
-    const { checks, sound } = await verifyNemo(path, { layout: () => [], tokenizer });
+    const { checks, sound } = await verifyNemo(path, await checksFor(sample));
     expect(sound).toBe(false);
     expect(checks.map(({ name }) => name)).toEqual(['archive']);
     expect(checks[0]!.problems.join()).toMatch(/cut off/);

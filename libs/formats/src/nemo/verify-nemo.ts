@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { counted, isJsonObject, type JsonObject, NautilError, valueAt } from '@nautil/contracts';
 import { sha256File } from '@nautil/store';
-import type { EncoderLayout } from '../encoder/encoder.js';
+import type { EncoderLayout, EncoderTensors } from '../encoder/encoder.js';
 import { parseJsonObject } from '../json.js';
 import { fileDigests, isSealIntact } from './nemo-record.js';
 import { type NemoArchive, readNemo, recordMember } from './read-nemo.js';
@@ -53,12 +53,17 @@ export interface NemoChecks {
 
 /** The checks of `verifyNemo` on an open archive. Whoever uses a model must run them, too, so that both agree on it. */
 export async function checkNemo(archive: NemoArchive, o: NemoChecks): Promise<NemoCheck[]> {
+  let layout: EncoderTensors | undefined;
   return [
     await check('artifacts', (problems) => checkArtifacts(archive, problems)),
-    await check('encoder', (problems) => checkEncoder(archive, o.layout, problems)),
-    await check('head', (problems) => checkHead(archive, problems)),
+    await check('encoder', async (problems) => {
+      const { config, notes } = await archive.encoderConfig();
+      layout = o.layout(config, archive.path);
+      return [checkEncoder(archive, config, layout, problems), ...notes].join('; ');
+    }),
+    await check('head', (problems) => checkHead(archive, layout, problems)),
     await check('labels', (problems) => checkLabels(archive, problems)),
-    await check('vocabulary', (problems) => checkVocabulary(archive, problems)),
+    await check('vocabulary', (problems) => checkVocabulary(archive, layout, problems)),
     await check('tokenizer', () => o.tokenizer(archive)),
     await check('values', (problems) => checkValues(archive, problems)),
     await check('digests', (problems) => checkDigests(archive, problems)),
@@ -102,9 +107,12 @@ async function checkArtifacts(archive: NemoArchive, problems: string[]): Promise
 
 const encoderPrefix = 'bert_model.';
 
-async function checkEncoder(archive: NemoArchive, layoutOf: EncoderLayout, problems: string[]): Promise<string> {
-  const { config, notes } = await archive.encoderConfig();
-  const layout = layoutOf(config, archive.path);
+function checkEncoder(
+  archive: NemoArchive,
+  config: JsonObject,
+  { tensors: layout }: EncoderTensors,
+  problems: string[],
+): string {
   const present = new Set(archive.tensors.names());
   for (const { name, shape, used } of layout) {
     const inArchive = encoderPrefix + name;
@@ -117,16 +125,21 @@ async function checkEncoder(archive: NemoArchive, layoutOf: EncoderLayout, probl
     if (spare) problems.push(`the tensor ${name} is not part of the configured encoder`);
   }
   const type = config['model_type'];
-  return [`${typeof type === 'string' ? type : JSON.stringify(type)}, ${layout.length} tensors`, ...notes].join('; ');
+  return `${typeof type === 'string' ? type : JSON.stringify(type)}, ${layout.length} tensors`;
 }
 
-async function checkHead(archive: NemoArchive, problems: string[]): Promise<string> {
+/** @param layout - undefined if the encoder is not known: then the head's own input size must be that of all its layers */
+async function checkHead(
+  archive: NemoArchive,
+  layout: EncoderTensors | undefined,
+  problems: string[],
+): Promise<string> {
   const { tensors, config } = archive;
   const numClasses = countAt(config, 'dataset.num_classes', problems);
   const layers = countAt(config, 'classifier_head.num_output_layers', problems);
-  const words = `${encoderPrefix}embeddings.word_embeddings.weight`;
   const present = new Set(tensors.names());
-  const hidden = present.has(words) ? (tensors.info(words).shape[1] ?? 0) : 0;
+  const firstLayer = 'classifier.mlp.layer0.weight';
+  const hidden = layout?.hiddenSize ?? (present.has(firstLayer) ? (tensors.info(firstLayer).shape[1] ?? 0) : 0);
   const wanted = new Map<string, number[]>();
   for (let layer = 0; layer < Math.min(layers, present.size); layer += 1) {
     const outputs = layer === layers - 1 ? numClasses : hidden;
@@ -158,13 +171,18 @@ async function checkLabels(archive: NemoArchive, problems: string[]): Promise<st
   return counted(labels.length, 'name');
 }
 
-async function checkVocabulary(archive: NemoArchive, problems: string[]): Promise<string> {
+async function checkVocabulary(
+  archive: NemoArchive,
+  layout: EncoderTensors | undefined,
+  problems: string[],
+): Promise<string> {
   const bytes = await archive.artifact('tokenizer_vocab_dict');
   const file = await archive.artifact('tokenizer.vocab_file');
   if (bytes === undefined) return file === undefined ? 'none' : `a file of ${file.length} bytes`;
   const ids = Object.values(parseJsonObject(bytes, `${archive.path}: tokenizer_vocab_dict`));
-  const words = `${encoderPrefix}embeddings.word_embeddings.weight`;
-  const rows = archive.tensors.info(words).shape[0] ?? 0;
+  if (layout === undefined) return `${ids.length} tokens`;
+  const words = encoderPrefix + layout.wordEmbeddings;
+  const rows = archive.tensors.names().includes(words) ? (archive.tensors.info(words).shape[0] ?? 0) : 0;
   const beyond = ids.filter((id) => typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id >= rows);
   if (beyond.length > 0) problems.push(`${counted(beyond.length, 'id')} of tokens beyond the ${rows} word embeddings`);
   return `${ids.length} tokens for ${rows} word embeddings`;

@@ -9,6 +9,13 @@ interface RoundedRows {
   largest: string;
 }
 
+/** A weight matrix in bytes, as inputs of a node. */
+interface RoundedMatrix {
+  bytes: string;
+  scales: string;
+  zeroPoints: string;
+}
+
 /** Adds nodes to a graph that multiply in bytes. */
 export class ByteProducts {
   readonly #graph: OnnxGraph;
@@ -17,6 +24,9 @@ export class ByteProducts {
   readonly #step: string;
   readonly #middle: string;
   readonly #least: string;
+
+  /** By name: layers may share a matrix. */
+  readonly #matrices = new Map<string, RoundedMatrix>();
 
   /** @param signed - the weights' bytes are signed; see `hasByteProducts` */
   constructor(
@@ -45,17 +55,24 @@ export class ByteProducts {
   /** x·Wᵀ in float32, for the weight matrix of that name. */
   multiply(name: string, x: RoundedRows): string {
     const graph = this.#graph;
+    const { bytes, scales, zeroPoints } = this.#matrixOf(name);
+    const inputs = [x.bytes, bytes, this.#step, scales, this.#middle, zeroPoints];
+    return graph.op('Mul', [graph.fused('MatMulIntegerToFloat', inputs), x.largest]);
+  }
+
+  #matrixOf(name: string): RoundedMatrix {
+    const found = this.#matrices.get(name);
+    if (found !== undefined) return found;
+    const graph = this.#graph;
     const { bytes, scales, zeroPoint } = quantizeMatrix(this.#weightOf(`${name}.weight`), { signed: this.#signed });
     const outputs = scales.length;
     const zeroPoints = new (this.#signed ? Int8Array : Uint8Array)(outputs).fill(zeroPoint);
-    const product = graph.fused('MatMulIntegerToFloat', [
-      x.bytes,
-      graph.weight(`${name}.bytes`, [bytes.length / outputs, outputs], bytes),
-      this.#step,
-      graph.weight(`${name}.scales`, [outputs], scales),
-      this.#middle,
-      graph.weight(`${name}.zeroPoints`, [outputs], zeroPoints),
-    ]);
-    return graph.op('Mul', [product, x.largest]);
+    const matrix = {
+      bytes: graph.weight(`${name}.bytes`, [bytes.length / outputs, outputs], bytes),
+      scales: graph.weight(`${name}.scales`, [outputs], scales),
+      zeroPoints: graph.weight(`${name}.zeroPoints`, [outputs], zeroPoints),
+    };
+    this.#matrices.set(name, matrix);
+    return matrix;
   }
 }

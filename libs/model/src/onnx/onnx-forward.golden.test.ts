@@ -2,7 +2,6 @@ import { describe, expect, test } from '@jest/globals';
 import type { JsonObject } from '@nautil/contracts';
 import { openEncoder } from '@nautil/formats/encoder';
 import { goldenPath, readGoldenJson } from '@nautil/testing';
-import { activationNames } from './activation.js';
 import {
   classifierWeights,
   encoderLayout,
@@ -10,14 +9,14 @@ import {
   Forward,
   type InferencePrecision,
   initialWeight,
-  maxLength,
   ModelWeights,
   OnnxForward,
   parseEncoderConfig,
   readWeights,
   type WeightSpec,
-} from './index.js';
-import { headWeights } from './weights.js';
+} from '../index.js';
+import { activationNames } from '../layers/activation.js';
+import { headWeights } from '../weights.js';
 
 const tolerance = 1e-4;
 
@@ -109,7 +108,7 @@ describe.each(families)('%s in onnxruntime', (name, { rows, changes }) => {
   test("gives TensorFlow's logits, up to the longest row, and also with NeMo's padding", async () => {
     const { onnx, tensorflow, encoder, close } = await load(name, { changes, numClasses: 5 });
     const [first] = ids;
-    const long = Array.from({ length: maxLength(encoder) }, (_, at) => first![at % first!.length]!);
+    const long = Array.from({ length: encoder.maxLength }, (_, at) => first![at % first!.length]!);
     for (const nemoPadding of [false, true]) {
       const o = { padId: encoder.padTokenId, batchSize: 3, nemoPadding };
       const all = [...ids, long, [first![0]!]];

@@ -1,8 +1,8 @@
 import { OnnxSession } from '@nautil/onnx';
-import { type EncoderConfig, maxLength, requireAllPositions } from './encoder-config.js';
-import { exportOnnx, type InferencePrecision } from './export-onnx.js';
-import type { WeightValues } from './read-weights.js';
-import { type ForwardBatch, runRows, type RunRowsOptions } from './run-rows.js';
+import { type EncoderConfig, requireAllPositions } from '../encoder-config.js';
+import type { WeightValues } from '../read-weights.js';
+import { type ForwardBatch, runRows, type RunRowsOptions } from '../run-rows.js';
+import { exportOnnx, type InferencePrecision, onnxFamilyOf } from './export-onnx.js';
 
 export interface OnnxForwardOptions {
   encoder: EncoderConfig;
@@ -49,10 +49,11 @@ export class OnnxForward {
   run(batch: ForwardBatch): Promise<Float32Array> {
     requireAllPositions(this.#encoder, batch.length);
     const shape = [batch.size, batch.length];
+    const positions = onnxFamilyOf(this.#encoder).positions?.(this.#encoder, batch);
     const feeds = {
       ids: { shape, data: batch.ids },
-      positions: { shape, data: positionsOf(this.#encoder, batch) },
       mask: { shape, data: batch.mask },
+      ...(positions ? { positions: { shape, data: positions } } : {}),
     };
     return this.#session.run(feeds, [batch.size, this.#width]);
   }
@@ -61,7 +62,7 @@ export class OnnxForward {
   runRows(rows: readonly (readonly number[])[], o: RunRowsOptions): Promise<Float32Array[]> {
     return runRows((batch) => this.run(batch), rows, {
       ...o,
-      maxLength: maxLength(this.#encoder),
+      maxLength: this.#encoder.maxLength,
     });
   }
 
@@ -69,21 +70,4 @@ export class OnnxForward {
   close(): void {
     this.#session.close();
   }
-}
-
-/** The row of the table of positions for each token: [rows, length]. */
-function positionsOf({ family, padTokenId }: EncoderConfig, { ids, length }: ForwardBatch): Int32Array {
-  const positions = new Int32Array(ids.length);
-  let real = 0;
-  for (let at = 0; at < ids.length; at++) {
-    const column = at % length;
-    if (family !== 'roberta') {
-      positions[at] = column;
-      continue;
-    }
-    // As in `encode`: RoBERTa counts the tokens whose id is not the padding token's.
-    if (column === 0) real = 0;
-    positions[at] = ids[at] === padTokenId ? padTokenId : padTokenId + ++real;
-  }
-  return positions;
 }

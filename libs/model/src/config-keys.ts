@@ -1,0 +1,112 @@
+import { UnsupportedEncoder } from './errors.js';
+import { activationNames } from './layers/activation.js';
+
+/** Values of a config.json by key. */
+export type ConfigValues = Readonly<Record<string, unknown>>;
+
+/** Well above every published encoder. The weights are listed before any is read, so a size must not be taken on trust. */
+export const largestSizes = {
+  vocabulary: 1 << 24,
+  hidden: 1 << 16,
+  layers: 1000,
+  heads: 1 << 12,
+  intermediate: 1 << 18,
+  positions: 1 << 20,
+  types: 1 << 12,
+};
+
+interface Range {
+  /** Default 1. */
+  least?: number;
+  most: number;
+}
+
+/** The keys of one config.json. Each reader throws UnsupportedEncoder with the key's name for a value that is not supported. */
+export class ConfigKeys {
+  readonly modelType: string;
+  readonly #given: ConfigValues;
+  readonly #defaults: ConfigValues;
+  readonly #source: string;
+  readonly #hint: string;
+
+  /** @param o.defaults - transformers' values for keys that the file leaves out */
+  constructor(o: { given: ConfigValues; defaults: ConfigValues; modelType: string; source: string; hint: string }) {
+    this.modelType = o.modelType;
+    this.#given = o.given;
+    this.#defaults = o.defaults;
+    this.#source = o.source;
+    this.#hint = o.hint;
+  }
+
+  /** The value in the file, or transformers' default. A null counts as left out. */
+  valueOf(key: string): unknown {
+    return this.#given[key] ?? this.#defaults[key];
+  }
+
+  count(key: string, { least = 1, most }: Range): number {
+    const valid = (value: number): boolean => Number.isInteger(value) && value >= least && value <= most;
+    return this.#number(key, `an integer from ${least} to ${most}`, valid);
+  }
+
+  /** A dropout rate. */
+  rate(key: string): number {
+    return this.#number(key, 'from 0 to below 1', (value) => value >= 0 && value < 1);
+  }
+
+  positive(key: string): number {
+    return this.#number(key, 'above 0', (value) => value > 0);
+  }
+
+  boolean(key: string): boolean {
+    const value = this.valueOf(key);
+    return typeof value === 'boolean' ? value : this.refuse(key, 'true or false');
+  }
+
+  /** The name of an activation that `activationOf` has. */
+  activation(key: string): string {
+    const value = this.valueOf(key);
+    return typeof value === 'string' && activationNames.includes(value)
+      ? value
+      : this.refuse(key, `one of ${activationNames.join(', ')}`);
+  }
+
+  /** The size of the hidden states, and the number of heads that they are split into. */
+  hiddenSizeAndHeads(sizeKey: string, headsKey: string): { hiddenSize: number; numHeads: number } {
+    const hiddenSize = this.count(sizeKey, { most: largestSizes.hidden });
+    const numHeads = this.count(headsKey, { most: largestSizes.heads });
+    if (hiddenSize % numHeads !== 0) this.refuse(sizeKey, `a multiple of ${headsKey} (${numHeads})`);
+    return { hiddenSize, numHeads };
+  }
+
+  /** Rejects a file in which the key has another value than the only one that is computed. A file may leave the key out. */
+  requireOnly(key: string, only: unknown): void {
+    const found = this.#given[key] ?? only;
+    if (JSON.stringify(found) === JSON.stringify(only)) return;
+    throw new UnsupportedEncoder(
+      `${this.#source}: ${key} ${JSON.stringify(found)} is not supported, only ${JSON.stringify(only)}`,
+      { hint: this.#hint },
+    );
+  }
+
+  /** Rejects settings under which transformers' encoders of every family compute something else. */
+  requireUsual(): void {
+    this.requireOnly('is_decoder', false);
+    this.requireOnly('add_cross_attention', false);
+    this.requireOnly('is_encoder_decoder', false);
+    const pruned = this.#given['pruned_heads'];
+    if (typeof pruned === 'object' && pruned !== null && Object.keys(pruned).length > 0) {
+      throw new UnsupportedEncoder(`${this.#source}: pruned_heads are not supported`, { hint: this.#hint });
+    }
+  }
+
+  refuse(key: string, wanted: string): never {
+    throw new UnsupportedEncoder(
+      `${this.#source}: ${key} is ${JSON.stringify(this.valueOf(key))} and must be ${wanted}`,
+    );
+  }
+
+  #number(key: string, wanted: string, valid: (value: number) => boolean): number {
+    const value = this.valueOf(key);
+    return typeof value === 'number' && valid(value) ? value : this.refuse(key, wanted);
+  }
+}

@@ -1,0 +1,85 @@
+import { largestSizes } from '../config-keys.js';
+import { embeddingWeights, embedFromZero } from '../layers/embeddings.js';
+import { positionsFromZero } from '../layers/positions.js';
+import {
+  finishEmbeddings,
+  type LayerNames,
+  postNormLayers,
+  type TransformerConfig,
+  weightsOfLayers,
+} from '../layers/transformer.js';
+import { onnxNormedEmbeddings, onnxPostNormLayers } from '../onnx/onnx-layers.js';
+import type { Family } from './family.js';
+
+function layerNames(layer: number): LayerNames {
+  const prefix = `transformer.layer.${layer}`;
+  return {
+    attention: {
+      query: `${prefix}.attention.q_lin`,
+      key: `${prefix}.attention.k_lin`,
+      value: `${prefix}.attention.v_lin`,
+      output: `${prefix}.attention.out_lin`,
+    },
+    attentionNorm: `${prefix}.sa_layer_norm`,
+    feedForward: { up: `${prefix}.ffn.lin1`, down: `${prefix}.ffn.lin2` },
+    outputNorm: `${prefix}.output_layer_norm`,
+  };
+}
+
+/** BERT without segments and pooler: transformers/models/distilbert/modeling_distilbert.py */
+export const distilbert: Family<TransformerConfig> = {
+  modelTypes: {
+    distilbert: {
+      vocab_size: 30522,
+      dim: 768,
+      n_layers: 6,
+      n_heads: 12,
+      hidden_dim: 3072,
+      activation: 'gelu',
+      dropout: 0.1,
+      attention_dropout: 0.1,
+      max_position_embeddings: 512,
+      initializer_range: 0.02,
+      pad_token_id: 0,
+    },
+  },
+
+  parse(keys) {
+    keys.requireUsual();
+    keys.requireOnly('position_embedding_type', 'absolute');
+    const dropout = keys.rate('dropout');
+    const maxPositions = keys.count('max_position_embeddings', { most: largestSizes.positions });
+    return {
+      modelType: keys.modelType,
+      ...keys.hiddenSizeAndHeads('dim', 'n_heads'),
+      activation: keys.activation('activation'),
+      vocabSize: keys.count('vocab_size', { most: largestSizes.vocabulary }),
+      numLayers: keys.count('n_layers', { most: largestSizes.layers }),
+      intermediateSize: keys.count('hidden_dim', { most: largestSizes.intermediate }),
+      maxPositions,
+      maxLength: maxPositions,
+      typeVocabSize: 0,
+      // transformers ignores a configured epsilon and uses this one.
+      layerNormEps: 1e-12,
+      embeddingDropout: dropout,
+      attentionDropout: keys.rate('attention_dropout'),
+      attentionOutputDropout: 0,
+      feedForwardDropout: dropout,
+      padTokenId: keys.count('pad_token_id', { least: 0, most: largestSizes.vocabulary }),
+      initializerRange: keys.positive('initializer_range'),
+    };
+  },
+
+  weights: (config) => [
+    ...embeddingWeights(config, { width: config.hiddenSize }),
+    ...weightsOfLayers(config, layerNames),
+  ],
+
+  encode: (config, trace) =>
+    postNormLayers(trace, config, layerNames, finishEmbeddings(trace, config, embedFromZero(trace, config))),
+
+  onnx: {
+    positions: (_, batch) => positionsFromZero(batch),
+    encode: (config, trace) => onnxPostNormLayers(trace, config, layerNames, onnxNormedEmbeddings(trace, config)),
+  },
+};

@@ -1,0 +1,33 @@
+import type { Tensor } from '@nautil/tensorflow';
+import type { ConfigKeys, ConfigValues } from '../config-keys.js';
+import type { EncoderConfig } from '../encoder-config.js';
+import type { EncoderTrace } from '../layers/encoder-trace.js';
+import type { OnnxTrace } from '../onnx/onnx-trace.js';
+import type { ForwardBatch } from '../run-rows.js';
+import type { WeightSpec } from '../weight-spec.js';
+
+/** An encoder's computation, which one or several of Hugging Face's model types have: configuration → layers → weight names. */
+export interface Family<C extends EncoderConfig = EncoderConfig> {
+  /** The model types, each with transformers' defaults for keys that a config.json leaves out. */
+  readonly modelTypes: Readonly<Record<string, ConfigValues>>;
+
+  /** Reads every key that determines the encoder's numbers, and rejects what is not computed, by the key's name. */
+  parse(keys: ConfigKeys): C;
+
+  /** Every weight under Hugging Face's names without a prefix, in the order of the computation: the word embeddings first. */
+  weights(config: C): WeightSpec[];
+
+  /** The last hidden states: [B·T, H], or [B, H] with `firstTokenOnly`. */
+  encode(config: C, trace: EncoderTrace): Tensor;
+
+  /** The same computation in ONNX. A family without one is computed by TensorFlow alone. */
+  readonly onnx?: OnnxFamily<C>;
+}
+
+export interface OnnxFamily<C extends EncoderConfig = EncoderConfig> {
+  /** The index into the table of positions for each token, row-major [rows, length]; absent: the encoder has no such table. */
+  positions?(config: C, batch: ForwardBatch): Int32Array;
+
+  /** The hidden states of the first tokens: [rows, H]. */
+  encode(config: C, trace: OnnxTrace): string;
+}

@@ -1,0 +1,90 @@
+import { embedding, range, type Tensor, tfjs } from '@nautil/tensorflow';
+import { embeddingWeight, normWeights, type WeightSpec } from '../weight-spec.js';
+import type { EncoderTrace } from './encoder-trace.js';
+
+/** Hugging Face's names, without `.weight` and `.bias`. */
+export const embeddingNames = {
+  words: 'embeddings.word_embeddings',
+  positions: 'embeddings.position_embeddings',
+  types: 'embeddings.token_type_embeddings',
+  norm: 'embeddings.LayerNorm',
+};
+
+export interface EmbeddingSizes {
+  readonly vocabSize: number;
+  readonly maxPositions: number;
+  /** 0 for an encoder without segments. */
+  readonly typeVocabSize: number;
+  readonly padTokenId: number;
+  readonly initializerRange: number;
+}
+
+/**
+ * The tables of words, positions and segments, and their norm.
+ *
+ * @param o.width - of each vector
+ * @param o.paddedPositions - the position of padding is `padTokenId`, as in RoBERTa
+ */
+export function embeddingWeights(
+  { vocabSize, maxPositions, typeVocabSize, padTokenId, initializerRange: std }: EmbeddingSizes,
+  { width, paddedPositions = false }: { width: number; paddedPositions?: boolean },
+): WeightSpec[] {
+  return [
+    embeddingWeight(embeddingNames.words, { rows: vocabSize, width, std, zeroRow: padTokenId }),
+    embeddingWeight(embeddingNames.positions, {
+      rows: maxPositions,
+      width,
+      std,
+      ...(paddedPositions ? { zeroRow: padTokenId } : {}),
+    }),
+    ...(typeVocabSize > 0 ? [embeddingWeight(embeddingNames.types, { rows: typeVocabSize, width, std })] : []),
+    ...normWeights(embeddingNames.norm, width),
+  ];
+}
+
+type Segments = Pick<EmbeddingSizes, 'typeVocabSize'>;
+
+/** The sum of the embeddings of words, positions 0, 1, … and segments, as in BertEmbeddings, without norm: [B·T, E]. */
+export function embedFromZero(trace: EncoderTrace, { typeVocabSize }: Segments): Tensor {
+  const { batchSize: B, length: T, input } = trace;
+  let x = lookUp(trace, embeddingNames.words, input.ids);
+  const width = x.shape[1]!;
+  let positions = embedding(trace.weight(`${embeddingNames.positions}.weight`), range(T)); // [T, E]
+  if (typeVocabSize > 0) {
+    if (input.types) x = x.add(lookUp(trace, embeddingNames.types, input.types));
+    else positions = positions.add(firstSegment(trace));
+  }
+  return x
+    .reshape([B, T, width])
+    .add(positions)
+    .reshape([B * T, width]);
+}
+
+/**
+ * The sum of the embeddings of words, positions and segments, as in RobertaEmbeddings, without norm: [B·T, E]. The tokens whose id
+ * is not the padding token's are counted, whatever the mask, and the positions start at that id + 1.
+ */
+export function embedAfterPadding(
+  trace: EncoderTrace,
+  { typeVocabSize, padTokenId }: Segments & { padTokenId: number },
+): Tensor {
+  const tf = tfjs();
+  const { ids, types } = trace.input;
+  let x = lookUp(trace, embeddingNames.words, ids);
+  if (types && typeVocabSize > 0) x = x.add(lookUp(trace, embeddingNames.types, types));
+  const padId = tf.scalar(padTokenId, 'int32');
+  const real = ids.notEqual(padId).toInt();
+  x = x.add(lookUp(trace, embeddingNames.positions, tf.cumsum(real, 1).mul(real).add(padId)));
+  return types || typeVocabSize === 0 ? x : x.add(firstSegment(trace));
+}
+
+/** The rows of a table for ids of [B, T]: [B·T, E]. */
+function lookUp(trace: EncoderTrace, name: string, ids: Tensor): Tensor {
+  return embedding(trace.weight(`${name}.weight`), ids.reshape([trace.batchSize * trace.length]));
+}
+
+/** The vector of the segment that all tokens have when none are given: [1, E]. */
+function firstSegment(trace: EncoderTrace): Tensor {
+  const table = trace.weight(`${embeddingNames.types}.weight`);
+  return tfjs().slice(table, [0, 0], [1, table.shape[1]!]);
+}

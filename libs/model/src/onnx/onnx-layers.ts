@@ -1,0 +1,215 @@
+import { embeddingNames } from '../layers/embeddings.js';
+import { lowest } from '../layers/encoder-trace.js';
+import type { LayerNames, TransformerConfig } from '../layers/transformer.js';
+import { onnxActivationOf } from './onnx-activation.js';
+import type { OnnxTrace, WeightOf } from './onnx-trace.js';
+
+/** One layer, and whether it computes the first tokens alone, as the last one does. */
+export interface OnnxTokens {
+  layer: number;
+  onlyFirst: boolean;
+}
+
+/** Computes the layers one after the other: [rows · length, H] -> [rows, H]. */
+export function encodeOnnxLayers(
+  numLayers: number,
+  x: string,
+  layer: (x: string, tokens: OnnxTokens) => string,
+): string {
+  let hidden = x;
+  for (let index = 0; index < numLayers; index++) {
+    hidden = layer(hidden, { layer: index, onlyFirst: index === numLayers - 1 });
+  }
+  return hidden;
+}
+
+/** The layers of BERT in ONNX, on embeddings of [rows · length, H]: [rows, H]. */
+export const onnxPostNormLayers = (
+  trace: OnnxTrace,
+  config: TransformerConfig,
+  layerNames: (layer: number) => LayerNames,
+  x: string,
+): string =>
+  encodeOnnxLayers(config.numLayers, x, (hidden, tokens) =>
+    onnxPostNormLayer(trace, config, layerNames(tokens.layer), hidden, tokens),
+  );
+
+/**
+ * The sum of the embeddings of words, positions and the first segment, without norm: [rows · length, E]. Adds the input `positions`,
+ * int32 [rows, length], indexes into the table of positions.
+ */
+export function onnxEmbeddings(trace: OnnxTrace, { typeVocabSize }: { typeVocabSize: number }): string {
+  const { graph, weightOf, ids } = trace;
+  const positions = graph.input('positions', 'int32', ['rows', 'length']);
+  const words = graph.op('Gather', [trace.weight(`${embeddingNames.words}.weight`), ids]);
+  const table = trace.constant(`${embeddingNames.positions}.weight`, () => positionTable(typeVocabSize, weightOf));
+  const sum = trace.add(words, graph.op('Gather', [table, positions]));
+  return trace.asTokens(sum, weightOf(`${embeddingNames.words}.weight`).shape[1]!);
+}
+
+/** `onnxEmbeddings` with their norm: [rows · length, E]. */
+export const onnxNormedEmbeddings = (trace: OnnxTrace, config: TransformerConfig): string =>
+  trace.norm(embeddingNames.norm, onnxEmbeddings(trace, config), config.layerNormEps);
+
+/** `postNormLayer` in ONNX: [rows · length, H] -> the same, or [rows, H]. */
+function onnxPostNormLayer(
+  trace: OnnxTrace,
+  config: TransformerConfig,
+  names: LayerNames,
+  x: string,
+  { onlyFirst }: OnnxTokens,
+): string {
+  const { layerNormEps: epsilon } = config;
+  const source = trace.asRows(x, config.hiddenSize);
+  const attended = attentionHalf(trace, config, names, source, onlyFirst);
+  const middle = trace.norm(names.attentionNorm, trace.add(attended, onlyFirst ? trace.firstOf(source) : x), epsilon);
+  return trace.norm(names.outputNorm, trace.add(feedForward(trace, config, names, middle), middle), epsilon);
+}
+
+/** `preNormLayer` in ONNX: [rows · length, H] -> the same, or [rows, H]. */
+export function onnxPreNormLayer(
+  trace: OnnxTrace,
+  config: TransformerConfig,
+  names: LayerNames,
+  x: string,
+  { onlyFirst }: OnnxTokens,
+): string {
+  const { layerNormEps: epsilon, hiddenSize } = config;
+  const source = trace.asRows(trace.norm(names.attentionNorm, x, epsilon), hiddenSize);
+  const residual = onlyFirst ? trace.firstOf(trace.asRows(x, hiddenSize)) : x;
+  const attended = trace.add(attentionHalf(trace, config, names, source, onlyFirst), residual);
+  const normalized = trace.norm(names.outputNorm, attended, epsilon);
+  return trace.add(feedForward(trace, config, names, normalized), attended);
+}
+
+/** down(activation(up(x))): [N, H] -> [N, H]. */
+function feedForward(
+  trace: OnnxTrace,
+  { activation }: TransformerConfig,
+  { feedForward: { up, down } }: LayerNames,
+  x: string,
+): string {
+  const inner = onnxActivationOf(activation)(
+    trace.graph,
+    trace.multiply(up, x, { hasBias: false }),
+    trace.weight(`${up}.bias`),
+  );
+  return trace.multiply(down, inner, { hasBias: true });
+}
+
+/** The attention with its output projection: [rows, length, H] -> [rows · length, H], or [rows, H] of the first tokens. */
+function attentionHalf(
+  trace: OnnxTrace,
+  config: TransformerConfig,
+  names: LayerNames,
+  source: string,
+  onlyFirst: boolean,
+): string {
+  const context = onlyFirst
+    ? attendFirst(trace, config, names, source)
+    : trace.asTokens(attend(trace, config, names, source), config.hiddenSize);
+  return trace.multiply(names.attention.output, context, { hasBias: true });
+}
+
+/** The attention of every token to every token of its row, without the projection of the output. */
+function attend(
+  trace: OnnxTrace,
+  { hiddenSize, numHeads }: TransformerConfig,
+  { attention: { query, key, value } }: LayerNames,
+  source: string,
+): string {
+  const { graph, weightOf, bytes, mask } = trace;
+  const names = [query, key, value];
+  const bias = trace.constant(`${query}.biases`, () => ({
+    shape: [3 * hiddenSize],
+    data: concatenated(names.map((name) => weightOf(`${name}.bias`).data)),
+  }));
+  const attributes = { num_heads: { int: numHeads }, mask_filter_value: lowest };
+  if (bytes) {
+    const tokens = bytes.round(trace.asTokens(source, hiddenSize));
+    const parts = names.map((name) => trace.asRows(bytes.multiply(name, tokens), hiddenSize));
+    return graph.fused('MultiHeadAttention', [...parts, bias, mask], attributes);
+  }
+  const matrices = trace.constant(`${query}.matrices`, () => ({
+    shape: [hiddenSize, 3 * hiddenSize],
+    data: joinedTransposes(
+      names.map((name) => weightOf(`${name}.weight`).data),
+      hiddenSize,
+    ),
+  }));
+  return graph.fused('Attention', [source, matrices, bias, mask], attributes);
+}
+
+/**
+ * The attention of the first token. Keys and values of the other tokens are not computed: with the matrices K and V of a head, its
+ * query q and a token x, q·Kx = Kᵀq·x, and the sum of all p·Vx is V times the sum of all p·x. The bias of the keys adds the same number
+ * to every score of a row and has no effect.
+ */
+function attendFirst(
+  trace: OnnxTrace,
+  { hiddenSize, numHeads }: TransformerConfig,
+  { attention: { query, key, value } }: LayerNames,
+  source: string,
+): string {
+  const { graph } = trace;
+  const headSize = hiddenSize / numHeads;
+  const matricesOf = (name: string) =>
+    trace.constant(`${name}.heads`, () => ({
+      shape: [numHeads, headSize, hiddenSize],
+      data: trace.weightOf(`${name}.weight`).data,
+    }));
+  const queries = graph.op('Reshape', [
+    trace.linear(query, trace.firstOf(source)),
+    trace.integers([0, numHeads, headSize]),
+  ]);
+  // `transBatchA` exchanges the axes of rows and heads.
+  const exchanged = { transBatchA: { int: 1 } };
+  const directions = graph.fused('FusedMatMul', [queries, matricesOf(key)], exchanged); // [heads, rows, H]
+  const scores = graph.fused('FusedMatMul', [directions, source], {
+    ...exchanged,
+    transB: { int: 1 },
+    alpha: 1 / Math.sqrt(headSize),
+  }); // [rows, heads, length]
+  const penalty = graph.op('Mul', [
+    graph.op('Sub', [graph.cast(trace.mask, 'float32'), trace.scalar(1)]),
+    trace.scalar(-lowest),
+  ]);
+  const masked = trace.add(scores, graph.op('Unsqueeze', [penalty, trace.integers([1])]));
+  const means = graph.op('MatMul', [graph.op('Softmax', [masked], { axis: { int: -1 } }), source]); // [rows, heads, H]
+  const values = graph.fused('FusedMatMul', [means, matricesOf(value)], { ...exchanged, transB: { int: 1 } });
+  const context = graph.op('Transpose', [values], { perm: { ints: [1, 0, 2] } }); // [rows, heads, H / heads]
+  return trace.add(trace.asTokens(context, hiddenSize), trace.weight(`${value}.bias`));
+}
+
+/** The table of positions, with the vector of the only segment added to each. */
+function positionTable(typeVocabSize: number, weightOf: WeightOf) {
+  const positions = weightOf(`${embeddingNames.positions}.weight`);
+  if (typeVocabSize === 0) return positions;
+  const segment = weightOf(`${embeddingNames.types}.weight`).data;
+  const width = positions.shape[1]!;
+  return { ...positions, data: positions.data.map((number, index) => number + segment[index % width]!) };
+}
+
+function concatenated(parts: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((size, part) => size + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** The transposes of square matrices, side by side: [size, size · matrices]. */
+function joinedTransposes(matrices: readonly Float32Array[], size: number): Float32Array {
+  const width = size * matrices.length;
+  const joined = new Float32Array(size * width);
+  for (const [index, matrix] of matrices.entries()) {
+    for (let row = 0; row < size; row++) {
+      for (let column = 0; column < size; column++) {
+        joined[column * width + index * size + row] = matrix[row * size + column]!;
+      }
+    }
+  }
+  return joined;
+}
