@@ -93,9 +93,11 @@ export class ConfigKeys {
     this.requireOnly('is_decoder', false);
     this.requireOnly('add_cross_attention', false);
     this.requireOnly('is_encoder_decoder', false);
-    const pruned = this.#given['pruned_heads'];
-    if (typeof pruned === 'object' && pruned !== null && Object.keys(pruned).length > 0) {
-      throw new UnsupportedEncoder(`${this.#source}: pruned_heads are not supported`, { hint: this.#hint });
+    for (const key of ['pruned_heads', 'per_layer_config', 'quantization_config']) {
+      const value = this.#given[key];
+      if (typeof value === 'object' && value !== null && Object.keys(value).length > 0) {
+        throw new UnsupportedEncoder(`${this.#source}: ${key} is not supported`, { hint: this.#hint });
+      }
     }
   }
 

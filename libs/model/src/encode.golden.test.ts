@@ -278,19 +278,25 @@ test.each(['camembert', 'xlm-roberta'])('%s is computed as RoBERTa is', async (m
   await expectVectors(encoder, parity.models['roberta-tiny']!.rows);
 });
 
-test.each(['albert', 'gpt2', 'electra'])(
-  '%s is refused by its name, with the list of what works',
-  async (model_type) => {
-    const folder = mkdtempSync(join(copies, 'other-'));
-    writeFileSync(join(folder, 'config.json'), JSON.stringify({ model_type }));
-    copyFileSync(goldenPath('bert-tiny-uncased/model.safetensors'), join(folder, 'model.safetensors'));
-    await expect(openEncoder({ path: folder, layout: encoderLayout })).rejects.toMatchObject({
-      name: 'UnsupportedEncoder',
-      message: expect.stringContaining(JSON.stringify(model_type)),
-      hint: expect.stringMatching(/bert, roberta, camembert, xlm-roberta, distilbert, megatron-bert/),
-    });
-  },
-);
+test.each([
+  ['gpt2', /decoder/],
+  ['llama', /decoder/],
+  ['t5', /encoder-decoder/],
+  ['vit', /vision/],
+  ['new', /GTE/],
+  ['xlnet', /not supported$/],
+])('%s is refused by its name, with the list of what works', async (model_type, message) => {
+  const folder = mkdtempSync(join(copies, 'other-'));
+  writeFileSync(join(folder, 'config.json'), JSON.stringify({ model_type }));
+  copyFileSync(goldenPath('bert-tiny-uncased/model.safetensors'), join(folder, 'model.safetensors'));
+  const error: unknown = await openEncoder({ path: folder, layout: encoderLayout }).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({
+    name: 'UnsupportedEncoder',
+    message: expect.stringContaining(JSON.stringify(model_type)),
+    hint: expect.stringMatching(/bert, roberta, camembert, xlm-roberta, distilbert, megatron-bert/),
+  });
+  expect((error as Error).message).toMatch(message);
+});
 
 describe('Megatron-BERT', () => {
   const folder = goldenPath('megatron-bert-tiny');

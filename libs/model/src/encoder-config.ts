@@ -1,6 +1,7 @@
 import { ConfigKeys } from './config-keys.js';
 import { InputTooLong, UnsupportedEncoder } from './errors.js';
 import { modelTypes } from './families/index.js';
+import { whyUnsupported } from './unsupported-type.js';
 
 /** What the encoders of all families have, from Hugging Face's config.json. A family adds its own settings. */
 export interface EncoderConfig {
@@ -43,11 +44,10 @@ export function parseEncoderConfig(json: unknown, source: string): EncoderConfig
   const known = typeof modelType === 'string' ? modelTypes.get(modelType) : undefined;
   const hint = `supported model types: ${[...modelTypes.keys()].join(', ')}`;
   if (known === undefined || typeof modelType !== 'string') {
-    const what =
-      modelType === undefined
-        ? 'there is no model_type'
-        : `the model type ${JSON.stringify(modelType)} is not supported`;
-    throw new UnsupportedEncoder(`${source}: ${what}`, { hint });
+    if (modelType === undefined) throw new UnsupportedEncoder(`${source}: there is no model_type`, { hint });
+    const why = typeof modelType === 'string' ? whyUnsupported(modelType, given) : undefined;
+    const message = `${source}: the model type ${JSON.stringify(modelType)} is not supported`;
+    throw new UnsupportedEncoder(why === undefined ? message : `${message}: ${why}`, { hint });
   }
   const { family, defaults } = known;
   return family.parse(new ConfigKeys({ given, defaults, modelType, source, hint }));

@@ -10,6 +10,7 @@ import {
 } from '@nautil/tensorflow';
 import { encode } from './encode.js';
 import { parseEncoderConfig } from './encoder-config.js';
+import { modelTypes } from './families/index.js';
 import { initialWeight } from './initial-weight.js';
 import { activationNames } from './layers/activation.js';
 import { encoderWeights, withoutEncoderPrefix } from './weights.js';
@@ -26,6 +27,7 @@ const sizes = {
   n_layers: 2,
   n_heads: 3,
   hidden_dim: 20,
+  embedding_size: 8,
 };
 
 /** Rows of token ids, of which 1 is padding, in batches of several shapes. */
@@ -97,7 +99,7 @@ async function compute(
 }
 
 describe('one graph with free sizes gives the bytes of a graph for each shape', () => {
-  const families = ['bert', 'roberta', 'distilbert', 'megatron-bert'];
+  const families = [...modelTypes.keys()];
   test.each(
     families.flatMap((family) => (['float32', 'bfloat16'] as const).map((precision) => ({ family, precision }))),
   )('for the family $family in $precision', async ({ family, precision }) => {

@@ -423,7 +423,7 @@ describe('encoder', () => {
     expect(readdirSync((await encoderOf([named('org/bert')])).encoder.path!)).toContain('model.safetensors');
   });
 
-  test.each(['albert', 'gpt2', 't5'])('%s is refused by name before its weights are fetched', async (type) => {
+  test.each(['xlnet', 'gpt2', 't5'])('%s is refused by name before its weights are fetched', async (type) => {
     const config = JSON.stringify({ model_type: type });
     const hub = await startHub({ repositories: { 'models/org/other': { ...whole, 'config.json': config } } });
     const error = await errorOf(encoderOf([named('org/other')]));

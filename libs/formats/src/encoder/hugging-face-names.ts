@@ -48,7 +48,7 @@ export function huggingFaceNames(
       continue;
     }
     const plain = name.slice(prefix.length);
-    const modern = plain.replace(/LayerNorm\.gamma$/, 'LayerNorm.weight').replace(/LayerNorm\.beta$/, 'LayerNorm.bias');
+    const modern = plain.replace(/\.gamma$/, '.weight').replace(/\.beta$/, '.bias');
     oldNorms ||= modern !== plain;
     const other = names.get(modern);
     if (other !== undefined) throw new CorruptFile(path, `${other} and ${name} are both the encoder's ${modern}`);
@@ -59,7 +59,7 @@ export function huggingFaceNames(
     dropped,
     notes: [
       ...(prefix === '' ? [] : [`the prefix ${prefix} was taken off the names`]),
-      ...(oldNorms ? ['LayerNorm.gamma and LayerNorm.beta were read as weight and bias'] : []),
+      ...(oldNorms ? ['gamma and beta of the norms were read as weight and bias'] : []),
     ],
   };
 }

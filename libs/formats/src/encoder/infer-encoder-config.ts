@@ -43,6 +43,8 @@ export function inferEncoderConfig(
 
   const [vocabSize = 0, hidden = 0] = shape('embeddings.word_embeddings.weight');
   const [positions = 0] = shape('embeddings.position_embeddings.weight');
+  if (shapes.has(albertProjection))
+    return inferAlbert({ vocabSize, positions, embedding: hidden }, shapes, source, hints);
   const heads = guessHeads(hidden, source, hints);
 
   if (shapes.has('transformer.layer.0.attention.q_lin.weight')) {
@@ -88,6 +90,59 @@ export function inferEncoderConfig(
     vocab_size: vocabSize,
   };
   return { config, notes: [readOff(kind.type, config.num_hidden_layers, hidden), kind.note, heads.note] };
+}
+
+const albertProjection = 'encoder.embedding_hidden_mapping_in.weight';
+
+/** The layers and heads of the published ALBERT models (base, large, xlarge, xxlarge), by their hidden size. */
+const albertSizes: Readonly<Record<number, { layers: number; heads: number }>> = {
+  768: { layers: 12, heads: 12 },
+  1024: { layers: 24, heads: 16 },
+  2048: { layers: 24, heads: 16 },
+  4096: { layers: 12, heads: 64 },
+};
+
+/** ALBERT's layers share their weights, so no shape shows how many there are. */
+function inferAlbert(
+  { vocabSize, positions, embedding }: { vocabSize: number; positions: number; embedding: number },
+  shapes: ReadonlyMap<string, readonly number[]>,
+  source: string,
+  hints: ConfigHints,
+): InferredConfig {
+  const [hidden = 0] = shapes.get(albertProjection) ?? [];
+  const known = albertSizes[hidden];
+  const groups = shapes.has('encoder.albert_layer_groups.1.albert_layers.0.ffn.weight');
+  const inner = shapes.has('encoder.albert_layer_groups.0.albert_layers.1.ffn.weight');
+  if (known === undefined || groups || inner) {
+    throw new UnsupportedFile(source, 'there is no encoder configuration, and no published ALBERT has these weights', {
+      hint: 'give the config.json of the model that was fine-tuned: no weight shows the number of layers',
+    });
+  }
+  const [intermediate = 0] = shapes.get('encoder.albert_layer_groups.0.albert_layers.0.ffn.weight') ?? [];
+  const [types = 0] = shapes.get('embeddings.token_type_embeddings.weight') ?? [];
+  const heads = hints.attentionHeads ?? known.heads;
+  const config = {
+    architectures: ['AlbertModel'],
+    attention_probs_dropout_prob: 0,
+    embedding_size: embedding,
+    hidden_act: 'gelu_new',
+    hidden_dropout_prob: 0,
+    hidden_size: hidden,
+    initializer_range: 0.02,
+    inner_group_num: 1,
+    intermediate_size: intermediate,
+    layer_norm_eps: 1e-12,
+    max_position_embeddings: positions,
+    model_type: 'albert',
+    num_attention_heads: heads,
+    num_hidden_groups: 1,
+    num_hidden_layers: known.layers,
+    pad_token_id: 0,
+    type_vocab_size: types,
+    vocab_size: vocabSize,
+  };
+  const note = `no weight shows ALBERT's layers and heads: ${known.layers} and ${heads}, as the published model of that width has`;
+  return { config, notes: [readOff('albert', known.layers, hidden), note] };
 }
 
 function readOff(kind: string, layers: number, hidden: number): string {

@@ -47,6 +47,8 @@ export const distilbert: Family<TransformerConfig> = {
   parse(keys) {
     keys.requireUsual();
     keys.requireOnly('position_embedding_type', 'absolute');
+    // Its table of positions would not be trained.
+    keys.requireOnly('sinusoidal_pos_embds', false);
     const dropout = keys.rate('dropout');
     const maxPositions = keys.count('max_position_embeddings', { most: largestSizes.positions });
     return {

@@ -89,7 +89,7 @@ export const bertLayerNames = (prefix: string): LayerNames => ({
 });
 
 /** The weights of one layer. */
-function layerWeights(
+export function layerWeights(
   { hiddenSize, intermediateSize, initializerRange: std }: TransformerConfig,
   names: LayerNames,
 ): WeightSpec[] {
