@@ -18,7 +18,7 @@ describe('an option that changes the numbers and is not computed is rejected by 
     ['bert', 'is_decoder', true],
     ['roberta', 'add_cross_attention', true],
     ['xlm-roberta', 'is_encoder_decoder', true],
-    ['xlm-roberta', 'hidden_act', 'xielu'],
+    ['xlm-roberta', 'hidden_act', 'snake'],
     ['xlm-roberta', 'position_embedding_type', 'relative_key_query'],
     ['camembert', 'quantization_config', { bits: 4 }],
     ['distilbert', 'activation', 'snake'],
