@@ -17,7 +17,9 @@ export {
 } from './layers.js';
 export { allowTensorFloat32, openTensorFlow, preloadTensorFlow, tensorFlowLibrary } from './library.js';
 export type { Output } from './native.js';
-export { type MatMul, matMulIn, type Precision } from './precision.js';
+export { castTo, type MatMul, matMulIn, type Precision, sharedProduct } from './precision.js';
+export { relativeDistances, relativeShift, windows } from './relative-positions.js';
+export { rotate, rotations, type Rotations } from './rotary.js';
 export { Session, type Device, type Feed, type RunOptions } from './session.js';
 export { TensorViews } from './tensor-views.js';
 export type { Tensor } from './tfjs-types.js';

@@ -6,55 +6,16 @@ import {
   layerNorm,
   linear,
   matMulIn,
-  type Output,
   scaleGradient,
   Session,
+  sharedProduct,
   type Tensor,
   tfjs,
   trace,
   traceGradients,
 } from './index.js';
 import { castTo } from './precision.js';
-
-/** The value of `build(x)`, and the derivatives of the sum of its squares: from the graph, and by finite differences. */
-async function differentiate(shape: number[], build: (x: Tensor) => Tensor) {
-  const graph = new Graph();
-  const session = new Session(graph);
-  const x = graph.placeholder('float32', shape);
-  let y: Output | undefined;
-  const { value: loss, gradients } = traceGradients(graph, [x], ({ output }, [input]) => {
-    const result = build(input!);
-    y = output(result);
-    return result.square().sum();
-  });
-  const size = shape.reduce((a, b) => a * b, 1);
-  const data = Float32Array.from({ length: size }, (_, k) => 2 * Math.sin(3 * k + 1));
-  const run = async (output: Output) =>
-    Array.from(
-      (await session.run({ feeds: [[x, hostTensor('float32', shape, data)]], fetches: [output] }))[0]!.data,
-      Number,
-    );
-  const value = await run(y!);
-  const gradient = await run(gradients[0]!);
-  const differences: number[] = [];
-  for (let k = 0; k < size; k++) {
-    const kept = data[k]!;
-    const at = async (moved: number) => {
-      data[k] = moved;
-      return (await run(loss))[0]!;
-    };
-    differences.push(((await at(kept + 0.01)) - (await at(kept - 0.01))) / 0.02);
-    data[k] = kept;
-  }
-  session.close();
-  graph.close();
-  return { input: Array.from(data), value, gradient, differences };
-}
-
-function expectClose(actual: number[], expected: number[], digits: number): void {
-  expect(actual).toHaveLength(expected.length);
-  for (const [i, value] of actual.entries()) expect(value).toBeCloseTo(expected[i]!, digits);
-}
+import { differentiate, expectClose } from './testing/differentiate.js';
 
 test('layerNorm scales each row to mean 0 and variance 1, then applies gain and bias', async () => {
   const gain = [1, 2, 3, 4];
@@ -70,6 +31,41 @@ test('layerNorm scales each row to mean 0 and variance 1, then applies gain and 
   });
   expectClose(value, expected, 4);
   expectClose(gradient, differences, 1);
+});
+
+test('layerNorm and linear compute without a bias what they do with zeros', async () => {
+  const gain = [1, 2, 3, 4];
+  const weight = [1, -2, 3, 4, 5, -6, 7, 8];
+  for (const [plain, biased] of [
+    [
+      (x: Tensor) => layerNorm(x, tfjs().tensor(gain), undefined, 1e-5),
+      (x: Tensor) => layerNorm(x, tfjs().tensor(gain), tfjs().zeros([4]), 1e-5),
+    ],
+    [
+      (x: Tensor) => linear(x, tfjs().tensor(weight, [2, 4]), undefined),
+      (x: Tensor) => linear(x, tfjs().tensor(weight, [2, 4]), tfjs().zeros([2])),
+    ],
+  ] as const) {
+    const actual = await differentiate([3, 4], plain);
+    const expected = await differentiate([3, 4], biased);
+    expectClose(actual.value, expected.value, 5);
+    expectClose(actual.gradient, expected.gradient, 4);
+  }
+});
+
+test('sharedProduct multiplies every row with the same matrices, and sums their gradients', async () => {
+  const left = Array.from({ length: 12 }, (_, k) => Math.cos(k)); // [2, 1, 2, 3]
+  const right = Array.from({ length: 12 }, (_, k) => Math.cos(k)); // [1, 4, 3]
+  const ofLeft = await differentiate([2, 1, 2, 3], (x) => sharedProduct(x, tfjs().tensor(right, [1, 4, 3]), 'float32'));
+  const ofRight = await differentiate([1, 4, 3], (x) => sharedProduct(tfjs().tensor(left, [2, 1, 2, 3]), x, 'float32'));
+  const product = (a: readonly number[], b: readonly number[]) =>
+    [0, 1, 2, 3].flatMap((i) =>
+      [0, 1, 2, 3].map((j) => [0, 1, 2].reduce((sum, d) => sum + a[3 * i + d]! * b[3 * j + d]!, 0)),
+    );
+  expectClose(ofLeft.value, product(ofLeft.input, right), 4);
+  expectClose(ofRight.value, product(left, ofRight.input), 4);
+  expectClose(ofLeft.gradient, ofLeft.differences, 1);
+  expectClose(ofRight.gradient, ofRight.differences, 1);
 });
 
 test('gelu is x·Φ(x)', async () => {

@@ -14,32 +14,33 @@ export interface LinearOptions {
  *
  * @param x - [..., I], float32 or of `precision`
  * @param weight - [O, I]
- * @param bias - [O]
+ * @param bias - [O]; undefined: none
  * @returns [..., O]
  */
 export function linear(
   x: Tensor,
   weight: Tensor,
-  bias: Tensor,
+  bias: Tensor | undefined,
   { precision = 'float32', result = 'float32' }: LinearOptions = {},
 ): Tensor {
+  const { tf } = currentTrace('linear()');
   const [outputs, inputs] = weight.shape as [number, number];
   const rows = x.reshape([-1, inputs]);
   const given = formatOf(rows);
   const y = differentiable(
-    [rows, weight, bias],
+    [rows, weight, ...(bias ? [bias] : [])],
     (save) => {
       const [a, w] = [castTo(rows, precision), castTo(weight, precision)];
       save(a, w);
-      return castTo(biasedProduct(a, w, castTo(bias, precision)), result);
+      const product = bias ? biasedProduct(a, w, castTo(bias, precision)) : tf.matMul(a, w, false, true);
+      return castTo(product, result);
     },
     (dy, [a, w]) => {
-      const { tf } = currentTrace('linear()');
       const d = castTo(dy, precision);
       return [
         castTo(tf.matMul(d, w!), given),
         castTo(tf.matMul(d, a!, true), 'float32'),
-        columnSums(castTo(dy, 'float32')), // not of `d`, which is rounded
+        ...(bias ? [columnSums(castTo(dy, 'float32'))] : []), // not of `d`, which is rounded
       ];
     },
   );
@@ -93,17 +94,18 @@ export function range(size: number, step = 1): Tensor {
  *
  * @param x - [N, H]
  * @param gain - [H]
- * @param bias - [H]
+ * @param bias - [H]; undefined: none
  */
-export function layerNorm(x: Tensor, gain: Tensor, bias: Tensor, epsilon: number): Tensor {
+export function layerNorm(x: Tensor, gain: Tensor, bias: Tensor | undefined, epsilon: number): Tensor {
   return differentiable(
-    [x, gain, bias],
+    [x, gain, ...(bias ? [bias] : [])],
     (save) => {
       const centered = x.sub(x.mean(-1, true));
       const scale = centered.square().mean(-1, true).add(epsilon).rsqrt(); // [N, 1]
       const normalized = centered.mul(scale);
       save(normalized, scale, gain);
-      return normalized.mul(gain).add(bias);
+      const scaled = normalized.mul(gain);
+      return bias ? scaled.add(bias) : scaled;
     },
     // With d = dy·gain: dx = scale·(d - mean(d) - x̂·mean(d·x̂)).
     (dy, saved) => {
@@ -113,7 +115,7 @@ export function layerNorm(x: Tensor, gain: Tensor, bias: Tensor, epsilon: number
       const meanOfD = dy.matMul(averaging); // [N, 1]
       const meanOfProduct = product.matMul(averaging); // [N, 1]
       const dx = dy.mul(g).sub(meanOfD).sub(normalized.mul(meanOfProduct)).mul(scale);
-      return [dx, columnSums(product), columnSums(dy)];
+      return [dx, columnSums(product), ...(bias ? [columnSums(dy)] : [])];
     },
   );
 }

@@ -43,3 +43,27 @@ export function matMulIn(precision: Precision): MatMul {
     return castTo(tf.matMul(castTo(a, precision), castTo(b, precision), transposeA, transposeB), result);
   };
 }
+
+/**
+ * a·bᵀ for each row of a batch, with the same `b`, rounded to `precision` first. tfjs's gradient of a matmul does not sum over the
+ * rows that share an operand.
+ *
+ * @param a - [B, A, T, D]
+ * @param b - [A, N, D]
+ * @returns [B, A, T, N], of `precision`
+ */
+export function sharedProduct(a: Tensor, b: Tensor, precision: Precision): Tensor {
+  const { tf } = currentTrace('sharedProduct()');
+  const [x, y] = [castTo(a, precision), castTo(b, precision)];
+  return differentiable(
+    [x, y],
+    (save) => {
+      save(x, y);
+      return tf.matMul(x, y, false, true);
+    },
+    (dy, [left, right]) => {
+      const ofEachRow = tf.matMul(dy, left!, true); // [B, A, N, D]
+      return [tf.matMul(dy, right!), castTo(castTo(ofEachRow, 'float32').sum(0), precision)];
+    },
+  );
+}
