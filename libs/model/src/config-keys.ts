@@ -43,6 +43,11 @@ export class ConfigKeys {
     return this.#given[key] ?? this.#defaults[key];
   }
 
+  /** The keys in the file. */
+  get given(): string[] {
+    return Object.keys(this.#given);
+  }
+
   count(key: string, { least = 1, most }: Range): number {
     const valid = (value: number): boolean => Number.isInteger(value) && value >= least && value <= most;
     return this.#number(key, `an integer from ${least} to ${most}`, valid);
@@ -68,6 +73,15 @@ export class ConfigKeys {
     return typeof value === 'string' && activationNames.includes(value)
       ? value
       : this.refuse(key, `one of ${activationNames.join(', ')}`);
+  }
+
+  /** The keys of an object within the file, which the file may leave out. */
+  section(key: string): ConfigKeys {
+    const value = this.valueOf(key) ?? {};
+    if (typeof value !== 'object' || Array.isArray(value)) this.refuse(key, 'an object');
+    const given = value as ConfigValues;
+    const source = `${this.#source}: ${key}`;
+    return new ConfigKeys({ given, defaults: {}, modelType: this.modelType, source, hint: this.#hint });
   }
 
   /** The size of the hidden states, and the number of heads that they are split into. */

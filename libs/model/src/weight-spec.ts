@@ -26,24 +26,32 @@ export function embeddingWeight(
   };
 }
 
-/** torch's nn.Linear: [outputs, inputs] and [outputs]. */
+/** torch's nn.Linear: [outputs, inputs] and, unless it has no bias, [outputs]. */
 export function linearWeights(
   name: string,
-  { outputs, inputs, std }: { outputs: number; inputs: number; std: number },
+  { outputs, inputs, std, hasBias = true }: { outputs: number; inputs: number; std: number; hasBias?: boolean },
 ): WeightSpec[] {
   return [
     { name: `${name}.weight`, shape: [outputs, inputs], used: true, init: 'normal', std },
-    { name: `${name}.bias`, shape: [outputs], used: true, init: 'zeros', std: 0 },
+    ...(hasBias ? [biasWeight(name, outputs)] : []),
   ];
 }
 
-/** torch's nn.LayerNorm: two vectors of [size]. */
-export function normWeights(name: string, size: number): WeightSpec[] {
+/** torch's nn.LayerNorm: two vectors of [size], or one if it has no bias. */
+export function normWeights(name: string, size: number, { hasBias = true }: { hasBias?: boolean } = {}): WeightSpec[] {
   return [
     { name: `${name}.weight`, shape: [size], used: true, init: 'ones', std: 0 },
-    { name: `${name}.bias`, shape: [size], used: true, init: 'zeros', std: 0 },
+    ...(hasBias ? [biasWeight(name, size)] : []),
   ];
 }
+
+const biasWeight = (name: string, size: number): WeightSpec => ({
+  name: `${name}.bias`,
+  shape: [size],
+  used: true,
+  init: 'zeros',
+  std: 0,
+});
 
 /** The same weights, which no computation uses: they are only passed on from file to file. */
 export const unused = (specs: readonly WeightSpec[]): WeightSpec[] => specs.map((spec) => ({ ...spec, used: false }));

@@ -10,10 +10,16 @@ export interface AttentionNames {
   readonly output: string;
 }
 
+/** A dropout with its place within the model. */
+export interface DropoutSite {
+  site: number;
+  rate: number;
+}
+
 export interface AttentionOptions {
   numHeads: number;
   /** Dropout of the probabilities. */
-  dropout: { site: number; rate: number };
+  dropout: DropoutSite;
   /** Is added to the scores, broadcast to [B, A, length, T]. Default: the mask's bias. */
   scoreBias?: Tensor | undefined;
 }
@@ -31,29 +37,35 @@ export function selfAttention(
   tokens: LayerTokens,
   { numHeads, dropout, scoreBias = trace.maskBias }: AttentionOptions,
 ): Tensor {
-  const [query, key, value] = queryKeyValue(trace, names, x, tokens, numHeads) as [Tensor, Tensor, Tensor];
+  const [query, key, value] = queryKeyValue(trace, names, x, tokens, { numHeads }) as [Tensor, Tensor, Tensor];
   const scores = trace.matMul(query, key, { transposeB: true }).add(scoreBias); // [B, A, length, T]
   return contextOf(trace, scores, value, tokens, dropout);
 }
 
-/** Queries of `tokens`, [B, A, length, D], divided by √D, and keys and values of all tokens, [B, A, T, D]. */
-function queryKeyValue(
+export interface Heads {
+  numHeads: number;
+  /** What the queries are multiplied with. Default 1/√D. */
+  queryScale?: number;
+}
+
+/** Queries of `tokens`, [B, A, length, D], multiplied with their scale, and keys and values of all tokens, [B, A, T, D]. */
+export function queryKeyValue(
   trace: EncoderTrace,
   { query, key, value }: AttentionNames,
   x: Tensor,
   { length, select }: LayerTokens,
-  numHeads: number,
+  heads: Heads,
 ): Tensor[] {
-  if (length === trace.length) return projectHeads(trace, { scaled: [query], plain: [key, value] }, x, numHeads);
+  if (length === trace.length) return projectHeads(trace, { scaled: [query], plain: [key, value] }, x, heads);
   return [
-    ...projectHeads(trace, { scaled: [query], plain: [] }, select(x), numHeads),
-    ...projectHeads(trace, { scaled: [], plain: [key, value] }, x, numHeads),
+    ...projectHeads(trace, { scaled: [query], plain: [] }, select(x), heads),
+    ...projectHeads(trace, { scaled: [], plain: [key, value] }, x, heads),
   ];
 }
 
 /**
  * Several projections of `x` by one matmul, each split into heads: [B, A, length, D], of the trace's precision, the scaled ones
- * first. They are divided by √D, for which their weights are scaled: these are smaller than queries and scores.
+ * first. For these their weights are multiplied with `queryScale`: weights are smaller than queries and scores.
  *
  * @param x - [B·length, H]
  */
@@ -61,24 +73,41 @@ function projectHeads(
   trace: EncoderTrace,
   { scaled, plain }: { scaled: readonly string[]; plain: readonly string[] },
   x: Tensor,
-  numHeads: number,
+  { numHeads, queryScale }: Heads,
 ): Tensor[] {
-  const { batchSize: B, precision } = trace;
   const names = [...scaled, ...plain];
   const headSize = trace.weight(`${names[0]!}.weight`).shape[0] / numHeads;
   const concatenated = (kind: 'weight' | 'bias') =>
     tfjs().concat(
       names.map((name, index) => {
         const weight = trace.weight(`${name}.${kind}`);
-        return index < scaled.length ? weight.mul(1 / Math.sqrt(headSize)) : weight;
+        return index < scaled.length ? weight.mul(queryScale ?? 1 / Math.sqrt(headSize)) : weight;
       }),
     );
+  return splitHeads(trace, x, { weight: concatenated('weight'), bias: concatenated('bias') }, names.length, numHeads);
+}
+
+/**
+ * The heads of `parts` projections whose weights are stacked: each [B, A, length, D], of the trace's precision.
+ *
+ * @param x - [B·length, H]
+ * @param o.weight - [parts·A·D, H]
+ * @param o.bias - [parts·A·D]
+ */
+export function splitHeads(
+  { batchSize: B, precision }: EncoderTrace,
+  x: Tensor,
+  { weight, bias }: { weight: Tensor; bias?: Tensor | undefined },
+  parts: number,
+  numHeads: number,
+): Tensor[] {
   const length = x.shape[0] / B;
-  const stacked = linear(x, concatenated('weight'), concatenated('bias'), { precision, result: precision })
-    .reshape([B, length, names.length, numHeads, headSize])
+  const headSize = weight.shape[0] / (parts * numHeads);
+  const stacked = linear(x, weight, bias, { precision, result: precision })
+    .reshape([B, length, parts, numHeads, headSize])
     .transpose([2, 0, 3, 1, 4]);
   // tfjs's gradient of unstack fails for a stack of one.
-  return names.length === 1 ? [stacked.reshape([B, numHeads, length, headSize])] : stacked.unstack();
+  return parts === 1 ? [stacked.reshape([B, numHeads, length, headSize])] : stacked.unstack();
 }
 
 /**
@@ -88,12 +117,12 @@ function projectHeads(
  * @param value - [B, A, T, D]
  * @returns [B·length, A·D], of the trace's precision
  */
-function contextOf(
+export function contextOf(
   trace: EncoderTrace,
   scores: Tensor,
   value: Tensor,
   { layer, length }: LayerTokens,
-  { site, rate }: { site: number; rate: number },
+  { site, rate }: DropoutSite,
 ): Tensor {
   const [B, A, , D] = value.shape as [number, number, number, number];
   const probabilities = tfjs().softmax(scores);

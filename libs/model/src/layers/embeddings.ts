@@ -60,6 +60,14 @@ export function embedFromZero(trace: EncoderTrace, { typeVocabSize }: Segments):
     .reshape([B * T, width]);
 }
 
+/** The sum of the embeddings of words and segments, without norm: [B·T, E]. */
+export function embedWithoutPositions(trace: EncoderTrace, { typeVocabSize }: Segments): Tensor {
+  const { ids, types } = trace.input;
+  const words = lookUp(trace, embeddingNames.words, ids);
+  if (typeVocabSize === 0) return words;
+  return words.add(types ? lookUp(trace, embeddingNames.types, types) : firstSegment(trace));
+}
+
 /**
  * The sum of the embeddings of words, positions and segments, as in RobertaEmbeddings, without norm: [B·T, E]. The tokens whose id
  * is not the padding token's are counted, whatever the mask, and the positions start at that id + 1.
@@ -79,7 +87,7 @@ export function embedAfterPadding(
 }
 
 /** The rows of a table for ids of [B, T]: [B·T, E]. */
-function lookUp(trace: EncoderTrace, name: string, ids: Tensor): Tensor {
+export function lookUp(trace: EncoderTrace, name: string, ids: Tensor): Tensor {
   return embedding(trace.weight(`${name}.weight`), ids.reshape([trace.batchSize * trace.length]));
 }
 

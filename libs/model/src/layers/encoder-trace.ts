@@ -82,20 +82,31 @@ export class EncoderTrace {
     return this.#weights[name]!;
   }
 
+  /** The bias of a linear layer or a norm; undefined for one that has none. */
+  biasOf(name: string): Tensor | undefined {
+    return this.#weights[`${name}.bias`];
+  }
+
   /** torch's nn.Linear of that name: [N, I] -> [N, O]. */
   linear(name: string, x: Tensor, o: Pick<LinearOptions, 'result'> = {}): Tensor {
-    return linear(x, this.weight(`${name}.weight`), this.weight(`${name}.bias`), { precision: this.precision, ...o });
+    return linear(x, this.weight(`${name}.weight`), this.biasOf(name), { precision: this.precision, ...o });
   }
 
   /** torch's nn.LayerNorm of that name: [N, H] -> [N, H]. */
   norm(name: string, x: Tensor, epsilon: number): Tensor {
-    return layerNorm(x, this.weight(`${name}.weight`), this.weight(`${name}.bias`), epsilon);
+    return layerNorm(x, this.weight(`${name}.weight`), this.biasOf(name), epsilon);
   }
 
   /** Dropout of `x`, whose first axis is B or B·length. `site` identifies this dropout within the model. */
   dropout(site: number, rate: number, x: Tensor): Tensor {
     const draw = this.#options.dropout;
     return draw ? dropout(x, { ...draw, rate, site, rows: this.batchSize }) : x;
+  }
+
+  /** Dropout of a value that all rows share: every micro-batch and every replica of a step draws the same mask. */
+  sharedDropout(site: number, rate: number, x: Tensor): Tensor {
+    const draw = this.#options.dropout;
+    return draw ? dropout(x, { ...draw, rowOffset: tfjs().scalar(0, 'int32'), rate, site, rows: 1 }) : x;
   }
 
   /** What is added to attention scores: 0 for tokens, float32's lowest value for padding. [B, 1, 1, T] */

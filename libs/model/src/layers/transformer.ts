@@ -2,7 +2,7 @@ import type { Tensor } from '@nautil/tensorflow';
 import { type ConfigKeys, largestSizes } from '../config-keys.js';
 import type { EncoderConfig } from '../encoder-config.js';
 import { linearWeights, normWeights, unused, type WeightSpec } from '../weight-spec.js';
-import { type AttentionNames, selfAttention } from './attention.js';
+import { type AttentionNames, type DropoutSite, selfAttention } from './attention.js';
 import { embeddingNames } from './embeddings.js';
 import type { EncoderTrace, LayerTokens } from './encoder-trace.js';
 import { feedForward, type FeedForwardNames } from './feed-forward.js';
@@ -39,8 +39,15 @@ export const bertDefaults = {
   pad_token_id: 0,
 };
 
-/** The settings under BertConfig's keys. */
-export function parseTransformer(keys: ConfigKeys): TransformerConfig {
+/**
+ * The settings under BertConfig's keys.
+ *
+ * @param o.leastTypes - the smallest `type_vocab_size`; 0: the family may have no segments
+ */
+export function parseTransformer(
+  keys: ConfigKeys,
+  { leastTypes = 1 }: { leastTypes?: number } = {},
+): TransformerConfig {
   keys.requireUsual();
   keys.requireOnly('position_embedding_type', 'absolute');
   const dropout = keys.rate('hidden_dropout_prob');
@@ -54,7 +61,7 @@ export function parseTransformer(keys: ConfigKeys): TransformerConfig {
     intermediateSize: keys.count('intermediate_size', { most: largestSizes.intermediate }),
     maxPositions,
     maxLength: maxPositions,
-    typeVocabSize: keys.count('type_vocab_size', { most: largestSizes.types }),
+    typeVocabSize: keys.count('type_vocab_size', { least: leastTypes, most: largestSizes.types }),
     layerNormEps: keys.positive('layer_norm_eps'),
     embeddingDropout: dropout,
     attentionDropout: keys.rate('attention_probs_dropout_prob'),
@@ -87,6 +94,9 @@ export const bertLayerNames = (prefix: string): LayerNames => ({
   feedForward: { up: `${prefix}.intermediate.dense`, down: `${prefix}.output.dense` },
   outputNorm: `${prefix}.output.LayerNorm`,
 });
+
+/** The context of each head of an attention, without the projection of the output: [B·T, H] -> [B·length, A·D]. */
+export type Attend = (names: AttentionNames, x: Tensor, tokens: LayerTokens, dropout: DropoutSite) => Tensor;
 
 /** The weights of one layer. */
 export function layerWeights(
@@ -139,17 +149,17 @@ export function finishEmbeddings(
 /**
  * The layers of BERT, on embeddings of [B·T, H]: [B·T, H], or [B, H] with `firstTokenOnly`.
  *
- * @param scoreBias - what a layer adds to its attention scores, broadcast to [B, A, length, T]; default: the mask's bias
+ * @param attend - the attention of a layer; default: BERT's
  */
 export const postNormLayers = (
   trace: EncoderTrace,
   config: TransformerConfig,
   layerNames: (layer: number) => LayerNames,
   x: Tensor,
-  scoreBias?: (tokens: LayerTokens) => Tensor,
+  attend?: Attend,
 ): Tensor =>
   encodeLayers(trace, config.numLayers, x, (hidden, tokens) =>
-    postNormLayer(trace, config, layerNames(tokens.layer), hidden, tokens, scoreBias?.(tokens)),
+    postNormLayer(trace, config, layerNames(tokens.layer), hidden, tokens, attend),
   );
 
 /**
@@ -179,18 +189,18 @@ export function encodeLayers(
 }
 
 /** A layer of BERT: each half is added to its input, then normalized (post-norm). [B·T, H] -> [B·length, H] */
-function postNormLayer(
+export function postNormLayer(
   trace: EncoderTrace,
   config: TransformerConfig,
   names: LayerNames,
   x: Tensor,
   tokens: LayerTokens,
-  scoreBias?: Tensor,
+  attend?: Attend,
 ): Tensor {
   const { layerNormEps } = config;
   // Selected before the attention: gradients are summed in the order of the operations, and a resumed run must get equal bytes.
   const residual = tokens.select(x);
-  const attended = attentionHalf(trace, config, names, x, tokens, scoreBias);
+  const attended = attentionHalf(trace, config, names, x, tokens, attend);
   const middle = trace.norm(names.attentionNorm, residual.add(attended), layerNormEps);
   const output = feedForwardHalf(trace, config, names, middle, tokens);
   return trace.norm(names.outputNorm, middle.add(output), layerNormEps);
@@ -219,11 +229,10 @@ function attentionHalf(
   { attention }: LayerNames,
   x: Tensor,
   tokens: LayerTokens,
-  scoreBias?: Tensor,
+  attend: Attend = (names, source, at, dropout) => selfAttention(trace, names, source, at, { numHeads, dropout }),
 ): Tensor {
   const sites = dropoutSites(tokens.layer);
-  const dropout = { site: sites.attention, rate: attentionDropout };
-  const context = selfAttention(trace, attention, x, tokens, { numHeads, dropout, scoreBias });
+  const context = attend(attention, x, tokens, { site: sites.attention, rate: attentionDropout });
   return trace.dropout(sites.attentionOutput, attentionOutputDropout, trace.linear(attention.output, context));
 }
 
