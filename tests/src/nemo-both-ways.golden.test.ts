@@ -1,18 +1,13 @@
-import { copyFile, cp, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile, rm } from 'node:fs/promises';
 import { afterAll, expect, test } from '@jest/globals';
-import { MockActivityEnvironment } from '@temporalio/testing';
-import { OutputRoots } from '@nautil/activities';
-import { createActivities } from '@nautil/activities/worker';
-import { isJsonObject, type JsonObject, type JsonValue, type RunActivities } from '@nautil/contracts';
+import { isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
 import { type NemoArchive, verifyNemo } from '@nautil/formats/nemo';
 import { withArchive } from '@nautil/formats/testing/with-archive';
 import { encoderLayout } from '@nautil/model';
 import { packageRoot } from '@nautil/store/folders';
 import { goldenPath } from '@nautil/testing';
 import { archiveTokenizer } from '@nautil/training';
-import { programEnvironment } from './testing/program-environment.js';
+import { type PackagedRun, runStages } from './testing/run-stages.js';
 
 // Compares the archive of a whole run with one that NeMo wrote for a model of the same kind.
 const kinds = [
@@ -31,72 +26,15 @@ afterAll(async () => {
   for (const home of homes) await rm(home, { recursive: true, force: true });
 });
 
-interface Packaged {
-  path: string;
-  sha256: string;
-
-  /** State folder of the run. */
-  home: string;
-  workflowId: string;
-}
-
-/** Runs all stages of a run in its own state folder, as a worker does. */
-async function trainAndPackage(encoder: string, overrides: string[]): Promise<Packaged> {
-  const home = await mkdtemp(join(tmpdir(), 'nautil-both-ways-'));
-  homes.push(home);
-  Object.assign(process.env, programEnvironment(home));
-  const workflowId = `run-${homes.length}`;
-  const runKey = `key-${homes.length}`;
-  // Nothing listens on this port; runs continue without a server.
-  const activities = createActivities({
-    trackingUri: 'http://127.0.0.1:9',
-    signalProgress: () => Promise.resolve(),
-    stateFolderId: 'here',
-    isPolled: () => Promise.resolve(true),
-    trainings: 1,
-    trainsHere: true,
-    group: {
-      reserveAddress: () => Promise.reject(new Error('no group here')),
-      signalPlaced: () => Promise.resolve(),
-      queryPlacement: () => Promise.resolve({}),
-    },
-    allowedEnv: [],
-    outputs: OutputRoots.ofWorker(),
+/** Runs all stages of a run on a golden encoder and golden's training sentences. */
+async function trainAndPackage(encoder: string, overrides: string[]): Promise<PackagedRun> {
+  const packaged = await runStages({
+    encoder: goldenPath(encoder),
+    data: goldenPath('nemo/traj_train.tsv'),
+    overrides: ['model.train_ds.batch_size=8', ...overrides],
   });
-  const call = <Name extends keyof RunActivities>(name: Name, input: Parameters<RunActivities[Name]>[0]) =>
-    new MockActivityEnvironment().run(
-      activities[name] as (of: Parameters<RunActivities[Name]>[0]) => ReturnType<RunActivities[Name]>,
-      input,
-    ) as ReturnType<RunActivities[Name]>;
-  // Each run has its inputs in its own folder, because the archive must not depend on their paths.
-  const data = join(home, 'train.tsv');
-  await copyFile(goldenPath('nemo/traj_train.tsv'), data);
-  await cp(goldenPath(encoder), join(home, encoder), { recursive: true });
-  const run = await call('resolveRun', {
-    workflowId,
-    runKey,
-    taskQueue: 'nautil',
-    overrides: [
-      `model.language_model.pretrained_model_name=${join(home, encoder)}`,
-      ...['train_ds', 'validation_ds', 'test_ds'].map((set) => `model.${set}.file_path=${data}`),
-      `model.nemo_path=${join(home, 'model.nemo')}`,
-      `exp_manager.exp_dir=${join(home, 'nemo_experiments')}`,
-      'trainer.max_epochs=1',
-      'trainer.limit_train_batches=2',
-      'trainer.limit_val_batches=1',
-      'trainer.limit_test_batches=1',
-      'model.train_ds.batch_size=8',
-      ...overrides,
-    ],
-  });
-  const source = await call('download', { run });
-  const converted = await call('convert', { run, source });
-  const inputs = await call('cache', { run, source, data: converted });
-  const tokens = await call('tokenize', { run, inputs });
-  const model = await call('train', { run, inputs, tokens, stopEarly: false });
-  const evaluated = await call('evaluate', { run, inputs, tokens, model });
-  const { nemo } = await call('package', { run, inputs, tokens, evaluated });
-  return { ...nemo, home, workflowId };
+  homes.push(packaged.home);
+  return packaged;
 }
 
 function keysOf(tree: JsonValue, prefix = ''): string[] {

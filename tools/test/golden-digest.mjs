@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { goldenSets } from '../../libs/testing/src/golden-sets.cjs';
+import { goldenEncoderSets, goldenSets } from '../../libs/testing/src/golden-sets.cjs';
 
 // An input of the test targets, because Nx does not notice changes of a golden set outside the workspace.
 const hash = createHash('sha256');
 const rawData = (set) => join(set, '../data'); // the raw data from which the larger set was recorded
 for (const folder of goldenSets()
   .flatMap((set) => [set, rawData(set)])
+  .concat(goldenEncoderSets())
   .filter((path) => existsSync(path))) {
   for (const name of readdirSync(folder, { recursive: true }).sort()) {
     const { size, mtimeMs } = statSync(join(folder, name));

@@ -19,3 +19,15 @@ exports.chosenGoldenSet = function chosenGoldenSet() {
 exports.goldenSets = function goldenSets() {
   return [...new Set([exports.chosenGoldenSet(), sharedSet, committedSet])].filter((folder) => existsSync(folder));
 };
+
+/**
+ * The folders of reference encoders, each with one folder per encoder: the one that GOLDEN_ENCODERS names, or else
+ * ../shared/golden-encoders where it exists, and the small set in the repository. Throws when GOLDEN_ENCODERS names none.
+ */
+exports.goldenEncoderSets = function goldenEncoderSets() {
+  const named = process.env.GOLDEN_ENCODERS;
+  const chosen = named ? resolve(workspace, named) : resolve(workspace, '../shared/golden-encoders');
+  if (named && !existsSync(chosen))
+    throw new Error(`GOLDEN_ENCODERS names ${chosen}, which does not exist (a relative path starts at ${workspace})`);
+  return [...new Set([chosen, join(workspace, 'tests/golden-encoders')])].filter((folder) => existsSync(folder));
+};

@@ -1,2 +1,3 @@
 export function chosenGoldenSet(): string;
 export function goldenSets(): string[];
+export function goldenEncoderSets(): string[];

@@ -7,7 +7,7 @@ import { goldenPath } from '@nautil/testing';
 import { buildTokenCache, loadTokenizer } from '@nautil/tokenization';
 import type { TrainJob } from '../job.js';
 
-/** A small real run for tests: golden's tiny BERT on golden's training sentences. */
+/** A small real run for tests. */
 export interface TinyRun {
   folder: string;
 
@@ -16,10 +16,12 @@ export interface TinyRun {
   remove(): Promise<void>;
 }
 
-export async function openTinyRun(): Promise<TinyRun> {
+/** @param o - the folder of the encoder, and the training sentences; default: golden's tiny BERT on golden's sentences */
+export async function openTinyRun({
+  model = goldenPath('bert-tiny-uncased'),
+  tsv = goldenPath('nemo/traj_train.tsv'),
+} = {}): Promise<TinyRun> {
   const folder = await mkdtemp(join(tmpdir(), 'nautil-training-'));
-  const tsv = goldenPath('nemo/traj_train.tsv');
-  const model = goldenPath('bert-tiny-uncased');
   const tokenizer = await loadTokenizer({ folder: model });
   const { numClasses } = await labelCounts(tsv);
   const cache = join(folder, 'train.tokens');
