@@ -32,7 +32,7 @@ const encoders = goldenEncoders();
 const tolerance = 1e-4;
 
 // Values of bfloat16 have 8 significant bits, so that a loss of about 1 is off by some thousandths after a few layers and steps.
-const bfloat16Tolerance = 1e-2;
+const bfloat16Tolerance = 3e-2;
 
 const columns = ['forward', 'train', 'bf16', 'resume', 'archive', 'export'] as const;
 const table = new Map(encoders.map(({ name }) => [name, new Map<(typeof columns)[number], string>()]));
@@ -192,7 +192,7 @@ describe.each(encoders.map((golden) => [golden.name, golden] as const))('%s', (n
     const packaged: PackagedRun = await runStages({
       encoder: golden.folder,
       data: await writeData(folder, textsOf(golden)),
-      overrides: ['model.dataset.num_classes=3', 'model.train_ds.batch_size=8', 'model.dataset.max_seq_length=48'],
+      overrides: ['model.dataset.num_classes=3', 'model.train_ds.batch_size=8', 'model.dataset.max_seq_length=-1'],
     });
     folders.push(packaged.home);
     const [archive, weightsFile] = [join(folder, 'model.nemo'), join(folder, 'weights.safetensors')];

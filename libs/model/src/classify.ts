@@ -24,12 +24,12 @@ export function classify(weights: Weights, first: Tensor, o: ClassifyOptions): T
   for (let index = 0; index < o.numOutputLayers; index++) {
     if (index > 0) x = x.relu();
     const name = headLayerName(index);
-    x = linear(x, weights[`${name}.weight`]!, weights[`${name}.bias`]!);
+    x = linear(x, weights[`${name}.weight`]!, weights[`${name}.bias`]);
   }
   return x;
 }
 
 /** Hugging Face's pooled output, [B, H], of the first tokens, [B, H]. NeMo's classifier does not use it. */
 export function pool(weights: Weights, first: Tensor): Tensor {
-  return linear(first, weights[`${poolerName}.weight`]!, weights[`${poolerName}.bias`]!).tanh();
+  return linear(first, weights[`${poolerName}.weight`]!, weights[`${poolerName}.bias`]).tanh();
 }

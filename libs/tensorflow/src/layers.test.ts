@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import {
+  embedding,
   gelu,
   Graph,
   hostTensor,
@@ -66,6 +67,18 @@ test('sharedProduct multiplies every row with the same matrices, and sums their 
   expectClose(ofRight.value, product(left, ofRight.input), 4);
   expectClose(ofLeft.gradient, ofLeft.differences, 1);
   expectClose(ofRight.gradient, ofRight.differences, 1);
+});
+
+test('the gradient of an embedding is the sum for each id, and zero for the padding id', async () => {
+  const ids = [2, 1, 2, 0];
+  const look = (o: { paddingId?: number }) =>
+    differentiate([3, 2], (x) => embedding(x, tfjs().tensor1d(ids, 'int32'), o));
+  const plain = await look({});
+  expectClose(plain.gradient, plain.differences, 1);
+  expect(plain.value).toEqual(ids.flatMap((id) => plain.input.slice(2 * id, 2 * id + 2)));
+  const padded = await look({ paddingId: 2 });
+  expect(padded.value).toEqual(plain.value);
+  expect(padded.gradient).toEqual([...plain.gradient.slice(0, 4), 0, 0]);
 });
 
 test('gelu is x·Φ(x)', async () => {

@@ -1,3 +1,4 @@
+import type { Output } from './native.js';
 import { castTo, formatOf, type Precision } from './precision.js';
 import type { Tensor } from './tfjs-types.js';
 import { currentTrace, differentiable } from './trace.js';
@@ -64,9 +65,10 @@ function biasedProduct(a: Tensor, w: Tensor, b: Tensor): Tensor {
  *
  * @param table - [V, H]
  * @param ids - int32 [N]
+ * @param o.paddingId - torch's padding_idx: a row that gets no gradient, because it stands for nothing
  * @returns [N, H]
  */
-export function embedding(table: Tensor, ids: Tensor): Tensor {
+export function embedding(table: Tensor, ids: Tensor, { paddingId }: { paddingId?: number } = {}): Tensor {
   const { tf } = currentTrace('embedding()');
   return differentiable(
     [table],
@@ -76,10 +78,18 @@ export function embedding(table: Tensor, ids: Tensor): Tensor {
     },
     (dy, [rows]) => {
       const { graph, tensor, output } = currentTrace('embedding()');
-      const sums = graph.op('UnsortedSegmentSum', [output(dy), output(rows!), graph.sizeOf(table.shape[0])]);
+      const segments = paddingId === undefined ? output(rows!) : withoutId(output(rows!), paddingId);
+      const sums = graph.op('UnsortedSegmentSum', [output(dy), segments, graph.sizeOf(table.shape[0])]);
       return [tensor(graph.assumeShape(sums, table.shape))];
     },
   );
+}
+
+/** The ids, with -1 instead of `id`: UnsortedSegmentSum leaves out negative segments. */
+function withoutId(ids: Output, id: number): Output {
+  const { graph } = currentTrace('withoutId()');
+  const scalar = (value: number): Output => graph.constant('int32', [], [value]);
+  return graph.op('SelectV2', [graph.op('Equal', [ids, scalar(id)]), scalar(-1), ids]);
 }
 
 /** int32 [size]: 0, step, 2·step, …; both may be free sizes. */

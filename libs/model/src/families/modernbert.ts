@@ -117,7 +117,7 @@ export const modernBert: Family<ModernBertConfig> = {
   ],
 
   encode(config, trace) {
-    const words = lookUp(trace, names.words, trace.input.ids);
+    const words = lookUp(trace, names.words, trace.input.ids, { paddingId: config.padTokenId });
     const normalized = trace.norm(names.embeddingNorm, words, config.normEps);
     const x = trace.dropout(embeddingSite, config.embeddingDropout, normalized);
     const positions = new AttentionPositions(trace, config);

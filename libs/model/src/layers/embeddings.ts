@@ -42,12 +42,12 @@ export function embeddingWeights(
   ];
 }
 
-type Segments = Pick<EmbeddingSizes, 'typeVocabSize'>;
+type Vocabulary = Pick<EmbeddingSizes, 'typeVocabSize' | 'padTokenId'>;
 
 /** The sum of the embeddings of words, positions 0, 1, … and segments, as in BertEmbeddings, without norm: [B·T, E]. */
-export function embedFromZero(trace: EncoderTrace, { typeVocabSize }: Segments): Tensor {
+export function embedFromZero(trace: EncoderTrace, { typeVocabSize, padTokenId }: Vocabulary): Tensor {
   const { batchSize: B, length: T, input } = trace;
-  let x = lookUp(trace, embeddingNames.words, input.ids);
+  let x = lookUp(trace, embeddingNames.words, input.ids, { paddingId: padTokenId });
   const width = x.shape[1]!;
   let positions = embedding(trace.weight(`${embeddingNames.positions}.weight`), range(T)); // [T, E]
   if (typeVocabSize > 0) {
@@ -61,9 +61,9 @@ export function embedFromZero(trace: EncoderTrace, { typeVocabSize }: Segments):
 }
 
 /** The sum of the embeddings of words and segments, without norm: [B·T, E]. */
-export function embedWithoutPositions(trace: EncoderTrace, { typeVocabSize }: Segments): Tensor {
+export function embedWithoutPositions(trace: EncoderTrace, { typeVocabSize, padTokenId }: Vocabulary): Tensor {
   const { ids, types } = trace.input;
-  const words = lookUp(trace, embeddingNames.words, ids);
+  const words = lookUp(trace, embeddingNames.words, ids, { paddingId: padTokenId });
   if (typeVocabSize === 0) return words;
   return words.add(types ? lookUp(trace, embeddingNames.types, types) : firstSegment(trace));
 }
@@ -72,23 +72,21 @@ export function embedWithoutPositions(trace: EncoderTrace, { typeVocabSize }: Se
  * The sum of the embeddings of words, positions and segments, as in RobertaEmbeddings, without norm: [B·T, E]. The tokens whose id
  * is not the padding token's are counted, whatever the mask, and the positions start at that id + 1.
  */
-export function embedAfterPadding(
-  trace: EncoderTrace,
-  { typeVocabSize, padTokenId }: Segments & { padTokenId: number },
-): Tensor {
+export function embedAfterPadding(trace: EncoderTrace, { typeVocabSize, padTokenId }: Vocabulary): Tensor {
   const tf = tfjs();
   const { ids, types } = trace.input;
-  let x = lookUp(trace, embeddingNames.words, ids);
+  let x = lookUp(trace, embeddingNames.words, ids, { paddingId: padTokenId });
   if (types && typeVocabSize > 0) x = x.add(lookUp(trace, embeddingNames.types, types));
   const padId = tf.scalar(padTokenId, 'int32');
   const real = ids.notEqual(padId).toInt();
-  x = x.add(lookUp(trace, embeddingNames.positions, tf.cumsum(real, 1).mul(real).add(padId)));
+  const positions = tf.cumsum(real, 1).mul(real).add(padId);
+  x = x.add(lookUp(trace, embeddingNames.positions, positions, { paddingId: padTokenId }));
   return types || typeVocabSize === 0 ? x : x.add(firstSegment(trace));
 }
 
-/** The rows of a table for ids of [B, T]: [B·T, E]. */
-export function lookUp(trace: EncoderTrace, name: string, ids: Tensor): Tensor {
-  return embedding(trace.weight(`${name}.weight`), ids.reshape([trace.batchSize * trace.length]));
+/** The rows of a table for ids of [B, T]: [B·T, E]. The row `paddingId` is not trained, even where a text contains its token. */
+export function lookUp(trace: EncoderTrace, name: string, ids: Tensor, o: { paddingId?: number } = {}): Tensor {
+  return embedding(trace.weight(`${name}.weight`), ids.reshape([trace.batchSize * trace.length]), o);
 }
 
 /** The vector of the segment that all tokens have when none are given: [1, E]. */

@@ -35,7 +35,7 @@ export async function trainRecordedSteps(
     }, 'the recorded model');
     const step = new TrainStep(weights, {
       shape: { encoder, head: sizes, precision: o.precision },
-      optim: { name: 'adamw', lr: 1e-3, weight_decay: 0.01 },
+      optim: { name: 'adamw', weight_decay: 0.01 },
       clip: 0,
       seed: 0,
       headDropout: 0,
