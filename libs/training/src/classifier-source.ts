@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import type { JsonObject } from '@nautil/contracts';
 import { InvalidJson, jsonValidator } from '@nautil/contracts/schemas';
@@ -250,7 +250,7 @@ async function tokenizerOf(
   const specialTokens = specialTokensOf(section, `${archive.path}: model_config.yaml`);
   const folder = await mkdtemp(join(tmpdir(), 'nautil-vocabulary-'));
   try {
-    const vocabFile = join(folder, vocabulary?.[0] === '{'.charCodeAt(0) ? 'vocab.json' : 'vocab.txt');
+    const vocabFile = join(folder, vocabularyName(textAt(section, 'vocab_file'), vocabulary));
     if (vocabulary) await writeFile(vocabFile, vocabulary);
     const tokenizer = await loadTokenizer({
       ...(vocabulary ? { vocabFile } : {}),
@@ -269,6 +269,15 @@ async function tokenizerOf(
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** The name by which the tokenizer recognizes the kind of a vocabulary. NeMo's names of SentencePiece models end in `.model`. */
+function vocabularyName(artifact: string | undefined, content: Uint8Array | undefined): string {
+  if (artifact?.endsWith('.model'))
+    return basename(artifact)
+      .replace(/^nemo:/, '')
+      .replace(/^[0-9a-f]{32}_/, '');
+  return content?.[0] === '{'.charCodeAt(0) ? 'vocab.json' : 'vocab.txt';
 }
 
 async function labelsOf(archive: NemoArchive): Promise<string[] | undefined> {

@@ -18,6 +18,7 @@ import { type NemoArtifact, writeNemo } from '@nautil/formats/nemo';
 import { type Echo, logArchive } from '@nautil/nemo';
 import { FileDamaged, requireIntact, sha256File, stageOutput, writeFileAtomic } from '@nautil/store';
 import { readChunks } from '@nautil/store/streams';
+import type { LoadedTokenizer } from '@nautil/tokenization';
 import { type ArchiveRecord, encoderConfigOf, evaluationSettingsOf } from '@nautil/training';
 import type { RequireOutput } from '../output-roots.js';
 import { programVersion } from '../program-version.js';
@@ -94,7 +95,7 @@ export async function packageModel(o: {
           ...lossWeight,
         ],
         artifacts: [
-          ...vocabularyArtifact(tokenizer.files.vocab, tokenizer.vocabulary()),
+          ...vocabularyArtifact(tokenizer),
           ...(labelNames
             ? [{ key: 'class_labels.class_labels_file', name: 'label_ids.tsv', content: text(labelNames) }]
             : []),
@@ -128,10 +129,23 @@ function lossWeightOf(classWeights: readonly number[] | undefined) {
   return [{ name: 'loss.weight', dtype: 'F32' as const, shape: [data.length], data }];
 }
 
-/** NeMo expects the vocabulary in the format of the tokenizer's class: lines for WordPiece, JSON for byte-level BPE. */
-function vocabularyArtifact(file: string | undefined, vocabulary: Map<string, number>): NemoArtifact[] {
-  if (file !== undefined) return [{ key: 'tokenizer.vocab_file', name: basename(file), content: file }];
-  return [{ key: 'tokenizer.vocab_file', name: 'vocab.txt', content: text([...vocabulary.keys()]) }];
+/**
+ * NeMo expects the vocabulary in the format of the tokenizer's class: lines for WordPiece, JSON for byte-level BPE, a SentencePiece
+ * model for ALBERT and CamemBERT. Without the file of such a model, none is written: NeMo then loads the tokenizer by its name.
+ */
+function vocabularyArtifact(tokenizer: LoadedTokenizer): NemoArtifact[] {
+  const { files, definition } = tokenizer;
+  const key = 'tokenizer.vocab_file';
+  if (files.vocab !== undefined) return [{ key, name: basename(files.vocab), content: files.vocab }];
+  const tokens = tokenizer.vocabulary();
+  switch (definition.json.model.type) {
+    case 'WordPiece':
+      return [{ key, name: 'vocab.txt', content: text([...tokens.keys()]) }];
+    case 'BPE':
+      return [{ key, name: 'vocab.json', content: Buffer.from(JSON.stringify(Object.fromEntries(tokens))) }];
+    default:
+      return [];
+  }
 }
 
 const text = (lines: string[]): Uint8Array => new TextEncoder().encode(lines.map((line) => `${line}\n`).join(''));
