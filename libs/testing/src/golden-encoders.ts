@@ -19,7 +19,7 @@ export interface GoldenEncoder {
   training?: { losses: number[]; headFile: string };
 }
 
-export interface GoldenRow {
+interface GoldenRow {
   text?: string;
 
   /** Truncated to the model's maximum length. */

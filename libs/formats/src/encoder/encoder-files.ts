@@ -130,7 +130,14 @@ async function weightsOfIteration(folder: string, iteration: string): Promise<st
 }
 
 /** Any one of these files is enough to build a tokenizer. */
-export const vocabularyNames = ['tokenizer.json', 'vocab.txt', 'vocab.json'];
+export const vocabularyNames = [
+  'tokenizer.json',
+  'vocab.txt',
+  'vocab.json',
+  'spiece.model',
+  'sentencepiece.bpe.model',
+  'spm.model',
+];
 
 export const hasVocabulary = (folder: string): boolean =>
   vocabularyNames.some((name) => existsSync(join(folder, name)));
