@@ -22,7 +22,14 @@ export const depConstraints = [
 // Code that indexes arrays in loops whose bounds prove the index: see docs/decisions/008-non-null-assertions.md.
 const numeric = ['libs/metrics', 'libs/model', 'libs/tensorflow', 'libs/training'];
 
-const tests = ['**/*.test.ts', '**/*.drill.ts', '**/testing/**/*.ts', 'tests/**/*.ts', 'workflows/test/**/*.ts'];
+const tests = [
+  '**/*.test.ts',
+  '**/*.drill.ts',
+  '**/*.gpu.ts',
+  '**/testing/**/*.ts',
+  'tests/**/*.ts',
+  'workflows/test/**/*.ts',
+];
 
 // `no-shadow` sees only values.
 const libraryTypes = 'Record|Partial|Pick|Omit|Exclude|Extract|Required|Readonly|Parameters|ReturnType|Awaited';

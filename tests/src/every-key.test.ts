@@ -315,6 +315,7 @@ const rows: Readonly<Record<string, Row>> = {
   'nautil.archive.loss_weight': { value: 'true', given: ['model.dataset.class_balancing=weighted_loss'] },
   'nautil.mlflow.registered_model_name': { value: 'reviews' },
   'nautil.tf32': { value: 'false' },
+  'trainer.deterministic': { value: 'false' },
   'nautil.loss_scale': { value: '1024' },
   'nautil.intra_op_threads': { value: '3' },
   'nautil.onednn': { value: 'false' },

@@ -122,3 +122,9 @@ test('the output of another program is no inspection', () => {
   });
   expect(() => parseInspection({ stdout: '{"version":"2.21.0"}', stderr: '' })).toThrow('library');
 });
+
+test('where TensorFlow lists the GPU, a missing library is a warning that does not deny it', () => {
+  const { libraries } = cudaBuild;
+  const withoutNvrtc = { ...cudaBuild, libraries: [...libraries, { name: 'libnvrtc.so.12' }] };
+  expect(shown(withCard, withoutNvrtc).at(-1)).toBe('warning GPU: libraries of NVIDIA cannot be found: libnvrtc.so.12');
+});

@@ -76,6 +76,8 @@ export function gpuFindings(facts: GpuFacts, tensorflow: TensorFlowInspection | 
     ...(tensorflow ? [{ state: 'ok', name: "TensorFlow's devices", detail: listed(tensorflow) } as const] : []),
     ...(tensorflow && hasGpu && known.listed === 0 ? logOf(tensorflow) : []),
     ...problems.map(({ what, remedy }): Finding => {
+      // What TensorFlow lists, it computes on, although an operation that opens the missing library would fail.
+      if ((known.listed ?? 0) > 0) return { state: 'warning', name: 'GPU', detail: what, remedy };
       const state = hasGpu && build === 'cuda' ? 'problem' : 'warning';
       return { state, name: 'GPU', detail: `TensorFlow cannot use one: ${what}`, remedy };
     }),

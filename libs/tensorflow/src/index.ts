@@ -15,7 +15,13 @@ export {
   range,
   scaleGradient,
 } from './layers.js';
-export { allowTensorFloat32, openTensorFlow, preloadTensorFlow, tensorFlowLibrary } from './library.js';
+export {
+  allowTensorFloat32,
+  openTensorFlow,
+  preloadTensorFlow,
+  requireDeterministicOps,
+  tensorFlowLibrary,
+} from './library.js';
 export type { Output } from './native.js';
 export { castTo, type MatMul, matMulIn, type Precision, sharedProduct } from './precision.js';
 export { relativeDistances, relativeShift, windows } from './relative-positions.js';

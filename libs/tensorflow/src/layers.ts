@@ -165,15 +165,30 @@ export function crossEntropy(logits: Tensor, labels: Tensor, weights: Tensor): T
   return differentiable(
     [logits],
     (save) => {
-      const { graph, tensor, output } = currentTrace('crossEntropy()');
-      const [losses, derivatives] = graph
-        .ops('SparseSoftmaxCrossEntropyWithLogits', [output(logits), output(labels)])
-        .map(tensor) as [Tensor, Tensor];
+      const { losses, derivatives } = crossEntropies(logits, labels);
       save(derivatives, weights);
       return losses.mul(weights).sum();
     },
     (dy, [derivatives, w]) => [derivatives!.mul(w!.mul(dy).reshape([w!.size, 1]))],
   );
+}
+
+/** Of each row: [N], and their derivatives with respect to the logits: [N, C]. */
+function crossEntropies(logits: Tensor, labels: Tensor): { losses: Tensor; derivatives: Tensor } {
+  const { tf, graph, tensor, output } = currentTrace('crossEntropy()');
+  if (graph.device.includes('GPU')) {
+    // TensorFlow's kernel for GPUs adds in any order, and refuses to where ops must be deterministic.
+    const logProbabilities = tf.logSoftmax(logits);
+    const isLabel = tf.oneHot(labels, logits.shape[1]!);
+    return {
+      losses: logProbabilities.mul(isLabel).sum(-1).neg(),
+      derivatives: logProbabilities.exp().sub(isLabel),
+    };
+  }
+  const [losses, derivatives] = graph
+    .ops('SparseSoftmaxCrossEntropyWithLogits', [output(logits), output(labels)])
+    .map(tensor) as [Tensor, Tensor];
+  return { losses, derivatives };
 }
 
 /** `x`, whose gradient is multiplied by `factor`, a scalar. */

@@ -105,6 +105,18 @@ export function allowTensorFloat32(isAllowed: boolean): boolean {
   return enableTensorFloat32 !== undefined;
 }
 
+/**
+ * Decides whether ops must give the same bits each time. Some of a GPU's kernels otherwise add numbers in the order in which its threads finish, as the
+ * gradient of an embedding does; a processor's never do. Applies to all sessions of the process. TensorFlow's default is false.
+ *
+ * @returns false when this build of TensorFlow cannot be told, and keeps its default
+ */
+export function requireDeterministicOps(isRequired: boolean): boolean {
+  const { enableOpDeterminism } = nativeApi();
+  enableOpDeterminism?.(isRequired);
+  return enableOpDeterminism !== undefined;
+}
+
 /** Runs `call` with a TF_Status of its own, so that concurrent runs cannot overwrite it, and throws its error. */
 export function withStatus<T>(native: Native, call: (status: Pointer) => T, explain = (message: string) => message): T {
   const status = native.TF_NewStatus();

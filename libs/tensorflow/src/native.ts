@@ -100,6 +100,9 @@ const signatures = {
 /** `void tsl::enable_tensor_float_32_execution(bool)`, which Python's tf.config.experimental.enable_tensor_float_32_execution calls. */
 const enableTensorFloat32 = '_ZN3tsl32enable_tensor_float_32_executionEb';
 
+/** `void tsl::EnableOpDeterminism(bool)`, which Python's tf.config.experimental.enable_op_determinism calls. */
+const enableOpDeterminism = '_ZN3tsl19EnableOpDeterminismEb';
+
 type Argument = Memory | Output | number | bigint | string | readonly string[];
 type Result<S> = S extends 'void'
   ? undefined
@@ -122,6 +125,9 @@ export type Native = { readonly [Name in keyof typeof signatures]: Call<(typeof 
 
   /** Undefined when the library does not export it: it is not part of the C API. */
   enableTensorFloat32: ((isEnabled: boolean) => void) | undefined;
+
+  /** Undefined when the library does not export it. */
+  enableOpDeterminism: ((isEnabled: boolean) => void) | undefined;
 
   /** Whether the library can compute on NVIDIA's GPUs. */
   isCudaBuild(): boolean;
@@ -169,6 +175,7 @@ export function loadNative(
   const native: Record<string, unknown> = {
     memcpy: libc.func('memcpy', pointer, [pointer, pointer, 'size_t']),
     enableTensorFloat32: optionalFunction(frameworkOf(path), enableTensorFloat32, 'void', ['bool']),
+    enableOpDeterminism: optionalFunction(frameworkOf(path), enableOpDeterminism, 'void', ['bool']),
     isCudaBuild: optionalFunction(path, isGoogleCudaEnabled, 'bool', []) ?? (() => false),
     attributes: byteSize && serialize && { byteSize, serialize },
   };

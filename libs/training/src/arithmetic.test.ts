@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { arithmeticOf } from './arithmetic.js';
 
-const trainer = { precision: 32, compile: false } as const;
+const trainer = { precision: 32, compile: false, deterministic: null } as const;
 const nautil = { intra_op_threads: 3, tf32: true };
 
 test('the number of threads is the configured one, else that of the cores', () => {
@@ -28,4 +28,10 @@ test('TF32 and XLA are stated where they have an effect', () => {
     /, 3 threads, TF32 off, XLA$/,
   );
   expect(arithmeticOf('/device:CPU:0', { trainer, nautil: off })).toMatch(/, 3 threads$/);
+});
+
+test('sums in any order are stated on a GPU, where they make two equal runs differ', () => {
+  const any = { ...trainer, deterministic: false } as const;
+  expect(arithmeticOf('/device:GPU:0', { trainer: any, nautil })).toMatch(/, 3 threads, TF32 on, sums in any order$/);
+  expect(arithmeticOf('/device:CPU:0', { trainer: any, nautil })).toMatch(/, 3 threads$/);
 });

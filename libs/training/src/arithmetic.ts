@@ -4,7 +4,7 @@ import { openTensorFlow } from '@nautil/tensorflow';
 import { isGpu, precisionOf } from './precision-of.js';
 
 interface Settings {
-  trainer: Pick<Config['trainer'], 'precision' | 'compile'>;
+  trainer: Pick<Config['trainer'], 'precision' | 'compile' | 'deterministic'>;
   nautil: Pick<Config['nautil'], 'intra_op_threads' | 'tf32'>;
 }
 
@@ -27,6 +27,7 @@ export function arithmeticOf(device: string, { trainer, nautil }: Settings): str
     ...(String(trainer.precision).startsWith('16') ? [precisionOf(trainer, device)] : []),
     ...(isGpu(device) ? [`TF32 ${tf32 ? 'on' : 'off'}`] : []),
     ...(trainer.compile ? ['XLA'] : []),
+    ...(isGpu(device) && trainer.deterministic === false ? ['sums in any order'] : []),
   ];
   return `${device}, ${parts.join(', ')}`;
 }

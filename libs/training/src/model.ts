@@ -1,7 +1,7 @@
 import { classifierWeights, type EncoderConfig, Forward, type ModelShape, ModelWeights } from '@nautil/model';
-import { allowTensorFloat32, type ClusterSession } from '@nautil/tensorflow';
+import { allowTensorFloat32, type ClusterSession, requireDeterministicOps } from '@nautil/tensorflow';
 import type { TrainJob } from './job.js';
-import { precisionOf } from './precision-of.js';
+import { isGpu, precisionOf } from './precision-of.js';
 import { type DevicePlaces, TrainStep } from './train-step.js';
 
 /** A classifier in a TensorFlow session. */
@@ -32,7 +32,9 @@ export function createModel(
   const { model, nautil, trainer } = config;
   const head = { numClasses, numOutputLayers: model.classifier_head.num_output_layers };
   const shape: ModelShape = { encoder, head, precision: precisionOf(trainer, devices[0]!) };
-  allowTensorFloat32(nautil.tf32); // every time, because an earlier job of this process may have decided otherwise
+  // Every time, because an earlier job of this process may have decided otherwise.
+  allowTensorFloat32(nautil.tf32);
+  requireDeterministicOps(isGpu(devices[0]!) && trainer.deterministic !== false);
   const specs = classifierWeights({ encoder, ...head });
   const weights = new ModelWeights({
     specs,

@@ -2,7 +2,7 @@ import { counted, type EpochEvaluated, type MemberResult, type TrainingResult } 
 import { CorruptFile } from '@nautil/formats';
 import { improves, monitored } from '@nautil/metrics';
 import { isAllFinite, type NamedArray, sessionDevices } from '@nautil/model';
-import { allowTensorFloat32, TensorViews } from '@nautil/tensorflow';
+import { allowTensorFloat32, requireDeterministicOps, TensorViews } from '@nautil/tensorflow';
 import { arithmeticOf } from './arithmetic.js';
 import { BackgroundWrites } from './background-writes.js';
 import { chooseDevices } from './choose-devices.js';
@@ -137,7 +137,10 @@ export class TrainingSession {
       ...(saved ? { resumedFrom: saved.path } : {}),
     });
     // Device warnings were emitted on the first attempt. Don't repeat them after an out-of-memory retry, whose own warning must come last.
-    const chosen = microBatches === undefined ? [...warnings, ...tensorFloat32Warnings(job, devices[0])] : [];
+    const chosen =
+      microBatches === undefined
+        ? [...warnings, ...tensorFloat32Warnings(job, devices[0]), ...determinismWarnings(job, devices[0])]
+        : [];
     for (const message of [...loading, ...compilationNotes(plan), ...lost, ...chosen])
       await listener.onProgress?.({ type: 'warning', message });
     // Commit again: the previous attempt may have crashed after writing the checkpoint but before logging it.
@@ -401,6 +404,21 @@ function tensorFloat32Warnings({ config }: Pick<TrainJob, 'config'>, device: str
   return allowTensorFloat32(false)
     ? []
     : ['nautil.tf32 is false, which this build of TensorFlow ignores: set NVIDIA_TF32_OVERRIDE=0 in the environment'];
+}
+
+/** Why the gradients do not follow `trainer.deterministic`, of which the configuration notes nothing. */
+function determinismWarnings({ config }: Pick<TrainJob, 'config'>, device: string): string[] {
+  const { accelerator, deterministic } = config.trainer;
+  if (!isGpu(device))
+    return deterministic === false && accelerator !== 'cpu'
+      ? [
+          'trainer.deterministic is false, which has an effect on GPUs only: the processor trains, and gives the same bits each time',
+        ]
+      : [];
+  if (deterministic === false || requireDeterministicOps(true)) return [];
+  return [
+    'this build of TensorFlow cannot be told to give the same bits each time: a resumed training may end with other bytes',
+  ];
 }
 
 /** The number of shapes that XLA compiles a training step for. */

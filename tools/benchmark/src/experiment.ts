@@ -50,8 +50,8 @@ export interface Experiment {
   /** Each process gets `--seed` with its number, from 1. */
   seeded?: boolean;
 
-  /** The processor must have these instructions. */
-  needs?: 'bfloat16';
+  /** The processor must have instructions for bfloat16, or the machine a GPU. */
+  needs?: 'bfloat16' | 'gpu';
 
   /** Why the quick mode leaves it out. */
   notQuick?: string;

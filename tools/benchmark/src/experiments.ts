@@ -208,6 +208,29 @@ export function experiments({ quick, threads }: Plan): Experiment[] {
     repeats: 1,
   };
 
+  /** On as many texts as GLUE's SST-2 has, or on texts of one length. */
+  const onGpu = (size: number, length?: number): Experiment => {
+    const texts =
+      length === undefined ? ['--data', join(benchmarkFolder, 'phrases.tsv')] : ['--length', String(length)];
+    const args = [...texts, '--rows', String(size), '--steps', length === undefined ? '250' : '60'];
+    return {
+      name: `gpu-${size}${length === undefined ? '' : `x${length}`}`,
+      needs: 'gpu',
+      rows: [
+        {
+          name: `training of BERT-base on a GPU, bfloat16, batches of ${size} ${length === undefined ? 'phrases of SST-2' : `texts of ${length} tokens`}`,
+          figure: 'rate',
+          unit: 'texts/s',
+          ratioOf: 'score',
+          target: { ratioAtLeast: 1.2 },
+        },
+      ],
+      ours: { program: 'train-gpu', args },
+      peer: { program: 'train_gpu', args: ['--model', bertBaseConfig, '--tokenizer', miniLm, ...args] },
+      repeats: quick ? 1 : 3,
+    };
+  };
+
   const sweep: Experiment = {
     name: 'sweep',
     notQuick: 'takes minutes',
@@ -231,6 +254,9 @@ export function experiments({ quick, threads }: Plan): Experiment[] {
     overhead,
     tokenizing,
     ...precisions.map(bertBase),
+    onGpu(32),
+    onGpu(128),
+    onGpu(128, 128),
     sweep,
   ];
 }

@@ -32,9 +32,11 @@ export async function* measureEach(
     const reason =
       needs === 'bfloat16' && !hasBfloat16(machine)
         ? 'the processor has no bfloat16 instructions'
-        : quick && !only?.includes(name)
-          ? notQuick
-          : undefined;
+        : needs === 'gpu' && machine.gpu === undefined
+          ? 'nvidia-smi lists no GPU'
+          : quick && !only?.includes(name)
+            ? notQuick
+            : undefined;
     if (reason !== undefined) {
       yield { name, reason };
       continue;

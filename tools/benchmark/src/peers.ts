@@ -56,7 +56,9 @@ if (o.help) {
 }
 
 async function benchmark(only: readonly string[] | undefined): Promise<void> {
-  const peers = await openPythonEnvironment(o.python).catch((error: unknown) => error as Error);
+  const peers = await openPythonEnvironment(o.python, { gpu: machine.gpu !== undefined }).catch(
+    (error: unknown) => error as Error,
+  );
   if (peers instanceof Error) log(`the peers cannot run: ${peers.message}`);
   const interruption = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(name, () => interruption.abort());

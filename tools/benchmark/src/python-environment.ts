@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { benchmarkFolder, root } from './paths.js';
 
-const requirementsFile = join(root, 'tools', 'benchmark', 'peers', 'requirements.txt');
+const requirementsFile = (name: string): string => join(root, 'tools', 'benchmark', 'peers', name);
 
 /** A virtual environment with the peers. */
 export interface PythonEnvironment {
@@ -16,17 +16,22 @@ export interface PythonEnvironment {
   versions: Record<string, string>;
 }
 
-/** Creates the peers' virtual environment unless it exists with the same requirements. pip uses the user's own configuration. */
-export async function openPythonEnvironment(basePython: string): Promise<PythonEnvironment> {
+/**
+ * Creates the peers' virtual environment unless it exists with the same requirements. pip uses the user's own configuration.
+ *
+ * @param o.gpu - whether peers train on a GPU
+ */
+export async function openPythonEnvironment(basePython: string, o: { gpu: boolean }): Promise<PythonEnvironment> {
   const folder = join(benchmarkFolder, 'venv');
   const python = join(folder, 'bin', 'python');
-  const requirements = await readFile(requirementsFile, 'utf8');
+  const files = ['requirements.txt', ...(o.gpu ? ['requirements-gpu.txt'] : [])].map(requirementsFile);
+  const requirements = (await Promise.all(files.map((file) => readFile(file, 'utf8')))).join('');
   const stampFile = join(folder, 'benchmark-requirements');
   const stamp = createHash('sha256').update(requirements).digest('hex');
   if (!existsSync(python) || (await readFile(stampFile, 'utf8').catch(() => '')) !== stamp) {
     await rm(folder, { recursive: true, force: true });
     await run(basePython, ['-m', 'venv', folder]);
-    await run(python, ['-m', 'pip', 'install', '--quiet', '--no-input', '-r', requirementsFile]);
+    await run(python, ['-m', 'pip', 'install', '--quiet', '--no-input', ...files.flatMap((file) => ['-r', file])]);
     await writeFile(stampFile, stamp);
   }
   const packages = [...requirements.matchAll(/^([\w-]+)==/gm)].map(([, name = '']) => name);

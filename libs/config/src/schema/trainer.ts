@@ -90,6 +90,15 @@ export const trainerSchema = section("The training loop: PyTorch Lightning's key
     default: false,
     versions: 'Neither Lightning nor NeMo has it.',
   }),
+  deterministic: key(nullable(Type.Union([Type.Boolean(), oneOf('warn')])), {
+    description:
+      'Whether a GPU uses only kernels that give the same bits each time, so that a resumed training ends with the bytes of an undisturbed one. null, true or warn: it does. false: it may add gradients of embeddings in any order. On the CPU, every training is deterministic.',
+    affects: 'training',
+    default: null,
+    versions: "Lightning's key, where null and false are the same; NeMo's file does not have it.",
+    needs: [[{ key: 'trainer.accelerator', isNot: ['cpu'] }]],
+    needsFound: 'a GPU',
+  }),
   accelerator: key(nullable(oneOf('cpu', 'gpu', 'cuda', 'auto', 'tpu', 'ipu', 'hpu', 'mps')), {
     description:
       'The kind of device that trains. auto or null: a GPU, or the CPU where TensorFlow cannot use one; the start of the log states why. gpu (or cuda): a GPU, and an error with what is missing where TensorFlow cannot use one.',
@@ -221,7 +230,6 @@ export const trainerSchema = section("The training loop: PyTorch Lightning's key
     process_position: [0, bar],
     enable_model_summary: [true, noLightning],
     weights_summary: [null, noLightning],
-    deterministic: [null, 'every run on a CPU is deterministic: nautil.seed'],
     benchmark: [null, noLightning],
     inference_mode: [true, noLightning],
     use_distributed_sampler: [true, oneDevice],

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '@nautil/config';
 import { labelCounts, readExamples } from '@nautil/datasets';
-import { goldenPath } from '@nautil/testing';
+import { goldenPath, testAccelerator } from '@nautil/testing';
 import { buildTokenCache, loadTokenizer } from '@nautil/tokenization';
 import type { TrainJob } from '../job.js';
 
@@ -31,7 +31,7 @@ export async function openTinyRun({
     async job(name, overrides = []) {
       const { config } = await loadConfig({
         overrides: [
-          'trainer.accelerator=cpu',
+          `trainer.accelerator=${testAccelerator()}`,
           'trainer.max_epochs=2',
           'model.train_ds.batch_size=8',
           'model.validation_ds.batch_size=8',

@@ -4,9 +4,12 @@ import type { Example } from '@nautil/contracts';
 import { buildTokenCache, loadTokenizer } from '@nautil/tokenization';
 import { miniLm, sst2 } from '../paths.js';
 
-/** The sentences of a split of SST-2, whose file has a header. */
-export async function readSst2(split: 'train' | 'dev' | 'test'): Promise<Example[]> {
-  const lines = (await readFile(join(sst2, `${split}.tsv`), 'utf8')).trimEnd().split('\n');
+/** The sentences of a split of SST-2. */
+export const readSst2 = (split: 'train' | 'dev' | 'test'): Promise<Example[]> => readGlue(join(sst2, `${split}.tsv`));
+
+/** The sentences of a file in the format of GLUE's SST-2, which has a header. */
+export async function readGlue(path: string): Promise<Example[]> {
+  const lines = (await readFile(path, 'utf8')).trimEnd().split('\n');
   return lines.slice(1).map((line, index) => {
     const [text = '', label = ''] = line.split('\t');
     return { line: index + 2, text, label: Number(label) };

@@ -32,6 +32,9 @@ export interface Step {
   /** Floating-point operations of the matmuls; a multiplication and an addition are two. */
   flops: number;
   gradients: readonly Gradient[];
+
+  /** Of the encoder. */
+  layers: number;
 }
 
 /** Gradients and weights are float32, whatever the precision of the matmuls. */
@@ -91,5 +94,5 @@ export function bertStep(sizes: BertSizes, batch: BatchSize): Step {
     done += flops;
     return { bytes: parameters * bytesPerGradient, readyAt: done / forward };
   });
-  return { flops: passes * forward, gradients };
+  return { flops: passes * forward, gradients, layers: sizes.layers };
 }

@@ -45,7 +45,7 @@ export function planningMarkdown(scaling: DeviceScaling | undefined): string[] {
     'A step of synchronous data parallelism takes',
     '',
     '```text',
-    'step       = overhead + compute + exposed all-reduce + update',
+    'step       = overhead + compute + exposed all-reduce + update, but at least layers · dispatch of a layer',
     'compute    = 3 · operations of the forward pass’s matmuls / (peak rate · share that is reached)',
     'all-reduce = 2 (n-1) · (bytes / n / rate of the slowest link + latency), for each bucket, n devices and a ring',
     'update     = 28 bytes · parameters / rate of the memory (Adam reads four numbers and writes three)',
@@ -70,7 +70,7 @@ function inputTable(clusters: readonly PlannedCluster[]): string[] {
       markdownRow([title, `${rounded(value)} ${unit}`, basis, source]),
     ),
     '',
-    'Nothing here was measured on a GPU. The predictions show which link limits a cluster; measure one node before you buy many.',
+    'Two inputs were measured on one H200, none on several GPUs. The predictions show which link limits a cluster; measure one node before you buy many.',
     '',
   ];
 }

@@ -32,31 +32,37 @@ describe('a ring all-reduce', () => {
 
 describe('a step', () => {
   test('of one device is overhead, compute and update', () => {
-    const step = predictStep({ flops, gradients: [{ bytes: 4, readyAt: 1 }] }, cluster, 1);
+    const step = predictStep({ layers: 2, flops, gradients: [{ bytes: 4, readyAt: 1 }] }, cluster, 1);
     expect(step).toEqual({ compute: 3, allReduce: 0, exposed: 0, update: 4, overhead: 0.25, total: 7.25 });
+  });
+
+  test('is no shorter than the processor needs to start its operations', () => {
+    const work = { layers: 2, flops, gradients: [{ bytes: 4, readyAt: 1 }] };
+    expect(predictStep(work, { ...cluster, dispatchSecondsPerLayer: 3.5 }, 1).total).toBe(7.25);
+    expect(predictStep(work, { ...cluster, dispatchSecondsPerLayer: 4 }, 1).total).toBe(8);
   });
 
   test('hides the reduction of a gradient that is ready early behind the rest of the backward pass', () => {
     // It is ready after 1.5 s, and reduced 1.5 s later.
-    const step = predictStep({ flops, gradients: [{ bytes: 4, readyAt: 0.25 }] }, cluster, 2);
+    const step = predictStep({ layers: 2, flops, gradients: [{ bytes: 4, readyAt: 0.25 }] }, cluster, 2);
     expect(step.allReduce).toBe(1.5);
     expect(step.exposed).toBeCloseTo(0);
   });
 
   test('waits for the reduction of the last gradient', () => {
-    const step = predictStep({ flops, gradients: [{ bytes: 4, readyAt: 1 }] }, cluster, 2);
+    const step = predictStep({ layers: 2, flops, gradients: [{ bytes: 4, readyAt: 1 }] }, cluster, 2);
     expect(step.exposed).toBe(1.5);
     expect(step.total).toBe(0.25 + 3 + 1.5 + 4);
   });
 
   test('reduces one bucket after the other', () => {
     const gradients = [0.25, 0.25, 0.25].map((readyAt) => ({ bytes: 4, readyAt }));
-    expect(predictStep({ flops, gradients }, cluster, 2).exposed).toBeCloseTo(3);
+    expect(predictStep({ layers: 2, flops, gradients }, cluster, 2).exposed).toBeCloseTo(3);
   });
 
   test('waits for all reductions where they do not overlap with the backward pass', () => {
     const gradients = [{ bytes: 4, readyAt: 0 }];
-    const { exposed, allReduce } = predictStep({ flops, gradients }, { ...cluster, overlaps: false }, 2);
+    const { exposed, allReduce } = predictStep({ layers: 2, flops, gradients }, { ...cluster, overlaps: false }, 2);
     expect(exposed).toBe(allReduce);
   });
 });
@@ -76,7 +82,7 @@ test('small gradients share a bucket, which is ready with the last of them', () 
 });
 
 test('efficiency is 1 when a step with more devices takes no longer', () => {
-  const step = predictStep({ flops, gradients: [] }, cluster, 1);
+  const step = predictStep({ layers: 2, flops, gradients: [] }, cluster, 1);
   expect(scalingEfficiency(step, step)).toBe(1);
   expect(scalingEfficiency(step, { ...step, total: 2 * step.total })).toBe(0.5);
 });

@@ -31,6 +31,9 @@ export interface Cluster {
 
   /** What each step costs besides, such as assembling the batch. */
   overheadSeconds: number;
+
+  /** In which the processor starts the operations of a layer, while the devices compute those before. No step is shorter than its layers take. */
+  dispatchSecondsPerLayer?: number;
 }
 
 /** Seconds of a step and of its parts. */
@@ -73,7 +76,8 @@ export function predictStep(step: Step, cluster: Cluster, devices: number): Step
   }
   const exposed = Math.max(0, reducedAt - compute);
   const overhead = cluster.overheadSeconds;
-  return { compute, allReduce, exposed, update, overhead, total: overhead + compute + exposed + update };
+  const total = Math.max((cluster.dispatchSecondsPerLayer ?? 0) * step.layers, overhead + compute + exposed + update);
+  return { compute, allReduce, exposed, update, overhead, total };
 }
 
 /**
