@@ -185,7 +185,7 @@ describe.each(encoders.map((golden) => [golden.name, golden] as const))('%s', (n
     const whole = await bytesOf('whole', []);
     expect((await bytesOf('resumed', [2, 4])).equals(whole)).toBe(true);
     cells.set('resume', 'equal bytes');
-  });
+  }, 120_000);
 
   test('archive: a run’s .nemo opens without the files of the run, with its tokenizer and the same logits', async () => {
     const folder = await temporaryFolder();
@@ -217,7 +217,7 @@ describe.each(encoders.map((golden) => [golden.name, golden] as const))('%s', (n
       classifier.close();
     }
     cells.set('archive', 'equal logits');
-  });
+  }, 120_000);
 
   test('export: onnxruntime gives the same vectors, where the family has an export', () =>
     withOpened(golden, async ({ encoder, read }) => {

@@ -2,6 +2,7 @@ import { copyFile, cp, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import { OutputRoots } from '@nautil/activities';
 import { createActivities } from '@nautil/activities/worker';
 import type { RunActivities } from '@nautil/contracts';
@@ -19,6 +20,8 @@ export interface PackagedRun {
   home: string;
   workflowId: string;
 }
+
+const logger = new DefaultLogger('WARN');
 
 let runs = 0;
 
@@ -51,7 +54,7 @@ export async function runStages(o: { encoder: string; data: string; overrides: s
     outputs: OutputRoots.ofWorker(),
   });
   const call = <Name extends keyof RunActivities>(name: Name, input: Parameters<RunActivities[Name]>[0]) =>
-    new MockActivityEnvironment().run(
+    new MockActivityEnvironment(undefined, { logger }).run(
       activities[name] as (of: Parameters<RunActivities[Name]>[0]) => ReturnType<RunActivities[Name]>,
       input,
     ) as ReturnType<RunActivities[Name]>;
