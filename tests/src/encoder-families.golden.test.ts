@@ -135,7 +135,10 @@ describe.each(encoders.map((golden) => [golden.name, golden] as const))('%s', (n
   };
 
   test("forward: the first tokens' vectors are transformers', alone and padded", () =>
-    withOpened(golden, async ({ encoder, read }) => {
+    withOpened(golden, async ({ encoder, source, read }) => {
+      // NeMo restores strictly: an archive must have every weight of transformers' model, and no other.
+      expect(source.dropped).toEqual([]);
+      expect(source.tensors.names()).toHaveLength(encoderWeights(encoder).length);
       const weights = new ModelWeights({ specs: encoderWeights(encoder) });
       try {
         await weights.load(read, name);

@@ -14,7 +14,7 @@ import {
 } from '@nautil/contracts';
 import { readLabelNames } from '@nautil/datasets';
 import { openTensors } from '@nautil/formats';
-import { type NemoArtifact, writeNemo } from '@nautil/formats/nemo';
+import { type NemoArtifact, unknownToNemo, writeNemo } from '@nautil/formats/nemo';
 import { type Echo, logArchive } from '@nautil/nemo';
 import { FileDamaged, requireIntact, sha256File, stageOutput, writeFileAtomic } from '@nautil/store';
 import { readChunks } from '@nautil/store/streams';
@@ -109,6 +109,7 @@ export async function packageModel(o: {
       await source.close();
     }
   });
+  const limit = unknownToNemo(encoderConfig['model_type']);
   const { nemo_path } = config.model;
   const target = nemo_path ?? join(o.run.folder, 'model.nemo');
   // They were checked before the run; in the meantime, a link or another file may have taken the place.
@@ -119,7 +120,12 @@ export async function packageModel(o: {
   await copyWhole(made.path, target, made.sha256);
   const amongCheckpoints = await logArchive(o.run, config, target, o.echo);
   if (amongCheckpoints !== undefined) await copyWhole(made.path, amongCheckpoints, made.sha256);
-  return { nemo: { ...made, path: target }, stored: made.path, reused, detail: [target, ...warnings].join('; ') };
+  return {
+    nemo: { ...made, path: target },
+    stored: made.path,
+    reused,
+    detail: [target, ...(limit ? [limit] : []), ...warnings].join('; '),
+  };
 }
 
 /** The buffer of NeMo's loss, which only a training with class weights has. */

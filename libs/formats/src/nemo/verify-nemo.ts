@@ -3,6 +3,7 @@ import { counted, isJsonObject, type JsonObject, NautilError, valueAt } from '@n
 import { sha256File } from '@nautil/store';
 import type { EncoderLayout, EncoderTensors } from '../encoder/encoder.js';
 import { parseJsonObject } from '../json.js';
+import { unknownToNemo } from './nemo-encoders.js';
 import { fileDigests, isSealIntact } from './nemo-record.js';
 import { type NemoArchive, readNemo, recordMember } from './read-nemo.js';
 
@@ -59,7 +60,8 @@ export async function checkNemo(archive: NemoArchive, o: NemoChecks): Promise<Ne
     await check('encoder', async (problems) => {
       const { config, notes } = await archive.encoderConfig();
       layout = o.layout(config, archive.path);
-      return [checkEncoder(archive, config, layout, problems), ...notes].join('; ');
+      const limit = unknownToNemo(config['model_type']);
+      return [checkEncoder(archive, config, layout, problems), ...notes, ...(limit ? [limit] : [])].join('; ');
     }),
     await check('head', (problems) => checkHead(archive, layout, problems)),
     await check('labels', (problems) => checkLabels(archive, problems)),
