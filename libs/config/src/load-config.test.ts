@@ -295,7 +295,7 @@ test('each value has the source in which it was written', async () => {
   const { writtenAt } = await loadConfig({ configName: 'sst2', overrides: ['trainer.max_steps=7'] });
   expect(writtenAt('trainer.max_steps')).toBe('override 1: trainer.max_steps=7');
   expect(writtenAt('trainer.accelerator')).toMatch(/^conf\/trainer\/cpu\.yaml:\d+$/);
-  expect(writtenAt('model.optim.lr')).toMatch(/^conf\/sst2\.yaml:\d+$/);
+  expect(writtenAt('trainer.max_epochs')).toMatch(/^conf\/sst2\.yaml:\d+$/);
   expect(writtenAt('model.optim.rho')).toBeUndefined();
 });
 
