@@ -2,13 +2,21 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import {
   crossEntropy,
   dropout,
+  embedding,
   gelu,
   Graph,
   hostTensor,
   linear,
   type Output,
+  range,
+  relativeDistances,
+  relativeShift,
+  rotate,
+  rotations,
   Session,
+  sharedProduct,
   traceGradients,
+  windows,
 } from './index.js';
 
 let graph: Graph;
@@ -98,4 +106,50 @@ test('nodes on another device than that of the call are not compiled', () => {
     ]),
   );
   expect([...seen, graph.isXlaCompiled]).toEqual([true, false, false, true, false]);
+});
+
+test('XLA places scores by distance, and gathers windows and turns, as TensorFlow does', async () => {
+  const [rows, length, size] = [graph.freeSize(), graph.freeSize(), 4];
+  const x = graph.placeholder('float32', [rows, length, size]);
+  const labels = graph.placeholder('int32', [rows]);
+  const weights = graph.placeholder('float32', [rows]);
+  const matrix = graph.constant(
+    'float32',
+    [size, 3 * size],
+    Array.from({ length: 12 * size }, (_, k) => Math.sin(k)),
+  );
+  const build = () => {
+    const { value, gradients } = traceGradients(graph, [matrix], ({ tf, tensor }, [w]) => {
+      const hidden = linear(windows(tensor(x), 3), w!, undefined).reshape([rows, 1, length, size]);
+      const turned = rotate(hidden, rotations(length, size, 100));
+      const distances = relativeDistances(length)
+        .toFloat()
+        .reshape([2 * length, 1]);
+      const positions = distances.mul(tf.tensor([0.1, 0.2, -0.1, 0.3], [1, size])).reshape([1, 2 * length, size]);
+      const scores = relativeShift(sharedProduct(turned, positions, 'float32'));
+      const context = tf.matMul(tf.softmax(scores), hidden).reshape([rows * length, size]);
+      return crossEntropy(embedding(context, range(rows, length)), tensor(labels), tensor(weights));
+    });
+    return [value, ...gradients];
+  };
+  const usual = graph.withXla(false, build);
+  const compiled = graph.withXla(true, build);
+  for (const [rowCount, positions] of [
+    [2, 5],
+    [3, 4],
+  ] as const) {
+    const data = Float32Array.from({ length: rowCount * positions * size }, (_, k) => Math.cos(2 * k));
+    const results = await session.run({
+      feeds: [
+        [x, hostTensor('float32', [rowCount, positions, size], data)],
+        [labels, hostTensor('int32', [rowCount], new Int32Array(rowCount).fill(1))],
+        [weights, hostTensor('float32', [rowCount], new Float32Array(rowCount).fill(1))],
+      ],
+      fetches: [...usual, ...compiled],
+    });
+    const [loss, gradient, otherLoss, otherGradient] = results.map(({ data: values }) => Array.from(values, Number));
+    expect(otherLoss![0]).toBeCloseTo(loss![0]!, 5);
+    for (const [i, expected] of gradient!.entries()) expect(otherGradient![i]).toBeCloseTo(expected, 4);
+    expect(gradient!.some((number) => Math.abs(number) > 1e-3)).toBe(true);
+  }
 });
