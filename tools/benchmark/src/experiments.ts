@@ -1,6 +1,16 @@
 import { join } from 'node:path';
 import type { Experiment, RowSpec } from './experiment.js';
-import { benchmarkFolder, bertBaseConfig, miniLm, sst2 } from './paths.js';
+import { benchmarkFolder, bertBaseConfig, familyConfig, miniLm, sst2 } from './paths.js';
+
+/** The encoder families besides BERT, by the names of their configurations: all of MiniLM-L6's width, with as many layers and heads. */
+const families = {
+  albert: 'ALBERT',
+  electra: 'ELECTRA',
+  'xlm-roberta': 'XLM-RoBERTa (250,002 tokens)',
+  mpnet: 'MPNet',
+  'deberta-v3': 'DeBERTa v3',
+  modernbert: 'ModernBERT',
+} as const;
 
 /** What the sizes of the experiments depend on. */
 export interface Plan {
@@ -193,6 +203,27 @@ export function experiments({ quick, threads }: Plan): Experiment[] {
     };
   };
 
+  const family = (model: keyof typeof families, precision: Precision): Experiment => {
+    const size = ['--rows', '32', '--length', '64', '--warm-up', '2', '--steps', '6'];
+    const args = ['--model', familyConfig(model), '--precision', precision, ...size, ...withThreads];
+    return {
+      name: `family-${model}-${precision}`,
+      ...needsOf(precision),
+      notQuick: 'takes minutes',
+      rows: [
+        {
+          name: `training step of ${families[model]}, 6 layers of width 384, 32 × 64, random weights, ${precision}`,
+          figure: 'step',
+          unit: 'ms',
+          ratioOf: 'speed',
+        },
+      ],
+      ours: { program: 'train-steps', args },
+      peer: { program: 'train_steps', args },
+      repeats: 2,
+    };
+  };
+
   const overhead: Experiment = {
     name: 'workflow-overhead',
     rows: [
@@ -257,6 +288,9 @@ export function experiments({ quick, threads }: Plan): Experiment[] {
     onGpu(32),
     onGpu(128),
     onGpu(128, 128),
+    ...(Object.keys(families) as (keyof typeof families)[]).flatMap((model) =>
+      precisions.map((precision) => family(model, precision)),
+    ),
     sweep,
   ];
 }
