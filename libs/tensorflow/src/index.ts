@@ -25,7 +25,7 @@ export {
 export type { Output } from './native.js';
 export { castTo, type MatMul, matMulIn, type Precision, sharedProduct } from './precision.js';
 export { relativeDistances, relativeShift, windows } from './relative-positions.js';
-export { rotate, rotations, type Rotations } from './rotary.js';
+export { rotaryFrequencies, rotate, rotations, type Rotations } from './rotary.js';
 export { Session, type Device, type Feed, type RunOptions } from './session.js';
 export { TensorViews } from './tensor-views.js';
 export type { Tensor } from './tfjs-types.js';

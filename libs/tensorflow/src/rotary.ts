@@ -8,6 +8,10 @@ export interface Rotations {
   readonly sin: Tensor;
 }
 
+/** By how much each pair of a vector of `headSize` numbers turns from one position to the next. */
+export const rotaryFrequencies = (headSize: number, theta: number): Float32Array =>
+  Float32Array.from({ length: headSize / 2 }, (_, pair) => 1 / theta ** ((2 * pair) / headSize));
+
 /**
  * The rotations of rotary positions (Su et al., 2021, RoFormer). Pair k of position t turns by t·theta^(-2k/D).
  *
@@ -16,12 +20,12 @@ export interface Rotations {
  */
 export function rotations(length: number, headSize: number, theta: number): Rotations {
   const { tf } = currentTrace('rotations()');
-  const pairs = headSize / 2;
-  const frequencies = Array.from({ length: pairs }, (_, pair) => 1 / theta ** ((2 * pair) / headSize));
+  const frequencies = rotaryFrequencies(headSize, theta);
+  const pairs = frequencies.length;
   const angles = range(length)
     .toFloat()
     .reshape([length, 1])
-    .mul(tf.tensor(frequencies, [1, pairs])); // [T, D/2]
+    .mul(tf.tensor1d(frequencies).reshape([1, pairs])); // [T, D/2]
   return { cos: angles.cos(), sin: angles.sin() };
 }
 

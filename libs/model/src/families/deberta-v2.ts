@@ -15,6 +15,7 @@ import { activationOf } from '../layers/activation.js';
 import { type AttentionNames, contextOf, queryKeyValue } from '../layers/attention.js';
 import { embeddingNames, embedFromZero, embedWithoutPositions } from '../layers/embeddings.js';
 import type { EncoderTrace, LayerTokens } from '../layers/encoder-trace.js';
+import { positionsFromZero } from '../layers/positions.js';
 import { debertaBucket } from '../layers/relative-buckets.js';
 import {
   type Attend,
@@ -28,6 +29,15 @@ import {
   type TransformerConfig,
   weightsOfLayers,
 } from '../layers/transformer.js';
+import { onnxActivationOf } from '../onnx/onnx-activation.js';
+import {
+  encodeOnnxLayers,
+  type OnnxAttend,
+  onnxEmbeddings,
+  onnxEmbeddingsWithoutPositions,
+  onnxPostNormLayer,
+} from '../onnx/onnx-layers.js';
+import type { OnnxTrace } from '../onnx/onnx-trace.js';
 import { embeddingWeight, linearWeights, normWeights, unused, type WeightSpec } from '../weight-spec.js';
 import type { Family } from './family.js';
 
@@ -153,6 +163,22 @@ export const debertaV2: Family<DebertaConfig> = {
       const neighbours = tokens.select(convolve(trace, config, config.convolution, embedded));
       return trace.norm(names.convolutionNorm, output.add(neighbours), config.layerNormEps);
     });
+  },
+
+  onnx: {
+    positions: ({ hasPositions }, batch) => (hasPositions ? positionsFromZero(batch) : undefined),
+    encode(config, trace) {
+      const embedded = onnxEmbed(trace, config);
+      const attend = onnxDisentangled(trace, config);
+      return encodeOnnxLayers(config.numLayers, embedded, (x, tokens) => {
+        const output = onnxPostNormLayer(trace, config, layerNames(tokens.layer), x, tokens, attend);
+        if (tokens.layer > 0 || config.convolution === undefined) return output;
+        const neighbours = onnxConvolve(trace, config, config.convolution, embedded);
+        const rows = trace.asRows(neighbours, config.hiddenSize);
+        const added = trace.add(output, tokens.onlyFirst ? trace.firstOf(rows) : neighbours);
+        return trace.norm(names.convolutionNorm, added, config.layerNormEps);
+      });
+    },
   },
 };
 
@@ -293,8 +319,7 @@ class RelativePositions {
     const table = trace.weight(`${names.relativePositions}.weight`);
     this.#table = config.normsRelative ? trace.norm(names.relativeNorm, table, config.layerNormEps) : table;
     const { maxLength } = config;
-    const rows = Array.from({ length: 2 * maxLength + 1 }, (_, index) => rowOf(relative, index - maxLength));
-    this.#rows = tfjs().tensor1d(rows, 'int32');
+    this.#rows = tfjs().tensor1d(rowsOf(relative, maxLength), 'int32');
   }
 
   /** The scores of each term of the configuration: [B, A, length, T]. */
@@ -343,6 +368,10 @@ class RelativePositions {
   }
 }
 
+/** The row of the table of relative positions for each distance i - j from -maxLength to maxLength. */
+const rowsOf = (relative: RelativeConfig, maxLength: number): number[] =>
+  Array.from({ length: 2 * maxLength + 1 }, (_, index) => rowOf(relative, index - maxLength));
+
 /** The row of the table of relative positions for the distance i - j. */
 function rowOf({ span, farthest, isLogarithmic }: RelativeConfig, distance: number): number {
   const bucket = isLogarithmic ? debertaBucket(distance, { buckets: span, farthest }) : distance;
@@ -387,4 +416,107 @@ function convolve(
   const sum = trace.dropout(extraSites(config).convolution, config.feedForwardDropout, tf.concat(outputs, -1));
   // transformers sets the results for padding to 0, too. No token reads them.
   return activationOf(activation)(sum);
+}
+
+/** `embed` in ONNX: [rows · length, H]. */
+function onnxEmbed(trace: OnnxTrace, config: DebertaConfig): string {
+  const { graph } = trace;
+  const sum = config.hasPositions ? onnxEmbeddings(trace, config) : onnxEmbeddingsWithoutPositions(trace, config);
+  const projection = `${names.embeddingProjection}.weight`;
+  const projected =
+    config.embeddingSize === config.hiddenSize
+      ? sum
+      : graph.op('Gemm', [sum, trace.weight(projection)], { transB: { int: 1 } });
+  const embedded = trace.norm(embeddingNames.norm, projected, config.layerNormEps);
+  if (config.convolution === undefined) return embedded;
+  return graph.op('Mul', [embedded, graph.op('Reshape', [graph.cast(trace.mask, 'float32'), trace.integers([-1, 1])])]);
+}
+
+/** `disentangled` in ONNX. */
+function onnxDisentangled(trace: OnnxTrace, config: DebertaConfig): OnnxAttend {
+  const { graph } = trace;
+  const { hiddenSize: H, numHeads, terms } = config;
+  const headSize = H / numHeads;
+  const scale = { alpha: 1 / Math.sqrt(headSize * (1 + terms.length)) };
+  /** Of tokens, [N, H]: [rows, heads, tokens per row, D]. */
+  const project = (name: string, tokens: string): string => {
+    const shape = graph.op('Concat', [trace.rowCount, trace.integers([-1, numHeads, headSize])], { axis: { int: 0 } });
+    const heads = graph.op('Reshape', [trace.multiply(name, tokens, { hasBias: true }), shape]);
+    return graph.op('Transpose', [heads], { perm: { ints: [0, 2, 1, 3] } });
+  };
+  const positions = onnxRelativePositions(trace, config);
+  return (attention, source, { layer, onlyFirst }) => {
+    const tokens = trace.asTokens(source, H);
+    const query = project(attention.query, onlyFirst ? trace.firstOf(source) : tokens);
+    const [key, value] = [project(attention.key, tokens), project(attention.value, tokens)];
+    const transposed = { transB: { int: 1 }, ...scale };
+    const contents = graph.fused('FusedMatMul', [query, key], transposed); // [rows, heads, length or 1, length]
+    const projections = config.relative?.sharesProjections
+      ? { c2p: attention.key, p2c: attention.query }
+      : positionProjections(layer);
+    const scores = positions
+      ? terms.map((term) => {
+          const vectors = positions.vectorsOf(projections[term]);
+          const products = graph.fused('FusedMatMul', [term === 'c2p' ? query : key, vectors], scale);
+          return positions.place(products, { term, onlyFirst });
+        })
+      : [];
+    const sum = [...scores, trace.maskBias].reduce((total, part) => trace.add(total, part), contents);
+    const context = graph.op('MatMul', [graph.op('Softmax', [sum], { axis: { int: -1 } }), value]);
+    return trace.asTokens(graph.op('Transpose', [context], { perm: { ints: [0, 2, 1, 3] } }), H);
+  };
+}
+
+/** `RelativePositions` in ONNX: every token is multiplied with the whole table, and the products of the pairs are gathered. */
+function onnxRelativePositions(trace: OnnxTrace, config: DebertaConfig) {
+  const { relative } = config;
+  if (relative === undefined || !usesRelative(config)) return undefined;
+  const { graph } = trace;
+  const { maxLength, numHeads, hiddenSize: H } = config;
+  const weight = trace.weight(`${names.relativePositions}.weight`);
+  const table = config.normsRelative ? trace.norm(names.relativeNorm, weight, config.layerNormEps) : weight;
+  const rows = trace.constant('relative rows', () => ({
+    shape: [2 * maxLength + 1],
+    data: BigInt64Array.from(rowsOf(relative, maxLength), BigInt),
+  }));
+  /** The row of the table for each pair: int64 [length, length], of query i and key j. */
+  const pairs = graph.op('Gather', [rows, graph.op('Sub', [trace.integer(maxLength), trace.distances])]);
+  const swapped = graph.op('Transpose', [pairs], { perm: { ints: [1, 0] } });
+  return {
+    /** The projections of the table: [heads, D, 2·span]. */
+    vectorsOf(name: string): string {
+      const heads = graph.op('Reshape', [trace.linear(name, table), trace.integers([-1, numHeads, H / numHeads])]);
+      return graph.op('Transpose', [heads], { perm: { ints: [1, 2, 0] } });
+    },
+
+    /** The products of each pair, from those with the whole table: [rows, heads, tokens, 2·span] -> [rows, heads, length or 1, length]. */
+    place(products: string, { term, onlyFirst }: { term: PositionTerm; onlyFirst: boolean }): string {
+      const all = term === 'c2p' ? pairs : swapped;
+      const indexes = onlyFirst ? trace.slice(all, term === 'c2p' ? 0 : 1, 0, 1) : all;
+      const leading = trace.slice(graph.op('Shape', [products]), 0, 0, 3);
+      const last = trace.slice(graph.op('Shape', [indexes]), 0, 1, 2);
+      const expanded = graph.op('Expand', [indexes, graph.op('Concat', [leading, last], { axis: { int: 0 } })]);
+      const placed = graph.op('GatherElements', [products, expanded], { axis: { int: -1 } });
+      return term === 'c2p' ? placed : graph.op('Transpose', [placed], { perm: { ints: [0, 1, 3, 2] } });
+    },
+  };
+}
+
+/** `convolve` in ONNX: [rows · length, H]. */
+function onnxConvolve(
+  trace: OnnxTrace,
+  { hiddenSize: H }: DebertaConfig,
+  { width, groups, activation }: ConvolutionConfig,
+  embedded: string,
+): string {
+  const { graph } = trace;
+  const swap = { perm: { ints: [0, 2, 1] } };
+  const reach = (width - 1) / 2;
+  const inputs = [
+    graph.op('Transpose', [trace.asRows(embedded, H)], swap),
+    trace.weight(`${names.convolution}.weight`),
+  ];
+  const sums = graph.op('Conv', inputs, { group: { int: groups }, pads: { ints: [reach, reach] } }); // [rows, H, length]
+  const tokens = trace.asTokens(graph.op('Transpose', [sums], swap), H);
+  return onnxActivationOf(activation)(graph, tokens, trace.weight(`${names.convolution}.bias`));
 }

@@ -25,8 +25,8 @@ export interface Family<C extends EncoderConfig = EncoderConfig> {
 }
 
 export interface OnnxFamily<C extends EncoderConfig = EncoderConfig> {
-  /** The index into the table of positions for each token, row-major [rows, length]; absent: the encoder has no such table. */
-  positions?(config: C, batch: ForwardBatch): Int32Array;
+  /** The index into the table of positions for each token, row-major [rows, length]; absent or undefined: the encoder has no such table. */
+  positions?(config: C, batch: ForwardBatch): Int32Array | undefined;
 
   /** The hidden states of the first tokens: [rows, H]. */
   encode(config: C, trace: OnnxTrace): string;

@@ -1,4 +1,13 @@
-import { castTo, range, rotate, type Rotations, rotations, type Tensor, tfjs } from '@nautil/tensorflow';
+import {
+  castTo,
+  range,
+  rotaryFrequencies,
+  rotate,
+  type Rotations,
+  rotations,
+  type Tensor,
+  tfjs,
+} from '@nautil/tensorflow';
 import { type ConfigKeys, largestSizes } from '../config-keys.js';
 import type { EncoderConfig } from '../encoder-config.js';
 import { activationOf } from '../layers/activation.js';
@@ -6,6 +15,9 @@ import { contextOf, splitHeads } from '../layers/attention.js';
 import { lookUp } from '../layers/embeddings.js';
 import { type EncoderTrace, type LayerTokens, lowest } from '../layers/encoder-trace.js';
 import { dropoutSites, embeddingSite, encodeLayers } from '../layers/transformer.js';
+import { onnxActivationOf } from '../onnx/onnx-activation.js';
+import { encodeOnnxLayers, type OnnxTokens } from '../onnx/onnx-layers.js';
+import type { OnnxTrace } from '../onnx/onnx-trace.js';
 import { embeddingWeight, linearWeights, normWeights, type WeightSpec } from '../weight-spec.js';
 import type { Family } from './family.js';
 
@@ -128,6 +140,16 @@ export const modernBert: Family<ModernBertConfig> = {
       (hidden, tokens) => modernBertLayer(trace, config, positions, hidden, tokens),
       (last) => trace.norm(names.finalNorm, last, config.normEps),
     );
+  },
+
+  onnx: {
+    encode(config, trace) {
+      const words = trace.graph.op('Gather', [trace.weight(`${names.words}.weight`), trace.ids]);
+      const { normEps, hasNormBias: hasBias } = config;
+      const x = trace.norm(names.embeddingNorm, trace.asTokens(words, config.hiddenSize), normEps, { hasBias });
+      const last = encodeOnnxLayers(config.numLayers, x, (hidden, tokens) => onnxLayer(trace, config, hidden, tokens));
+      return trace.norm(names.finalNorm, last, normEps, { hasBias });
+    },
   },
 };
 
@@ -309,4 +331,77 @@ function gatedFeedForward(
   const [inner, gate] = tfjs().split(trace.linear(mlpInput, x), 2, -1) as [Tensor, Tensor];
   const gated = activationOf(activation)(inner).mul(gate);
   return trace.linear(mlpOutput, trace.dropout(dropoutSites(layer).output, mlpDropout, gated));
+}
+
+/** `modernBertLayer` in ONNX: [rows · length, H] -> the same, or [rows, H]. */
+function onnxLayer(trace: OnnxTrace, config: ModernBertConfig, x: string, tokens: OnnxTokens): string {
+  const { hiddenSize, normEps: epsilon, hasNormBias: hasBias } = config;
+  const parts = layerNames(tokens.layer);
+  const source = parts.attentionNorm === undefined ? x : trace.norm(parts.attentionNorm, x, epsilon, { hasBias });
+  const residual = tokens.onlyFirst ? trace.firstOf(trace.asRows(x, hiddenSize)) : x;
+  const context = onnxAttention(trace, config, source, tokens);
+  const attended = trace.multiply(parts.attentionOutput, context, { hasBias: config.hasAttentionBias });
+  const middle = trace.add(residual, attended);
+  const normalized = trace.norm(parts.mlpNorm, middle, epsilon, { hasBias });
+  return trace.add(middle, onnxGatedFeedForward(trace, config, normalized, tokens));
+}
+
+/** `rotaryAttention` in ONNX: [rows · length, H] -> the same, or [rows, H]. */
+function onnxAttention(
+  trace: OnnxTrace,
+  config: ModernBertConfig,
+  x: string,
+  { layer, onlyFirst }: OnnxTokens,
+): string {
+  const { graph } = trace;
+  const { hiddenSize: H, numHeads, hasAttentionBias: hasBias } = config;
+  const kind = config.attentions[layer]!;
+  const stacked = trace.asRows(trace.multiply(layerNames(layer).queryKeyValue, x, { hasBias }), 3 * H);
+  const [query, key, value] = [0, 1, 2].map((part) => trace.slice(stacked, 2, part * H, (part + 1) * H));
+  const tables = onnxRotations(trace, config, kind);
+  const turn = (of: string) => graph.fused('RotaryEmbedding', [of, trace.integers([0]), ...tables]);
+  // The first position is not turned.
+  const queries = onlyFirst ? trace.slice(query!, 1, 0, 1) : turn(query!);
+  const inputs = [queries, turn(key!), value!, '', '', onnxBias(trace, kind, onlyFirst)];
+  return trace.asTokens(graph.fused('MultiHeadAttention', inputs, { num_heads: { int: numHeads } }), H);
+}
+
+/** The tables of cos and sin: two of [maxLength, D/2]. */
+function onnxRotations(trace: OnnxTrace, config: ModernBertConfig, { theta }: AttentionKind): [string, string] {
+  const { hiddenSize, numHeads, maxLength } = config;
+  const headSize = hiddenSize / numHeads;
+  const frequencies = rotaryFrequencies(headSize, theta);
+  const table = (f: (angle: number) => number) => () => ({
+    shape: [maxLength, headSize / 2],
+    data: Float32Array.from({ length: (maxLength * headSize) / 2 }, (_, index) => {
+      const position = Math.floor(index / frequencies.length);
+      return f(Math.fround(position * frequencies[index % frequencies.length]!));
+    }),
+  });
+  return [trace.constant(`cos ${theta}`, table(Math.cos)), trace.constant(`sin ${theta}`, table(Math.sin))];
+}
+
+/** `biasOf` in ONNX: [rows, 1, length or 1, length]. */
+function onnxBias(trace: OnnxTrace, { reach }: AttentionKind, onlyFirst: boolean): string {
+  const { graph } = trace;
+  const queryCount = onlyFirst ? trace.integers([1]) : graph.op('Unsqueeze', [trace.length, trace.integers([0])]);
+  const distances = trace.slice(trace.distances, 0, 0, queryCount);
+  const farthest = trace.integer(reach ?? largestSizes.positions);
+  const isBeyond = graph.op('Greater', [graph.op('Abs', [distances]), farthest]);
+  return graph.op('Where', [isBeyond, trace.scalar(lowest), trace.maskBias]);
+}
+
+/** `gatedFeedForward` in ONNX: [N, H] -> [N, H]. */
+function onnxGatedFeedForward(
+  trace: OnnxTrace,
+  { intermediateSize: I, activation, hasMlpBias: hasBias }: ModernBertConfig,
+  x: string,
+  { layer }: OnnxTokens,
+): string {
+  const { mlpInput, mlpOutput } = layerNames(layer);
+  const both = trace.multiply(mlpInput, x, { hasBias });
+  const [inner, gate] = [0, 1].map((part) => trace.slice(both, 1, part * I, (part + 1) * I));
+  const noBias = trace.constant('no bias', () => ({ shape: [I], data: new Float32Array(I) }));
+  const activated = onnxActivationOf(activation)(trace.graph, inner!, noBias);
+  return trace.multiply(mlpOutput, trace.graph.op('Mul', [activated, gate!]), { hasBias });
 }

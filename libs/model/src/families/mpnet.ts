@@ -2,6 +2,7 @@ import { embedding, range, type Tensor, tfjs } from '@nautil/tensorflow';
 import { selfAttention } from '../layers/attention.js';
 import { embedAfterPadding, embeddingWeights } from '../layers/embeddings.js';
 import type { EncoderTrace } from '../layers/encoder-trace.js';
+import { positionsAfterPadding } from '../layers/positions.js';
 import { mpnetBucket, mpnetBuckets } from '../layers/relative-buckets.js';
 import {
   bertDefaults,
@@ -13,6 +14,8 @@ import {
   type TransformerConfig,
   weightsOfLayers,
 } from '../layers/transformer.js';
+import { bertAttention, onnxNormedEmbeddings, onnxPostNormLayers, type OnnxScoreBias } from '../onnx/onnx-layers.js';
+import type { OnnxTrace } from '../onnx/onnx-trace.js';
 import { embeddingWeight } from '../weight-spec.js';
 import type { Family } from './family.js';
 
@@ -87,17 +90,25 @@ export const mpnet: Family<MpnetConfig> = {
         selfAttention(trace, names, source, tokens, { numHeads, dropout, scoreBias: biasOf(tokens.length) }),
     );
   },
+
+  onnx: {
+    positions: (_, batch) => positionsAfterPadding(batch, paddingIndex),
+    encode: (config, trace) =>
+      onnxPostNormLayers(
+        trace,
+        config,
+        layerNames,
+        onnxNormedEmbeddings(trace, config),
+        bertAttention(trace, config, onnxPositionBias(trace, config)),
+      ),
+  },
 };
 
 /** What is added to the scores of the first `length` queries with each key, for their distance: [A, length, T]. */
 function positionBias(trace: EncoderTrace, { maxLength, numHeads }: MpnetConfig, length: number): Tensor {
   const tf = tfjs();
   const T = trace.length;
-  // Of the distances from -maxLength to maxLength
-  const buckets = tf.tensor1d(
-    Array.from({ length: 2 * maxLength + 1 }, (_, index) => mpnetBucket(index - maxLength)),
-    'int32',
-  );
+  const buckets = tf.tensor1d(bucketsOf(maxLength), 'int32');
   const distances = range(T)
     .reshape([1, T])
     .sub(range(length).reshape([length, 1])); // j - i
@@ -105,4 +116,22 @@ function positionBias(trace: EncoderTrace, { maxLength, numHeads }: MpnetConfig,
   return embedding(trace.weight(`${biasTable}.weight`), indexes)
     .transpose([1, 0])
     .reshape([numHeads, length, T]);
+}
+
+/** The buckets of the distances from -maxLength to maxLength. */
+const bucketsOf = (maxLength: number): number[] =>
+  Array.from({ length: 2 * maxLength + 1 }, (_, index) => mpnetBucket(index - maxLength));
+
+/** `positionBias` in ONNX. */
+function onnxPositionBias(trace: OnnxTrace, { maxLength }: MpnetConfig): OnnxScoreBias {
+  const { graph } = trace;
+  const buckets = trace.constant('buckets', () => ({
+    shape: [2 * maxLength + 1],
+    data: Int32Array.from(bucketsOf(maxLength)),
+  }));
+  const indexes = graph.op('Gather', [buckets, trace.add(trace.distances, trace.integer(maxLength))]);
+  const biases = graph.op('Gather', [trace.weight(`${biasTable}.weight`), indexes]); // [length, length, heads]
+  const all = graph.op('Transpose', [biases], { perm: { ints: [2, 0, 1] } });
+  const first = graph.op('Gather', [all, trace.integer(0)], { axis: { int: 1 } }); // [heads, length]
+  return { all: graph.op('Unsqueeze', [all, trace.integers([0])]), first };
 }

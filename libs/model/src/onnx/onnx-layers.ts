@@ -1,3 +1,4 @@
+import type { AttentionNames } from '../layers/attention.js';
 import { embeddingNames } from '../layers/embeddings.js';
 import { lowest } from '../layers/encoder-trace.js';
 import type { LayerNames, TransformerConfig } from '../layers/transformer.js';
@@ -23,15 +24,25 @@ export function encodeOnnxLayers(
   return hidden;
 }
 
+/** What is added to attention scores, besides the bias of the mask. */
+export interface OnnxScoreBias {
+  /** [1 or rows, heads or 1, length, length] */
+  all: string;
+
+  /** Of the first query: broadcast to [rows, heads, length]. */
+  first: string;
+}
+
 /** The layers of BERT in ONNX, on embeddings of [rows · length, H]: [rows, H]. */
 export const onnxPostNormLayers = (
   trace: OnnxTrace,
   config: TransformerConfig,
   layerNames: (layer: number) => LayerNames,
   x: string,
+  attend: OnnxAttend = bertAttention(trace, config),
 ): string =>
   encodeOnnxLayers(config.numLayers, x, (hidden, tokens) =>
-    onnxPostNormLayer(trace, config, layerNames(tokens.layer), hidden, tokens),
+    onnxPostNormLayer(trace, config, layerNames(tokens.layer), hidden, tokens, attend),
   );
 
 /**
@@ -47,21 +58,31 @@ export function onnxEmbeddings(trace: OnnxTrace, { typeVocabSize }: { typeVocabS
   return trace.asTokens(sum, weightOf(`${embeddingNames.words}.weight`).shape[1]!);
 }
 
+/** The sum of the embeddings of words and the first segment, without norm: [rows · length, E]. */
+export function onnxEmbeddingsWithoutPositions(trace: OnnxTrace, { typeVocabSize }: { typeVocabSize: number }): string {
+  const words = trace.graph.op('Gather', [trace.weight(`${embeddingNames.words}.weight`), trace.ids]);
+  const tokens = trace.asTokens(words, trace.weightOf(`${embeddingNames.words}.weight`).shape[1]!);
+  if (typeVocabSize === 0) return tokens;
+  return trace.add(tokens, trace.slice(trace.weight(`${embeddingNames.types}.weight`), 0, 0, 1));
+}
+
 /** `onnxEmbeddings` with their norm: [rows · length, E]. */
 export const onnxNormedEmbeddings = (trace: OnnxTrace, config: TransformerConfig): string =>
   trace.norm(embeddingNames.norm, onnxEmbeddings(trace, config), config.layerNormEps);
 
 /** `postNormLayer` in ONNX: [rows · length, H] -> the same, or [rows, H]. */
-function onnxPostNormLayer(
+export function onnxPostNormLayer(
   trace: OnnxTrace,
   config: TransformerConfig,
   names: LayerNames,
   x: string,
-  { onlyFirst }: OnnxTokens,
+  tokens: OnnxTokens,
+  attend: OnnxAttend,
 ): string {
   const { layerNormEps: epsilon } = config;
+  const { onlyFirst } = tokens;
   const source = trace.asRows(x, config.hiddenSize);
-  const attended = attentionHalf(trace, config, names, source, onlyFirst);
+  const attended = trace.multiply(names.attention.output, attend(names.attention, source, tokens), { hasBias: true });
   const middle = trace.norm(names.attentionNorm, trace.add(attended, onlyFirst ? trace.firstOf(source) : x), epsilon);
   return trace.norm(names.outputNorm, trace.add(feedForward(trace, config, names, middle), middle), epsilon);
 }
@@ -72,12 +93,13 @@ export function onnxPreNormLayer(
   config: TransformerConfig,
   names: LayerNames,
   x: string,
-  { onlyFirst }: OnnxTokens,
+  tokens: OnnxTokens,
 ): string {
   const { layerNormEps: epsilon, hiddenSize } = config;
   const source = trace.asRows(trace.norm(names.attentionNorm, x, epsilon), hiddenSize);
-  const residual = onlyFirst ? trace.firstOf(trace.asRows(x, hiddenSize)) : x;
-  const attended = trace.add(attentionHalf(trace, config, names, source, onlyFirst), residual);
+  const residual = tokens.onlyFirst ? trace.firstOf(trace.asRows(x, hiddenSize)) : x;
+  const context = bertAttention(trace, config)(names.attention, source, tokens);
+  const attended = trace.add(trace.multiply(names.attention.output, context, { hasBias: true }), residual);
   const normalized = trace.norm(names.outputNorm, attended, epsilon);
   return trace.add(feedForward(trace, config, names, normalized), attended);
 }
@@ -97,26 +119,27 @@ function feedForward(
   return trace.multiply(down, inner, { hasBias: true });
 }
 
-/** The attention with its output projection: [rows, length, H] -> [rows · length, H], or [rows, H] of the first tokens. */
-function attentionHalf(
-  trace: OnnxTrace,
-  config: TransformerConfig,
-  names: LayerNames,
-  source: string,
-  onlyFirst: boolean,
-): string {
-  const context = onlyFirst
-    ? attendFirst(trace, config, names, source)
-    : trace.asTokens(attend(trace, config, names, source), config.hiddenSize);
-  return trace.multiply(names.attention.output, context, { hasBias: true });
-}
+/**
+ * The contexts of an attention, without the projection of the output: [rows, length, H] -> [rows · length, H], or [rows, H] of the
+ * first tokens.
+ */
+export type OnnxAttend = (names: AttentionNames, source: string, tokens: OnnxTokens) => string;
+
+/** The attention of BERT, with a bias of the scores in addition. */
+export const bertAttention =
+  (trace: OnnxTrace, config: TransformerConfig, bias?: OnnxScoreBias): OnnxAttend =>
+  (names, source, { onlyFirst }) =>
+    onlyFirst
+      ? attendFirst(trace, config, names, source, bias?.first)
+      : trace.asTokens(attendAll(trace, config, names, source, bias?.all), config.hiddenSize);
 
 /** The attention of every token to every token of its row, without the projection of the output. */
-function attend(
+function attendAll(
   trace: OnnxTrace,
   { hiddenSize, numHeads }: TransformerConfig,
-  { attention: { query, key, value } }: LayerNames,
+  { query, key, value }: AttentionNames,
   source: string,
+  scoreBias?: string,
 ): string {
   const { graph, weightOf, bytes, mask } = trace;
   const names = [query, key, value];
@@ -128,7 +151,11 @@ function attend(
   if (bytes) {
     const tokens = bytes.round(trace.asTokens(source, hiddenSize));
     const parts = names.map((name) => trace.asRows(bytes.multiply(name, tokens), hiddenSize));
-    return graph.fused('MultiHeadAttention', [...parts, bias, mask], attributes);
+    return graph.fused(
+      'MultiHeadAttention',
+      [...parts, bias, mask, ...(scoreBias === undefined ? [] : [scoreBias])],
+      attributes,
+    );
   }
   const matrices = trace.constant(`${query}.matrices`, () => ({
     shape: [hiddenSize, 3 * hiddenSize],
@@ -137,7 +164,9 @@ function attend(
       hiddenSize,
     ),
   }));
-  return graph.fused('Attention', [source, matrices, bias, mask], attributes);
+  // The input that is left out is the past keys and values.
+  const extra = scoreBias === undefined ? [] : ['', scoreBias];
+  return graph.fused('Attention', [source, matrices, bias, mask, ...extra], attributes);
 }
 
 /**
@@ -148,8 +177,9 @@ function attend(
 function attendFirst(
   trace: OnnxTrace,
   { hiddenSize, numHeads }: TransformerConfig,
-  { attention: { query, key, value } }: LayerNames,
+  { query, key, value }: AttentionNames,
   source: string,
+  scoreBias?: string,
 ): string {
   const { graph } = trace;
   const headSize = hiddenSize / numHeads;
@@ -174,7 +204,8 @@ function attendFirst(
     graph.op('Sub', [graph.cast(trace.mask, 'float32'), trace.scalar(1)]),
     trace.scalar(-lowest),
   ]);
-  const masked = trace.add(scores, graph.op('Unsqueeze', [penalty, trace.integers([1])]));
+  const biased = scoreBias === undefined ? scores : trace.add(scores, scoreBias);
+  const masked = trace.add(biased, graph.op('Unsqueeze', [penalty, trace.integers([1])]));
   const means = graph.op('MatMul', [graph.op('Softmax', [masked], { axis: { int: -1 } }), source]); // [rows, heads, H]
   const values = graph.fused('FusedMatMul', [means, matricesOf(value)], { ...exchanged, transB: { int: 1 } });
   const context = graph.op('Transpose', [values], { perm: { ints: [1, 0, 2] } }); // [rows, heads, H / heads]

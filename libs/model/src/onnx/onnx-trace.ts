@@ -1,4 +1,5 @@
 import { OnnxGraph } from '@nautil/onnx';
+import { lowest } from '../layers/encoder-trace.js';
 import { ByteProducts } from './byte-products.js';
 
 /** The value of a weight in torch's layout, by its name without NeMo's prefix. */
@@ -24,6 +25,7 @@ export class OnnxTrace {
   /** Products in bytes; undefined: all products are float32's. */
   readonly bytes: ByteProducts | undefined;
   readonly #constants = new Set<string>();
+  readonly #values = new Map<string, string>();
 
   constructor({ weightOf, bytes }: OnnxTraceOptions) {
     this.weightOf = weightOf;
@@ -35,7 +37,10 @@ export class OnnxTrace {
   /** A constant of that name, which `values` computes when it is first used: layers may share weights. */
   constant(
     name: string,
-    values: () => { shape: readonly number[]; data: Float32Array | Int32Array | Int8Array | Uint8Array },
+    values: () => {
+      shape: readonly number[];
+      data: Float32Array | Int32Array | BigInt64Array | Int8Array | Uint8Array;
+    },
   ): string {
     if (this.#constants.has(name)) return name;
     this.#constants.add(name);
@@ -63,6 +68,51 @@ export class OnnxTrace {
     return this.graph.op('Add', [a, b]);
   }
 
+  /** A whole number as an int64 scalar. */
+  integer(value: number): string {
+    return this.constant(`integer ${value}`, () => ({ shape: [], data: BigInt64Array.of(BigInt(value)) }));
+  }
+
+  /** The number of rows, as an int64 vector of one number. */
+  get rowCount(): string {
+    return this.#memoized('rowCount', () => this.slice(this.graph.op('Shape', [this.ids]), 0, 0, 1));
+  }
+
+  /** T, the number of tokens of each row, as an int64 scalar. */
+  get length(): string {
+    return this.#memoized('length', () =>
+      this.graph.op('Gather', [this.graph.op('Shape', [this.ids]), this.integer(1)]),
+    );
+  }
+
+  /** The positions 0, 1, …: int64 [length]. */
+  get positions(): string {
+    return this.#memoized('positions', () => this.graph.op('Range', [this.integer(0), this.length, this.integer(1)]));
+  }
+
+  /** j - i for each pair of positions: int64 [length, length]. */
+  get distances(): string {
+    return this.#memoized('distances', () => {
+      const [rows, columns] = [1, 0].map((axis) => this.graph.op('Unsqueeze', [this.positions, this.integers([axis])]));
+      return this.graph.op('Sub', [columns!, rows!]);
+    });
+  }
+
+  /** What is added to attention scores: 0 for tokens, float32's lowest value for padding. [rows, 1, 1, length] */
+  get maskBias(): string {
+    return this.#memoized('maskBias', () => {
+      const isPadding = this.graph.op('Sub', [this.scalar(1), this.graph.cast(this.mask, 'float32')]);
+      const bias = this.graph.op('Mul', [isPadding, this.scalar(lowest)]);
+      return this.graph.op('Unsqueeze', [bias, this.integers([1, 2])]);
+    });
+  }
+
+  /** The part of an axis from `from` up to `to`, each a number or the name of an int64 vector of one number. */
+  slice(x: string, axis: number, from: number | string, to: number | string): string {
+    const bound = (at: number | string) => (typeof at === 'number' ? this.integers([at]) : at);
+    return this.graph.op('Slice', [x, bound(from), bound(to), this.integers([axis])]);
+  }
+
   /** x·Wᵀ + b in float32: [N, I] -> [N, O]. */
   linear(name: string, x: string): string {
     const inputs = [x, this.weight(`${name}.weight`), this.weight(`${name}.bias`)];
@@ -79,8 +129,9 @@ export class OnnxTrace {
     return this.graph.op('Gemm', [x, this.weight(`${name}.weight`), ...bias], { transB: { int: 1 } });
   }
 
-  norm(name: string, x: string, epsilon: number): string {
-    return this.graph.op('LayerNormalization', [x, this.weight(`${name}.weight`), this.weight(`${name}.bias`)], {
+  norm(name: string, x: string, epsilon: number, { hasBias = true }: { hasBias?: boolean } = {}): string {
+    const bias = hasBias ? [this.weight(`${name}.bias`)] : [];
+    return this.graph.op('LayerNormalization', [x, this.weight(`${name}.weight`), ...bias], {
       axis: { int: -1 },
       epsilon,
     });
@@ -103,5 +154,14 @@ export class OnnxTrace {
   firstOf(x: string): string {
     const index = this.constant('first', () => ({ shape: [], data: Int32Array.of(0) }));
     return this.graph.op('Gather', [x, index], { axis: { int: 1 } });
+  }
+
+  /** The value of that name, which `make` adds to the graph when it is first used. */
+  #memoized(name: string, make: () => string): string {
+    const known = this.#values.get(name);
+    if (known !== undefined) return known;
+    const made = make();
+    this.#values.set(name, made);
+    return made;
   }
 }
