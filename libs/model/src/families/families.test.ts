@@ -24,6 +24,7 @@ describe('a setting that a family does not compute is rejected by its key', () =
     [{ model_type: 'mpnet', max_position_embeddings: 2 }, /max_position_embeddings/],
     [{ ...modernbert, hidden_size: 9 }, /num_attention_heads .* even/],
     [{ ...modernbert, head_dim: 8 }, /head_dim/],
+    [{ ...modernbert, partial_rotary_factor: 0.5 }, /partial_rotary_factor/],
     [{ ...modernbert, layer_types: ['full_attention'] }, /layer_types/],
     [{ ...modernbert, layer_types: ['full_attention', 'chunked_attention'] }, /layer_types/],
     [{ ...modernbert, rope_parameters: { rope_theta: 5 } }, /rope_parameters/],

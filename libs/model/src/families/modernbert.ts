@@ -92,6 +92,7 @@ export const modernBert: Family<ModernBertConfig> = {
     const headSize = hiddenSize / numHeads;
     if (headSize % 2 !== 0) keys.refuse('num_attention_heads', 'such that the size of a head is even');
     keys.requireOnly('head_dim', headSize);
+    keys.requireOnly('partial_rotary_factor', 1);
     const numLayers = keys.count('num_hidden_layers', { most: largestSizes.layers });
     return {
       modelType: keys.modelType,
