@@ -15,7 +15,7 @@ with real servers on free ports. The last line is "N passed, N failed"; the exit
 Environment:
   GOLDEN               the golden set: a folder of reference data, relative to the workspace root
                        (default: ../shared/golden where it exists, otherwise tests/golden)
-  TEST_LIMIT_MINUTES   time limit of all tests together; projects still running then count as failed (default 24)
+  TEST_LIMIT_MINUTES   time limit of all tests together; projects still running then count as failed (default 60)
 
 One project:    npx nx run store:test
 Every key:      npx nx run tests:every-key
@@ -29,7 +29,7 @@ const checks = ['lint', 'typecheck', 'format', 'knip', 'spell', 'commits'];
 /** Tests with targets of their own: the first two take minutes, and only `docs` has to be repeated when a document changes. */
 const ownTargets = ['every-key', 'distributed', 'docs'];
 const ownSuites = ['tests-every-key', 'tests-distributed', 'cli-docs'];
-const defaultLimitMinutes = 24;
+const defaultLimitMinutes = 60;
 const results = join(root, 'tmp', 'test-results');
 
 const interruption = new AbortController();
