@@ -284,6 +284,7 @@ test.each([
   ['t5', /encoder-decoder/],
   ['vit', /vision/],
   ['new', /GTE/],
+  ['deberta', /first version/],
   ['xlnet', /not supported$/],
 ])('%s is refused by its name, with the list of what works', async (model_type, message) => {
   const folder = mkdtempSync(join(copies, 'other-'));

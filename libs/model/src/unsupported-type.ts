@@ -26,6 +26,11 @@ const kinds: readonly { what: string; types: RegExp; isOne: (config: ConfigValue
     types: /^new$/,
     isOne: () => false,
   },
+  {
+    what: 'it is DeBERTa’s first version, whose weights have other shapes; versions 2 and 3 have the type deberta-v2',
+    types: /^deberta$/,
+    isOne: () => false,
+  },
 ];
 
 /** Why a model type is not supported, as a clause for the message; undefined if nothing but the type is known. */
