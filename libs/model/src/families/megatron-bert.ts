@@ -1,4 +1,4 @@
-import { embeddingNames, embeddingWeights, embedFromZero } from '../layers/embeddings.js';
+import { embeddingTables, embedFromZero } from '../layers/embeddings.js';
 import { positionsFromZero } from '../layers/positions.js';
 import {
   bertDefaults,
@@ -40,9 +40,7 @@ export const megatronBert: Family<TransformerConfig> = {
   parse: parseTransformer,
 
   weights: (config) => [
-    ...embeddingWeights(config, { width: config.hiddenSize }).filter(
-      ({ name }) => !name.startsWith(embeddingNames.norm),
-    ),
+    ...embeddingTables(config, { width: config.hiddenSize }),
     ...weightsOfLayers(config, layerNames),
     ...normWeights(finalNorm, config.hiddenSize),
     ...poolerWeights(config),

@@ -19,13 +19,19 @@ export interface EmbeddingSizes {
   readonly initializerRange: number;
 }
 
+/** The tables of words, positions and segments, and the norm of their sum; see `embeddingTables`. */
+export const embeddingWeights = (
+  sizes: EmbeddingSizes,
+  o: { width: number; paddedPositions?: boolean },
+): WeightSpec[] => [...embeddingTables(sizes, o), ...normWeights(embeddingNames.norm, o.width)];
+
 /**
- * The tables of words, positions and segments, and their norm.
+ * The tables of words, positions and segments.
  *
  * @param o.width - of each vector
  * @param o.paddedPositions - the position of padding is `padTokenId`, as in RoBERTa
  */
-export function embeddingWeights(
+export function embeddingTables(
   { vocabSize, maxPositions, typeVocabSize, padTokenId, initializerRange: std }: EmbeddingSizes,
   { width, paddedPositions = false }: { width: number; paddedPositions?: boolean },
 ): WeightSpec[] {
@@ -38,7 +44,6 @@ export function embeddingWeights(
       ...(paddedPositions ? { zeroRow: padTokenId } : {}),
     }),
     ...(typeVocabSize > 0 ? [embeddingWeight(embeddingNames.types, { rows: typeVocabSize, width, std })] : []),
-    ...normWeights(embeddingNames.norm, width),
   ];
 }
 
