@@ -141,15 +141,20 @@ export function padRows(microBatch: MicroBatch, rows: number): MicroBatch {
  * sum of their gradients is the gradient of the batch.
  *
  * @param o.share - the batch's share of the optimizer step, 1 / accumulate_grad_batches
+ * @param o.firstRow - number of rows of the step's earlier batches, so that no two rows of a step draw the same dropout; default 0
  */
 export function microBatchesOf(
   batch: Batch,
-  o: { count: number; share: number; classWeights?: number[] | undefined },
+  o: { count: number; share: number; classWeights?: number[] | undefined; firstRow?: number },
 ): MicroBatch[] {
   const weights = rowWeights(batch.labels, o.classWeights, o.share);
   const count = Math.min(o.count, batch.size);
   return Array.from({ length: count }, (_, index) => {
     const [from, to] = [index, index + 1].map((part) => Math.ceil((part * batch.size) / count)) as [number, number];
-    return { batch: rowsOf(batch, from, to), rowWeights: weights.subarray(from, to), rowOffset: from };
+    return {
+      batch: rowsOf(batch, from, to),
+      rowWeights: weights.subarray(from, to),
+      rowOffset: (o.firstRow ?? 0) + from,
+    };
   });
 }

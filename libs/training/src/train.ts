@@ -115,7 +115,12 @@ async function train(
     const batches = Array.from({ length: last - first }, (_, i) => plan.train.at(epoch, first + i));
     const { classWeights } = job;
     const count = state.microBatches * session.devices;
-    const parts = batches.flatMap((batch) => microBatchesOf(batch, { count, share, classWeights }));
+    let firstRow = 0;
+    const parts = batches.flatMap((batch) => {
+      const ofBatch = microBatchesOf(batch, { count, share, classWeights, firstRow });
+      firstRow += batch.size;
+      return ofBatch;
+    });
     const rows = Math.ceil(plan.train.batchSize / count);
     const microBatches = plan.compiledLengths.length === 0 ? parts : parts.map((part) => padRows(part, rows));
     const { losses, gradNorm, isSkipped } = await reportingOutOfMemory(microBatches, state.microBatches, async () => {

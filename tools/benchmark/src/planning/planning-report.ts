@@ -143,7 +143,7 @@ function sensitivitySection(clusters: readonly PlannedCluster[]): string[] {
       return markdownRow([title, ...cells]);
     }),
     '',
-    'Accumulating gradients over k batches (`trainer.accumulate_grad_batches`) divides the exposed all-reduce and the update by k for each sample.',
+    'With gradients accumulated over k batches (`trainer.accumulate_grad_batches=k`), a step has one all-reduce and one update, and they follow the last backward pass, which hides none of them. For each sample, both are divided by k, but all of the all-reduce is exposed.',
     '',
   ];
 }
