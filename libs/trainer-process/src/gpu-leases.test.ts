@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -114,6 +114,17 @@ test('an abort ends the waiting with its reason, and frees what was held', async
   await expect(both).rejects.toThrow('cancelled');
   await one!.release();
   await expect(leases.lease(auto(2))).resolves.toMatchObject({ gpus: ['0', '1'] });
+});
+
+test('a name fills the whole address, so that Node 20, which pads shorter ones, and Node 22, which does not, exclude each other', async () => {
+  const lease = await machine(1).lease(auto(1));
+  const sockets = readFileSync('/proc/net/unix', 'utf8').split('\n');
+  const address = sockets
+    .find((line) => line.includes(`@${scope}-0`))
+    ?.split(' ')
+    .at(-1);
+  expect(address).toBe(`@${`${scope}-0`.padEnd(107, '.')}`);
+  await lease!.release();
 });
 
 test('a lease excludes other processes, and ends with its process', async () => {

@@ -40,6 +40,9 @@ type Devices = Pick<Config['trainer'], 'accelerator' | 'devices'>;
 
 const pollIntervalMs = 250;
 
+/** The bytes of an abstract socket's name, after the NUL with which it starts: `sun_path` has 108. */
+const nameBytes = 107;
+
 /**
  * Assigns GPUs to tasks, so that two trainings on a machine with two GPUs get one each. A lease excludes all of Nautil's processes on this
  * machine, whatever their state folder, and ends with its process, however that happens.
@@ -140,6 +143,8 @@ function wantedGpus({ devices }: Devices, all: readonly string[]): WantedGpus | 
 /**
  * Holds a name on this machine, or returns undefined when another holder has it. The name is that of a Linux abstract socket, which the
  * kernel frees when its process ends. The processes of a container have names of their own, unless it shares the host's network.
+ *
+ * NOTE: Node 20 pads a shorter name with NULs to the full length and Node 22 does not, so that they would listen on different names.
  */
 function holdName(name: string): Promise<(() => Promise<void>) | undefined> {
   return new Promise((resolve, reject) => {
@@ -148,7 +153,7 @@ function holdName(name: string): Promise<(() => Promise<void>) | undefined> {
       if (error.code === 'EADDRINUSE') resolve(undefined);
       else reject(error);
     });
-    server.listen(`\0${name}`, () => {
+    server.listen(`\0${name.padEnd(nameBytes, '.')}`, () => {
       resolve(() => new Promise((closed) => server.close(() => closed())));
     });
     server.unref();
