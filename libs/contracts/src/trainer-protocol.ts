@@ -5,13 +5,19 @@ import type { CheckpointSaved, TrainEvent } from './events.js';
  * The IPC messages between a worker and the trainer process that it forks. Only the child loads TensorFlow, so a native crash
  * costs one attempt and not the worker.
  *
- * The child sends `ready`, receives a task, sends `heartbeat` about once a second while its event loop runs, and ends the task
+ * The child sends `ready`, receives the leases of its GPUs and a task, sends `heartbeat` about once a second while its event loop runs, and ends the task
  * with `done` or `failed`. After `done` it either waits for another task or exits, which releases the GPU's memory. After
  * `committed` it waits for `ack`: a checkpoint's events must be logged before the next checkpoint is written, because that one
  * no longer contains them. When the channel closes, the worker is gone: the child writes a checkpoint and exits.
+ *
+ * Each `lease` carries the listening socket that holds the name of one GPU. The child keeps it until the task ends, so that the GPU
+ * is not leased to another process while the child computes on it, even if the worker has been killed.
  */
 export type ToTrainer<Task> =
-  { type: 'run'; task: Task } | { type: 'stop'; how: 'interrupt' | 'early' } | { type: 'ack'; step: number };
+  | { type: 'lease' }
+  | { type: 'run'; task: Task }
+  | { type: 'stop'; how: 'interrupt' | 'early' }
+  | { type: 'ack'; step: number };
 
 export type FromTrainer<Result> =
   | { type: 'ready' }

@@ -1,6 +1,8 @@
+import net from 'node:net';
 import { type CheckpointSaved, type FromTrainer, recordOf } from '@nautil/contracts';
 import { type TrainControl, usesGpu } from '@nautil/training';
 import { checkToTrainer } from './check-message.js';
+import { TrainerMessageInvalid } from './errors.js';
 import { runTask } from './run-task.js';
 import { isOfGroup, type TrainerResult, type TrainerTask } from './trainer-task.js';
 
@@ -14,6 +16,9 @@ let control: TrainControl | undefined;
 
 /** Stop requests that arrive before their task does. */
 let pending: TrainControl = {};
+
+/** Sockets that hold the names of the GPUs of the running task. */
+const leased: net.Server[] = [];
 
 /** Ends the wait for the acknowledgement of a checkpoint, by its step. */
 const unacknowledged = new Map<number, () => void>();
@@ -29,7 +34,7 @@ setInterval(() => void send({ type: 'heartbeat' }), 1000);
 // When the worker is gone, nobody reads the output, and training must still write its last checkpoint.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
-process.on('message', (message: unknown) => void handle(message).catch(fail));
+process.on('message', (message: unknown, handle?: unknown) => void receive(message, handle).catch(fail));
 
 process.on('disconnect', () => {
   if (!control) process.exit(0);
@@ -49,9 +54,12 @@ process.on('SIGTERM', () => {
 
 await send({ type: 'ready' });
 
-async function handle(received: unknown): Promise<void> {
+async function receive(received: unknown, handle: unknown): Promise<void> {
   const message = checkToTrainer(received);
   switch (message.type) {
+    case 'lease':
+      hold(handle);
+      break;
     case 'stop':
       (control ?? pending).stop = message.how;
       break;
@@ -61,6 +69,12 @@ async function handle(received: unknown): Promise<void> {
     case 'run':
       await perform(message.task);
   }
+}
+
+/** Holds the name of a GPU while the task runs. */
+function hold(socket: unknown): void {
+  if (!(socket instanceof net.Server)) throw new TrainerMessageInvalid('the message `lease` came without its socket');
+  leased.push(socket.on('connection', (connection) => connection.destroy()).unref());
 }
 
 async function perform(task: TrainerTask): Promise<void> {
@@ -73,6 +87,8 @@ async function perform(task: TrainerTask): Promise<void> {
   );
   const waits = process.connected && !isOfGroup(task) && !usesGpu(task.job.config);
   control = undefined;
+  // A process that exits holds the names until it has, because only then the GPU's memory is free.
+  if (waits) for (const socket of leased.splice(0)) socket.close();
   await send({ type: 'done', result, waits });
   if (!waits) process.exit(0);
 }

@@ -9,11 +9,16 @@ export interface GpuLease {
   /** As CUDA_VISIBLE_DEVICES names them. */
   readonly gpus: readonly string[];
 
+  /** Sockets that hold the names of these GPUs. A process that receives them holds the lease too, until it closes them or ends. */
+  readonly sockets: readonly net.Server[];
+
   /**
    * Sets the GPUs aside for some minutes, because the task failed on them: other GPUs are leased meanwhile. Returns whether there are
    * others.
    */
   setAside(): boolean;
+
+  /** Ends the lease in this process. */
   release(): Promise<void>;
 }
 
@@ -45,7 +50,7 @@ const nameBytes = 107;
 
 /**
  * Assigns GPUs to tasks, so that two trainings on a machine with two GPUs get one each. A lease excludes all of Nautil's processes on this
- * machine, whatever their state folder, and ends with its process, however that happens.
+ * machine, whatever their state folder, and ends when all processes that hold its sockets have ended, however that happens.
  */
 export class GpuLeases {
   readonly #list: () => Promise<readonly string[]>;
@@ -72,23 +77,23 @@ export class GpuLeases {
     const all = await this.#list();
     const wanted = wantedGpus(devices, all);
     if (wanted === undefined) return undefined;
-    const held = new Map<string, () => Promise<void>>();
+    const held = new Map<string, net.Server>();
     const release = async (): Promise<void> => {
-      await Promise.all(Array.from(held.values(), (end) => end()));
+      await Promise.all(Array.from(held.values(), close));
       held.clear();
     };
     // Tasks that keep one GPU while they wait for another take turns, so that no two wait for each other.
-    let endTurn: (() => Promise<void>) | undefined;
+    let turn: net.Server | undefined;
     let reportWait = onWait;
     try {
       for (;;) {
         signal?.throwIfAborted();
-        if (wanted.count > 1) endTurn ??= await holdName(`${this.#scope}-several`);
-        if (wanted.count === 1 || endTurn !== undefined)
+        if (wanted.count > 1) turn ??= await holdName(`${this.#scope}-several`);
+        if (wanted.count === 1 || turn !== undefined)
           for (const gpu of this.#candidates(wanted)) {
             if (held.size === wanted.count) break;
-            const end = held.has(gpu) ? undefined : await holdName(`${this.#scope}-${gpu}`);
-            if (end !== undefined) held.set(gpu, end);
+            const socket = held.has(gpu) ? undefined : await holdName(`${this.#scope}-${gpu}`);
+            if (socket !== undefined) held.set(gpu, socket);
           }
         if (held.size === wanted.count) break;
         reportWait?.();
@@ -100,11 +105,12 @@ export class GpuLeases {
       if (signal?.aborted === true) throw signal.reason as Error;
       throw error;
     } finally {
-      await endTurn?.();
+      if (turn !== undefined) await close(turn);
     }
     const gpus = all.filter((gpu) => held.has(gpu));
     return {
       gpus,
+      sockets: [...held.values()],
       setAside: () => {
         for (const gpu of gpus) this.#asideUntil.set(gpu, performance.now() + this.#asideMs);
         return all.some((gpu) => !this.#isAside(gpu));
@@ -142,11 +148,11 @@ function wantedGpus({ devices }: Devices, all: readonly string[]): WantedGpus | 
 
 /**
  * Holds a name on this machine, or returns undefined when another holder has it. The name is that of a Linux abstract socket, which the
- * kernel frees when its process ends. The processes of a container have names of their own, unless it shares the host's network.
+ * kernel frees when the last process that has the socket closes it or ends. The processes of a container have names of their own, unless it shares the host's network.
  *
  * NOTE: Node 20 pads a shorter name with NULs to the full length and Node 22 does not, so that they would listen on different names.
  */
-function holdName(name: string): Promise<(() => Promise<void>) | undefined> {
+function holdName(name: string): Promise<net.Server | undefined> {
   return new Promise((resolve, reject) => {
     const server = net.createServer((socket) => socket.destroy());
     server.on('error', (error: NodeJS.ErrnoException) => {
@@ -154,11 +160,13 @@ function holdName(name: string): Promise<(() => Promise<void>) | undefined> {
       else reject(error);
     });
     server.listen(`\0${name.padEnd(nameBytes, '.')}`, () => {
-      resolve(() => new Promise((closed) => server.close(() => closed())));
+      resolve(server);
     });
     server.unref();
   });
 }
+
+const close = (server: net.Server): Promise<void> => new Promise((closed) => server.close(() => closed()));
 
 /**
  * The environment of a process that computes on leased GPUs alone. `withLeasedGpus` makes its task ask for as many.

@@ -67,6 +67,7 @@ test('a trainer process that stops sending heartbeats is killed, and its attempt
 });
 
 test.each([
+  [{ type: 'lease' }, 'the message `lease` came without its socket'],
   [{ type: 'halt' }, 'a message to the trainer process is invalid: value/type is unknown: "halt"'],
   [
     { type: 'run', task: { do: 'train', job: {} } },

@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import type net from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { type FromTrainer, RemoteError, type ToTrainer } from '@nautil/contracts';
 import { packageRoot } from '@nautil/store/folders';
@@ -23,6 +24,9 @@ export interface RunningTask {
 /** The listener receives the events in order. The task fails when it throws; the trainer waits for `onCommitted`. */
 export interface TaskOptions<Task extends TrainerTask = TrainerTask> extends TrainListener {
   task: Task;
+
+  /** The sockets of the task's GPUs, which the process also holds while it computes; see GpuLease. Default: none. */
+  leased?: readonly net.Server[] | undefined;
 
   /** Called about once a second while the trainer's event loop runs. */
   onHeartbeat?: () => void;
@@ -108,10 +112,14 @@ export class TrainerProcess {
         settle ??= () => reject(this.#crash(`it sent no heartbeat for ${silentSeconds} s, and was killed`));
         child.kill('SIGKILL');
       }, 1000);
-      const send = (message: ToTrainer<TrainerTask>): void => {
-        if (!isOver && child.connected) child.send(message, () => undefined);
+      const send = (message: ToTrainer<TrainerTask>, socket?: net.Server): void => {
+        if (!isOver && child.connected) child.send(message, socket, () => undefined);
       };
-      const sendTask = (): void => send({ type: 'run', task: o.task });
+      const sendTask = (): void => {
+        // Messages arrive in this order, so the process never computes on a GPU that it does not hold.
+        for (const socket of o.leased ?? []) send({ type: 'lease' }, socket);
+        send({ type: 'run', task: o.task });
+      };
       const end = (): void => {
         isOver = true;
         clearInterval(watch);

@@ -1,6 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { afterAll, expect, test } from '@jest/globals';
 import type { NautilError } from '@nautil/contracts';
@@ -16,7 +19,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const program = join(folder, 'fails.mjs');
 writeFileSync(
   program,
-  `process.on('message', ({ task }) => {
+  `process.on('message', ({ type, task }) => {
+     if (type !== 'run') return;
      const { devices, fails } = task.job.config.trainer;
      const message = \`devices=\${devices} of GPUs \${process.env.CUDA_VISIBLE_DEVICES}\`;
      if (fails === 'TrainerCrashed') {
@@ -84,4 +88,42 @@ test('after an error that is not the GPU’s, the next attempt gets the same GPU
   const fail = worker(2);
   const attempts = [await fail('LossNotFinite'), await fail('LossNotFinite')];
   expect(attempts.map(({ message }) => message)).toEqual(Array(2).fill('devices=1 of GPUs 2'));
+});
+
+test('GPUs of a worker that was killed are leased again only after its trainer process has ended', async () => {
+  const scope = `nautil-orphan-${process.pid}`;
+  const frozen = join(folder, 'frozen.mjs');
+  // Its listener is the first, so the trainer stops before it begins with the task.
+  writeFileSync(
+    frozen,
+    `process.on('message', ({ type }) => { if (type === 'run') process.kill(process.pid, 'SIGSTOP'); });`,
+  );
+  const workerProgram = join(folder, 'worker.mjs');
+  const source = (file: string): string => JSON.stringify(pathToFileURL(join(import.meta.dirname, file)).href);
+  writeFileSync(
+    workerProgram,
+    `const { GpuLeases } = await import(${source('gpu-leases.ts')});
+     const { Trainers } = await import(${source('trainers.ts')});
+     const leases = new GpuLeases({ list: async () => ['0', '1'], scope: '${scope}' });
+     const trainers = new Trainers({ NODE_OPTIONS: ${JSON.stringify(`--import=${pathToFileURL(frozen).href}`)} }, leases);
+     const task = { do: 'train', job: { config: { trainer: { accelerator: 'auto', devices: 2 }, nautil: {} } } };
+     await trainers.run({ task, onStarted: ({ pid }) => process.send(pid) });`,
+  );
+  const killed = fork(workerProgram, { execArgv: ['--import', 'tsx'], env: { ...process.env, NODE_OPTIONS: '' } });
+  const [trainer] = (await once(killed, 'message')) as [number];
+  while (!/^State:\tT/m.test(readFileSync(`/proc/${trainer}/status`, 'utf8'))) await sleep(50);
+  killed.kill('SIGKILL');
+  await once(killed, 'exit');
+  const given: string[] = [];
+  const leases = new GpuLeases({ list: () => Promise.resolve(['0', '1']), scope });
+  const pending = [0, 1].map(async (gpu) => {
+    const lease = await leases.lease({ accelerator: 'gpu', devices: [gpu] });
+    given.push(...lease!.gpus);
+  });
+  await sleep(1000);
+  const givenBefore = [...given];
+  process.kill(trainer, 'SIGKILL');
+  expect(givenBefore).toEqual([]);
+  await Promise.all(pending);
+  expect(given.sort()).toEqual(['0', '1']);
 });

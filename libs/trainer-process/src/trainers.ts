@@ -38,7 +38,7 @@ export class Trainers {
     if (lease === undefined) return this.#run(o, this.#env);
     try {
       return await this.#run(
-        { ...o, task: withLeasedGpus(o.task, lease) },
+        { ...o, task: withLeasedGpus(o.task, lease), leased: lease.sockets },
         { ...this.#env, ...leasedEnvironment(lease) },
       );
     } catch (error) {

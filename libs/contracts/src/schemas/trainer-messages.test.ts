@@ -70,6 +70,7 @@ test.each<FromTrainer<unknown>>([
 test.each<ToTrainer<unknown>>([
   { type: 'run', task: { do: 'train' } },
   { type: 'stop', how: 'early' },
+  { type: 'lease' },
   { type: 'ack', step: 5 },
 ])('a worker’s message %# is received as it was sent', (message) => {
   expect(validateToTrainer(sent(message), 'm')).toEqual(message);

@@ -73,6 +73,7 @@ export const validateFromTrainer: JsonValidator<FromTrainer<unknown>> = jsonVali
 /** Validates a message to a trainer process, except for the task in `run`. */
 export const validateToTrainer: JsonValidator<ToTrainer<unknown>> = jsonValidator(
   variants('type', [
+    Type.Object({ type: Type.Literal('lease') }),
     Type.Object({ type: Type.Literal('run'), task: Type.Unknown() }),
     Type.Object({
       type: Type.Literal('stop'),
