@@ -73,6 +73,12 @@ const split = (regex: string) => ({
   ...roberta,
   pre_tokenizer: { type: 'Split', pattern: { Regex: regex }, behavior: 'Isolated' },
 });
+/** A SentencePiece model whose pieces are empty messages. */
+const pieces = (count: number): Buffer => Buffer.alloc(count * 2, Buffer.from([0x0a, 0]));
+
+const withCharsmap = (map: Buffer): string =>
+  JSON.stringify({ ...roberta, normalizer: { type: 'Precompiled', precompiled_charsmap: map.toString('base64') } });
+
 const manyTokens = (count: number) => [
   '[PAD]',
   '[UNK]',
@@ -131,6 +137,42 @@ test.each<[string, Format, string, () => string | Buffer, RegExp]>([
     'tokenizer.json',
     () => JSON.stringify({ ...roberta, pre_tokenizer: { type: 'FixedLength', length: 0 } }),
     /^TokenizerError/,
+  ],
+  ['a SentencePiece model of 900,000 empty pieces', 'tokenizer', 'spiece.model', () => pieces(900_000), /^accepted/],
+  [
+    'a SentencePiece model of forty million empty pieces',
+    'tokenizer',
+    'spiece.model',
+    () => pieces(40_000_000),
+    /^TokenizerError: .*more than 1000000 pieces/,
+  ],
+  [
+    'a SentencePiece model whose piece is longer than the file',
+    'tokenizer',
+    'spiece.model',
+    () => Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f]),
+    /^TokenizerError: .*is not a SentencePiece model: .*beyond the end/,
+  ],
+  [
+    'a SentencePiece model of nested groups',
+    'tokenizer',
+    'spiece.model',
+    () => Buffer.alloc(5_000_000, 0x7b),
+    /^TokenizerError: .*is not a SentencePiece model: .*wire type 3/,
+  ],
+  [
+    'a character map that makes a text a million times as long',
+    'tokenizer',
+    'tokenizer.json',
+    () => withCharsmap(Buffer.concat([Buffer.from([4, 0, 0, 0, 0, 0, 0, 0]), Buffer.alloc(1_000_000, 'a')])),
+    /^TokenizerError: .*1000000 times as long/,
+  ],
+  [
+    'a character map that ends in its trie',
+    'tokenizer',
+    'tokenizer.json',
+    () => withCharsmap(Buffer.from([0xff, 0xff, 0xff, 0x7f, 0, 0])),
+    /^TokenizerError: .*the character map has no complete trie/,
   ],
   [
     'brackets in a tokenizer.json',

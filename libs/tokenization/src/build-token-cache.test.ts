@@ -56,6 +56,7 @@ async function tokenizerOf(): Promise<Tokenizer> {
   return {
     ...{ name, mode, vocabSize, padId, digest, definition },
     encode: (...args) => tokenizer.encode(...args),
+    encodePair: (...args) => tokenizer.encodePair(...args),
     bodyIds: (...args) => tokenizer.bodyIds(...args),
     appendBodyIds: (...args) => tokenizer.appendBodyIds(...args),
     tokens: (...args) => tokenizer.tokens(...args),

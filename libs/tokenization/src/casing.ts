@@ -1,3 +1,4 @@
+import { charsmapOf } from './charsmap-of.js';
 import { stepsOf } from './steps-of.js';
 import type { PipelineStep, TokenizerDefinition } from './tokenizer-definition.js';
 
@@ -70,7 +71,11 @@ export function storedCasing({ json }: TokenizerDefinition, source: string): str
 /** Whether the normalizer of a tokenizer.json lower-cases text. */
 export function lowercases(normalizer: PipelineStep | null): boolean {
   return [...stepsOf(normalizer)].some(
-    ({ type, lowercase }) => type === 'Lowercase' || (type === 'BertNormalizer' && lowercase === true),
+    (step) =>
+      step.type === 'Lowercase' ||
+      (step.type === 'BertNormalizer' && step['lowercase'] === true) ||
+      // The rules nfkc_cf and nmt_nfkc_cf of SentencePiece fold case.
+      (step.type === 'Precompiled' && charsmapOf(step).normalize('A') === 'a'),
   );
 }
 

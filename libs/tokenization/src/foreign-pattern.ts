@@ -6,6 +6,9 @@ import type { TokenizerJson } from './tokenizer-definition.js';
 /** The regular expressions of the published tokenizers of encoders. None of them backtracks for long on any text. */
 export const knownPatterns: ReadonlySet<string> = new Set([
   ' {2,}',
+  String.raw`\s{2,}|[\n\r\t]`,
+  String.raw`\A +| +\z`,
+  String.raw`\A▁`,
   String.raw`\s+`,
   String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`,
   String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`,

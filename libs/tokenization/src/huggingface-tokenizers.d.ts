@@ -3,20 +3,28 @@
  * extensions, which NodeNext resolution does not follow: all of it would be `any`.
  */
 declare module '@huggingface/tokenizers' {
-  export class Tokenizer {
-    constructor(tokenizerJson: object, tokenizerConfig: object);
-    normalizer: ((text: string) => string) | null;
-    pre_tokenizer: object | null;
-    model: { encode(words: string[]): string[] } | null;
-    encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
-    token_to_id(token: string): number | undefined;
-    id_to_token(id: number): string | undefined;
-
-    /** An id without a token comes out as a token that is undefined. */
-    get_vocab(): Map<string | undefined, number>;
+  /** Divides words into tokens. */
+  export interface Model {
+    (words: string[]): string[];
+    unk_token_id: number | undefined;
   }
 
+  export const BPE: new (config: object) => Model;
+  export const WordPiece: new (config: object) => Model;
+
   export class ByteLevelPreTokenizer {
+    constructor(config: object);
     pattern: RegExp;
+    pre_tokenize_text(text: string): string[];
+  }
+
+  export class ReplaceNormalizer {
+    constructor(config: object);
+    readonly pattern: RegExp;
+  }
+
+  export class SplitPreTokenizer {
+    constructor(config: object);
+    readonly pattern: RegExp;
   }
 }

@@ -117,8 +117,16 @@ test.each([
 });
 
 test.each<[string, Record<string, string>, RegExp]>([
-  ['an empty folder', {}, /has no tokenizer: it contains none of tokenizer\.json, vocab\.txt and vocab\.json/],
-  ['only a sentencepiece model', { 'sentencepiece.bpe.model': 'x' }, /sentencepiece model files are not supported/],
+  [
+    'an empty folder',
+    {},
+    /it contains none of tokenizer\.json, vocab\.txt, vocab\.json, sentencepiece\.bpe\.model, spiece\.model and spm\.model/,
+  ],
+  [
+    'a damaged SentencePiece model',
+    { 'sentencepiece.bpe.model': 'x' },
+    /is not a SentencePiece model: index out of range/,
+  ],
   ['broken JSON', { 'tokenizer.json': '{"model": ' }, /tokenizer\.json is not valid JSON/],
   ['JSON of another kind', { 'tokenizer.json': '{"a": 1}' }, /is not a tokenizer\.json: it has no model\.vocab/],
   [

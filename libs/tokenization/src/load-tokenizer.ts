@@ -1,27 +1,50 @@
+import { basename } from 'node:path';
 import { isUnsupportedTokenizer, type JsonObject } from '@nautil/contracts';
+import { addTokens, type NewToken } from './add-tokens.js';
 import { type Casing, decideCasing, lowercases } from './casing.js';
 import { TokenizerError } from './errors.js';
 import { type Merge, mergesFromVocabulary, parseMerges } from './merges.js';
 import { byteLevelJson, type SpecialTokenNames, wordPieceJson } from './pipeline-json.js';
-import { configuredSpecialTokens, edgesOf, readSpecialTokens, requireInVocabulary } from './special-token-roles.js';
+import { parseSentencePieceModel } from './sentence-piece-model.js';
+import { hasConversion, sentencePieceJson } from './sentence-piece-tokenizers.js';
+import {
+  type ConfiguredTokens,
+  configuredTokens,
+  edgesOf,
+  idOf,
+  readSpecialTokens,
+  requireInVocabulary,
+} from './special-token-roles.js';
+import { supported } from './supported.js';
 import { createTokenizer, type Tokenizer } from './tokenizer.js';
+import {
+  classOfModelType,
+  configuredClass,
+  requireSupportedClass,
+  type TokenizerClass,
+  tokenizerClass,
+} from './tokenizer-classes.js';
 import type { TokenizerJson, TokenizerMode } from './tokenizer-definition.js';
 import {
   existing,
   parseVocabularyJson,
   parseVocabularyText,
+  readBytes,
   readFolderJson,
   readJson,
   readText,
-  supported,
   tokenizerJsonOf,
 } from './tokenizer-files.js';
+import { requireTokenizerJson } from './tokenizer-schema.js';
 
 export interface TokenizerOptions {
-  /** Folder in Hugging Face's layout: tokenizer.json, vocab.txt, or vocab.json with merges.txt; and tokenizer_config.json. */
+  /**
+   * Folder in Hugging Face's layout: tokenizer.json, vocab.txt, vocab.json with merges.txt, or a SentencePiece model; and
+   * tokenizer_config.json.
+   */
   folder?: string | undefined;
 
-  /** vocab.txt (WordPiece) or vocab.json (byte-level BPE); takes precedence over the folder's files. */
+  /** vocab.txt (WordPiece), vocab.json (byte-level BPE) or a SentencePiece model (.model); takes precedence over the folder's files. */
   vocabFile?: string | undefined;
 
   /** merges.txt of a vocab.json; without it, the merges are reconstructed from the vocabulary where possible. */
@@ -57,20 +80,11 @@ export interface LoadedTokenizer extends Tokenizer {
   readonly warnings: string[];
 }
 
-const classNames: Record<string, string> = {
-  bert: 'BertTokenizer',
-  'megatron-bert': 'BertTokenizer',
-  distilbert: 'DistilBertTokenizer',
-  roberta: 'RobertaTokenizer',
-  camembert: 'CamembertTokenizer',
-  'xlm-roberta': 'XLMRobertaTokenizer',
-};
-
 /**
  * Loads a tokenizer from Hugging Face's files. Explicit files take precedence over the folder's, and `tokenizer.json` over
  * vocabularies.
  *
- * @throws TokenizerError for a missing or invalid file, an unsupported kind, or a special token outside the vocabulary
+ * @throws TokenizerError for a missing or invalid file, an unsupported kind or class, or a special token outside the vocabulary
  *
  * @example
  * const tokenizer = await loadTokenizer({ folder: 'models/bert-base-uncased', mode: 'nemo' });
@@ -79,16 +93,19 @@ const classNames: Record<string, string> = {
 export async function loadTokenizer(options: TokenizerOptions): Promise<LoadedTokenizer> {
   requireSupportedTokenizer(options.name);
   const config = (await readFolderJson(options.folder, 'tokenizer_config.json')) ?? {};
-  const source = await readSource(options, config);
+  requireSupportedClass(config, options.folder ?? 'the tokenizer');
+  const modelType = options.modelType ?? (await readFolderJson(options.folder, 'config.json'))?.['model_type'];
+  const stated = configuredClass(config) ?? classOfModelType(modelType);
+  const tokens = await configuredTokens(options.folder, config);
+  const source = await readSource({ ...options, config, className: stated, tokens });
   const { json, casing } = source;
   requireInVocabulary(options.specialTokens, json);
   const special = { ...source.special, ...readSpecialTokens(options.specialTokens) };
-  const edges = edgesOf(json, special, options.specialTokens ?? {});
   const tokenizer = createTokenizer({
-    name: await className(options, config, json),
+    name: stated ?? source.className,
     mode: options.mode ?? 'standard',
     json,
-    ...edges,
+    ...edgesOf(json, special, options.specialTokens ?? {}),
   });
   return Object.assign(tokenizer, {
     files: source.files,
@@ -97,8 +114,21 @@ export async function loadTokenizer(options: TokenizerOptions): Promise<LoadedTo
   });
 }
 
+/** What the options and the files beside the vocabulary say. */
+interface Request extends TokenizerOptions {
+  /** tokenizer_config.json. */
+  config: JsonObject;
+
+  /** Undefined when neither tokenizer_config.json nor the model's type states one. */
+  className: string | undefined;
+  tokens: ConfiguredTokens;
+}
+
 interface Source {
   json: TokenizerJson;
+
+  /** The class that the kind of file suggests. */
+  className: string;
   special: SpecialTokenNames;
   casing: Casing;
   files: LoadedTokenizer['files'];
@@ -111,77 +141,173 @@ export function requireSupportedTokenizer(name: string | undefined): void {
   throw new TokenizerError(`the tokenizer "${name.toLowerCase()}" is not supported`, { hint: supported });
 }
 
-async function readSource(options: TokenizerOptions, config: JsonObject): Promise<Source> {
-  const { folder } = options;
-  if (options.vocabFile) return fromVocabulary(options, config, options.vocabFile);
-  const json = options.tokenizerJson ?? (await existing(folder, 'tokenizer.json'));
-  if (json) return fromTokenizerJson(options, config, json);
-  const vocab = (await existing(folder, 'vocab.txt')) ?? (await existing(folder, 'vocab.json'));
-  if (vocab) return fromVocabulary(options, config, vocab);
-  const sentencepiece = (await existing(folder, 'sentencepiece.bpe.model')) ?? (await existing(folder, 'spiece.model'));
-  if (sentencepiece) {
-    throw new TokenizerError(`${sentencepiece}: sentencepiece model files are not supported`, {
+/** In the order of preference; each with the class that has a file of this name. */
+const sentencePieceNames: Readonly<Record<string, string>> = {
+  'sentencepiece.bpe.model': 'XLMRobertaTokenizer',
+  'spiece.model': 'AlbertTokenizer',
+  'spm.model': 'DebertaV2Tokenizer',
+};
+
+const vocabularyNames = ['vocab.txt', 'vocab.json', ...Object.keys(sentencePieceNames)];
+
+async function readSource(request: Request): Promise<Source> {
+  const { folder, vocabFile } = request;
+  if (vocabFile) return fromVocabulary(request, vocabFile);
+  const json = request.tokenizerJson ?? (await existing(folder, 'tokenizer.json'));
+  if (json) return fromTokenizerJson(request, json);
+  const vocabulary = await firstExisting(folder, vocabularyNames);
+  if (vocabulary) return fromVocabulary(request, vocabulary);
+  if (!folder) throw new TokenizerError('no tokenizer: neither a folder nor a file was given', { hint: supported });
+  throw new TokenizerError(
+    `${folder} has no tokenizer: it contains none of tokenizer.json, ${vocabularyNames.slice(0, -1).join(', ')} and ${vocabularyNames.at(-1)}`,
+    { hint: 'set model.tokenizer.vocab_file, or name a folder in the layout of the Hugging Face hub' },
+  );
+}
+
+async function firstExisting(folder: string | undefined, names: readonly string[]): Promise<string | undefined> {
+  for (const name of names) {
+    const file = await existing(folder, name);
+    if (file !== undefined) return file;
+  }
+  return undefined;
+}
+
+async function fromVocabulary(request: Request, file: string): Promise<Source> {
+  if (file.endsWith('.model')) return fromSentencePiece(request, file);
+  const text = await readText(file);
+  return text.trimStart().startsWith('{') ? fromByteLevel(request, file, text) : fromWordPiece(request, file, text);
+}
+
+/** The tokens of a vocabulary with their roles. Tokens that the vocabulary lacks are left out, unless a file adds them. */
+function vocabularyTokens(
+  vocabulary: ReadonlyMap<string, number>,
+  { tokens }: Request,
+  defaults: TokenizerClass,
+): { added: NewToken[]; special: Required<SpecialTokenNames> } {
+  const special = { ...defaults.special, ...tokens.names };
+  const added = new Set(tokens.added.map(({ content }) => content));
+  const known = roleTokens(tokens, special, defaults).filter(
+    ({ content }) => vocabulary.has(content) || added.has(content),
+  );
+  return { added: [...withRoles(tokens, special), ...known], special };
+}
+
+/** The tokens of the roles, in the order in which transformers adds them. */
+function roleTokens(
+  { roles }: ConfiguredTokens,
+  { cls, sep, unk, pad, mask }: Required<SpecialTokenNames>,
+  { maskStripsLeft }: TokenizerClass,
+): NewToken[] {
+  const stated = new Map(roles.map((token) => [token.content, token]));
+  const byRole = [cls, sep, unk, pad, mask].map((content): NewToken => {
+    const known = stated.get(content);
+    const hasOptions = known !== undefined && Object.keys(known).length > 2;
+    return hasOptions ? known : { content, special: true, lstrip: content === mask && maskStripsLeft };
+  });
+  return [...byRole, ...roles];
+}
+
+/** The added tokens; those that have a role are special. */
+function withRoles({ added }: ConfiguredTokens, special: SpecialTokenNames): NewToken[] {
+  const contents = new Set(Object.values<string>({ ...special }));
+  return added.map((token) => {
+    // A token that becomes special keeps that it is looked for after normalizing.
+    const normalized = token.normalized ?? token.special !== true;
+    return contents.has(token.content) ? { ...token, normalized, special: true } : { ...token, normalized };
+  });
+}
+
+const classDefaults = (name: string | undefined, fallback: string): TokenizerClass => {
+  const known = (name === undefined ? undefined : tokenizerClass(name)) ?? tokenizerClass(fallback);
+  if (known === undefined) throw new TypeError(`${fallback} is not a class of tokenizers`);
+  return known;
+};
+
+async function fromByteLevel(request: Request, file: string, text: string): Promise<Source> {
+  const className = 'RobertaTokenizer';
+  const vocabulary = parseVocabularyJson(file, text);
+  const { added, special } = vocabularyTokens(vocabulary, request, classDefaults(request.className, className));
+  const { merges, notes, files } = await readMerges(request, file, vocabulary, special);
+  const addsPrefixSpace = request.config['add_prefix_space'] === true;
+  const json = byteLevelJson(vocabulary, merges, addTokens(vocabulary, added), addsPrefixSpace);
+  const casing = decideCasing({
+    source: file,
+    inFiles: false,
+    settingSource: 'byte-level BPE',
+    requested: request.doLowerCase,
+  });
+  return { json, className, special, casing, notes, files: { vocab: file, ...files } };
+}
+
+function fromWordPiece(request: Request, file: string, text: string): Source {
+  const className = 'BertTokenizer';
+  const { config } = request;
+  const vocabulary = parseVocabularyText(file, text);
+  const { added, special } = vocabularyTokens(vocabulary, request, classDefaults(request.className, className));
+  const casing = decideCasing({
+    source: file,
+    inFiles: configuredLowerCase(config),
+    settingSource: 'tokenizer_config.json',
+    requested: request.doLowerCase,
+    name: request.name,
+    vocabulary: vocabulary.keys(),
+    specialTokens: [...Object.values<string>(special), ...Object.values<string>(request.specialTokens ?? {})],
+  });
+  const json = wordPieceJson(
+    vocabulary,
+    { added: addTokens(vocabulary, added), special },
+    {
+      lowercase: casing.lowercase,
+      stripAccents: booleanOf(config['strip_accents']) ?? null,
+      splitIdeographs: config['tokenize_chinese_chars'] !== false,
+    },
+  );
+  return { json, className, special, casing, notes: [], files: { vocab: file } };
+}
+
+async function fromSentencePiece(request: Request, file: string): Promise<Source> {
+  const { config, tokens } = request;
+  const byName = Object.entries(sentencePieceNames).find(([name]) => basename(file).endsWith(name))?.[1];
+  const className = request.className ?? byName ?? 'XLMRobertaTokenizer';
+  const defaults = tokenizerClass(className);
+  if (defaults === undefined || !hasConversion(className)) {
+    throw new TokenizerError(`${file}: a SentencePiece model of the class ${className} is not supported`, {
       hint: `put the model's tokenizer.json next to it; ${supported}`,
     });
   }
-  if (!folder) throw new TokenizerError('no tokenizer: neither a folder nor a file was given', { hint: supported });
-  throw new TokenizerError(`${folder} has no tokenizer: it contains none of tokenizer.json, vocab.txt and vocab.json`, {
-    hint: 'set model.tokenizer.vocab_file, or name a folder in the layout of the Hugging Face hub',
-  });
-}
-
-async function fromVocabulary(options: TokenizerOptions, config: JsonObject, vocabFile: string): Promise<Source> {
-  const text = await readText(vocabFile);
-  const named = await configuredSpecialTokens(options.folder, config);
-  if (text.trimStart().startsWith('{')) {
-    const vocabulary = parseVocabularyJson(vocabFile, text);
-    const special: SpecialTokenNames = {
-      cls: '<s>',
-      sep: '</s>',
-      pad: '<pad>',
-      unk: '<unk>',
-      mask: '<mask>',
-      ...named,
-    };
-    const { merges, notes, files } = await readMerges(options, vocabFile, vocabulary, special);
-    const json = byteLevelJson(vocabulary, merges, special, config.add_prefix_space === true);
-    const casing = decideCasing({
-      source: vocabFile,
-      inFiles: false,
-      settingSource: 'byte-level BPE',
-      requested: options.doLowerCase,
-    });
-    return { json, special, casing, notes, files: { vocab: vocabFile, ...files } };
-  }
-  const vocabulary = parseVocabularyText(vocabFile, text);
-  const special: SpecialTokenNames = {
-    cls: '[CLS]',
-    sep: '[SEP]',
-    pad: '[PAD]',
-    unk: '[UNK]',
-    mask: '[MASK]',
-    ...named,
-  };
+  const special = { ...defaults.special, ...tokens.names };
+  const inFiles = configuredLowerCase(config);
+  const lowercase =
+    inFiles ?? (defaults.lowercase === undefined ? undefined : (request.doLowerCase ?? defaults.lowercase));
+  const json = sentencePieceJson(
+    className,
+    parseSentencePieceModel(await readBytes(file), file),
+    {
+      special,
+      lowercase: lowercase ?? false,
+      keepsAccents: config['keep_accents'] === true,
+      splitsPunctuation: config['split_by_punct'] === true,
+      addsPrefixSpace: config['add_prefix_space'] !== false,
+      added: withRoles(tokens, special),
+      roles: roleTokens(tokens, special, defaults),
+    },
+    file,
+  );
+  requireTokenizerJson(json, file);
   const casing = decideCasing({
-    source: vocabFile,
-    inFiles: configuredLowerCase(config),
-    settingSource: 'tokenizer_config.json',
-    requested: options.doLowerCase,
-    name: options.name,
-    vocabulary: vocabulary.keys(),
-    specialTokens: [...Object.values<string>({ ...special }), ...Object.values<string>(options.specialTokens ?? {})],
+    source: file,
+    inFiles: inFiles ?? lowercases(json.normalizer),
+    settingSource: inFiles === undefined ? `the model and its class, ${className}` : 'tokenizer_config.json',
+    requested: request.doLowerCase,
   });
-  const json = wordPieceJson(vocabulary, special, {
-    lowercase: casing.lowercase,
-    stripAccents: booleanOf(config.strip_accents) ?? null,
-    splitIdeographs: config.tokenize_chinese_chars !== false,
-  });
-  return { json, special, casing, notes: [], files: { vocab: vocabFile } };
+  return { json, className, special, casing, notes: [], files: { vocab: file } };
 }
 
-async function fromTokenizerJson(options: TokenizerOptions, config: JsonObject, file: string): Promise<Source> {
+async function fromTokenizerJson(request: Request, file: string): Promise<Source> {
+  const { config, tokens } = request;
   const json = tokenizerJsonOf(file, await readJson(file));
-  const special = await configuredSpecialTokens(options.folder, config);
+  addNamedTokens(json, tokens);
+  const special = tokens.names;
   const normalizer = json.normalizer;
   const bert = normalizer?.type === 'BertNormalizer' ? normalizer : undefined;
   // As in Hugging Face's fast BERT tokenizers, tokenizer_config.json overrides tokenizer.json.
@@ -190,28 +316,41 @@ async function fromTokenizerJson(options: TokenizerOptions, config: JsonObject, 
     source: file,
     inFiles: configured ?? lowercases(normalizer),
     settingSource: configured === undefined ? 'tokenizer.json' : 'tokenizer_config.json',
-    requested: options.doLowerCase,
+    requested: request.doLowerCase,
     vocabulary: bert && json.model.type === 'WordPiece' ? Object.keys(json.model.vocab) : [],
     specialTokens: [
       ...json.added_tokens.map(({ content }) => content),
       ...Object.values<string>({ ...special }),
-      ...Object.values<string>(options.specialTokens ?? {}),
+      ...Object.values<string>(request.specialTokens ?? {}),
     ],
   });
   if (bert) {
     json.normalizer = {
       ...bert,
       lowercase: casing.lowercase,
-      strip_accents: booleanOf(config.strip_accents) ?? booleanOf(bert.strip_accents) ?? null,
-      handle_chinese_chars: booleanOf(config.tokenize_chinese_chars) ?? bert.handle_chinese_chars !== false,
+      strip_accents: booleanOf(config['strip_accents']) ?? booleanOf(bert['strip_accents']) ?? null,
+      handle_chinese_chars: booleanOf(config['tokenize_chinese_chars']) ?? bert['handle_chinese_chars'] !== false,
     };
   }
   const files: LoadedTokenizer['files'] = { tokenizerJson: file };
-  const vocab = (await existing(options.folder, 'vocab.txt')) ?? (await existing(options.folder, 'vocab.json'));
-  const merges = await existing(options.folder, 'merges.txt');
+  const vocab = await firstExisting(request.folder, vocabularyNames);
+  const merges = await existing(request.folder, 'merges.txt');
   if (vocab) files.vocab = vocab;
   if (merges) files.merges = merges;
-  return { json, special, casing, notes: [], files };
+  const className = { WordPiece: 'BertTokenizer', BPE: 'RobertaTokenizer' }[json.model.type] ?? 'XLMRobertaTokenizer';
+  return { json, className, special, casing, notes: [], files };
+}
+
+/** Makes tokens of the vocabulary that the other files name added tokens, which a text may contain. */
+function addNamedTokens(json: TokenizerJson, { added, roles }: ConfiguredTokens): void {
+  const known = new Set(json.added_tokens.map(({ content }) => content));
+  const vocabulary = new Map<string, number>();
+  for (const { content } of [...added, ...roles]) {
+    const id = known.has(content) ? undefined : idOf(json, content);
+    if (id !== undefined) vocabulary.set(content, id);
+  }
+  const named = [...added, ...roles].filter(({ content }) => vocabulary.has(content));
+  json.added_tokens.push(...addTokens(vocabulary, named));
 }
 
 async function readMerges(
@@ -225,15 +364,6 @@ async function readMerges(
   const merges = mergesFromVocabulary(vocabFile, vocabulary, new Set(Object.values(special)));
   const note = `there is no merges.txt: ${merges.length} merges were reconstructed from the order of ids in ${vocabFile}`;
   return { merges, notes: [note], files: {} };
-}
-
-async function className(options: TokenizerOptions, config: JsonObject, json: TokenizerJson): Promise<string> {
-  const configured =
-    typeof config.tokenizer_class === 'string' ? config.tokenizer_class.replace(/Fast$/, '') : undefined;
-  if (configured && configured !== 'PreTrainedTokenizer' && configured !== 'TokenizersBackend') return configured;
-  const modelType = options.modelType ?? (await readFolderJson(options.folder, 'config.json'))?.model_type;
-  const byModel = typeof modelType === 'string' ? classNames[modelType] : undefined;
-  return byModel ?? { WordPiece: 'BertTokenizer', BPE: 'RobertaTokenizer' }[json.model.type] ?? 'XLMRobertaTokenizer';
 }
 
 /** `do_lower_case` of tokenizer_config.json. A value of another kind is an error: ignoring it could change every token. */

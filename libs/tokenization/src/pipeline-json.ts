@@ -10,14 +10,20 @@ export interface SpecialTokenNames {
   mask?: string;
 }
 
+/** The special tokens of a vocabulary. */
+export interface VocabularyTokens {
+  added: AddedToken[];
+  special: SpecialTokenNames;
+}
+
 /** Builds the `tokenizer.json` of a BERT vocabulary. */
 export function wordPieceJson(
   vocabulary: Map<string, number>,
-  special: SpecialTokenNames,
+  { added, special }: VocabularyTokens,
   options: { lowercase: boolean; stripAccents: boolean | null; splitIdeographs: boolean },
 ): TokenizerJson {
   return {
-    added_tokens: addedTokens(vocabulary, special),
+    added_tokens: added,
     normalizer: {
       type: 'BertNormalizer',
       clean_text: true,
@@ -42,16 +48,12 @@ export function wordPieceJson(
 export function byteLevelJson(
   vocabulary: Map<string, number>,
   merges: Merge[],
-  special: SpecialTokenNames,
+  added: AddedToken[],
   addPrefixSpace: boolean,
 ): TokenizerJson {
   const step = { type: 'ByteLevel', add_prefix_space: addPrefixSpace, trim_offsets: true, use_regex: true };
   return {
-    // RoBERTa's <mask> absorbs the space before it.
-    added_tokens: addedTokens(vocabulary, special).map((token) => ({
-      ...token,
-      lstrip: token.content === special.mask,
-    })),
+    added_tokens: added,
     normalizer: null,
     pre_tokenizer: step,
     post_processor: null,
@@ -69,14 +71,6 @@ export function byteLevelJson(
       merges,
     },
   };
-}
-
-function addedTokens(vocabulary: Map<string, number>, special: SpecialTokenNames): AddedToken[] {
-  return [...new Set(Object.values(special) as string[])].flatMap((content) => {
-    const id = vocabulary.get(content);
-    if (id === undefined) return [];
-    return [{ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }];
-  });
 }
 
 /** NOTE: the record has no prototype, because a token named `__proto__` would otherwise be lost. */

@@ -63,7 +63,7 @@ export class PlainWords {
     return false;
   }
 
-  /** Stores an unknown word of at most `longestPlainWord` units in printable ASCII. */
+  /** Stores an unknown word of at most `longestPlainWord` units in printable ASCII; a space may be before it. */
   add(word: string, hash: number, ids: readonly number[]): void {
     if (ids.length > longestPlainWord) return;
     if (this.#isFull()) {

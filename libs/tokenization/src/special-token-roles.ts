@@ -1,38 +1,79 @@
 import { isJsonObject, type JsonObject } from '@nautil/contracts';
+import type { NewToken } from './add-tokens.js';
 import { TokenizerError } from './errors.js';
 import type { SpecialTokenNames } from './pipeline-json.js';
 import type { AddedToken, PipelineStep, TokenizerDefinition, TokenizerJson } from './tokenizer-definition.js';
-import { readFolderJson, supported } from './tokenizer-files.js';
+import { supported } from './supported.js';
+import { readFolderJson } from './tokenizer-files.js';
 
+/** In the order in which transformers adds them (`SPECIAL_TOKENS_ATTRIBUTES`). */
 const specialKeys = [
-  'cls_token',
-  'sep_token',
-  'pad_token',
-  'unk_token',
-  'mask_token',
   'bos_token',
   'eos_token',
+  'unk_token',
+  'sep_token',
+  'pad_token',
+  'cls_token',
+  'mask_token',
 ] as const;
 type SpecialKey = (typeof specialKeys)[number];
 
-/** Special tokens by role, from tokenizer_config.json or special_tokens_map.json. */
-export async function configuredSpecialTokens(
-  folder: string | undefined,
-  config: JsonObject,
-): Promise<SpecialTokenNames> {
-  const map = (await readFolderJson(folder, 'special_tokens_map.json')) ?? {};
-  const named: Record<string, string> = {};
-  for (const key of specialKeys) {
-    const content = contentOf(config[key]) ?? contentOf(map[key]);
-    if (content !== undefined) named[key] = content;
-  }
-  return readSpecialTokens(named);
+/** The tokens that the files beside a vocabulary name. */
+export interface ConfiguredTokens {
+  /** Special tokens by role, as far as a file names them. */
+  readonly names: SpecialTokenNames;
+
+  /** Tokens to add, in the order in which transformers adds them: those of `added_tokens_decoder`, or of added_tokens.json. */
+  readonly added: readonly NewToken[];
+
+  /** The tokens of the roles, with the options that a file gives them. */
+  readonly roles: readonly NewToken[];
 }
 
-/** A token is a string, or an object with its content. */
-function contentOf(token: unknown): string | undefined {
-  if (typeof token === 'string') return token;
-  return isJsonObject(token) && typeof token.content === 'string' ? token.content : undefined;
+/**
+ * Reads tokenizer_config.json, special_tokens_map.json and added_tokens.json as transformers does: `added_tokens_decoder` replaces
+ * the other two files; otherwise, special_tokens_map.json takes precedence over tokenizer_config.json.
+ *
+ * @throws TokenizerError
+ */
+export async function configuredTokens(folder: string | undefined, config: JsonObject): Promise<ConfiguredTokens> {
+  const decoder = isJsonObject(config['added_tokens_decoder']) ? config['added_tokens_decoder'] : undefined;
+  const map = decoder === undefined ? ((await readFolderJson(folder, 'special_tokens_map.json')) ?? {}) : {};
+  const legacy = decoder === undefined ? ((await readFolderJson(folder, 'added_tokens.json')) ?? {}) : {};
+  const contents: Record<string, string> = {};
+  const roles: NewToken[] = [];
+  for (const key of specialKeys) {
+    const token = newToken(map[key]) ?? newToken(config[key]);
+    if (token === undefined) continue;
+    contents[key] = token.content;
+    roles.push({ ...token, special: true });
+  }
+  const named = new Set(Object.values(contents));
+  const added = [
+    ...byNumber(Object.entries(decoder ?? {}), ([id]) => Number(id)).flatMap(([, token]) => newToken(token) ?? []),
+    ...byNumber(Object.entries(legacy), ([, id]) => Number(id)).map(([content]): NewToken => ({
+      content,
+      special: named.has(content),
+    })),
+  ];
+  const extra = [config['extra_special_tokens'], config['additional_special_tokens'], map['additional_special_tokens']];
+  for (const token of extra.flatMap((list) => (Array.isArray(list) ? list : []))) {
+    const special = newToken(token);
+    if (special) roles.push({ ...special, special: true });
+  }
+  return { names: readSpecialTokens(contents), added, roles };
+}
+
+const byNumber = <T>(entries: T[], numberOf: (entry: T) => number): T[] =>
+  [...entries].sort((a, b) => numberOf(a) - numberOf(b));
+
+/** A token is a string, or an object with its content and options. */
+function newToken(token: unknown): NewToken | undefined {
+  if (typeof token === 'string') return { content: token };
+  if (!isJsonObject(token) || typeof token['content'] !== 'string') return undefined;
+  const options = ['single_word', 'lstrip', 'rstrip', 'normalized', 'special'] as const;
+  const stated = options.filter((option) => typeof token[option] === 'boolean');
+  return { content: token['content'], ...Object.fromEntries(stated.map((option) => [option, token[option]])) };
 }
 
 /** Names of special tokens by role, from the keys of tokenizer_config.json or `special_tokens`. @throws TokenizerError */
@@ -130,7 +171,8 @@ function edgeTokens(step: PipelineStep | null): { prefix: string[]; suffix: stri
   return { prefix: ids(items.slice(0, sequence)), suffix: ids(items.slice(sequence + 1)) };
 }
 
-function idOf(json: TokenizerJson, content: string): number | undefined {
+/** The id of an added token or one of the vocabulary. */
+export function idOf(json: TokenizerJson, content: string): number | undefined {
   const added = json.added_tokens.find((token) => token.content === content);
   if (added) return added.id;
   const { vocab } = json.model;

@@ -1,3 +1,4 @@
+import { charsmapOf } from './charsmap-of.js';
 import { knownPatterns } from './foreign-pattern.js';
 import { stepsOf } from './steps-of.js';
 import type { PipelineStep } from './tokenizer-definition.js';
@@ -16,8 +17,10 @@ function growthOfStep(step: PipelineStep): number {
     case 'Prepend':
       // A text of one character grows most.
       return 1 + textLength(step['prepend']);
+    case 'Precompiled':
+      return Math.max(1, charsmapOf(step).longestReplacement);
     case 'Metaspace':
-      return Math.max(1, textLength(step['str_rep']), textLength(step['replacement']));
+      return Math.max(1, textLength(step['replacement']));
     case 'ByteLevel':
       // A character has up to four bytes, and each of them becomes a character. UTF-16 has two units for those with four.
       return 3;

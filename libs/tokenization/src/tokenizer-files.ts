@@ -7,12 +7,10 @@ import { readWholeFile } from '@nautil/store/streams';
 import { TokenizerError } from './errors.js';
 import { mostIds } from './largest-tokenizer.js';
 import { requireDistinctIds } from './require-distinct-ids.js';
+import { serdeFloat } from './serde-float.js';
+import { supported } from './supported.js';
 import type { TokenizerJson } from './tokenizer-definition.js';
 import { requireTokenizerJson } from './tokenizer-schema.js';
-
-/** The tokenizer files that work, for hints. */
-export const supported =
-  'supported: vocab.txt (BERT, DistilBERT, Megatron-BERT), vocab.json with merges.txt (RoBERTa), tokenizer.json (those, CamemBERT, XLM-R)';
 
 /** Checks a parsed tokenizer.json and completes its optional parts. @throws TokenizerError */
 export function tokenizerJsonOf(file: string, json: JsonObject): TokenizerJson {
@@ -34,6 +32,9 @@ export function tokenizerJsonOf(file: string, json: JsonObject): TokenizerJson {
     model: { ...model, type },
   } as unknown as TokenizerJson;
   requireTokenizerJson(complete, file);
+  const { vocab } = complete.model;
+  if (Array.isArray(vocab))
+    complete.model.vocab = vocab.map(([token, score]): [string, number] => [token, serdeFloat(score)]);
   return complete;
 }
 
@@ -78,7 +79,8 @@ export function parseVocabularyJson(file: string, text: string): Map<string, num
 /** XLM-R's tokenizer.json has 17 MB, and XLM-V's has 60. */
 const largestFile = 128 << 20;
 
-export async function readText(file: string): Promise<string> {
+/** Reads a file of a tokenizer. @throws TokenizerError when it cannot be read, or is far too large */
+export async function readBytes(file: string): Promise<Buffer> {
   const unreadable = (error: unknown): never => {
     throw new TokenizerError(`${file} cannot be read`, { hint: 'check the path', cause: error });
   };
@@ -88,7 +90,12 @@ export async function readText(file: string): Promise<string> {
       hint: 'check that this is the right file',
     });
   }
-  const bytes = await readWholeFile(file).catch(unreadable);
+  return readWholeFile(file).catch(unreadable);
+}
+
+/** Reads a text file of a tokenizer. @throws TokenizerError as `readBytes`, and when it is not UTF-8 */
+export async function readText(file: string): Promise<string> {
+  const bytes = await readBytes(file);
   // A decoder that replaces invalid bytes would merge different tokens into one.
   if (!isUtf8(bytes)) throw new TokenizerError(`${file} is not valid UTF-8`, { hint: 'convert it to UTF-8' });
   return bytes.toString('utf8');

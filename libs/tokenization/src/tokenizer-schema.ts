@@ -2,9 +2,11 @@ import { type TSchema, Type } from '@sinclair/typebox';
 import { InvalidJson, type JsonValidator, jsonValidator, variants } from '@nautil/contracts/schemas';
 import { TokenizerError } from './errors.js';
 import { mostIds, mostMerges } from './largest-tokenizer.js';
+import { behaviors } from './pre-tokenizers.js';
 import { requireDistinctIds } from './require-distinct-ids.js';
 import { stepsOf } from './steps-of.js';
 import { growthOf } from './text-growth.js';
+import { supported } from './supported.js';
 import type { TokenizerDefinition, TokenizerJson } from './tokenizer-definition.js';
 
 /** The longest token of the published vocabularies has 160 characters. Longer ones make the search for tokens quadratic. */
@@ -30,11 +32,13 @@ const pattern = Type.Union([Type.Object({ String: text }, exactly), Type.Object(
 const step = <const T extends string>(type: T, options: Record<string, TSchema> = {}) =>
   Type.Object({ type: Type.Literal(type), ...options });
 
+const optionalBehavior = Type.Optional(Type.Union(behaviors.map((behavior) => Type.Literal(behavior))));
+
 const innerSteps = Type.Array(Type.Object({ type: text }));
 
 const normalizer = variants('type', [
   step('BertNormalizer', { clean_text: flag, handle_chinese_chars: flag, strip_accents: flag, lowercase: flag }),
-  step('Precompiled', { precompiled_charsmap: optionalText }),
+  step('Precompiled', { precompiled_charsmap: text }),
   step('Sequence', { normalizers: innerSteps }),
   step('Replace', { pattern, content: text }),
   ...['NFC', 'NFD', 'NFKC', 'NFKD', 'StripAccents', 'Lowercase'].map((type) => step(type)),
@@ -43,23 +47,24 @@ const normalizer = variants('type', [
 ]);
 
 const preTokenizer = variants('type', [
-  ...['BertPreTokenizer', 'Whitespace', 'WhitespaceSplit', 'Punctuation'].map((type) => step(type)),
+  ...['BertPreTokenizer', 'Whitespace', 'WhitespaceSplit'].map((type) => step(type)),
+  step('Punctuation', { behavior: optionalBehavior }),
   step('Sequence', { pretokenizers: innerSteps }),
-  step('Metaspace', { replacement: optionalText, str_rep: optionalText, prepend_scheme: optionalText }),
+  step('Metaspace', { replacement: optionalText, prepend_scheme: optionalText, split: flag }),
   step('ByteLevel', { add_prefix_space: flag, trim_offsets: flag, use_regex: flag }),
-  step('Split', { pattern, behavior: optionalText, invert: flag }),
+  step('Split', { pattern, behavior: optionalBehavior, invert: flag }),
   step('Digits', { individual_digits: flag }),
-  step('Replace', { pattern, content: text }),
   step('FixedLength', { length: Type.Integer({ minimum: 1 }) }),
 ]);
 
 const namedId = Type.Tuple([text, id]);
+const typeId = Type.Optional(Type.Integer({ minimum: 0, maximum: 1 << 16 }));
 const templatePart = Type.Object({
-  SpecialToken: Type.Optional(Type.Object({ id: text })),
-  Sequence: Type.Optional(Type.Object({})),
+  SpecialToken: Type.Optional(Type.Object({ id: text, type_id: typeId })),
+  Sequence: Type.Optional(Type.Object({ id: Type.Optional(text), type_id: typeId })),
 });
 const postProcessor = variants('type', [
-  step('TemplateProcessing', { single: Type.Array(templatePart) }),
+  step('TemplateProcessing', { single: Type.Array(templatePart), pair: Type.Optional(Type.Array(templatePart)) }),
   step('BertProcessing', { sep: namedId, cls: namedId }),
   step('RobertaProcessing', { sep: namedId, cls: namedId }),
   step('ByteLevel'),
@@ -80,12 +85,13 @@ const model = variants('type', [
     merges: Type.Array(Type.Union([text, Type.Tuple([text, text])])),
     unk_token: optionalText,
     end_of_word_suffix: optionalText,
-    continuing_subword_suffix: optionalText,
+    continuing_subword_prefix: optionalText,
     fuse_unk: flag,
     byte_fallback: flag,
     ignore_merges: flag,
   }),
   step('Unigram', {
+    byte_fallback: flag,
     vocab: Type.Array(Type.Tuple([text, Type.Number()]), { minItems: 1, maxItems: mostIds }),
     unk_id: id,
   }),
@@ -162,9 +168,40 @@ export function requireTokenizerJson(json: TokenizerJson, source: string): void 
     [...ids, ...json.added_tokens.map(({ content, id: number }) => [content, number] as const)],
     source,
   );
-  const growth = growthOf(json.normalizer) * growthOf(json.pre_tokenizer);
+  requireSupportedOptions(json, source);
+  const growth = textGrowth(json, source);
   if (growth > mostGrowth) {
     throw new TokenizerError(`${source}: its steps can make a text ${growth} times as long`, { hint });
+  }
+}
+
+/** @throws TokenizerError when a normalizer's character map is damaged */
+function textGrowth({ normalizer: first, pre_tokenizer: second }: TokenizerJson, source: string): number {
+  try {
+    return growthOf(first) * growthOf(second);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new TokenizerError(`${source}: normalizer: ${error.message}`, { hint, cause: error });
+  }
+}
+
+/** Rejects options that change ids, and that the pipeline lacks. */
+function requireSupportedOptions({ model, pre_tokenizer: preTokenizer }: TokenizerJson, source: string): void {
+  const unsupported = (key: string, value: unknown): never => {
+    throw new TokenizerError(`${source}: ${key} ${JSON.stringify(value)} is not supported`, { hint: supported });
+  };
+  const { dropout, continuing_subword_prefix: prefix } = model;
+  if (model.type === 'BPE' && typeof prefix === 'string' && prefix !== '') {
+    unsupported('model.continuing_subword_prefix', prefix);
+  }
+  if (typeof dropout === 'number' && dropout !== 0) unsupported('model.dropout', dropout);
+  let isDivided = false;
+  for (const step of stepsOf(preTokenizer)) {
+    if (step.type === 'Sequence') continue;
+    // Which of the divided words is the first would depend on the characters of the text before it was normalized.
+    if (isDivided && step['prepend_scheme'] === 'first')
+      unsupported('pre_tokenizer, after another step: prepend_scheme', 'first');
+    isDivided = true;
   }
 }
 

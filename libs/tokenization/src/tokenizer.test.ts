@@ -30,7 +30,10 @@ test.each(encoders)('in nemo mode, a long text has the ids of its words: %s', as
 });
 
 test('of a text that cannot be divided, the beginning is read if that is enough, and otherwise it is refused', async () => {
-  const tokenizer = await load('roberta-tiny', 'standard');
+  const { definition } = await load('roberta-tiny', 'standard');
+  const added_tokens = definition.json.added_tokens.map((token) => ({ ...token, rstrip: true }));
+  const tokenizer = createTokenizer({ ...definition, json: { ...definition.json, added_tokens } });
+  // A token that absorbs the spaces after it could be in two parts.
   const text = `</s>${' film'.repeat(100_000)}`;
   expect(tokenizer.bodyIds(text, 100)).toEqual(tokenizer.bodyIds(text.slice(0, 1000), 100));
   expect(() => tokenizer.bodyIds(text, 500_000)).toThrow(TextRefused);

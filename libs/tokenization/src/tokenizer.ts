@@ -1,18 +1,19 @@
-import { ByteLevelPreTokenizer, Tokenizer as Pipeline } from '@huggingface/tokenizers';
-import { largest } from '@nautil/contracts';
 import { splitWords } from '@nautil/python-format';
 import { canonicalJson, sha256Of } from '@nautil/store';
-import { type BertNormalizerOptions, normalizeForBert } from './bert-normalizer.js';
+import { type BertNormalizerOptions, bertNormalizerOptions } from './bert-normalizer.js';
+import { type Chunking, chunkingOf, crossingTokens } from './chunking.js';
 import { CodeUnits } from './code-units.js';
 import { TextRefused, TokenizerError } from './errors.js';
+import { ExactPipeline } from './exact-pipeline.js';
 import { hasForeignPattern, withTimeLimit } from './foreign-pattern.js';
 import { IdList } from './id-list.js';
+import { type EncodedPair, pairLengths, pairTemplateOf } from './pair-template.js';
 import { longestPlainWord, nextHash, PlainWords } from './plain-words.js';
-import { roomForText } from './room-for-text.js';
+import { requireRoom, roomForText } from './room-for-text.js';
 import { slowBertWords } from './slow-bert-words.js';
 import { SpecialTokens } from './special-tokens.js';
-import type { PipelineStep, TokenizerDefinition, TokenizerMode } from './tokenizer-definition.js';
-import { supported } from './tokenizer-files.js';
+import type { TokenizerDefinition, TokenizerMode } from './tokenizer-definition.js';
+import { supported } from './supported.js';
 import { WordMemo } from './word-memo.js';
 
 /** Converts texts to token ids. Safe to share: its only state is a bounded cache of words. */
@@ -40,6 +41,14 @@ export interface Tokenizer {
   encode(text: string, maxLength?: number): number[];
 
   /**
+   * The ids of two texts in the family's own template, such as `[CLS] A [SEP] B [SEP]`, with the type of each. If they have more
+   * than `maxLength` ids, the longer text is shortened first; special tokens are kept. Undefined or a value below 1 means no limit.
+   *
+   * @throws TokenizerError when maxLength has no room for the special tokens; TextRefused as `bodyIds`
+   */
+  encodePair(first: string, second: string, maxLength?: number): EncodedPair;
+
+  /**
    * The ids between [CLS] and [SEP], at most `limit` of them.
    *
    * @throws TextRefused for a text that takes too long or too much memory, such as a million characters without a space
@@ -60,16 +69,7 @@ export interface Tokenizer {
 }
 
 /** Part of every digest. Increment it when a change in this library changes ids. */
-const revision = 2;
-
-/** How a text is split into chunks that the pipeline can process independently; see `chunkingOf`. */
-interface Chunking {
-  /** Whether every space separates chunks, and belongs to none. */
-  atSpaces: boolean;
-
-  /** Splits a text, or with `atSpaces` the part between two spaces. */
-  split: (text: string) => string[];
-}
+const revision = 3;
 
 /** Creates the tokenizer of a definition. */
 export function createTokenizer(definition: TokenizerDefinition): Tokenizer {
@@ -83,8 +83,11 @@ class PipelineTokenizer implements Tokenizer {
   readonly padId: number;
   readonly digest: string;
   readonly definition: TokenizerDefinition;
-  readonly #pipeline: Pipeline;
+  readonly #pipeline: ExactPipeline;
   readonly #special: SpecialTokens;
+
+  /** Tokens with which a text is not divided. */
+  readonly #crossing: SpecialTokens;
   readonly #slowBert: BertNormalizerOptions | undefined;
   readonly #chunking: Chunking | undefined;
   readonly #memo = new WordMemo<number[]>();
@@ -103,18 +106,37 @@ class PipelineTokenizer implements Tokenizer {
     this.padId = definition.padId;
     this.digest = digestOf(definition);
     this.#pipeline = exactPipeline(definition);
-    this.#special = new SpecialTokens(definition.json.added_tokens.map(({ content }) => content));
-    this.#slowBert = definition.mode === 'nemo' ? bertNormalizerOptions(definition.json.normalizer) : undefined;
-    this.#chunking = definition.mode === 'nemo' ? { atSpaces: true, split: splitWords } : chunkingOf(definition);
+    const { added_tokens: added } = definition.json;
+    const isNemo = definition.mode === 'nemo';
+    this.#special = new SpecialTokens(added.map(({ content }) => content));
+    this.#slowBert = isNemo ? slowBertOptions(definition) : undefined;
+    this.#chunking = isNemo ? 'at spaces' : chunkingOf(definition.json);
+    this.#crossing = new SpecialTokens(isNemo ? [] : crossingTokens(added, this.#chunking));
     this.#longestPiece = longestPieceOf(definition.json);
     this.#isForeign = hasForeignPattern(definition.json);
-    this.vocabSize = largest(this.vocabulary().values()) + 1;
+    this.vocabSize = this.#pipeline.vocabSize;
   }
 
   encode(text: string, maxLength?: number): number[] {
     const { prefixIds, suffixIds } = this.definition;
     const limit = maxLength === undefined || maxLength <= 0 ? Infinity : roomForText(this.definition, maxLength);
     return [...prefixIds, ...this.bodyIds(text, limit), ...suffixIds];
+  }
+
+  encodePair(first: string, second: string, maxLength?: number): EncodedPair {
+    const parts = pairTemplateOf(this.definition);
+    const specialTokens = parts.filter((part) => 'id' in part).length;
+    const room = maxLength === undefined || maxLength <= 0 ? Infinity : requireRoom(specialTokens, maxLength);
+    const texts = [this.bodyIds(first, room), this.bodyIds(second, room)] as const;
+    const kept = pairLengths(texts[0].length, texts[1].length, room);
+    const pair: EncodedPair = { ids: [], typeIds: [] };
+    for (const part of parts) {
+      for (const id of 'id' in part ? [part.id] : texts[part.text].slice(0, kept[part.text])) {
+        pair.ids.push(id);
+        pair.typeIds.push(part.typeId);
+      }
+    }
+    return pair;
   }
 
   bodyIds(text: string, limit: number): number[] {
@@ -124,29 +146,45 @@ class PipelineTokenizer implements Tokenizer {
   }
 
   appendBodyIds(text: string, limit: number, ids: IdList): void {
-    // NOTE: special tokens may absorb the spaces around them, so a text that contains one cannot be split into chunks.
-    if (!this.#chunking || (this.mode === 'standard' && this.#special.occurIn(text))) {
+    if (!this.#chunking || this.#crossing.occurIn(text)) {
       ids.append(this.#wholeIds(text, limit));
       return;
     }
     const end = ids.length + limit;
     for (const window of text.length > windowLength ? windowsOf(text) : [text]) {
-      if (this.#chunking.atSpaces) this.#appendWords(window, this.#chunking.split, end, ids);
-      else this.#appendChunks(this.#chunking.split(window), end, ids);
+      if (this.#chunking === 'at spaces') this.#appendWords(window, end, ids);
+      else this.#appendChunks(window, end, ids);
       if (ids.length >= end) break;
     }
     ids.truncate(end);
   }
 
-  #appendChunks(chunks: readonly string[], end: number, ids: IdList): void {
-    for (const chunk of chunks) {
-      ids.append(this.#memo.get(chunk, (word) => this.#chunkIds(word)));
-      if (ids.length >= end) return;
+  #appendMemorized(chunk: string, ids: IdList): void {
+    ids.append(this.#memo.get(chunk, (word) => this.#chunkIds(word)));
+  }
+
+  /** Appends the ids of the chunks of a text, each with the space before it, until the list has `end` ids or more. */
+  #appendChunks(text: string, end: number, ids: IdList): void {
+    const units = this.#codeUnits.of(text);
+    for (let at = 0; at < text.length && ids.length < end;) {
+      const start = at;
+      // A chunk after a boundary starts with a space and a printable character.
+      const isSpaced = start > 0;
+      let isPlain = isSpaced;
+      let hash = 0;
+      for (; at === start || (at < text.length && !isBoundary(units, at, text.length)); at++) {
+        const unit = units[at] ?? 0;
+        isPlain &&= isPrintable(unit) || at === start;
+        hash = nextHash(hash, unit);
+      }
+      if (!isPlain || at - start > longestPlainWord) this.#appendMemorized(text.slice(start, at), ids);
+      else if (!this.#plainWords.appendIds(units, start, at, hash, ids))
+        this.#addWord(text.slice(start, at), hash, ids);
     }
   }
 
   /** Appends the ids of the words of a text, until the list has `end` ids or more. */
-  #appendWords(text: string, split: Chunking['split'], end: number, ids: IdList): void {
+  #appendWords(text: string, end: number, ids: IdList): void {
     const units = this.#codeUnits.of(text);
     for (let at = 0; at < text.length && ids.length < end; at++) {
       const start = at;
@@ -159,14 +197,23 @@ class PipelineTokenizer implements Tokenizer {
         hash = nextHash(hash, unit);
       }
       if (at === start) continue;
-      if (!isPlain || at - start > longestPlainWord) {
-        this.#appendChunks(split(text.slice(start, at)), end, ids);
-      } else if (!this.#plainWords.appendIds(units, start, at, hash, ids)) {
-        const word = text.slice(start, at);
-        const wordIds = this.#chunkIds(word);
-        this.#plainWords.add(word, hash, wordIds);
-        ids.append(wordIds);
-      }
+      if (!isPlain || at - start > longestPlainWord) this.#appendUnusualWord(text.slice(start, at), end, ids);
+      else if (!this.#plainWords.appendIds(units, start, at, hash, ids))
+        this.#addWord(text.slice(start, at), hash, ids);
+    }
+  }
+
+  #addWord(word: string, hash: number, ids: IdList): void {
+    const wordIds = this.#chunkIds(word);
+    this.#plainWords.add(word, hash, wordIds);
+    ids.append(wordIds);
+  }
+
+  /** NeMo divides at all white space. */
+  #appendUnusualWord(text: string, end: number, ids: IdList): void {
+    for (const word of this.mode === 'nemo' ? splitWords(text) : [text]) {
+      if (ids.length >= end) return;
+      this.#appendMemorized(word, ids);
     }
   }
 
@@ -186,13 +233,11 @@ class PipelineTokenizer implements Tokenizer {
   }
 
   tokenOf(id: number): string {
-    return this.#pipeline.id_to_token(id) ?? '';
+    return this.#pipeline.tokenOf(id) ?? '';
   }
 
   vocabulary(): Map<string, number> {
-    const vocabulary = new Map<string, number>();
-    for (const [token, id] of this.#pipeline.get_vocab()) if (token !== undefined) vocabulary.set(token, id);
-    return vocabulary;
+    return this.#pipeline.vocabulary();
   }
 
   #chunkIds(chunk: string): number[] {
@@ -201,7 +246,7 @@ class PipelineTokenizer implements Tokenizer {
 
   /** @throws TextRefused */
   #pipelineIds(text: string): number[] {
-    return this.#process(text, () => this.#pipeline.encode(text, { add_special_tokens: false }).ids);
+    return this.#process(text, () => this.#pipeline.idsOf(text));
   }
 
   #process<T>(text: string, run: () => T): T {
@@ -215,10 +260,9 @@ class PipelineTokenizer implements Tokenizer {
   }
 
   #slowBertIds(word: string, options: BertNormalizerOptions): number[] {
-    const { model } = this.#pipeline;
     const idsOf = (part: string): number[] => {
-      const tokens = this.#special.has(part) ? [part] : (model?.encode([part]) ?? []);
-      return tokens.map((token) => this.#pipeline.token_to_id(token) ?? this.definition.unknownId);
+      if (!this.#special.has(part)) return this.#pipeline.wordIds(part);
+      return [this.#pipeline.idOf(part) ?? this.definition.unknownId];
     };
     return this.#process(word, () => slowBertWords(word, this.#special, options).flatMap(idsOf));
   }
@@ -236,8 +280,8 @@ function digestOf({ json, ...definition }: TokenizerDefinition): string {
 /** Long enough that dividing costs nothing, and short enough that a text of megabytes takes little memory. */
 const windowLength = 1 << 16;
 
-/** Where the chunks of every pipeline may be divided: before a single space in front of a word. */
-const boundary = / (?=\P{White_Space})/gu;
+/** Where every pipeline that divides texts may divide them: before a single space between printable ASCII characters. */
+const boundary = /(?<=[!-~]) (?=[!-~])/g;
 
 /** Divides a long text, so that one which is truncated is read only as far as necessary. */
 function* windowsOf(text: string): Generator<string> {
@@ -250,58 +294,30 @@ function* windowsOf(text: string): Generator<string> {
 }
 
 /**
- * How many characters the pipeline takes at once. For each, BERT's pipeline needs up to 100 bytes of memory, and the others up to
- * 1,000. Unigram's passes its tokens as arguments, of which a call takes about 120,000.
+ * How many characters the pipeline takes at once. For each, BERT's pipeline needs up to 100 bytes of memory, Unigram's up to 200, and
+ * BPE's up to 1,000.
  */
 function longestPieceOf({ normalizer, model }: TokenizerDefinition['json']): number {
   if (model.type === 'WordPiece' && normalizer?.type === 'BertNormalizer') return 1 << 22;
-  return model.type === 'Unigram' ? 100_000 : 1 << 18;
+  return model.type === 'Unigram' ? 1 << 20 : 1 << 18;
 }
 
-/** The pipeline of `@huggingface/tokenizers`, with the steps replaced that differ from the Rust library. */
-function exactPipeline({ json }: TokenizerDefinition): Pipeline {
-  let pipeline: Pipeline;
+const isPrintable = (unit: number): boolean => unit > 0x20 && unit <= 0x7e;
+
+/** Whether there is a single space between two printable ASCII characters. */
+const isBoundary = (units: Uint16Array, at: number, length: number): boolean =>
+  units[at] === 0x20 && at + 1 < length && isPrintable(units[at + 1] ?? 0) && isPrintable(units[at - 1] ?? 0);
+
+function exactPipeline({ json }: TokenizerDefinition): ExactPipeline {
   try {
-    // Ids need neither the decoder nor the post-processor: the definition has the ids before and after each text.
-    pipeline = new Pipeline({ ...json, decoder: null, post_processor: null }, {});
+    return new ExactPipeline(json);
   } catch (error) {
     // The library compiles the patterns, and knows fewer of them than the Rust library.
     const reason = error instanceof Error ? error.message : String(error);
     throw new TokenizerError(`the tokenizer can't be used: ${reason}`, { hint: supported, cause: error });
   }
-  const bert = bertNormalizerOptions(json.normalizer);
-  if (bert) pipeline.normalizer = (text) => normalizeForBert(text, bert);
-  if (pipeline.pre_tokenizer instanceof ByteLevelPreTokenizer) {
-    // JavaScript's \s includes U+FEFF and excludes U+0085, unlike the reference.
-    pipeline.pre_tokenizer.pattern =
-      /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
-  }
-  return pipeline;
 }
 
-function bertNormalizerOptions(step: PipelineStep | null): BertNormalizerOptions | undefined {
-  if (step?.type !== 'BertNormalizer') return undefined;
-  return {
-    cleanText: step.clean_text !== false,
-    splitIdeographs: step.handle_chinese_chars !== false,
-    lowercase: step.lowercase === true,
-    stripAccents: typeof step.strip_accents === 'boolean' ? step.strip_accents : null,
-  };
-}
-
-/**
- * How to split a text without special tokens into chunks whose concatenated ids equal the ids of the text: at spaces for BERT,
- * and before the last space of a run for byte-level BPE, where that space belongs to the next word. Undefined for other
- * pipelines, which process the whole text.
- */
-function chunkingOf({ json }: TokenizerDefinition): Chunking | undefined {
-  if (json.added_tokens.some(({ normalized }) => normalized)) return undefined;
-  if (json.normalizer?.type === 'BertNormalizer' && json.pre_tokenizer?.type === 'BertPreTokenizer') {
-    return { atSpaces: true, split: (text) => [text] };
-  }
-  const isByteLevel = json.pre_tokenizer?.type === 'ByteLevel' && json.pre_tokenizer.use_regex !== false;
-  if (json.normalizer === null && isByteLevel && json.pre_tokenizer?.add_prefix_space !== true) {
-    return { atSpaces: false, split: (text) => (text === '' ? [] : text.split(/(?= \P{White_Space})/u)) };
-  }
-  return undefined;
+function slowBertOptions({ json: { normalizer } }: TokenizerDefinition): BertNormalizerOptions | undefined {
+  return normalizer?.type === 'BertNormalizer' ? bertNormalizerOptions(normalizer) : undefined;
 }

@@ -117,6 +117,16 @@ export function allSeeds(): Seed[] {
       weight: 6,
       write: (random) => Buffer.from(mutateJson(messages[random(messages.length)]!, random)),
     },
+    // One without a character map, in which more of the changes hit the pieces, and one with it.
+    ...['deberta-v2/spm.model', 'albert/spiece.model'].map((path): Seed => {
+      const model = goldenPath('tokenizers', path);
+      return {
+        format: 'tokenizer',
+        ...fileAt(model),
+        weight: 3,
+        write: (random) => mutate(readFileSync(model), random),
+      };
+    }),
   ];
 }
 

@@ -96,6 +96,7 @@ export async function packageModel(o: {
         ],
         artifacts: [
           ...vocabularyArtifact(tokenizer),
+          ...tokenizerJsonArtifact(tokenizer),
           ...(labelNames
             ? [{ key: 'class_labels.class_labels_file', name: 'label_ids.tsv', content: text(labelNames) }]
             : []),
@@ -152,6 +153,12 @@ function vocabularyArtifact(tokenizer: LoadedTokenizer): NemoArtifact[] {
     default:
       return [];
   }
+}
+
+/** What Hugging Face's libraries read of an unpacked archive. NeMo has no such key, and ignores it. */
+function tokenizerJsonArtifact({ files: { tokenizerJson } }: LoadedTokenizer): NemoArtifact[] {
+  if (tokenizerJson === undefined) return [];
+  return [{ key: 'tokenizer.tokenizer_file', name: 'tokenizer.json', content: tokenizerJson }];
 }
 
 const text = (lines: string[]): Uint8Array => new TextEncoder().encode(lines.map((line) => `${line}\n`).join(''));

@@ -326,7 +326,7 @@ export const modelSchema = section("The model and its data: NeMo's TextClassific
       path: 'name',
     }),
     vocab_file: key(nullable(Type.String()), {
-      description: "A vocabulary (vocab.txt or vocab.json) that replaces the tokenizer's own.",
+      description: "A vocabulary (vocab.txt, vocab.json or a SentencePiece model) that replaces the tokenizer's own.",
       affects: 'inputs',
       default: null,
       path: 'input',
