@@ -1,5 +1,5 @@
-import type { AddedToken } from './tokenizer-definition.js';
 import { whiteSpace, wordCharacter } from './rust-unicode.js';
+import type { AddedToken } from './tokenizer-definition.js';
 
 /** A part of a text: an added token, or a text between them. */
 export type Section = { readonly token: AddedToken } | { readonly text: string };

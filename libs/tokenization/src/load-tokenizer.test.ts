@@ -220,3 +220,42 @@ test('a Unigram tokenizer.json (CamemBERT, XLM-R) chooses the most likely pieces
     expect(tokenizer.tokens('fine  films')).toEqual(['<s>', '▁fine', '▁film', 's', '</s>']);
   }
 });
+
+test.each<[string, Record<string, string>, RegExp]>([
+  [
+    'BertJapaneseTokenizer',
+    { tokenizer_class: 'BertJapaneseTokenizer' },
+    /BertJapaneseTokenizer is not supported: it divides .* MeCab/,
+  ],
+  ['a class with Fast', { tokenizer_class: 'RoFormerTokenizerFast' }, /RoFormerTokenizer is not supported: .* jieba/],
+  ['MeCab', { word_tokenizer_type: 'mecab' }, /word_tokenizer_type "mecab" is not supported: a program outside/],
+  ['characters', { subword_tokenizer_type: 'character' }, /subword_tokenizer_type "character" is not supported/],
+])('a tokenizer that needs a program is rejected by name: %s', async (_, config, message) => {
+  await expect(load({ ...files, 'tokenizer_config.json': JSON.stringify(config) })).rejects.toThrow(message);
+});
+
+test('special tokens have the roles of special_tokens_map.json, unless there is an added_tokens_decoder', async () => {
+  const map = { cls_token: { content: '[E1]', lstrip: true }, sep_token: '.' };
+  const config = { cls_token: 'film', sep_token: '[SEP]' };
+  const content = { ...files, 'special_tokens_map.json': JSON.stringify(map) };
+  const mapped = await load({ ...content, 'tokenizer_config.json': JSON.stringify(config) });
+  expect(mapped.encode('fine')).toEqual([5, 6, 9]);
+  const decoder = { ...config, added_tokens_decoder: { 6: { content: 'fine', rstrip: true } } };
+  const decoded = await load({ ...content, 'tokenizer_config.json': JSON.stringify(decoder) });
+  expect(decoded.encode('filmfine   1')).toEqual([7, 7, 6, 11, 3]);
+});
+
+test('added_tokens.json adds tokens after the vocabulary', async () => {
+  const tokenizer = await load({ ...files, 'added_tokens.json': '{"[NEW]": 12, "film.": 13}' });
+  expect(tokenizer).toMatchObject({ vocabSize: tokens.length + 2 });
+  expect(tokenizer.encode('fine[NEW]film.')).toEqual([2, 6, 12, 13, 3]);
+});
+
+test('a pair has the template of its family, and the longer text is shortened first', async () => {
+  const bert = await load(files);
+  expect(bert.encodePair('fine', 'film')).toEqual({ ids: [2, 6, 3, 7, 3], typeIds: [0, 0, 0, 1, 1] });
+  expect(bert.encodePair('fine fine fine', 'film', 6).ids).toEqual([2, 6, 6, 3, 7, 3]);
+  expect(() => bert.encodePair('fine', 'film', 2)).toThrow(TokenizerError);
+  const roberta = await load(byteLevel);
+  expect(roberta.encodePair('ab', 'ab')).toEqual({ ids: [0, 8, 2, 2, 8, 2], typeIds: [0, 0, 0, 0, 0, 0] });
+});

@@ -350,7 +350,7 @@ function addNamedTokens(json: TokenizerJson, { added, roles }: ConfiguredTokens)
     if (id !== undefined) vocabulary.set(content, id);
   }
   const named = [...added, ...roles].filter(({ content }) => vocabulary.has(content));
-  json.added_tokens.push(...addTokens(vocabulary, named));
+  json.added_tokens = json.added_tokens.concat(addTokens(vocabulary, named));
 }
 
 async function readMerges(

@@ -1,5 +1,5 @@
 import { ByteLevelPreTokenizer, SplitPreTokenizer } from '@huggingface/tokenizers';
-import { digit, letter, punctuation, whiteSpace, wordCharacter } from './rust-unicode.js';
+import { digit, letter, numeric, punctuation, whiteSpace, wordCharacter } from './rust-unicode.js';
 import type { PipelineStep } from './tokenizer-definition.js';
 
 /** Divides a text into words. `isFirst` says whether it is the beginning of the whole text. */
@@ -13,7 +13,7 @@ const space = new RegExp(`${whiteSpace}+`, 'gu');
 const wordsOrSymbols = new RegExp(`${wordCharacter}+|[^${wordCharacter}${whiteSpace}]+`, 'gv');
 const bertWords = new RegExp(`[^${whiteSpace}${punctuation}]+|${punctuation}`, 'gv');
 const onePunctuation = new RegExp(punctuation, 'gv');
-const oneDigit = new RegExp(digit, 'gv');
+const oneDigit = new RegExp(numeric, 'gv');
 const gpt2Words = new RegExp(
   `'s|'t|'re|'ve|'m|'ll|'d| ?${letter}+| ?${digit}+| ?[^${whiteSpace}${letter}${digit}]+` +
     `|${whiteSpace}+(?!\\P{White_Space})|${whiteSpace}+`,

@@ -74,7 +74,7 @@ export class PrecompiledCharsmap {
       const unit = this.#units[node];
       if (unit === undefined || labelOf(unit) !== byte) return undefined;
       node ^= offsetOf(unit);
-      if (hasLeaf(unit)) return this.#replacementAt(valueOf(this.#units[node] ?? 0));
+      if (hasLeaf(unit)) return this.#replacementAt(leafValue(this.#units[node] ?? 0));
     }
     return undefined;
   }
@@ -87,6 +87,6 @@ export class PrecompiledCharsmap {
 
 // A unit of Darts-clone: https://github.com/s-yata/darts-clone, DoubleArrayUnit.
 const hasLeaf = (unit: number): boolean => ((unit >>> 8) & 1) === 1;
-const valueOf = (unit: number): number => unit & 0x7fffffff;
+const leafValue = (unit: number): number => unit & 0x7fffffff;
 const labelOf = (unit: number): number => (unit & 0x800000ff) >>> 0;
 const offsetOf = (unit: number): number => (unit >>> 10) << ((unit & 0x200) >>> 6);

@@ -75,7 +75,7 @@ function mapIn(value: JsonValue | undefined): string | undefined {
   if (Array.isArray(value)) return value.map(mapIn).find((map) => map !== undefined);
   if (!isJsonObject(value)) return undefined;
   const { precompiled_charsmap: map } = value;
-  return typeof map === 'string' ? map : mapIn(Object.values(value) as JsonValue[]);
+  return typeof map === 'string' ? map : mapIn(Object.values<JsonValue>(value));
 }
 
 function withMap(value: JsonValue | undefined, map: string | undefined): JsonValue | undefined {

@@ -85,6 +85,9 @@ export const letter = characters(
 /** `\p{N}` in patterns (Unicode 16). */
 export const digit = characters(String.raw`\p{N}`, String.raw`\u{11de0}-\u{11de9}\u{16ff4}-\u{16ff6}`);
 
+/** Numbers of `Digits` (Unicode 17). */
+export const numeric = String.raw`[\p{N}\u{11de0}-\u{11de9}\u{16ff4}-\u{16ff6}]`;
+
 /** `\w` in patterns (Unicode 16). */
 export const wordCharacter = characters(
   String.raw`\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}`,
@@ -111,7 +114,8 @@ const inert =
   String.raw`\u{1e4ec}-\u{1e4ef}\u{1e5ee}\u{1e5ef}\u{1e6e3}\u{1e6e6}\u{1e6ee}\u{1e6ef}\u{1e6f5}\u{1f16c}` +
   String.raw`\u{1fbf0}-\u{1fbf9}`;
 
-const inertCharacters = new RegExp(`([${inert}]+)`, 'v');
+const oneOf = (members: string): string => `[${members}]`;
+const inertCharacters = new RegExp(`(${oneOf(inert)}+)`, 'v');
 const ascii = /^[\0-\x7f]*$/;
 
 /** Normalizes a text as the crate `unicode-normalization-alignments` does, whose tables are those of Unicode 9. */

@@ -8,7 +8,7 @@ export const pieceTypes = { control: 3, userDefined: 4 } as const;
 const normalPiece = 1;
 
 /** One of a SentencePiece model's pieces. Its place in the list is its id there. */
-export interface SentencePiece {
+interface SentencePiece {
   piece: string;
 
   /** Log probability. */

@@ -2,8 +2,8 @@ import { isJsonObject, type JsonObject } from '@nautil/contracts';
 import type { NewToken } from './add-tokens.js';
 import { TokenizerError } from './errors.js';
 import type { SpecialTokenNames } from './pipeline-json.js';
-import type { AddedToken, PipelineStep, TokenizerDefinition, TokenizerJson } from './tokenizer-definition.js';
 import { supported } from './supported.js';
+import type { AddedToken, PipelineStep, TokenizerDefinition, TokenizerJson } from './tokenizer-definition.js';
 import { readFolderJson } from './tokenizer-files.js';
 
 /** In the order in which transformers adds them (`SPECIAL_TOKENS_ATTRIBUTES`). */

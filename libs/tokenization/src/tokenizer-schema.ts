@@ -5,8 +5,8 @@ import { mostIds, mostMerges } from './largest-tokenizer.js';
 import { behaviors } from './pre-tokenizers.js';
 import { requireDistinctIds } from './require-distinct-ids.js';
 import { stepsOf } from './steps-of.js';
-import { growthOf } from './text-growth.js';
 import { supported } from './supported.js';
+import { growthOf } from './text-growth.js';
 import type { TokenizerDefinition, TokenizerJson } from './tokenizer-definition.js';
 
 /** The longest token of the published vocabularies has 160 characters. Longer ones make the search for tokens quadratic. */
@@ -186,20 +186,20 @@ function textGrowth({ normalizer: first, pre_tokenizer: second }: TokenizerJson,
 }
 
 /** Rejects options that change ids, and that the pipeline lacks. */
-function requireSupportedOptions({ model, pre_tokenizer: preTokenizer }: TokenizerJson, source: string): void {
+function requireSupportedOptions(json: TokenizerJson, source: string): void {
   const unsupported = (key: string, value: unknown): never => {
     throw new TokenizerError(`${source}: ${key} ${JSON.stringify(value)} is not supported`, { hint: supported });
   };
-  const { dropout, continuing_subword_prefix: prefix } = model;
-  if (model.type === 'BPE' && typeof prefix === 'string' && prefix !== '') {
+  const { type, dropout, continuing_subword_prefix: prefix } = json.model;
+  if (type === 'BPE' && typeof prefix === 'string' && prefix !== '') {
     unsupported('model.continuing_subword_prefix', prefix);
   }
   if (typeof dropout === 'number' && dropout !== 0) unsupported('model.dropout', dropout);
   let isDivided = false;
-  for (const step of stepsOf(preTokenizer)) {
-    if (step.type === 'Sequence') continue;
+  for (const each of stepsOf(json.pre_tokenizer)) {
+    if (each.type === 'Sequence') continue;
     // Which of the divided words is the first would depend on the characters of the text before it was normalized.
-    if (isDivided && step['prepend_scheme'] === 'first')
+    if (isDivided && each['prepend_scheme'] === 'first')
       unsupported('pre_tokenizer, after another step: prepend_scheme', 'first');
     isDivided = true;
   }

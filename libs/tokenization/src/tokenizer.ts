@@ -12,8 +12,8 @@ import { longestPlainWord, nextHash, PlainWords } from './plain-words.js';
 import { requireRoom, roomForText } from './room-for-text.js';
 import { slowBertWords } from './slow-bert-words.js';
 import { SpecialTokens } from './special-tokens.js';
-import type { TokenizerDefinition, TokenizerMode } from './tokenizer-definition.js';
 import { supported } from './supported.js';
+import type { TokenizerDefinition, TokenizerMode } from './tokenizer-definition.js';
 import { WordMemo } from './word-memo.js';
 
 /** Converts texts to token ids. Safe to share: its only state is a bounded cache of words. */
@@ -127,7 +127,8 @@ class PipelineTokenizer implements Tokenizer {
     const parts = pairTemplateOf(this.definition);
     const specialTokens = parts.filter((part) => 'id' in part).length;
     const room = maxLength === undefined || maxLength <= 0 ? Infinity : requireRoom(specialTokens, maxLength);
-    const texts = [this.bodyIds(first, room), this.bodyIds(second, room)] as const;
+    // Which of the texts is shortened more depends on their whole lengths.
+    const texts = [this.bodyIds(first, Infinity), this.bodyIds(second, Infinity)] as const;
     const kept = pairLengths(texts[0].length, texts[1].length, room);
     const pair: EncodedPair = { ids: [], typeIds: [] };
     for (const part of parts) {
