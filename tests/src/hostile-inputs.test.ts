@@ -138,7 +138,7 @@ test.each<[string, Format, string, () => string | Buffer, RegExp]>([
     () => JSON.stringify({ ...roberta, pre_tokenizer: { type: 'FixedLength', length: 0 } }),
     /^TokenizerError/,
   ],
-  ['a SentencePiece model of 900,000 empty pieces', 'tokenizer', 'spiece.model', () => pieces(900_000), /^accepted/],
+  ['a SentencePiece model of 250,002 empty pieces', 'tokenizer', 'spiece.model', () => pieces(250_002), /^accepted/],
   [
     'a SentencePiece model of forty million empty pieces',
     'tokenizer',
@@ -161,11 +161,11 @@ test.each<[string, Format, string, () => string | Buffer, RegExp]>([
     /^TokenizerError: .*is not a SentencePiece model: .*wire type 3/,
   ],
   [
-    'a character map that makes a text a million times as long',
+    'a character map that makes a text three million times as long',
     'tokenizer',
     'tokenizer.json',
     () => withCharsmap(Buffer.concat([Buffer.from([4, 0, 0, 0, 0, 0, 0, 0]), Buffer.alloc(1_000_000, 'a')])),
-    /^TokenizerError: .*1000000 times as long/,
+    /^TokenizerError: .*3000000 times as long/,
   ],
   [
     'a character map that ends in its trie',
