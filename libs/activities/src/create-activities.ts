@@ -4,7 +4,7 @@ import type { ResolvedRun, RunActivities, SweepActivities, TrainingProgress, Tra
 import { Semaphore } from '@nautil/store';
 import { runFolder } from '@nautil/store/folders';
 import { Trainers } from '@nautil/trainer-process';
-import { CheckpointReplica, faultPoint, requireGpu } from '@nautil/training';
+import { CheckpointReplica, faultPoint, requireDevices } from '@nautil/training';
 import { ArtifactTransfer } from './artifact-transfer.js';
 import { asExpectedError } from './as-expected-error.js';
 import { checkRun } from './check-run.js';
@@ -116,7 +116,7 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
         route: (unrouted) => routeRun(unrouted, o),
         check: (config, { cwd }) => {
           // With an artifact store, workers on other machines may train.
-          if (o.trainsHere && o.artifacts === undefined) requireGpu(config.trainer);
+          if (o.trainsHere && o.artifacts === undefined) requireDevices(config.trainer);
           return checkRun(config, { cwd, requireOutput });
         },
         ownServer: trackingUri,

@@ -65,7 +65,8 @@ describe('the most likely mistakes have these messages', () => {
       'no devices',
       ['trainer.devices=0'],
       `override 1: trainer.devices is 0; training needs a device
-  to train on the CPU: trainer.accelerator=cpu trainer.devices=1`,
+  to train on the CPU: trainer.accelerator=cpu trainer.devices=1
+  to train on GPUs: a number of them (trainer.devices=1), a list ([0,1]), or -1 for all`,
     ],
     ...[
       ['[0]', '[0]'],

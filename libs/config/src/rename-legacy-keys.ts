@@ -90,7 +90,9 @@ function devicesFrom(root: MapNode): string[] {
   const none = plain === null || plain === 0 || plain === '0' || (Array.isArray(plain) && plain.length === 0);
   setUnlessLater(root, 'trainer.devices', none ? scalar(1, gpus.origin) : gpus);
   setUnlessLater(root, 'trainer.accelerator', scalar(none ? 'cpu' : 'gpu', gpus.origin));
-  const read = none ? 'trainer.accelerator=cpu' : 'trainer.devices, with trainer.accelerator=gpu';
+  const accelerator = select(root, ['trainer', 'accelerator']);
+  const stated = accelerator?.kind === 'scalar' ? accelerator.value : 'gpu';
+  const read = none ? `trainer.accelerator=${stated}` : `trainer.devices, with trainer.accelerator=${stated}`;
   return [`${showOrigin(gpus.origin)}: trainer.gpus=${JSON.stringify(plain)} is read as ${read}`];
 }
 

@@ -348,7 +348,10 @@ function trainerProblems(root: MapNode): Problem[] {
       origin: devices.origin,
       key: 'trainer.devices',
       message: 'trainer.devices is 0; training needs a device',
-      hint: ['to train on the CPU: trainer.accelerator=cpu trainer.devices=1'],
+      hint: [
+        'to train on the CPU: trainer.accelerator=cpu trainer.devices=1',
+        'to train on GPUs: a number of them (trainer.devices=1), a list ([0,1]), or -1 for all',
+      ],
     });
   }
   const accelerator = at('accelerator');

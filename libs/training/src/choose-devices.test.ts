@@ -1,7 +1,15 @@
 import { expect, test } from '@jest/globals';
 import { loadConfig } from '@nautil/config';
-import { chooseDevices, evaluationDevice, parseDevices, statedDevices, usesGpu } from './choose-devices.js';
-import { GpuUnavailable, requireGpu } from './gpu-unavailable.js';
+import {
+  chooseDevices,
+  evaluationDevice,
+  parseDevices,
+  requireDevices,
+  statedDevices,
+  usesGpu,
+} from './choose-devices.js';
+import { DevicesMissing } from './errors.js';
+import { GpuUnavailable } from './gpu-unavailable.js';
 
 // These tests run where TensorFlow lists no GPU.
 const threads = { intra_op_threads: 0 };
@@ -39,12 +47,12 @@ test.each(['gpu', 'cuda'] as const)(
         setting: 'trainer.accelerator=auto',
       }),
     );
-    expect(() => requireGpu({ accelerator })).toThrow(GpuUnavailable); // before TensorFlow is loaded, too
+    expect(() => requireDevices({ accelerator, devices: 1 })).toThrow(GpuUnavailable); // before TensorFlow is loaded, too
   },
 );
 
 test.each(['cpu', 'auto', null] as const)('accelerator=%j requires no GPU', (accelerator) => {
-  expect(() => requireGpu({ accelerator })).not.toThrow();
+  expect(() => requireDevices({ accelerator, devices: 'auto' })).not.toThrow();
 });
 
 test.each<[number | string, string[]]>([
@@ -73,6 +81,21 @@ test.each<[number | string | number[]]>([[-1], ['-1'], ['0,1'], [[1]], [[0, 1]]]
       );
   },
 );
+
+test.each<[number | string | number[], string]>([
+  [-1, 'trainer.devices=1'],
+  [[0, 1], 'trainer.devices=2'],
+  ['0,1,2', 'trainer.devices=3'],
+  [99, 'trainer.devices=1'],
+  [100_000, 'trainer.devices=1'],
+  ['5000', 'trainer.devices=1'],
+])('devices=%j, which the processor does not have, is an error before TensorFlow is loaded', (devices, setting) => {
+  for (const accelerator of ['cpu', 'auto', null] as const) {
+    const require = () => requireDevices({ accelerator, devices });
+    expect(require).toThrow(DevicesMissing);
+    expect(require).toThrow(expect.objectContaining({ setting, hint: expect.stringContaining('trainer.devices') }));
+  }
+});
 
 test.each<[number | string | number[], number, number[]]>([
   [1, 4, [0]],

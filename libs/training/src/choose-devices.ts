@@ -1,9 +1,10 @@
+import { availableParallelism } from 'node:os';
 import { type Config, type Processor, readProcessor } from '@nautil/config';
 import { Graph, Session } from '@nautil/tensorflow';
 import { hasGpuDevice } from '@nautil/tensorflow/gpu';
 import { describeGpu } from './describe-gpu.js';
 import { DevicesMissing } from './errors.js';
-import { withoutGpu } from './gpu-unavailable.js';
+import { lacksGpu, requireGpu, withoutGpu } from './gpu-unavailable.js';
 import { isGpu, precisionOf } from './precision-of.js';
 
 const cpu = '/device:CPU:0';
@@ -87,13 +88,34 @@ function precisionWarnings(
   return isOther ? [`trainer.precision is ${precision}${read}`] : [];
 }
 
+/** Each device of the processor has its own copy of the weights and moments, and none makes a step faster. */
+const mostDevicesOfCpu = Math.max(8, availableParallelism());
+
+/**
+ * Finds early, without loading TensorFlow, that this machine cannot train as configured: the GPU that it requires is missing, or the
+ * processor, which then trains, has no such devices.
+ *
+ * @throws GpuUnavailable, DevicesMissing
+ */
+export function requireDevices(trainer: Pick<Config['trainer'], 'accelerator' | 'devices'>): void {
+  requireGpu(trainer);
+  if (trainer.accelerator === 'cpu' || lacksGpu()) devicesOfCpu(trainer.devices);
+}
+
 function devicesOfCpu(devices: Config['trainer']['devices']): [string, ...string[]] {
   const wanted = devices === 'auto' ? 1 : parseDevices(devices);
-  if (Array.isArray(wanted) || wanted < 1)
+  if (Array.isArray(wanted) || wanted < 1) {
+    const count = Array.isArray(wanted) ? wanted.length : 1;
     throw new DevicesMissing(
       `trainer.devices is ${JSON.stringify(devices)}, which selects GPUs, and the processor trains`,
+      { hint: `write a number of devices: trainer.devices=${count}`, setting: `trainer.devices=${count}` },
+    );
+  }
+  if (wanted > mostDevicesOfCpu)
+    throw new DevicesMissing(
+      `trainer.devices is ${JSON.stringify(devices)}, and the processor, which trains, is shared by at most ${mostDevicesOfCpu} devices`,
       {
-        hint: 'write a number of devices: trainer.devices=1',
+        hint: 'set trainer.devices to 1: its devices share the cores, so that more of them make no step faster',
         setting: 'trainer.devices=1',
       },
     );

@@ -176,9 +176,9 @@ export class MembersLost extends defineError('MembersLost', 'environment', { ret
 export class MembersDiffer extends defineError('MembersDiffer', 'config') {
   constructor(differing: { address: string; what: string[] }[], { members }: TrainingGroup) {
     const each = differing.map(
-      ({ address, what }) => `${listed([address], members)} has another ${what.join(' and ')}`,
+      ({ address, what }) => `${listed([address], members)} has different ${what.join(' and ')}`,
     );
-    super(`${each.join('; ')} than member 0 (${members[0]})`, {
+    super(`${each.join('; ')} from member 0 (${members[0]})`, {
       hint: 'start all members with the same configuration, the same data and the same version of Nautil',
     });
   }

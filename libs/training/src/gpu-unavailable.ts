@@ -13,13 +13,16 @@ export class GpuUnavailable extends defineError('GpuUnavailable', 'environment')
       {
         hint: [
           ...problems.map(({ remedy }) => remedy),
-          'to train on the processor: trainer.accelerator=auto, or cpu (`npx nautil doctor` shows what is there)',
+          'to train on the processor: trainer.accelerator=auto, or cpu, and a number of devices in trainer.devices (`npx nautil doctor` shows what is there)',
         ].join('\n'),
         setting: 'trainer.accelerator=auto',
       },
     );
   }
 }
+
+/** Whether TensorFlow cannot use a GPU of this machine, as far as can be told without loading it. */
+export const lacksGpu = (): boolean => gpuProblems(readGpuFacts()).length > 0;
 
 const requiresGpu = (accelerator: Accelerator): accelerator is 'gpu' | 'cuda' =>
   accelerator === 'gpu' || accelerator === 'cuda';

@@ -1,12 +1,11 @@
 export { countBatches } from './batches.js';
-export { parseDevices, statedDevices, usesGpu } from './choose-devices.js';
+export { parseDevices, requireDevices, statedDevices, usesGpu } from './choose-devices.js';
 export { Classifier } from './classifier.js';
 export { archiveTokenizer, classifierNotes, recordedEvaluation, type ArchiveRecord } from './classifier-source.js';
 export { encoderConfigOf } from './encoder-source.js';
 export { TrainingInterrupted } from './errors.js';
 export type { Evaluation } from './evaluate.js';
 export { evaluationKeys, evaluationSettingsOf } from './evaluation-settings.js';
-export { requireGpu } from './gpu-unavailable.js';
 export { evaluateWeights, type EvaluateWeightsOptions, type WeightsEvaluated } from './evaluate-weights.js';
 export { faultPoint } from './fault-point.js';
 export type { TrainingGroup, TrainJob } from './job.js';

@@ -203,9 +203,9 @@ test('members that do not start in time are named', async () => {
 test.each([
   ['data', { digests: { data: 'other' } }],
   ['config', { digests: { data: 'tiny', config: 'other' } }],
-  ['set of inputs', { digests: { data: 'tiny', tokenizer: 'x' } }],
+  ['inputs', { digests: { data: 'tiny', tokenizer: 'x' } }],
 ])(
-  'a member with another %s is named by all members',
+  'a member with different %s is named by all members',
   async (what, other) => {
     const jobs = (await jobsOf(`differing ${what}`)).map((job, index) => ({
       ...job,
@@ -217,7 +217,7 @@ test.each([
     for (const outcome of outcomes)
       expect(outcome).toMatchObject({
         name: 'MembersDiffer',
-        message: `member 1 (${members[1]}) has another ${what} than member 0 (${members[0]})`,
+        message: `member 1 (${members[1]}) has different ${what} from member 0 (${members[0]})`,
       });
   },
   120_000,

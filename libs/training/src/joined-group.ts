@@ -108,7 +108,7 @@ export class JoinedGroup {
       all[member]!.slice(at * digestInts, (at + 1) * digestInts).join();
     const differing = this.#group.members.flatMap((address, member) => {
       const differs = (at: number): boolean => digestAt(member, at) !== digestAt(0, at);
-      const what = differs(0) ? ['set of inputs'] : names.filter((_, at) => differs(at + 1));
+      const what = differs(0) ? ['inputs'] : names.filter((_, at) => differs(at + 1));
       return what.length > 0 ? [{ address, what }] : [];
     });
     if (differing.length > 0) throw new MembersDiffer(differing, this.#group);

@@ -23,7 +23,7 @@ import { stackAddresses } from '@nautil/stack';
 import { canonicalJson, claimFence, sha256Of } from '@nautil/store';
 import { preloadTensorFlow } from '@nautil/tensorflow';
 import { runTask } from '@nautil/trainer-process';
-import { requireGpu, type TrainControl, type TrainingGroup, TrainingInterrupted } from '@nautil/training';
+import { requireDevices, type TrainControl, type TrainingGroup, TrainingInterrupted } from '@nautil/training';
 import { printOutcome } from '../print-outcome.js';
 import { TrainingDisplay } from '../terminal/training-display.js';
 import { groupFromEnvironment } from './group-from-environment.js';
@@ -109,7 +109,7 @@ async function resolve(
 ): Promise<{ run: ResolvedRun; resumes: boolean; group: TrainingGroup | undefined }> {
   const { configName, configPath, overrides } = args;
   const { tree, config, fromEnvironment } = await loadConfig({ configName, configPath, overrides, cwd });
-  requireGpu(config.trainer);
+  requireDevices(config.trainer);
   const group = groupFromEnvironment(config, process.env);
   const isFirst = group === undefined || group.index === 0;
   void preloadTensorFlow({ onednn: config.nautil.onednn }); // while the stages before training run

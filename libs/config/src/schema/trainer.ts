@@ -19,7 +19,7 @@ const noLightning = 'Nautil does not use Lightning';
 const folder = 'exp_manager.exp_dir determines the folder';
 const onePython = 'leave it out: Nautil does not run Python code';
 const patience = 'raise exp_manager.early_stopping_callback_params.patience';
-const oneDevice = 'one device trains a run';
+const oneWay = 'the devices of a run share each batch in one way: docs/config.md, trainer.devices';
 
 /** `trainer`: PyTorch Lightning's names and meanings. */
 export const trainerSchema = section("The training loop: PyTorch Lightning's keys, as NeMo passes them on.", {
@@ -112,7 +112,7 @@ export const trainerSchema = section("The training loop: PyTorch Lightning's key
     affects: 'nothing',
     default: 'auto',
     versions: "Lightning's key; NeMo's file does not have it.",
-    noEffect: oneDevice,
+    noEffect: oneWay,
     unsupported: {
       accepted: [
         null, 'auto', 'ddp', 'ddp_spawn', 'ddp_fork', 'ddp_notebook', 'dp', 'single_device',
@@ -232,14 +232,14 @@ export const trainerSchema = section("The training loop: PyTorch Lightning's key
     weights_summary: [null, noLightning],
     benchmark: [null, noLightning],
     inference_mode: [true, noLightning],
-    use_distributed_sampler: [true, oneDevice],
-    replace_sampler_ddp: [true, oneDevice],
+    use_distributed_sampler: [true, oneWay],
+    replace_sampler_ddp: [true, oneWay],
     profiler: [null, noLightning],
     barebones: [false, noLightning],
     default_root_dir: [null, folder],
     weights_save_path: [null, folder],
     amp_backend: [null, 'precision determines the number format'],
-    num_processes: [null, oneDevice],
+    num_processes: [null, oneWay],
     auto_select_gpus: [false, 'devices selects the GPU'],
     prepare_data_per_node: [true, noLightning],
     move_metrics_to_cpu: [false, noLightning],
