@@ -29,5 +29,5 @@ exports.goldenEncoderSets = function goldenEncoderSets() {
   const chosen = named ? resolve(workspace, named) : resolve(workspace, '../shared/golden-encoders');
   if (named && !existsSync(chosen))
     throw new Error(`GOLDEN_ENCODERS names ${chosen}, which does not exist (a relative path starts at ${workspace})`);
-  return [...new Set([chosen, join(workspace, 'tests/golden-encoders')])].filter((folder) => existsSync(folder));
+  return [...new Set([chosen, join(committedSet, 'encoders')])].filter((folder) => existsSync(folder));
 };
