@@ -13,7 +13,7 @@ import {
 } from '@nautil/stack';
 import { formatBytes, freeBytesAt } from '@nautil/store';
 import { nautilHome } from '@nautil/store/folders';
-import { readGpuFacts, runNvidiaSmi } from '@nautil/tensorflow/gpu';
+import { readGpuFacts, runNvidiaSmi, runWithin, TimeLimitExceeded } from '@nautil/tensorflow/gpu';
 import { gpuFindings, parseInspection, type TensorFlowInspection } from './diagnose-gpu.js';
 import type { Finding } from './finding.js';
 
@@ -92,15 +92,25 @@ async function checkTemporalProgram(): Promise<Omit<Finding, 'name'>> {
   }
 }
 
+/** The build for GPUs is large, and may be on a slow disk. */
+const loadTimeoutMs = 180_000;
+
 /** Loads TensorFlow and NVIDIA's libraries in a separate process, so that a crash does not end this one. */
 async function inspectTensorFlow(): Promise<TensorFlowInspection | { problem: string }> {
   const script = fileURLToPath(new URL('./print-tensorflow.mjs', import.meta.url));
   try {
     // Level 1 includes the warning that libraries are missing.
     return parseInspection(
-      await run(process.execPath, [script], { env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '1' } }),
+      await runWithin(process.execPath, [script], {
+        env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '1' },
+        timeoutMs: loadTimeoutMs,
+      }),
     );
   } catch (error) {
+    if (error instanceof TimeLimitExceeded)
+      return {
+        problem: `it takes longer than ${loadTimeoutMs / 1000} s; the driver of a GPU may hang (\`sudo dmesg | grep -i xid\`)`,
+      };
     return { problem: lastLine(error) };
   }
 }

@@ -1,5 +1,4 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import { runWithin } from './run-within.js';
 
 /** A GPU as nvidia-smi lists it. */
 export interface NvidiaCard {
@@ -20,29 +19,44 @@ export interface NvidiaSmiResult {
   problem?: string;
 }
 
-/** A card whose driver hangs may block nvidia-smi for minutes. */
-const timeoutMs = 20_000;
+export interface NvidiaSmiOptions {
+  env?: NodeJS.ProcessEnv | undefined;
+
+  /** A card whose driver hangs may block nvidia-smi for minutes, or for ever. Default: 20 s. */
+  timeoutMs?: number | undefined;
+}
+
+/** Why nvidia-smi failed, or that it is not installed. */
+class NvidiaSmiFailed extends Error {}
 
 const fields = ['index', 'name', 'memory.total', 'compute_cap', 'driver_version'];
 
 /** Runs the nvidia-smi on the PATH, which takes a second where no other program keeps the driver initialised. */
-export async function runNvidiaSmi(env: NodeJS.ProcessEnv = process.env): Promise<NvidiaSmiResult> {
+export async function runNvidiaSmi(options: NvidiaSmiOptions = {}): Promise<NvidiaSmiResult> {
   try {
     const args = [`--query-gpu=${fields.join(',')}`, '--format=csv,noheader,nounits'];
-    const options = { env, timeout: timeoutMs, killSignal: 'SIGKILL' } as const;
-    const { stdout } = await promisify(execFile)('nvidia-smi', args, options);
-    return { cards: parseCards(stdout) };
+    return { cards: parseCards(await outputOf(args, options)) };
   } catch (error) {
-    return { cards: [], problem: problemOf(error as NodeJS.ErrnoException & { stdout?: string; killed?: boolean }) };
+    if (!(error instanceof NvidiaSmiFailed)) throw error;
+    return { cards: [], problem: error.message };
   }
 }
 
-function problemOf(error: NodeJS.ErrnoException & { stdout?: string; killed?: boolean }): string {
-  if (error.code === 'ENOENT') return 'nvidia-smi is not installed';
-  if (error.killed === true) return `nvidia-smi did not answer within ${timeoutMs / 1000} s`;
+/** What nvidia-smi writes to standard output. @throws NvidiaSmiFailed */
+async function outputOf(args: string[], { env, timeoutMs = 20_000 }: NvidiaSmiOptions): Promise<string> {
+  try {
+    const { stdout } = await runWithin('nvidia-smi', args, { env, timeoutMs });
+    return stdout;
+  } catch (error) {
+    throw new NvidiaSmiFailed(problemOf(error as Error & { code?: unknown; stdout?: string }));
+  }
+}
+
+function problemOf({ code, message, stdout = '' }: Error & { code?: unknown; stdout?: string }): string {
+  if (code === 'ENOENT') return 'nvidia-smi is not installed';
   // It writes most errors to standard output.
-  const lines = (error.stdout ?? '').split('\n').filter((line) => line.trim() !== '');
-  return lines[0]?.trim() ?? error.message.split('\n')[0] ?? 'nvidia-smi failed';
+  const lines = [...stdout.split('\n'), message.split('\n')[0] ?? ''].filter((line) => line.trim() !== '');
+  return lines[0]?.trim() ?? 'nvidia-smi failed';
 }
 
 /** Lines such as `0, NVIDIA H100 80GB HBM3, 81559, 9.0, 550.54.15`. */

@@ -10,7 +10,7 @@ export async function visibleGpus(options: ReadGpuFactsOptions = {}): Promise<st
   const facts = readGpuFacts(options);
   if (gpuProblems(facts).length > 0) return [];
   if (facts.visible !== undefined) return visibleTokens(facts.visible);
-  const { cards } = await runNvidiaSmi(options.env);
+  const { cards } = await runNvidiaSmi(options);
   return cards.length > 0 ? cards.map(({ index }) => String(index)) : numberedFiles(facts);
 }
 
