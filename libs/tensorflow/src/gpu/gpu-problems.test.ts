@@ -86,6 +86,7 @@ test.each<[string, Partial<GpuFacts>, RegExp, RegExp]>([
     /Pascal/,
   ],
   ['hidden GPUs', { visible: '' }, /CUDA_VISIBLE_DEVICES= hides every GPU/, /unset CUDA_VISIBLE_DEVICES/],
+  ['a GPU that is named twice', { visible: '0,0' }, /CUDA_VISIBLE_DEVICES=0,0 hides/, /each once/],
   ['hidden GPUs, as -1', { visible: '-1' }, /CUDA_VISIBLE_DEVICES=-1 hides/, /unset CUDA_VISIBLE_DEVICES/],
   ['the build for processors', { build: 'cpu', libraries: [] }, /build .* for processors/, /npx nautil setup --gpu/],
   [
@@ -139,6 +140,12 @@ test.each([
   ['GPU-8932f937-d72c-4106-c12f-20bd9faed9f6', ['GPU-8932f937-d72c-4106-c12f-20bd9faed9f6']],
   ['MIG-GPU-8932f937/1/0', ['MIG-GPU-8932f937/1/0']],
   ['0,-1,1', ['0']],
+  ['00,01', ['0', '1']],
+  ['0,GPU-8932f937', ['0']],
+  ['GPU-8932f937,0', ['GPU-8932f937']],
+  ['0,0', []],
+  ['1,0,00', []],
+  ['0,-1,0', ['0']],
   ['none', []],
   ['', []],
 ])('CUDA_VISIBLE_DEVICES=%s shows %j', (visible, tokens) => {

@@ -111,7 +111,7 @@ function hidden({ visible }: GpuFacts): GpuProblem | undefined {
   if (visible === undefined || visibleTokens(visible).length > 0) return undefined;
   return {
     what: `CUDA_VISIBLE_DEVICES=${visible} hides every GPU`,
-    remedy: 'unset CUDA_VISIBLE_DEVICES, or set it to the numbers of the GPUs to use',
+    remedy: 'unset CUDA_VISIBLE_DEVICES, or set it to the numbers of the GPUs to use, each once',
   };
 }
 
@@ -139,11 +139,19 @@ const notFound = (names: readonly string[]): string =>
     ? "none of NVIDIA's libraries can be found"
     : `libraries of NVIDIA cannot be found: ${names.join(', ')}`;
 
-/** The GPUs in CUDA_VISIBLE_DEVICES. As CUDA does, it ignores everything from the first that is not one. */
+/** How CUDA_VISIBLE_DEVICES names GPUs. Its first name decides which of the ways the others follow. */
+const tokenKinds = [/^\d+$/, /^GPU-[\w-]{0,36}$/, /^MIG-[\w/-]{0,60}$/];
+
+/**
+ * The names in CUDA_VISIBLE_DEVICES, numbers without leading zeros. As CUDA does, it ignores everything from the first that is not one
+ * of the same kind, and selects no GPU when a name occurs twice.
+ */
 export function visibleTokens(visible: string): string[] {
   const tokens = visible.split(',').map((token) => token.trim());
-  const end = tokens.findIndex((token) => !/^(\d+|GPU-[\w-]+|MIG-[\w/-]+)$/.test(token));
-  return end === -1 ? tokens : tokens.slice(0, end);
+  const kind = tokenKinds.find((one) => one.test(tokens[0] ?? ''));
+  const end = tokens.findIndex((token) => kind?.test(token) !== true);
+  const names = tokens.slice(0, end === -1 ? undefined : end).map((token) => token.replace(/^0+(?=\d)/, ''));
+  return new Set(names).size === names.length ? names : [];
 }
 
 /** Compares versions by their numbers. */

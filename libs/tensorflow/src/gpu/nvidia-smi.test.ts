@@ -81,15 +81,87 @@ time.sleep(60)
   30_000,
 );
 
-test('the usable GPUs are those that nvidia-smi lists, else those with a device file, and at most those that are visible', async () => {
-  const root = join(folder, 'root');
+/** The start of a file system with device files for GPUs. */
+function machine(name: string): string {
+  const root = join(folder, name);
   mkdirSync(join(root, 'dev'), { recursive: true });
-  for (const name of ['nvidia0', 'nvidia1', 'nvidia10', 'nvidiactl']) writeFileSync(join(root, 'dev', name), '');
-  const library = join(folder, 'nowhere/x/libtensorflow_cc.so.2');
-  const gpus = (env: NodeJS.ProcessEnv, files = root) => visibleGpus({ library, root: files, env });
-  expect(await gpus(withoutSmi)).toEqual(['0', '1', '10']);
-  const three = fake('three', `printf '0, a, 1, 9.0, 550.1\\n1, a, 1, 9.0, 550.1\\n2, a, 1, 9.0, 550.1\\n'`);
-  expect(await gpus(three)).toEqual(['0', '1', '2']);
-  expect(await gpus({ ...three, CUDA_VISIBLE_DEVICES: '2,0' })).toEqual(['2', '0']);
-  expect(await gpus(three, join(folder, 'empty'))).toEqual([]);
+  for (const file of ['nvidia0', 'nvidia1', 'nvidia10', 'nvidiactl']) writeFileSync(join(root, 'dev', file), '');
+  return root;
+}
+
+const library = join(folder, 'nowhere/x/libtensorflow_cc.so.2');
+const gpus = ['GPU-11aa-0', 'GPU-22bb-1', 'GPU-22cc-2'];
+const listing = gpus.map((uuid, i) => `GPU ${i}: NVIDIA H100 80GB HBM3 (UUID: ${uuid})`).join('\\n');
+
+test('the usable GPUs are those that nvidia-smi lists, else those with a device file, and none without a driver', async () => {
+  const root = machine('files');
+  expect(await visibleGpus({ library, root, env: withoutSmi })).toEqual(['0', '1', '10']);
+  expect(await visibleGpus({ library, root, env: { ...withoutSmi, CUDA_VISIBLE_DEVICES: '01,0' } })).toEqual([
+    '1',
+    '0',
+  ]);
+  const env = fake('three', `[ "$*" = --list-gpus ] || exit 3; printf '${listing}\\n'`);
+  expect(await visibleGpus({ library, root, env })).toEqual(gpus);
+  expect(await visibleGpus({ library, root: join(folder, 'empty'), env })).toEqual([]);
+});
+
+test.each([
+  ['2,0', [2, 0]],
+  ['00,02', [0, 2]],
+  ['GPU-22bb-1', [1]],
+  ['GPU-1,GPU-22c', [0, 2]],
+  ['GPU-1,GPU-22', [0]], // the second is ambiguous
+  ['0,7,1', [0]],
+  ['GPU-11aa-0,GPU-11', []],
+  ['0,0', []],
+])('CUDA_VISIBLE_DEVICES=%s selects each GPU by its one name, as CUDA does: %j', async (visible, selected) => {
+  const env = fake(`visible-${visible}`, `printf '${listing}\\n'`);
+  const found = await visibleGpus({
+    library,
+    root: machine('visible'),
+    env: { ...env, CUDA_VISIBLE_DEVICES: visible },
+  });
+  expect(found).toEqual(selected.map((index) => gpus[index]));
+});
+
+test.each([
+  [undefined, ['MIG-aa', 'GPU-2']],
+  ['0', ['MIG-aa']],
+  ['GPU-1', ['MIG-aa']],
+  ['MIG-bb,MIG-a', ['MIG-bb', 'MIG-aa']],
+])(
+  'a GPU that is divided by MIG has the name of an instance: CUDA_VISIBLE_DEVICES=%s selects %j',
+  async (visible, names) => {
+    const env = fake(
+      `mig-${visible}`,
+      `cat <<END
+GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-1)
+  MIG 3g.20gb     Device  0: (UUID: MIG-aa)
+  MIG 3g.20gb     Device  1: (UUID: MIG-bb)
+GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-2)
+END`,
+    );
+    const set = visible === undefined ? {} : { CUDA_VISIBLE_DEVICES: visible };
+    expect(await visibleGpus({ library, root: machine('mig'), env: { ...env, ...set } })).toEqual(names);
+  },
+);
+
+test('without nvidia-smi, the driver’s files in /proc give the same names', async () => {
+  const root = machine('proc');
+  const describe = (address: string, uuid: string): void => {
+    const place = join(root, 'proc/driver/nvidia/gpus', address);
+    mkdirSync(place, { recursive: true });
+    writeFileSync(
+      join(place, 'information'),
+      `Model: \t\t NVIDIA H100\nIRQ:   \t\t 28\nGPU UUID: \t ${uuid}\nBus Type: \t PCIe\n`,
+    );
+  };
+  describe('0000:5d:00.0', 'GPU-22bb-1');
+  describe('0000:1b:00.0', 'GPU-11aa-0');
+  expect(await visibleGpus({ library, root, env: withoutSmi })).toEqual(['GPU-11aa-0', 'GPU-22bb-1']);
+  expect(await visibleGpus({ library, root, env: { ...withoutSmi, CUDA_VISIBLE_DEVICES: '1' } })).toEqual([
+    'GPU-22bb-1',
+  ]);
+  describe('0000:5d:00.0', 'GPU-????????-????-????-????-????????????');
+  expect(await visibleGpus({ library, root, env: withoutSmi })).toEqual(['0', '1', '10']);
 });

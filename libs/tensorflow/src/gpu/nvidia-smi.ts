@@ -1,3 +1,4 @@
+import type { GpuIdentity } from './gpu-identity.js';
 import { runWithin } from './run-within.js';
 
 /** A GPU as nvidia-smi lists it. */
@@ -42,6 +43,16 @@ export async function runNvidiaSmi(options: NvidiaSmiOptions = {}): Promise<Nvid
   }
 }
 
+/** The GPUs that nvidia-smi lists with their UUIDs. Empty when it fails. */
+export async function listIdentities(options: NvidiaSmiOptions = {}): Promise<GpuIdentity[]> {
+  try {
+    return parseIdentities(await outputOf(['--list-gpus'], options));
+  } catch (error) {
+    if (!(error instanceof NvidiaSmiFailed)) throw error;
+    return [];
+  }
+}
+
 /** What nvidia-smi writes to standard output. @throws NvidiaSmiFailed */
 async function outputOf(args: string[], { env, timeoutMs = 20_000 }: NvidiaSmiOptions): Promise<string> {
   try {
@@ -76,4 +87,19 @@ function parseCards(csv: string): NvidiaCard[] {
       },
     ];
   });
+}
+
+/**
+ * Lines such as `GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-5d5ba0d6-…)`, each followed by those of its instances, such as
+ * `  MIG 3g.20gb     Device  0: (UUID: MIG-c6d4f1ef-…)`.
+ */
+function parseIdentities(text: string): GpuIdentity[] {
+  const gpus: { index: number; uuid: string; instances: string[] }[] = [];
+  for (const line of text.split('\n')) {
+    const [, index, uuid] = /^GPU (\d+): .*\(UUID: (GPU-[\w-]+)\)\s*$/.exec(line) ?? [];
+    if (uuid !== undefined) gpus.push({ index: Number(index), uuid, instances: [] });
+    const instance = /^\s+MIG .*\(UUID: (MIG-[\w/-]+)\)\s*$/.exec(line)?.[1];
+    if (instance !== undefined) gpus.at(-1)?.instances.push(instance);
+  }
+  return gpus;
 }

@@ -1,17 +1,21 @@
 import { type GpuFacts, readGpuFacts, type ReadGpuFactsOptions } from './gpu-facts.js';
+import { canonicalName, identifyGpus, readIdentities } from './gpu-identity.js';
 import { gpuProblems, visibleTokens } from './gpu-problems.js';
-import { runNvidiaSmi } from './nvidia-smi.js';
+import { listIdentities } from './nvidia-smi.js';
 
 /**
- * The GPUs that TensorFlow can use, as CUDA_VISIBLE_DEVICES names them, without loading TensorFlow: index i is GPU i of
- * `trainer.devices`. Empty when there is none, or when one of `gpuProblems` exists.
+ * The GPUs that TensorFlow can use, without loading TensorFlow: index i is GPU i of `trainer.devices`. Each has one name, however
+ * CUDA_VISIBLE_DEVICES names it: its UUID, or its number where neither nvidia-smi nor the driver lists UUIDs. Numbers are those of
+ * nvidia-smi. Empty when there is no GPU, or when one of `gpuProblems` exists.
  */
 export async function visibleGpus(options: ReadGpuFactsOptions = {}): Promise<string[]> {
   const facts = readGpuFacts(options);
   if (gpuProblems(facts).length > 0) return [];
-  if (facts.visible !== undefined) return visibleTokens(facts.visible);
-  const { cards } = await runNvidiaSmi(options);
-  return cards.length > 0 ? cards.map(({ index }) => String(index)) : numberedFiles(facts);
+  const tokens = facts.visible === undefined ? undefined : visibleTokens(facts.visible);
+  const listed = await listIdentities(options);
+  const gpus = listed.length > 0 ? listed : readIdentities(options.root ?? '/');
+  if (gpus.length === 0) return tokens ?? numberedFiles(facts);
+  return tokens === undefined ? gpus.map(canonicalName) : identifyGpus(tokens, gpus);
 }
 
 /** A container may have the device files without nvidia-smi. */
