@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import {
+  isMlflowResponding,
   isTemporalServing,
-  mlflowVersionAt,
   portHolder,
   stackAddresses,
   type StackSettings,
@@ -152,8 +152,7 @@ async function checkDisk(): Promise<Omit<Finding, 'name'>> {
 async function checkPort(server: 'temporal' | 'mlflow', settings: StackSettings): Promise<Omit<Finding, 'name'>> {
   const { temporal, mlflowTrackingUri } = stackAddresses(settings);
   const address = server === 'temporal' ? temporal.address : mlflowTrackingUri;
-  const answers =
-    server === 'temporal' ? await isTemporalServing(temporal) : (await mlflowVersionAt(address)) !== undefined;
+  const answers = server === 'temporal' ? await isTemporalServing(temporal) : await isMlflowResponding(address);
   if (answers) return { state: 'ok', detail: `${address} answers` };
   const port = Number(/:(\d+)\/?$/.exec(address)?.[1]);
   const holder = portHolder(port);

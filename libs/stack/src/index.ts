@@ -1,5 +1,5 @@
 export { PortInUse } from './errors.js';
-export { mlflowVersionAt, startMlflowServer } from './mlflow-server.js';
+export { isMlflowResponding, startMlflowServer } from './mlflow-server.js';
 export { portHolder } from './ports.js';
 export type { ServerHandle } from './server-handle.js';
 export type { ServerStatus } from './server-status.js';

@@ -74,7 +74,7 @@ async function requestVersion(trackingUri: string, timeoutMs: number): Promise<{
   url.username = url.password = ''; // fetch refuses an address with a password
   const tls = url.protocol === 'https:' ? mlflowTls() : undefined;
   try {
-    const send = tls ? await fetchWithTls(tls) : fetch;
+    const send = tls ? await fetchWithTls(tls, url.origin) : fetch;
     const response = await send(url, { signal: timeout.signal });
     const body = await readBody(response.body, `GET ${url.href}`, 4096);
     return { status: response.status, text: body.toString('utf8').trim() };

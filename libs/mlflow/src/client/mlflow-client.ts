@@ -184,7 +184,7 @@ export class MlflowClient {
 
   #fetch(): Promise<typeof fetch> | typeof fetch {
     if (this.#tls === undefined) return fetch;
-    return (this.#tlsFetch ??= fetchWithTls(this.#tls));
+    return (this.#tlsFetch ??= fetchWithTls(this.#tls, new URL(this.trackingUri).origin));
   }
 
   async #timeoutMs(file: string | undefined): Promise<number> {

@@ -1,3 +1,4 @@
+import { loginIn, mlflowLogin } from '@nautil/store/http';
 import { environment } from '../environment.js';
 import { MlflowAddressInvalid } from './errors.js';
 
@@ -26,7 +27,7 @@ export function readTrackingAddress(given?: string, ownServer?: string): Trackin
   const url = parseAddress(given ?? own);
   const ownUrl = own === undefined ? undefined : parseAddress(own);
   const isOwn = ownUrl?.origin === url.origin;
-  const authorization = authorizationIn(url) ?? (isOwn ? ownAuthorization(ownUrl) : undefined);
+  const authorization = loginIn(url) ?? (isOwn ? mlflowLogin(ownUrl) : undefined);
   url.username = url.password = url.search = url.hash = '';
   return {
     trackingUri: url.href.replace(/\/+$/, ''),
@@ -42,8 +43,8 @@ export function readTrackingAddress(given?: string, ownServer?: string): Trackin
  */
 export function withholdsCredentials(trackingUri: string, ownServer?: string): boolean {
   const own = ownServer ?? environment().trackingUri;
-  if (own === undefined) return ownAuthorization() !== undefined;
-  return !readTrackingAddress(trackingUri, own).isOwn && ownAuthorization(parseAddress(own)) !== undefined;
+  if (own === undefined) return mlflowLogin() !== undefined;
+  return !readTrackingAddress(trackingUri, own).isOwn && mlflowLogin(parseAddress(own)) !== undefined;
 }
 
 function parseAddress(text: string | undefined): URL {
@@ -63,22 +64,3 @@ function parseAddress(text: string | undefined): URL {
     hint: 'Nautil tracks runs on a server; `npx nautil up` starts one and prints its address',
   });
 }
-
-const authorizationIn = ({ username, password }: URL): string | undefined =>
-  username === '' && password === '' ? undefined : basic(decoded(username), decoded(password));
-
-/** Undoes percent-encoding. A percent sign that begins no code is left as it is. */
-const decoded = (text: string): string =>
-  text.replace(/(?:%[0-9a-f]{2})+/gi, (codes) => Buffer.from(codes.replaceAll('%', ''), 'hex').toString());
-
-/** The address precedes the variables, and the token precedes user and password, as in MLflow's own clients. */
-function ownAuthorization(own?: URL): string | undefined {
-  const { token, user, password } = environment();
-  const inAddress = own && authorizationIn(own);
-  if (inAddress !== undefined) return inAddress;
-  if (token !== undefined) return `Bearer ${token}`;
-  return user === undefined ? undefined : basic(user, password ?? '');
-}
-
-const basic = (user: string, password: string): string =>
-  `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;

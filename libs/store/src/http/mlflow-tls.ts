@@ -57,10 +57,23 @@ function pemOf(name: string): Buffer | undefined {
   }
 }
 
-/** `fetch` that connects with these options. */
-export async function fetchWithTls(tls: TlsOptions): Promise<typeof fetch> {
+/**
+ * `fetch` that connects to one origin with these options, and to every other one, to which a redirect may lead, as if there were none:
+ * the client's certificate, the private authority and the permission to skip the verification are for that origin alone.
+ *
+ * @param origin - such as `https://mlflow.example.com`
+ * @param useProxy - whether to connect through the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name; default false
+ */
+export async function fetchWithTls(tls: TlsOptions, origin: string, useProxy = false): Promise<typeof fetch> {
   const undici = await import('undici');
-  const dispatcher = new undici.Agent({ connect: tls });
+  const own = useProxy
+    ? new undici.EnvHttpProxyAgent({ connect: tls, requestTls: tls })
+    : new undici.Agent({ connect: tls });
+  const others = useProxy ? new undici.EnvHttpProxyAgent() : new undici.Agent();
+  const dispatcher = others.compose(
+    (dispatch) => (request, handler) =>
+      String(request.origin) === origin ? own.dispatch(request, handler) : dispatch(request, handler),
+  );
   return async (url, options) => {
     // undici's types and Node's have the same interface and are different classes.
     const request = { ...options, dispatcher } as Parameters<typeof undici.fetch>[1];
