@@ -169,6 +169,12 @@ describe('the most likely mistakes have these messages', () => {
   write 3 or more, or -1 for the maximum of the encoder`,
     ],
     [
+      'an address that no machine has',
+      ['trainer.num_nodes=2', "nautil.group.members=['gpu-0:2222','gpu-1:99999']"],
+      `override 2: nautil.group.members contains gpu-1:99999, which is not host:port of a machine, with a port from 1 to 65535
+  write a DNS name, an IPv4 address or an IPv6 address in brackets: gpu-0:2222, 10.0.0.1:2222, [fd00::1]:2222`,
+    ],
+    [
       'two mistakes',
       ['model.dataset.max_seq_length=long', 'trainer.max_epoch=3'],
       `2 problems in the configuration

@@ -1,5 +1,5 @@
 import { Ajv, type ErrorObject } from 'ajv';
-import { isJsonObject, isUnsupportedTokenizer, type JsonValue } from '@nautil/contracts';
+import { isJsonObject, isUnsupportedTokenizer, type JsonValue, parseMemberAddress } from '@nautil/contracts';
 import type { Problem } from './config-error.js';
 import {
   type ConfigNode,
@@ -65,6 +65,7 @@ export function validate(root: MapNode): Validation {
     ...trainerProblems(root),
     ...lengthProblems(root),
     ...tokenizerProblems(root),
+    ...memberProblems(root),
     ...unmetProblems(ineffective),
   ]) {
     if (!wrong.has(problem.key)) problems.push(problem);
@@ -389,6 +390,22 @@ function trainerProblems(root: MapNode): Problem[] {
     }
   }
   return problems;
+}
+
+/** What the schema's pattern does not see, such as a port above 65535. */
+function memberProblems(root: MapNode): Problem[] {
+  const key = 'nautil.group.members';
+  const node = select(root, key.split('.'));
+  if (node?.kind !== 'list') return [];
+  const wrong = (toPlain(node) as JsonValue[]).find(
+    (address) => typeof address === 'string' && parseMemberAddress(address) === undefined,
+  );
+  if (wrong === undefined) return [];
+  const message = `${key} contains ${shown(wrong)}, which is not host:port of a machine, with a port from 1 to 65535`;
+  const hint = [
+    'write a DNS name, an IPv4 address or an IPv6 address in brackets: gpu-0:2222, 10.0.0.1:2222, [fd00::1]:2222',
+  ];
+  return [{ origin: node.origin, key, message, hint }];
 }
 
 function lengthProblems(root: MapNode): Problem[] {

@@ -8,6 +8,7 @@ export * from './json.js';
 export * from './largest.js';
 export * from './listed.js';
 export * from './mask-secrets.js';
+export * from './member-address.js';
 export * from './own-copy.js';
 export * from './pipeline.js';
 export * from './printable.js';

@@ -12,6 +12,7 @@ const answerMs = 5000;
  * ping is sent, which only a running server answers. Each question has a connection of its own, because gRPC closes connections with frequent pings.
  */
 function answers(address: string, timeoutMs = answerMs): Promise<boolean> {
+  if (!URL.canParse(`http://${address}`)) return Promise.resolve(false);
   return new Promise((resolve) => {
     const session = connect(`http://${address}`);
     const end = (isAlive: boolean): void => {

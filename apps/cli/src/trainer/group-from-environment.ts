@@ -1,5 +1,5 @@
 import type { Config } from '@nautil/config';
-import { counted, defineError } from '@nautil/contracts';
+import { counted, defineError, parseMemberAddress } from '@nautil/contracts';
 import type { TrainingGroup } from '@nautil/training';
 
 /** The configuration and the environment do not describe one group of processes. */
@@ -44,7 +44,7 @@ export function groupFromEnvironment({ trainer, nautil }: Settings, env: Environ
       `nautil.group.members has ${counted(members.length, 'address', 'addresses')}, but trainer.num_nodes is ${size}`,
       { hint: 'list the host:port of each process, or correct trainer.num_nodes' },
     );
-  const wrong = members.find((address) => !isAddress(address));
+  const wrong = members.find((address) => parseMemberAddress(address) === undefined);
   if (wrong !== undefined)
     throw new GroupInvalid(`${wrong} is not host:port with a port from 1 to 65535`, {
       hint: 'correct nautil.group.members, or the variables that it is derived from',
@@ -187,11 +187,6 @@ function expandRanges(text: string): string[] | undefined {
     for (let value = from; value <= to; value++) values.push(String(value).padStart(first.length, '0'));
   }
   return values;
-}
-
-function isAddress(address: string): boolean {
-  const port = Number(/:(\d+)$/.exec(address)?.[1]);
-  return port >= 1 && port <= 65_535;
 }
 
 const bracketed = (host: string): string => (host.includes(':') && !host.startsWith('[') ? `[${host}]` : host);

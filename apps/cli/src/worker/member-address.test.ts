@@ -47,6 +47,10 @@ test('NAUTIL_MEMBER_PORTS limits the ports, of which no two members get the same
 test.each([
   [{ NAUTIL_HOST: 'http://gpu-1' }, /NAUTIL_HOST=http/],
   [{ NAUTIL_HOST: 'gpu-1:2222' }, /NAUTIL_HOST=gpu-1:2222/],
+  [{ NAUTIL_HOST: '0.0.0.0' }, /NAUTIL_HOST=0.0.0.0/],
+  [{ NAUTIL_HOST: '::' }, /NAUTIL_HOST=::/],
+  [{ NAUTIL_HOST: 'fe80::1%eth0' }, /NAUTIL_HOST=fe80::1%eth0/],
+  [{ NAUTIL_HOST: '-gpu' }, /NAUTIL_HOST=-gpu/],
   [{ NAUTIL_MEMBER_PORTS: 'any' }, /NAUTIL_MEMBER_PORTS=any/],
   [{ NAUTIL_MEMBER_PORTS: '80-90' }, /NAUTIL_MEMBER_PORTS=80-90/],
   [{ NAUTIL_MEMBER_PORTS: '3000-2000' }, /NAUTIL_MEMBER_PORTS=3000-2000/],

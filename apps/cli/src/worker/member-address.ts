@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { createServer, isIPv6, type Server } from 'node:net';
 import type { ReservedAddress } from '@nautil/activities/worker';
-import { defineError } from '@nautil/contracts';
+import { defineError, parseMemberAddress } from '@nautil/contracts';
 import { environmentVariable } from '@nautil/store';
 import { freePort } from '@nautil/store/process';
 
@@ -27,15 +27,17 @@ export function memberAddresses(temporalAddress: string): () => Promise<Reserved
     const host = given ?? (await addressTowards(temporalAddress));
     const { port, server } = await listenWithin(ports);
     return {
-      address: `${isIPv6(host) ? `[${host}]` : host}:${port}`,
+      address: withPort(host, port),
       release: () => new Promise((resolve) => server.close(() => resolve())),
     };
   };
 }
 
+const withPort = (host: string, port: number): string => `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+
 function givenHost(): string | undefined {
   const host = environmentVariable('NAUTIL_HOST');
-  if (host === undefined || isIPv6(host) || /^[\w.-]+$/.test(host)) return host;
+  if (host === undefined || parseMemberAddress(withPort(host, 1)) !== undefined) return host;
   throw new MemberAddressError(`NAUTIL_HOST=${host} is not the name or the address of a machine`, {
     hint: 'give the name or the IP address at which other workers reach this machine, without a port; or unset it',
   });
