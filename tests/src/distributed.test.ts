@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { type Progress, progressQuery, type TextClassificationResult } from '@nautil/contracts';
 import { packageRoot } from '@nautil/store/folders';
@@ -10,6 +11,7 @@ import { freePort } from '@nautil/store/process';
 import { printLine, short, trainerOf } from './testing/drill.js';
 import { end, LocalStack, tinyRun, until } from './testing/local-stack.js';
 import { programEnvironment } from './testing/program-environment.js';
+import { filesWith, historyOf } from './testing/stored-texts.js';
 
 // Several processes train one run, with a real Temporal server, real workers, and TensorFlow's gRPC servers.
 // `nx run tests:distributed:long` repeats the kills at more steps.
@@ -161,6 +163,42 @@ test('a group for which there are too few workers fails, and lists the members w
     /member [01] of 2 \(counted from 0\) found no worker on the task queue alone-gpu\S* within 5 s/,
   );
 }, 120_000);
+
+describe('with NAUTIL_GROUP_SECRET', () => {
+  const secret = randomBytes(32).toString('hex');
+  const pair = [...groupRun, 'trainer.num_nodes=2', 'trainer.max_epochs=1', 'trainer.limit_train_batches=2'];
+
+  test('workers that have it train together, and store it nowhere', async () => {
+    let output = '';
+    const worker = await stack.startWorker({
+      args: ['--task-queue', 'signed', '--trainings', '2'],
+      env: { NAUTIL_GROUP_SECRET: secret, ...patience },
+    });
+    for (const stream of [worker.stdout, worker.stderr]) stream?.on('data', (text: string) => (output += text));
+    const handle = await start('signed', pair);
+    await resultOf(handle);
+    const history = await historyOf(handle);
+    expect(history).toMatch(/\\"signature\\":\\"[0-9a-f]{64}/);
+    expect(history).not.toContain(secret);
+    expect(output).not.toContain(secret);
+    expect(filesWith(secret, stack.home)).toEqual([]);
+    await end(worker, 'SIGTERM');
+  }, 120_000);
+
+  test('a worker without it is refused by name', async () => {
+    const env = { NAUTIL_GROUP_SECRET: secret, ...patience };
+    await stack.startWorker({ args: ['--role', 'cpu', '--task-queue', 'unsigned'], env });
+    await TrainingWorker.start('signs', { queue: 'unsigned', env });
+    await TrainingWorker.start('does-not', { queue: 'unsigned' });
+    const failure = await (await start('unsigned', pair)).result().catch((error: unknown) => error);
+    expect((failure as WorkflowFailedError).cause).toMatchObject({
+      type: 'MemberNotVerified',
+      message: expect.stringMatching(
+        /member [01] \(\S+:\d+\) (signs its address, but this|does not sign its address: its) worker has no NAUTIL_GROUP_SECRET/,
+      ),
+    });
+  }, 120_000);
+});
 
 /** Runs `nautil train` as one process of a group, as torchrun or a user would start it. */
 function trainDirectly(cwd: string, variables: Record<string, string>, overrides: string[]) {

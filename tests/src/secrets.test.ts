@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { homedir } from 'node:os';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { WorkflowFailedError } from '@temporalio/client';
 import type { ApplicationFailure } from '@temporalio/common';
@@ -15,6 +15,7 @@ import {
 } from '@nautil/contracts';
 import { getRun, MlflowClient } from '@nautil/mlflow';
 import { LocalStack, tinyRun } from './testing/local-stack.js';
+import { filesWith, historyOf } from './testing/stored-texts.js';
 
 // A worker whose environment holds secrets, with real servers. A run may use those that the worker allows, and stores none of them.
 
@@ -46,24 +47,7 @@ const start = (workflowId: string, overrides: string[], input: object = {}) =>
     args: [{ cwd: stack.home, overrides: [...tinyRun, 'model.nemo_path=null', ...overrides], ...input }],
   });
 
-/** The texts of a history, with every payload decoded. */
-const historyOf = async (workflowId: string): Promise<string> => {
-  const decoded = (value: unknown): unknown => {
-    if (value instanceof Uint8Array) return Buffer.from(value).toString();
-    if (Array.isArray(value)) return value.map(decoded);
-    if (typeof value !== 'object' || value === null) return value;
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, decoded(inner)]));
-  };
-  return JSON.stringify(decoded(await stack.client.workflow.getHandle(workflowId).fetchHistory()));
-};
-
-/** The files in a folder, at any depth, whose content has the text. */
-const filesWith = (text: string, folder: string): string[] =>
-  readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => readFileSync(path).includes(text))
-    .map((path) => relative(folder, path));
+const historyOfRun = (workflowId: string): Promise<string> => historyOf(stack.client.workflow.getHandle(workflowId));
 
 async function failureOf(workflowId: string, overrides: string[]): Promise<ApplicationFailure> {
   const handle = await start(workflowId, overrides);
@@ -101,7 +85,7 @@ describe('a run that uses values of the environment', () => {
   test('stores references in place of them, in every file and in the history', async () => {
     expect(filesWith(marker, stack.home)).toEqual([]);
     expect(filesWith('0.00471147', stack.home)).toEqual([]);
-    expect(await historyOf('secrets')).not.toContain(marker);
+    expect(await historyOfRun('secrets')).not.toContain(marker);
     expect(JSON.stringify([result, progress])).not.toContain(marker);
     expect(workerOutput).not.toContain(marker);
     // The search finds what is stored.
@@ -129,7 +113,7 @@ test.each(['FORBIDDEN', 'MLFLOW_TRACKING_TOKEN', 'PATH'])(
     expect(failure).toMatchObject({ type: 'ConfigError', nonRetryable: true });
     expect(failure.message).toContain(`this worker does not read \${oc.env:${name}} for a run`);
     expect(failure.message).toContain(`NAUTIL_ENV_ALLOWED=${name}`);
-    expect(await historyOf(`forbidden-${name}`)).not.toMatch(new RegExp(`${marker}|${token}`));
+    expect(await historyOfRun(`forbidden-${name}`)).not.toMatch(new RegExp(`${marker}|${token}`));
   },
 );
 

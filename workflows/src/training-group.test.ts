@@ -339,6 +339,11 @@ test('signals of an earlier start, of a member that the group lacks, and malform
     { ...valid, address: 'host1' },
     { ...valid, address: 'host1:1,host2:2' },
     { ...valid, address: 'a b:1' },
+    { ...valid, address: '127.0.0.1:99999' },
+    { ...valid, address: '[::::]:5' },
+    { ...valid, address: '[%]:1' },
+    { ...valid, address: '-x:70000' },
+    { ...valid, signature: 'short' },
     null,
     'member 1',
   ])
@@ -349,4 +354,25 @@ test('signals of an earlier start, of a member that the group lacks, and malform
   await until(() => seen.length === 1);
   expect(seen[0]!.members).toEqual(['host0:1', 'host1:1']);
   await handle.result();
+});
+
+test('the first address for a place stays, and members get the signatures that came with the addresses', async () => {
+  let token = '';
+  const { activities, seen } = groupOf({
+    size: 2,
+    isPlaced: (place) => {
+      ({ token } = place);
+      return place.index === 0;
+    },
+  });
+  const handle = await stack.startWorkflow({ activities });
+  await until(() => token !== '');
+  const signature = 'a'.repeat(64);
+  await handle.signal(memberPlaced, { token, index: 1, address: 'host1:1', signature });
+  await handle.signal(memberPlaced, { token, index: 1, address: 'host9:9', signature: 'b'.repeat(64) });
+  await until(() => seen.length === 1);
+  const members = ['host0:1', 'host1:1'];
+  expect(seen[0]!.members).toEqual(members);
+  await handle.result();
+  expect((await progressOf(handle)).notes.join()).toContain('2 processes train: host0:1, host1:1');
 });

@@ -14,6 +14,7 @@ import {
   type FailureDetails,
   type GroupPlace,
   listed,
+  type MemberPlaced,
   type MemberResult,
   messageWithHint,
   type Placement,
@@ -47,7 +48,9 @@ const longestRetryMs = 60_000;
 export class TrainingGroup {
   #starts = 0;
   #token: string | undefined;
-  #addresses: (string | undefined)[] = [];
+
+  /** Who has a worker, by index. */
+  #placed: (MemberPlaced | undefined)[] = [];
   readonly #onNote: (note: string) => void;
 
   /** @param o.onNote - receives messages for users */
@@ -113,7 +116,7 @@ export class TrainingGroup {
   ): Promise<{ model: StageResult<TrainedModel> } | { missing: number[] }> {
     const token = `${++this.#starts} at ${Date.now()}`;
     this.#token = token;
-    this.#addresses = Array.from({ length: size }, () => undefined);
+    this.#placed = Array.from({ length: size }, () => undefined);
     const caller = CancellationScope.current();
     const scope = new CancellationScope();
     const failures: unknown[] = [];
@@ -123,7 +126,7 @@ export class TrainingGroup {
       const first = activities.train(place(0)).then((model) => {
         ended.model = model;
       });
-      const others = this.#addresses.slice(1).map((_, index) => activities.trainMember(place(index + 1)));
+      const others = this.#placed.slice(1).map((_, index) => activities.trainMember(place(index + 1)));
       return Promise.resolve(
         [first, ...others].map((member) => member.catch((error: unknown) => failures.push(error))),
       );
@@ -134,7 +137,7 @@ export class TrainingGroup {
       await condition(() => isOver() || this.#missing().length < size);
       if (!(await condition(() => isOver() || this.#missing().length === 0, waitMs))) missing = this.#missing();
       else if (!isOver()) {
-        this.#onNote(`${counted(size, 'process', 'processes')} train: ${this.#addresses.join(', ')}`);
+        this.#onNote(`${counted(size, 'process', 'processes')} train: ${this.#addresses().join(', ')}`);
         await condition(isOver);
       }
     } catch (error) {
@@ -151,14 +154,28 @@ export class TrainingGroup {
   }
 
   #missing(): number[] {
-    return this.#addresses.flatMap((address, index) => (address === undefined ? [index] : []));
+    return this.#placed.flatMap((member, index) => (member === undefined ? [index] : []));
   }
 
-  /** NOTE: an error in a signal's handler would fail the workflow task, which Temporal repeats forever. */
+  #addresses(): string[] {
+    return this.#placed.flatMap((member) => (member === undefined ? [] : [member.address]));
+  }
+
+  /**
+   * Takes the first address for each place, so that nobody moves a member that the others already connect to. A member whose place is
+   * taken finds another address there, and fails; the group then starts again.
+   *
+   * NOTE: an error in a signal's handler would fail the workflow task, which Temporal repeats forever.
+   */
   #place(payload: unknown): void {
     try {
-      const { token, index, address } = parseMemberPlaced(payload, 'its payload');
-      if (token === this.#token && index < this.#addresses.length) this.#addresses[index] = address;
+      const member = parseMemberPlaced(payload, 'its payload');
+      const { token, index, address } = member;
+      if (token !== this.#token || index >= this.#placed.length) return;
+      const taken = this.#placed[index]?.address;
+      if (taken === undefined) this.#placed[index] = member;
+      else if (taken !== address)
+        log.warn(`a signal ${memberPlaced.name} is ignored: member ${index} is at ${taken}, not at ${address}`);
     } catch (error) {
       if (!(error instanceof InvalidValue)) throw error;
       log.warn(`a signal ${memberPlaced.name} is ignored: ${error.message}`);
@@ -166,9 +183,13 @@ export class TrainingGroup {
   }
 
   #placement(): Placement {
-    const members = this.#addresses.filter((address) => address !== undefined);
-    const isComplete = this.#token !== undefined && members.length === this.#addresses.length;
-    return { token: this.#token, ...(isComplete ? { members } : {}) };
+    const placed = this.#placed.filter((member) => member !== undefined);
+    if (this.#token === undefined || placed.length < this.#placed.length) return { token: this.#token };
+    return {
+      token: this.#token,
+      members: placed.map(({ address }) => address),
+      signatures: placed.map(({ signature }) => signature ?? null),
+    };
   }
 }
 

@@ -51,6 +51,27 @@ export class GroupSuperseded extends defineError('GroupSuperseded', 'environment
   }
 }
 
+/** Another address has been reported for the place of this activity. The next start of the group has a new token. */
+export class PlaceTaken extends defineError('PlaceTaken', 'environment', { retryable: true }) {
+  constructor(index: number, o: { own: string; reported: string | undefined }) {
+    super(
+      `this worker has the place of member ${index} at ${o.own}, but ${o.reported ?? 'nothing'} was reported for it`,
+      {
+        hint: 'another program has sent the signal `member` to the workflow: docs/security.md explains who can, and how NAUTIL_GROUP_SECRET keeps its address out',
+      },
+    );
+  }
+}
+
+/** The address of a member has no signature, or a wrong one. */
+export class MemberNotVerified extends defineError('MemberNotVerified', 'environment') {
+  constructor(problems: readonly string[]) {
+    super(`${problems.join('; ')}, or another program has reported the address`, {
+      hint: 'set NAUTIL_GROUP_SECRET to the same value for all workers that train, with the same version of Nautil for all workers, restart them, and `npx nautil resume` the run',
+    });
+  }
+}
+
 /** The trainer process of a group has stopped because another member was asked to stop. */
 export class MemberStopped extends defineError('MemberStopped', 'interrupted', { retryable: true }) {
   constructor(index: number) {

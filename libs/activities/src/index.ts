@@ -1,5 +1,6 @@
 export { progressAfter } from './progress-after.js';
 export { allowedVariables } from './run-environment.js';
+export { groupSecret } from './member-signature.js';
 export { OutputRoots } from './output-roots.js';
 export { checkRun } from './check-run.js';
 export { checkRequest } from './stages/resolve-run.js';

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type GroupPlace, type MemberPlaced, type Placement, type ResolvedRun } from '@nautil/contracts';
 import type { TrainingGroup } from '@nautil/training';
-import { GroupSuperseded } from './errors.js';
+import { GroupSuperseded, PlaceTaken } from './errors.js';
+import { signMember, verifyMembers } from './member-signature.js';
 
 /** An address at which the trainer of a member will listen. */
 export interface ReservedAddress {
@@ -21,6 +22,9 @@ export interface GroupChannel {
 
   /** Asks the workflow for the addresses of all members. */
   queryPlacement: (workflowId: string) => Promise<Placement>;
+
+  /** Signs the addresses; see `groupSecret`. Absent: they are not signed. */
+  secret?: string | undefined;
 }
 
 /** Wait between two queries. A query costs no history, but the workflow's worker answers it. */
@@ -33,15 +37,18 @@ const retryMs = 2000;
  * Reports this activity's address to the workflow, and waits until all members of the group have reported theirs. The workflow
  * limits the wait: it cancels all activities of the group.
  *
- * @throws the signal's reason; GroupSuperseded when the workflow has started the group again without this activity
+ * @param o.runId - of the workflow's execution
+ * @throws the signal's reason; GroupSuperseded when the workflow has started the group again without this activity; PlaceTaken;
+ *   MemberNotVerified
  */
 export async function joinGroup(
   { workflowId, group }: Pick<ResolvedRun, 'workflowId' | 'group'>,
   { index, token }: GroupPlace,
-  o: GroupChannel & { signal: AbortSignal; sleep?: typeof sleep },
+  o: GroupChannel & { runId: string; signal: AbortSignal; sleep?: typeof sleep },
 ): Promise<TrainingGroup> {
   if (group === undefined) throw new TypeError('a run without a group has no member');
-  const { signal } = o;
+  const { signal, secret } = o;
+  const execution = { workflowId, runId: o.runId };
   const wait = o.sleep ?? sleep;
   const { address, release } = await o.reserveAddress();
   const retried = async <T>(request: () => Promise<T>): Promise<T> => {
@@ -55,11 +62,16 @@ export async function joinGroup(
     }
   };
   try {
-    await retried(() => o.signalPlaced(workflowId, { token, index, address }));
+    const placed = { token, index, address };
+    const signature = secret === undefined ? undefined : signMember(execution, placed, secret);
+    await retried(() => o.signalPlaced(workflowId, { ...placed, ...(signature && { signature }) }));
     for (;;) {
       const placement = await retried(() => o.queryPlacement(workflowId));
       if (placement.token !== token) throw new GroupSuperseded();
       if (placement.members !== undefined) {
+        const reported = placement.members[index];
+        if (reported !== address) throw new PlaceTaken(index, { own: address, reported });
+        verifyMembers(execution, placement, secret);
         const { joinTimeoutS, stepTimeoutS } = group;
         return { members: placement.members, index, joinTimeoutS, stepTimeoutS };
       }

@@ -1,8 +1,9 @@
 import { afterEach, expect, test } from '@jest/globals';
-import { environmentNamed } from './run-environment.js';
+import { allowedVariables, environmentNamed } from './run-environment.js';
 
 afterEach(() => {
   delete process.env['NAME_OF_DATA'];
+  delete process.env['NAUTIL_ENV_ALLOWED'];
 });
 
 test.each([
@@ -14,4 +15,11 @@ test.each([
     split,
     detail,
   });
+});
+
+test('runs never read the secret of groups', () => {
+  process.env['NAUTIL_ENV_ALLOWED'] = 'DATA, MODELS';
+  expect(allowedVariables()).toEqual(['DATA', 'MODELS']);
+  process.env['NAUTIL_ENV_ALLOWED'] = 'DATA, NAUTIL_GROUP_SECRET';
+  expect(allowedVariables).toThrow(expect.objectContaining({ name: 'EnvironmentInvalid' }));
 });

@@ -2,6 +2,7 @@ import { ConfigError, EnvironmentValues } from '@nautil/config';
 import type { ResolvedRun } from '@nautil/contracts';
 import { environmentVariable } from '@nautil/store';
 import { defaultFolder, nautilHome } from '@nautil/store/folders';
+import { EnvironmentInvalid } from './errors.js';
 
 /** The values of the environment that the configuration of a run uses. */
 export const environmentOf = (run: Pick<ResolvedRun, 'fromEnvironment'> | undefined): EnvironmentValues =>
@@ -32,12 +33,24 @@ export function revealRun(run: ResolvedRun): ResolvedRun {
   return { ...environmentOf(run).reveal(run), experiment, model, dataset, notes };
 }
 
-/** The names in NAUTIL_ENV_ALLOWED: the variables that a worker reads for the runs that come from its task queue. */
-export const allowedVariables = (): string[] =>
-  (environmentVariable('NAUTIL_ENV_ALLOWED') ?? '')
+/**
+ * The names in NAUTIL_ENV_ALLOWED: the variables that a worker reads for the runs that come from its task queue.
+ *
+ * @throws EnvironmentInvalid for the secret of groups, which a run could otherwise copy into file names and logs
+ */
+export function allowedVariables(): string[] {
+  const names = (environmentVariable('NAUTIL_ENV_ALLOWED') ?? '')
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '');
+  if (!names.includes('NAUTIL_GROUP_SECRET')) return names;
+  throw new EnvironmentInvalid(
+    'NAUTIL_ENV_ALLOWED lets runs read NAUTIL_GROUP_SECRET, which is for the workers alone',
+    {
+      hint: 'remove it from NAUTIL_ENV_ALLOWED',
+    },
+  );
+}
 
 /**
  * Checks that a worker may read the variables of a run, which another worker resolved or whose history was written by someone else.

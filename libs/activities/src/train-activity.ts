@@ -141,7 +141,10 @@ const join = (
   { run }: TrainRequest,
   place: GroupPlace,
   { group }: Pick<TrainDependencies, 'group'>,
-): Promise<TrainingGroup> => withHeartbeat(({ signal }) => joinGroup(run, place, { ...group, signal }));
+): Promise<TrainingGroup> => {
+  const { workflowExecution: { runId = '' } = {} } = Context.current().info;
+  return withHeartbeat(({ signal }) => joinGroup(run, place, { ...group, runId, signal }));
+};
 
 /** Runs a trainer process, which a cancelled activity stops at a checkpoint. */
 async function runTrainer<Task extends TrainTask | JoinTask>(

@@ -53,8 +53,11 @@ export interface MemberPlaced {
   token: string;
   index: number;
 
-  /** `host:port`. */
+  /** `host:port`; see `parseMemberAddress`. */
   address: string;
+
+  /** HMAC-SHA-256 of the run and the rest of this signal, if the worker has a `NAUTIL_GROUP_SECRET`. */
+  signature?: string | undefined;
 }
 
 /** Asked by the activities of a group until all of them have a worker. Its result is a `Placement`. */
@@ -66,6 +69,9 @@ export interface Placement {
 
   /** The addresses of all members; absent until each has one. */
   members?: string[] | undefined;
+
+  /** What each member has sent with its address; null for one that sent none. Absent in the answers of older versions. */
+  signatures?: (string | null)[] | undefined;
 }
 
 /** Input of the `textClassification` workflow, as passed to `--input`. */

@@ -63,6 +63,8 @@ Environment:
   NAUTIL_ARTIFACTS             a folder or HTTP address through which workers with different state folders exchange files
   NAUTIL_HOST                  host at which the workers of a run with trainer.num_nodes above 1 reach this machine
                                (default: its address on the way to Temporal)
+  NAUTIL_GROUP_SECRET          a secret of all workers, with which they sign these addresses: 32 characters or more,
+                               such as the output of \`openssl rand -hex 32\` (default: the addresses are not signed)
   NAUTIL_MEMBER_PORTS          ports on which such trainings listen: 20000-20099 (default: any free one)
   NAUTIL_METRICS_ADDRESS       IP address and port at which Prometheus finds the metrics of Temporal's SDK: 127.0.0.1:9464
   OTEL_EXPORTER_OTLP_ENDPOINT, …

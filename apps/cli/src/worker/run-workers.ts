@@ -14,7 +14,7 @@ import {
   type WorkerOptions as TemporalWorkerOptions,
   type WorkflowBundleOption,
 } from '@temporalio/worker';
-import { allowedVariables, OutputRoots } from '@nautil/activities';
+import { allowedVariables, groupSecret, OutputRoots } from '@nautil/activities';
 import { createActivities } from '@nautil/activities/worker';
 import {
   gpuTaskQueue,
@@ -71,6 +71,7 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions):
   const { temporal } = stackAddresses();
   const { address, namespace, security } = temporal;
   const reserveAddress = memberAddresses(address);
+  const secret = groupSecret();
   const trackingUri = process.env['MLFLOW_TRACKING_URI'] ?? 'http://127.0.0.1:5000';
   stopListeningForInterruption();
   ignoreOutputErrors();
@@ -102,6 +103,7 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions):
     trainsHere: role !== 'cpu',
     group: {
       reserveAddress,
+      secret,
       signalPlaced: (workflowId, placed) => client.workflow.getHandle(workflowId).signal(memberSignal, placed),
       queryPlacement: (workflowId) => client.workflow.getHandle(workflowId).query<Placement>(placementQuery),
     },
