@@ -1,9 +1,14 @@
 import { readFile, rm } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { defineError, type FileRef } from '@nautil/contracts';
+import { maskSecrets } from '@nautil/contracts';
+import { DownloadFailed } from './download/download-request.js';
 import { ChecksumMismatch, fetchFile } from './download/fetch-file.js';
 import { environmentVariable } from './environment-variable.js';
-import { networkFetch } from './http/network-fetch.js';
+import { loginIn, mlflowLogin } from './http/mlflow-login.js';
+import { mlflowTls } from './http/mlflow-tls.js';
+import { networkFailure } from './http/network-failure.js';
+import { type Fetch, networkFetch } from './http/network-fetch.js';
 import { readBody } from './http/read-body.js';
 import { setAside } from './intact.js';
 import { Store } from './store.js';
@@ -35,15 +40,20 @@ export interface ArtifactStore {
 /**
  * Opens the artifact store in a folder that all workers mount, or at an http address that accepts PUT and GET (a WebDAV folder;
  * MLflow's `http://HOST:PORT/api/2.0/mlflow-artifacts/artifacts/nautil`). Undefined when NAUTIL_ARTIFACTS is not set.
+ *
+ * A server gets the user and the password in the address. The origin in MLFLOW_TRACKING_URI gets MLflow's login and TLS settings, too.
  */
 export function openArtifactStore(root = environmentVariable('NAUTIL_ARTIFACTS')): ArtifactStore | undefined {
   if (!root) return undefined;
-  if (/^https?:\/\//.test(root)) return new HttpArtifacts(root.replace(/\/+$/, ''));
+  if (/^https?:\/\//.test(root) && URL.canParse(root)) return new HttpArtifacts(root);
   if (isAbsolute(root)) return new FolderArtifacts(root);
-  throw new ArtifactsUnavailable(`NAUTIL_ARTIFACTS=${root} is neither an absolute folder nor an http address`, {
-    retryable: false,
-    hint: 'set it to a folder that all workers mount, or to a server that accepts PUT; it must be the same for all of them',
-  });
+  throw new ArtifactsUnavailable(
+    `NAUTIL_ARTIFACTS=${maskSecrets(root)} is neither an absolute folder nor an http address`,
+    {
+      retryable: false,
+      hint: 'set it to a folder that all workers mount, or to a server that accepts PUT; it must be the same for all of them',
+    },
+  );
 }
 
 class FolderArtifacts implements ArtifactStore {
@@ -88,25 +98,45 @@ class FolderArtifacts implements ArtifactStore {
 class HttpArtifacts implements ArtifactStore {
   readonly root: string;
 
+  /** Without a login and a trailing slash. */
+  readonly #address: string;
+
+  /** With the login, if there is one. */
+  readonly #headers: Record<string, string>;
+  readonly #fetch: () => Promise<Fetch>;
+
   constructor(root: string) {
     this.root = root;
+    const url = new URL(root);
+    const mlflow = trackingServer();
+    const isMlflow = mlflow?.origin === url.origin;
+    const authorization = loginIn(url) ?? (isMlflow ? mlflowLogin(mlflow) : undefined);
+    this.#headers = authorization === undefined ? {} : { authorization };
+    const tls = isMlflow && url.protocol === 'https:' ? mlflowTls() : undefined;
+    this.#fetch = () => networkFetch(tls && { tls, origin: url.origin });
+    url.username = url.password = ''; // fetch refuses an address with a password, and messages must not show it
+    this.#address = url.href.replace(/\/+$/, '');
   }
 
   async put({ path, sha256, sizeBytes }: FileRef): Promise<void> {
     const url = this.#urlOf(sha256);
-    const existing = await this.#request(url);
-    await existing.body?.cancel();
-    if (existing.ok && Number(existing.headers.get('content-length') ?? sizeBytes) === sizeBytes) return;
+    const existing = await this.#read(url);
+    await existing?.body?.cancel();
+    if (existing && Number(existing.headers.get('content-length') ?? sizeBytes) === sizeBytes) return;
     await this.#send(url, () => readChunks(path), sizeBytes);
   }
 
   async get({ sha256, sizeBytes }: FileRef, to: Store, name: string): Promise<FileRef> {
     const known = await to.find({ sha256, sizeBytes }, name);
     if (known) return known;
+    const url = this.#urlOf(sha256);
     const temporary = temporaryBeside(join(to.root, 'objects', 'incoming', sha256));
     try {
-      await fetchFile({ url: this.#urlOf(sha256), to: temporary, sha256 });
+      await fetchFile({ url, to: temporary, sha256, headers: this.#headers, fetch: await this.#fetch() });
       return await to.put(temporary, name);
+    } catch (error) {
+      const status = error instanceof DownloadFailed ? error.status : undefined;
+      throw status === 401 || status === 403 ? refused(url, status) : error;
     } finally {
       await rm(temporary, { force: true });
     }
@@ -114,43 +144,62 @@ class HttpArtifacts implements ArtifactStore {
 
   async writeText(name: string, text: string): Promise<void> {
     const bytes = Buffer.from(text);
-    await this.#send(`${this.root}/${name}`, () => bytes, bytes.length);
+    await this.#send(`${this.#address}/${name}`, () => bytes, bytes.length);
   }
 
   async readText(name: string): Promise<string | undefined> {
-    const response = await this.#request(`${this.root}/${name}`);
-    if (response.ok) {
-      return (await readBody(response.body, `GET ${this.root}/${name}`, largestText)).toString('utf8');
-    }
-    await response.body?.cancel();
-    // A server that fails may still have the text. Continuing as if it did not exist would repeat work.
-    if (response.status < 500 || response.status === 501) return undefined;
-    throw refused(`${this.root}/${name}`, response);
+    const url = `${this.#address}/${name}`;
+    const response = await this.#read(url);
+    return response && (await readBody(response.body, `GET ${url}`, largestText)).toString('utf8');
   }
 
   #urlOf(sha256: string): string {
-    return `${this.root}/objects/${sha256.slice(0, 2)}/${sha256}`;
+    return `${this.#address}/objects/${sha256.slice(0, 2)}/${sha256}`;
   }
 
-  async #request(url: string): Promise<Response> {
-    const fetch = await networkFetch();
-    return fetch(url, { headers: { 'accept-encoding': 'identity' } }).catch((error: unknown) => {
-      throw unreachable(this.root, error);
-    });
+  /**
+   * A successful response, or undefined if nothing was ever written there. Every other response is an error: a server that fails or
+   * refuses may still have the content, and continuing as if it did not exist would repeat work.
+   */
+  async #read(url: string): Promise<Response | undefined> {
+    const response = await this.#request(url, { headers: { 'accept-encoding': 'identity' } });
+    if (response.ok) return response;
+    if (response.status === 500) {
+      const body = await readBody(response.body, `GET ${url}`, largestText);
+      if (isMissingInBucket(body.toString('utf8'))) return undefined;
+    } else await response.body?.cancel();
+    if (response.status === 404) return undefined;
+    throw refused(url, response.status);
   }
 
   async #send(url: string, body: () => AsyncIterable<Uint8Array> | Uint8Array, sizeBytes: number): Promise<void> {
-    const fetch = await networkFetch();
     const headers = { 'content-type': 'application/octet-stream', 'content-length': String(sizeBytes) };
-    const response = await fetch(url, { method: 'PUT', headers, body: body(), duplex: 'half' }).catch(
-      (error: unknown) => {
-        throw unreachable(this.root, error);
-      },
-    );
+    const response = await this.#request(url, { method: 'PUT', headers, body: body(), duplex: 'half' });
     await response.body?.cancel();
-    if (!response.ok) throw refused(url, response);
+    if (!response.ok) throw refused(url, response.status);
+  }
+
+  async #request(url: string, options: Parameters<Fetch>[1]): Promise<Response> {
+    const fetch = await this.#fetch();
+    const headers = { ...this.#headers, ...options?.headers };
+    return fetch(url, { ...options, headers }).catch((error: unknown) => {
+      throw unreachable(this.#address, error);
+    });
   }
 }
+
+/** The server in MLFLOW_TRACKING_URI, if it has an http address. */
+function trackingServer(): URL | undefined {
+  const address = environmentVariable('MLFLOW_TRACKING_URI') ?? '';
+  return /^https?:/.test(address) && URL.canParse(address) ? new URL(address) : undefined;
+}
+
+/**
+ * Whether a response with status 500 is what MLflow answers for an artifact that its bucket lacks: it passes on the message of botocore's
+ * ClientError, "An error occurred (404) when calling the HeadObject operation: Not Found".
+ */
+const isMissingInBucket = (body: string): boolean =>
+  /An error occurred \((?:404|NoSuchKey)\) when calling the (?:HeadObject|GetObject) operation/.test(body);
 
 /** The texts are records of a stage's files. */
 const largestText = 16 << 20;
@@ -168,15 +217,21 @@ const missing = (root: string, name: string, sha256: string): ArtifactsUnavailab
     hint: 'NAUTIL_ARTIFACTS must be the same for all workers',
   });
 
-const unreachable = (root: string, cause: unknown): ArtifactsUnavailable =>
-  new ArtifactsUnavailable(`the artifact store at ${root} does not respond`, {
-    retryable: true,
-    hint: 'NAUTIL_ARTIFACTS names it: start the server, or check the address',
-    cause,
-  });
+const unreachable = (address: string, cause: unknown): ArtifactsUnavailable => {
+  const reason = networkFailure(cause)?.message;
+  return new ArtifactsUnavailable(
+    `the artifact store at ${address} does not respond${reason === undefined ? '' : `: ${reason}`}`,
+    { retryable: true, hint: 'NAUTIL_ARTIFACTS names it: start the server, or check the address', cause },
+  );
+};
 
-const refused = (url: string, { status }: Response): ArtifactsUnavailable =>
+const refused = (url: string, status: number): ArtifactsUnavailable =>
   new ArtifactsUnavailable(`${url}: the server answered ${status}`, {
     retryable: status >= 500 || status === 408 || status === 429,
-    hint: 'NAUTIL_ARTIFACTS must name a server that accepts PUT and GET',
+    hint: status === 401 || status === 403 ? loginHint : 'NAUTIL_ARTIFACTS must name a server that accepts PUT and GET',
   });
+
+const loginHint = [
+  'at the origin in MLFLOW_TRACKING_URI, set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, for all workers',
+  'for any other server, write the login into the address: NAUTIL_ARTIFACTS=https://USER:PASSWORD@HOST/FOLDER',
+].join('\n');

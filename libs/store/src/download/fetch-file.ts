@@ -42,6 +42,9 @@ export interface FetchOptions extends DownloadRequest {
 
   onProgress?: ((doneBytes: number, totalBytes: number | undefined) => void) | undefined;
 
+  /** Default: {@link networkFetch}. */
+  fetch?: Fetch | undefined;
+
   /** State folder that holds the locks; default nautilHome(). */
   home?: string | undefined;
 }
@@ -106,7 +109,7 @@ const syncEveryBytes = 64 << 20;
 async function download(options: FetchOptions): Promise<FileRef> {
   const { url, to, sha256, attempts } = options;
   const incomplete = `${to}.incomplete`;
-  const fetch = await networkFetch();
+  const fetch = options.fetch ?? (await networkFetch());
   await createFolder(dirname(to));
   try {
     await withRetries(() => downloadOnce(incomplete, fetch, options), {

@@ -1,4 +1,5 @@
 import { environmentVariable } from '../environment-variable.js';
+import { fetchWithTls, type TlsOptions } from './mlflow-tls.js';
 
 /** The part of `fetch` that Nautil uses, so that a caller can bring its own. */
 export type Fetch = (
@@ -12,12 +13,16 @@ export type Fetch = (
   },
 ) => Promise<Response>;
 
-/** `fetch` through the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name; Node's own fetch ignores them. */
-export async function networkFetch(): Promise<Fetch> {
+/**
+ * `fetch` through the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name; Node's own fetch ignores them.
+ *
+ * @param own - TLS options, and the one origin that they are for; default: none
+ */
+export async function networkFetch(own?: { tls: TlsOptions; origin: string }): Promise<Fetch> {
   const proxyVariables = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
-  if (!proxyVariables.some((name) => environmentVariable(name) !== undefined)) {
-    return (url, options) => fetch(url, options);
-  }
+  const useProxy = proxyVariables.some((name) => environmentVariable(name) !== undefined);
+  if (own !== undefined) return (await fetchWithTls(own.tls, own.origin, useProxy));
+  if (!useProxy) return (url, options) => fetch(url, options);
   const undici = await import('undici');
   const dispatcher = new undici.EnvHttpProxyAgent();
   return async (url, options) => {
