@@ -1,7 +1,7 @@
-import { lookup } from 'node:dns/promises';
-import { TensorFlowError } from './errors.js';
-import { filterListener } from './filter-listener.js';
+import { ServerNotStarted } from './errors.js';
+import { filterListener, isListenedOn } from './filter-listener.js';
 import { nativeApi, withStatus } from './library.js';
+import { admittedSources } from './member-sources.js';
 import { encodeServer, type SessionConfig } from './session-config.js';
 
 /** One process of a cluster. */
@@ -29,21 +29,25 @@ const task = (index: number): string => `/job:worker/replica:0/task:${index}`;
 
 /**
  * Starts TensorFlow's gRPC server, which serves until the process ends: TensorFlow cannot stop one. It listens on all addresses of the
- * machine, and runs any operation of TensorFlow for whoever connects; the kernel therefore drops packets that do not come from the members' addresses.
+ * machine, and runs any operation of TensorFlow for whoever connects; the kernel therefore drops packets that come from other addresses
+ * than the members' and this machine's own. A user of this machine could bind to a member's address here anyway, so the latter admit nobody new.
  *
  * @param config - of the devices and threads, which the server determines for its sessions
- * @throws TensorFlowError when the port is in use, or an address of a member has no IP address
+ * @throws ServerNotStarted when the port is in use; TensorFlowError when a member's name has no IP address
  */
 export async function startClusterServer(
   { members, index }: ClusterMember,
   config: SessionConfig,
 ): Promise<ClusterSession> {
   const native = nativeApi();
-  const sources = (await Promise.all(members.map((member) => addressesOf(hostIn(member))))).flat();
+  const sources = await admittedSources(members);
+  const port = Number(members[index]!.split(':').at(-1));
   const collectiveLeader = task(0);
   const bytes = encodeServer({ members, index }, { ...config, collectiveLeader });
-  const server = withStatus(native, (status) => native.TF_NewServer(bytes, bytes.length, status));
-  await filterListener(Number(members[index]!.split(':').at(-1)), [...new Set(sources)]);
+  const server = boundTo(port, { members, index }, () =>
+    withStatus(native, (status) => native.TF_NewServer(bytes, bytes.length, status)),
+  );
+  await filterListener(port, sources);
   withStatus(native, (status) => native.TF_ServerStart(server, status));
   return {
     target: native.TF_ServerTarget(server),
@@ -52,13 +56,11 @@ export async function startClusterServer(
   };
 }
 
-/** The host of `host:port`, without the brackets of an IPv6 address. */
-const hostIn = (address: string): string => address.slice(0, address.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
-
-async function addressesOf(host: string): Promise<string[]> {
+/** The server that `create` binds to a port. TensorFlow's message names neither the port nor the reason. */
+function boundTo<T>(port: number, member: ClusterMember, create: () => T): T {
   try {
-    return (await lookup(host, { all: true })).map(({ address }) => address);
+    return create();
   } catch (cause) {
-    throw new TensorFlowError(`${host}, which a member of the group should be on, has no IP address`, { cause });
+    throw new ServerNotStarted(port, member, { isInUse: isListenedOn(port), cause });
   }
 }

@@ -48,6 +48,23 @@ export class TensorFlowError extends NautilError {
   }
 }
 
+/** TensorFlow cannot listen on the port of this process. Workers of Temporal choose another port for the next attempt. */
+export class ServerNotStarted extends defineError('ServerNotStarted', 'environment', { retryable: true }) {
+  constructor(
+    port: number,
+    { members, index }: { members: readonly string[]; index: number },
+    { isInUse, cause }: { isInUse: boolean; cause: unknown },
+  ) {
+    const reason = isInUse ? 'the port is in use' : (cause as Error).message;
+    super(`TensorFlow's server of member ${index} (${members[index]}) cannot listen on port ${port}: ${reason}`, {
+      hint: isInUse
+        ? `end the program that listens there (\`ss -ltnp 'sport = :${port}'\` lists it), or choose another port, which nautil.group.members, or MASTER_PORT for torchrun, determines`
+        : 'choose a port from 1024 to 65535: lower ones need the rights of root',
+      cause,
+    });
+  }
+}
+
 /** A tensor did not fit into the device's memory. Split the batch into smaller micro-batches. */
 export class OutOfMemory extends TensorFlowError {
   override readonly name: string = 'OutOfMemory';

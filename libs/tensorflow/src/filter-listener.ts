@@ -171,6 +171,9 @@ function descriptorsOf(inodes: ReadonlySet<string>): number[] {
     .map(Number);
 }
 
+/** Whether any process listens on the port, on any address of the machine. */
+export const isListenedOn = (port: number): boolean => connectionsOf(port).some(({ state }) => state === LISTEN);
+
 /** The file descriptor of this process's socket that listens on the port. */
 function socketOf(port: number): number {
   const listening = connectionsOf(port).filter(({ state }) => state === LISTEN);

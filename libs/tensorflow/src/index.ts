@@ -1,4 +1,5 @@
 export { startClusterServer, type ClusterSession } from './cluster-server.js';
+export { refusedSources, type RefusedSource } from './member-sources.js';
 export { allGather, allReduce, broadcast, type CollectiveKey } from './collectives.js';
 export { dropout, type DropoutDraw } from './dropout.js';
 export { OutOfMemory, TensorFlowError } from './errors.js';

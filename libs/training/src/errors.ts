@@ -1,4 +1,5 @@
 import { defineError } from '@nautil/contracts';
+import type { RefusedSource } from '@nautil/tensorflow';
 import type { TrainingGroup } from './job.js';
 
 /** The loss is NaN or infinite. No step after the last checkpoint can be trusted. */
@@ -152,10 +153,25 @@ export class NoTrainingBatch extends defineError('NoTrainingBatch', 'config') {
 
 /** Members of a group did not start in time. */
 export class MembersMissing extends defineError('MembersMissing', 'environment', { retryable: true }) {
-  constructor(addresses: string[], { members, index }: TrainingGroup, seconds: number) {
+  /** @param refused - the members that are known to accept no connection from this machine */
+  constructor(
+    addresses: string[],
+    { members, index }: TrainingGroup,
+    { seconds, refused }: { seconds: number; refused: readonly RefusedSource[] },
+  ) {
+    const known = refused.map(
+      ({ address, source }) =>
+        `${listed([address], members)} drops this machine's packets: they come from ${source}, which is not an address of ${members[index]}`,
+    );
     super(
       `${listed(addresses, members)} did not answer member ${index} (${members[index]}) within ${seconds} s: the training needs all ${members.length} members`,
-      { hint: 'start the missing members, and check that each address can be reached from the others' },
+      {
+        hint: [
+          ...known,
+          'start the missing members, and check that each address can be reached from the others',
+          'members accept connections only from the IP addresses of the members: list a machine behind NAT, or with several networks, with the address from which it connects to the others (nautil.group.members; NAUTIL_HOST for workers)',
+        ].join('\n'),
+      },
     );
   }
 }

@@ -10,6 +10,7 @@ import {
   type HostTensor,
   hostTensor,
   type Output,
+  refusedSources,
   Session,
   startClusterServer,
   TensorFlowError,
@@ -83,7 +84,8 @@ export class JoinedGroup {
     const seconds = group.joinTimeoutS ?? defaults.joinTimeoutS;
     const missing = await awaitMembers(group.members, seconds * 1000, isStopped);
     if (missing.length > 0 && isStopped()) throw new TrainingInterrupted();
-    if (missing.length > 0) throw new MembersMissing(missing, group, seconds);
+    if (missing.length > 0)
+      throw new MembersMissing(missing, group, { seconds, refused: await refusedSources(group, missing) });
     return new JoinedGroup(group, cluster);
   }
 

@@ -1,12 +1,11 @@
-import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { createServer, isIPv6, type Server } from 'node:net';
 import type { ReservedAddress } from '@nautil/activities/worker';
 import { defineError, parseMemberAddress } from '@nautil/contracts';
 import { environmentVariable } from '@nautil/store';
-import { freePort } from '@nautil/store/process';
+import { freePort, sourceTowards } from '@nautil/store/process';
 
-/** NAUTIL_HOST or NAUTIL_MEMBER_PORTS is invalid. */
+/** NAUTIL_HOST or NAUTIL_MEMBER_PORTS is invalid, or this machine's address unknown. */
 class MemberAddressError extends defineError('MemberAddressError', 'usage') {}
 
 /** Every port of NAUTIL_MEMBER_PORTS is in use. Another training may end. */
@@ -85,17 +84,13 @@ function listenOn(port: number): Promise<Server | undefined> {
   });
 }
 
-/** The address of the network interface through which this machine reaches a server. Nothing is sent. */
+/** The address of the network interface through which this machine reaches a server. */
 async function addressTowards(server: string): Promise<string> {
-  const [, host = '', port = ''] = /^\[?(.*?)\]?:(\d+)$/.exec(server) ?? [];
-  const { address, family } = await lookup(host);
-  const socket = createSocket(family === 6 ? 'udp6' : 'udp4');
-  try {
-    return await new Promise((resolve, reject) => {
-      socket.on('error', reject);
-      socket.connect(Number(port), address, () => resolve(socket.address().address));
-    });
-  } finally {
-    socket.close();
-  }
+  const [, host = ''] = /^\[?(.*?)\]?:\d+$/.exec(server) ?? [];
+  const { address } = await lookup(host);
+  const source = await sourceTowards(address);
+  if (source !== undefined) return source;
+  throw new MemberAddressError(`this machine has no route to Temporal at ${server}, so its own address is unknown`, {
+    hint: 'set NAUTIL_HOST to the name or the address at which other workers reach this machine',
+  });
 }

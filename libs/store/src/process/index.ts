@@ -1,2 +1,3 @@
+export { sourceTowards } from './source-towards.js';
 export { freePort, isPortFree } from './free-port.js';
 export { hasEnded, identityOf, pidOf, type ProcessIdentity } from './process-identity.js';
