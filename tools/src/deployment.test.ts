@@ -65,6 +65,7 @@ interface Service {
   ports?: string[];
   environment?: Record<string, string>;
   command?: string[];
+  entrypoint?: string[];
   build?: { dockerfile_inline?: string };
   stop_grace_period?: string;
   healthcheck?: object;
@@ -123,6 +124,21 @@ describe('compose.yaml', () => {
   test('workers get as long to end as they may take', () => {
     for (const name of ['worker-cpu', 'worker-gpu'])
       expect(parseInt(services[name]?.stop_grace_period ?? '')).toBeGreaterThan(shutdownSeconds + 15);
+  });
+
+  test("Temporal's UI is published behind the gate alone, at a port that browsers block", () => {
+    const published = entries.filter(([, { ports = [] }]) => ports.some((port) => port.includes(':8233:')));
+    expect(published.map(([name]) => name)).toEqual(['ui-gate']);
+    expect(services['temporal-ui']?.ports).toBeUndefined();
+    const [, , gatePort, upstream, upstreamPort] = services['ui-gate']?.entrypoint ?? [];
+    expect([gatePort, upstream]).toEqual(['8233', 'temporal-ui']);
+    expect(upstreamPort).toBe(services['temporal-ui']?.environment?.['TEMPORAL_UI_PORT']);
+    expect(Number(upstreamPort)).toBeGreaterThanOrEqual(6665);
+    expect(Number(upstreamPort)).toBeLessThanOrEqual(6669);
+  });
+
+  test.each(['worker-cpu', 'worker-gpu', 'ui-gate'])('%s has no capabilities, and gets none', (name) => {
+    expect(services[name]).toMatchObject({ cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] });
   });
 
   test('the search attributes are those that workflows set', () => {

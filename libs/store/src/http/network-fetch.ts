@@ -21,7 +21,7 @@ export type Fetch = (
 export async function networkFetch(own?: { tls: TlsOptions; origin: string }): Promise<Fetch> {
   const proxyVariables = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
   const useProxy = proxyVariables.some((name) => environmentVariable(name) !== undefined);
-  if (own !== undefined) return (await fetchWithTls(own.tls, own.origin, useProxy));
+  if (own !== undefined) return await fetchWithTls(own.tls, own.origin, useProxy);
   if (!useProxy) return (url, options) => fetch(url, options);
   const undici = await import('undici');
   const dispatcher = new undici.EnvHttpProxyAgent();
