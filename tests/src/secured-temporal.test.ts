@@ -34,10 +34,17 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
+/** A configuration file without profiles, so that the user's own has no effect. */
+function emptyFile(): string {
+  const file = join(folder, 'empty.toml');
+  writeFileSync(file, '');
+  return file;
+}
+
 /** Variables of a client of one of the servers. NAUTIL_TEMPORAL_ADDRESS would override them. */
 const at = (address: string, variables: Record<string, string>) => ({
   NAUTIL_TEMPORAL_ADDRESS: '',
-  TEMPORAL_CONFIG_FILE: join(folder, 'none.toml'),
+  TEMPORAL_CONFIG_FILE: emptyFile(),
   TEMPORAL_ADDRESS: address,
   TEMPORAL_NAMESPACE: namespace,
   TEMPORAL_TLS_SERVER_CA_CERT_PATH: certificates.caFile,

@@ -11,3 +11,6 @@ export class ServerUnreachable extends defineError('ServerUnreachable', 'environ
 
 /** A program that the set-up installs is missing. */
 export class NotSetUp extends defineError('NotSetUp', 'environment') {}
+
+/** Temporal's environment variables, or its configuration file, cannot be used. */
+export class TemporalSettingError extends defineError('TemporalSettingError', 'usage') {}

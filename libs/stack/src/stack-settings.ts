@@ -46,6 +46,11 @@ export function resolveSettings(settings: StackSettings): ResolvedSettings {
         : 'Nautil needs a tracking server: set MLFLOW_TRACKING_URI to its address, or unset it to start a local server',
     });
   }
+  if (mlflowTrackingUri !== undefined && !URL.canParse(mlflowTrackingUri)) {
+    throw new StackSettingError(`MLflow's tracking URI ${mlflowTrackingUri} is not a valid address`, {
+      hint: 'set MLFLOW_TRACKING_URI to an address such as http://mlflow.example.com:5000, or unset it to start a local server',
+    });
+  }
   const temporalPort = settings.temporalPort ?? portFrom('NAUTIL_TEMPORAL_PORT');
   const temporalUiPort = settings.temporalUiPort ?? portFrom('NAUTIL_TEMPORAL_UI_PORT');
   const mlflowPort = settings.mlflowPort ?? portFrom('NAUTIL_MLFLOW_PORT');
@@ -57,7 +62,7 @@ export function resolveSettings(settings: StackSettings): ResolvedSettings {
     temporal:
       temporalAddress === undefined
         ? elsewhere(configuredConnection(), temporalPort ?? 7233)
-        : plainConnection(temporalAddress),
+        : plainConnection(temporalAddress, 'NAUTIL_TEMPORAL_ADDRESS'),
     mlflowTrackingUri,
     chosen: {
       temporal: temporalPort !== undefined,

@@ -19,6 +19,7 @@ beforeEach(() => {
   for (const name of Object.keys(process.env))
     if (name.startsWith('TEMPORAL_')) Reflect.deleteProperty(process.env, name);
   process.env['TEMPORAL_CONFIG_FILE'] = join(folder, 'temporal.toml');
+  writeFileSync(join(folder, 'temporal.toml'), '');
 });
 afterEach(() => {
   process.env = { ...before };

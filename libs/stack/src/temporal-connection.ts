@@ -1,7 +1,8 @@
-import { type ClientConfigProfile, loadClientConfigProfile, toClientOptions } from '@temporalio/envconfig';
-import { tomlLoadClientConfigProfile } from '@temporalio/envconfig/lib/envconfig-toml.js';
-import { defineError } from '@nautil/contracts';
+import { fromTomlProfile, toClientOptions } from '@temporalio/envconfig';
 import { environmentVariable } from '@nautil/store';
+import { TemporalSettingError } from './errors.js';
+import { parseTemporalAddress } from './temporal-address.js';
+import { readSettingsFile, readTemporalProfile, type TemporalProfile } from './temporal-profile.js';
 
 type ConnectionOptions = ReturnType<typeof toClientOptions>['connectionOptions'];
 
@@ -15,15 +16,14 @@ export interface TemporalConnection {
   readonly security: Pick<ConnectionOptions, 'tls' | 'apiKey' | 'metadata'>;
 }
 
-/** Temporal's environment variables, or its configuration file, cannot be used. */
-class TemporalSettingError extends defineError('TemporalSettingError', 'usage') {}
-
-/** As Temporal's own programs, which need no port for a server at its usual one. */
-const withPort = (address: string): string => (/:\d+$/.test(address) ? address : `${address}:7233`);
-
-/** A server without TLS, such as one that Nautil starts. */
-export const plainConnection = (address: string): TemporalConnection => ({
-  address: withPort(address),
+/**
+ * A server without TLS, such as one that Nautil starts.
+ *
+ * @param source names the setting that has the address, in errors
+ * @throws TemporalSettingError
+ */
+export const plainConnection = (address: string, source = "Temporal's address"): TemporalConnection => ({
+  address: parseTemporalAddress(address, source),
   namespace: 'default',
   security: {},
 });
@@ -42,13 +42,15 @@ export const isPlain = ({ address, namespace, security }: TemporalConnection): b
  */
 export function configuredConnection(): TemporalConnection | undefined {
   const profile = readProfile();
-  if (profile.address === undefined) return undefined;
-  refuseCodecOfProfile();
-  const { connectionOptions, namespace } = explained(() => toClientOptions(profile));
+  const { address } = profile.settings;
+  if (address === undefined) return undefined;
+  const checkedAddress = parseTemporalAddress(address, profile.sourceOf('address'));
+  refuseUnsupported(profile);
+  checkCertificates(profile);
+  const { connectionOptions, namespace } = toClientOptions(fromTomlProfile(profile.settings));
   const { tls, apiKey, metadata } = connectionOptions;
-  if (typeof tls === 'object' && tls !== null) requireCertificatePair(profile);
   return {
-    address: withPort(profile.address),
+    address: checkedAddress,
     namespace: namespace ?? 'default',
     security: {
       ...(tls === undefined ? {} : { tls }),
@@ -58,64 +60,65 @@ export function configuredConnection(): TemporalConnection | undefined {
   };
 }
 
-/** Address and namespace that the Temporal CLI uses without options. */
-export function cliDefaults(): { address: string; namespace: string; usesTls: boolean } {
-  const { address = '127.0.0.1:7233', namespace = 'default', tls, apiKey } = readProfile();
-  return { address, namespace, usesTls: tls === undefined ? apiKey !== undefined : tls.disabled !== true };
-}
-
-const noCodec = 'Nautil does not encode payloads with a remote codec';
-
-/** Settings of Temporal that its TypeScript SDK does not implement: following them in part would be unsafe or would fail late. */
-const unsupported = [
-  ['TEMPORAL_TLS_DISABLE_HOST_VERIFICATION', 'name the certificate authority in TEMPORAL_TLS_SERVER_CA_CERT_PATH'],
-  ['TEMPORAL_CODEC_ENDPOINT', noCodec],
-] as const;
-
-function readProfile(): ClientConfigProfile {
-  for (const [name, hint] of unsupported)
-    if (!/^(0|false)$/i.test(environmentVariable(name) ?? 'false'))
-      throw new TemporalSettingError(`${name} is set, which Nautil does not support`, { hint: `${hint}, or unset it` });
-  return explained(() => loadClientConfigProfile({ overrideEnvVars: setVariables() }));
-}
-
-/** An empty variable counts as not set. */
-function setVariables(): Record<string, string> {
-  const set = Object.entries(process.env).filter((entry): entry is [string, string] => !!entry[1]);
-  return Object.fromEntries(set);
-}
-
-/** The library leaves the codec out of the profiles that it returns. */
-function refuseCodecOfProfile(): void {
-  const { codec } = explained(() => tomlLoadClientConfigProfile({ overrideEnvVars: setVariables() }));
-  if (codec === undefined) return;
-  throw new TemporalSettingError(`${profileInUse()}: the codec is set, which Nautil does not support`, {
-    hint: `${noCodec}: name a profile without \`codec\` in TEMPORAL_PROFILE`,
-  });
-}
-
-/** The file of profiles, and the profile that a variable names. */
-function profileInUse(): string {
-  const file = environmentVariable('TEMPORAL_CONFIG_FILE') ?? "Temporal's configuration file";
-  const profile = environmentVariable('TEMPORAL_PROFILE');
-  return profile === undefined ? file : `${file}, profile ${profile}`;
-}
-
-function explained<T>(load: () => T): T {
+/** What the Temporal CLI uses without options; nothing is known when its settings cannot be read. */
+export function cliDefaults(): { address?: string; namespace?: string; usesTls: boolean } {
   try {
-    return load();
-  } catch (cause) {
-    throw new TemporalSettingError(
-      `Temporal's settings cannot be used (${profileInUse()}): ${cause instanceof Error ? cause.message : String(cause)}`,
-      { hint: 'correct that file or the variables TEMPORAL_*', cause },
-    );
+    const { address = '127.0.0.1:7233', namespace = 'default', tls, api_key: key } = readProfile().settings;
+    return { address, namespace, usesTls: tls === undefined ? key !== undefined : tls.disabled !== true };
+  } catch (error) {
+    // Nautil itself need not use them: NAUTIL_TEMPORAL_ADDRESS takes precedence.
+    if (error instanceof TemporalSettingError) return { usesTls: false };
+    throw error;
   }
 }
 
-function requireCertificatePair({ tls }: ClientConfigProfile): void {
-  if ((tls?.clientCert === undefined) === (tls?.clientKey === undefined)) return;
-  const [missing, given] = tls?.clientCert === undefined ? ['certificate', 'key'] : ['key', 'certificate'];
-  throw new TemporalSettingError(`Temporal's settings name a client ${given} without its ${missing}`, {
-    hint: 'set both TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH',
+const noCodec = 'Nautil does not encode payloads with a remote codec';
+const nameAuthority = 'name the certificate authority in TEMPORAL_TLS_SERVER_CA_CERT_PATH';
+
+/** Settings of Temporal that its TypeScript SDK does not implement: following them in part would be unsafe or would fail late. */
+const unsupportedVariables = [
+  ['TEMPORAL_TLS_DISABLE_HOST_VERIFICATION', nameAuthority],
+  ['TEMPORAL_CODEC_ENDPOINT', noCodec],
+] as const;
+
+function readProfile(): TemporalProfile {
+  for (const [name, hint] of unsupportedVariables)
+    if (!/^(0|false)$/i.test(environmentVariable(name) ?? 'false')) refuse(name, hint);
+  return readTemporalProfile();
+}
+
+/** Refuses the same settings in the file. */
+function refuseUnsupported({ settings: { codec, tls }, sourceOf }: TemporalProfile): void {
+  if (codec !== undefined) refuse(sourceOf('codec'), `${noCodec}: name a profile without it in TEMPORAL_PROFILE`);
+  if (tls?.disable_host_verification) refuse(sourceOf('tls.disable_host_verification'), nameAuthority);
+}
+
+function refuse(setting: string, hint: string): never {
+  throw new TemporalSettingError(`${setting} is set, which Nautil does not support`, { hint: `${hint}, or unset it` });
+}
+
+const certificates = ['client_cert', 'client_key', 'server_ca_cert'] as const;
+
+/** Checks that each certificate and key is given once and can be read, and that a client certificate has its key. */
+function checkCertificates({ settings: { tls }, sourceOf }: TemporalProfile): void {
+  if (tls === undefined || tls.disabled) return;
+  const sources = certificates.map((name) => {
+    const [path, data] = [tls[`${name}_path`], tls[`${name}_data`]];
+    const [fromPath, fromData] = [sourceOf(`tls.${name}_path`), sourceOf(`tls.${name}_data`)];
+    if (path !== undefined && data !== undefined) {
+      throw new TemporalSettingError(`${fromPath} and ${fromData} are both set`, { hint: 'remove one of them' });
+    }
+    if (path !== undefined) readSettingsFile(path, fromPath);
+    return path === undefined ? data && fromData : fromPath;
+  });
+  requireCertificatePair(sources[0], sources[1]);
+}
+
+/** Takes the settings that name the client's certificate and its key. */
+function requireCertificatePair(certificate: string | undefined, key: string | undefined): void {
+  if ((certificate === undefined) === (key === undefined)) return;
+  const [missing, given] = certificate === undefined ? ['certificate', 'key'] : ['key', 'certificate'];
+  throw new TemporalSettingError(`${certificate ?? key} names a client ${given} without its ${missing}`, {
+    hint: 'set both TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH, or the two keys in the profile',
   });
 }
