@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { NautilError } from '@nautil/contracts';
 import {
   isMlflowResponding,
   isTemporalServing,
@@ -42,7 +43,9 @@ export async function diagnose(settings: StackSettings): Promise<Finding[]> {
       try {
         return { name, ...(await check()) };
       } catch (error) {
-        return { name, state: 'problem', detail: error instanceof Error ? error.message : String(error) };
+        const detail = error instanceof Error ? error.message : String(error);
+        const remedy = error instanceof NautilError ? error.hint : undefined;
+        return { name, state: 'problem', detail, ...(remedy === undefined ? {} : { remedy }) };
       }
     }),
   );
@@ -154,6 +157,15 @@ async function checkPort(server: 'temporal' | 'mlflow', settings: StackSettings)
   const address = server === 'temporal' ? temporal.address : mlflowTrackingUri;
   const answers = server === 'temporal' ? await isTemporalServing(temporal) : await isMlflowResponding(address);
   if (answers) return { state: 'ok', detail: `${address} answers` };
+  const { state, problem } = (await stackStatus(settings)).find(({ name }) => name === server) ?? {};
+  if (state === 'unreachable') {
+    const setting = server === 'temporal' ? 'NAUTIL_TEMPORAL_ADDRESS or TEMPORAL_ADDRESS' : 'MLFLOW_TRACKING_URI';
+    return {
+      state: 'problem',
+      detail: `${address} cannot be reached: ${problem}`,
+      remedy: `start that server, or correct or remove ${setting}`,
+    };
+  }
   const port = Number(/:(\d+)\/?$/.exec(address)?.[1]);
   const holder = portHolder(port);
   if (!holder) return { state: 'ok', detail: `${address} is free; \`npx nautil up\` starts the server` };

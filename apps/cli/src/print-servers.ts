@@ -14,7 +14,7 @@ function printServer({ name, state, ours, address, uiUrl, pid, since, problem, l
   const where = name === 'worker' ? address && `task queue ${address}` : address;
   const ui = uiUrl && uiUrl !== address ? `UI ${uiUrl}` : '';
   const whose =
-    pid === undefined && (state === 'stopped' || state === 'failing')
+    pid === undefined && ['stopped', 'failing', 'unreachable'].includes(state)
       ? ''
       : ours
         ? `process ${pid}, since ${since?.slice(0, 19).replace('T', ' ')} UTC`

@@ -59,13 +59,26 @@ export async function mlflowVersionAt(trackingUri: string, timeoutMs = 5000): Pr
 const isVersion = (status: number, text: string): boolean => status === 200 && /^\d+\.\d+[\w.]*$/.test(text);
 
 /** Whether an MLflow server responds at an address, be it with a refusal (401, 403). */
-export async function isMlflowResponding(trackingUri: string, timeoutMs = 5000): Promise<boolean> {
-  const { status, text } = await requestVersion(trackingUri, timeoutMs);
-  return status === 401 || status === 403 || isVersion(status, text);
+export const isMlflowResponding = async (trackingUri: string, timeoutMs?: number): Promise<boolean> =>
+  (await mlflowProblem(trackingUri, timeoutMs)) === undefined;
+
+/** Why no MLflow server responds at an address; undefined if one does. */
+export async function mlflowProblem(trackingUri: string, timeoutMs = 5000): Promise<string | undefined> {
+  const { status, text, problem } = await requestVersion(trackingUri, timeoutMs);
+  if (problem !== undefined) return problem;
+  if (status === 401 || status === 403 || isVersion(status, text)) return undefined;
+  return `it is not MLflow's server: GET /version has status ${status} and no version`;
 }
 
-/** Status 0 when there is no response. */
-async function requestVersion(trackingUri: string, timeoutMs: number): Promise<{ status: number; text: string }> {
+interface VersionResponse {
+  status: number;
+  text: string;
+
+  /** Why there is no response; the status is 0 then. */
+  problem?: string;
+}
+
+async function requestVersion(trackingUri: string, timeoutMs: number): Promise<VersionResponse> {
   // NOTE: not AbortSignal.timeout, whose timer does not keep the process alive: fetch never settles when a server closes each
   // connection at once, and a program with nothing else to do would end here with exit code 13.
   const timeout = new AbortController();
@@ -78,9 +91,17 @@ async function requestVersion(trackingUri: string, timeoutMs: number): Promise<{
     const response = await send(url, { signal: timeout.signal });
     const body = await readBody(response.body, `GET ${url.href}`, 4096);
     return { status: response.status, text: body.toString('utf8').trim() };
-  } catch {
-    return { status: 0, text: '' };
+  } catch (error) {
+    const problem = timeout.signal.aborted ? `it does not answer within ${timeoutMs / 1000} s` : causeOf(error);
+    return { status: 0, text: '', problem };
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** The network's error, which fetch has as the cause of its own. */
+function causeOf(error: unknown): string {
+  const { cause = error } = error as { cause?: unknown };
+  const { message, code } = cause as NodeJS.ErrnoException;
+  return message || (code ?? 'no response');
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { withLock } from '@nautil/store';
 import { defaultFolder, nautilHome } from '@nautil/store/folders';
 import { ServerUnreachable } from './errors.js';
-import { isMlflowResponding, mlflowVersionAt, startMlflowServer } from './mlflow-server.js';
+import { mlflowProblem, mlflowVersionAt, startMlflowServer } from './mlflow-server.js';
 import type { ServerStatus } from './server-status.js';
 import type { ServerName, StackRecord } from './stack-record.js';
 import { endRecorded, liveProcess, readRecord, stackLock, writeRecord } from './stack-record.js';
@@ -174,8 +174,9 @@ async function ensureMlflow({ settings, record, keep, onProgress, signal }: Cont
   const port = portOf(settings.chosen.mlflow ? undefined : record.mlflow?.address) ?? settings.mlflowPort;
   if (settings.mlflowTrackingUri !== undefined) {
     const address = settings.mlflowTrackingUri;
-    if (!(await isMlflowResponding(address))) {
-      throw new ServerUnreachable(`no MLflow server responds at ${address}`, {
+    const problem = await mlflowProblem(address);
+    if (problem !== undefined) {
+      throw new ServerUnreachable(`no MLflow server responds at ${address}: ${problem}`, {
         hint: 'the address comes from MLFLOW_TRACKING_URI or an option: start that server, or remove the address to start one here',
       });
     }
@@ -279,28 +280,42 @@ export async function stopStack(options: { onProgress?: (line: string) => void }
 /** What is running now, according to the servers themselves. */
 export async function stackStatus(options: StackSettings = {}): Promise<ServerStatus[]> {
   const record = readRecord();
+  const resolved = resolveSettings(options);
   const addresses = stackAddresses(options);
-  const responding = {
-    temporal: isTemporalServing(addresses.temporal),
-    mlflow: isMlflowResponding(addresses.mlflowTrackingUri),
+  const problems = {
+    temporal: temporalProblem(addresses.temporal),
+    mlflow: mlflowProblem(addresses.mlflowTrackingUri),
   };
   const known: Record<'temporal' | 'mlflow', { address: string; uiUrl?: string | undefined }> = {
     temporal: { address: addresses.temporal.address, uiUrl: addresses.temporalUiUrl },
     mlflow: { address: addresses.mlflowTrackingUri, uiUrl: addresses.mlflowTrackingUri },
   };
+  const isElsewhere = {
+    temporal: resolved.temporal !== undefined,
+    mlflow: resolved.mlflowTrackingUri !== undefined,
+  };
   const servers = await Promise.all(
     (['temporal', 'mlflow'] as const).map(async (name): Promise<ServerStatus> => {
       const live = liveProcess(record, name);
       const ours = live?.address === known[name].address ? live : undefined;
-      const isResponding = await responding[name];
       return {
         name,
-        state: isResponding ? 'running' : ours ? 'starting' : 'stopped',
+        ...serverState(await problems[name], ours !== undefined, isElsewhere[name]),
         ours: ours !== undefined,
         ...known[name],
         ...(ours ? { pid: ours.pid, logFile: ours.logFile, since: ours.since } : {}),
       };
     }),
   );
-  return [...servers, await workerStatus(record, addresses.temporal, await responding.temporal)];
+  return [...servers, await workerStatus(record, addresses.temporal, (await problems.temporal) === undefined)];
+}
+
+function serverState(
+  problem: string | undefined,
+  isOurs: boolean,
+  isElsewhere: boolean,
+): Pick<ServerStatus, 'state' | 'problem'> {
+  if (problem === undefined) return { state: 'running' };
+  if (isOurs) return { state: 'starting' };
+  return isElsewhere ? { state: 'unreachable', problem } : { state: 'stopped' };
 }

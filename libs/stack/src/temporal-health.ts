@@ -12,10 +12,16 @@ export const isTemporalServing = async (connection: TemporalConnection, timeoutM
  * SERVING. This is a bare gRPC health check, because loading Temporal's client would add half a second to every `nautil status`,
  * and because that client does not report TLS's errors.
  */
-export function temporalProblem(
-  { address, security }: TemporalConnection,
-  timeoutMs = 2000,
-): Promise<string | undefined> {
+export async function temporalProblem(connection: TemporalConnection, timeoutMs = 2000): Promise<string | undefined> {
+  try {
+    return await healthProblem(connection, timeoutMs);
+  } catch (error) {
+    // Node throws at once for a certificate or a key that is not in PEM format.
+    return messageOf(error as Error);
+  }
+}
+
+function healthProblem({ address, security }: TemporalConnection, timeoutMs: number): Promise<string | undefined> {
   const { tls, apiKey, metadata } = security;
   return new Promise((resolve) => {
     const session = tls ? connect(`https://${address}`, tlsOptions(tls)) : connect(`http://${address}`);
@@ -78,7 +84,8 @@ function decoded(message: string): string {
 
 /** OpenSSL's messages have the form `error:0A000412:SSL routines:function:reason:file:line:...`. */
 function messageOf(error: Error): string {
-  const reason = /SSL routines:[^:]*:([^:]+)/.exec(error.message)?.[1];
+  const reason = /error:\w+:[^:]* routines:[^:]*:([^:]+)/.exec(error.message)?.[1];
+  if (reason === 'no start line') return 'TLS: a certificate or a key of the settings is not in PEM format';
   if (reason !== undefined) return `TLS: ${reason}`;
   const code = (error as NodeJS.ErrnoException).code ?? '';
   return error.message === '' ? code : error.message;

@@ -43,7 +43,7 @@ export async function workerStatus(
   const restart = cause === undefined ? undefined : `restart ${restarts} of ${limit}; it ${cause}`;
   if (state === 'waiting') return { ...ours, state: 'failing', problem: `waits for ${restart}` };
   if (!isServing) {
-    const problem = `Temporal does not answer at ${temporal.address}; \`npx nautil up\` starts it`;
+    const problem = `Temporal does not answer at ${temporal.address}; \`npx nautil up\` starts it, or gives the reason`;
     return { ...ours, state: 'failing', problem };
   }
   if (restart !== undefined) return { ...ours, state: 'starting', problem: restart };
