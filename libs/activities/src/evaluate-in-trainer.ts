@@ -11,8 +11,8 @@ export async function evaluateInTrainer(trainers: Trainers, options: Parameters<
     return await trainers.run({
       task: { do: 'evaluate', ...options },
       signal: context.cancellationSignal,
-      onWait: () => {
-        log.info('the evaluation waits for a GPU that other tasks have');
+      onWait: (message) => {
+        log.info(message);
       },
       onStarted: (trainer) => {
         context.cancelled.catch(() => {

@@ -157,9 +157,9 @@ async function runTrainer<Task extends TrainTask | JoinTask>(
     return await trainers.run({
       ...options,
       signal: context.cancellationSignal,
-      onWait: () => {
+      onWait: (message) => {
         const { devices } = options.task.job.config.trainer;
-        log.info('the training waits for GPUs that other tasks have', { devices });
+        log.info(message, { devices });
       },
       // The server has given up an activity without heartbeats, but its place on this worker is free only after it has ended.
       silenceTimeoutMs: run.heartbeatTimeoutMs,

@@ -104,6 +104,23 @@ test('a GPU that was set aside is leased to a training that lists it, and to all
   expect((await leases.lease(auto(1)))!.gpus).toEqual(['0']);
 });
 
+test('the message of a task that waits blames no training for a name that another program holds, and states how to find it', async () => {
+  const name = `${scope}-0`.padEnd(107, '.');
+  const holder = fork('-e', [`require('net').createServer().listen('\\0${name}', () => process.send('held'))`], {
+    execArgv: [],
+    env: { ...process.env, NODE_OPTIONS: '' },
+  });
+  await once(holder, 'message');
+  const messages: string[] = [];
+  const lease = machine(1).lease(auto(1), { onWait: (message) => messages.push(message) });
+  expect(await isGiven(lease)).toBe(false);
+  expect(messages).toEqual([
+    expect.stringMatching(/another process of this machine.*`sudo ss -xlp \| grep nautil-test-.*CUDA_VISIBLE_DEVICES/),
+  ]);
+  holder.kill('SIGKILL');
+  expect((await lease)!.gpus).toEqual(['0']);
+});
+
 test('an abort ends the waiting with its reason, and frees what was held', async () => {
   const leases = machine(2);
   const one = await leases.lease(auto([1]));

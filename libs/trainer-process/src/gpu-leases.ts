@@ -26,8 +26,8 @@ export interface LeaseOptions {
   /** Ends the waiting. */
   signal?: AbortSignal | undefined;
 
-  /** Called once if GPUs that other tasks have must be waited for. */
-  onWait?: (() => void) | undefined;
+  /** Called once if GPUs that others have must be waited for, with a message that states how to find the holders. */
+  onWait?: ((message: string) => void) | undefined;
 }
 
 export interface GpuLeasesOptions {
@@ -96,7 +96,7 @@ export class GpuLeases {
             if (socket !== undefined) held.set(gpu, socket);
           }
         if (held.size === wanted.count) break;
-        reportWait?.();
+        reportWait?.(waitingMessage(this.#scope));
         reportWait = undefined;
         await sleep(pollIntervalMs, undefined, { signal });
       }
@@ -134,6 +134,10 @@ interface WantedGpus {
   among: readonly string[];
   count: number;
 }
+
+// Any process of the machine can hold a name, so the message blames no training.
+const waitingMessage = (scope: string): string =>
+  `waiting for a GPU that another process of this machine has leased, usually a training of Nautil: \`sudo ss -xlp | grep ${scope}\` lists the processes; end one that should not be there, or leave its GPU out with CUDA_VISIBLE_DEVICES`;
 
 /** Undefined when the machine does not have what is asked for. */
 function wantedGpus({ devices }: Devices, all: readonly string[]): WantedGpus | undefined {

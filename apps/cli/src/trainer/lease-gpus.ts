@@ -8,7 +8,7 @@ type Task = Parameters<typeof withLeasedGpus>[0];
  *
  * @returns the function that makes a task ask for the leased GPUs
  */
-export function leaseGpus(o: { signal: AbortSignal; onWait: () => void; leases?: GpuLeases }) {
+export function leaseGpus(o: { signal: AbortSignal; onWait: (message: string) => void; leases?: GpuLeases }) {
   const leases = o.leases ?? new GpuLeases();
   let leased: Promise<GpuLease | undefined> | undefined;
   return async <T extends Task>(task: T): Promise<T> => {

@@ -23,7 +23,7 @@ export async function trainAsMember(
   signal.addEventListener('abort', interrupt);
   const onGpus = leaseGpus({
     signal,
-    onWait: () => display.line('waiting for a GPU that other trainings on this machine have …'),
+    onWait: (message) => display.line(message),
   });
   try {
     const { inputs, tokens } = await prepareTraining(run, stagesBeforeTraining(o), shownStage(o));

@@ -193,7 +193,7 @@ async function runStages(
   const { display, echo, signal } = o;
   const onGpus = leaseGpus({
     signal,
-    onWait: () => display.line('waiting for a GPU that other trainings on this machine have …'),
+    onWait: (message) => display.line(message),
   });
   const pipeline: PipelineStages = {
     ...stagesBeforeTraining(o),
