@@ -1,4 +1,4 @@
-export { parseEncoderConfig, requireAllPositions, type EncoderConfig } from './encoder-config.js';
+export { requireAllPositions, type EncoderConfig } from './encoder-config.js';
 export { NonFiniteWeight } from './errors.js';
 export { Forward, forwardPass, type ModelShape } from './forward.js';
 export { initialWeight } from './initial-weight.js';
@@ -11,6 +11,7 @@ export {
 } from './model-weights.js';
 export { hasOnnxExport, type InferencePrecision } from './onnx/export-onnx.js';
 export { OnnxForward } from './onnx/onnx-forward.js';
+export { parseEncoderConfig } from './parse-encoder-config.js';
 export { readWeights } from './read-weights.js';
 export type { WeightSpec } from './weight-spec.js';
 export { classifierWeights, encoderLayout, encoderPrefix, encoderWeights } from './weights.js';

@@ -1,6 +1,7 @@
 import type { EncoderLayout } from '@nautil/formats/encoder';
-import { type EncoderConfig, parseEncoderConfig } from './encoder-config.js';
+import type { EncoderConfig } from './encoder-config.js';
 import { familyOf } from './families/index.js';
+import { parseEncoderConfig } from './parse-encoder-config.js';
 import { linearWeights, type WeightSpec } from './weight-spec.js';
 
 /** Every weight of an encoder under Hugging Face's names, in the order of the computation: the word embeddings first. */

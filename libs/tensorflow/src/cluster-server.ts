@@ -1,17 +1,9 @@
+import type { ClusterMember } from './cluster-member.js';
 import { ServerNotStarted } from './errors.js';
 import { filterListener, isListenedOn } from './filter-listener.js';
 import { nativeApi, withStatus } from './library.js';
 import { admittedSources } from './member-sources.js';
 import { encodeServer, type SessionConfig } from './session-config.js';
-
-/** One process of a cluster. */
-export interface ClusterMember {
-  /** `host:port` of each process's server. */
-  members: readonly string[];
-
-  /** This process's index in `members`. */
-  index: number;
-}
 
 /** What a session needs to take part in its cluster. */
 export interface ClusterSession {

@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { parseMemberAddress } from '@nautil/contracts';
 import { sourceTowards } from '@nautil/store/process';
-import type { ClusterMember } from './cluster-server.js';
+import type { ClusterMember } from './cluster-member.js';
 import { TensorFlowError } from './errors.js';
 
 const loopback = ['127.0.0.1', '::1'];

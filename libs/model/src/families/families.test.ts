@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { parseEncoderConfig } from '../encoder-config.js';
+import { parseEncoderConfig } from '../parse-encoder-config.js';
 import { encoderWeights } from '../weights.js';
 
 const sizes = { hidden_size: 12, num_attention_heads: 3, num_hidden_layers: 2 };

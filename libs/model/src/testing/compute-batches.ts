@@ -8,9 +8,9 @@ import {
   traceGradients,
 } from '@nautil/tensorflow';
 import { encode } from '../encode.js';
-import { parseEncoderConfig } from '../encoder-config.js';
 import { modelTypes } from '../families/index.js';
 import { initialWeight } from '../initial-weight.js';
+import { parseEncoderConfig } from '../parse-encoder-config.js';
 import { encoderWeights, withoutEncoderPrefix } from '../weights.js';
 
 /** Keys of every family's config.json. */
