@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { NautilError } from '@nautil/contracts';
+import { peakMemory } from '@nautil/store/process';
 import { type Format, readers } from './readers.js';
 import { allSeeds, writeInput } from './seeds.js';
 
@@ -44,7 +45,7 @@ function main(folder: string): void {
     const before = process.cpuUsage();
     const outcome = await outcomeOf(read);
     const { user, system } = process.cpuUsage(before);
-    return { ...outcome, cpuMs: (user + system) / 1000, peakBytes: process.resourceUsage().maxRSS * 1024 };
+    return { ...outcome, cpuMs: (user + system) / 1000, peakBytes: peakMemory() };
   }
 }
 

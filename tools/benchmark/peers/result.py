@@ -11,7 +11,7 @@ def report(figures, notes=()):
 
 def peak_megabytes():
     """The largest resident size of this process."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
 def read_tsv(path):

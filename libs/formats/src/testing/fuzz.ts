@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { NautilError } from '@nautil/contracts';
+import { peakMemory } from '@nautil/store/process';
 import { readNemo } from '../nemo/read-nemo.js';
 import { openTensors } from '../open-tensors.js';
 import type { TensorSource } from '../tensor-source.js';
@@ -34,7 +35,7 @@ async function fuzz(seed: number, casesPerFile: number, files: string[]): Promis
   const report: FuzzReport = { cases: 0, read: 0, refused: {}, slowestMs: 0, memoryBytes: 0, failures: [] };
   try {
     for (const file of files) await readWhole(file);
-    const before = process.resourceUsage().maxRSS;
+    const before = peakMemory();
     for (const [fileIndex, file] of files.entries()) {
       const original = readFileSync(file);
       const target = join(folder, basename(file));
@@ -53,7 +54,7 @@ async function fuzz(seed: number, casesPerFile: number, files: string[]): Promis
         report.cases += 1;
       }
     }
-    report.memoryBytes = (process.resourceUsage().maxRSS - before) * 1024;
+    report.memoryBytes = peakMemory() - before;
   } finally {
     rmSync(folder, { recursive: true });
   }

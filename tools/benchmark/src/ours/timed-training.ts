@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '@nautil/config';
+import { peakMemory } from '@nautil/store/process';
 import { joinTraining, trainClassifier, type TrainJob, type TrainListener } from '@nautil/training';
 
 /** When the events of a training happened, in milliseconds. */
@@ -33,7 +34,7 @@ export async function withTemporaryFolder<T>(work: (folder: string) => Promise<T
 }
 
 /** The largest resident size of this process so far. */
-export const peakMegabytes = (): number => process.resourceUsage().maxRSS / 1000;
+export const peakMegabytes = (): number => peakMemory() / 1e6;
 
 /** Milliseconds of processor time of all threads of this process so far. Other programs hardly change it. */
 export function cpuMilliseconds(): number {
