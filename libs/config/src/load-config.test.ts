@@ -84,6 +84,16 @@ describe('the most likely mistakes have these messages', () => {
       `override 1: trainer.devices is [0,0]; it must be a whole number, -1 or more; a list of different whole numbers, 0 or more; or auto
   \`npx nautil config explain trainer.devices\` describes it`,
     ],
+    ...[
+      ["'0,0'", '"0,0"'],
+      ["'1,2,01'", '"1,2,01"'],
+      ["'3, 3'", '"3, 3"'],
+    ].map(([written, shown]): [string, string[], string] => [
+      `the same device twice, as text: ${written}`,
+      [`trainer.devices=${written}`],
+      `override 1: trainer.devices is ${shown}, which names a device twice
+  write each index once`,
+    ]),
     [
       'a mistyped optimizer',
       ['model.optim.name=admw'],

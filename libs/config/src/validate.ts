@@ -355,6 +355,15 @@ function trainerProblems(root: MapNode): Problem[] {
       ],
     });
   }
+  const listed = devices?.kind === 'scalar' ? String(devices.value).split(',') : [];
+  if (devices && new Set(listed.map(Number)).size < listed.length) {
+    problems.push({
+      origin: devices.origin,
+      key: 'trainer.devices',
+      message: `trainer.devices is ${JSON.stringify(toPlain(devices))}, which names a device twice`,
+      hint: ['write each index once'],
+    });
+  }
   const accelerator = at('accelerator');
   const selectsGpus = devices?.kind === 'list' || (devices?.kind === 'scalar' && /^-1$|,/.test(String(devices.value)));
   if (devices && selectsGpus && accelerator?.kind === 'scalar' && accelerator.value === 'cpu') {

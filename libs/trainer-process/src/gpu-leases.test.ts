@@ -121,6 +121,11 @@ test('the message of a task that waits blames no training for a name that anothe
   expect((await lease)!.gpus).toEqual(['0']);
 });
 
+test('a list that names a GPU twice is not waited for', async () => {
+  for (const devices of ['0,0', [1, 1], '0,1,01'])
+    await expect(machine(2).lease({ accelerator: 'gpu', devices })).resolves.toBeUndefined();
+});
+
 test('an abort ends the waiting with its reason, and frees what was held', async () => {
   const leases = machine(2);
   const one = await leases.lease(auto([1]));

@@ -139,12 +139,12 @@ interface WantedGpus {
 const waitingMessage = (scope: string): string =>
   `waiting for a GPU that another process of this machine has leased, usually a training of Nautil: \`sudo ss -xlp | grep ${scope}\` lists the processes; end one that should not be there, or leave its GPU out with CUDA_VISIBLE_DEVICES`;
 
-/** Undefined when the machine does not have what is asked for. */
+/** Undefined when the machine does not have what is asked for: a GPU is there once. */
 function wantedGpus({ devices }: Devices, all: readonly string[]): WantedGpus | undefined {
   const parsed = parseDevices(devices);
   if (Array.isArray(parsed)) {
     const among = parsed.map((index) => all[index]).filter((gpu) => gpu !== undefined);
-    return among.length === parsed.length ? { among, count: among.length } : undefined;
+    return new Set(among).size === parsed.length ? { among, count: among.length } : undefined;
   }
   const count = parsed === -1 ? all.length : parsed;
   return count >= 1 && count <= all.length ? { among: all, count } : undefined;
