@@ -8,6 +8,7 @@ import { nautilHome } from '@nautil/store/folders';
 import { goldenPath } from '@nautil/testing';
 import { createActivities } from './create-activities.js';
 import { OutputRoots } from './output-roots.js';
+import { dependenciesOfOneWorker } from './testing/dependencies-of-one-worker.js';
 
 let folder: string;
 let activities: RunActivities;
@@ -16,21 +17,12 @@ beforeAll(async () => {
   process.env['NAUTIL_HOME'] = join(folder, 'home');
   process.env['NAME_OF_RUN'] = 'nautil';
   await writeFile(join(folder, 'train.tsv'), 'a good film\t1\na bad film\t0\n');
-  activities = createActivities({
-    trackingUri: 'http://127.0.0.1:9',
-    signalProgress: () => Promise.resolve(),
-    stateFolderId: 'here',
-    isPolled: () => Promise.resolve(true),
-    trainings: 1,
-    trainsHere: true,
-    group: {
-      reserveAddress: () => Promise.reject(new Error('no group here')),
-      signalPlaced: () => Promise.resolve(),
-      queryPlacement: () => Promise.resolve({}),
-    },
-    allowedEnv: ['NAME_OF_RUN'],
-    outputs: new OutputRoots([join(folder, 'in')], nautilHome()),
-  });
+  activities = createActivities(
+    dependenciesOfOneWorker({
+      allowedEnv: ['NAME_OF_RUN'],
+      outputs: new OutputRoots([join(folder, 'in')], nautilHome()),
+    }),
+  );
 });
 afterAll(async () => {
   delete process.env['NAME_OF_RUN'];

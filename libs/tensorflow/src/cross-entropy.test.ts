@@ -1,16 +1,5 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { crossEntropy, Graph, hostTensor, Session, traceGradients } from './index.js';
-
-let graph: Graph;
-let session: Session;
-beforeEach(() => {
-  graph = new Graph();
-  session = new Session(graph);
-});
-afterEach(() => {
-  session.close();
-  graph.close();
-});
 
 const logits = Float32Array.of(1.5, -2, 0.25, 100, -100, 0, -3, -3, -3, 0, 1e-3, -1e-3);
 const labels = Int32Array.of(0, 1, 2, 1);
@@ -33,6 +22,7 @@ function expected(): { loss: number; gradient: number[] } {
 
 // A machine without a GPU computes there on the processor, with the ops that a GPU gets.
 test.each(['/device:CPU:0', '/device:GPU:0'])('loss and gradient are those of float64, on %s', async (device) => {
+  const graph = new Graph();
   const { inputs, loss, gradients } = graph.onDevice(device, () => {
     const rows = graph.freeSize();
     const given = graph.placeholder('float32', [rows, classes]);
@@ -41,14 +31,17 @@ test.each(['/device:CPU:0', '/device:GPU:0'])('loss and gradient are those of fl
     const traced = traceGradients(graph, [given], ({ tensor }, [x]) => crossEntropy(x!, tensor(ids), tensor(shares)));
     return { inputs: [given, ids, shares], loss: traced.value, gradients: traced.gradients };
   });
+  const session = new Session(graph);
   const [value, gradient] = await session.run({
     feeds: [
-      [inputs[0]!, hostTensor('float32', [4, classes], logits)],
-      [inputs[1]!, hostTensor('int32', [4], labels)],
-      [inputs[2]!, hostTensor('float32', [4], weights)],
+      [inputs[0]!, hostTensor('float32', [labels.length, classes], logits)],
+      [inputs[1]!, hostTensor('int32', [labels.length], labels)],
+      [inputs[2]!, hostTensor('float32', [labels.length], weights)],
     ],
     fetches: [loss, gradients[0]!],
   });
+  session.close();
+  graph.close();
   const truth = expected();
   expect((value!.data as Float32Array)[0]).toBeCloseTo(truth.loss, 4);
   Array.from(gradient!.data as Float32Array).forEach((x, at) => expect(x).toBeCloseTo(truth.gradient[at]!, 6));

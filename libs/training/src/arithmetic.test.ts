@@ -31,7 +31,9 @@ test('TF32 and XLA are stated where they have an effect', () => {
 });
 
 test('sums in any order are stated on a GPU, where they make two equal runs differ', () => {
-  const any = { ...trainer, deterministic: false } as const;
-  expect(arithmeticOf('/device:GPU:0', { trainer: any, nautil })).toMatch(/, 3 threads, TF32 on, sums in any order$/);
-  expect(arithmeticOf('/device:CPU:0', { trainer: any, nautil })).toMatch(/, 3 threads$/);
+  const inAnyOrder = { ...trainer, deterministic: false } as const;
+  expect(arithmeticOf('/device:GPU:0', { trainer: inAnyOrder, nautil })).toMatch(
+    /, 3 threads, TF32 on, sums in any order$/,
+  );
+  expect(arithmeticOf('/device:CPU:0', { trainer: inAnyOrder, nautil })).toMatch(/, 3 threads$/);
 });

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { OutputRoots } from '@nautil/activities';
+import { dependenciesOfOneWorker } from '@nautil/activities/testing/dependencies-of-one-worker';
 import { createActivities } from '@nautil/activities/worker';
 import type { RunActivities } from '@nautil/contracts';
 import { programEnvironment } from './program-environment.js';
@@ -37,22 +38,7 @@ export async function runStages(o: { encoder: string; data: string; overrides: s
   runs += 1;
   const workflowId = `run-${runs}`;
   const runKey = `key-${runs}`;
-  // Nothing listens on this port; runs continue without a server.
-  const activities = createActivities({
-    trackingUri: 'http://127.0.0.1:9',
-    signalProgress: () => Promise.resolve(),
-    stateFolderId: 'here',
-    isPolled: () => Promise.resolve(true),
-    trainings: 1,
-    trainsHere: true,
-    group: {
-      reserveAddress: () => Promise.reject(new Error('no group here')),
-      signalPlaced: () => Promise.resolve(),
-      queryPlacement: () => Promise.resolve({}),
-    },
-    allowedEnv: [],
-    outputs: OutputRoots.ofWorker(),
-  });
+  const activities = createActivities(dependenciesOfOneWorker({ outputs: OutputRoots.ofWorker() }));
   const call = <Name extends keyof RunActivities>(name: Name, input: Parameters<RunActivities[Name]>[0]) =>
     new MockActivityEnvironment(undefined, { logger }).run(
       activities[name] as (of: Parameters<RunActivities[Name]>[0]) => ReturnType<RunActivities[Name]>,

@@ -14,6 +14,7 @@ import { startFileServer } from '@nautil/store/testing/file-server';
 import { type HubContent, startHubServer } from '@nautil/store/testing/hub-server';
 import { createActivities } from '../create-activities.js';
 import { OutputRoots } from '../output-roots.js';
+import { dependenciesOfOneWorker } from '../testing/dependencies-of-one-worker.js';
 import { cache } from './cache.js';
 import { convert } from './convert.js';
 import { download } from './download.js';
@@ -243,21 +244,7 @@ test.each([
 ] as const)('the activity heartbeats with how far a download is, and %s it ends', async (_, reason, type, message) => {
   const server = await serve('train.tsv', Buffer.from(tsv), { hangAfter: (answer) => (answer === 1 ? 4 : undefined) });
   const run = await runOf([localEncoder(), `nautil.data.source=${server.url}`]);
-  const activities = createActivities({
-    trackingUri: 'http://127.0.0.1:9',
-    signalProgress: () => Promise.resolve(),
-    stateFolderId: 'here',
-    isPolled: () => Promise.resolve(true),
-    trainings: 1,
-    trainsHere: true,
-    group: {
-      reserveAddress: () => Promise.reject(new Error('no group here')),
-      signalPlaced: () => Promise.resolve(),
-      queryPlacement: () => Promise.resolve({}),
-    },
-    allowedEnv: [],
-    outputs: new OutputRoots([home], nautilHome()),
-  });
+  const activities = createActivities(dependenciesOfOneWorker({ outputs: new OutputRoots([home], nautilHome()) }));
   const activityEnvironment = new MockActivityEnvironment();
   const details = reason && new ActivityCancellationDetails({ workerShutdown: true });
   activityEnvironment.on('heartbeat', (detail: unknown) => {

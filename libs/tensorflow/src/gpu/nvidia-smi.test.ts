@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
+import { testIf } from '@nautil/testing';
 import { runNvidiaSmi } from './nvidia-smi.js';
 import { visibleGpus } from './visible-gpus.js';
 
@@ -46,10 +47,12 @@ test('without nvidia-smi, the problem names it', async () => {
   expect(await runNvidiaSmi({ env: withoutSmi })).toEqual({ cards: [], problem: 'nvidia-smi is not installed' });
 });
 
-const python = spawnSync('python3', ['-c', 'import ctypes']).status === 0;
+const hasPython = spawnSync('python3', ['-c', 'import ctypes']).status === 0;
 
 // The end of a traced process waits for its tracer, also after SIGKILL, as that of a process whose driver hangs.
-(python ? test : test.skip)(
+testIf(
+  hasPython,
+  'python3 is not installed',
   'an nvidia-smi that outlives SIGKILL is given up after the time limit',
   async () => {
     const pidFile = join(folder, 'pid');
