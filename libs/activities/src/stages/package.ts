@@ -68,6 +68,7 @@ export async function packageModel(o: {
     evaluation,
   };
   const lossWeight = config.nautil.archive.loss_weight ? lossWeightOf(job.classWeights) : [];
+  const limit = unknownToNemo(encoderConfig['model_type']);
   const inputs = {
     lossWeight: lossWeight.length > 0,
     weights: o.evaluated.weights.sha256,
@@ -95,8 +96,7 @@ export async function packageModel(o: {
           ...lossWeight,
         ],
         artifacts: [
-          ...vocabularyArtifact(tokenizer),
-          ...tokenizerJsonArtifact(tokenizer),
+          ...tokenizerArtifacts(tokenizer, limit === undefined),
           ...(labelNames
             ? [{ key: 'class_labels.class_labels_file', name: 'label_ids.tsv', content: text(labelNames) }]
             : []),
@@ -110,7 +110,6 @@ export async function packageModel(o: {
       await source.close();
     }
   });
-  const limit = unknownToNemo(encoderConfig['model_type']);
   const { nemo_path } = config.model;
   const target = nemo_path ?? join(o.run.folder, 'model.nemo');
   // They were checked before the run; in the meantime, a link or another file may have taken the place.
@@ -155,10 +154,15 @@ function vocabularyArtifact(tokenizer: LoadedTokenizer): NemoArtifact[] {
   }
 }
 
-/** What Hugging Face's libraries read of an unpacked archive. NeMo has no such key, and ignores it. */
-function tokenizerJsonArtifact({ files: { tokenizerJson } }: LoadedTokenizer): NemoArtifact[] {
-  if (tokenizerJson === undefined) return [];
-  return [{ key: 'tokenizer.tokenizer_file', name: 'tokenizer.json', content: tokenizerJson }];
+/**
+ * The tokenizer's files. An archive that NeMo opens has the files that NeMo writes. Where these do not contain the whole tokenizer, its
+ * tokenizer.json is added, under a key that NeMo does not have: Hugging Face's libraries read it after the archive is unpacked.
+ */
+function tokenizerArtifacts(tokenizer: LoadedTokenizer, opensInNemo: boolean): NemoArtifact[] {
+  const vocabulary = vocabularyArtifact(tokenizer);
+  const { tokenizerJson } = tokenizer.files;
+  if (tokenizerJson === undefined || (opensInNemo && vocabulary.length > 0)) return vocabulary;
+  return [...vocabulary, { key: 'tokenizer.tokenizer_file', name: 'tokenizer.json', content: tokenizerJson }];
 }
 
 const text = (lines: string[]): Uint8Array => new TextEncoder().encode(lines.map((line) => `${line}\n`).join(''));
