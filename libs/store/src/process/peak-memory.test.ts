@@ -20,5 +20,6 @@ test('the peak of a process does not contain the size of the one that started it
   expect(peak - before).toBeLessThan(900e6);
   expect(peakOfChild()).toBeLessThan(400e6);
   large = undefined;
-  expect(peakMemory()).toBeGreaterThanOrEqual(peak);
+  // Linux sums counters of each processor, which it updates now and then: equal peaks may differ by some hundred kilobytes.
+  expect(peakMemory()).toBeGreaterThan(peak - 10e6);
 });
