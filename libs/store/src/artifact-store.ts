@@ -1,7 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
-import { defineError, type FileRef } from '@nautil/contracts';
-import { maskSecrets } from '@nautil/contracts';
+import { defineError, type FileRef, maskSecrets } from '@nautil/contracts';
 import { DownloadFailed } from './download/download-request.js';
 import { ChecksumMismatch, fetchFile } from './download/fetch-file.js';
 import { environmentVariable } from './environment-variable.js';
