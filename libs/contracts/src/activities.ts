@@ -180,8 +180,11 @@ export interface EncoderFiles {
   passed?: { under: 'path' | 'configFile' | 'lmCheckpoint'; file: FileRef }[];
 }
 
-/** NeMo's TSV files, validated. */
+/** NeMo's TSV files, validated; with `pairs`, each line is `text<TAB>text_pair<TAB>label`. */
 export interface LabelledData {
+  /** True if each example has two texts, which the encoder reads as two segments. */
+  pairs?: boolean;
+
   train: FileRef;
   validation?: FileRef | undefined;
   test?: FileRef | undefined;
