@@ -1,7 +1,8 @@
 import { DataError } from './data-error.js';
 import { MissingTabs } from './missing-tabs.js';
 import { isQuoted } from './name-format.js';
-import { isSkipped, readExamples, type ReadOptions, type SkippedLine } from './read-examples.js';
+import { isSkipped, readExamples, type ReadOptions } from './read-examples.js';
+import type { SkippedLine } from './skipped-line.js';
 
 export interface LabelCounts {
   /** Number of examples by label, in ascending order of labels. */

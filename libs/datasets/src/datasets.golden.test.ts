@@ -6,7 +6,8 @@ import type { Example } from '@nautil/contracts';
 import { goldenPath, goldenSetWith, readGoldenJson, withFolder } from '@nautil/testing';
 import { classWeights, labelCounts } from './class-weights.js';
 import { type DatasetName, importDataset } from './import/import-dataset.js';
-import { examplesOf, readExamples, type SkippedLine } from './read-examples.js';
+import { examplesOf, readExamples } from './read-examples.js';
+import type { SkippedLine } from './skipped-line.js';
 
 /** A case of NeMo 1.8.2's own dataset class: its input, its features and what it logged, or its error. */
 interface DatasetCase {

@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import type { Example } from '@nautil/contracts';
 import { parsePythonInt, splitWords } from '@nautil/python-format';
 import { withFolder } from '@nautil/testing';
-import { examplesOf, parseLine, readExamples, type ReadOptions, type SkippedLine } from './read-examples.js';
+import { examplesOf, parseLine, readExamples, type ReadOptions } from './read-examples.js';
+import type { SkippedLine } from './skipped-line.js';
 
 async function readAll(
   content: string,
@@ -149,5 +150,45 @@ test('a line has the words and the label that Python finds in it, whatever separ
       else expect(found).toEqual({ line: 3, text: words.join(' '), label });
     }),
     { numRuns: 2000 },
+  );
+});
+
+test('a line of pairs has two texts, which tabs separate from each other and from the label', async () => {
+  const content = 'premise\thypothesis\tlabel\na  b\t c\u2028d \t 1\none text\t0\n\nx\ty\tz\t2\nx\ty\tno\n\t\t2\n';
+  const { examples, skipped } = await readAll(content, { pairs: true });
+  expect(examples).toEqual([
+    { line: 2, text: 'a b', textPair: 'c d', label: 1 },
+    { line: 7, text: '', textPair: '', label: 2 },
+  ]);
+  expect(skipped.map(({ line, reason }) => `${line}: ${reason}`)).toEqual([
+    '1: its third column, "label", is not an integer label (a header?)',
+    '3: it has 1 tab, and a pair has two: a text, a second text, and a label',
+    '4: blank line',
+    '5: it has 3 tabs, and a pair has two: a text, a second text, and a label',
+    '6: its third column, "no", is not an integer label',
+  ]);
+});
+
+test('a file of single texts that is read as pairs is an error that states the layout of pairs', async () => {
+  await expect(readAll('good\t1\nbad\t0\n', { pairs: true })).rejects.toMatchObject({
+    message: expect.stringMatching(/no valid line \(2 were read\); line 1: it has 1 tab, and a pair has two/),
+    hint: 'each line is a text, a tab, a second text, a tab, and a label (a whole number)',
+  });
+});
+
+test('any pair written as text, tab, text, tab, label is read back unchanged', async () => {
+  const text = fc
+    .array(fc.string({ unit: 'grapheme' }).map((word) => splitWords(word).join('')))
+    .map((words) => splitWords(words.join(' ')).join(' '));
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.record({ text, textPair: text, label: fc.integer({ min: 0, max: 9 }) }), { minLength: 1 }),
+      async (pairs) => {
+        const content = pairs.map((pair) => `${pair.text}\t${pair.textPair}\t${pair.label}\n`).join('');
+        const { examples } = await readAll(content, { pairs: true });
+        expect(examples).toEqual(pairs.map((pair, index) => ({ line: index + 1, ...pair })));
+      },
+    ),
+    { numRuns: 50 },
   );
 });

@@ -4,19 +4,10 @@ import { DataError } from './data-error.js';
 import { LabelSearch, type MissingLabels } from './missing-labels.js';
 import { hasTab, MissingTabs } from './missing-tabs.js';
 import { formatHints, FormatVotes } from './name-format.js';
+import { excerptOf, parsePairLine } from './parse-pair.js';
 import { readLines, type TextSource } from './read-lines.js';
+import type { SkippedLine } from './skipped-line.js';
 import { maxLabel, missingTabHint } from './trainability.js';
-
-/** A line that is not an example. */
-export interface SkippedLine {
-  /** 1-based. */
-  line: number;
-
-  reason: string;
-
-  /** The start of the line. */
-  excerpt: string;
-}
 
 export interface ReadOptions {
   /** Reads only the first N lines, counted before any is skipped, as NeMo does. 0, -1 and undefined read all. */
@@ -28,6 +19,9 @@ export interface ReadOptions {
   /** Whether `numClasses` is that of a trained model, which no setting changes. */
   isTrained?: boolean;
 
+  /** Each line is a text, a tab, a second text, a tab, and a label; the examples have a `textPair`. Default false. */
+  pairs?: boolean | undefined;
+
   /** Every example is added to it. */
   tabs?: MissingTabs;
 }
@@ -35,7 +29,7 @@ export interface ReadOptions {
 /**
  * Reads a TSV file as NeMo does. Words are separated by any whitespace; tabs have no special meaning. The last word is the
  * label if Python's int() accepts it, and the words before it, joined by single spaces, are the text. Other lines are yielded as skipped, with the
- * reason (NeMo crashes on a blank line). Memory use is constant.
+ * reason (NeMo crashes on a blank line). Memory use is constant. With `pairs`, which NeMo does not have, tabs separate the columns.
  *
  * @throws DataError for a file that cannot be read, has another format or no valid line, or has a label out of range
  */
@@ -43,7 +37,7 @@ export async function* readExamples(
   source: TextSource,
   options: ReadOptions = {},
 ): AsyncGenerator<Example | SkippedLine> {
-  const { numClasses, isTrained = false, tabs = new MissingTabs() } = options;
+  const { numClasses, isTrained = false, pairs = false, tabs = new MissingTabs() } = options;
   const path = typeof source === 'string' ? source : source.name;
   const lastLine = options.numSamples !== undefined && options.numSamples > 0 ? options.numSamples : Infinity;
   let line = 0;
@@ -57,7 +51,7 @@ export async function* readExamples(
     for (const content of lines) {
       if (line === lastLine) break reading;
       line++;
-      const found = parseLine(content, line);
+      const found = pairs ? parsePairLine(content, line) : parseLine(content, line);
       if (content.trim() !== '') {
         votes.add(content);
         search.add(content, 'label' in found);
@@ -93,7 +87,8 @@ export async function* readExamples(
     const isTabMissing = tabs.labels().has(outside.example.label);
     throw outOfRange(path, outside.example, outside.content, { numClasses, isTrained, isTabMissing });
   }
-  if (examples === 0) throw noValidLine(path, line, firstSkipped, search.result());
+  if (examples === 0)
+    throw noValidLine(path, line, firstSkipped, { pairs, cause: pairs ? undefined : search.result() });
 }
 
 /** Whether a first line without a label is a header: it has a name in place of the label, hence no digit. */
@@ -164,10 +159,6 @@ const isRareSpace = (unit: number): boolean =>
   unit < space ||
   (unit > 0x7e && (unit === 0x85 || unit === 0xa0 || unit === 0x1680 || (unit >= 0x2000 && unit <= 0x3000)));
 
-function excerptOf(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
-}
-
 function otherFormat(path: string, votes: FormatVotes): DataError | undefined {
   const format = votes.winner();
   return format && new DataError(`${path} looks like ${format}, not like NeMo's TSV`, { hint: formatHints[format] });
@@ -212,13 +203,15 @@ function noValidLine(
   path: string,
   lines: number,
   firstSkipped: SkippedLine | undefined,
-  cause: MissingLabels | undefined,
+  { pairs, cause }: { pairs: boolean; cause: MissingLabels | undefined },
 ): DataError {
-  const format = 'each line is a text, a tab, and a label (a whole number)';
+  const format = pairs
+    ? 'each line is a text, a tab, a second text, a tab, and a label (a whole number)'
+    : 'each line is a text, a tab, and a label (a whole number)';
   if (lines === 0) return new DataError(`${path} is empty`, { hint: format });
   const why = firstSkipped ? `; line ${firstSkipped.line}: ${firstSkipped.reason}` : '';
   return new DataError(
     `${path} has no valid line (${lines} were read)${why}${cause === undefined ? '' : `; ${cause.message}`}`,
-    { hint: `${cause?.hint ?? format}; \`npx nautil inspect ${path}\` lists the problems` },
+    { hint: pairs ? format : `${cause?.hint ?? format}; \`npx nautil inspect ${path}\` lists the problems` },
   );
 }

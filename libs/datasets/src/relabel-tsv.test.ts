@@ -36,3 +36,10 @@ test('a label without a number is an error that names the line, in a copy and in
     expect(seen).toEqual([{ line: 1, text: 'a', label: 1 }]);
   });
 });
+
+test('a relabelled copy of pairs keeps both texts', async () => {
+  await withFolder({ 'a.tsv': 'a\tb c\t40\nsingle\t40\nd\t\t-1\n' }, async (folder) => {
+    await relabelTsv(join(folder, 'a.tsv'), join(folder, 'b.tsv'), newLabels, { pairs: true });
+    expect(readFileSync(join(folder, 'b.tsv'), 'utf8')).toBe('a\tb c\t1\nsingle\t40\nd\t\t0\n');
+  });
+});

@@ -1,6 +1,7 @@
 import type { Example } from '@nautil/contracts';
 import { writeFileAtomic } from '@nautil/store';
 import { DataError } from './data-error.js';
+import { parsePairLine } from './parse-pair.js';
 import { isSkipped, parseLine } from './read-examples.js';
 import { readLines } from './read-lines.js';
 
@@ -9,38 +10,46 @@ import { readLines } from './read-lines.js';
  * same in both files; lines that are not examples are copied as they are.
  *
  * @param newLabels - the new label by label
+ * @param o.pairs - whether each line has two texts; default false
  * @throws DataError as `readLines`, and for a label without a new one
  */
 export async function relabelTsv(
   source: string,
   target: string,
   newLabels: ReadonlyMap<number, number>,
+  o: { pairs?: boolean | undefined } = {},
 ): Promise<void> {
-  await writeFileAtomic(target, bytesOf(relabelled(source, newLabels)));
+  await writeFileAtomic(target, bytesOf(relabelled(source, newLabels, o.pairs === true ? parsePairLine : parseLine)));
 }
 
 async function* bytesOf(texts: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
   for await (const text of texts) yield Buffer.from(text);
 }
 
-async function* relabelled(source: string, newLabels: ReadonlyMap<number, number>): AsyncGenerator<string> {
+async function* relabelled(
+  source: string,
+  newLabels: ReadonlyMap<number, number>,
+  parse: typeof parseLine,
+): AsyncGenerator<string> {
   let line = 0;
   for await (const lines of readLines(source)) {
     let block = '';
     for (const content of lines) {
       line++;
-      const found = parseLine(content, line);
+      const found = parse(content, line);
       if (isSkipped(found)) {
         block += `${content}\n`;
         continue;
       }
       const label = newLabels.get(found.label);
       if (label === undefined) throw unknownLabel(`${source}:${line}`, found.label);
-      block += `${found.text}\t${label}\n`;
+      block += `${textsOf(found).join('\t')}\t${label}\n`;
     }
     yield block;
   }
 }
+
+const textsOf = ({ text, textPair }: Example): string[] => (textPair === undefined ? [text] : [text, textPair]);
 
 /**
  * Yields examples with their new labels.

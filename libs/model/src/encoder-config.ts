@@ -24,3 +24,10 @@ export function requireAllPositions({ modelType, maxLength }: EncoderConfig, len
     hint: `set model.dataset.max_seq_length to at most ${maxLength}`,
   });
 }
+
+/** Whether the encoder distinguishes the first text of a pair from the second. Others know them by the tokens between them. */
+export const hasSegments = ({ typeVocabSize }: Pick<EncoderConfig, 'typeVocabSize'>): boolean => typeVocabSize > 1;
+
+/** The segments of a batch's tokens as far as the encoder reads them; undefined for single texts and encoders without segments. */
+export const segmentsOf = (encoder: EncoderConfig, types: Int32Array | undefined): Int32Array | undefined =>
+  hasSegments(encoder) ? types : undefined;

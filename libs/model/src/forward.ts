@@ -1,8 +1,17 @@
 import { smallest } from '@nautil/contracts';
-import { type DropoutDraw, hostTensor, type Output, type Precision, type Tensor, trace } from '@nautil/tensorflow';
+import {
+  type DropoutDraw,
+  type Feed,
+  hostTensor,
+  type Output,
+  type Precision,
+  type Tensor,
+  trace,
+} from '@nautil/tensorflow';
 import { classify } from './classify.js';
 import { encode } from './encode.js';
-import { type EncoderConfig, requireAllPositions } from './encoder-config.js';
+import { type EncoderConfig, requireAllPositions, segmentsOf } from './encoder-config.js';
+import type { EncoderInput } from './layers/encoder-trace.js';
 import type { ModelWeights } from './model-weights.js';
 import { type ForwardBatch, runRows, type RunRowsOptions } from './run-rows.js';
 import type { WeightSpec } from './weight-spec.js';
@@ -24,6 +33,9 @@ export interface ForwardDropout extends DropoutDraw {
 interface Compiled {
   ids: Output;
   mask: Output;
+
+  /** Absent if the graph has no segments. */
+  types: Output | undefined;
   result: Output;
 }
 
@@ -38,8 +50,8 @@ export class Forward {
   readonly #weights: ModelWeights;
   readonly #shape: ModelShape;
 
-  /** By device. */
-  readonly #compiled: (Compiled | undefined)[] = [];
+  /** By device: the graph of single texts, and that of pairs. */
+  readonly #compiled: { single?: Compiled; pairs?: Compiled }[];
 
   /** Number of batches that each device is computing. */
   readonly #running: number[];
@@ -47,6 +59,7 @@ export class Forward {
   constructor(weights: ModelWeights, shape: ModelShape) {
     this.#weights = weights;
     this.#shape = shape;
+    this.#compiled = weights.devices.map(() => ({}));
     this.#running = weights.devices.map(() => 0);
   }
 
@@ -60,13 +73,18 @@ export class Forward {
     requireAllPositions(this.#shape.encoder, batch.length);
     const shape = [batch.size, batch.length];
     const device = this.#running.indexOf(smallest(this.#running));
-    const { ids, mask, result } = (this.#compiled[device] ??= this.#compile(device));
+    const segments = segmentsOf(this.#shape.encoder, batch.types);
+    const { ids, mask, types, result } = (this.#compiled[device]![segments ? 'pairs' : 'single'] ??= this.#compile(
+      device,
+      segments !== undefined,
+    ));
     this.#running[device]! += 1;
     try {
       const [values] = await this.#weights.run({
         feeds: [
           [ids, hostTensor('int32', shape, batch.ids)],
           [mask, hostTensor('int32', shape, batch.mask)],
+          ...(types && segments ? [[types, hostTensor('int32', shape, segments)] satisfies Feed] : []),
         ],
         fetches: [result],
       });
@@ -84,14 +102,15 @@ export class Forward {
     });
   }
 
-  #compile(device: number): Compiled {
+  #compile(device: number, hasSegments: boolean): Compiled {
     const weights = this.#weights;
     return weights.onDevice(device, () => {
       const shape = [weights.graph.freeSize(), weights.graph.freeSize()];
       const ids = weights.graph.placeholder('int32', shape);
       const mask = weights.graph.placeholder('int32', shape);
+      const types = hasSegments ? weights.graph.placeholder('int32', shape) : undefined;
       const reads = weights.used.map(({ name }) => weights.readOf(weights.variable(name), device));
-      return { ids, mask, result: traceForward(weights, reads, this.#shape, { ids, mask }) };
+      return { ids, mask, types, result: traceForward(weights, reads, this.#shape, { ids, mask, types }) };
     });
   }
 }
@@ -101,11 +120,12 @@ function traceForward(
   weights: ModelWeights,
   reads: readonly Output[],
   shape: ModelShape,
-  { ids, mask }: { ids: Output; mask: Output },
+  { ids, mask, types }: Omit<Compiled, 'result'>,
 ): Output {
-  return trace(weights.graph, ({ tensor, output }) =>
-    output(forwardPass(weights.used, reads.map(tensor), shape, { ids: tensor(ids), mask: tensor(mask) })),
-  );
+  return trace(weights.graph, ({ tensor, output }) => {
+    const input = { ids: tensor(ids), mask: tensor(mask), types: types && tensor(types) };
+    return output(forwardPass(weights.used, reads.map(tensor), shape, input));
+  });
 }
 
 /**
@@ -117,10 +137,10 @@ export function forwardPass(
   specs: readonly WeightSpec[],
   values: readonly Tensor[],
   { encoder, head, precision = 'float32' }: ModelShape,
-  { ids, mask, dropout }: { ids: Tensor; mask: Tensor; dropout?: ForwardDropout },
+  { dropout, ...input }: EncoderInput & { dropout?: ForwardDropout },
 ): Tensor {
   const weights = Object.fromEntries(specs.map(({ name }, i) => [withoutEncoderPrefix(name), values[i]!]));
-  const first = encode(encoder, weights, { ids, mask }, { firstTokenOnly: true, precision, dropout });
+  const first = encode(encoder, weights, input, { firstTokenOnly: true, precision, dropout });
   if (head === undefined) return first;
   return classify(weights, first, { ...head, dropout: dropout && { ...dropout, rate: dropout.headRate } });
 }

@@ -1,4 +1,4 @@
-export { requireAllPositions, type EncoderConfig } from './encoder-config.js';
+export { hasSegments, requireAllPositions, segmentsOf, type EncoderConfig } from './encoder-config.js';
 export { NonFiniteWeight } from './errors.js';
 export { Forward, forwardPass, type ModelShape } from './forward.js';
 export { initialWeight } from './initial-weight.js';

@@ -2,7 +2,7 @@ import { type Batch, padRows } from '@nautil/tokenization';
 import { batchSizes } from './batch-sizes.js';
 
 /** What a forward pass reads of a batch. */
-export type ForwardBatch = Pick<Batch, 'size' | 'length' | 'ids' | 'mask'>;
+export type ForwardBatch = Pick<Batch, 'size' | 'length' | 'ids' | 'mask' | 'types'>;
 
 export interface RunRowsOptions {
   padId: number;
@@ -15,6 +15,9 @@ export interface RunRowsOptions {
    * own order.
    */
   nemoPadding?: boolean;
+
+  /** Number of tokens of each row's first segment, of a model of pairs; absent: the rows are single texts. */
+  firstLengths?: readonly number[] | undefined;
 }
 
 /** Rows that are sorted by length together before they are cut into batches. */
@@ -30,13 +33,13 @@ const sortedRows = 8192;
 export async function runRows(
   run: (batch: ForwardBatch) => Promise<Float32Array>,
   rows: readonly (readonly number[])[],
-  { padId, batchSize, nemoPadding = false, maxLength }: RunRowsOptions & { maxLength: number },
+  { padId, batchSize, nemoPadding = false, firstLengths, maxLength }: RunRowsOptions & { maxLength: number },
 ): Promise<Float32Array[]> {
   const results = new Array<Float32Array>(rows.length);
   for (const indexes of nemoPadding ? chunksInOrder(rows.length, batchSize) : batchesByLength(rows, batchSize)) {
     const batch = padRows(
       indexes.map((index) => rows[index]!),
-      { padId, nemoPadding, maxLength },
+      { padId, nemoPadding, maxLength, firstLengths: firstLengths && indexes.map((index) => firstLengths[index]!) },
     );
     const values = await run(batch);
     const width = values.length / batch.size;

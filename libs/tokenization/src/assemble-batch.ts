@@ -10,6 +10,9 @@ export interface Batch {
   length: number;
   ids: Int32Array; // [B, T]
   mask: Int32Array; // [B, T]
+
+  /** The segment of each token, 0 or 1, for a model of pairs; absent for single texts. */
+  types?: Int32Array | undefined; // [B, T]
   labels: Int32Array; // [B]
 
   /** Number of tokens without padding. */
@@ -32,25 +35,32 @@ export interface PaddingOptions {
   nemoPadding?: boolean | undefined;
 }
 
-/** Rows of token ids as one batch with labels 0, padded to the longest row. */
+/**
+ * Rows of token ids as one batch with labels 0, padded to the longest row.
+ *
+ * @param options.firstLengths - number of tokens of each row's first segment; absent: the rows are single texts
+ */
 export function padRows(
   rows: readonly ArrayLike<number>[],
-  { padId, lengthMultiple = 1, maxLength, nemoPadding = false }: PaddingOptions,
+  options: PaddingOptions & { firstLengths?: ArrayLike<number> | undefined },
 ): Batch {
+  const { padId, lengthMultiple = 1, maxLength, nemoPadding = false, firstLengths } = options;
   const size = rows.length;
   const longest = rows.reduce((most, ids) => Math.max(most, ids.length), 1);
   const length = Math.max(longest, Math.min(Math.ceil(longest / lengthMultiple) * lengthMultiple, maxLength));
   const ids = new Int32Array(size * length).fill(padId);
   const mask = new Int32Array(size * length);
+  const types = firstLengths && new Int32Array(size * length);
   let tokens = 0;
   for (const [at, values] of rows.entries()) {
     ids.set(values, at * length);
     if (nemoPadding) mask.fill(padId, at * length, at * length + longest);
     mask.fill(1, at * length, at * length + values.length);
+    types?.fill(1, at * length + (firstLengths?.[at] ?? 0), at * length + values.length);
     tokens += values.length;
   }
   const labels = new Int32Array(size);
-  return { rows: Int32Array.from(rows.keys()), size, length, ids, mask, labels, tokens };
+  return { rows: Int32Array.from(rows.keys()), size, length, ids, mask, ...(types ? { types } : {}), labels, tokens };
 }
 
 /** The padded batch of some rows of the cache, with their labels. `maxLength` defaults to the cache's. */
@@ -62,7 +72,12 @@ export function assembleBatch(
   const { padId, maxLength } = cache;
   const batch = padRows(
     Array.from(rows, (row) => cache.ids(row)),
-    { padId, ...options, maxLength: options.maxLength ?? maxLength },
+    {
+      padId,
+      ...options,
+      maxLength: options.maxLength ?? maxLength,
+      firstLengths: cache.pairs ? Array.from(rows, (row) => cache.firstLength(row)) : undefined,
+    },
   );
   for (const [at, row] of rows.entries()) batch.labels[at] = cache.label(row);
   return { ...batch, rows };

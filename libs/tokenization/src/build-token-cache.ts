@@ -4,8 +4,8 @@ import { crc32 } from 'node:zlib';
 import type { Example } from '@nautil/contracts';
 import { canonicalJson, sha256Of, writeFileAtomic } from '@nautil/store';
 import { type LengthStatistics, lengthStatistics } from './length-statistics.js';
-import { cacheVersion, rowsPerBlock, writeBlock, writeFooter, writeHeader, writeTail } from './token-cache-format.js';
-import { tokenizeChunk, type TokenizedChunk } from './tokenize-chunk.js';
+import { rowsPerBlock, versionOf, writeBlock, writeFooter, writeHeader, writeTail } from './token-cache-format.js';
+import { type TextChunk, tokenizeChunk, type TokenizedChunk } from './tokenize-chunk.js';
 import type { Tokenizer } from './tokenizer.js';
 import { TokenizerPool } from './tokenizer-pool.js';
 
@@ -17,7 +17,10 @@ export interface TokenCacheOptions {
 
   tokenizer: Tokenizer;
 
-  /** Maximum number of ids per text, including [CLS] and [SEP]: 3 … 65,535. */
+  /** Whether each example is a pair of texts (`textPair`). Default false. */
+  pairs?: boolean | undefined;
+
+  /** Maximum number of ids per text or pair, including [CLS] and [SEP]: 3 … 65,535. */
   maxLength: number;
 
   /** From `tokenCacheKey`. The file stores it, so that a stale cache is rejected. */
@@ -40,13 +43,13 @@ export interface TokenCacheSummary {
   examples: number;
   tokens: number;
 
-  /** Number of texts longer than maxLength. */
+  /** Number of texts, or pairs, longer than maxLength. */
   truncated: number;
 
   lengths: LengthStatistics;
 
   /** The first two examples, as NeMo logs them. */
-  samples: (Example & { ids: number[]; tokens: string[] })[];
+  samples: (Example & { ids: number[]; tokens: string[]; typeIds?: number[] })[];
 }
 
 /** Examples per task of a worker thread; also the granularity of cancellation and progress. */
@@ -64,9 +67,11 @@ export function tokenCacheKey(o: {
   tokenizerDigest: string;
   maxLength: number;
   numSamples?: number;
+  pairs?: boolean | undefined;
 }): string {
+  const { pairs = false, ...rest } = o;
   const numSamples = o.numSamples !== undefined && o.numSamples > 0 ? o.numSamples : -1;
-  return sha256Of(canonicalJson({ cacheVersion, ...o, numSamples }));
+  return sha256Of(canonicalJson({ cacheVersion: versionOf(pairs), ...rest, numSamples }));
 }
 
 /**
@@ -74,11 +79,11 @@ export function tokenCacheKey(o: {
  * bytes do not depend on `numWorkers`.
  */
 export async function buildTokenCache(o: TokenCacheOptions): Promise<TokenCacheSummary> {
-  const { tokenizer, maxLength } = o;
+  const { tokenizer, maxLength, pairs = false } = o;
   if (!Number.isInteger(maxLength) || maxLength < 3 || maxLength > 0xffff) {
     throw new RangeError(`maxLength must be a whole number from 3 to 65535, not ${maxLength}`);
   }
-  const rows = new CacheRows(tokenizer, maxLength, o.key);
+  const rows = new CacheRows(tokenizer, { maxLength, pairs, key: o.key });
   await writeFileAtomic(o.out, joinPieces(rows.bytes(tokenizeInOrder(o), o.onProgress)));
   return {
     path: o.out,
@@ -110,10 +115,10 @@ class CacheRows {
   readonly #lengths = new GrowingUint16();
   readonly #checksums: number[] = [];
 
-  constructor(tokenizer: Tokenizer, maxLength: number, key: string) {
+  constructor(tokenizer: Tokenizer, o: { maxLength: number; pairs: boolean; key: string }) {
     this.#tokenizer = tokenizer;
     this.#idBytes = tokenizer.vocabSize <= 0x10000 ? 2 : 4;
-    this.#header = writeHeader({ maxLength, padId: tokenizer.padId, idBytes: this.#idBytes, key });
+    this.#header = writeHeader({ ...o, padId: tokenizer.padId, idBytes: this.#idBytes });
   }
 
   get lengths(): Uint16Array {
@@ -161,9 +166,12 @@ class CacheRows {
       const lengths = chunk.lengths.subarray(start, start + rows.length);
       const end = lengths.reduce((sum, length) => sum + length, used);
       const block = writeBlock(
-        rows.map(({ label }) => label),
-        rows.map(({ line }) => line),
-        chunk.ids.subarray(used, end),
+        {
+          labels: rows.map(({ label }) => label),
+          lines: rows.map(({ line }) => line),
+          ids: chunk.ids.subarray(used, end),
+          firstLengths: chunk.firstLengths?.subarray(start, start + rows.length),
+        },
         this.#idBytes,
       );
       used = end;
@@ -173,15 +181,21 @@ class CacheRows {
     }
   }
 
-  #addSamples(examples: Example[], { lengths, ids }: TokenizedChunk): void {
+  #addSamples(examples: Example[], { lengths, ids, firstLengths }: TokenizedChunk): void {
     let used = 0;
     for (let row = 0; this.samples.length < 2 && row < examples.length; row++) {
       const example = examples[row];
       const end = used + (lengths[row] ?? 0);
       const rowIds = [...ids.subarray(used, end)];
       used = end;
+      const first = firstLengths?.[row];
       if (example)
-        this.samples.push({ ...example, ids: rowIds, tokens: rowIds.map((id) => this.#tokenizer.tokenOf(id)) });
+        this.samples.push({
+          ...example,
+          ids: rowIds,
+          tokens: rowIds.map((id) => this.#tokenizer.tokenOf(id)),
+          ...(first === undefined ? {} : { typeIds: rowIds.map((_, at) => (at < first ? 0 : 1)) }),
+        });
     }
   }
 }
@@ -191,13 +205,13 @@ const mostPending = 64;
 
 /** Tokenises chunks of examples in this thread or in worker threads, and yields them in input order. */
 async function* tokenizeInOrder(o: TokenCacheOptions): AsyncGenerator<TokenizedExamples> {
-  const { tokenizer, maxLength, numWorkers = 0 } = o;
+  const { tokenizer, maxLength, pairs = false, numWorkers = 0 } = o;
   const share = new TokenizingShare();
   let pool: TokenizerPool | undefined;
   const pending: { examples: Example[]; chunk: Promise<TokenizedChunk>; isDone: boolean }[] = [];
   try {
     for await (const examples of inChunks(o.examples)) {
-      const texts = examples.map(({ text }) => text);
+      const texts = textsOf(examples, pairs);
       // While the threads start, or have enough to do, this one tokenizes too.
       if (pool?.isWaiting) {
         const inThread = { examples, chunk: pool.tokenize(texts), isDone: false };
@@ -205,7 +219,7 @@ async function* tokenizeInOrder(o: TokenCacheOptions): AsyncGenerator<TokenizedE
         inThread.chunk.catch(() => undefined).finally(() => (inThread.isDone = true));
         pending.push(inThread);
       } else {
-        const chunk = share.measure(texts.length, () => tokenizeChunk(tokenizer, texts, maxLength));
+        const chunk = share.measure(examples.length, () => tokenizeChunk(tokenizer, texts, maxLength));
         if (!pool) yield { examples, chunk };
         else pending.push({ examples, chunk: Promise.resolve(chunk), isDone: true });
       }
@@ -223,6 +237,11 @@ async function* tokenizeInOrder(o: TokenCacheOptions): AsyncGenerator<TokenizedE
     await pool?.close();
   }
 }
+
+const textsOf = (examples: readonly Example[], pairs: boolean): TextChunk => ({
+  texts: examples.map(({ text }) => text),
+  ...(pairs ? { seconds: examples.map(({ textPair = '' }) => textPair) } : {}),
+});
 
 /**
  * Decides whether threads are worth the second of processor time that the start of each takes. Where reading and writing take a

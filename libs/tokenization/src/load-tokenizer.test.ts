@@ -253,9 +253,14 @@ test('added_tokens.json adds tokens after the vocabulary', async () => {
 
 test('a pair has the template of its family, and the longer text is shortened first', async () => {
   const bert = await load(files);
-  expect(bert.encodePair('fine', 'film')).toEqual({ ids: [2, 6, 3, 7, 3], typeIds: [0, 0, 0, 1, 1] });
+  expect(bert.encodePair('fine', 'film')).toEqual({
+    ids: [2, 6, 3, 7, 3],
+    typeIds: [0, 0, 0, 1, 1],
+    isTruncated: false,
+  });
+  expect(bert.encodePair('fine fine fine', 'film', 6).isTruncated).toBe(true);
   expect(bert.encodePair('fine fine fine', 'film', 6).ids).toEqual([2, 6, 6, 3, 7, 3]);
   expect(() => bert.encodePair('fine', 'film', 2)).toThrow(TokenizerError);
   const roberta = await load(byteLevel);
-  expect(roberta.encodePair('ab', 'ab')).toEqual({ ids: [0, 8, 2, 2, 8, 2], typeIds: [0, 0, 0, 0, 0, 0] });
+  expect(roberta.encodePair('ab', 'ab')).toMatchObject({ ids: [0, 8, 2, 2, 8, 2], typeIds: [0, 0, 0, 0, 0, 0] });
 });

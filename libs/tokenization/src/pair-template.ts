@@ -1,3 +1,4 @@
+import { TokenizerError } from './errors.js';
 import { idOf } from './special-token-roles.js';
 import { stepsOf } from './steps-of.js';
 import { tokenizerClass } from './tokenizer-classes.js';
@@ -10,11 +11,35 @@ export type PairPart =
 /** Ids of a pair of texts, and to which of them each belongs (`token_type_ids`). */
 export interface EncodedPair {
   ids: number[];
+
+  /** 0 up to the first token of type 1, and 1 from there on. */
   typeIds: number[];
+
+  /** Whether the texts had more ids than fit. */
+  isTruncated: boolean;
 }
 
-/** The parts of a pair in the family's own order, from the post-processor of its tokenizer.json, or by its class. */
+/** The number of tokens of type 0, which come before those of type 1. */
+export function firstLengthOf(typeIds: readonly number[]): number {
+  const first = typeIds.indexOf(1);
+  return first < 0 ? typeIds.length : first;
+}
+
+/**
+ * The parts of a pair in the family's own order, from the post-processor of its tokenizer.json, or by its class.
+ *
+ * @throws TokenizerError for a template whose segments are not 0 and then 1: no encoder that Nautil trains has such a one
+ */
 export function pairTemplateOf(definition: TokenizerDefinition): PairPart[] {
+  const parts = anyPairTemplateOf(definition);
+  const types = parts.map(({ typeId }) => typeId);
+  if (types.every((type, at) => type === 0 || (type === 1 && !types.slice(at).includes(0)))) return parts;
+  throw new TokenizerError(`the tokenizer's template of pairs has the token types ${types.join(', ')}`, {
+    hint: 'a template may have type 0 and then type 1; use another tokenizer, or train on single texts',
+  });
+}
+
+function anyPairTemplateOf(definition: TokenizerDefinition): PairPart[] {
   const { json, name, prefixIds, suffixIds } = definition;
   for (const step of stepsOf(json.post_processor)) {
     if (step.type === 'TemplateProcessing' && Array.isArray(step['pair'])) return templateParts(step, definition);

@@ -11,6 +11,7 @@ import {
   headerBytes,
   readFooter,
   readHeader,
+  rowBytes,
   rowsPerBlock,
 } from './token-cache-format.js';
 
@@ -28,6 +29,9 @@ export interface TokenCache {
   readonly maxLength: number;
   readonly padId: number;
 
+  /** Whether each row is a pair of texts. */
+  readonly pairs: boolean;
+
   /** Number of tokens of each row. */
   readonly lengths: Uint16Array;
 
@@ -35,6 +39,9 @@ export interface TokenCache {
 
   /** [CLS] … [SEP]. */
   ids(row: number): Int32Array;
+
+  /** Number of tokens of the first segment, whose type is 0; that of the others is 1. All of a single text's tokens. */
+  firstLength(row: number): number;
 
   /** The 1-based line of the source file. */
   line(row: number): number;
@@ -71,6 +78,7 @@ class FileTokenCache implements TokenCache {
   readonly key: string;
   readonly maxLength: number;
   readonly padId: number;
+  readonly pairs: boolean;
   readonly lengths: Uint16Array;
   readonly #path: string;
   readonly #file: number;
@@ -99,6 +107,7 @@ class FileTokenCache implements TokenCache {
     this.key = this.#header.key;
     this.maxLength = this.#header.maxLength;
     this.padId = this.#header.padId;
+    this.pairs = this.#header.pairs;
     this.lengths = tail.lengths;
     this.#checksums = tail.checksums;
     this.#offsets = this.#blockOffsets(footer);
@@ -116,6 +125,11 @@ class FileTokenCache implements TokenCache {
     const { ids, starts } = this.#blockWith(row);
     const rowInBlock = row % rowsPerBlock;
     return Int32Array.from(ids.subarray(starts[rowInBlock], starts[rowInBlock + 1]));
+  }
+
+  firstLength(row: number): number {
+    const { firstLengths } = this.#blockWith(row);
+    return (firstLengths ? firstLengths[row % rowsPerBlock] : this.lengths[row]) ?? 0;
   }
 
   close(): void {
@@ -152,7 +166,7 @@ class FileTokenCache implements TokenCache {
         `rows ${first} … ${Math.min(first + rowsPerBlock, this.count) - 1} are damaged: their checksum does not match`,
       );
     }
-    return blockOf(bytes, this.lengths.subarray(first, first + rowsPerBlock), this.#header.idBytes);
+    return blockOf(bytes, this.lengths.subarray(first, first + rowsPerBlock), this.#header);
   }
 
   #readTail(
@@ -174,7 +188,6 @@ class FileTokenCache implements TokenCache {
   }
 
   #blockOffsets({ tailOffset }: CacheFooter): Float64Array {
-    const { idBytes } = this.#header;
     const offsets = new Float64Array(this.#checksums.length + 1);
     let offset = headerBytes;
     for (let row = 0; row < this.count; row++) {
@@ -182,7 +195,7 @@ class FileTokenCache implements TokenCache {
         offset = aligned(offset);
         offsets[row / rowsPerBlock] = offset;
       }
-      offset += 8 + (this.lengths[row] ?? 0) * idBytes;
+      offset += rowBytes(this.lengths[row] ?? 0, this.#header);
     }
     offset = aligned(offset);
     offsets[this.#checksums.length] = offset;

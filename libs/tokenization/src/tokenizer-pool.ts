@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { TextRefused } from './errors.js';
-import type { TokenizedChunk } from './tokenize-chunk.js';
+import type { TextChunk, TokenizedChunk } from './tokenize-chunk.js';
 import type { TokenizerDefinition } from './tokenizer-definition.js';
 
 /** The input of a worker thread. */
@@ -40,7 +40,7 @@ export class TokenizerPool {
     return this.#failure !== undefined || this.#threads.some(({ isReady, pending }) => isReady && pending.length < 2);
   }
 
-  tokenize(texts: string[]): Promise<TokenizedChunk> {
+  tokenize(texts: TextChunk): Promise<TokenizedChunk> {
     return new Promise((resolve, reject) => {
       if (this.#failure) return reject(this.#failure);
       const load = ({ isReady, pending }: Thread): number => pending.length + (isReady ? 0 : Infinity);

@@ -59,10 +59,10 @@ test('a worker thread reports a refused text as such, and tokenizes the next tex
   const { definition } = await load('bert-tiny-uncased', 'standard');
   const pool = new TokenizerPool({ definition, maxLength: 8 }, 1);
   try {
-    const refused = await pool.tokenize(['a'.repeat(5_000_000)]).catch((error: unknown) => error);
+    const refused = await pool.tokenize({ texts: ['a'.repeat(5_000_000)] }).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(TextRefused);
     expect(refused).toMatchObject({ hint: expect.stringContaining('divide the line') });
-    expect((await pool.tokenize(['a', 'a fine film'])).lengths).toHaveLength(2);
+    expect((await pool.tokenize({ texts: ['a', 'a fine film'] })).lengths).toHaveLength(2);
   } finally {
     await pool.close();
   }

@@ -7,7 +7,7 @@ import { TextRefused, TokenizerError } from './errors.js';
 import { ExactPipeline } from './exact-pipeline.js';
 import { hasForeignPattern, withTimeLimit } from './foreign-pattern.js';
 import { IdList } from './id-list.js';
-import { type EncodedPair, pairLengths, pairTemplateOf } from './pair-template.js';
+import { type EncodedPair, pairLengths, type PairPart, pairTemplateOf } from './pair-template.js';
 import { longestPlainWord, nextHash, PlainWords } from './plain-words.js';
 import { requireRoom, roomForText } from './room-for-text.js';
 import { slowBertWords } from './slow-bert-words.js';
@@ -44,7 +44,8 @@ export interface Tokenizer {
    * The ids of two texts in the family's own template, such as `[CLS] A [SEP] B [SEP]`, with the type of each. If they have more
    * than `maxLength` ids, the longer text is shortened first; special tokens are kept. Undefined or a value below 1 means no limit.
    *
-   * @throws TokenizerError when maxLength has no room for the special tokens; TextRefused as `bodyIds`
+   * @throws TokenizerError when maxLength has no room for the special tokens, or the tokenizer's template has other types than 0 and
+   * then 1; TextRefused as `bodyIds`
    */
   encodePair(first: string, second: string, maxLength?: number): EncodedPair;
 
@@ -96,6 +97,7 @@ class PipelineTokenizer implements Tokenizer {
 
   /** Of the latest text, for `bodyIds`. */
   readonly #bodyIds = new IdList(64);
+  #pairTemplate: readonly PairPart[] | undefined;
   readonly #longestPiece: number;
   readonly #isForeign: boolean;
 
@@ -124,13 +126,14 @@ class PipelineTokenizer implements Tokenizer {
   }
 
   encodePair(first: string, second: string, maxLength?: number): EncodedPair {
-    const parts = pairTemplateOf(this.definition);
+    const parts = (this.#pairTemplate ??= pairTemplateOf(this.definition));
     const specialTokens = parts.filter((part) => 'id' in part).length;
     const room = maxLength === undefined || maxLength <= 0 ? Infinity : requireRoom(specialTokens, maxLength);
     // Which of the texts is shortened more depends on their whole lengths.
     const texts = [this.bodyIds(first, Infinity), this.bodyIds(second, Infinity)] as const;
     const kept = pairLengths(texts[0].length, texts[1].length, room);
-    const pair: EncodedPair = { ids: [], typeIds: [] };
+    const isTruncated = kept[0] < texts[0].length || kept[1] < texts[1].length;
+    const pair: EncodedPair = { ids: [], typeIds: [], isTruncated };
     for (const part of parts) {
       for (const id of 'id' in part ? [part.id] : texts[part.text].slice(0, kept[part.text])) {
         pair.ids.push(id);

@@ -129,6 +129,7 @@ export function padRows(microBatch: MicroBatch, rows: number): MicroBatch {
       rows: padded(batch.rows, 1),
       ids: padded(batch.ids, length),
       mask: padded(batch.mask, length),
+      ...(batch.types ? { types: padded(batch.types, length) } : {}),
       labels: padded(batch.labels, 1),
     },
     rowWeights: weights,

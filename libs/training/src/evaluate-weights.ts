@@ -26,8 +26,8 @@ export interface EvaluateWeightsOptions {
     limit: BatchAmount;
   };
 
-  /** Texts to classify, as token ids with their special tokens. */
-  questions: { rows: number[][]; padId: number };
+  /** Texts or pairs to classify: token ids with their special tokens, and of pairs the number of tokens of each first segment. */
+  questions: { rows: number[][]; padId: number; firstLengths?: number[] };
 }
 
 export interface WeightsEvaluated {
@@ -60,6 +60,7 @@ export async function evaluateWeights(o: EvaluateWeightsOptions): Promise<Weight
       padId: questions.padId,
       batchSize: questionsPerBatch,
       nemoPadding: nautil.batches.nemo_padding,
+      firstLengths: questions.firstLengths,
     });
     return { ...(evaluation ? { evaluation } : {}), answers: logits.map((row) => Array.from(requireFinite(row))) };
   } finally {

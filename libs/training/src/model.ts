@@ -16,6 +16,13 @@ export interface TrainableModel extends Model {
 
 type ModelJob = Pick<TrainJob, 'config' | 'numClasses'>;
 
+/** What the optimizer step depends on besides the job. */
+export interface TrainableOptions {
+  /** Whether the model is trained on pairs of texts. */
+  pairs: boolean;
+  cluster?: Cluster | undefined;
+}
+
 /** How the devices of several processes train together. */
 export interface Cluster {
   session: ClusterSession;
@@ -50,7 +57,7 @@ export function createTrainableModel(
   job: ModelJob,
   encoder: EncoderConfig,
   devices: readonly string[],
-  cluster?: Cluster,
+  { pairs, cluster }: TrainableOptions,
 ): TrainableModel {
   const { shape, ...model } = createModel(job, encoder, devices, cluster?.session);
   const { nautil, trainer } = job.config;
@@ -61,6 +68,7 @@ export function createTrainableModel(
     seed: nautil.seed,
     headDropout: job.config.model.classifier_head.fc_dropout,
     places: cluster?.places,
+    pairs,
     isCompiled: trainer.compile,
   });
   return { ...model, trainStep };

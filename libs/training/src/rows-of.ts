@@ -9,6 +9,7 @@ export function rowsOf(batch: Batch, from: number, to: number): Batch {
     size: to - from,
     ids: batch.ids.subarray(...cells),
     mask: batch.mask.subarray(...cells),
+    ...(batch.types ? { types: batch.types.subarray(...cells) } : {}),
     labels: batch.labels.subarray(from, to),
   };
 }

@@ -1,10 +1,12 @@
 import {
   forwardPass,
+  hasSegments,
   type ModelShape,
   type ModelWeights,
   type NamedArray,
   type ReplicatedVariable,
   requireAllPositions,
+  segmentsOf,
 } from '@nautil/model';
 import {
   allReduce,
@@ -33,6 +35,9 @@ export interface TrainStepOptions {
 
   /** The devices of all processes that train together; default: those of the weights. */
   places?: DevicePlaces | undefined;
+
+  /** Whether the batches consist of pairs, with `types`. Default false. */
+  pairs?: boolean;
 
   /** XLA compiles forward and backward pass, once for each shape of a micro-batch. Default false. */
   isCompiled?: boolean;
@@ -85,7 +90,17 @@ export interface MicroBatch {
 
 /** Forward and backward pass on one device. */
 interface Pass {
-  feeds: { ids: Output; mask: Output; labels: Output; weights: Output; rowOffset: Output; step: Output };
+  feeds: {
+    ids: Output;
+    mask: Output;
+
+    /** Absent if the graph has no segments. */
+    types: Output | undefined;
+    labels: Output;
+    weights: Output;
+    rowOffset: Output;
+    step: Output;
+  };
   loss: Output;
 
   /** In the order of `ModelWeights.used`. */
@@ -246,7 +261,7 @@ export class TrainStep {
   ): Promise<{ losses: number[]; values: number[] }> {
     const values = scalarsOf(
       await this.#weights.run({
-        feeds: [...passes.flatMap((pass, device) => feedsOf(pass, round[device]!, step)), ...feeds],
+        feeds: [...passes.flatMap((pass, device) => this.#feedsOf(pass, round[device]!, step)), ...feeds],
         fetches: [...passes.map(({ loss }) => loss), ...fetches],
         targets,
       }),
@@ -255,6 +270,20 @@ export class TrainStep {
       losses: values.slice(0, passes.length).filter((_, device) => round[device]?.isFiller === false),
       values: values.slice(passes.length),
     };
+  }
+
+  #feedsOf({ feeds }: Pass, { batch, rowWeights, rowOffset }: MicroBatch, step: number): Feed[] {
+    const shape = [batch.size, batch.length];
+    const types = segmentsOf(this.#options.shape.encoder, batch.types);
+    return [
+      [feeds.ids, hostTensor('int32', shape, batch.ids)],
+      [feeds.mask, hostTensor('int32', shape, batch.mask)],
+      ...(feeds.types && types ? [[feeds.types, hostTensor('int32', shape, types)] satisfies Feed] : []),
+      [feeds.labels, hostTensor('int32', [batch.size], batch.labels)],
+      [feeds.weights, hostTensor('float32', [batch.size], rowWeights)],
+      [feeds.rowOffset, rowOffset],
+      [feeds.step, step],
+    ];
   }
 
   get #places(): DevicePlaces {
@@ -291,10 +320,11 @@ export class TrainStep {
   #passOn(device: number): Pass {
     const { graph } = this.#weights;
     const [rows, length] = [graph.freeSize(), graph.freeSize()];
-    const { shape, seed, headDropout } = this.#options;
+    const { shape, seed, headDropout, pairs = false } = this.#options;
     const feeds = {
       ids: graph.placeholder('int32', [rows, length]),
       mask: graph.placeholder('int32', [rows, length]),
+      types: pairs && hasSegments(shape.encoder) ? graph.placeholder('int32', [rows, length]) : undefined,
       labels: graph.placeholder('int32', [rows]),
       weights: graph.placeholder('float32', [rows]),
       rowOffset: graph.placeholder('int32', []),
@@ -307,6 +337,7 @@ export class TrainStep {
         const logits = forwardPass(specs, values, shape, {
           ids: tensor(feeds.ids),
           mask: tensor(feeds.mask),
+          types: feeds.types && tensor(feeds.types),
           dropout: { seed, step: tensor(feeds.step), rowOffset: tensor(feeds.rowOffset), headRate: headDropout },
         }); // [B, C]
         const loss = crossEntropy(logits, tensor(feeds.labels), tensor(feeds.weights));
@@ -434,18 +465,6 @@ function roundsOf(
       return { batch: rowsOf(batch, 0, rows), rowWeights: new Float32Array(rows), rowOffset, isFiller: true };
     }),
   );
-}
-
-function feedsOf({ feeds }: Pass, { batch, rowWeights, rowOffset }: MicroBatch, step: number): Feed[] {
-  const shape = [batch.size, batch.length];
-  return [
-    [feeds.ids, hostTensor('int32', shape, batch.ids)],
-    [feeds.mask, hostTensor('int32', shape, batch.mask)],
-    [feeds.labels, hostTensor('int32', [batch.size], batch.labels)],
-    [feeds.weights, hostTensor('float32', [batch.size], rowWeights)],
-    [feeds.rowOffset, rowOffset],
-    [feeds.step, step],
-  ];
 }
 
 /** `make`, called on first use. */

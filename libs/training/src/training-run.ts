@@ -38,6 +38,9 @@ export interface TrainingRun {
   checkpoints: TrainingCheckpoints;
   initial: InitialClassifier;
   validation: BatchSource | undefined;
+
+  /** Whether the examples are pairs of texts. */
+  pairs: boolean;
   trainExamples: number;
   validationExamples: number;
 
@@ -74,6 +77,7 @@ export async function openTrainingRun(job: TrainJob): Promise<TrainingRun> {
     checkpoints,
     initial,
     validation,
+    pairs: trainCache.pairs,
     trainExamples: trainCache.count,
     validationExamples: validationCache?.count ?? 0,
     plan(batchSize) {

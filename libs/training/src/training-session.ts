@@ -85,7 +85,7 @@ export class TrainingSession {
     const group = job.group && (await joinGroup(job, devices, isStopped));
     const places = group ? await group.countDevices(devices.length) : { offset: 0, total: devices.length };
     const cluster = group && { session: group.cluster, places };
-    const model = createTrainableModel(job, initial.encoder, devices, cluster);
+    const model = createTrainableModel(job, initial.encoder, devices, { pairs: run.pairs, cluster });
     const loading: string[] = [];
     const isChief = group?.isChief ?? true;
     const saved = isChief ? await loadSaved(run, model, (message) => loading.push(message)) : undefined;

@@ -1,5 +1,5 @@
 import { hasByteProducts, type OnnxModel } from '@nautil/onnx';
-import type { EncoderConfig } from '../encoder-config.js';
+import { type EncoderConfig, hasSegments } from '../encoder-config.js';
 import { familyOf, type OnnxFamily } from '../families/index.js';
 import { headLayerName } from '../weights.js';
 import { OnnxTrace, type WeightOf } from './onnx-trace.js';
@@ -16,6 +16,9 @@ interface OnnxSource {
    */
   precision?: InferencePrecision | undefined;
 
+  /** Adds the input `types`, the segment of each token, if the encoder has segments. Default: all tokens are of the first. */
+  pairs?: boolean | undefined;
+
   /** The bytes of int8 are signed, which is faster with the processor's instructions for it and inexact without them. Default: by the processor. */
   signedBytes?: boolean;
 }
@@ -25,7 +28,7 @@ export type InferencePrecision = 'float32' | 'int8';
 /**
  * The forward pass that `Forward` computes, in ONNX. Rows and length are free in each run.
  *
- * Inputs: those of `OnnxTrace`, and `positions` if the family has a table of them. Output: logits, or without a head the first
+ * Inputs: those of `OnnxTrace`, `types` for pairs, and `positions` if the family has a table of them. Output: logits, or without a head the first
  * token's hidden state.
  */
 export function exportOnnx({
@@ -33,9 +36,14 @@ export function exportOnnx({
   head,
   weightOf,
   precision = 'float32',
+  pairs = false,
   signedBytes = hasByteProducts(),
 }: OnnxSource): OnnxModel {
-  const trace = new OnnxTrace({ weightOf, bytes: precision === 'int8' ? { signed: signedBytes } : undefined });
+  const trace = new OnnxTrace({
+    weightOf,
+    bytes: precision === 'int8' ? { signed: signedBytes } : undefined,
+    hasTypes: pairs && hasSegments(encoder),
+  });
   let result = onnxFamilyOf(encoder).encode(encoder, trace); // [rows, H]
   for (let index = 0; head !== undefined && index < head.numOutputLayers; index++) {
     if (index > 0) result = trace.graph.op('Relu', [result]);

@@ -1,5 +1,5 @@
 import { OnnxSession } from '@nautil/onnx';
-import { type EncoderConfig, requireAllPositions } from '../encoder-config.js';
+import { type EncoderConfig, requireAllPositions, segmentsOf } from '../encoder-config.js';
 import type { WeightValues } from '../read-weights.js';
 import { type ForwardBatch, runRows, type RunRowsOptions } from '../run-rows.js';
 import { exportOnnx, type InferencePrecision, onnxFamilyOf } from './export-onnx.js';
@@ -15,6 +15,9 @@ export interface OnnxForwardOptions {
 
   /** How the layers multiply. Default: float32. */
   precision?: InferencePrecision | undefined;
+
+  /** Whether the batches consist of pairs, with `types`. Default false. */
+  pairs?: boolean | undefined;
 }
 
 /**
@@ -39,9 +42,9 @@ export class OnnxForward {
   }
 
   /** @throws OnnxRuntimeMissing, OnnxRuntimeError */
-  static async open({ encoder, head, weights, precision }: OnnxForwardOptions): Promise<OnnxForward> {
+  static async open({ encoder, head, weights, precision, pairs }: OnnxForwardOptions): Promise<OnnxForward> {
     const weightOf = (name: string) => weights.get(name)!;
-    const session = await OnnxSession.create(exportOnnx({ encoder, head, weightOf, precision }));
+    const session = await OnnxSession.create(exportOnnx({ encoder, head, weightOf, precision, pairs }));
     return new OnnxForward(session, encoder, head?.numClasses ?? encoder.hiddenSize);
   }
 
@@ -50,9 +53,11 @@ export class OnnxForward {
     requireAllPositions(this.#encoder, batch.length);
     const shape = [batch.size, batch.length];
     const positions = onnxFamilyOf(this.#encoder).positions?.(this.#encoder, batch);
+    const types = segmentsOf(this.#encoder, batch.types);
     const feeds = {
       ids: { shape, data: batch.ids },
       mask: { shape, data: batch.mask },
+      ...(types ? { types: { shape, data: types } } : {}),
       ...(positions ? { positions: { shape, data: positions } } : {}),
     };
     return this.#session.run(feeds, [batch.size, this.#width]);

@@ -46,25 +46,34 @@ export const onnxPostNormLayers = (
   );
 
 /**
- * The sum of the embeddings of words, positions and the first segment, without norm: [rows · length, E]. Adds the input `positions`,
+ * The sum of the embeddings of words, positions and segments, without norm: [rows · length, E]. Adds the input `positions`,
  * int32 [rows, length], indexes into the table of positions.
  */
 export function onnxEmbeddings(trace: OnnxTrace, { typeVocabSize }: { typeVocabSize: number }): string {
-  const { graph, weightOf, ids } = trace;
+  const { graph, weightOf, ids, types } = trace;
   const positions = graph.input('positions', 'int32', ['rows', 'length']);
   const words = graph.op('Gather', [trace.weight(`${embeddingNames.words}.weight`), ids]);
-  const table = trace.constant(`${embeddingNames.positions}.weight`, () => positionTable(typeVocabSize, weightOf));
-  const sum = trace.add(words, graph.op('Gather', [table, positions]));
+  // A segment that all tokens share is added to the table of positions when the graph is built.
+  const shared = types === undefined ? typeVocabSize : 0;
+  const table = trace.constant(`${embeddingNames.positions}.weight`, () => positionTable(shared, weightOf));
+  const placed = trace.add(words, graph.op('Gather', [table, positions]));
+  const sum = types === undefined ? placed : trace.add(placed, segmentVectors(trace, types));
   return trace.asTokens(sum, weightOf(`${embeddingNames.words}.weight`).shape[1]!);
 }
 
-/** The sum of the embeddings of words and the first segment, without norm: [rows · length, E]. */
+/** The sum of the embeddings of words and segments, without norm: [rows · length, E]. */
 export function onnxEmbeddingsWithoutPositions(trace: OnnxTrace, { typeVocabSize }: { typeVocabSize: number }): string {
+  const { types } = trace;
   const words = trace.graph.op('Gather', [trace.weight(`${embeddingNames.words}.weight`), trace.ids]);
-  const tokens = trace.asTokens(words, trace.weightOf(`${embeddingNames.words}.weight`).shape[1]!);
-  if (typeVocabSize === 0) return tokens;
+  const sum = types === undefined ? words : trace.add(words, segmentVectors(trace, types));
+  const tokens = trace.asTokens(sum, trace.weightOf(`${embeddingNames.words}.weight`).shape[1]!);
+  if (typeVocabSize === 0 || types !== undefined) return tokens;
   return trace.add(tokens, trace.slice(trace.weight(`${embeddingNames.types}.weight`), 0, 0, 1));
 }
+
+/** The vectors of the tokens' segments: [rows, length, E]. */
+const segmentVectors = (trace: OnnxTrace, types: string): string =>
+  trace.graph.op('Gather', [trace.weight(`${embeddingNames.types}.weight`), types]);
 
 /** `onnxEmbeddings` with their norm: [rows · length, E]. */
 export const onnxNormedEmbeddings = (trace: OnnxTrace, config: TransformerConfig): string =>

@@ -10,11 +10,14 @@ export interface OnnxTraceOptions {
 
   /** Multiplies in bytes, which are signed or not; absent: in float32. */
   bytes?: { signed: boolean } | undefined;
+
+  /** Adds the input `types`. */
+  hasTypes: boolean;
 }
 
 /**
- * The forward pass of an encoder as an ONNX graph under construction. The inputs are `ids` and `mask` (0 or 1), int32
- * [rows, length]. Values are referred to by their names.
+ * The forward pass of an encoder as an ONNX graph under construction. The inputs are `ids`, `mask` (0 or 1) and, of pairs,
+ * `types` (0 or 1), int32 [rows, length]. Values are referred to by their names.
  */
 export class OnnxTrace {
   readonly graph = new OnnxGraph();
@@ -22,15 +25,19 @@ export class OnnxTrace {
   readonly ids: string;
   readonly mask: string;
 
+  /** The segment of each token; undefined: all tokens are of the first. */
+  readonly types: string | undefined;
+
   /** Products in bytes; undefined: all products are float32's. */
   readonly bytes: ByteProducts | undefined;
   readonly #constants = new Set<string>();
   readonly #values = new Map<string, string>();
 
-  constructor({ weightOf, bytes }: OnnxTraceOptions) {
+  constructor({ weightOf, bytes, hasTypes }: OnnxTraceOptions) {
     this.weightOf = weightOf;
     this.ids = this.graph.input('ids', 'int32', ['rows', 'length']);
     this.mask = this.graph.input('mask', 'int32', ['rows', 'length']);
+    this.types = hasTypes ? this.graph.input('types', 'int32', ['rows', 'length']) : undefined;
     this.bytes = bytes && new ByteProducts(this.graph, weightOf, bytes.signed);
   }
 

@@ -1,0 +1,36 @@
+import { counted, type Example } from '@nautil/contracts';
+import { parsePythonInt, splitWords } from '@nautil/python-format';
+import type { SkippedLine } from './skipped-line.js';
+
+/**
+ * Parses one line of a file of pairs: a text, a tab, a second text, a tab, and a label that Python's int() accepts. White space
+ * within a text becomes single spaces, as in files of single texts.
+ */
+export function parsePairLine(content: string, line: number): Example | SkippedLine {
+  if (content.trim() === '') return { line, reason: 'blank line', excerpt: '' };
+  const columns = content.split('\t');
+  const [text = '', textPair = '', label = ''] = columns;
+  if (columns.length !== 3)
+    return skipped(
+      content,
+      line,
+      `it has ${counted(columns.length - 1, 'tab')}, and a pair has two: a text, a second text, and a label`,
+    );
+  const number = parsePythonInt(label.trim());
+  if (number === undefined)
+    return skipped(content, line, `its third column, ${JSON.stringify(excerptOf(label, 40))}, is not an integer label`);
+  return { line, text: wordsOf(text), textPair: wordsOf(textPair), label: number };
+}
+
+const wordsOf = (text: string): string => splitWords(text).join(' ');
+
+const skipped = (content: string, line: number, reason: string): SkippedLine => ({
+  line,
+  reason,
+  excerpt: excerptOf(content, 80),
+});
+
+/** The beginning of a text, of at most `length` characters. */
+export function excerptOf(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+}
