@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { finishTracking, stages, startTracking } from '@nautil/activities';
-import { type PipelineStages, runPipeline } from '@nautil/contracts';
+import { type KeptArchive, type PipelineStages, runPipeline } from '@nautil/contracts';
 import { goldenPath } from '@nautil/testing';
 import { Trainers } from '@nautil/trainer-process';
 import { programEnvironment } from './testing/program-environment.js';
@@ -37,6 +37,9 @@ interface Saved {
   journaledArchive: string;
 
   archive: Buffer;
+
+  /** The archives of earlier runs that were in the way. */
+  kept: KeptArchive[] | undefined;
 
   /** The number of evaluations on the validation set during training. */
   validations: number;
@@ -87,7 +90,8 @@ async function run(
   const log = readFileSync(join(resolved.logDir, 'nemo_log_globalrank-0_localrank-0.txt'), 'utf8');
   return {
     archive: readFileSync(packaged.nemo.path),
-    journaledArchive: records.find(({ path }) => path === 'model/model.nemo')!.file!,
+    kept: packaged.kept,
+    journaledArchive: records.find(({ path }) => path?.startsWith('model/'))!.file!,
     validations,
     yaml: records.find(({ path }) => path === 'config/config.yaml')!.content!,
     params: Object.assign({}, ...records.map(({ params }) => params)) as Record<string, string>,
@@ -168,15 +172,18 @@ test.each([
     writeFileSync(file('saved.yaml'), first.yaml);
     const second = await run(`${what} 2`, { configPath: root, config: 'saved' });
     expect(second.archive.equals(first.archive)).toBe(true);
-    const paths = { archive: undefined, journaledArchive: undefined };
+    const paths = { archive: undefined, journaledArchive: undefined, kept: undefined };
     expect({ ...second, ...paths }).toEqual({ ...first, ...paths });
   },
 );
 
-test('MLflow gets the archive of the run, also after a later run has overwritten model.nemo_path', async () => {
-  const first = await run('overwritten 1', { overrides: [...base, 'trainer.max_epochs=1'] });
-  const second = await run('overwritten 2', { overrides: [...base, 'trainer.max_epochs=1', 'nautil.seed=7'] });
+test('a later run keeps the archive that is at model.nemo_path, and MLflow gets the archive of each run', async () => {
+  const overrides = [...base, 'trainer.max_epochs=1', 'model.nemo_path=shared.nemo'];
+  const first = await run('overwritten 1', { overrides });
+  const second = await run('overwritten 2', { overrides: [...overrides, 'nautil.seed=7'] });
   expect(second.archive.equals(first.archive)).toBe(false);
+  expect(second.kept).toEqual([{ path: file('shared.nemo'), keptAt: file('shared.1.nemo') }]);
+  expect(readFileSync(file('shared.1.nemo')).equals(first.archive)).toBe(true);
   expect(readFileSync(first.journaledArchive).equals(first.archive)).toBe(true);
   expect(readFileSync(second.journaledArchive).equals(second.archive)).toBe(true);
 });

@@ -118,6 +118,7 @@ async function runStages(
   ).catch((error: unknown) => ({ ...tracking, warnings: [notClosed(error)] })); // The model exists, so the run must not fail.
   return {
     nemo: packaged.nemo,
+    ...(packaged.kept && { kept: packaged.kept }),
     ...reportOf(evaluated),
     mlflowRunId: runId,
     mlflowUrl: url,

@@ -1,4 +1,11 @@
-import { type ClassificationReport, counted, type FileRef, type RunScores } from '@nautil/contracts';
+import {
+  type ClassificationReport,
+  counted,
+  type FileRef,
+  type KeptArchive,
+  keptSentence,
+  type RunScores,
+} from '@nautil/contracts';
 import { formatHistory, formatReport, macroNote } from '@nautil/metrics';
 import { printMessage, printResult } from './output.js';
 import { readEvaluations } from './read-evaluations.js';
@@ -15,6 +22,7 @@ export interface RunOutcome {
   scores?: RunScores | undefined;
   temporalUrl?: string | undefined;
   mlflowUrl?: string | undefined;
+  kept?: KeptArchive[] | undefined;
   trackingWarnings?: string[] | undefined;
 }
 
@@ -30,6 +38,7 @@ export async function printOutcome({
   evaluations,
   report,
   scores,
+  kept = [],
   trackingWarnings = [],
   ...urls
 }: RunOutcome): Promise<void> {
@@ -48,6 +57,7 @@ export async function printOutcome({
   if (urls.temporalUrl !== undefined) await printResult(`Temporal  ${urls.temporalUrl}`);
   if (urls.mlflowUrl !== undefined) await printResult(`MLflow    ${urls.mlflowUrl}`);
   await printResult(`model     ${nemo.path}`);
+  for (const archive of kept) await printResult(`kept      ${keptSentence(archive)}`);
   if (weights !== undefined) await printResult(`weights   ${packagedWeights[weights]}`);
   for (const warning of trackingWarnings) printMessage(`warning: ${warning}`);
 }

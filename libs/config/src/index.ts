@@ -12,6 +12,7 @@ export { readConfig } from './read-config.js';
 export { escapeReferences } from './resolve-interpolations.js';
 export { revealTree } from './reveal-tree.js';
 export { configReference } from './reference.js';
+export { runPlaceholder } from './run-placeholder.js';
 export type { Config } from './schema/config-schema.js';
 export { optimizerOptions, type OptimizerName, type OptimizerOptions } from './schema/optimizers.js';
 export type { ScheduleName } from './schema/schedules.js';

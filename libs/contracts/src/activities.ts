@@ -1,6 +1,6 @@
 import type { MemberResult, StopReason } from './events.js';
 import type { ClassificationReport } from './report.js';
-import type { FileRef, RunScores, Stage, TrainingProgress } from './workflow.js';
+import type { FileRef, KeptArchive, RunScores, Stage, TrainingProgress } from './workflow.js';
 
 /**
  * What the workflow asks of workers. Everything that crosses is small: files are named by reference, so that a payload
@@ -312,6 +312,9 @@ export interface Packaged {
 
   /** Path of the same bytes in the state folder, where no later run overwrites them. Absent in histories of 0.1.0. */
   stored?: string;
+
+  /** The archives of other runs that were in the places of this one. */
+  kept?: KeptArchive[];
 }
 
 /** The heartbeat details of the train activity. They are only informative: training resumes from the checkpoint on disk. */

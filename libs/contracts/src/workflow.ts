@@ -151,9 +151,24 @@ export interface TextClassificationResult {
   mlflowRunId?: string | undefined;
   mlflowUrl?: string | undefined;
 
+  /** The archives of other runs that were in the places of this one. */
+  kept?: KeptArchive[] | undefined;
+
   /** What MLflow does not have of the complete run, such as a model that could not be registered. */
   trackingWarnings?: string[];
 }
+
+/** An archive of another run that was where a run puts its own. Both are absolute paths. */
+export interface KeptArchive {
+  path: string;
+
+  /** Where it is now. */
+  keptAt: string;
+}
+
+/** What a run reports about an archive that it found in the place of its own. */
+export const keptSentence = ({ path, keptAt }: KeptArchive): string =>
+  `the archive of another run that was at ${path} is now ${keptAt}`;
 
 /** The scores by which runs are compared, as fractions. */
 export interface RunScores {

@@ -2,6 +2,7 @@ import { checkEventLog, writeEventLog } from '@nautil/activities/testing/event-l
 import { checkJournal, writeJournal } from '@nautil/mlflow/testing/journal-under-power-loss';
 import { checkCheckpoints, writeCheckpoints } from '@nautil/training/testing/checkpoints-under-power-loss';
 import { checkDownload, writeDownload } from './download-under-power-loss.js';
+import { checkPlaced, writePlaced } from './placed-file-under-power-loss.js';
 import { checkEntries, writeEntries } from './store-under-power-loss.js';
 
 /** Code that writes to the disk, and that reads what a power cut has left. */
@@ -16,6 +17,7 @@ interface Subject {
 export const subjects = {
   checkpoints: { write: writeCheckpoints, check: checkCheckpoints },
   store: { write: writeEntries, check: checkEntries },
+  'placed file': { write: writePlaced, check: checkPlaced },
   journal: { write: writeJournal, check: checkJournal },
   download: { write: writeDownload, check: checkDownload },
   'event log': { write: writeEventLog, check: checkEventLog },

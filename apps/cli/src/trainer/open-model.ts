@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { type Config, keysThat, loadConfig, type LoadedConfig, readConfig } from '@nautil/config';
+import { type Config, keysThat, loadConfig, type LoadedConfig, readConfig, runPlaceholder } from '@nautil/config';
 import { type JsonValue, listed, UsageError, valueAt, withValueAt } from '@nautil/contracts';
 import { Classifier, recordedEvaluation } from '@nautil/training';
 import { printMessage } from '../output.js';
@@ -31,7 +31,10 @@ export async function openModel(
   const { configName, configPath, overrides } = args;
   const loaded = await loadConfig({ configName, configPath, overrides, cwd: o.cwd });
   const { nemo_path, tokenizer } = loaded.config.model;
-  if (nemo_path === null) throw new UsageError('model.nemo_path is null', { hint: 'add model.nemo_path=FILE.nemo' });
+  if (nemo_path === null || nemo_path.includes(runPlaceholder))
+    throw new UsageError(`model.nemo_path is ${nemo_path ?? 'null'}: it names no archive`, {
+      hint: 'add model.nemo_path=FILE.nemo; the end of a run prints the path of its archive',
+    });
   const path = resolve(o.cwd, nemo_path);
   const tokenizerFolder = tokenizer.vocab_file === null ? undefined : resolve(o.cwd, tokenizer.vocab_file, '..');
   const isGiven = (key: string): boolean => loaded.writtenAt(key) !== undefined && !loaded.isShipped(key);

@@ -92,6 +92,7 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
   await printOutcome({
     ...evaluated,
     nemo: packaged.nemo,
+    kept: packaged.kept,
     weights: evaluated.picked,
     // The server may have come back since the start.
     mlflowUrl: ended.url ?? (await tracking).url,
@@ -119,9 +120,10 @@ async function resolve(
     : timeStamp(new Date());
   // The processes of a group on one machine share the state folder, but not the folder of a run.
   const runKey = isFirst ? key : `${key}-member-${group.index}`;
+  const workflowId = `train-${experimentName(config.exp_manager)}`;
   const run = await stages.resolveRun(
     {
-      workflowId: `train-${experimentName(config.exp_manager)}`,
+      workflowId,
       runKey,
       taskQueue: 'none',
       config: configName,
@@ -129,6 +131,7 @@ async function resolve(
     },
     {
       cwd,
+      runName: `${workflowId}-${key}`,
       configPath,
       echo,
       ownServer: trackingUri,

@@ -1,10 +1,11 @@
-import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
 import { keysThat } from '@nautil/config';
 import {
   type CachedInputs,
   type Evaluated,
   type JsonObject,
+  type KeptArchive,
+  keptSentence,
   type Packaged,
   replaceAt,
   type ResolvedRun,
@@ -16,8 +17,7 @@ import { readLabelNames } from '@nautil/datasets';
 import { openTensors } from '@nautil/formats';
 import { type NemoArtifact, unknownToNemo, writeNemo } from '@nautil/formats/nemo';
 import { type Echo, logArchive } from '@nautil/nemo';
-import { FileDamaged, requireIntact, sha256File, stageOutput, writeFileAtomic } from '@nautil/store';
-import { readChunks } from '@nautil/store/streams';
+import { placeFile, requireIntact, stageOutput } from '@nautil/store';
 import type { LoadedTokenizer } from '@nautil/tokenization';
 import { type ArchiveRecord, encoderConfigOf, evaluationSettingsOf } from '@nautil/training';
 import type { RequireOutput } from '../output-roots.js';
@@ -33,7 +33,10 @@ const pathKeys = keysThat(({ path }) => path === 'input' || path === 'output')
   .filter((key) => key.startsWith('model.'))
   .map((key) => key.slice('model.'.length));
 
-/** Writes the evaluated weights as a `.nemo` archive to `model.nemo_path`, atomically. */
+/**
+ * Writes the evaluated weights as a `.nemo` archive, and puts it at `model.nemo_path` and, if NeMo would, among the checkpoints.
+ * An archive of another run that is there is kept beside it.
+ */
 export async function packageModel(o: {
   run: ResolvedRun;
   inputs: CachedInputs;
@@ -117,14 +120,21 @@ export async function packageModel(o: {
     await o.requireOutput?.('model.nemo_path', nemo_path);
     await requireReplaceable('model.nemo_path', nemo_path);
   }
-  await copyWhole(made.path, target, made.sha256);
+  const owner = `${o.run.workflowId}/${o.run.runKey}`;
+  const kept: KeptArchive[] = [];
+  const place = async (path: string): Promise<void> => {
+    const keptAt = await placeFile(made, path, { owner });
+    if (keptAt !== undefined) kept.push({ path, keptAt });
+  };
+  await place(target);
   const amongCheckpoints = await logArchive(o.run, config, target, o.echo);
-  if (amongCheckpoints !== undefined) await copyWhole(made.path, amongCheckpoints, made.sha256);
+  if (amongCheckpoints !== undefined) await place(amongCheckpoints);
   return {
     nemo: { ...made, path: target },
     stored: made.path,
+    ...(kept.length > 0 && { kept }),
     reused,
-    detail: [target, ...(limit ? [limit] : []), ...warnings].join('; '),
+    detail: [target, ...kept.map(keptSentence), ...(limit ? [limit] : []), ...warnings].join('; '),
   };
 }
 
@@ -166,17 +176,3 @@ function tokenizerArtifacts(tokenizer: LoadedTokenizer, opensInNemo: boolean): N
 }
 
 const text = (lines: string[]): Uint8Array => new TextEncoder().encode(lines.map((line) => `${line}\n`).join(''));
-
-async function copyWhole(from: string, to: string, sha256: string): Promise<void> {
-  if ((await sha256File(to).catch(() => undefined)) === sha256) return;
-  const hash = createHash('sha256');
-  const content = async function* (): AsyncGenerator<Buffer> {
-    for await (const chunk of readChunks(from)) {
-      hash.update(chunk);
-      yield chunk;
-    }
-  };
-  const confirm = (): Promise<void> =>
-    hash.digest('hex') === sha256 ? Promise.resolve() : Promise.reject(new FileDamaged({ path: from, sha256 }));
-  await writeFileAtomic(to, content(), { confirm });
-}

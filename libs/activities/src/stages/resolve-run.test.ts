@@ -87,6 +87,20 @@ test('the sample data of the checkout is found from anywhere', async () => {
   });
 });
 
+test('{run} in model.nemo_path is the name of the run, as a file name', async () => {
+  const pathOf = async (request: { workflowId: string; overrides?: string[] }, runName?: string) => {
+    const run = await resolveRun({ runKey: 'named', taskQueue: 'nautil', cwd: folder, ...request }, { runName });
+    return (JSON.parse(await readFile(run.config.path, 'utf8')) as { model: { nemo_path: string } }).model.nemo_path;
+  };
+  expect(await pathOf({ workflowId: 'reviews-7' })).toBe(join(folder, 'models/reviews-7.nemo'));
+  expect(await pathOf({ workflowId: 'train-reviews' }, 'train-reviews-noon')).toBe(
+    join(folder, 'models/train-reviews-noon.nemo'),
+  );
+  expect(await pathOf({ workflowId: 'a/../b' })).toMatch(/models\/a-b~[0-9a-f]{12}\.nemo$/);
+  const overrides = ["model.nemo_path='{run}/{run}.nemo'"];
+  expect(await pathOf({ workflowId: 'twice', overrides })).toBe(join(folder, 'twice/twice.nemo'));
+});
+
 test('an encoder is a folder if one exists at that path, and otherwise a name', async () => {
   await mkdir(join(folder, 'my-bert'));
   const model = (name: string) => ({ overrides: [`model.language_model.pretrained_model_name=${name}`], cwd: folder });

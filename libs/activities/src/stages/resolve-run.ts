@@ -12,9 +12,11 @@ import {
   type LoadedConfig,
   readConfig,
   revealTree,
+  runPlaceholder,
   userPath,
 } from '@nautil/config';
 import {
+  type JsonObject,
   maskSecrets,
   type Redo,
   replaceAt,
@@ -31,7 +33,7 @@ import { withholdsCredentials } from '@nautil/mlflow';
 import { beginExperiment, type Echo } from '@nautil/nemo';
 import { fileRef, writeFileAtomic } from '@nautil/store';
 import { isHubName } from '@nautil/store/download';
-import { createFolder, defaultFolder, packageRoot, runFolder } from '@nautil/store/folders';
+import { createFolder, defaultFolder, folderName, packageRoot, runFolder } from '@nautil/store/folders';
 import { asExpectedError } from '../as-expected-error.js';
 import { checkRun } from '../check-run.js';
 import { EnvironmentInvalid, RunFolderMissing } from '../errors.js';
@@ -47,6 +49,7 @@ const nameKeys = keysThat(({ path }) => path === 'name');
 
 interface ResolveOptions {
   cwd?: string;
+  runName?: string | undefined;
   configPath?: string | undefined;
   command?: readonly string[];
   echo?: Echo;
@@ -63,6 +66,7 @@ interface ResolveOptions {
  *
  * @param o.cwd - base of relative paths if the request has none; default: the repository root. Sample data in the shipped `conf` is
  * relative to the package.
+ * @param o.runName - replaces `{run}` in `model.nemo_path`; default: the workflow id
  * @param o.configPath - folder of the configuration if the request has none; default: the shipped `conf`
  * @param o.route - chooses the task queues, each time the run is resolved, because workers come and go
  * @param o.command - the command line, for the run's log; default: the equivalent `nautil run`
@@ -89,7 +93,8 @@ export async function resolveRun(request: RunRequest, o: ResolveOptions = {}): P
 
   const cwd = request.cwd ?? o.cwd ?? defaultFolder();
   const { configPath, allowedEnv } = o;
-  const loaded = await loadRun(request, { cwd, configPath, allowedEnv });
+  const runName = folderName(o.runName ?? request.workflowId);
+  const loaded = await loadRun(request, { cwd, configPath, allowedEnv, runName });
   const environment = environmentNamed(loaded.fromEnvironment.names);
   return createRun(request, loaded, { ...o, cwd, folder, file, route, environment }).catch((error: unknown) => {
     throw environment.concealError(asExpectedError(error));
@@ -196,7 +201,12 @@ export async function checkRequest(
 /** The configuration of a run with absolute paths; `resolved` has a note for each path that was relative. */
 async function loadRun(
   request: Pick<RunRequest, 'config' | 'configPath' | 'overrides'>,
-  o: { cwd: string; configPath?: string | undefined; allowedEnv?: readonly string[] | undefined },
+  o: {
+    cwd: string;
+    configPath?: string | undefined;
+    allowedEnv?: readonly string[] | undefined;
+    runName?: string;
+  },
 ): Promise<LoadedConfig & { resolved: string[] }> {
   const { cwd } = o;
   const loaded = await loadConfig({
@@ -207,6 +217,7 @@ async function loadRun(
     allowedEnv: o.allowedEnv,
   });
   const { tree, fromEnvironment } = loaded;
+  if (o.runName !== undefined) nameAfterRun(tree, o.runName);
   const values = revealTree(tree, fromEnvironment);
   const resolved: string[] = [];
   for (const key of [...pathKeys, ...nameKeys]) {
@@ -221,6 +232,14 @@ async function loadRun(
     resolved.push(`${key} is ${shown}`);
   }
   return { ...loaded, config: readConfig(revealTree(tree, fromEnvironment)), resolved };
+}
+
+const archiveKey = 'model.nemo_path';
+
+/** Replaces `{run}` in the path of the archive by the name of the run. */
+function nameAfterRun(tree: JsonObject, name: string): void {
+  const path = valueAt(tree, archiveKey);
+  if (typeof path === 'string') replaceAt(tree, archiveKey, path.replaceAll(runPlaceholder, name));
 }
 
 /** An absolute path whose end is a text with references, which is therefore not normalised. */

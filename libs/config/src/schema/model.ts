@@ -310,9 +310,10 @@ function nullableSection<P extends TProperties>(properties: P) {
 /** `model`: NeMo's TextClassificationModel. */
 export const modelSchema = section("The model and its data: NeMo's TextClassificationModel.", {
   nemo_path: key(nullable(Type.String()), {
-    description: 'Where the packaged model is written. null: only in the folder of the run.',
+    description:
+      "Where the packaged model is written. {run} is the name of the run: its workflow id, or for `nautil train` its name and start. An archive of another run that is there is kept as name.1.nemo. null: only in the folder of the run. NeMo's default: text_classification_model.nemo.",
     affects: 'nothing',
-    default: 'text_classification_model.nemo',
+    default: 'models/{run}.nemo',
     whenAbsent: null,
     path: 'output',
   }),
