@@ -206,7 +206,8 @@ hydra:
   };
 
   // The values that differ in these files. null and -1 steps both mean no limit. NeMo's files set do_lower_case, which NeMo never
-  // reads; the shipped configuration leaves the casing to the tokenizer. They require a GPU, and it does not.
+  // reads; the shipped configuration leaves the casing to the tokenizer. They require a GPU, and
+  // it does not; and all runs write one archive.
   test.each([
     ['1.0', { max_steps: null, strategy: 'ddp', amp_level: 'O0' }],
     ['1.6', { max_steps: null, strategy: 'ddp' }],
@@ -218,7 +219,11 @@ hydra:
     expect({ ...config, hydra: null }).toEqual({
       ...shipped,
       trainer: { ...shipped.trainer, accelerator: 'gpu', ...written },
-      model: { ...shipped.model, dataset: { ...shipped.model.dataset, do_lower_case: false } },
+      model: {
+        ...shipped.model,
+        nemo_path: 'text_classification_model.nemo',
+        dataset: { ...shipped.model.dataset, do_lower_case: false },
+      },
     });
   });
 
