@@ -225,14 +225,31 @@ test.each<[string, Record<string, string>, RegExp]>([
   [
     'BertJapaneseTokenizer',
     { tokenizer_class: 'BertJapaneseTokenizer' },
-    /BertJapaneseTokenizer is not supported: it divides .* MeCab/,
+    /BertJapaneseTokenizer \(tokenizer_config\.json\) is not supported: it divides .* MeCab/,
   ],
-  ['a class with Fast', { tokenizer_class: 'RoFormerTokenizerFast' }, /RoFormerTokenizer is not supported: .* jieba/],
+  [
+    'a class with Fast',
+    { tokenizer_class: 'RoFormerTokenizerFast' },
+    /RoFormerTokenizer \(tokenizer_config\.json\) is not supported: .* jieba/,
+  ],
   ['MeCab', { word_tokenizer_type: 'mecab' }, /word_tokenizer_type "mecab" is not supported: a program outside/],
   ['characters', { subword_tokenizer_type: 'character' }, /subword_tokenizer_type "character" is not supported/],
 ])('a tokenizer that needs a program is rejected by name: %s', async (_, config, message) => {
   await expect(load({ ...files, 'tokenizer_config.json': JSON.stringify(config) })).rejects.toThrow(message);
 });
+
+test.each(['BertJapaneseTokenizer', 'HerbertTokenizerFast', 'PhobertTokenizer'])(
+  'a class of config.json that needs a program is rejected by name, unless tokenizer_config.json states another: %s',
+  async (name) => {
+    const content = { ...files, 'config.json': JSON.stringify({ model_type: 'bert', tokenizer_class: name }) };
+    const shown = name.replace('Fast', '');
+    await expect(load(content)).rejects.toThrow(`the tokenizer ${shown} (config.json) is not supported`);
+    for (const stated of ['BertTokenizer', 'PreTrainedTokenizerFast']) {
+      const config = JSON.stringify({ tokenizer_class: stated });
+      expect((await load({ ...content, 'tokenizer_config.json': config })).encode('fine')).toEqual([2, 6, 3]);
+    }
+  },
+);
 
 test('special tokens have the roles of special_tokens_map.json, unless there is an added_tokens_decoder', async () => {
   const map = { cls_token: { content: '[E1]', lstrip: true }, sep_token: '.' };

@@ -93,9 +93,10 @@ export interface LoadedTokenizer extends Tokenizer {
 export async function loadTokenizer(options: TokenizerOptions): Promise<LoadedTokenizer> {
   requireSupportedTokenizer(options.name);
   const config = (await readFolderJson(options.folder, 'tokenizer_config.json')) ?? {};
-  requireSupportedClass(config, options.folder ?? 'the tokenizer');
-  const modelType = options.modelType ?? (await readFolderJson(options.folder, 'config.json'))?.['model_type'];
-  const stated = configuredClass(config) ?? classOfModelType(modelType);
+  const modelConfig = (await readFolderJson(options.folder, 'config.json')) ?? {};
+  const classFiles = { tokenizerConfig: config, modelConfig };
+  requireSupportedClass(classFiles, options.folder ?? 'the tokenizer');
+  const stated = configuredClass(classFiles) ?? classOfModelType(options.modelType ?? modelConfig['model_type']);
   const tokens = await configuredTokens(options.folder, config);
   const source = await readSource({ ...options, config, className: stated, tokens });
   const { json, casing } = source;
@@ -119,7 +120,7 @@ interface Request extends TokenizerOptions {
   /** tokenizer_config.json. */
   config: JsonObject;
 
-  /** Undefined when neither tokenizer_config.json nor the model's type states one. */
+  /** Undefined when neither tokenizer_config.json nor config.json states one. */
   className: string | undefined;
   tokens: ConfiguredTokens;
 }
@@ -150,12 +151,18 @@ const sentencePieceNames: Readonly<Record<string, string>> = {
 
 const vocabularyNames = ['vocab.txt', 'vocab.json', ...Object.keys(sentencePieceNames)];
 
+/** The vocabulary of a class first. */
+function preferredNames(className: string | undefined): readonly string[] {
+  const { vocabularyFile } = (className === undefined ? undefined : tokenizerClass(className)) ?? {};
+  return vocabularyFile === undefined ? vocabularyNames : [vocabularyFile, ...vocabularyNames];
+}
+
 async function readSource(request: Request): Promise<Source> {
   const { folder, vocabFile } = request;
   if (vocabFile) return fromVocabulary(request, vocabFile);
   const json = request.tokenizerJson ?? (await existing(folder, 'tokenizer.json'));
   if (json) return fromTokenizerJson(request, json);
-  const vocabulary = await firstExisting(folder, vocabularyNames);
+  const vocabulary = await firstExisting(folder, preferredNames(request.className));
   if (vocabulary) return fromVocabulary(request, vocabulary);
   if (!folder) throw new TokenizerError('no tokenizer: neither a folder nor a file was given', { hint: supported });
   throw new TokenizerError(
@@ -333,7 +340,7 @@ async function fromTokenizerJson(request: Request, file: string): Promise<Source
     };
   }
   const files: LoadedTokenizer['files'] = { tokenizerJson: file };
-  const vocab = await firstExisting(request.folder, vocabularyNames);
+  const vocab = await firstExisting(request.folder, preferredNames(request.className));
   const merges = await existing(request.folder, 'merges.txt');
   if (vocab) files.vocab = vocab;
   if (merges) files.merges = merges;

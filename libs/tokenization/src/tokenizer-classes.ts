@@ -8,6 +8,9 @@ const roberta = { cls: '<s>', sep: '</s>', pad: '<pad>', unk: '<unk>', mask: '<m
 
 /** What a class of transformers' tokenizers has by default. */
 export interface TokenizerClass {
+  /** The file of its vocabulary, which is preferred where a folder has several. */
+  readonly vocabularyFile: string;
+
   readonly special: Readonly<Required<SpecialTokenNames>>;
 
   /** How the tokens of a pair are separated: one `sep` and other type ids, or two of them. */
@@ -22,18 +25,40 @@ export interface TokenizerClass {
 
 /** The classes whose files are read without a tokenizer.json, by their names without `Fast` (transformers 5.23). */
 const classes: Readonly<Record<string, TokenizerClass>> = {
-  BertTokenizer: { special: bert, pair: 'typed', maskStripsLeft: false },
-  RobertaTokenizer: { special: roberta, pair: 'double', maskStripsLeft: true },
-  MPNetTokenizer: { special: { ...roberta, unk: '[UNK]' }, pair: 'double', maskStripsLeft: true },
+  BertTokenizer: { vocabularyFile: 'vocab.txt', special: bert, pair: 'typed', maskStripsLeft: false },
+  RobertaTokenizer: { vocabularyFile: 'vocab.json', special: roberta, pair: 'double', maskStripsLeft: true },
+  MPNetTokenizer: {
+    vocabularyFile: 'vocab.txt',
+    special: { ...roberta, unk: '[UNK]' },
+    pair: 'double',
+    maskStripsLeft: true,
+  },
   AlbertTokenizer: {
+    vocabularyFile: 'spiece.model',
     special: { ...bert, pad: '<pad>', unk: '<unk>' },
     pair: 'typed',
     maskStripsLeft: false,
     lowercase: true,
   },
-  XLMRobertaTokenizer: { special: roberta, pair: 'double', maskStripsLeft: false },
-  CamembertTokenizer: { special: roberta, pair: 'double', maskStripsLeft: true },
-  DebertaV2Tokenizer: { special: bert, pair: 'typed', maskStripsLeft: false, lowercase: false },
+  XLMRobertaTokenizer: {
+    vocabularyFile: 'sentencepiece.bpe.model',
+    special: roberta,
+    pair: 'double',
+    maskStripsLeft: false,
+  },
+  CamembertTokenizer: {
+    vocabularyFile: 'sentencepiece.bpe.model',
+    special: roberta,
+    pair: 'double',
+    maskStripsLeft: true,
+  },
+  DebertaV2Tokenizer: {
+    vocabularyFile: 'spm.model',
+    special: bert,
+    pair: 'typed',
+    maskStripsLeft: false,
+    lowercase: false,
+  },
 };
 
 /** Classes that differ from another one only in their name. */
@@ -80,10 +105,31 @@ const unsupported: Readonly<Record<string, string>> = {
 /** The names that say nothing about the kind of tokenizer. */
 const genericClasses: ReadonlySet<string> = new Set(['PreTrainedTokenizer', 'TokenizersBackend']);
 
-/** The configured class without `Fast`; undefined for none or a generic one. */
-export function configuredClass({ tokenizer_class: name }: JsonObject): string | undefined {
-  const plain = typeof name === 'string' ? name.replace(/Fast$/, '') : '';
-  return plain === '' || genericClasses.has(plain) ? undefined : plain;
+/** The files of a folder that may state its tokenizer's class. */
+export interface ClassFiles {
+  /** tokenizer_config.json. */
+  readonly tokenizerConfig: JsonObject;
+
+  /** config.json, the encoder's. */
+  readonly modelConfig: JsonObject;
+}
+
+const classFiles = { tokenizerConfig: 'tokenizer_config.json', modelConfig: 'config.json' } as const;
+
+/** The first `tokenizer_class` of the files, in the order of transformers' AutoTokenizer; without `Fast`. */
+function statedClass(files: ClassFiles): { name: string; file: string } | undefined {
+  for (const key of ['tokenizerConfig', 'modelConfig'] as const) {
+    const { tokenizer_class: stated } = files[key];
+    const name = typeof stated === 'string' ? stated.replace(/Fast$/, '') : '';
+    if (name !== '') return { name, file: classFiles[key] };
+  }
+  return undefined;
+}
+
+/** The configured class without `Fast`; undefined for none or a generic one, which hides that of config.json. */
+export function configuredClass(files: ClassFiles): string | undefined {
+  const name = statedClass(files)?.name;
+  return name === undefined || genericClasses.has(name) ? undefined : name;
 }
 
 /** The class of a model's type. */
@@ -99,16 +145,19 @@ export function tokenizerClass(name: string): TokenizerClass | undefined {
 /**
  * Rejects a tokenizer that needs more than its files: by its class, or by the program that divides texts into words.
  *
- * @param config - tokenizer_config.json
  * @param source - the folder, for messages
  * @throws TokenizerError with the reason
  */
-export function requireSupportedClass(config: JsonObject, source: string): void {
-  const name = configuredClass(config);
-  const reason = name !== undefined && Object.hasOwn(unsupported, name) ? unsupported[name] : undefined;
-  if (reason !== undefined) {
-    throw new TokenizerError(`${source}: the tokenizer ${name ?? ''} is not supported: ${reason}`, { hint: supported });
+export function requireSupportedClass(files: ClassFiles, source: string): void {
+  const stated = statedClass(files);
+  if (stated !== undefined && Object.hasOwn(unsupported, stated.name)) {
+    const { name, file } = stated;
+    throw new TokenizerError(
+      `${source}: the tokenizer ${name} (${file}) is not supported: ${unsupported[name] ?? ''}`,
+      { hint: supported },
+    );
   }
+  const { tokenizerConfig: config } = files;
   for (const key of ['word_tokenizer_type', 'subword_tokenizer_type']) {
     const value = config[key];
     if (value === undefined || value === null || value === 'basic' || value === 'wordpiece') continue;
