@@ -127,6 +127,13 @@ const rows: Readonly<Record<string, Row>> = {
   'model.nemo_path': { value: 'other.nemo' },
   'model.tokenizer.tokenizer_name': { value: file('tokenizer') },
   'model.tokenizer.vocab_file': { value: file('vocab.txt') },
+  'model.tokenizer.tokenizer_model': {
+    value: goldenPath('tokenizers/deberta-v2/spm.model'),
+    given: [
+      `model.tokenizer.tokenizer_name=${goldenPath('tokenizers/albert')}`,
+      'model.language_model.config={model_type: albert, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 8, embedding_size: 8, vocab_size: 16000}',
+    ],
+  },
   'model.tokenizer.special_tokens': { value: '{cls_token: "[SEP]", sep_token: "[CLS]"}' },
   'model.language_model.pretrained_model_name': {
     value: uncased, // with all of its layers

@@ -43,15 +43,16 @@ describe.each([
   'model.language_model.lm_checkpoint',
   'model.language_model.config_file',
   'model.tokenizer.vocab_file',
+  'model.tokenizer.tokenizer_model',
 ])('an input file that can’t be opened: %s', (key) => {
   test.each([
-    ['does not exist', 'nowhere.txt'],
-    ['a part of its path is a file', 'train.tsv/inside.txt'],
-    ['its symbolic links form a loop', 'loop'],
-    ['its name is too long', `${'n'.repeat(300)}.txt`],
+    ['does not exist', 'nowhere.model'],
+    ['a part of its path is a file', 'train.tsv/inside.model'],
+    ['its symbolic links form a loop', 'loop.model'],
+    ['its name is too long', `${'n'.repeat(300)}.model`],
   ])('%s', async (problem, path) => {
     const failure = await failureOf([`${key}=${path}`], {
-      prepare: (folder) => symlinkSync('loop', join(folder, 'loop')),
+      prepare: (folder) => symlinkSync('loop.model', join(folder, 'loop.model')),
     });
     expect(failure).toBeInstanceOf(ConfigError);
     expect(failure.message).toContain(`${key}: `);
@@ -147,6 +148,20 @@ test('a length that the encoder has no positions for is rejected, and -1 and 0 m
     expect((await failureOf([`model.dataset.max_seq_length=${length}`])).message).toBe('nothing: the check passed');
   }
 });
+
+test.each(['model.tokenizer.tokenizer_model', 'model.tokenizer.vocab_file'])(
+  '%s is read as the SentencePiece model of the encoder’s tokenizer',
+  async (key) => {
+    const withWords = (words: number): Promise<Error> =>
+      failureOf([
+        `${key}=${goldenPath('tokenizers/albert/spiece.model')}`,
+        `model.language_model.config={model_type: albert, hidden_size: 8, num_attention_heads: 2, embedding_size: 8, vocab_size: ${words}}`,
+        'model.language_model.pretrained_model_name=not/installed',
+      ]);
+    expect((await withWords(8)).message).toMatch(/the tokenizer has 360 ids, and the encoder .* embeddings for 8$/);
+    expect((await withWords(30_000)).message).toBe('nothing: the check passed');
+  },
+);
 
 test('a tokenizer with more ids than the encoder has embeddings is rejected', async () => {
   const failure = await failureOf([`model.tokenizer.vocab_file=${goldenPath('bert-base-uncased-vocab.txt')}`]);

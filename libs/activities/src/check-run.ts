@@ -19,7 +19,7 @@ import { openFile } from '@nautil/store/streams';
 import type { RequireOutput } from './output-roots.js';
 import { requireReplaceable } from './require-replaceable.js';
 import { checkLabels } from './stages/check-labels.js';
-import { encoderNameOf, tokenizerNameOf } from './stages/encoder-files.js';
+import { encoderNameOf, tokenizerNameOf, vocabularyFileOf } from './stages/encoder-files.js';
 import { readEncoderLimits, requireEmbeddings, truncationLength } from './stages/encoder-limits.js';
 import { requireBatches } from './stages/require-batches.js';
 import { requireTrainingData } from './stages/require-training-data.js';
@@ -156,14 +156,14 @@ function requireFileName(key: string, value: string): void {
 /** The values that name a model or a data set, by their keys, unless another key takes their place. */
 function namesUsed({ model, nautil }: Config): [key: string, name: string][] {
   const { pretrained_model_name, config_file, config } = model.language_model;
-  const { tokenizer_name, vocab_file } = model.tokenizer;
+  const { tokenizer_name } = model.tokenizer;
   const { source } = nautil.data;
   const definesModel = config_file !== null || isJsonObject(config);
   const names: [key: string, name: string | null][] = [
     ['model.language_model.pretrained_model_name', definesModel ? null : pretrained_model_name],
     [
       'model.tokenizer.tokenizer_name',
-      vocab_file !== null || tokenizer_name === pretrained_model_name ? null : tokenizer_name,
+      vocabularyFileOf(model) !== null || tokenizer_name === pretrained_model_name ? null : tokenizer_name,
     ],
     ['nautil.data.source', source !== null && isHttp(source) ? null : source],
   ];
@@ -252,20 +252,21 @@ async function checkData(config: Config): Promise<void> {
 async function checkEncoder(config: Config): Promise<void> {
   const { model, nautil } = config;
   const { lm_checkpoint, config_file, config: inline } = model.language_model;
-  const { vocab_file, special_tokens } = model.tokenizer;
-  if ([lm_checkpoint, config_file, vocab_file].some((path) => path !== null && isHttp(path))) return;
+  const { special_tokens } = model.tokenizer;
+  const vocabularyFile = vocabularyFileOf(model);
+  if ([lm_checkpoint, config_file, vocabularyFile].some((path) => path !== null && isHttp(path))) return;
   const name = encoderNameOf(model);
   const tokenizerName = tokenizerNameOf(model) ?? name;
   const needsModel = config_file === null && !isJsonObject(inline);
   if (needsModel && !(await isOnDisk(name))) return;
-  if (vocab_file === null && !(await isOnDisk(tokenizerName))) return;
+  if (vocabularyFile === null && !(await isOnDisk(tokenizerName))) return;
   const { files } = await fetchEncoder({
     name,
     lmCheckpoint: lm_checkpoint ?? undefined,
     configFile: config_file ?? undefined,
     config: inline,
     tokenizerName,
-    vocabFile: vocab_file ?? undefined,
+    vocabFile: vocabularyFile ?? undefined,
     layout: encoderLayout,
   });
   const encoder = await readEncoderLimits(files, config);

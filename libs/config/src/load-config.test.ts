@@ -127,18 +127,29 @@ describe('the most likely mistakes have these messages', () => {
   write bf16-mixed or 16-mixed for 16-bit training, or 32
   \`npx nautil config explain trainer.precision\` describes it`,
     ],
-    ...['sentencepiece', 'word', 'char', 'regex', 'yttm', 'SentencePiece'].map((kind): [string, string[], string] => [
+    ...['word', 'char', 'regex', 'yttm'].map((kind): [string, string[], string] => [
       `the tokenizer kind ${kind}`,
       [`model.tokenizer.tokenizer_name=${kind}`],
-      `override 1: model.tokenizer.tokenizer_name is ${kind}, a kind of tokenizer that Nautil does not support
-  name a model or a folder with a WordPiece or byte-level BPE tokenizer, or a tokenizer.json`,
+      `override 1: model.tokenizer.tokenizer_name is ${kind}, a kind of NeMo's tokenizers that Nautil does not support
+  name a model or a folder with a tokenizer.json, a vocab.txt, a vocab.json or a SentencePiece model`,
+    ]),
+    ...['sentencepiece', 'SentencePiece'].map((kind): [string, string[], string] => [
+      `the tokenizer kind ${kind}`,
+      [`model.tokenizer.tokenizer_name=${kind}`, 'model.tokenizer.tokenizer_model=m.model'],
+      `override 1: model.tokenizer.tokenizer_name is ${kind}, a kind of NeMo's tokenizers that Nautil does not support
+  leave it out: model.tokenizer.tokenizer_model=FILE.model is read as Hugging Face's tokenizer of the encoder`,
     ]),
     [
-      'an unsupported tokenizer',
-      ['model.tokenizer.tokenizer_model=m.model'],
-      `override 1: model.tokenizer.tokenizer_model is m.model; it must be null
-  Nautil does not support SentencePiece: use a WordPiece or byte-level BPE tokenizer
+      'a SentencePiece model that is none by its name',
+      ['model.tokenizer.tokenizer_model=vocab.txt'],
+      `override 1: model.tokenizer.tokenizer_model is vocab.txt; it must be a path that ends in .model or null
   \`npx nautil config explain model.tokenizer.tokenizer_model\` describes it`,
+    ],
+    [
+      'two vocabularies',
+      ['model.tokenizer.tokenizer_model=m.model', 'model.tokenizer.vocab_file=vocab.txt'],
+      `override 1: model.tokenizer.tokenizer_model and model.tokenizer.vocab_file both replace the tokenizer's vocabulary
+  set one of them: model.tokenizer.vocab_file takes a SentencePiece model too`,
     ],
     [
       'an unsupported logger',

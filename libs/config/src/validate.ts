@@ -426,13 +426,31 @@ function lengthProblems(root: MapNode): Problem[] {
 }
 
 function tokenizerProblems(root: MapNode): Problem[] {
+  return [...tokenizerKindProblems(root), ...vocabularyProblems(root)];
+}
+
+function tokenizerKindProblems(root: MapNode): Problem[] {
   const key = 'model.tokenizer.tokenizer_name';
   const node = select(root, key.split('.'));
   const name = textOf(node);
   if (name === undefined || !isUnsupportedTokenizer(name)) return [];
-  const message = `${key} is ${shown(name)}, a kind of tokenizer that Nautil does not support`;
-  const hint = ['name a model or a folder with a WordPiece or byte-level BPE tokenizer, or a tokenizer.json'];
-  return [{ origin: node?.origin, key, message, hint }];
+  const message = `${key} is ${shown(name)}, a kind of NeMo's tokenizers that Nautil does not support`;
+  const hint =
+    name.toLowerCase() === 'sentencepiece'
+      ? `leave it out: model.tokenizer.tokenizer_model=FILE.model is read as Hugging Face's tokenizer of the encoder`
+      : `name a model or a folder with a tokenizer.json, a vocab.txt, a vocab.json or a SentencePiece model`;
+  return [{ origin: node?.origin, key, message, hint: [hint] }];
+}
+
+/** Two keys name the vocabulary, so only one of them can have an effect. */
+function vocabularyProblems(root: MapNode): Problem[] {
+  const [vocabulary, key] = ['model.tokenizer.vocab_file', 'model.tokenizer.tokenizer_model'] as const;
+  const model = select(root, key.split('.'));
+  if (!isGiven(model) || !isGiven(select(root, vocabulary.split('.')))) return [];
+  const message = `${key} and ${vocabulary} both replace the tokenizer's vocabulary`;
+  return [
+    { origin: model.origin, key, message, hint: [`set one of them: ${vocabulary} takes a SentencePiece model too`] },
+  ];
 }
 
 /** One note for each key without effect that the user set to another value than the default. */

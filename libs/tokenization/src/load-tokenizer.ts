@@ -139,7 +139,7 @@ interface Source {
 /** @throws TokenizerError for the name of a tokenizer kind that NeMo has and Nautil does not. Such a name is no model's. */
 export function requireSupportedTokenizer(name: string | undefined): void {
   if (name === undefined || !isUnsupportedTokenizer(name)) return;
-  throw new TokenizerError(`the tokenizer "${name.toLowerCase()}" is not supported`, { hint: supported });
+  throw new TokenizerError(`NeMo's tokenizer "${name.toLowerCase()}" is not supported`, { hint: supported });
 }
 
 /** In the order of preference; each with the class that has a file of this name. */

@@ -179,9 +179,10 @@ async function checkpointSource(path: string): Promise<ClassifierSource> {
     lmCheckpoint: textAt(model, 'lm_checkpoint'),
   });
   const section = objectAt(config, 'tokenizer');
+  requireSupportedTokenizer(textAt(section, 'tokenizer_name'));
   const tokenizer: LoadedTokenizer = await loadTokenizer({
     folder: await findEncoder(textAt(section, 'tokenizer_name') ?? name),
-    vocabFile: textAt(section, 'vocab_file'),
+    vocabFile: textAt(section, 'vocab_file') ?? textAt(section, 'tokenizer_model'),
     name: textAt(section, 'tokenizer_name') ?? name,
     specialTokens: specialTokensOf(section, file),
     doLowerCase: booleanAt(objectAt(config, 'dataset'), 'do_lower_case'),

@@ -36,7 +36,8 @@ export async function openModel(
       hint: 'add model.nemo_path=FILE.nemo; the end of a run prints the path of its archive',
     });
   const path = resolve(o.cwd, nemo_path);
-  const tokenizerFolder = tokenizer.vocab_file === null ? undefined : resolve(o.cwd, tokenizer.vocab_file, '..');
+  const vocabulary = tokenizer.vocab_file ?? tokenizer.tokenizer_model;
+  const tokenizerFolder = vocabulary === null ? undefined : resolve(o.cwd, vocabulary, '..');
   const isGiven = (key: string): boolean => loaded.writtenAt(key) !== undefined && !loaded.isShipped(key);
   const recorded = await recordedEvaluation(path, { tokenizerFolder });
   const { config, notes } = withRecorded(loaded, recorded?.keys ?? {}, isGiven);
@@ -59,6 +60,7 @@ export async function openModel(
 const followed = [
   'model.nemo_path',
   'model.tokenizer.vocab_file',
+  'model.tokenizer.tokenizer_model',
   'trainer.accelerator',
   'trainer.devices',
   'trainer.precision',

@@ -27,7 +27,7 @@ export async function findEncoderFiles(
     configFile: await localPath(model.language_model.config_file),
     config: model.language_model.config,
     tokenizerName: tokenizerNameOf(model) ?? undefined,
-    vocabFile: await localPath(model.tokenizer.vocab_file),
+    vocabFile: await localPath(vocabularyFileOf(model)),
     layout: encoderLayout,
     signal: control.signal,
     onProgress: (name, done, total) => control.onProgress?.(`${name}: ${amount(done, total)}`),
@@ -45,3 +45,7 @@ export const tokenizerNameOf = ({
   language_model,
 }: Pick<Config['model'], 'tokenizer' | 'language_model'>): string | null =>
   tokenizer.tokenizer_name ?? language_model.pretrained_model_name;
+
+/** The file that replaces the tokenizer's vocabulary. Only one of the two keys is set. */
+export const vocabularyFileOf = ({ tokenizer }: Pick<Config['model'], 'tokenizer'>): string | null =>
+  tokenizer.vocab_file ?? tokenizer.tokenizer_model;

@@ -320,7 +320,7 @@ export const modelSchema = section("The model and its data: NeMo's TextClassific
   tokenizer: section('The tokenizer.', {
     tokenizer_name: key(nullable(Type.String()), {
       description:
-        'Name or folder of a WordPiece or byte-level BPE tokenizer. The default is the tokenizer of the encoder.',
+        'Name or folder of a tokenizer: WordPiece, byte-level BPE or SentencePiece. The default is the tokenizer of the encoder.',
       affects: 'inputs',
       default: '${model.language_model.pretrained_model_name}',
       whenAbsent: null,
@@ -332,11 +332,16 @@ export const modelSchema = section("The model and its data: NeMo's TextClassific
       default: null,
       path: 'input',
     }),
-    tokenizer_model: onlyOff(
-      'A SentencePiece model.',
-      [null],
-      'Nautil does not support SentencePiece: use a WordPiece or byte-level BPE tokenizer',
-      'package',
+    tokenizer_model: key(
+      nullable(Type.String({ pattern: String.raw`\.model$`, title: 'a path that ends in .model' })),
+      {
+        description:
+          "A SentencePiece model (.model) that replaces the tokenizer's own, as vocab_file does. The tokenizer is Hugging Face's for the encoder.",
+        affects: 'inputs',
+        default: null,
+        path: 'input',
+        versions: 'NeMo reads it only with tokenizer_name=sentencepiece, whose ids are not those of Hugging Face.',
+      },
     ),
     bpe_dropout: {
       ...onlyOff('Dropout of merges, for yttm and SentencePiece.', [null, 0], 'leave it out', 'package'),
