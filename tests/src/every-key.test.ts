@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { ConfigError, explainSections, type KeyExplanation, loadConfig } from '@nautil/config';
 import { goldenPath } from '@nautil/testing';
@@ -96,6 +96,8 @@ const sst2 = [
   `nautil.data.source=${file('source')}`,
   ...['train', 'validation', 'test'].map((split) => `model.${split}_ds.file_path=null`),
 ];
+const noFiles = ['train', 'validation', 'test'].map((split) => `model.${split}_ds.file_path=null`);
+const tableSource = [`nautil.data.source=${file('tables/train.csv')}`, ...noFiles];
 const inRoberta = [
   'model.dataset.max_seq_length=32',
   `model.language_model.pretrained_model_name=${roberta}`,
@@ -294,6 +296,15 @@ const rows: Readonly<Record<string, Row>> = {
     value: 'sst-2',
     given: sst2.slice(1),
   },
+  'nautil.data.subset': {
+    value: 'other',
+    given: [`nautil.data.source=${file('tables')}`, ...noFiles],
+  },
+  'nautil.data.text_column': { value: 'title', given: tableSource },
+  'nautil.data.text_pair_column': { value: 'title', given: tableSource },
+  'nautil.data.label_column': { value: 'stars', given: tableSource },
+  'nautil.data.validation_fraction': { value: '0.5', given: tableSource },
+  'nautil.data.sample': { value: 'first', given: [...tableSource, 'model.train_ds.num_samples=8'] },
   'nautil.data.source': { value: file('source'), given: ['model.test_ds.file_path=null'] },
   'nautil.data.sha256': {
     value: '0'.repeat(64),
@@ -342,6 +353,19 @@ beforeAll(async () => {
   write('other.tsv', lines.slice(60, 72));
   write('long.tsv', Array<string>(9000).fill('a good film\t1').fill('bad\t0', 4000));
   write('labels.txt', ['bad', 'plain', 'good']);
+  for (const [folder, text] of [
+    ['tables/train', 'text,title,label,stars'],
+    ['tables/other/train', 'text,title,label,stars'],
+  ] as const) {
+    mkdirSync(dirname(file(folder)), { recursive: true });
+    const some = folder.includes('other') ? lines.slice(16, 32) : lines.slice(0, 16);
+    write(`${folder}.csv`, [
+      text,
+      ...some.map((line, i) =>
+        line.replace(/^(.*)\t(\d)$/, `"$1",a ${i % 4 < 2 ? 'fine' : 'bad'} film ${i},$2,${i % 3}`),
+      ),
+    ]);
+  }
   mkdirSync(file('source'));
   write('source/train.tsv', ['sentence\tlabel', 'A Good Film\t1', 'a bad film\t0', 'good\t1', 'bad\t0']);
   write('source/dev.tsv', ['sentence\tlabel', 'a good film\t1', 'a bad film\t0']);

@@ -210,7 +210,8 @@ test.each([
   ['validation labels', 'dev.tsv', 'a\t5\n', 'model.validation_ds.file_path', /dev\.tsv:1: label 5/],
   ['test lines', 'test.tsv', 'a\tgood\n', 'model.test_ds.file_path', /test\.tsv has no valid line/],
   ['class names', 'names.tsv', 'a\n', 'model.class_labels.class_labels_file', /names\.tsv has 1 name,/],
-  ['formats', 'train.tsv', 'text,label\na,1\n', 'model.train_ds.file_path', /train\.tsv looks like CSV/],
+  ['formats', 'train.tsv', 'text,label\na,1\n', 'model.train_ds.file_path', /train\.tsv: all rows have the label "1"/],
+  ['formats', 'dev.tsv', 'text,label\na,1\n', 'model.validation_ds.file_path', /dev\.tsv looks like CSV/],
 ])('bad %s are found before a run starts', async (_, name, content, key, message) => {
   const failure = await failureOf([`${key}=${name}`, 'model.dataset.num_classes=null'], { files: { [name]: content } });
   expect(failure.message).toMatch(message);

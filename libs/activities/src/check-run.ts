@@ -21,6 +21,8 @@ import { requireReplaceable } from './require-replaceable.js';
 import { checkLabels } from './stages/check-labels.js';
 import { encoderNameOf, tokenizerNameOf, vocabularyFileOf } from './stages/encoder-files.js';
 import { readEncoderLimits, requireEmbeddings, truncationLength } from './stages/encoder-limits.js';
+import { isTable, tablesOf } from './stages/find-tables.js';
+import { checkTables } from './stages/import-tables.js';
 import { requireBatches } from './stages/require-batches.js';
 import { requireTrainingData } from './stages/require-training-data.js';
 import { sharedTokenizer } from './stages/shared-tokenizer.js';
@@ -233,7 +235,7 @@ async function statIfThere(key: string, path: string) {
   }
 }
 
-/** Checks the labels of a run whose data is on this disk in NeMo's format. */
+/** Checks the labels of a run whose data is files on this disk. */
 async function checkData(config: Config): Promise<void> {
   const { train_ds, validation_ds, test_ds, class_labels } = config.model;
   const { source, relabel } = config.nautil.data;
@@ -245,7 +247,10 @@ async function checkData(config: Config): Promise<void> {
   };
   if (source !== null || train === null) return;
   if ([train, ...Object.values(others)].some((path) => path !== undefined && isHttp(path))) return;
-  const { examples } = await checkLabels({ train, ...others }, config.model, { relabel });
+  const { validation, test } = others;
+  const examples = (await isTable(train, config.nautil.data))
+    ? await checkTables(tablesOf({ train, validation, test }), config)
+    : (await checkLabels({ train, ...others }, config.model, { relabel })).examples;
   requireBatches(config, examples);
 }
 

@@ -1,7 +1,18 @@
-import { type Config, ConfigError, gridOf, loadConfig, parseSweep, sampleOf, type Sweep } from '@nautil/config';
+import {
+  type Config,
+  ConfigError,
+  gridOf,
+  loadConfig,
+  parseSweep,
+  sampleOf,
+  type Sweep,
+  userPath,
+} from '@nautil/config';
 import { counted, defineError, maxTrials, type SweepPlan, type SweepRequest, type SweepTrial } from '@nautil/contracts';
+import { isHttp } from '@nautil/store/download';
 import { defaultFolder } from '@nautil/store/folders';
 import { environmentNamed } from './run-environment.js';
+import { isTable } from './stages/find-tables.js';
 import { experimentOf } from './stages/resolve-run.js';
 import { resultDigestOf } from './stages/run-settings.js';
 
@@ -38,7 +49,7 @@ export async function planSweep(
       overrides,
       loadConfig({ configName, configPath, overrides: [...fixed, ...overrides], cwd, allowedEnv: o.allowedEnv }),
     );
-    if (trials.size === 0) refuseObjective(request, config);
+    if (trials.size === 0) await refuseObjective(request, config, cwd);
     experiment ||= environmentNamed(fromEnvironment.names).conceal(experimentOf(config));
     const digest = resultDigestOf(config, { paths: true });
     if (trials.has(digest)) continue;
@@ -101,15 +112,28 @@ async function explaining<T>(overrides: string[], composing: Promise<T>): Promis
   }
 }
 
-/** NOTE: the splits that a converter will write are not known yet. If one is missing, its trials have no score in the table. */
-function refuseObjective({ objective }: SweepRequest, { model, nautil }: Config): void {
-  if (nautil.data.format !== 'nemo') return;
+/** NOTE: the splits of `nautil.data.source` are not known yet. If one is missing, its trials have no score in the table. */
+async function refuseObjective(
+  { objective }: SweepRequest,
+  { model, nautil }: Config,
+  cwd: string | undefined,
+): Promise<void> {
+  if (nautil.data.source !== null) return;
   const [split] = objective.split('/');
   const [key, dataset] = split === 'test' ? ['test_ds', model.test_ds] : ['validation_ds', model.validation_ds];
   if (dataset.file_path !== null) return;
+  if (split !== 'test' && (await splitsOffValidation({ model, nautil }, cwd))) return;
   throw new SweepRefused(`trials cannot be compared by ${objective}: model.${key}.file_path is not set`, {
     hint: `set model.${key}.file_path, or compare by another score with --objective`,
   });
+}
+
+/** Whether a part of the training data becomes the validation set: always of a table, unless the configuration says otherwise. */
+async function splitsOffValidation({ model, nautil }: Pick<Config, 'model' | 'nautil'>, cwd = '.'): Promise<boolean> {
+  const { validation_fraction: fraction } = nautil.data;
+  const { file_path: train } = model.train_ds;
+  if (fraction !== null || train === null || isHttp(train)) return fraction !== 0 && train !== null;
+  return isTable(userPath(cwd, train), nautil.data).catch(() => false); // the run reports what is wrong with the file
 }
 
 /** `lr=1e-05,max_epochs=2`: the last part of each key with its value, reduced to the characters of a readable id. */

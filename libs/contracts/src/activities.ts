@@ -148,9 +148,12 @@ export interface RunOutcome {
 
 /** Paths of the raw data and the encoder after the download. */
 export interface Source {
-  /** NeMo's TSV files, if there are any, and the folder that a converter reads. */
+  /** NeMo's TSV files, if there are any, and the folder that a converter reads or the tables that are converted. */
   data: {
     folder?: string;
+
+    /** Files, or folders of class folders; several of a split are shards. */
+    tables?: { train: string[]; validation?: string[]; test?: string[] };
     train?: string | undefined;
     validation?: string | undefined;
     test?: string | undefined;

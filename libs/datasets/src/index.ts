@@ -3,7 +3,7 @@ export { DataError } from './data-error.js';
 export { examplesOf, readExamples } from './read-examples.js';
 export { readLabelNames, readNamesByLabel } from './read-label-names.js';
 export { datasetNames, importDataset, type ImportedDataset } from './import/import-dataset.js';
-export { findNemoFiles, isNemoFileName } from './import/find-nemo-files.js';
+export { findNemoFiles, isNemoFileName, type NemoFiles } from './import/find-nemo-files.js';
 export { formatInspection } from './format-inspection.js';
 export { inspectTsv } from './inspect-tsv.js';
 export { readLines, type TextSource } from './read-lines.js';

@@ -103,9 +103,9 @@ export type LineFormat = 'JSON' | 'CSV' | 'TSV with quotation marks around label
 
 /** What to do about each format. */
 export const formatHints: Readonly<Record<LineFormat, string>> = {
-  JSON: 'write the texts and labels as lines: a text, a tab, and a label (a whole number)',
-  CSV: 'write it with tabs: on each line a text, a tab, and a label (a whole number), without quotation marks',
-  'TSV with quotation marks around labels': 'write it without quotation marks',
+  JSON: 'set nautil.data.format=table to read all files as tables, or write a text, a tab, and a label (a whole number) on each line',
+  CSV: 'set nautil.data.format=table to read all files as tables, or write a text, a tab, and a label (a whole number) on each line, without quotation marks',
+  'TSV with quotation marks around labels': 'set nautil.data.format=table, or write it without quotation marks',
 };
 
 const label = String.raw`["']?-?\d+["']?`;

@@ -106,7 +106,8 @@ export async function encodingHint(source: TextSource, block?: Uint8Array): Prom
 
 const fileOf = (source: TextSource): string | undefined => (typeof source === 'string' ? source : undefined);
 
-async function* bytesOf(path: string): AsyncGenerator<Buffer> {
+/** The bytes of a file in pieces of 64 KiB. @throws DataError for a path that is missing, a folder or unreadable */
+export async function* bytesOf(path: string): AsyncGenerator<Buffer> {
   const file = await openText(path);
   try {
     const { size } = await file.stat();

@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { printConfig } from '@nautil/config';
+import { type Config, printConfig } from '@nautil/config';
 import type { FileRef, LabelledData, ResolvedRun, Source, StageResult } from '@nautil/contracts';
 import { DataError, importDataset, relabelTsv } from '@nautil/datasets';
 import { type Echo, logCountedConfig } from '@nautil/nemo';
 import { fileRef, sha256Of, stageOutput, writeFileAtomic } from '@nautil/store';
 import { checkLabels, type LabelledFiles } from './check-labels.js';
+import { dividedTsv, divisionWithoutEffect, importTables, tsvDivision } from './import-tables.js';
 import { requireBatches } from './require-batches.js';
 import { configOf, countedConfigOf, redoOf, savedConfigFile } from './run-settings.js';
 import { settingsWithoutEffect } from './settings-without-effect.js';
@@ -29,8 +30,17 @@ export async function convert({
   const { format, relabel } = config.nautil.data;
   let files: Partial<Record<Split | 'labels', string | undefined>> = source.data;
   let reused = false;
+  let pairs = false;
   const damage: string[] = [];
-  if (format !== 'nemo' && source.data.folder !== undefined) {
+  let tableNotes: string[] = [];
+  if (source.data.tables !== undefined) {
+    const made = await importTables(run, source.data.tables, { config, labels: source.data.labels });
+    const { files: refs, notes } = made.output;
+    pairs = made.output.pairs;
+    reused = made.reused;
+    tableNotes = [...notes, ...made.warnings];
+    files = Object.fromEntries(Object.entries(refs).map(([split, ref]) => [split, ref.path]));
+  } else if (isConverted(format) && source.data.folder !== undefined) {
     const from = source.data.folder;
     const inputs = {
       format,
@@ -68,20 +78,27 @@ export async function convert({
       hint: 'set model.train_ds.file_path',
     });
 
-  const given = { ...files, train: files.train, labels: class_labels.class_labels_file ?? files.labels };
-  const { numClasses, examples, names, oldLabels, testUnlabelled, notes } = await checkLabels(given, config.model, {
+  const namesFile = source.data.tables === undefined ? class_labels.class_labels_file : null;
+  const given = { ...files, train: files.train, labels: namesFile ?? files.labels };
+  const hasValidation = (source.data.tables ?? given).validation !== undefined;
+  const division = source.data.tables === undefined ? tsvDivision(config, given) : undefined;
+  const checked = await checkLabels(given, isSampled(division) ? withoutSamples(config.model) : config.model, {
     relabel,
   });
+  const { numClasses, names, oldLabels, testUnlabelled, notes } = checked;
+  const { labels, ...complete } = testUnlabelled ? { ...given, test: undefined } : given;
+  const divided = division && (await dividedTsv(run, complete, division));
+  const splits = divided ? { ...complete, ...pathsOf(divided.output.files) } : complete;
+  const examples = divided?.output.sizes ?? checked.examples;
   requireBatches(config, examples);
-  const { labels, ...splits } = testUnlabelled ? { ...given, test: undefined } : given;
   const used =
     oldLabels && names
       ? await relabelled(splits, { oldLabels, names, redo: redoOf(run, 'convert') })
       : { output: await refsOf({ ...splits, labels }), reused, warnings: [] };
   // Checkpoints have no class names, and find them beside the run's hparams.yaml.
-  const namesFile = join(run.logDir, 'label_ids.tsv');
-  if (names) await writeFileAtomic(namesFile, linesOf(names));
-  else await rm(namesFile, { force: true });
+  const loggedNames = join(run.logDir, 'label_ids.tsv');
+  if (names) await writeFileAtomic(loggedNames, linesOf(names));
+  else await rm(loggedNames, { force: true });
   const refs = used.output;
   const sizes = Object.entries(examples)
     .map(([split, count]) => `${count} ${split}`)
@@ -90,6 +107,7 @@ export async function convert({
   await saveConfig(run, { numClasses, numClassesCounted: counted }, echo);
   return {
     ...refs,
+    ...(pairs ? { pairs } : {}),
     numClasses,
     numClassesCounted: counted,
     examples,
@@ -98,13 +116,39 @@ export async function convert({
     detail: [
       `${sizes} examples`,
       `${numClasses} classes${counted ? ' (counted from the training labels)' : ''}`,
+      ...tableNotes,
       ...notes,
+      ...(divided?.output.notes ?? []),
+      ...(isConverted(format) ? [] : divisionWithoutEffect(config, { hasValidation, examples })),
       ...settingsWithoutEffect(config, examples),
       ...damage,
       ...used.warnings,
     ].join('; '),
   };
 }
+
+type Format = Config['nautil']['data']['format'];
+
+/** Whether the format is the layout of a data set that has a converter of its own. */
+const isConverted = (format: Format): format is Exclude<Format, 'auto' | 'nemo' | 'table'> =>
+  !['auto', 'nemo', 'table'].includes(format);
+
+const isSampled = (division: ReturnType<typeof tsvDivision>): boolean =>
+  Object.values<number>(division?.samples ?? {}).some((count) => count > 0);
+
+/** A random sample may have any label of a file, so all of them are checked. */
+function withoutSamples({ train_ds, validation_ds, test_ds, ...model }: Config['model']): Config['model'] {
+  const all = { num_samples: -1 };
+  return {
+    ...model,
+    train_ds: { ...train_ds, ...all },
+    validation_ds: { ...validation_ds, ...all },
+    test_ds: { ...test_ds, ...all },
+  };
+}
+
+const pathsOf = (refs: Partial<Record<Split, FileRef>>): Partial<Record<Split, string>> =>
+  Object.fromEntries(Object.entries(refs).map(([split, { path }]) => [split, path]));
 
 /** Saves the configuration that runs, and logs it the first time if its number of classes had to be counted. */
 async function saveConfig(

@@ -207,11 +207,11 @@ describe('data', () => {
   });
 
   test('the error for a source without a data set lists what the source contains', async () => {
-    const source = filesIn('parquet', { 'train.parquet': 'x' });
+    const source = filesIn('texts', { 'train.docx': 'x' });
     const error = await errorOf(downloadAndConvert([localEncoder(), `nautil.data.source=${source}`]));
-    expect(error.message).toContain('has no train.tsv');
-    expect(error.hint).toContain('found: train.parquet');
-    const file = join(source, 'train.parquet');
+    expect(error.message).toContain('has no training data');
+    expect(error.hint).toContain('found: train.docx');
+    const file = join(source, 'train.docx');
     const single = await errorOf(downloadAndConvert(['data=imdb', localEncoder(), `nautil.data.source=${file}`]));
     expect(single.message).toContain('is a single file, and imdb comes as a folder or an archive');
     const missing = await errorOf(downloadAndConvert([localEncoder(), 'nautil.data.source=./nowhere']));
@@ -319,10 +319,10 @@ describe('data of the hub', () => {
   });
 
   test('the errors for a wrong layout, an unknown data set and an unreachable hub explain the cause', async () => {
-    const hub = await startHub({ repositories: { 'datasets/org/parquet': { 'train.parquet': 'x' } } });
-    const parquet = await errorOf(downloadAndConvert([localEncoder(), 'nautil.data.source=org/parquet']));
-    expect(parquet.message).toBe('org/parquet on the hub has no files in the layout of nemo');
-    expect(parquet.hint).toContain('found: train.parquet');
+    const hub = await startHub({ repositories: { 'datasets/org/arrow': { 'train.arrow': 'x' } } });
+    const arrow = await errorOf(downloadAndConvert([localEncoder(), 'nautil.data.source=org/arrow']));
+    expect(arrow.message).toBe('org/arrow on the hub has no tables and no TSV files of NeMo');
+    expect(arrow.hint).toContain('found: train.arrow');
     const absent = await errorOf(downloadAndConvert([localEncoder(), 'nautil.data.source=org/absent']));
     expect(absent.message).toBe(
       `nautil.data.source: org/absent is not on this machine, and the hub at ${hub.url} has no dataset org/absent, or does not show it (401)`,

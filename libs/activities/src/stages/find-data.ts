@@ -4,6 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import type { Config } from '@nautil/config';
 import type { ResolvedRun, Source } from '@nautil/contracts';
 import { DataError, findNemoFiles, isNemoFileName } from '@nautil/datasets';
+import { isTableName } from '@nautil/datasets/tables';
 import { knownSha256 } from '@nautil/store';
 import {
   cachedSnapshot,
@@ -19,6 +20,7 @@ import {
 } from '@nautil/store/download';
 import { SourceNotFound } from '../errors.js';
 import { allReused, amount, type Fetched, fetchedFile, unpackedFolder } from './fetch.js';
+import { isTable, tablesIn, tablesOf } from './find-tables.js';
 import type { StageControl } from './stage-control.js';
 
 type Format = Config['nautil']['data']['format'];
@@ -47,12 +49,12 @@ export async function findData(
     validation: await local(model.validation_ds.file_path),
     test: await local(model.test_ds.file_path),
   });
-  if (source === null) return { made: named, reused };
+  if (source === null) return { made: await withTables(named, nautil.data), reused };
 
   const found = await sourceOnDisk(source, { ...control, run, format, sha256: sha256 ?? undefined });
   reused = allReused(reused, found.reused);
   const isFolder = (await stat(found.made)).isDirectory();
-  if (format !== 'nemo') {
+  if (format !== 'nemo' && format !== 'auto' && format !== 'table') {
     if (isFolder) return { made: { folder: found.made, ...named }, reused };
     throw new DataError(
       `nautil.data.source: ${source} is a single file, and ${format} comes as a folder or an archive`,
@@ -67,16 +69,33 @@ export async function findData(
     });
   }
   const files = isFolder ? await findNemoFiles(found.made) : { train: found.made };
+  const tables = isFolder ? await tablesIn(found.made, nautil.data, files) : undefined;
+  if (tables) {
+    const splits = Object.fromEntries(Object.entries(named).map(([split, path]) => [split, [path]]));
+    return { made: { ...withoutUndefined({ labels: files.labels }), tables: { ...tables, ...splits } }, reused };
+  }
   if (files.train === undefined && named.train === undefined) {
-    throw new DataError(`nautil.data.source: ${source} has no train.tsv`, {
+    throw new DataError(`nautil.data.source: ${source} has no training data`, {
       hint: [
         `found: ${await listing(found.made)}`,
-        'train.tsv, dev.tsv or validation.tsv, test.tsv and label_ids.tsv are taken, at the top or in a folder inside',
+        ...(format === 'nemo'
+          ? []
+          : [
+              'tables are taken by the names of their splits: train.csv, data/train-0.parquet, validation.jsonl, test.tsv',
+            ]),
+        "of NeMo's format, train.tsv, dev.tsv or validation.tsv, test.tsv and label_ids.tsv are taken, at the top or in a folder inside",
         'a data set in its own layout is named with it: data=sst-2, chemprot, imdb or thucnews',
       ].join('\n'),
     });
   }
-  return { made: { ...files, ...named }, reused };
+  return { made: await withTables({ ...files, ...named }, nautil.data), reused };
+}
+
+/** The files of a run as tables, unless all of them have NeMo's format. */
+async function withTables(files: Source['data'], data: Config['nautil']['data']): Promise<Source['data']> {
+  const { train, validation, test, labels } = files;
+  if (train === undefined || !(await isTable(train, data))) return files;
+  return { ...withoutUndefined({ labels }), tables: tablesOf({ train, validation, test }) };
 }
 
 interface SourceOptions extends StageControl {
@@ -124,11 +143,19 @@ async function unpackedIfArchive(
 
 /** The files of a repository that belong to the data set, by format. */
 const layouts: Record<Format, (path: string) => boolean> = {
+  auto: (path) => isNemoFileName(basename(path)) || isTableName(path),
   nemo: (path) => isNemoFileName(basename(path)),
+  table: isTableName,
   'sst-2': (path) => /(?:^|\/)(?:train|dev|test)\.tsv$/.test(path),
   chemprot: (path) => /(?:^|\/)(?:training|develop|test)Posit_chem$/.test(path),
   imdb: (path) => /(?:^|\/)(?:train|test)\/(?:neg|pos)\/[^/]+\.txt$/.test(path),
   thucnews: (path) => /[^/]+\/[^/]+\.txt$/.test(path),
+};
+
+const layoutNames: Partial<Record<Format, string>> = {
+  auto: 'tables and no TSV files of NeMo',
+  nemo: 'TSV files of NeMo',
+  table: 'tables',
 };
 
 async function fromHub(name: string, o: SourceOptions): Promise<Fetched<string>> {
@@ -171,12 +198,12 @@ function chooseDataFiles(name: string, format: Format, paths: readonly string[])
   const archives = paths.filter((path) => /\.(?:tar|tgz|gz|zip)$/i.test(path));
   if (archives.length === 1) return archives;
   const others = archives.length > 1 ? archives : paths;
-  throw new DataError(`${name} on the hub has no files in the layout of ${format}`, {
+  throw new DataError(`${name} on the hub has no ${layoutNames[format] ?? `files in the layout of ${format}`}`, {
     hint: [
       `found: ${others.slice(0, 10).join(', ')}${others.length > 10 ? ` and ${others.length - 10} more` : ''}`,
       archives.length > 1
         ? 'give the http address of one of them as nautil.data.source'
-        : 'Parquet, JSON and CSV are not read: write TSV files (text, tab, label) and name their folder',
+        : 'download the data, write it as a table (CSV, JSON Lines, Parquet), and name its folder',
     ].join('\n'),
   });
 }

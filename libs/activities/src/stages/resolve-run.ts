@@ -145,7 +145,9 @@ async function createRun(
     ...(trackingUri === null ? {} : { trackingUri }),
     model: environment.conceal(basename(encoderNameOf(config.model))),
     dataset: withoutSecrets(
-      environment.conceal(data.format === 'nemo' ? basename(trainFile ?? data.source ?? 'unknown') : data.format),
+      environment.conceal(
+        ['auto', 'nemo', 'table'].includes(data.format) ? basename(trainFile ?? data.source ?? 'unknown') : data.format,
+      ),
     ),
     ...route,
     notes: withoutSecrets(

@@ -18,7 +18,8 @@ export function settingsWithoutEffect(config: Config, examples: LabelledData['ex
 function settingsOfAbsentSplits(config: Config, examples: LabelledData['examples']): string[] {
   return (['validation', 'test'] as const).flatMap((split) => {
     const file = config.model[`${split}_ds`].file_path;
-    const isKnown = file === null && config.nautil.data.source === null;
+    const { source, format } = config.nautil.data;
+    const isKnown = file === null && source === null && (split === 'test' || format === 'nemo');
     if (examples[split] !== undefined || isKnown || isSwitchedOff(split, config)) return [];
     const keys = changedKeysNeeding(`model.${split}_ds.file_path`, config);
     if (keys.length === 0) return [];

@@ -3,6 +3,17 @@ import { key, type Need, nullable, oneOf, section } from './key.js';
 
 const together: readonly Need[] = [[{ key: 'trainer.num_nodes', isNot: [1] }]];
 const withSource: Need = [{ key: 'nautil.data.source', isNot: [null] }];
+const unconverted: Need = [{ key: 'nautil.data.format', isNot: ['sst-2', 'chemprot', 'imdb', 'thucnews'] }];
+const tables: Need = [{ key: 'nautil.data.format', isNot: ['nemo', 'sst-2', 'chemprot', 'imdb', 'thucnews'] }];
+
+/** A column of a table, which the configuration may name. */
+const column = (what: string) =>
+  key(nullable(Type.String({ minLength: 1 })), {
+    description: `The column of ${what}. A column of a file without a header has its number, from 1. null: recognised by its name and content, and reported.`,
+    affects: 'inputs',
+    default: null,
+    needs: [tables],
+  });
 
 /** `nautil`: keys that NeMo does not have. */
 export const nautilSchema = section("Nautil's own keys.", {
@@ -19,12 +30,11 @@ export const nautilSchema = section("Nautil's own keys.", {
     default: 100,
   }),
   data: section('The source of the data, when it is not given as TSV files.', {
-    format: key(oneOf('nemo', 'sst-2', 'chemprot', 'imdb', 'thucnews'), {
+    format: key(oneOf('auto', 'nemo', 'table', 'sst-2', 'chemprot', 'imdb', 'thucnews'), {
       description:
-        "nemo: TSV files in NeMo's format, given by model.*_ds.file_path or found by their names in source. Any other value names the converter that turns source into such files.",
+        "auto: NeMo's TSV where the files have that format, else a table. nemo: TSV files in NeMo's format, given by model.*_ds.file_path or found by their names in source. table: CSV, TSV, JSON Lines, JSON or Parquet, each of which gzip may have packed, or a folder of texts for each class. Any other value names the converter that turns source into TSV files.",
       affects: 'inputs',
-      default: 'nemo',
-      needs: [withSource],
+      default: 'auto',
     }),
     source: key(nullable(Type.String()), {
       description:
@@ -50,12 +60,45 @@ export const nautilSchema = section("Nautil's own keys.", {
       rejectedUnmet:
         'name the file to verify as nautil.data.source, or leave sha256 out: files of model.*_ds.file_path are not verified',
     }),
+    subset: key(nullable(Type.String({ minLength: 1 })), {
+      description:
+        'The folder in source that has the tables, of a data set with several of them (a subset or configuration on the Hugging Face hub).',
+      affects: 'inputs',
+      default: null,
+      needs: [withSource, tables],
+    }),
+    text_column: column('the texts'),
+    text_pair_column: column('the second texts, which the encoder reads as the second segment'),
+    label_column: column('the labels, which may be text, numbers or booleans'),
+    validation_fraction: key(nullable(Type.Number({ minimum: 0, maximum: 0.9 })), {
+      description:
+        "The share of each class of the training data that becomes the validation set, if there is none. The examples are chosen by nautil.seed. 0: no validation set. null: 0.1 of a table, and none of NeMo's TSV.",
+      affects: 'inputs',
+      default: null,
+      needs: [unconverted, [{ key: 'model.validation_ds.file_path', is: [null] }]],
+      needsFound: 'data without a validation set',
+    }),
+    sample: key(nullable(oneOf('random', 'first')), {
+      description:
+        "Which examples model.*_ds.num_samples takes. random: chosen by nautil.seed. first: the first ones, as in NeMo. null: random of a table, and first of NeMo's TSV.",
+      affects: 'inputs',
+      default: null,
+      needs: [
+        unconverted,
+        [
+          { key: 'model.train_ds.num_samples', isNot: [-1, 0] },
+          { key: 'model.validation_ds.num_samples', isNot: [-1, 0] },
+          { key: 'model.test_ds.num_samples', isNot: [-1, 0] },
+        ],
+      ],
+      needsFound: 'fewer samples than examples',
+    }),
     relabel: key(Type.Boolean(), {
       description:
         'Numbers the labels 0, 1, 2, … in ascending order of those in the whole training file, for labels with gaps or below 0. The class names stay with their labels; without a file of names, the labels become the names. The model answers with the new numbers and the names.',
       affects: 'inputs',
       default: false,
-      needsFound: 'labels with gaps or below 0; otherwise it only names the classes by their labels',
+      needsFound: "labels with gaps or below 0 in NeMo's TSV; otherwise it only names the classes by their labels",
     }),
   }),
   tokenization: section('How text becomes tokens.', {

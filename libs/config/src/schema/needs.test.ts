@@ -29,6 +29,8 @@ const values: Readonly<Record<string, string>> = {
   'model.language_model.config': '{model_type: bert}',
   'model.optim.sched.monitor': 'val_f1',
   'nautil.data.sha256': '0'.repeat(64),
+  'nautil.data.validation_fraction': '0.2',
+  'nautil.data.sample': 'first',
   'trainer.deterministic': 'false',
   'nautil.group.members': '[gpu-0:2222,gpu-1:2222]',
 };

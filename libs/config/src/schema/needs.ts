@@ -7,6 +7,9 @@ export const validated: readonly Need[] = [
   [
     { key: 'model.validation_ds.file_path', isNot: [null] },
     { key: 'nautil.data.source', isNot: [null] },
+    { key: 'nautil.data.validation_fraction', isNot: [null, 0] },
+    // Only the files show whether they are tables, which get a validation set; the convert stage reports the lack of one.
+    { key: 'nautil.data.format', isNot: ['nemo'] },
   ],
   [{ key: 'trainer.limit_val_batches', isNot: [0] }],
 ];

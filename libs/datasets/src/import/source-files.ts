@@ -37,7 +37,7 @@ export async function findFolderWith(source: string, entries: readonly string[])
   return undefined;
 }
 
-async function foldersIn(folder: string): Promise<string[]> {
+export async function foldersIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   const folders: string[] = [];
   for (const entry of entries) {

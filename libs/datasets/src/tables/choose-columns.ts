@@ -1,0 +1,209 @@
+import { DataError } from '../data-error.js';
+import { type NameRank, nameRank, normalisedName, pairNames, type Role } from './column-names.js';
+import { type ColumnProfile, profileColumns } from './column-profile.js';
+import type { Table } from './table.js';
+
+/** The columns that a user named: `nautil.data.text_column`, `text_pair_column` and `label_column`. */
+export interface NamedColumns {
+  text?: string | undefined;
+  textPair?: string | undefined;
+  label?: string | undefined;
+}
+
+/** How to name a column, in hints: a key of the configuration, or an option of a command. */
+export interface ColumnOptionNames {
+  text: string;
+  textPair: string;
+  label: string;
+}
+
+export interface ColumnChoice {
+  text: string;
+  textPair?: string;
+
+  /** Absent in data without labels. */
+  label?: string;
+
+  /** How the columns were found, for the report. */
+  how: string;
+
+  /** The columns that are not read. */
+  others: string[];
+}
+
+export const columnKeys: ColumnOptionNames = {
+  text: 'nautil.data.text_column',
+  textPair: 'nautil.data.text_pair_column',
+  label: 'nautil.data.label_column',
+};
+
+const roleWords = { text: 'text', textPair: 'second text', label: 'label' } as const;
+const longestExample = 30;
+
+/**
+ * Chooses the columns of texts and labels: those that the user named, else those with usual names, else those whose content
+ * leaves no choice.
+ *
+ * @param o.needsLabel - false: the table may lack labels
+ * @throws DataError with all columns and examples of their values, if the choice is not clear
+ */
+export async function chooseColumns(
+  table: Table,
+  named: NamedColumns,
+  o: { keys?: ColumnOptionNames; needsLabel?: boolean } = {},
+): Promise<ColumnChoice> {
+  const { keys = columnKeys, needsLabel = true } = o;
+  const profiles = await profileColumns(table);
+  if (profiles.every(({ rows }) => rows === 0))
+    throw new DataError(`${table.path} has no rows`, { hint: 'name a file with examples' });
+  const chooser = new Chooser(table, profiles, keys);
+  for (const role of ['text', 'textPair', 'label'] as const) chooser.requireColumn(role, named[role]);
+  const pair = named.text === undefined && named.textPair === undefined ? chooser.pair() : undefined;
+  const taken = [named.text ?? pair?.[0], named.textPair ?? pair?.[1]].filter((name) => name !== undefined);
+  const label = named.label ?? chooser.choose('label', taken, needsLabel);
+  const text =
+    named.text ?? pair?.[0] ?? chooser.choose('text', [...taken, ...(label === undefined ? [] : [label])], true) ?? '';
+  const textPair = named.textPair ?? pair?.[1];
+  chooser.requireDifferent({ text, textPair, label });
+  if (label !== undefined) chooser.checkContent(text, label);
+  const chosen = [text, textPair, label].filter((name) => name !== undefined);
+  return {
+    text,
+    ...(textPair === undefined ? {} : { textPair }),
+    ...(label === undefined ? {} : { label }),
+    how: chooser.how({ ...named, textPair: named.textPair ?? (pair ? undefined : named.textPair) }, { text, label }),
+    others: table.columns.filter((name) => !chosen.includes(name)),
+  };
+}
+
+class Chooser {
+  readonly #table: Table;
+  readonly #profiles: readonly ColumnProfile[];
+  readonly #keys: ColumnOptionNames;
+
+  constructor(table: Table, profiles: readonly ColumnProfile[], keys: ColumnOptionNames) {
+    this.#table = table;
+    this.#profiles = profiles;
+    this.#keys = keys;
+  }
+
+  requireColumn(role: keyof NamedColumns, name: string | undefined): void {
+    if (name === undefined || this.#table.columns.includes(name)) return;
+    throw this.#unclear(`${this.#table.path} has no column ${JSON.stringify(name)}, which ${this.#keys[role]} names`);
+  }
+
+  /** The first two columns that are usual names of pairs. */
+  pair(): [string, string] | undefined {
+    const byName = new Map(this.#table.columns.map((name) => [normalisedName(name), name]));
+    for (const [first, second] of pairNames) {
+      const [a, b] = [byName.get(first), byName.get(second)];
+      if (a !== undefined && b !== undefined) return [a, b];
+    }
+    return undefined;
+  }
+
+  choose(role: Role, taken: readonly string[], isNeeded: boolean): string | undefined {
+    const candidates = this.#profiles.filter(({ name, isNested }) => !taken.includes(name) && !isNested);
+    const named = this.#byName(candidates, role);
+    const best = named.length > 0 ? named : candidates.filter((profile) => fits(profile, role));
+    const [first] = best;
+    if (first !== undefined && best.length === 1) return first.name;
+    if (first === undefined) {
+      if (!isNeeded) return undefined;
+      throw this.#unclear(`${this.#table.path}: no column is recognised as the ${roleWords[role]}`, role);
+    }
+    const found = best.map(({ name }) => JSON.stringify(name)).join(', ');
+    throw this.#unclear(`${this.#table.path}: the ${roleWords[role]} may be in ${found}`, role, first.name);
+  }
+
+  /** The candidates with the most usual name; none if no name is usual. A name that is exactly the role's wins. */
+  #byName(candidates: readonly ColumnProfile[], role: Role): ColumnProfile[] {
+    const exact = candidates.find(({ name }) => normalisedName(name) === role);
+    if (exact) return [exact];
+    for (const rank of [2, 1] satisfies NameRank[]) {
+      const ranked = candidates.filter(({ name }) => nameRank(name, role) === rank);
+      const fitting = ranked.length > 1 ? ranked.filter((profile) => fits(profile, role)) : ranked;
+      if (ranked.length > 0) return fitting.length > 0 ? fitting : ranked;
+    }
+    return [];
+  }
+
+  requireDifferent({
+    text,
+    textPair,
+    label,
+  }: {
+    text: string;
+    textPair: string | undefined;
+    label: string | undefined;
+  }): void {
+    const repeated = text === label ? 'label' : textPair === text || textPair === label ? 'textPair' : undefined;
+    if (repeated === undefined) return;
+    throw this.#unclear(
+      `${this.#table.path}: column ${JSON.stringify(text === label ? text : (textPair ?? ''))} can't be two of the text, the second text and the label`,
+    );
+  }
+
+  /** @throws DataError if the label column has texts, numbers to be predicted, or lists */
+  checkContent(text: string, label: string): void {
+    const profile = this.#profileOf(label);
+    const place = `${this.#table.path}: column ${JSON.stringify(label)}`;
+    if (profile.isNested) {
+      throw this.#unclear(
+        `${place} has lists or objects, and a label is one value: Nautil does not train with several labels for a text`,
+        'label',
+      );
+    }
+    if (profile.isTextual && this.#profileOf(text).isLabelLike && this.#profileOf(text).distinct < profile.distinct) {
+      throw new DataError(`${place} has texts, and ${JSON.stringify(text)} has labels: the two look swapped`, {
+        hint: `set ${this.#keys.text}=${label} ${this.#keys.label}=${text}`,
+      });
+    }
+    if (profile.isMeasure) {
+      throw this.#unclear(
+        `${place} has numbers with fractions (${examplesOf(profile)}): they are measures, not classes`,
+        'label',
+      );
+    }
+    if (profile.values > 20 && profile.distinct > profile.values / 2) {
+      throw this.#unclear(
+        `${place} has ${profile.distinct} different values in ${profile.values} rows, so they are hardly labels`,
+        'label',
+      );
+    }
+  }
+
+  how(named: NamedColumns, chosen: { text: string; label: string | undefined }): string {
+    if (named.text !== undefined && (named.label !== undefined || chosen.label === undefined)) return 'as set';
+    const isNamed = nameRank(chosen.text, 'text') > 0 || this.pair()?.includes(chosen.text) === true;
+    const isLabelNamed = chosen.label === undefined || nameRank(chosen.label, 'label') > 0;
+    return isNamed && isLabelNamed ? 'recognised by name' : 'recognised by content';
+  }
+
+  #profileOf(name: string): ColumnProfile {
+    const profile = this.#profiles.find((column) => column.name === name);
+    if (profile === undefined) throw new Error(`column ${name} has no profile`);
+    return profile;
+  }
+
+  #unclear(message: string, role: keyof NamedColumns = 'text', example?: string): DataError {
+    const width = this.#profiles.reduce((most, { name }) => Math.max(most, name.length), 0);
+    const listed = this.#profiles.map((profile) => `  ${profile.name.padEnd(width)}  ${examplesOf(profile)}`);
+    return new DataError(message, {
+      hint: [
+        'the columns and their first values are:',
+        ...listed,
+        `name the column with ${this.#keys[role]}${example === undefined ? '' : `, for example ${this.#keys[role]}=${example}`}`,
+      ].join('\n'),
+    });
+  }
+}
+
+const fits = (profile: ColumnProfile, role: Role): boolean =>
+  role === 'text' ? profile.isTextual : profile.isLabelLike;
+
+const examplesOf = ({ examples, isNested }: ColumnProfile): string =>
+  isNested ? '(lists or objects)' : examples.length === 0 ? '(empty)' : examples.map(shortened).join(', ');
+
+const shortened = (text: string): string =>
+  JSON.stringify(text.length > longestExample ? `${text.slice(0, longestExample - 1)}…` : text);

@@ -1,0 +1,91 @@
+import { integerIn, labelIn, textIn } from './cell-text.js';
+import type { Table } from './table.js';
+
+/** What the first rows of a column contain. */
+export interface ColumnProfile {
+  name: string;
+
+  /** Number of rows that were looked at. */
+  rows: number;
+
+  /** Number of them that have a value. */
+  values: number;
+
+  /** Number of different values. */
+  distinct: number;
+
+  /** Whether most values are texts of several words, hardly any of which recurs. */
+  isTextual: boolean;
+
+  /** Whether the values recur, and are short. */
+  isLabelLike: boolean;
+
+  /** Whether a value is a list or an object. */
+  isNested: boolean;
+
+  /** Whether all values are numbers and most are not whole. */
+  isMeasure: boolean;
+
+  /** The first different values. */
+  examples: string[];
+}
+
+const sampledRows = 1000;
+const shownExamples = 3;
+const longestLabel = 60;
+
+/** Reads the first rows of a table, and describes its columns. */
+export async function profileColumns(table: Table): Promise<ColumnProfile[]> {
+  const columns = table.columns.map((name) => ({ name, texts: [] as string[], isNested: false }));
+  let rows = 0;
+  reading: for await (const batch of table.rows(table.columns)) {
+    for (const { values } of batch) {
+      rows++;
+      for (const [index, column] of columns.entries()) {
+        const value = values[index];
+        const text = textIn(value);
+        if (text !== undefined) column.texts.push(text);
+        else if (typeof value === 'object' && value !== null) column.isNested = true;
+      }
+      if (rows >= sampledRows) break reading;
+    }
+  }
+  return columns.map((column) => profileOf({ ...column, rows }));
+}
+
+function profileOf({
+  name,
+  texts,
+  isNested,
+  rows,
+}: {
+  name: string;
+  texts: string[];
+  isNested: boolean;
+  rows: number;
+}): ColumnProfile {
+  const distinct = new Set(texts);
+  const share = (is: (text: string) => boolean): number => texts.filter(is).length / Math.max(1, texts.length);
+  const isNumber = (text: string): boolean => text.trim() !== '' && Number.isFinite(Number(text));
+  const numbers = share(isNumber);
+  return {
+    name,
+    rows,
+    values: texts.length,
+    distinct: distinct.size,
+    isNested,
+    isTextual: numbers < 0.5 && distinct.size > texts.length / 2 && share(hasSeveralWords) > 0.5,
+    isLabelLike:
+      texts.length > 0 &&
+      distinct.size <= Math.max(2, texts.length / 2) &&
+      texts.every((text) => text.length <= longestLabel),
+    isMeasure:
+      numbers === 1 && distinct.size > 2 && share((text) => integerIn(labelIn(text) ?? '') === undefined) > 0.5,
+    examples: [...distinct].slice(0, shownExamples),
+  };
+}
+
+/** Words are separated by spaces, or there are several ideographs, kana or syllables. */
+const hasSeveralWords = (text: string): boolean =>
+  text.includes(' ') ||
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}]{4}/u.test(text);

@@ -1,0 +1,26 @@
+import { isSkipped, readExamples } from '../read-examples.js';
+import { inBatches, type Table, type TableRow } from './table.js';
+import { tableBytes } from './table-bytes.js';
+
+/** A file of NeMo's format as a table, for data whose other splits are tables. */
+export function nemoTable(path: string, isGzip: boolean): Table {
+  return {
+    path,
+    format: "NeMo's TSV",
+    details: isGzip ? ['packed by gzip'] : [],
+    columns: ['text', 'label'],
+    classNames: new Map(),
+    placeOf: (position) => `${path}:${position}`,
+    rows: (selected) => inBatches(examplesIn(path, isGzip, selected)),
+  };
+}
+
+async function* examplesIn(path: string, isGzip: boolean, selected: readonly string[]): AsyncGenerator<TableRow> {
+  for await (const item of readExamples(isGzip ? { name: path, bytes: tableBytes(path, isGzip) } : path)) {
+    if (isSkipped(item)) continue;
+    yield {
+      position: item.line,
+      values: selected.map((name) => (name === 'text' ? item.text : name === 'label' ? item.label : undefined)),
+    };
+  }
+}

@@ -1,0 +1,149 @@
+import { stat } from 'node:fs/promises';
+import { extname } from 'node:path';
+import { Readable } from 'node:stream';
+import type { JsonObject } from '@nautil/contracts';
+import { DataError } from '../data-error.js';
+import { FormatVotes, refuseBinary, refuseNulBytes } from '../name-format.js';
+import { isSkipped, parseLine } from '../read-examples.js';
+import { readLines } from '../read-lines.js';
+import { nameRank } from './column-names.js';
+import { nemoTable } from './nemo-table.js';
+import { classFoldersTable } from './read-class-folders.js';
+import { delimitedTable, dialectOf, oneColumnDialect } from './read-delimited.js';
+import { arrayRows, columnRows, type JsonLayout, jsonTable, readObject } from './read-json.js';
+import { columnsIn, jsonLinesTable, parsedObject } from './read-json-lines.js';
+import { parquetTable } from './read-parquet.js';
+import type { Table } from './table.js';
+import { endsAsParquet, type FileStart, startOf } from './table-bytes.js';
+
+/** Rows whose keys are the columns of a JSON file. */
+const sampledRows = 1000;
+
+/**
+ * Opens a table. Its format is recognised by its content first, and by its extension second.
+ *
+ * @returns undefined for a text in which no columns are found; what reads NeMo's format then states what is wrong with it
+ * @throws DataError for a file that does not exist, or whose content has another format
+ */
+export async function openTable(path: string): Promise<Table | undefined> {
+  if ((await stat(path).catch(() => undefined))?.isDirectory() === true) return classFoldersTable(path);
+  const start = await startOf(path);
+  const { bytes, isGzip } = start;
+  if (bytes.toString('latin1', 0, 4) === 'PAR1' && (isGzip || (await endsAsParquet(path))))
+    return parquetTable(path, isGzip);
+  refuseBinary(path, bytes, path);
+  const sample = await sampleOf(path, start);
+  if (isNemoSample(sample)) return nemoTable(path, isGzip);
+  return (await jsonTableIn(path, sample, isGzip)) ?? delimitedIn(path, sample, isGzip);
+}
+
+/** Whether a file has NeMo's format, and is read as NeMo reads it. */
+export async function isNemoFile(path: string): Promise<boolean> {
+  const start = await startOf(path);
+  if (start.isGzip || start.bytes.toString('latin1', 0, 4) === 'PAR1') return false;
+  return isNemoSample(await sampleOf(path, start));
+}
+
+interface Sample {
+  /** The lines of the start of the file, without the last one if it may be incomplete. */
+  lines: string[];
+
+  /** Whether the file has more lines. */
+  isCut: boolean;
+}
+
+/** @throws DataError for the start of a file that is not text in UTF-8 */
+async function sampleOf(path: string, { bytes, isCut }: FileStart): Promise<Sample> {
+  const end = isCut ? bytes.lastIndexOf(0x0a) + 1 : bytes.length;
+  const complete = end > 0 ? bytes.subarray(0, end) : bytes;
+  const lines: string[] = [];
+  // Only the pass over the whole file reports a line that is not UTF-8, since it has a better remedy for it.
+  const source = { name: path, bytes: Readable.from([complete]) };
+  for await (const some of readLines(source, { onInvalid: () => undefined })) for (const line of some) lines.push(line);
+  refuseNulBytes(path, bytes, path);
+  return { lines, isCut };
+}
+
+/** Whether most lines end in a label as NeMo reads it, and the first does not name other columns. */
+function isNemoSample({ lines }: Sample): boolean {
+  const votes = new FormatVotes();
+  let read = 0;
+  let examples = 0;
+  for (const [index, content] of lines.entries()) {
+    if (content.trim() === '') continue;
+    votes.add(content);
+    read++;
+    if (!isSkipped(parseLine(content, index + 1))) examples++;
+  }
+  return 2 * examples >= read && examples > 0 && votes.winner() === undefined && !namesOtherColumns(lines[0] ?? '');
+}
+
+/** Whether a line is a header, and not that of a text and its label alone, which NeMo skips. */
+function namesOtherColumns(line: string): boolean {
+  const names = line.split('\t');
+  const isText = names.map((name) => nameRank(name, 'text') > 0);
+  const isLabel = names.map((name) => nameRank(name, 'label') > 0);
+  if (!isText.includes(true) || !isLabel.includes(true)) return false;
+  return names.length > 2 || (names.length === 2 && isLabel[0] === true);
+}
+
+async function jsonTableIn(path: string, { lines }: Sample, isGzip: boolean): Promise<Table | undefined> {
+  const content = lines.filter((line) => line.trim() !== '');
+  const first = content[0]?.trim() ?? '';
+  if (first.startsWith('{')) {
+    const object = parsed(first);
+    const isRow = object !== undefined && Object.values(object).some((value) => typeof value !== 'object');
+    if (object === undefined ? content[1]?.trim().startsWith('{') === true : isRow || content.length > 1) {
+      const rows = content.slice(0, sampledRows).map((line, index) => parsedObject(line, `${path}:${index + 1}`));
+      return jsonLinesTable(path, columnsIn(rows), isGzip);
+    }
+    return objectTable(path, lines.join('\n'), isGzip);
+  }
+  if (/^\[\s*(?:\{|$)/.test(first)) return arrayTable(path, { kind: 'array' }, isGzip);
+  return undefined;
+}
+
+function parsed(text: string): JsonObject | undefined {
+  try {
+    return JSON.parse(text) as JsonObject;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A JSON object has the rows under one of its keys (`{"data": [{…}, …]}`), or is an object of columns. */
+async function objectTable(path: string, start: string, isGzip: boolean): Promise<Table> {
+  const under = /^\s*\{\s*(?:"(?:version|name|description|info)"\s*:\s*"[^"]*"\s*,\s*)*"([^"\\]+)"\s*:\s*\[\s*\{/.exec(
+    start,
+  )?.[1];
+  if (under !== undefined) return arrayTable(path, { kind: 'array', under }, isGzip);
+  const object = await readObject(path, isGzip);
+  if (Object.values(object).some((values) => typeof values !== 'object' || values === null)) {
+    throw new DataError(`${path} is one JSON object, and not all of its values are columns`, {
+      hint: 'write an array of objects, [{"text": "…", "label": "…"}, …], or one object on each line',
+    });
+  }
+  for await (const rows of columnRows(path, isGzip)) {
+    const [first] = rows;
+    if (first) return jsonTable(path, { layout: { kind: 'columns' }, columns: Object.keys(first.row), isGzip });
+  }
+  return jsonTable(path, { layout: { kind: 'columns' }, columns: Object.keys(object), isGzip });
+}
+
+async function arrayTable(path: string, layout: JsonLayout & { kind: 'array' }, isGzip: boolean): Promise<Table> {
+  const rows: JsonObject[] = [];
+  const placeOf = (position: number): string => `${path}: row ${position}`;
+  for await (const batch of arrayRows(path, { under: layout.under, isGzip, placeOf })) {
+    for (const { row } of batch) rows.push(row);
+    if (rows.length >= sampledRows) break;
+  }
+  return jsonTable(path, { layout, columns: columnsIn(rows), isGzip });
+}
+
+/** NOTE: a text of one column is a table only by its extension, since every text is one of lines. */
+function delimitedIn(path: string, { lines, isCut }: Sample, isGzip: boolean): Table | undefined {
+  const text = `${lines.join('\n')}\n`;
+  const extension = extname(path.replace(/\.gz$/i, '')).toLowerCase();
+  const dialect = dialectOf(text, isCut) ?? (extension === '.csv' ? oneColumnDialect(text, isCut, ',') : undefined);
+  return dialect && delimitedTable(path, dialect, isGzip);
+}

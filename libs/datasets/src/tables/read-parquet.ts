@@ -1,0 +1,104 @@
+import {
+  type AsyncBuffer,
+  asyncBufferFromFile,
+  type FileMetaData,
+  parquetMetadataAsync,
+  parquetReadObjects,
+  parquetSchema,
+} from 'hyparquet';
+import { compressors } from 'hyparquet-compressors';
+import { isJsonObject, type JsonValue } from '@nautil/contracts';
+import { DataError } from '../data-error.js';
+import type { Table } from './table.js';
+import { tableBytes } from './table-bytes.js';
+
+/** Rows that are in memory at once. Pages before them are skipped without being decompressed. */
+const sliceRows = 1 << 16;
+
+/**
+ * A Parquet file. It is read in slices of rows, and only in the selected columns. A packed file is unpacked
+ * into memory, since its index is at its end.
+ *
+ * @throws DataError for a file whose index can't be read
+ */
+export async function parquetTable(path: string, isGzip: boolean): Promise<Table> {
+  const file = isGzip ? await unpacked(path) : await asyncBufferFromFile(path);
+  const metadata = await reading(path, () => parquetMetadataAsync(file));
+  return {
+    path,
+    format: 'Parquet',
+    details: isGzip ? ['packed by gzip'] : [],
+    columns: parquetSchema(metadata).children.map(({ element }) => element.name),
+    classNames: classNamesIn(metadata),
+    placeOf: (position) => `${path}: row ${position}`,
+    rows: async function* (selected) {
+      for (const [rowStart, rowEnd] of slicesOf(metadata)) {
+        const options = { file, metadata, columns: [...selected], rowStart, rowEnd, compressors };
+        const rows = await reading(path, () => parquetReadObjects(options));
+        yield rows.map((row, index) => ({
+          position: rowStart + index + 1,
+          values: selected.map((name): unknown => row[name]),
+        }));
+      }
+    },
+  };
+}
+
+/** Ranges of rows, none of which is in two groups of the file. */
+function slicesOf({ row_groups }: FileMetaData): [start: number, end: number][] {
+  const slices: [number, number][] = [];
+  let groupStart = 0;
+  for (const { num_rows } of row_groups) {
+    const groupEnd = groupStart + Number(num_rows);
+    for (let start = groupStart; start < groupEnd; start += sliceRows)
+      slices.push([start, Math.min(groupEnd, start + sliceRows)]);
+    groupStart = groupEnd;
+  }
+  return slices;
+}
+
+async function unpacked(path: string): Promise<AsyncBuffer> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of tableBytes(path, true)) pieces.push(piece);
+  const bytes = Buffer.concat(pieces);
+  return {
+    byteLength: bytes.length,
+    slice: (start, end) => Uint8Array.from(bytes.subarray(start, end)).buffer,
+  };
+}
+
+async function reading<T>(path: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    throw new DataError(`${path} can't be read as Parquet: ${(error as Error).message}`, {
+      hint: 'the file is damaged or cut off, or uses a feature of Parquet that Nautil does not read: write it again, for example with pandas.DataFrame.to_parquet',
+      cause: error,
+    });
+  }
+}
+
+/** The names of the columns that Hugging Face's datasets wrote as ClassLabel, from the file's metadata. */
+function classNamesIn({ key_value_metadata }: FileMetaData): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  const text = key_value_metadata?.find(({ key }) => key === 'huggingface')?.value;
+  if (text === undefined) return found;
+  const { info } = jsonObjectIn(text);
+  const features = isJsonObject(info) ? info['features'] : undefined;
+  if (!isJsonObject(features)) return found;
+  for (const [column, feature] of Object.entries(features)) {
+    const names = isJsonObject(feature) && feature['_type'] === 'ClassLabel' ? feature['names'] : undefined;
+    if (Array.isArray(names) && names.every((name) => typeof name === 'string')) found.set(column, names);
+  }
+  return found;
+}
+
+function jsonObjectIn(text: string): Record<string, JsonValue | undefined> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isJsonObject(value) ? value : {};
+  } catch {
+    // The names are optional, and the labels remain readable without them.
+    return {};
+  }
+}

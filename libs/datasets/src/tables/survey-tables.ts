@@ -1,0 +1,273 @@
+import { counted, listed, ownCopy } from '@nautil/contracts';
+import { DataError } from '../data-error.js';
+import { readLabelNames } from '../read-label-names.js';
+import { labelIn, textIn } from './cell-text.js';
+import {
+  chooseColumns,
+  type ColumnChoice,
+  columnKeys,
+  type ColumnOptionNames,
+  type NamedColumns,
+} from './choose-columns.js';
+import type { DataSplit } from './divide-examples.js';
+import { type ClassNames, nameClasses } from './name-classes.js';
+import { openTable } from './open-table.js';
+import type { Table } from './table.js';
+
+/** The tables of each split; several are shards, which are read one after the other. */
+type TablePaths = { train: readonly string[] } & Partial<Record<'validation' | 'test', readonly string[]>>;
+
+export interface SurveyOptions {
+  paths: TablePaths;
+
+  /** The columns that the user named. */
+  columns?: NamedColumns;
+
+  /** How the user names columns, for hints; default: the keys of the configuration. */
+  keys?: ColumnOptionNames;
+
+  /** A file with the names of the classes, in the order of their ids. */
+  labelsFile?: string | undefined;
+
+  /** The configured number of classes; undefined: that of the labels in the training data. */
+  numClasses?: number | undefined;
+}
+
+/** The rows of a table with a text and a label, or the reason why a row has none. */
+export interface LabelledRow {
+  text: string;
+  textPair?: string;
+  label: string;
+}
+
+/** A table of which the columns are known. */
+export interface ChosenTable {
+  table: Table;
+  choice: ColumnChoice;
+}
+
+export interface SplitSurvey {
+  tables: ChosenTable[];
+
+  /** Rows with a text and a label. */
+  examples: number;
+
+  /** Number of examples by label. */
+  counts: Map<string, number>;
+
+  /** Where each label first occurs. */
+  firstPlaces: Map<string, string>;
+
+  /** Rows without a text or without a label, and the first of them. */
+  skipped: number;
+  firstSkipped?: string;
+}
+
+/** What a complete pass over the tables of a run found. */
+export interface TableSurvey {
+  splits: { train: SplitSurvey } & Partial<Record<'validation' | 'test', SplitSurvey>>;
+
+  /** Whether each example has two texts. */
+  pairs: boolean;
+
+  /** Names of the classes by id. */
+  names: ClassNames['names'];
+
+  /** The id of a label of the tables. */
+  idOf: ClassNames['idOf'];
+
+  /** Sentences about the choice of columns, the classes and the skipped rows. */
+  notes: string[];
+}
+
+/** More different values are no labels. */
+const maxLabels = 10_000;
+
+/**
+ * Reads all tables of a run completely: chooses their columns, counts their labels, and numbers the classes.
+ *
+ * @throws DataError for tables that can't be read, columns that are not clear, and labels that training lacks
+ */
+export async function surveyTables(o: SurveyOptions): Promise<TableSurvey> {
+  const train = await surveySplit('train', o.paths.train, o, undefined);
+  const [first] = train.tables;
+  if (first === undefined || train.examples === 0) {
+    throw new DataError(
+      `${listed(o.paths.train)} ${o.paths.train.length === 1 ? 'has' : 'have'} no row with a text and a label`,
+      {
+        hint: train.firstSkipped === undefined ? 'name tables with examples' : `the first row is ${train.firstSkipped}`,
+      },
+    );
+  }
+  const labelNames = o.labelsFile === undefined ? undefined : await readLabelNames(o.labelsFile);
+  const { choice } = first;
+  const { names, idOf, note } = nameClasses({
+    path: listed(o.paths.train),
+    column: choice.label ?? '',
+    labels: [...train.counts.keys()],
+    defined: first.table.classNames.get(choice.label ?? ''),
+    labelNames,
+    labelsFile: o.labelsFile,
+    numClasses: o.numClasses,
+    firstPlaces: train.firstPlaces,
+  });
+  const notes = [...choiceNotes(train), note];
+  const splits: TableSurvey['splits'] = { train };
+  for (const split of ['validation', 'test'] as const) {
+    const paths = o.paths[split];
+    if (paths === undefined || paths.length === 0) continue;
+    const survey = await surveySplit(split, paths, o, first);
+    const why = split === 'test' ? whyUnlabelled(survey, idOf) : undefined;
+    if (why !== undefined) {
+      notes.push(`${listed(paths)} ${why}, so the model is not tested on it`);
+      continue;
+    }
+    requireKnownLabels(survey, { idOf, names });
+    splits[split] = survey;
+  }
+  const skipped = Object.values(splits).flatMap(skippedNotes);
+  return { splits, pairs: choice.textPair !== undefined, names, idOf, notes: [...notes, ...skipped] };
+}
+
+/** The columns of the other splits are those of the first table of the training data. */
+async function surveySplit(
+  split: DataSplit,
+  paths: readonly string[],
+  o: SurveyOptions,
+  model: ChosenTable | undefined,
+): Promise<SplitSurvey> {
+  const survey: SplitSurvey = { tables: [], examples: 0, counts: new Map(), firstPlaces: new Map(), skipped: 0 };
+  for (const path of paths) {
+    const table = await openTable(path);
+    if (table === undefined) throw notATable(path);
+    const like = survey.tables[0] ?? model;
+    const choice = like
+      ? sameColumns(table, like, split)
+      : await chooseColumns(table, o.columns ?? {}, { keys: o.keys ?? columnKeys });
+    survey.tables.push({ table, choice });
+    await countLabels(survey, { table, choice });
+  }
+  return survey;
+}
+
+async function countLabels(survey: SplitSurvey, chosen: ChosenTable): Promise<void> {
+  for await (const { position, row } of labelledRows(chosen)) {
+    if (row === undefined) {
+      survey.firstSkipped ??= chosen.table.placeOf(position);
+      survey.skipped++;
+      continue;
+    }
+    survey.examples++;
+    const count = survey.counts.get(row.label);
+    survey.counts.set(count === undefined ? ownCopy(row.label) : row.label, (count ?? 0) + 1);
+    if (count !== undefined) continue;
+    survey.firstPlaces.set(ownCopy(row.label), chosen.table.placeOf(position));
+    if (survey.counts.size <= maxLabels) continue;
+    throw new DataError(
+      `${chosen.table.path}: column ${JSON.stringify(chosen.choice.label)} has more than ${maxLabels} different values, so they are hardly labels`,
+      {
+        hint: `name the column of the labels with ${columnKeys.label}`,
+      },
+    );
+  }
+}
+
+/**
+ * The rows of a table; `row` is undefined where the text or the label is empty.
+ *
+ * @throws DataError as `Table.rows`
+ */
+export async function* labelledRows({
+  table,
+  choice,
+}: ChosenTable): AsyncGenerator<{ position: number; row: LabelledRow | undefined }> {
+  const { text, textPair, label } = choice;
+  const columns = [text, ...(textPair === undefined ? [] : [textPair]), ...(label === undefined ? [] : [label])];
+  const names = label === undefined ? undefined : table.classNames.get(label);
+  for await (const batch of table.rows(columns)) {
+    for (const { position, values } of batch) {
+      const first = textIn(values[0]);
+      const second = textPair === undefined ? undefined : textIn(values[1]);
+      const found = label === undefined ? undefined : labelIn(values.at(-1));
+      const named = names === undefined || found === undefined ? found : names[Number(found)];
+      const isComplete = first !== undefined && named !== undefined && (textPair === undefined || second !== undefined);
+      yield {
+        position,
+        row: isComplete
+          ? { text: first, label: named, ...(second === undefined ? {} : { textPair: second }) }
+          : undefined,
+      };
+    }
+  }
+}
+
+function sameColumns(table: Table, { table: model, choice }: ChosenTable, split: DataSplit): ColumnChoice {
+  const { columns, path } = table;
+  const lacks = [choice.text, choice.textPair].find((name) => name !== undefined && !columns.includes(name));
+  if (lacks !== undefined) throw lackingColumn(path, lacks, model.path, columns);
+  const { label, ...texts } = choice;
+  if (label === undefined || columns.includes(label)) return choice;
+  if (split === 'test') return texts;
+  throw lackingColumn(path, label, model.path, columns);
+}
+
+const lackingColumn = (path: string, column: string, model: string, columns: readonly string[]): DataError =>
+  new DataError(`${path} has no column ${JSON.stringify(column)}, which ${model} has`, {
+    hint: `its columns are ${columns.map((name) => JSON.stringify(name)).join(', ')}; all files of a run have the same columns`,
+  });
+
+/** The error for a text in which no columns are found. */
+const notATable = (path: string): DataError => {
+  const named = /\.(parquet|jsonl?|ndjson)(?:\.gz)?$/i.exec(path)?.[1];
+  return new DataError(
+    named === undefined
+      ? `${path} is not a table: its lines are not divided into columns`
+      : `${path} is not ${/parquet/i.test(named) ? 'Parquet' : 'JSON'}, as its name says, nor another table`,
+    { hint: 'a table is CSV or TSV, JSON Lines, JSON or Parquet, with a column of texts and one of labels' },
+  );
+};
+
+/** Why a test set has no labels: it lacks the column, or each is -1, as in GLUE. */
+function whyUnlabelled({ tables, counts }: SplitSurvey, idOf: TableSurvey['idOf']): string | undefined {
+  if (tables.some(({ choice }) => choice.label === undefined)) return 'has no column of labels';
+  if (counts.size === 0) return 'has no labels';
+  return counts.size === 1 && counts.has('-1') && idOf('-1') === undefined ? 'has no labels (each is -1)' : undefined;
+}
+
+function requireKnownLabels({ firstPlaces }: SplitSurvey, { idOf, names }: Pick<TableSurvey, 'idOf' | 'names'>): void {
+  const unknown = [...firstPlaces].filter(([label]) => idOf(label) === undefined);
+  const [first] = unknown;
+  if (first === undefined) return;
+  const similar = names.find((name) => name.toLowerCase() === first[0].toLowerCase());
+  throw new DataError(
+    unknown
+      .slice(0, 5)
+      .map(([label, place]) => `${place}: label ${JSON.stringify(label)} does not occur in the training data`)
+      .join('\n'),
+    {
+      hint:
+        similar === undefined
+          ? `correct the label, or add examples with it to the training data, which has ${shownNames(names)}`
+          : `write ${JSON.stringify(similar)}, as in the training data`,
+    },
+  );
+}
+
+const shownNames = (names: readonly string[]): string =>
+  names.length > 10 ? `${names.slice(0, 10).join(', ')} and ${names.length - 10} more` : listed(names);
+
+function choiceNotes({ tables }: SplitSurvey): string[] {
+  const [first] = tables;
+  if (first === undefined) return [];
+  const { table, choice } = first;
+  const { format, details, path } = table;
+  const kind = details.length === 0 ? format : `${format} (${details.join(', ')})`;
+  if (table.format === 'class folders') return [`${path} has one folder for each class`];
+  const texts =
+    choice.textPair === undefined ? `text column ${choice.text}` : `text columns ${choice.text} and ${choice.textPair}`;
+  const unread = choice.others.length === 0 ? '' : `, not read: ${shownNames(choice.others)}`;
+  return [`${path} is ${kind}: ${texts}, label column ${choice.label ?? ''} (${choice.how}${unread})`];
+}
+
+const skippedNotes = ({ skipped, firstSkipped = '' }: SplitSurvey): string[] =>
+  skipped === 0 ? [] : [`${counted(skipped, 'row')} without a text or a label skipped (the first is ${firstSkipped})`];

@@ -1,0 +1,67 @@
+import { gunzipped, openFile } from '@nautil/store/streams';
+import { DataError } from '../data-error.js';
+import { bytesOf } from '../read-lines.js';
+
+const sampleBytes = 1 << 16;
+
+/** The start of a file, unpacked if gzip packed it. */
+export interface FileStart {
+  bytes: Buffer;
+  isGzip: boolean;
+
+  /** Whether the file has more bytes. */
+  isCut: boolean;
+}
+
+/** @throws DataError for a file that does not exist or can't be unpacked */
+export async function startOf(path: string): Promise<FileStart> {
+  const isGzip = await isGzipped(path);
+  const pieces: Buffer[] = [];
+  let size = 0;
+  for await (const piece of tableBytes(path, isGzip)) {
+    pieces.push(piece);
+    size += piece.length;
+    if (size > sampleBytes) break;
+  }
+  return { bytes: Buffer.concat(pieces).subarray(0, sampleBytes), isGzip, isCut: size > sampleBytes };
+}
+
+/**
+ * The bytes of a file, unpacked if gzip packed it.
+ *
+ * @throws DataError for a file that does not exist or can't be unpacked
+ */
+export async function* tableBytes(path: string, isGzip: boolean): AsyncGenerator<Buffer> {
+  if (!isGzip) {
+    yield* bytesOf(path);
+    return;
+  }
+  try {
+    for await (const piece of gunzipped(bytesOf(path))) yield piece;
+  } catch (error) {
+    if (!String((error as NodeJS.ErrnoException).code).startsWith('Z_')) throw error;
+    throw new DataError(`${path} can't be unpacked: ${(error as Error).message}`, {
+      hint: 'the file is damaged or cut off: copy or download it again',
+      cause: error,
+    });
+  }
+}
+
+async function isGzipped(path: string): Promise<boolean> {
+  for await (const piece of bytesOf(path)) return piece[0] === 0x1f && piece[1] === 0x8b;
+  return false;
+}
+
+/** Whether a file ends with the magic number of Parquet, as it starts with it. */
+export async function endsAsParquet(path: string): Promise<boolean> {
+  const file = await openFile(path);
+  try {
+    const { size } = await file.stat();
+    const end = Buffer.alloc(4);
+    if (size < 12) return false;
+    await file.read(end, 0, 4, size - 4);
+    return end.toString('latin1') === 'PAR1';
+  } finally {
+    await file.close();
+  }
+}
