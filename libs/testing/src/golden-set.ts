@@ -3,7 +3,14 @@ import { join, relative } from 'node:path';
 import { chosenGoldenSet, goldenSets } from './golden-sets.cjs';
 
 /** What a set may lack, because it is hard to record; everything else must be in the chosen set. */
-const optionalParts = ['nemo-files', 'nemo/run_artifacts', 'raw-data', 'tokenizer-folders.json', 'tokenizers'] as const;
+const optionalParts = [
+  'nemo-files',
+  'nemo/run_artifacts',
+  'pairs.json',
+  'raw-data',
+  'tokenizer-folders.json',
+  'tokenizers',
+] as const;
 
 type OptionalPart = (typeof optionalParts)[number];
 

@@ -111,6 +111,10 @@ def families(k: int) -> dict:
             hidden_size=9 * k, num_hidden_layers=2, num_attention_heads=3, intermediate_size=12 * k, type_vocab_size=0,
             relative_attention=True, position_biased_input=False, pos_att_type=["c2p"], position_buckets=8,
             max_relative_positions=-1, norm_rel_ebd="layer_norm", share_att_key=False, conv_kernel_size=3, conv_act="gelu")),
+        "deberta-v2-segments": ("deberta-v2", unigram, BERT, dict(
+            hidden_size=8 * k, num_hidden_layers=2, num_attention_heads=2, intermediate_size=12 * k, type_vocab_size=2,
+            relative_attention=True, position_biased_input=True, pos_att_type=["c2p", "p2c"], position_buckets=8,
+            max_relative_positions=-1, norm_rel_ebd="layer_norm", share_att_key=True)),
         "modernbert": ("modernbert", byte_pairs, BERT, dict(
             hidden_size=12 * k, num_hidden_layers=4, num_attention_heads=3, intermediate_size=16 * k, local_attention=6,
             global_attn_every_n_layers=3)),
@@ -163,13 +167,14 @@ def without_dropout(model_type: str) -> dict:
     return {key: 0.0 for key, value in defaults.items() if "dropout" in key and isinstance(value, (int, float))}
 
 
-def train_losses(model, head, ids, mask) -> list:
+def train_losses(model, head, ids, mask, types=None) -> list:
     model.train()
     optimizer = torch.optim.AdamW([*model.parameters(), *head.parameters()], lr=1e-3, weight_decay=0.01)
     losses = []
     for step in range(STEPS):
         rows = torch.arange(step % CLASSES, len(ids), CLASSES)
-        first = model(input_ids=ids[rows], attention_mask=mask[rows]).last_hidden_state[:, 0]
+        segments = {} if types is None else {"token_type_ids": types[rows]}
+        first = model(input_ids=ids[rows], attention_mask=mask[rows], **segments).last_hidden_state[:, 0]
         logits = head["layer2"](F.relu(head["layer0"](first)))
         loss = F.cross_entropy(logits, rows % CLASSES)
         optimizer.zero_grad()

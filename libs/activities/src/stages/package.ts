@@ -65,6 +65,7 @@ export async function packageModel(o: {
   const record: ArchiveRecord = {
     version: 1,
     tokenizer: tokenizer.definition,
+    ...(o.inputs.data.pairs === true ? { pairs: true } : {}),
     ...(labelNames ? { labels: labelNames } : {}),
     lineage,
     ...(o.evaluated.scores ? { metrics: { ...o.evaluated.scores } } : {}),
@@ -78,6 +79,7 @@ export async function packageModel(o: {
     config: packaged,
     lineage,
     tokenizer: tokenizer.digest,
+    pairs: o.inputs.data.pairs,
     encoderConfig,
     scores: o.evaluated.scores,
     evaluation,

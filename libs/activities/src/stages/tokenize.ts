@@ -32,6 +32,7 @@ export async function tokenize(
   const { tokens: maxLength, note } = truncationLength(config, encoder);
   const redo = redoOf(o.run, 'tokenize');
   const { train_ds, validation_ds, test_ds, dataset } = config.model;
+  const { pairs } = o.inputs.data;
   const store = dataset.use_cache ? new Store() : new Store(join(o.run.folder, 'tokens'));
   let reused = true;
   let tokens = 0;
@@ -42,12 +43,14 @@ export async function tokenize(
       tokenizerDigest: tokenizer.digest,
       maxLength,
       numSamples: ds.num_samples,
+      ...(pairs === true ? { pairs } : {}),
     };
     const build = async ({ folder }: { folder: string }) => {
       await requireIntact(file);
       const out = join(folder, `${split}.tokens`);
       const summary = await buildTokenCache({
-        examples: examplesOf(readExamples(file.path, { numSamples: ds.num_samples }), () => undefined),
+        examples: examplesOf(readExamples(file.path, { numSamples: ds.num_samples, pairs }), () => undefined),
+        pairs,
         out,
         tokenizer,
         maxLength,

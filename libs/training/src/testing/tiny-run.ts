@@ -16,16 +16,17 @@ export interface TinyRun {
   remove(): Promise<void>;
 }
 
-/** @param o - the folder of the encoder, and the training sentences; default: golden's tiny BERT on golden's sentences */
+/** @param o - the folder of the encoder, and the training sentences or pairs; default: golden's tiny BERT on golden's sentences */
 export async function openTinyRun({
   model = goldenPath('bert-tiny-uncased'),
   tsv = goldenPath('nemo/traj_train.tsv'),
+  pairs = false,
 } = {}): Promise<TinyRun> {
   const folder = await mkdtemp(join(tmpdir(), 'nautil-training-'));
   const tokenizer = await loadTokenizer({ folder: model });
-  const { numClasses } = await labelCounts(tsv);
+  const { numClasses } = await labelCounts(tsv, { pairs });
   const cache = join(folder, 'train.tokens');
-  await buildTokenCache({ examples: examplesOf(tsv), out: cache, tokenizer, maxLength: 32, key: 'tiny' });
+  await buildTokenCache({ examples: examplesOf(tsv, pairs), pairs, out: cache, tokenizer, maxLength: 32, key: 'tiny' });
   return {
     folder,
     async job(name, overrides = []) {
@@ -57,6 +58,6 @@ export async function openTinyRun({
   };
 }
 
-async function* examplesOf(tsv: string) {
-  for await (const line of readExamples(tsv)) if ('text' in line) yield line;
+async function* examplesOf(tsv: string, pairs: boolean) {
+  for await (const line of readExamples(tsv, { pairs })) if ('text' in line) yield line;
 }

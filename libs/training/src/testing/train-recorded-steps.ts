@@ -21,7 +21,14 @@ const groups = 3;
  */
 export async function trainRecordedSteps(
   { encoder, tensors, head }: RecordedStart,
-  o: { rows: readonly (readonly number[])[]; steps: number; precision: Precision },
+  o: {
+    rows: readonly (readonly number[])[];
+
+    /** Number of tokens of each row's first segment; absent: the rows are single texts. */
+    firstLengths?: readonly number[];
+    steps: number;
+    precision: Precision;
+  },
 ): Promise<number[]> {
   const sizes = { numClasses: head.info('layer2.weight').shape[0]!, numOutputLayers: 2 };
   const weights = new ModelWeights({ specs: classifierWeights({ encoder, ...sizes }) });
@@ -39,14 +46,21 @@ export async function trainRecordedSteps(
       clip: 0,
       seed: 0,
       headDropout: 0,
+      pairs: o.firstLengths !== undefined,
     });
     await step.loadSlots();
     const longest = Math.max(...o.rows.map((row) => row.length));
     const losses: number[] = [];
     for (let index = 0; index < o.steps; index++) {
-      const chosen = o.rows.filter((_, row) => row % groups === index % groups);
+      const ofStep = <T>(values: readonly T[]): T[] => values.filter((_, row) => row % groups === index % groups);
+      const chosen = ofStep(o.rows);
       // Padded to the longest of all rows, as in the recording.
-      const padded = padRows(chosen, { padId: encoder.padTokenId, maxLength: longest, lengthMultiple: longest });
+      const padded = padRows(chosen, {
+        padId: encoder.padTokenId,
+        maxLength: longest,
+        lengthMultiple: longest,
+        firstLengths: o.firstLengths && ofStep(o.firstLengths),
+      });
       const labels = Int32Array.from(chosen, () => index % groups);
       const batch = { ...padded, labels };
       const parts = [{ batch, rowOffset: 0, rowWeights: rowWeights(labels, undefined, 1) }];
