@@ -3,9 +3,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
-import type { JsonObject } from '@nautil/contracts';
+import type { JsonObject, SampleAnswer } from '@nautil/contracts';
 import { openTensors } from '@nautil/formats';
 import { type Encoder, openEncoder } from '@nautil/formats/encoder';
+import { readNemo } from '@nautil/formats/nemo';
 import {
   type EncoderConfig,
   encoderLayout,
@@ -20,9 +21,11 @@ import {
 } from '@nautil/model';
 import { goldenSetWith, testIf } from '@nautil/testing';
 import { loadTokenizer, padRows } from '@nautil/tokenization';
+import { Classifier } from '@nautil/training';
 import { openTinyRun } from '@nautil/training/testing';
 import { trainRecordedSteps } from '@nautil/training/testing/train-recorded-steps';
 import { trainWithInterruptions } from '@nautil/training/testing/train-with-interruptions';
+import { runStages } from './testing/run-stages.js';
 
 /** What transformers computed for pairs of texts; see tests/golden/record/pairs.py. */
 interface RecordedPairs {
@@ -168,6 +171,14 @@ describe.each(Object.entries(recorded.encoders))('%s', (name, truth) => {
   );
 });
 
+/** A file of the recorded pairs, twice, in three classes. */
+async function writePairs(folder: string): Promise<string> {
+  const path = join(folder, 'pairs.tsv');
+  const lines = recorded.pairs.map(([first, second], row) => `${first}\t${second}\t${row % 3}\n`);
+  await writeFile(path, [...lines, ...lines].join(''));
+  return path;
+}
+
 describe('a training on pairs', () => {
   const folders: string[] = [];
   afterAll(async () => {
@@ -177,9 +188,7 @@ describe('a training on pairs', () => {
   test('that is interrupted ends with the bytes of an undisturbed one, with dropout, on one device and on two', async () => {
     const model = golden.path('encoders/bert');
     const folder = await mkdtemp(join(tmpdir(), 'nautil-pairs-'));
-    const tsv = join(folder, 'pairs.tsv');
-    const lines = recorded.pairs.map(([first, second], row) => `${first}\t${second}\t${row % 3}\n`);
-    await writeFile(tsv, [...lines, ...lines].join(''));
+    const tsv = await writePairs(folder);
     const tiny = await openTinyRun({ model, tsv, pairs: true });
     folders.push(folder, tiny.folder);
     const stored = JSON.parse(readFileSync(join(model, 'config.json'), 'utf8')) as JsonObject;
@@ -198,4 +207,49 @@ describe('a training on pairs', () => {
     const parallel = await bytesOf('parallel', [], parts);
     expect((await bytesOf('parallel-resumed', [3], parts)).equals(parallel)).toBe(true);
   }, 240_000);
+
+  test('makes an archive that states it, and classifies pairs as the run does, in every engine', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'nautil-pairs-'));
+    folders.push(folder);
+    const samples = recorded.pairs.slice(0, 4).map((pair) => pair.join('\t'));
+    const packaged = await runStages({
+      encoder: golden.path('encoders/electra-projected'),
+      data: await writePairs(folder),
+      pairs: true,
+      overrides: [
+        'model.dataset.num_classes=3',
+        'model.train_ds.batch_size=8',
+        // Hydra's quotation marks know no escape for a tab.
+        `model.infer_samples=${JSON.stringify([...samples, 'a single text']).replaceAll('\\t', '\t')}`,
+      ],
+    });
+    folders.push(packaged.home);
+    const archive = await readNemo(packaged.path);
+    expect(archive.record).toMatchObject({ pairs: true });
+    await archive.close();
+
+    const answers = JSON.parse(readFileSync(packaged.answers!, 'utf8')) as SampleAnswer[];
+    expect(answers.map(({ text }) => text)).toEqual(samples);
+    const scoresOf = async (options: Parameters<typeof Classifier.open>[1]): Promise<number[]> => {
+      const classifier = await Classifier.open(packaged.path, options);
+      try {
+        expect(classifier.pairs).toBe(true);
+        await expect(classifier.predict(['a single text'])).rejects.toThrow(/classifies pairs of texts/);
+        const predictions = await classifier.predict(recorded.pairs.slice(0, 4));
+        expect(new Set(predictions.map(({ logits }) => String(logits))).size).toBe(4);
+        // The order of the texts matters, which the segments state.
+        const [first, second] = recorded.pairs[0]!;
+        const [swapped] = await classifier.predict([[second, first]]);
+        expect(swapped!.logits).not.toEqual(predictions[0]!.logits);
+        return predictions.map(({ labelId, scores }) => scores[labelId]!);
+      } finally {
+        classifier.close();
+      }
+    };
+    const expected = answers.map(({ score }) => score);
+    expect(largestDifference([await scoresOf({})], [expected])).toBeLessThan(1e-6);
+    expect(largestDifference([await scoresOf({ engine: 'onnxruntime' })], [expected])).toBeLessThan(1e-5);
+    const int8 = { engine: 'onnxruntime', precision: 'int8' } as const;
+    expect(largestDifference([await scoresOf(int8)], [expected])).toBeLessThan(0.05);
+  }, 120_000);
 });

@@ -1,6 +1,7 @@
 export { classWeights, labelCounts, type LabelCounts } from './class-weights.js';
 export { DataError } from './data-error.js';
 export { examplesOf, readExamples } from './read-examples.js';
+export { pairOf } from './parse-pair.js';
 export { readLabelNames, readNamesByLabel } from './read-label-names.js';
 export { datasetNames, importDataset, type ImportedDataset } from './import/import-dataset.js';
 export { findNemoFiles, isNemoFileName, type NemoFiles } from './import/find-nemo-files.js';

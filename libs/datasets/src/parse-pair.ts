@@ -22,6 +22,12 @@ export function parsePairLine(content: string, line: number): Example | SkippedL
   return { line, text: wordsOf(text), textPair: wordsOf(textPair), label: number };
 }
 
+/** The two texts of a line without a label: a text, a tab, a second text. Undefined for a line with another number of tabs. */
+export function pairOf(content: string): [first: string, second: string] | undefined {
+  const [first, second, ...more] = content.split('\t');
+  return first === undefined || second === undefined || more.length > 0 ? undefined : [first, second];
+}
+
 const wordsOf = (text: string): string => splitWords(text).join(' ');
 
 const skipped = (content: string, line: number, reason: string): SkippedLine => ({

@@ -55,11 +55,16 @@ export async function logCountedConfig(
 /** Adds to `hparams.yaml` what the evaluation of a checkpoint needs to repeat the numbers of the run. */
 export async function recordEvaluationSettings(
   run: LoggedRun,
-  { tree, config, evaluation }: { tree: JsonObject; config: Config; evaluation: JsonObject },
+  {
+    tree,
+    config,
+    evaluation,
+    pairs = false,
+  }: { tree: JsonObject; config: Config; evaluation: JsonObject; pairs?: boolean | undefined },
 ): Promise<void> {
   const { model, nautil } = hparamsOf(tree, config);
   await closedAfter(await openExperiment(run, config), (experiment) =>
-    experiment.writeHparams({ model, nautil: { ...nautil, evaluation } }),
+    experiment.writeHparams({ model, nautil: { ...nautil, evaluation, ...(pairs ? { pairs } : {}) } }),
   );
 }
 

@@ -37,12 +37,12 @@ export function logSplit(
   const { examples, truncated, lengths, samples } = summary;
   const dataset = (message: string): void => log.info('text_classification_dataset', message);
   dataset(`Read ${examples} examples from ${file}.`);
-  for (const [i, { text, tokens, ids, label }] of samples.entries()) {
+  for (const [i, { text, textPair, tokens, ids, typeIds, label }] of samples.entries()) {
     dataset('*** Example ***');
-    dataset(`example ${i}: ${pythonStrings(text.split(' ').filter((word) => word !== ''))}`);
+    dataset(`example ${i}: ${[text, ...(textPair === undefined ? [] : [textPair])].map(wordsOf).join(' ')}`);
     dataset(`subtokens: ${tokens.join(' ')}`);
     dataset(`input_ids: ${ids.join(' ')}`);
-    dataset(`segment_ids: ${ids.map(() => 0).join(' ')}`);
+    dataset(`segment_ids: ${(typeIds ?? ids.map(() => 0)).join(' ')}`);
     dataset(`input_mask: ${ids.map(() => 1).join(' ')}`);
     dataset(`label: ${label}`);
   }
@@ -65,6 +65,8 @@ export function logSplit(
   statistics(`75 percentile: ${lengths.percentile75.toFixed(2)}`);
   statistics(`99 percentile: ${lengths.percentile99.toFixed(2)}`);
 }
+
+const wordsOf = (text: string): string => pythonStrings(text.split(' ').filter((word) => word !== ''));
 
 export interface DeviceOfRun {
   /** TensorFlow's name of the device that trains. */

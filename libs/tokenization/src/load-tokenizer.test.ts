@@ -273,6 +273,7 @@ test('a pair has the template of its family, and the longer text is shortened fi
   expect(bert.encodePair('fine', 'film')).toEqual({
     ids: [2, 6, 3, 7, 3],
     typeIds: [0, 0, 0, 1, 1],
+    firstLength: 3,
     isTruncated: false,
   });
   expect(bert.encodePair('fine fine fine', 'film', 6).isTruncated).toBe(true);

@@ -15,14 +15,11 @@ export interface EncodedPair {
   /** 0 up to the first token of type 1, and 1 from there on. */
   typeIds: number[];
 
+  /** The number of tokens of type 0. */
+  firstLength: number;
+
   /** Whether the texts had more ids than fit. */
   isTruncated: boolean;
-}
-
-/** The number of tokens of type 0, which come before those of type 1. */
-export function firstLengthOf(typeIds: readonly number[]): number {
-  const first = typeIds.indexOf(1);
-  return first < 0 ? typeIds.length : first;
 }
 
 /**

@@ -1,5 +1,4 @@
 import { IdList } from './id-list.js';
-import { firstLengthOf } from './pair-template.js';
 import { roomForText } from './room-for-text.js';
 import type { Tokenizer } from './tokenizer.js';
 
@@ -77,7 +76,7 @@ function tokenizePairs(
     const pair = tokenizer.encodePair(text, seconds[row] ?? '', maxLength);
     ids.append(pair.ids);
     lengths[row] = pair.ids.length;
-    firstLengths[row] = firstLengthOf(pair.typeIds);
+    firstLengths[row] = pair.firstLength;
     if (pair.isTruncated) truncated++;
   });
   return { lengths, ids: ids.toArray(), firstLengths, truncated };

@@ -133,11 +133,12 @@ class PipelineTokenizer implements Tokenizer {
     const texts = [this.bodyIds(first, Infinity), this.bodyIds(second, Infinity)] as const;
     const kept = pairLengths(texts[0].length, texts[1].length, room);
     const isTruncated = kept[0] < texts[0].length || kept[1] < texts[1].length;
-    const pair: EncodedPair = { ids: [], typeIds: [], isTruncated };
+    const pair: EncodedPair = { ids: [], typeIds: [], firstLength: 0, isTruncated };
     for (const part of parts) {
       for (const id of 'id' in part ? [part.id] : texts[part.text].slice(0, kept[part.text])) {
         pair.ids.push(id);
         pair.typeIds.push(part.typeId);
+        if (part.typeId === 0) pair.firstLength++;
       }
     }
     return pair;

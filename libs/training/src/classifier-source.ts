@@ -39,6 +39,9 @@ export interface ClassifierSource {
   tokenizer: Tokenizer;
   labels: string[] | undefined;
 
+  /** Whether the model classifies pairs of texts. */
+  pairs: boolean;
+
   /** The settings with which the run evaluated these weights; undefined where the file does not record them. */
   evaluation: EvaluationSettings | undefined;
 
@@ -61,6 +64,9 @@ export interface ArchiveRecord {
   version: 1;
   tokenizer: TokenizerDefinition;
 
+  /** True: the model classifies pairs of texts. */
+  pairs?: boolean;
+
   /** Names by label id. */
   labels?: string[];
 
@@ -77,6 +83,7 @@ const text = Type.String();
 const archiveRecord = Type.Object({
   version: Type.Literal(1),
   tokenizer: Type.Unknown(),
+  pairs: Type.Optional(Type.Boolean()),
   labels: Type.Optional(Type.Array(text)),
   lineage: Type.Record(text, text),
   metrics: Type.Optional(Type.Unsafe<JsonObject>({ type: 'object' })),
@@ -140,6 +147,7 @@ async function archiveSource(path: string, options: ClassifierSourceOptions): Pr
       encoder,
       tokenizer,
       labels: record?.labels ?? (await labelsOf(archive)),
+      pairs: record?.pairs ?? false,
       evaluation: record?.evaluation,
       maxSeqLength: maxSeqLengthOf(archive.config),
       notes: [...encoderNotes, ...tokenizerNotes],
@@ -195,6 +203,7 @@ async function checkpointSource(path: string): Promise<ClassifierSource> {
     encoder: parseEncoderConfig(encoderConfig, file),
     tokenizer,
     labels: await checkpointLabels(dirname(file), labelsFile),
+    pairs: booleanAt(objectAt(hparams, 'nautil'), 'pairs') ?? false,
     evaluation: evaluation === undefined ? undefined : parseEvaluationSettings(evaluation, file),
     maxSeqLength: maxSeqLengthOf(config),
     notes: [...tokenizer.notes, ...tokenizer.warnings],

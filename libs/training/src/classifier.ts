@@ -45,6 +45,9 @@ export interface ClassifierOptions extends ClassifierSourceOptions {
   runAs?: Pick<Config, 'trainer' | 'nautil'>;
 }
 
+/** What a classifier reads: a text, or a pair of texts for a model of pairs. */
+export type ClassifierInput = string | readonly [first: string, second: string];
+
 type ForwardPass = Pick<OnnxForward, 'run' | 'runRows' | 'close'>;
 
 /**
@@ -61,6 +64,9 @@ export class Classifier {
   readonly numClasses: number;
   readonly labels: readonly string[] | undefined;
 
+  /** Whether the model classifies pairs of texts. */
+  readonly pairs: boolean;
+
   /** Maximum input length in tokens; longer texts are truncated. */
   readonly maxTokens: number;
 
@@ -75,6 +81,7 @@ export class Classifier {
     encoder: EncoderConfig;
     numClasses: number;
     labels: string[] | undefined;
+    pairs: boolean;
     maxTokens: number;
     notes: string[];
     batching: { batchSize: number; nemoPadding: boolean };
@@ -85,6 +92,7 @@ export class Classifier {
     this.encoder = o.encoder;
     this.numClasses = o.numClasses;
     this.labels = o.labels;
+    this.pairs = o.pairs;
     this.maxTokens = o.maxTokens;
     this.notes = o.notes;
   }
@@ -109,6 +117,7 @@ export class Classifier {
         encoder,
         padId: tokenizer.padId,
         head,
+        pairs: source.pairs,
         specs,
         read: async (name) => (names.has(name) ? tensors.readFloat32(name) : undefined),
         requireSound: async () => {
@@ -123,6 +132,7 @@ export class Classifier {
         encoder,
         numClasses: head.numClasses,
         labels: source.labels,
+        pairs: source.pairs,
         maxTokens: Math.min(source.maxSeqLength, encoder.maxLength),
         notes: [...source.notes, ...notes],
         batching: { batchSize: options.batchSize ?? 32, nemoPadding: options.nemoPadding ?? false },
@@ -132,9 +142,21 @@ export class Classifier {
     }
   }
 
-  /** One prediction for each text, in order. */
-  async predict(texts: readonly string[]): Promise<Prediction[]> {
-    const logits = await this.logits(texts.map((text) => this.tokenizer.encode(text, this.maxTokens)));
+  /**
+   * One prediction for each text, or for each pair of a model of pairs, in order.
+   *
+   * @throws UsageError for single texts if the model classifies pairs, and the other way round
+   */
+  async predict(inputs: readonly ClassifierInput[]): Promise<Prediction[]> {
+    if (!this.pairs) {
+      const logits = await this.logits(inputs.map((text) => this.tokenizer.encode(singleOf(text), this.maxTokens)));
+      return predictionsOf(logits, this.labels);
+    }
+    const encoded = inputs.map((pair) => this.tokenizer.encodePair(...pairOf(pair), this.maxTokens));
+    const logits = await this.logits(
+      encoded.map(({ ids }) => ids),
+      encoded.map(({ firstLength }) => firstLength),
+    );
     return predictionsOf(logits, this.labels);
   }
 
@@ -151,9 +173,13 @@ export class Classifier {
     });
   }
 
-  /** The logits of rows of token ids with their special tokens, in the order of the rows. */
-  logits(rows: readonly (readonly number[])[]): Promise<Float32Array[]> {
-    return this.#forward.runRows(rows, { padId: this.tokenizer.padId, ...this.#batching });
+  /**
+   * The logits of rows of token ids with their special tokens, in the order of the rows.
+   *
+   * @param firstLengths - number of tokens of each row's first segment, for a model of pairs
+   */
+  logits(rows: readonly (readonly number[])[], firstLengths?: readonly number[]): Promise<Float32Array[]> {
+    return this.#forward.runRows(rows, { padId: this.tokenizer.padId, ...this.#batching, firstLengths });
   }
 
   /** Frees the model's memory. */
@@ -170,6 +196,9 @@ interface Model {
   /** Id of the tokenizer's padding token, which NeMo's padding also writes into the mask. */
   padId: number;
   head: { numClasses: number; numOutputLayers: number };
+
+  /** Whether it classifies pairs of texts. */
+  pairs: boolean;
   specs: readonly WeightSpec[];
   read: (name: string) => Promise<Float32Array | undefined>;
 
@@ -205,11 +234,11 @@ async function openForward(model: Model, o: ClassifierOptions): Promise<{ forwar
     return { forward: await openInTensorFlow(model, o), notes: [`TensorFlow computes: ${notExported}`] };
   }
   if (wantsOnnx) {
-    const { encoder, head, path } = model;
+    const { encoder, head, path, pairs } = model;
     const weights = await readWeights(model.specs, model.read, path);
     await model.requireSound();
     try {
-      return { forward: await OnnxForward.open({ encoder, head, weights, precision }), notes: [] };
+      return { forward: await OnnxForward.open({ encoder, head, weights, precision, pairs }), notes: [] };
     } catch (error) {
       const isUnavailable = error instanceof OnnxRuntimeMissing || error instanceof OnnxRuntimeError;
       if (mustBeOnnx || !isUnavailable) throw error;
@@ -242,6 +271,20 @@ async function openInTensorFlow(model: Model, { runAs }: ClassifierOptions): Pro
     runRows: (rows, options) => forward.runRows(rows, options),
     close: () => weights.close(),
   };
+}
+
+function singleOf(input: ClassifierInput): string {
+  if (typeof input === 'string') return input;
+  throw new UsageError('the model classifies single texts, and it was given a pair', {
+    hint: 'pass one text for each prediction, or train a model on pairs',
+  });
+}
+
+function pairOf(input: ClassifierInput): readonly [string, string] {
+  if (typeof input !== 'string') return input;
+  throw new UsageError('the model classifies pairs of texts, and it was given a single text', {
+    hint: 'pass two texts for each prediction, as in the training data',
+  });
 }
 
 /** The size of the head, inferred from its weights. */

@@ -1,6 +1,6 @@
 export { countBatches } from './batches.js';
 export { parseDevices, requireDevices, statedDevices, usesGpu } from './choose-devices.js';
-export { Classifier } from './classifier.js';
+export { Classifier, type ClassifierInput } from './classifier.js';
 export { archiveTokenizer, classifierNotes, recordedEvaluation, type ArchiveRecord } from './classifier-source.js';
 export { encoderConfigOf } from './encoder-source.js';
 export { TrainingInterrupted } from './errors.js';

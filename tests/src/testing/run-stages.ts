@@ -17,6 +17,9 @@ export interface PackagedRun {
   /** Path of the trained weights that the archive contains, a safetensors file under NeMo's names. */
   weights: string;
 
+  /** Path of the predictions for `model.infer_samples`, as JSON. */
+  answers: string | undefined;
+
   /** State folder of the run, which also has the copies of its inputs. The caller removes it. */
   home: string;
   workflowId: string;
@@ -31,8 +34,14 @@ let runs = 0;
  *
  * @param o.encoder - folder of a Hugging Face model
  * @param o.data - the TSV file on which the run trains, validates and tests
+ * @param o.pairs - whether each of its lines has two texts, as a conversion of a table with a second text column states
  */
-export async function runStages(o: { encoder: string; data: string; overrides: string[] }): Promise<PackagedRun> {
+export async function runStages(o: {
+  encoder: string;
+  data: string;
+  pairs?: boolean;
+  overrides: string[];
+}): Promise<PackagedRun> {
   const home = await mkdtemp(join(tmpdir(), 'nautil-stages-'));
   Object.assign(process.env, programEnvironment(home));
   runs += 1;
@@ -66,11 +75,11 @@ export async function runStages(o: { encoder: string; data: string; overrides: s
     ],
   });
   const source = await call('download', { run });
-  const converted = await call('convert', { run, source });
+  const converted = { ...(await call('convert', { run, source })), ...(o.pairs === true ? { pairs: true } : {}) };
   const inputs = await call('cache', { run, source, data: converted });
   const tokens = await call('tokenize', { run, inputs });
   const model = await call('train', { run, inputs, tokens, stopEarly: false });
   const evaluated = await call('evaluate', { run, inputs, tokens, model });
   const { nemo } = await call('package', { run, inputs, tokens, evaluated });
-  return { ...nemo, weights: evaluated.weights.path, home, workflowId };
+  return { ...nemo, weights: evaluated.weights.path, answers: evaluated.answers?.path, home, workflowId };
 }

@@ -2,7 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { requireBatch } from '@nautil/activities';
-import type { Config } from '@nautil/config';
 import { counted, UsageError } from '@nautil/contracts';
 import { classWeights, examplesOf, labelCounts, readExamples, relabelledExamples } from '@nautil/datasets';
 import { formatReport, macroNote } from '@nautil/metrics';
@@ -57,9 +56,9 @@ export async function evaluationOf(
         hint: 'add model.test_ds.file_path=test.tsv',
       });
     const file = resolve(o.cwd, file_path);
-    const { numClasses } = classifier;
-    const newLabels = nautil.data.relabel ? await newLabelsOf(config, numClasses, o.cwd) : undefined;
-    const lines = readExamples(file, { numSamples, ...(newLabels ? {} : { numClasses, isTrained: true }) });
+    const { numClasses, pairs } = classifier;
+    const newLabels = nautil.data.relabel ? await newLabelsOf(opened, o.cwd) : undefined;
+    const lines = readExamples(file, { numSamples, pairs, ...(newLabels ? {} : { numClasses, isTrained: true }) });
     const skipped = new SkippedLines(file, printMessage);
     const examples = examplesOf(lines, (line) => {
       skipped.add(line);
@@ -68,6 +67,7 @@ export async function evaluationOf(
     const { examples: rows } = await buildTokenCache({
       examples: newLabels ? relabelledExamples(examples, newLabels, file) : examples,
       out: cache,
+      pairs,
       tokenizer: classifier.tokenizer,
       maxLength: classifier.maxTokens,
       key: 'evaluate',
@@ -90,13 +90,14 @@ export async function evaluationOf(
 }
 
 /** The numbers that a run with `nautil.data.relabel=true` gives to the labels of its training file. */
-async function newLabelsOf({ model }: Config, numClasses: number, cwd: string): Promise<Map<number, number>> {
-  const { file_path } = model.train_ds;
+async function newLabelsOf({ classifier, config }: OpenedModel, cwd: string): Promise<Map<number, number>> {
+  const { numClasses, pairs } = classifier;
+  const { file_path } = config.model.train_ds;
   if (file_path === null)
     throw new UsageError('nautil.data.relabel=true numbers the labels of the training file, and none is named', {
       hint: 'add model.train_ds.file_path=train.tsv, or set nautil.data.relabel=false for a test file with labels from 0',
     });
-  const { counts } = await labelCounts(resolve(cwd, file_path));
+  const { counts } = await labelCounts(resolve(cwd, file_path), { pairs });
   if (counts.size !== numClasses)
     throw new UsageError(
       `${file_path} has ${counted(counts.size, 'different label')}, and the model has ${numClasses} classes`,
@@ -116,7 +117,7 @@ async function classWeightsOf(
   if (!isGiven('model.dataset.class_balancing')) return recorded;
   if (dataset.class_balancing !== 'weighted_loss') return undefined;
   if (train_ds.file_path === null) return recorded;
-  const { counts } = await labelCounts(resolve(o.cwd, train_ds.file_path));
+  const { counts } = await labelCounts(resolve(o.cwd, train_ds.file_path), { pairs: classifier.pairs });
   const renumbered = new Map([...counts].map(([label, count]) => [o.newLabels?.get(label) ?? label, count]));
   return classWeights(renumbered, classifier.numClasses);
 }

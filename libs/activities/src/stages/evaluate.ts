@@ -13,12 +13,14 @@ import type {
   TokenizedData,
   TrainedModel,
 } from '@nautil/contracts';
-import { valueAt } from '@nautil/contracts';
+import { counted, valueAt } from '@nautil/contracts';
 import { parseLoggedEvents, parseSampleAnswers } from '@nautil/contracts/schemas';
+import { pairOf } from '@nautil/datasets';
 import { macroNote } from '@nautil/metrics';
 import { parseEncoderConfig } from '@nautil/model';
 import { type Echo, logAnswers, logTest } from '@nautil/nemo';
 import { fileRef, requireIntact, stageOutput, writeFileAtomic } from '@nautil/store';
+import type { Tokenizer } from '@nautil/tokenization';
 import { encoderConfigOf, type EvaluateWeightsOptions, type Evaluation, type WeightsEvaluated } from '@nautil/training';
 import { drawCharts } from './draw-charts.js';
 import { configOf, redoOf } from './run-settings.js';
@@ -69,7 +71,8 @@ export async function evaluate(
   const weights = bestWeights ?? o.model.lastWeights;
   const split = o.tokens.test ? 'test' : 'val';
   await requireIntact(o.model.events);
-  const { output, reused, warnings } = await evaluationOf(o, { tree, config, weights, split, compute });
+  const { output, reused, ...stored } = await evaluationOf(o, { tree, config, weights, split, compute });
+  const warnings = [...stored.warnings, ...unpairedSamples(o, config)];
   if (split === 'test' && output.evaluation) await logTest(o, config, output.evaluation, echo);
   const answers =
     output.answers && parseSampleAnswers(await readFile(output.answers.path, 'utf8'), output.answers.path);
@@ -128,9 +131,10 @@ async function evaluationOf(
   const cache = split === 'test' ? o.tokens.test : o.tokens.validation;
   const dataset = split === 'test' ? config.model.test_ds : config.model.validation_ds;
   const limit = split === 'test' ? config.trainer.limit_test_batches : config.trainer.limit_val_batches;
-  const samples = config.model.infer_samples ?? [];
+  const samples = samplesOf(o, config);
   const shown = valueAt(tree, 'model.infer_samples');
-  const shownSamples = Array.isArray(shown) ? shown.map(String) : samples;
+  const shownTexts = Array.isArray(shown) ? shown.map(String) : [];
+  const shownSamples = samples.map(({ at, text }) => shownTexts[at] ?? text);
   const inputs = {
     weights: weights.sha256,
     split,
@@ -148,7 +152,7 @@ async function evaluationOf(
     const encoderConfig = await encoderConfigOf(job.encoder);
     const tokenizer = await tokenizerOf(config, o.inputs);
     const longest = Math.min(longestSample, parseEncoderConfig(encoderConfig, weights.path).maxLength);
-    const rows = samples.map((text) => tokenizer.encode(text, longest));
+    const { rows, firstLengths } = encodedSamples(tokenizer, samples, longest);
     const idle = cache === undefined && rows.length === 0;
     const { evaluation, answers }: WeightsEvaluated = idle
       ? { answers: [] }
@@ -157,7 +161,7 @@ async function evaluationOf(
           weights: weights.path,
           encoderConfig,
           ...(cache ? { on: { cache: cache.file.path, dataset, limit } } : {}),
-          questions: { rows, padId: tokenizer.padId },
+          questions: { rows, padId: tokenizer.padId, ...(firstLengths ? { firstLengths } : {}) },
         });
 
     const write = async (name: string, content: string): Promise<FileRef> => {
@@ -191,6 +195,42 @@ async function evaluationOf(
         : {}),
     };
   });
+}
+
+/** A text, or pair of texts, of `model.infer_samples`, and its index there. */
+interface Sample {
+  at: number;
+  text: string;
+  pair: [first: string, second: string] | undefined;
+}
+
+/** The texts to classify after the training. A model of pairs has none for a text without a tab, such as those of NeMo's configuration. */
+function samplesOf({ inputs }: EvaluateInputs, { model }: Config): Sample[] {
+  const all = (model.infer_samples ?? []).map((text, at) => ({ at, text, pair: pairOf(text) }));
+  return inputs.data.pairs === true
+    ? all.filter(({ pair }) => pair !== undefined)
+    : all.map((sample) => ({ ...sample, pair: undefined }));
+}
+
+/** A note on texts of `model.infer_samples` that a model of pairs cannot classify. */
+function unpairedSamples(o: EvaluateInputs, config: Config): string[] {
+  const count = (config.model.infer_samples?.length ?? 0) - samplesOf(o, config).length;
+  if (count === 0) return [];
+  return [
+    `${counted(count, 'text')} of model.infer_samples ${count === 1 ? 'is' : 'are'} not classified: the model reads pairs, and a pair is a text, a tab, and a second text`,
+  ];
+}
+
+/** The token ids of samples, and of pairs the number of tokens of each first segment. */
+function encodedSamples(
+  tokenizer: Tokenizer,
+  samples: readonly Sample[],
+  longest: number,
+): { rows: number[][]; firstLengths?: number[] } {
+  if (samples.every(({ pair }) => pair === undefined))
+    return { rows: samples.map(({ text }) => tokenizer.encode(text, longest)) };
+  const encoded = samples.map(({ text, pair = [text, ''] }) => tokenizer.encodePair(...pair, longest));
+  return { rows: encoded.map(({ ids }) => ids), firstLengths: encoded.map(({ firstLength }) => firstLength) };
 }
 
 const scoresOf = (split: RunScores['split'], { loss, report }: Pick<EpochEvaluated, 'loss' | 'report'>): RunScores => ({

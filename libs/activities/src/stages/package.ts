@@ -71,6 +71,7 @@ export async function packageModel(o: {
     ...(o.evaluated.scores ? { metrics: { ...o.evaluated.scores } } : {}),
     evaluation,
   };
+  const single = o.inputs.data.pairs === true ? ['NeMo opens the archive, but its classifier reads no pairs'] : [];
   const lossWeight = config.nautil.archive.loss_weight ? lossWeightOf(job.classWeights) : [];
   const limit = unknownToNemo(encoderConfig['model_type']);
   const inputs = {
@@ -136,7 +137,7 @@ export async function packageModel(o: {
     stored: made.path,
     ...(kept.length > 0 && { kept }),
     reused,
-    detail: [target, ...kept.map(keptSentence), ...(limit ? [limit] : []), ...warnings].join('; '),
+    detail: [target, ...kept.map(keptSentence), ...(limit ? [limit] : single), ...warnings].join('; '),
   };
 }
 

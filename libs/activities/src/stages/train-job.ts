@@ -14,7 +14,7 @@ export async function trainJobOf(o: {
 }): Promise<TrainJob> {
   const { config } = await configOf(o.run);
   const { inputs, tokens } = o;
-  const { numClasses, train, labels, digest } = inputs.data;
+  const { numClasses, train, labels, digest, pairs } = inputs.data;
   const isWeighted = config.model.dataset.class_balancing === 'weighted_loss';
   await requireIntact([labels, ...(isWeighted ? [train] : [])]);
   return {
@@ -35,7 +35,9 @@ export async function trainJobOf(o: {
     },
     numClasses,
     ...(labels ? { labelNames: await readLabelNames(labels.path) } : {}),
-    ...(isWeighted ? { classWeights: classWeights((await labelCounts(train.path)).counts, numClasses) } : {}),
+    ...(isWeighted
+      ? { classWeights: classWeights((await labelCounts(train.path, { pairs })).counts, numClasses) }
+      : {}),
     digests: {
       // The members of a group compare their digests, and their files may be in different places.
       config: o.run.group === undefined ? o.run.configDigest : resultDigestOf(config, { paths: false }),
@@ -43,6 +45,7 @@ export async function trainJobOf(o: {
       encoder: inputs.encoderDigest,
       tokenizer: tokens.tokenizerDigest,
       numClasses: String(numClasses),
+      ...(pairs === true ? { pairs: 'true' } : {}),
     },
   };
 }

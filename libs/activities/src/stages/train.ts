@@ -75,7 +75,8 @@ export async function trainModel(request: TrainRequest, o: TrainModelOptions): P
       const { tree, config } = await countedConfigOf(run, request.inputs.data);
       const split = config.model.test_ds.file_path === null ? 'val' : 'test';
       const evaluation = { ...evaluationSettingsOf(config, split, job.classWeights) };
-      await recordEvaluationSettings(run, { tree, config, evaluation });
+      const { pairs } = request.inputs.data;
+      await recordEvaluationSettings(run, { tree, config, evaluation, pairs });
       const eventLog = await EventLog.open(eventsFile);
       const joined = o.join && { group: await joinedGroup(o.join) };
       const task: TrainTask = { do: 'train', job: { ...job, ...joined }, tracking: o.tracking };
