@@ -263,7 +263,9 @@ export interface GroupPlace {
 export interface TrainedModel {
   lastWeights: FileRef;
   bestWeights?: FileRef;
-  best?: { monitor: string; value: number; step: number };
+
+  /** Stored trainings of earlier versions have no `epoch`. */
+  best?: { monitor: string; value: number; step: number; epoch?: number | undefined };
   step: number;
   epoch: number;
   reason: StopReason;

@@ -123,8 +123,8 @@ export interface TrainingResult {
   /** Path of a safetensors file with the weights of the best evaluation; absent without validation data. */
   bestWeights?: string;
 
-  /** The monitored value and the step where it was best. */
-  best?: { monitor: string; value: number; step: number };
+  /** The monitored value, and the step and the zero-based epoch where it was best. */
+  best?: { monitor: string; value: number; step: number; epoch: number };
 }
 
 /** What remains to be known of a process that trained for another one. */

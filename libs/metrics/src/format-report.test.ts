@@ -25,22 +25,32 @@ test('a report has one row per class and average, aligned under the column title
   for (const line of lines.filter(Boolean)) expect(displayWidth(line)).toBe(displayWidth(lines[0]!));
 });
 
-test('the history lists every epoch and every class per epoch, and marks the best epoch', () => {
-  const text = formatHistory([evaluation(0, 6), evaluation(1, 9), evaluation(2, 8), evaluation(2, 8, 'test')]);
+test('the history lists every epoch and every class per epoch, and marks the best epoch by the monitor', () => {
+  const best = { ...evaluation(1, 8), bestBy: 'val_loss' };
+  const text = formatHistory([evaluation(0, 6), evaluation(2, 9), evaluation(1, 9, 'test'), best]);
   const [validation, testSplit] = text.split('\n\ntest, averages');
-  expect(/^ *2\* +200 +0\.5000 +90\.00/m.exec(validation!)).not.toBeNull();
+  expect(/^ *2\* +200 +0\.5000 +80\.00/m.exec(validation!)).not.toBeNull();
+  expect(/^ *1 .*\n *2\* .*\n *3 /m.exec(validation!)).not.toBeNull();
+  expect(validation).toContain('* best by val_loss');
   expect(/^体育 +1 +100 +60\.00 +60\.00 +60\.00 +10$/m.exec(validation!)).not.toBeNull();
-  expect(validation!.match(/^ +2\* +200 +90\.00/gm)).toHaveLength(3);
-  expect(/^negative +3 +300 +80\.00/m.exec(testSplit!)).not.toBeNull();
+  expect(validation!.match(/^ +2\* +200 +80\.00/gm)).toHaveLength(3);
+  expect(/^negative +2 +200 +90\.00/m.exec(testSplit!)).not.toBeNull();
   expect(testSplit!).not.toContain('*');
 });
 
 test('a long run shows its best and most recent epochs and the number of hidden ones', () => {
-  const evaluations = Array.from({ length: 40 }, (_, epoch) => evaluation(epoch, epoch === 3 ? 10 : 5));
+  const evaluations = Array.from({ length: 40 }, (_, epoch) => ({
+    ...evaluation(epoch, 5),
+    ...(epoch === 3 && { bestBy: 'val_f1' }),
+  }));
   const text = formatHistory(evaluations, { maxEpochs: 5 });
   const epochs = [...text.split('\n\n')[0]!.matchAll(/^ *(\d+)[* ] /gm)].map(([, epoch]) => Number(epoch));
   expect(epochs).toEqual([4, 37, 38, 39, 40]);
   expect(text).toContain('35 earlier evaluations are not shown');
+});
+
+test('an epoch is only marked as the best if the run has a monitor', () => {
+  expect(formatHistory([evaluation(0, 6), evaluation(1, 9)])).not.toContain('*');
 });
 
 test('without evaluations nothing is printed', () => {

@@ -7,7 +7,7 @@ import {
 } from '@nautil/contracts';
 import { type Column, cutToWidth, layOutTable } from './text-table.js';
 
-type Evaluation = Omit<EpochEvaluated, 'timestampMs'>;
+type Evaluation = Omit<EpochEvaluated, 'timestampMs'> & { bestBy?: string | undefined };
 
 const left = (title: string): Column => ({ title, align: 'left' });
 const right = (title: string): Column => ({ title, align: 'right' });
@@ -50,7 +50,8 @@ export function formatReport(report: ClassificationReport): string {
 
 /**
  * Formats the evaluations of a run as tables in percent: loss and averages by epoch, then precision, recall and F1 by class
- * and epoch. `*` marks the best epoch by macro F1. A long run shows its best and its most recent epochs.
+ * and epoch, by step. `*` marks the best validation by the run's monitor (`bestBy`). A long run shows its best and its most recent
+ * epochs.
  *
  * @param o.maxEpochs number of evaluations shown for each split; default 12
  */
@@ -62,10 +63,10 @@ export function formatHistory(evaluations: readonly Evaluation[], o: { maxEpochs
 const splitTitles = { val: 'validation', test: 'test' } as const;
 
 function formatSplit(split: EpochEvaluated['split'], all: readonly Evaluation[], maxEpochs: number): string {
-  const evaluations = all.filter((evaluation) => evaluation.split === split);
-  const best = evaluations.reduce((a, b) => (b.report.macro.f1 > a.report.macro.f1 ? b : a));
+  const evaluations = all.filter((evaluation) => evaluation.split === split).sort((a, b) => a.step - b.step);
+  const best = evaluations.find(({ bestBy }) => bestBy !== undefined);
   const last = evaluations.slice(-maxEpochs);
-  const shown = last.includes(best) ? last : [best, ...last.slice(1)];
+  const shown = best === undefined || last.includes(best) ? last : [best, ...last.slice(1)];
   // The step column distinguishes several evaluations of one epoch (val_check_interval).
   const epochCell = (evaluation: Evaluation): string =>
     `${evaluation.epoch + 1}${evaluation === best && evaluations.length > 1 ? '*' : ' '}`;
@@ -102,7 +103,7 @@ function formatSplit(split: EpochEvaluated['split'], all: readonly Evaluation[],
   );
   const hidden = evaluations.length - shown.length;
   const notes = [
-    ...(evaluations.length > 1 ? ['* best by macro F1'] : []),
+    ...(best && evaluations.length > 1 ? [`* best by ${best.bestBy}`] : []),
     ...(hidden > 0 ? [`${hidden} earlier evaluations are not shown`] : []),
   ];
   return [
@@ -111,7 +112,7 @@ function formatSplit(split: EpochEvaluated['split'], all: readonly Evaluation[],
     '',
     `${splitTitles[split]}, by class`,
     byClass,
-    ...unlisted(best.report),
+    ...(shown[0] ? unlisted(shown[0].report) : []),
     ...(notes.length > 0 ? [notes.join('; ')] : []),
   ].join('\n');
 }

@@ -336,7 +336,7 @@ export class TrainingSession {
       epoch: this.#epochOf(step),
       reason: stopped ?? 'completed',
       lastWeights: checkpoints.lastWeights,
-      ...(best ? { bestWeights: checkpoints.bestWeights(best.step), best: withoutDigest(best) } : {}),
+      ...(best ? { bestWeights: checkpoints.bestWeights(best.step), best: this.#bestOf(best) } : {}),
     };
     await this.#listener.onProgress?.({ type: 'done', ...result });
     return result;
@@ -358,6 +358,10 @@ export class TrainingSession {
   async #commit({ step, events }: TrainingState, file: { path: string; sizeBytes: number }): Promise<void> {
     await faultPoint(`log step ${step}`);
     await this.#listener.onCommitted?.({ step, epoch: this.#epochOf(step), ...file, events });
+  }
+
+  #bestOf({ monitor, value, step }: BestEvaluation): NonNullable<TrainingResult['best']> {
+    return { monitor, value, step, epoch: this.#epochOf(step) };
   }
 
   /** The epoch of the last of `steps` steps. */
@@ -472,12 +476,6 @@ async function loadSaved(
   if (latest !== undefined || job.resumeFrom === undefined) return latest;
   return checkpoints.earlier(job.resumeFrom, { load, onWarning });
 }
-
-const withoutDigest = ({ monitor, value, step }: BestEvaluation): NonNullable<TrainingResult['best']> => ({
-  monitor,
-  value,
-  step,
-});
 
 /**
  * Makes sure that the weights of the best evaluation so far are in the run's own folder. Drops that evaluation when they are

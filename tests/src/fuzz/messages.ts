@@ -27,7 +27,7 @@ const result = {
   epoch: 0,
   reason: 'completed',
   lastWeights: '/w',
-  best: { monitor: 'val_loss', value: 1, step: 3 },
+  best: { monitor: 'val_loss', value: 1, step: 3, epoch: 0 },
 };
 
 /** The state of a training, as a checkpoint has it. */

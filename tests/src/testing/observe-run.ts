@@ -125,7 +125,7 @@ async function runStages(
   seen['gradient norms'] = text(steps.map(({ gradNorm }) => gradNorm ?? null));
   seen.validations = text(events.filter((event) => event.type === 'eval').map(({ step, loss }) => [step, loss]));
   seen.checkpoints = text(checkpoints);
-  seen.best = text(model.best === undefined ? null : { ...model.best });
+  seen.best = text((model.best ?? null) as JsonValue);
   seen.weights = model.lastWeights.sha256;
 
   const evaluated = await stages.evaluate(

@@ -14,7 +14,7 @@ import type {
   TrainedModel,
 } from '@nautil/contracts';
 import { counted, valueAt } from '@nautil/contracts';
-import { parseLoggedEvents, parseSampleAnswers } from '@nautil/contracts/schemas';
+import { parseLoggedEvents, parseSampleAnswers, type StoredEvaluation } from '@nautil/contracts/schemas';
 import { pairOf } from '@nautil/datasets';
 import { macroNote } from '@nautil/metrics';
 import { parseEncoderConfig } from '@nautil/model';
@@ -45,7 +45,7 @@ interface EvaluateInputs {
 }
 
 /** Version of the stored output. Raise it when the output changes, so that outputs of older code are not reused. */
-const outputVersion = 3;
+const outputVersion = 4;
 
 /** The stored output of the stage. */
 interface Output {
@@ -71,7 +71,9 @@ export async function evaluate(
   const weights = bestWeights ?? o.model.lastWeights;
   const split = o.tokens.test ? 'test' : 'val';
   await requireIntact(o.model.events);
-  const { output, reused, ...stored } = await evaluationOf(o, { tree, config, weights, split, compute });
+  const { best, step, epoch } = bestWeights ? o.model : { ...o.model, best: undefined };
+  const at = { step: best?.step ?? step, epoch: best?.epoch ?? epoch };
+  const { output, reused, ...stored } = await evaluationOf(o, { tree, config, weights, at, split, compute });
   const warnings = [...stored.warnings, ...unpairedSamples(o, config)];
   if (split === 'test' && output.evaluation) await logTest(o, config, output.evaluation, echo);
   const answers =
@@ -88,7 +90,6 @@ export async function evaluate(
     ...(output.answers ? { answers: output.answers } : {}),
     reused,
   } as const;
-  const { best, step } = bestWeights ? o.model : { ...o.model, best: undefined };
   const which = best
     ? `best weights (step ${best.step}, ${best.monitor} ${best.value})`
     : `last weights (step ${step})`;
@@ -103,7 +104,7 @@ export async function evaluate(
   const note = macroNote(report);
   const onValidation = (await loggedEvents(o.model.events))
     .filter((event) => event.type === 'eval')
-    .findLast((past) => past.step === (best?.step ?? step));
+    .findLast((past) => past.step === at.step);
   return {
     ...kept,
     scores: scoresOf(split, evaluation),
@@ -124,9 +125,19 @@ async function evaluationOf(
     tree,
     config,
     weights,
+    at,
     split,
     compute,
-  }: { tree: JsonObject; config: Config; weights: FileRef; split: 'test' | 'val'; compute: Evaluate },
+  }: {
+    tree: JsonObject;
+    config: Config;
+    weights: FileRef;
+
+    /** When the training had these weights. */
+    at: { step: number; epoch: number };
+    split: 'test' | 'val';
+    compute: Evaluate;
+  },
 ): Promise<{ output: Output; reused: boolean; warnings: string[] }> {
   const cache = split === 'test' ? o.tokens.test : o.tokens.validation;
   const dataset = split === 'test' ? config.model.test_ds : config.model.validation_ds;
@@ -169,14 +180,14 @@ async function evaluationOf(
       return fileRef(join(folder, name));
     };
     const events = await loggedEvents(o.model.events);
-    // Without a test set, the last validation is repeated with the file that is packaged, and replaces the original one.
+    // Without a test set, the validation of these weights is repeated with the file that is packaged, and replaces the original one.
     const past = events
       .filter((event) => event.type === 'eval')
-      .filter((event) => event.split !== split || event.step !== o.model.step);
-    const final = { type: 'eval', split, step: o.model.step, epoch: o.model.epoch } as const;
+      .filter((event) => event.split !== split || event.step !== at.step);
     const { report } = evaluation ?? {};
     const charted = report && report.classes.length <= reportedClasses ? report : undefined;
-    const evaluations = evaluation ? [...past, { ...final, ...evaluation }] : past;
+    const final = evaluation && { type: 'eval' as const, split, ...at, ...evaluation };
+    const evaluations = markBest(final ? [...past, final] : past, o.model.best);
     return {
       ...(evaluation
         ? { evaluation, reportFile: await write('report.json', `${JSON.stringify(evaluation.report, null, 2)}\n`) }
@@ -244,3 +255,9 @@ const scoresOf = (split: RunScores['split'], { loss, report }: Pick<EpochEvaluat
 });
 
 const loggedEvents = async ({ path }: FileRef) => parseLoggedEvents(await readFile(path, 'utf8'), path);
+
+/** The evaluations, of which the best validation has the name of the monitor. */
+const markBest = (evaluations: readonly StoredEvaluation[], best: TrainedModel['best']): StoredEvaluation[] =>
+  evaluations.map((evaluation) =>
+    evaluation.split === 'val' && evaluation.step === best?.step ? { ...evaluation, bestBy: best.monitor } : evaluation,
+  );

@@ -35,7 +35,12 @@ const resolvedRun = Type.Object({
 const sampleAnswer = Type.Object({ text, labelId: count, label: text, score: float });
 
 /** An evaluation in `evaluations.jsonl`; the last one of a run has no timestamp. */
-export type StoredEvaluation = Omit<EpochEvaluated, 'timestampMs'> & Partial<Pick<EpochEvaluated, 'timestampMs'>>;
+export interface StoredEvaluation extends Omit<EpochEvaluated, 'timestampMs'> {
+  timestampMs?: number | undefined;
+
+  /** The monitor, such as `val_loss`, for which this is the best evaluation of the run. */
+  bestBy?: string | undefined;
+}
 
 type Parser<T> = (text: string, source: string) => T;
 
@@ -53,7 +58,7 @@ export const parseLoggedEvent: Parser<TrainStepped | EpochEvaluated> = jsonParse
 
 /** `evaluations.jsonl` */
 export const parseEvaluations: Parser<StoredEvaluation[]> = jsonLinesParser(
-  Type.Composite([evaluation, Type.Object({ timestampMs: Type.Optional(count) })]),
+  Type.Composite([evaluation, Type.Object({ timestampMs: Type.Optional(count), bestBy: Type.Optional(text) })]),
 );
 
 /** `answers.json` */

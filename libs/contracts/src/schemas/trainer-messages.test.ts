@@ -46,7 +46,7 @@ const started: TrainEvent = {
   resumedFrom: undefined,
 };
 const result = { step: 9, epoch: 2, reason: 'completed' as const, lastWeights: 'last.safetensors' };
-const best = { bestWeights: 'best.safetensors', best: { monitor: 'val_loss', value: 0.3, step: 6 } };
+const best = { bestWeights: 'best.safetensors', best: { monitor: 'val_loss', value: 0.3, step: 6, epoch: 1 } };
 const checkpoint: CheckpointSaved = { step: 1, epoch: 0, path: 'step-1', sizeBytes: 9, events: [step, evaluated] };
 
 /** A message as the other process receives it. */

@@ -14,7 +14,7 @@ const trainingResult = Type.Object({
   reason: Type.Union([Type.Literal('completed'), Type.Literal('early-stopped'), Type.Literal('stopped')]),
   lastWeights: text,
   bestWeights: Type.Optional(text),
-  best: Type.Optional(Type.Object({ monitor: text, value: float, step: count })),
+  best: Type.Optional(Type.Object({ monitor: text, value: float, step: count, epoch: count })),
 });
 
 const trainEvent = variants('type', [
