@@ -21,26 +21,34 @@ interface Range {
   most: number;
 }
 
+/** What a family determines about the keys of its config.json. */
+export interface KeysOfFamily {
+  /** transformers' values for keys that the file leaves out. */
+  readonly defaults: ConfigValues;
+
+  /** transformers' `attribute_map`, reversed: the standard name that a file may give a key of the family, and which wins over it. */
+  readonly standardNames?: Readonly<Record<string, string>>;
+}
+
 /** The keys of one config.json. Each reader throws UnsupportedEncoder with the key's name for a value that is not supported. */
 export class ConfigKeys {
   readonly modelType: string;
   readonly #given: ConfigValues;
-  readonly #defaults: ConfigValues;
+  readonly #family: KeysOfFamily;
   readonly #source: string;
   readonly #hint: string;
 
-  /** @param o.defaults - transformers' values for keys that the file leaves out */
-  constructor(o: { given: ConfigValues; defaults: ConfigValues; modelType: string; source: string; hint: string }) {
+  constructor(o: { given: ConfigValues; family: KeysOfFamily; modelType: string; source: string; hint: string }) {
     this.modelType = o.modelType;
     this.#given = o.given;
-    this.#defaults = o.defaults;
+    this.#family = o.family;
     this.#source = o.source;
     this.#hint = o.hint;
   }
 
   /** The value in the file, or transformers' default. A null counts as left out. */
   valueOf(key: string): unknown {
-    return this.#given[key] ?? this.#defaults[key];
+    return this.#given[this.#nameInFile(key)] ?? this.#family.defaults[key];
   }
 
   /** The keys in the file. */
@@ -81,14 +89,14 @@ export class ConfigKeys {
     if (typeof value !== 'object' || Array.isArray(value)) this.refuse(key, 'an object');
     const given = value as ConfigValues;
     const source = `${this.#source}: ${key}`;
-    return new ConfigKeys({ given, defaults: {}, modelType: this.modelType, source, hint: this.#hint });
+    return new ConfigKeys({ given, family: { defaults: {} }, modelType: this.modelType, source, hint: this.#hint });
   }
 
   /** The size of the hidden states, and the number of heads that they are split into. */
   hiddenSizeAndHeads(sizeKey: string, headsKey: string): { hiddenSize: number; numHeads: number } {
     const hiddenSize = this.count(sizeKey, { most: largestSizes.hidden });
     const numHeads = this.count(headsKey, { most: largestSizes.heads });
-    if (hiddenSize % numHeads !== 0) this.refuse(sizeKey, `a multiple of ${headsKey} (${numHeads})`);
+    if (hiddenSize % numHeads !== 0) this.refuse(sizeKey, `a multiple of ${this.#nameInFile(headsKey)} (${numHeads})`);
     return { hiddenSize, numHeads };
   }
 
@@ -117,8 +125,14 @@ export class ConfigKeys {
 
   refuse(key: string, wanted: string): never {
     throw new UnsupportedEncoder(
-      `${this.#source}: ${key} is ${JSON.stringify(this.valueOf(key))} and must be ${wanted}`,
+      `${this.#source}: ${this.#nameInFile(key)} is ${JSON.stringify(this.valueOf(key))} and must be ${wanted}`,
     );
+  }
+
+  /** The standard name of a key of the family if the file has it, else the key itself. */
+  #nameInFile(key: string): string {
+    const standard = this.#family.standardNames?.[key];
+    return standard !== undefined && (this.#given[standard] ?? null) !== null ? standard : key;
   }
 
   #number(key: string, wanted: string, valid: (value: number) => boolean): number {

@@ -26,5 +26,6 @@ export function parseEncoderConfig(json: unknown, source: string): EncoderConfig
     throw new UnsupportedEncoder(why === undefined ? message : `${message}: ${why}`, { hint });
   }
   const { family, defaults } = known;
-  return family.parse(new ConfigKeys({ given, defaults, modelType, source, hint }));
+  const { standardNames = {} } = family;
+  return family.parse(new ConfigKeys({ given, family: { defaults, standardNames }, modelType, source, hint }));
 }

@@ -158,6 +158,25 @@ describe.each(archives)('%s, which NeMo wrote', (name, path) => {
         expect(notes.join('\n')).toMatch(/read off the weights/);
       });
     }));
+
+  test('an encoder configuration that is a section is read as it is, also under the names of DistilBERT', () =>
+    withArchive(path, async (archive) => {
+      const { language_model: language, ...rest } = archive.config as { language_model: JsonObject } & JsonObject;
+      for (const section of [
+        { hidden_size: 12, num_hidden_layers: 1 },
+        { model_type: 'distilbert', dim: 12 },
+      ]) {
+        await writeNemo({
+          ...(await contentOf(archive)),
+          config: { ...rest, language_model: { ...language, config_file: null, config: section } },
+          encoderConfig: undefined,
+          path: join(folder, 'section.nemo'),
+        });
+        await withArchive(join(folder, 'section.nemo'), async (written) => {
+          expect(await written.encoderConfig()).toEqual({ config: section, notes: [] });
+        });
+      }
+    }));
 });
 
 test('the gzip form of NeMo up to 1.6 opens like the uncompressed form', () =>

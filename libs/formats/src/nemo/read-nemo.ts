@@ -145,7 +145,8 @@ async function openArchive(source: ByteSource, path: string, compressed: boolean
           notes: [],
         };
       const given = valueAt(config, 'language_model.config');
-      if (isJsonObject(given) && given['hidden_size'] !== undefined) return { config: given, notes: [] };
+      if (isJsonObject(given) && (given['hidden_size'] ?? given['model_type']) !== undefined)
+        return { config: given, notes: [] };
       const modelName = valueAt(config, 'language_model.pretrained_model_name');
       return inferEncoderConfig(encoderShapes(tensors), path, {
         ...(typeof modelName === 'string' ? { modelName } : {}),

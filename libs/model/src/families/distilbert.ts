@@ -44,6 +44,8 @@ export const distilbert: Family<TransformerConfig> = {
     },
   },
 
+  standardNames: { dim: 'hidden_size', n_heads: 'num_attention_heads', n_layers: 'num_hidden_layers' },
+
   parse(keys) {
     keys.requireUsual();
     keys.requireOnly('position_embedding_type', 'absolute');

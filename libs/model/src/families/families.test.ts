@@ -31,33 +31,13 @@ describe('a setting that a family does not compute is rejected by its key', () =
     [{ ...modernbert, rope_parameters: { full_attention: { rope_type: 'yarn' } } }, /full_attention: rope_type/],
     [{ ...modernbert, rope_parameters: { sliding_attention: { rope_theta: -1 } } }, /sliding_attention: rope_theta/],
     [{ ...modernbert, rope_scaling: { rope_type: 'linear', factor: 2 } }, /rope_scaling: rope_type/],
+    [{ ...modernbert, rope_scaling: { rope_theta: -1 } }, /rope_scaling: rope_theta/],
     [{ ...modernbert, global_rope_theta: 'x' }, /global_rope_theta/],
     [{ ...modernbert, local_attention: 0 }, /local_attention/],
     [{ ...modernbert, norm_bias: 'yes' }, /norm_bias .* true or false/],
     [{ ...modernbert, is_decoder: true }, /is_decoder/],
   ])('%j', (config, message) => {
     expect(() => parse(config)).toThrow(message);
-  });
-});
-
-describe("ModernBERT's rotary bases are read from", () => {
-  const thetasOf = (config: Record<string, unknown>) =>
-    (parse({ model_type: 'modernbert', ...config }) as unknown as { attentions: { theta: number }[] }).attentions.map(
-      ({ theta }) => theta,
-    );
-  test.each([
-    [{}, [160_000, 10_000]],
-    [{ global_rope_theta: 5, local_rope_theta: 6 }, [5, 6]],
-    [{ rope_theta: 5 }, [5, 10_000]],
-    [{ rope_theta: 5, global_rope_theta: 7 }, [7, 10_000]],
-    [
-      { rope_parameters: { full_attention: { rope_theta: 5 }, sliding_attention: { rope_type: 'default' } } },
-      [5, 10_000],
-    ],
-    [{ rope_parameters: { full_attention: { rope_theta: 5 } }, local_rope_theta: 6 }, [5, 6]],
-    [{ rope_parameters: null, rope_scaling: null }, [160_000, 10_000]],
-  ])('%j', (config, expected) => {
-    expect(thetasOf(config)).toEqual(expected);
   });
 });
 

@@ -11,6 +11,9 @@ export interface Family<C extends EncoderConfig = EncoderConfig> {
   /** The model types, each with transformers' defaults for keys that a config.json leaves out. */
   readonly modelTypes: Readonly<Record<string, ConfigValues>>;
 
+  /** The standard names of transformers that a config.json may have in place of the family's own: `dim` → `hidden_size`. */
+  readonly standardNames?: Readonly<Record<string, string>>;
+
   /** Reads every key that determines the encoder's numbers, and rejects what is not computed, by the key's name. */
   parse(keys: ConfigKeys): C;
 

@@ -173,26 +173,31 @@ function attentionsOf(keys: ConfigKeys, numLayers: number): AttentionKind[] {
   });
 }
 
-/** The keys of the base of the rotary frequencies outside `rope_parameters`, the first that is given, and transformers' default. */
+/** The key of the base of the rotary frequencies outside `rope_parameters`, and transformers' default. A flat `rope_theta` has no effect. */
 const thetas = {
-  full_attention: { keys: ['global_rope_theta', 'rope_theta'], usual: 160_000 },
-  sliding_attention: { keys: ['local_rope_theta'], usual: 10_000 },
+  full_attention: { key: 'global_rope_theta', usual: 160_000 },
+  sliding_attention: { key: 'local_rope_theta', usual: 10_000 },
 };
 
-/** The base of the rotary frequencies: in `rope_parameters` of files of transformers 5, in a key of its own in older files. */
+/**
+ * The base of the rotary frequencies, as ModernBertConfig.convert_rope_params_to_dict finds it: `rope_scaling` updates the values of
+ * `rope_parameters` in both types of layers, and files of transformers before version 5 have a key for each type.
+ */
 function thetaOf(keys: ConfigKeys, type: keyof typeof thetas): number {
   const nested = keys.section('rope_parameters');
   if (nested.given.some((key) => !Object.hasOwn(thetas, key))) {
     keys.refuse('rope_parameters', `an object with the keys ${Object.keys(thetas).join(' and ')}`);
   }
-  for (const section of [nested.section(type), keys.section('rope_scaling')]) {
+  const sections = [keys.section('rope_scaling'), nested.section(type)];
+  for (const section of sections) {
     section.requireOnly('rope_type', 'default');
     section.requireOnly('type', 'default');
     section.requireOnly('partial_rotary_factor', 1);
   }
-  if (nested.section(type).valueOf('rope_theta') !== undefined) return nested.section(type).positive('rope_theta');
-  const given = thetas[type].keys.find((key) => keys.valueOf(key) !== undefined);
-  return given === undefined ? thetas[type].usual : keys.positive(given);
+  const section = sections.find((one) => one.valueOf('rope_theta') !== undefined);
+  if (section !== undefined) return section.positive('rope_theta');
+  const { key, usual } = thetas[type];
+  return keys.valueOf(key) === undefined ? usual : keys.positive(key);
 }
 
 /** The largest distance within a window: `local_attention` counts the positions on both sides. */
