@@ -1,7 +1,15 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { UsageError } from '@nautil/contracts';
 import { findEncoder, openEncoder } from '@nautil/formats/encoder';
-import { encoderLayout, encoderWeights, Forward, ModelWeights, parseEncoderConfig } from '@nautil/model';
+import {
+  type EncoderConfig,
+  encoderLayout,
+  encoderWeights,
+  Forward,
+  ModelWeights,
+  parseEncoderConfig,
+} from '@nautil/model';
 import { loadTokenizer, requireSupportedTokenizer, type Tokenizer } from '@nautil/tokenization';
 import { type InputTexts, inputTexts } from './input-texts.js';
 import { printData, printMessage } from './output.js';
@@ -27,8 +35,9 @@ export async function encodeTexts(options: EncodeTextsOptions): Promise<void> {
   try {
     const forward = new Forward(weights, { encoder });
     const found = await tokenizerFor(path, encoder.modelType, options);
+    requireEmbeddings(found.tokenizer, encoder, options);
     for (const note of [...notes, ...found.notes]) printMessage(note);
-    const longest = Math.min(options.maxLength ?? found.maxTokens ?? Infinity, encoder.maxLength);
+    const longest = truncationLength(encoder, options) ?? Math.min(found.maxTokens ?? Infinity, encoder.maxLength);
     for await (const texts of inputTexts(options)) {
       const rows = texts.map((text) => ({ text, ids: found.tokenizer.encode(text, longest) }));
       const vectors = await forward.runRows(
@@ -58,6 +67,28 @@ async function loadEncoder(path: string) {
   } finally {
     await opened.close();
   }
+}
+
+/** An id without an embedding would fail only at the first text that contains it. @throws UsageError */
+function requireEmbeddings(
+  { vocabSize }: Tokenizer,
+  encoder: EncoderConfig,
+  { model, tokenizer: named }: EncodeTextsOptions,
+): void {
+  if (vocabSize <= encoder.vocabSize) return;
+  const whose = named === undefined ? 'the tokenizer beside it' : `the tokenizer ${named}`;
+  throw new UsageError(
+    `${whose} has ${vocabSize} ids, and the encoder ${model} has embeddings for ${encoder.vocabSize}`,
+    { hint: '--tokenizer FOLDER names the tokenizer that the encoder was pretrained with' },
+  );
+}
+
+/** The given length; undefined without one. @throws UsageError when the encoder has no positions for it */
+function truncationLength({ maxLength: most }: EncoderConfig, { maxLength }: EncodeTextsOptions): number | undefined {
+  if (maxLength === undefined || maxLength <= most) return maxLength;
+  throw new UsageError(`--max-length is ${maxLength}, and the encoder has positions for ${most} tokens`, {
+    hint: `write at most ${most}, or leave the option out for as much as the encoder takes`,
+  });
 }
 
 interface FoundTokenizer {

@@ -100,6 +100,15 @@ test('nautil encode tokenises with the settings of the .nemo', async () => {
   expect(linesOf(stdout).map(({ input_ids }) => input_ids)).toEqual(rows.map(({ input_ids }) => input_ids));
 }, 60_000);
 
+test('a tokenizer with more ids than the encoder has embeddings is rejected before the first text', async () => {
+  const tokenizer = goldenPath('tokenizers/bert');
+  const given = ['--model', goldenPath('bert-tiny-uncased'), '--tokenizer', tokenizer];
+  const { exitCode, stdout, stderr } = await encode(['a'], ...given);
+  expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+  expect(stderr).toMatch(/^the tokenizer .* has 30522 ids, and the encoder .* has embeddings for 1000\n/);
+  expect(stderr).toContain('--tokenizer FOLDER names');
+}, 60_000);
+
 test('an unusable model or option ends with one message and no output', async () => {
   const broken = join(folder, 'model.safetensors');
   writeFileSync(broken, 'not weights');
@@ -107,6 +116,11 @@ test('an unusable model or option ends with one message and no output', async ()
     [['--model', join(folder, 'absent')], 3, /absent: this model is not on this machine/],
     [['--model', broken], 3, /model\.safetensors: not a file of tensors/],
     [['--model', folder, '--max-length', 'long'], 2, /A whole number from 1 is expected/],
+    [
+      ['--model', goldenPath('bert-tiny-uncased'), '--max-length', '5000'],
+      2,
+      /--max-length is 5000, and the encoder has positions for \d+ tokens/,
+    ],
   ];
   for (const [args, code, message] of cases) {
     const { exitCode, stdout, stderr } = await encode(['a text'], ...args);

@@ -1,4 +1,4 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { ConfigError } from '@nautil/config';
@@ -6,6 +6,7 @@ import { goldenPath, withFolder } from '@nautil/testing';
 import { checkRequest } from './stages/resolve-run.js';
 
 const encoder = goldenPath('bert-tiny-uncased');
+const largeVocabulary = goldenPath('tokenizers/bert');
 const tsv = 'a good film\t1\na bad film\t0\n';
 
 /** The error of the check of a run in a folder with `train.tsv`, or undefined. */
@@ -163,9 +164,25 @@ test.each(['model.tokenizer.tokenizer_model', 'model.tokenizer.vocab_file'])(
   },
 );
 
-test('a tokenizer with more ids than the encoder has embeddings is rejected', async () => {
-  const failure = await failureOf([`model.tokenizer.vocab_file=${goldenPath('bert-base-uncased-vocab.txt')}`]);
-  expect(failure.message).toMatch(/the tokenizer has 30522 ids, and the encoder .* has embeddings for \d+$/);
+test.each<[key: string, advice: string, overrides: string[]]>([
+  ['tokenizer.vocab_file', 'leave the key out', [`model.tokenizer.vocab_file=${largeVocabulary}/vocab.txt`]],
+  ['tokenizer.tokenizer_name', 'leave the key out', [`model.tokenizer.tokenizer_name=${largeVocabulary}`]],
+  [
+    'language_model.pretrained_model_name',
+    'model.tokenizer.tokenizer_name=FOLDER',
+    ['model.language_model.pretrained_model_name=encoder'],
+  ],
+])('a tokenizer with more ids than the encoder has embeddings is rejected by model.%s', async (key, advice, given) => {
+  const prepare = (folder: string): void => {
+    cpSync(encoder, join(folder, 'encoder'), { recursive: true });
+    rmSync(join(folder, 'encoder/tokenizer.json'));
+    copyFileSync(join(largeVocabulary, 'vocab.txt'), join(folder, 'encoder/vocab.txt'));
+  };
+  const failure = await failureOf(given, { prepare });
+  expect(failure.message).toMatch(
+    new RegExp(`^model\\.${key}: the tokenizer has 30522 ids, and the encoder .* has embeddings for \\d+$`),
+  );
+  expect(failure.hint).toContain(advice);
 });
 
 test.each([

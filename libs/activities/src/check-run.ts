@@ -284,7 +284,7 @@ async function checkEncoder(config: Config): Promise<void> {
     doLowerCase: model.dataset.do_lower_case ?? undefined,
     mode: nautil.tokenization.mode,
   });
-  requireEmbeddings(tokenizer, encoder, name);
+  requireEmbeddings(tokenizer, encoder, config);
 }
 
 /** False for a name on the hub whose model is not on this machine. */

@@ -4,6 +4,7 @@ import { givenEncoderConfig } from '@nautil/formats/encoder';
 import { type EncoderConfig, parseEncoderConfig } from '@nautil/model';
 import type { Tokenizer } from '@nautil/tokenization';
 import { encoderConfigOf } from '@nautil/training';
+import { encoderNameOf } from './encoder-files.js';
 
 const lengthKey = 'model.dataset.max_seq_length';
 
@@ -41,14 +42,36 @@ export function truncationLength({ model }: Config, encoder: EncoderConfig): { t
 }
 
 /** @throws ConfigError when the tokenizer has ids for which the encoder has no embedding */
-export function requireEmbeddings(tokenizer: Pick<Tokenizer, 'vocabSize'>, encoder: EncoderConfig, name: string): void {
-  if (tokenizer.vocabSize <= encoder.vocabSize) return;
-  const key = 'model.tokenizer.tokenizer_name';
+export function requireEmbeddings(
+  { vocabSize }: Pick<Tokenizer, 'vocabSize'>,
+  encoder: EncoderConfig,
+  { model }: Pick<Config, 'model'>,
+): void {
+  if (vocabSize <= encoder.vocabSize) return;
+  const { key, hint } = tokenizerSetting(model);
   throw new ConfigError([
     {
       key,
-      message: `${key}: the tokenizer has ${tokenizer.vocabSize} ids, and the encoder ${name} has embeddings for ${encoder.vocabSize}`,
-      hint: ['name the tokenizer that the encoder was pretrained with, or leave the key out'],
+      message: `${key}: the tokenizer has ${vocabSize} ids, and the encoder ${encoderNameOf(model)} has embeddings for ${encoder.vocabSize}`,
+      hint: [hint],
     },
   ]);
+}
+
+/** The key that decides which tokenizer a run has, and what to do where it is the wrong one. */
+function tokenizerSetting({ tokenizer, language_model }: Config['model']): { key: string; hint: string } {
+  const asEncoder = 'leave the key out for the tokenizer beside the encoder';
+  const pretrained = 'the tokenizer that the encoder was pretrained with';
+  if (tokenizer.vocab_file !== null)
+    return { key: 'model.tokenizer.vocab_file', hint: `name the vocabulary of ${pretrained}, or ${asEncoder}` };
+  if (tokenizer.tokenizer_model !== null)
+    return { key: 'model.tokenizer.tokenizer_model', hint: `name the model of ${pretrained}, or ${asEncoder}` };
+  const { pretrained_model_name: encoder } = language_model;
+  const key = 'model.tokenizer.tokenizer_name';
+  if (tokenizer.tokenizer_name !== null && tokenizer.tokenizer_name !== encoder)
+    return { key, hint: `name ${pretrained}, or ${asEncoder}` };
+  return {
+    key: 'model.language_model.pretrained_model_name',
+    hint: `the tokenizer beside the encoder is not its own: ${key}=FOLDER names ${pretrained}`,
+  };
 }

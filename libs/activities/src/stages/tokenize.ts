@@ -28,7 +28,7 @@ export async function tokenize(
   const { config } = await configOf(o.run);
   const tokenizer = await tokenizerOf(config, o.inputs);
   const encoder = await readEncoderLimits(o.inputs.encoder, config);
-  requireEmbeddings(tokenizer, encoder, encoderNameOf(config.model));
+  requireEmbeddings(tokenizer, encoder, config);
   const { tokens: maxLength, note } = truncationLength(config, encoder);
   const redo = redoOf(o.run, 'tokenize');
   const { train_ds, validation_ds, test_ds, dataset } = config.model;
