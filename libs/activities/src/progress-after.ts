@@ -11,10 +11,8 @@ export function progressAfter(progress: TrainHeartbeat | undefined, event: Train
         ...progress,
         step: event.step,
         totalSteps: event.totalSteps,
-        epoch: 0,
-        loss: progress?.loss ?? 0,
-        examplesPerSecond: 0,
-        secondsLeft: 0,
+        epoch: epochOf(event),
+        ...{ loss: NaN, examplesPerSecond: NaN, secondsLeft: NaN },
       };
     case 'step':
       return (
@@ -23,8 +21,7 @@ export function progressAfter(progress: TrainHeartbeat | undefined, event: Train
           step: event.step,
           epoch: event.epoch,
           loss: event.loss,
-          examplesPerSecond: event.examplesPerSecond,
-          secondsLeft: event.secondsLeft,
+          ...speedOf(event),
         }
       );
     case 'eval':
@@ -44,6 +41,17 @@ export function progressAfter(progress: TrainHeartbeat | undefined, event: Train
     default:
       return progress;
   }
+}
+
+/** The epoch of the next step, or of the last one when none follows. */
+const epochOf = ({ step, totalSteps, stepsPerEpoch }: Extract<TrainEvent, { type: 'start' }>): number =>
+  Math.floor(Math.max(0, Math.min(step, totalSteps - 1)) / stepsPerEpoch);
+
+/** NaN while the time left is not known: the first step of a process traces the graph, and says nothing of those to come. */
+function speedOf({ examplesPerSecond, secondsLeft }: Extract<TrainEvent, { type: 'step' }>) {
+  return Number.isFinite(secondsLeft)
+    ? { examplesPerSecond, secondsLeft }
+    : { examplesPerSecond: NaN, secondsLeft: NaN };
 }
 
 /** The progress of a training after a checkpoint. */

@@ -59,6 +59,8 @@ export interface TrainStepped {
 
   examplesPerSecond: number;
   tokensPerSecond: number;
+
+  /** NaN after the first step of a process. */
   secondsLeft: number;
 
   /** Milliseconds since the Unix epoch. Stored in the checkpoint, so that logging the step twice writes the same row. */

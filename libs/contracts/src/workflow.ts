@@ -190,7 +190,11 @@ export interface TrainingProgress {
 
   /** Zero-based. */
   epoch: number;
+
+  /** NaN, in JSON null, until this process has made a step. */
   loss: number;
+
+  /** NaN, like the time left, until this process has made two steps. */
   examplesPerSecond: number;
   secondsLeft: number;
 

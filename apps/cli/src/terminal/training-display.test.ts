@@ -27,11 +27,12 @@ test('without a terminal a line is printed without control characters', () => {
   expect(text()).toBe('warning: the disk is nearly full\n');
 });
 
-test('a loss that is not a number, which JSON has as null, is shown as NaN', () => {
+test('figures that are not known yet, which JSON has as null, are left out', () => {
   const { stream, text } = recorded(false);
-  const training = JSON.parse(JSON.stringify({ ...progress, loss: NaN })) as typeof progress;
-  new TrainingDisplay(stream).show(training);
-  expect(text()).toContain('loss NaN');
+  const resumed = { ...progress, loss: NaN, examplesPerSecond: NaN, secondsLeft: NaN };
+  new TrainingDisplay(stream).show(resumed);
+  new TrainingDisplay(stream).show(JSON.parse(JSON.stringify(resumed)) as typeof progress);
+  expect(text()).toBe('epoch 1  step 1/3\nepoch 1  step 1/3\n');
 });
 
 test('durations are formatted with at most two units', () => {

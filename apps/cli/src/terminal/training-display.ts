@@ -44,16 +44,11 @@ export class TrainingDisplay {
   }
 
   #draw(progress: TrainingProgress): void {
-    const payload = {
-      loss: figure(progress.loss, 4),
-      epoch: progress.epoch + 1,
-      speed: figure(progress.examplesPerSecond, 0),
-      left: formatDuration(progress.secondsLeft),
-    };
+    const payload = { epoch: progress.epoch + 1, figures: figuresOf(progress).join('  ') };
     if (this.#bar === undefined) {
       this.#bar = new SingleBar({
         stream: this.#stream,
-        format: 'epoch {epoch} {bar} step {value}/{total}  loss {loss}  {speed} examples/s  {left} left',
+        format: 'epoch {epoch} {bar} step {value}/{total}  {figures}',
         barCompleteChar: '━',
         barIncompleteChar: '─',
         barsize: 24,
@@ -73,10 +68,8 @@ export class TrainingDisplay {
     if (progress.step === this.#lastStep || (now - this.#lastLineAt < secondsBetweenLines && !isLast)) return;
     this.#lastLineAt = now;
     this.#lastStep = progress.step;
-    this.#stream.write(
-      `epoch ${progress.epoch + 1}  step ${progress.step}/${progress.totalSteps}  loss ${figure(progress.loss, 4)}  ` +
-        `${figure(progress.examplesPerSecond, 0)} examples/s  ${formatDuration(progress.secondsLeft)} left\n`,
-    );
+    const place = [`epoch ${progress.epoch + 1}`, `step ${progress.step}/${progress.totalSteps}`];
+    this.#stream.write(`${[...place, ...figuresOf(progress)].join('  ')}\n`);
   }
 
   /** @param lead - printed as it is, because it is this program's own */
@@ -91,8 +84,14 @@ export class TrainingDisplay {
   }
 }
 
-/** A number that JSON cannot hold, such as NaN, arrives as null. */
-const figure = (value: number | null, digits: number): string => (value ?? NaN).toFixed(digits);
+/** The loss, the speed and the time left, as far as they are known. NaN, which JSON cannot hold, arrives as null. */
+function figuresOf({ loss, examplesPerSecond, secondsLeft }: TrainingProgress): string[] {
+  return [
+    ...(Number.isFinite(loss) ? [`loss ${loss.toFixed(4)}`] : []),
+    ...(Number.isFinite(examplesPerSecond) ? [`${examplesPerSecond.toFixed(0)} examples/s`] : []),
+    ...(Number.isFinite(secondsLeft) ? [`${formatDuration(secondsLeft)} left`] : []),
+  ];
+}
 
 /** `8 s`, `3 min 20 s`, `2 h 05 min`. */
 export function formatDuration(seconds: number): string {
