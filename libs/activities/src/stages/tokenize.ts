@@ -6,7 +6,7 @@ import { examplesOf, readExamples } from '@nautil/datasets';
 import { type Echo, logRead } from '@nautil/nemo';
 import { fileRef, requireIntact, stageOutput, Store } from '@nautil/store';
 import { buildTokenCache, type LoadedTokenizer, tokenCacheKey } from '@nautil/tokenization';
-import { encoderNameOf, tokenizerNameOf } from './encoder-files.js';
+import { tokenizerNameOf } from './encoder-files.js';
 import { readEncoderLimits, requireEmbeddings, truncationLength } from './encoder-limits.js';
 import { isSwitchedOff } from './require-batches.js';
 import { configOf, redoOf } from './run-settings.js';
