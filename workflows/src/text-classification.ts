@@ -7,12 +7,14 @@ import {
   isCancellation,
   log,
   patched,
+  setCurrentDetails,
   TimeoutFailure,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
 import {
   type Evaluated,
+  findingLine,
   type ResolvedRun,
   type RunActivities,
   runPipeline,
@@ -112,6 +114,8 @@ async function runStages(
     (stage, work) => control.stage(stage, work),
   );
 
+  if (evaluated.findings)
+    setCurrentDetails(evaluated.findings.map((finding) => `- ${findingLine(finding)}`).join('\n'));
   if (evaluated.scores) upsertSearchAttributes([{ key: f1, value: evaluated.scores.f1Macro }]);
   const { runId, url, warnings } = await CancellationScope.nonCancellable(() =>
     cpu.finishTracking({ run, status: 'FINISHED', evaluated, packaged }),
@@ -151,8 +155,8 @@ const notClosed = (error: unknown): string =>
   `the end of the run was not recorded for MLflow: ${rootFailure(error).message}; \`npx nautil resume ${workflowInfo().workflowId}\` tries again`;
 
 function reportOf(evaluated: Evaluated): Omit<TextClassificationResult, 'nemo'> {
-  const { report, reportFile, evaluations, scores, validation, picked } = evaluated;
-  return { report, reportFile, evaluations, scores, validation, weights: picked };
+  const { report, reportFile, evaluations, scores, validation, picked, findings } = evaluated;
+  return { report, reportFile, evaluations, scores, validation, weights: picked, findings };
 }
 
 /** The run continues without MLflow when its server makes the activity time out, but fails when its address is invalid. */

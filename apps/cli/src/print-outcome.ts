@@ -2,6 +2,8 @@ import {
   type ClassificationReport,
   counted,
   type FileRef,
+  type Finding,
+  findingLine,
   type KeptArchive,
   keptSentence,
   type RunScores,
@@ -22,6 +24,7 @@ export interface RunOutcome {
   scores?: RunScores | undefined;
   temporalUrl?: string | undefined;
   mlflowUrl?: string | undefined;
+  findings?: Finding[] | undefined;
   kept?: KeptArchive[] | undefined;
   trackingWarnings?: string[] | undefined;
 }
@@ -38,6 +41,7 @@ export async function printOutcome({
   evaluations,
   report,
   scores,
+  findings = [],
   kept = [],
   trackingWarnings = [],
   ...urls
@@ -59,5 +63,6 @@ export async function printOutcome({
   await printResult(`model     ${nemo.path}`);
   for (const archive of kept) await printResult(`kept      ${keptSentence(archive)}`);
   if (weights !== undefined) await printResult(`weights   ${packagedWeights[weights]}`);
+  for (const finding of findings) await printResult(`problem   ${findingLine(finding)}`);
   for (const warning of trackingWarnings) printMessage(`warning: ${warning}`);
 }

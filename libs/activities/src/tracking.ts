@@ -2,6 +2,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { printConfig, wholeFloats } from '@nautil/config';
 import {
+  type Finding,
+  findingLine,
   type ResolvedRun,
   type RunOutcome,
   type Tracking,
@@ -115,6 +117,7 @@ export async function finishTracking(
       // The timestamp of the file, so that a retry writes the same row.
       if (last?.split === 'test') trackCommitted(tracker, { ...last, timestampMs: await modifiedMs(path) });
       if (evaluated.scores && last) tracker.tags(macroTags(last.report));
+      tracker.tags(findingTags(evaluated.findings ?? []));
       if (evaluated.report) tracker.text('report/report.txt', `${formatReport(evaluated.report)}\n`);
       const { reportFile, evaluations, answers, charts = [] } = evaluated;
       for (const file of [reportFile, evaluations, answers, ...charts])
@@ -139,6 +142,15 @@ export async function finishTracking(
   } finally {
     await tracker.close();
   }
+}
+
+/** MLflow's UI shows the second tag as the description of the run. */
+function findingTags(findings: readonly Finding[]): Record<string, string> {
+  if (findings.length === 0) return { 'nautil.findings': 'none' };
+  return {
+    'nautil.findings': findings.map(({ code }) => code).join(', '),
+    'mlflow.note.content': findings.map((finding) => `- ${findingLine(finding)}`).join('\n'),
+  };
 }
 
 const modifiedMs = async (path: string): Promise<number> => Math.trunc((await stat(path)).mtimeMs);

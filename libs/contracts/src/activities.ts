@@ -1,5 +1,5 @@
 import type { MemberResult, StopReason } from './events.js';
-import type { ClassificationReport } from './report.js';
+import type { ClassificationReport, Finding } from './report.js';
 import type { FileRef, KeptArchive, RunScores, Stage, TrainingProgress } from './workflow.js';
 
 /**
@@ -225,6 +225,9 @@ export interface TokenizedData {
 export interface TokenCacheRef {
   file: FileRef;
   examples: number;
+
+  /** Number of texts that were cut to the longest length. Absent in histories of 0.1.0. */
+  truncated?: number;
 }
 
 export interface TrainRequest {
@@ -299,6 +302,9 @@ export interface Evaluated {
 
   /** The report itself, if it is small enough for a payload. */
   report?: ClassificationReport;
+
+  /** Why the model may be useless or worse than necessary; absent if nothing is known against it. */
+  findings?: Finding[];
 }
 
 /** A model's prediction for one text. */

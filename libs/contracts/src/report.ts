@@ -31,3 +31,19 @@ export interface ClassificationReport {
   /** `confusion[true][predicted]`: counts, [classes, classes]; empty if there are more than 1000 classes. */
   confusion: number[][];
 }
+
+/** A reason why the model of a run may be useless, or worse than necessary. */
+export interface Finding {
+  /** Stable, for programs: `chance-loss`, `one-class`, … */
+  code: string;
+
+  /** One sentence without a full stop. */
+  sentence: string;
+
+  /** An override that remedies it, as it is typed after `nautil run`. */
+  remedy: string;
+}
+
+/** A finding as one line. */
+export const findingLine = ({ sentence, remedy }: Pick<Finding, 'sentence' | 'remedy'>): string =>
+  `${sentence}: try ${remedy}`;

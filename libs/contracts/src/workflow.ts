@@ -1,4 +1,4 @@
-import type { ClassificationReport } from './report.js';
+import type { ClassificationReport, Finding } from './report.js';
 
 /** A file, identified by path and content. Activities pass references instead of data. */
 export interface FileRef {
@@ -150,6 +150,9 @@ export interface TextClassificationResult {
 
   mlflowRunId?: string | undefined;
   mlflowUrl?: string | undefined;
+
+  /** Why the model may be useless or worse than necessary; absent if nothing is known against it. */
+  findings?: Finding[] | undefined;
 
   /** The archives of other runs that were in the places of this one. */
   kept?: KeptArchive[] | undefined;

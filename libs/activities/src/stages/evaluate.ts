@@ -6,6 +6,7 @@ import type {
   EpochEvaluated,
   Evaluated,
   FileRef,
+  Finding,
   JsonObject,
   ResolvedRun,
   RunScores,
@@ -16,15 +17,17 @@ import type {
 import { counted, valueAt } from '@nautil/contracts';
 import { parseLoggedEvents, parseSampleAnswers, type StoredEvaluation } from '@nautil/contracts/schemas';
 import { pairOf } from '@nautil/datasets';
-import { macroNote } from '@nautil/metrics';
+import { type JudgedRun, judgeRun, macroNote } from '@nautil/metrics';
 import { parseEncoderConfig } from '@nautil/model';
 import { type Echo, logAnswers, logTest } from '@nautil/nemo';
 import { fileRef, requireIntact, stageOutput, writeFileAtomic } from '@nautil/store';
-import type { Tokenizer } from '@nautil/tokenization';
+import type { Tokenizer, TokenizerDefinition } from '@nautil/tokenization';
 import { encoderConfigOf, type EvaluateWeightsOptions, type Evaluation, type WeightsEvaluated } from '@nautil/training';
 import { drawCharts } from './draw-charts.js';
+import { truncationLength } from './encoder-limits.js';
 import { configOf, redoOf } from './run-settings.js';
 import { sampleAnswers } from './sample-answers.js';
+import { tokenStatistics } from './token-statistics.js';
 import { tokenizerOf } from './tokenize.js';
 import { trainJobOf } from './train-job.js';
 
@@ -45,7 +48,7 @@ interface EvaluateInputs {
 }
 
 /** Version of the stored output. Raise it when the output changes, so that outputs of older code are not reused. */
-const outputVersion = 4;
+const outputVersion = 5;
 
 /** The stored output of the stage. */
 interface Output {
@@ -54,6 +57,7 @@ interface Output {
   evaluations: FileRef;
   charts: FileRef[];
   answers?: FileRef;
+  findings: Finding[];
 }
 
 /**
@@ -69,31 +73,33 @@ export async function evaluate(
   const { tree, config } = await configOf(o.run);
   const bestWeights = config.exp_manager.checkpoint_callback_params.save_best_model ? o.model.bestWeights : undefined;
   const weights = bestWeights ?? o.model.lastWeights;
+  const picked = bestWeights ? 'best' : 'last';
   const split = o.tokens.test ? 'test' : 'val';
   await requireIntact(o.model.events);
   const { best, step, epoch } = bestWeights ? o.model : { ...o.model, best: undefined };
   const at = { step: best?.step ?? step, epoch: best?.epoch ?? epoch };
-  const { output, reused, ...stored } = await evaluationOf(o, { tree, config, weights, at, split, compute });
+  const { output, reused, ...stored } = await evaluationOf(o, { tree, config, weights, picked, at, split, compute });
   const warnings = [...stored.warnings, ...unpairedSamples(o, config)];
   if (split === 'test' && output.evaluation) await logTest(o, config, output.evaluation, echo);
   const answers =
     output.answers && parseSampleAnswers(await readFile(output.answers.path, 'utf8'), output.answers.path);
   if (answers) logAnswers(o.run, answers, echo);
 
-  const { evaluation, reportFile, evaluations, charts } = output;
-  const picked = bestWeights ? 'best' : 'last';
+  const { evaluation, reportFile, evaluations, charts, findings } = output;
   const kept = {
     weights,
     picked,
     evaluations,
     charts,
     ...(output.answers ? { answers: output.answers } : {}),
+    ...(findings.length > 0 && { findings }),
     reused,
   } as const;
   const which = best
     ? `best weights (step ${best.step}, ${best.monitor} ${best.value})`
     : `last weights (step ${step})`;
-  const after = warnings.map((warning) => `; ${warning}`).join('');
+  const problems = findings.length === 0 ? [] : [`problems: ${findings.map(({ code }) => code).join(', ')}`];
+  const after = [...problems, ...warnings].map((text) => `; ${text}`).join('');
   if (evaluation === undefined || reportFile === undefined) {
     return {
       ...kept,
@@ -114,6 +120,7 @@ export async function evaluate(
     detail: [
       `${which}: ${split} accuracy ${report.accuracy.toFixed(4)}, macro F1 ${report.macro.f1.toFixed(4)}`,
       ...(note === undefined ? [] : [note]),
+      ...problems,
       ...warnings,
     ].join('; '),
   };
@@ -125,6 +132,7 @@ async function evaluationOf(
     tree,
     config,
     weights,
+    picked,
     at,
     split,
     compute,
@@ -132,6 +140,7 @@ async function evaluationOf(
     tree: JsonObject;
     config: Config;
     weights: FileRef;
+    picked: 'last' | 'best';
 
     /** When the training had these weights. */
     at: { step: number; epoch: number };
@@ -148,7 +157,9 @@ async function evaluationOf(
   const shownSamples = samples.map(({ at, text }) => shownTexts[at] ?? text);
   const inputs = {
     weights: weights.sha256,
+    picked,
     split,
+    train: o.tokens.train.file.sha256,
     cache: cache?.file.sha256,
     config: keysAffecting(['training', 'evaluation'], config, { paths: false }),
     labels: o.inputs.data.labels?.sha256,
@@ -158,11 +169,12 @@ async function evaluationOf(
     redo: redoOf(o.run, 'evaluate'),
   };
   return stageOutput('evaluate', inputs, async ({ folder }) => {
-    await requireIntact([weights, cache]);
+    await requireIntact([weights, cache, o.tokens.train]);
     const job = await trainJobOf({ ...o, folder: o.run.folder });
     const encoderConfig = await encoderConfigOf(job.encoder);
     const tokenizer = await tokenizerOf(config, o.inputs);
-    const longest = Math.min(longestSample, parseEncoderConfig(encoderConfig, weights.path).maxLength);
+    const encoder = parseEncoderConfig(encoderConfig, weights.path);
+    const longest = Math.min(longestSample, encoder.maxLength);
     const { rows, firstLengths } = encodedSamples(tokenizer, samples, longest);
     const idle = cache === undefined && rows.length === 0;
     const { evaluation, answers }: WeightsEvaluated = idle
@@ -204,8 +216,37 @@ async function evaluationOf(
             ),
           }
         : {}),
+      findings: judgeRun({
+        events,
+        ...trainingTextsOf(o, {
+          definition: tokenizer.definition,
+          maxLength: truncationLength(config, encoder).tokens,
+        }),
+        labelNames: job.labelNames,
+        isWeighted: job.classWeights !== undefined,
+        ...(evaluation && { final: { split, report: evaluation.report } }),
+        picked,
+        best: o.model.best,
+        mode: config.exp_manager.checkpoint_callback_params.mode,
+        encoder,
+        settings: {
+          optimizer: config.model.optim.name,
+          lr: config.model.optim.lr,
+          maxEpochs: o.model.epoch + 1,
+        },
+      }),
     };
   });
+}
+
+/** What the token cache of the training split shows about its texts. */
+function trainingTextsOf(
+  { inputs, tokens }: Pick<EvaluateInputs, 'inputs' | 'tokens'>,
+  { definition, maxLength }: { definition: TokenizerDefinition; maxLength: number },
+): Pick<JudgedRun, 'trainCounts' | 'texts'> {
+  const { file, examples, truncated = 0 } = tokens.train;
+  const { labelCounts, ...counts } = tokenStatistics(file.path, { numClasses: inputs.data.numClasses, definition });
+  return { trainCounts: labelCounts, texts: { examples, truncated, maxLength, ...counts } };
 }
 
 /** A text, or pair of texts, of `model.infer_samples`, and its index there. */

@@ -66,7 +66,8 @@ export async function tokenize(
     for (const warning of made.warnings) damage.push(warning);
     tokens += made.output.tokens;
     logRead(o.run, { file: ds.file_path ?? file.path, summary: made.output.summary }, maxLength, o.echo);
-    return { file: made.output.file, examples: made.output.summary.examples };
+    const { examples, truncated } = made.output.summary;
+    return { file: made.output.file, examples, truncated };
   };
   const { train, validation, test } = o.inputs.data;
   const data: TokenizedData = {

@@ -1,0 +1,121 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { finishTracking, stages } from '@nautil/activities';
+import { type Finding, type PipelineStages, runPipeline } from '@nautil/contracts';
+import { goldenPath } from '@nautil/testing';
+import { Trainers } from '@nautil/trainer-process';
+import { programEnvironment } from './testing/program-environment.js';
+
+// Trains a tiny encoder that learns the task in seconds, and then with settings and data from which nobody could learn it.
+
+const root = mkdtempSync(join(tmpdir(), 'nautil-findings-'));
+const trainers = new Trainers(programEnvironment(join(root, 'home')));
+const nowhere = 'http://127.0.0.1:9'; // the discard port, where nothing listens
+
+const praise = ['good', 'fine', 'great', 'best'];
+const blame = ['bad', 'poor', 'long', 'worst'];
+const lines = (count: number, textOf: (number: number, label: number) => string): string =>
+  Array.from({ length: count }, (_, i) => `${textOf(i, i % 2)}\t${i % 2}\n`).join('');
+const review = (number: number, label: number): string =>
+  [0, 1, 2].map((i) => (label === 1 ? praise : blame)[(number >> (2 * i)) % 4]).join(' ');
+
+beforeAll(() => {
+  Object.assign(process.env, programEnvironment(join(root, 'home')));
+  writeFileSync(join(root, 'train.tsv'), lines(128, review));
+  writeFileSync(join(root, 'dev.tsv'), lines(32, review));
+  writeFileSync(
+    join(root, 'chinese.tsv'),
+    lines(128, (i, label) => `${label === 1 ? '喜欢' : '讨厌'}这部电影${i}`),
+  );
+  writeFileSync(join(root, 'one-class.tsv'), lines(32, review).replaceAll('\t0', '\t1'));
+});
+afterAll(() => {
+  rmSync(root, { recursive: true, force: true });
+});
+
+const base = [
+  'trainer.accelerator=cpu',
+  'trainer.max_epochs=16',
+  `model.language_model.pretrained_model_name=${goldenPath('bert-tiny-uncased')}`,
+  'model.train_ds.file_path=train.tsv',
+  'model.validation_ds.file_path=dev.tsv',
+  'model.train_ds.batch_size=8',
+  'model.dataset.max_seq_length=32',
+  'model.optim.lr=2e-3',
+  'model.nemo_path=null',
+];
+
+/** Runs all stages, and returns what the run finds, with the tags that MLflow gets. */
+async function run(
+  runKey: string,
+  overrides: string[],
+): Promise<{ findings: Finding[]; tags: Record<string, string> }> {
+  const resolved = await stages.resolveRun(
+    {
+      workflowId: 'findings',
+      runKey,
+      taskQueue: 'none',
+      overrides: [...base, ...overrides],
+    },
+    { cwd: root },
+  );
+  const pipeline: PipelineStages = {
+    download: (o) => stages.download(o),
+    convert: (o) => stages.convert(o),
+    cache: (o) => stages.cache(o),
+    tokenize: (o) => stages.tokenize(o),
+    train: (o) =>
+      stages.trainModel(o, {
+        compute: (task, record) => trainers.run({ task, onCommitted: (saved) => record(saved) }),
+      }),
+    evaluate: (o) => stages.evaluate(o, (task) => trainers.run({ task: { do: 'evaluate', ...task } })),
+    package: (o) => stages.packageModel(o),
+  };
+  const { evaluated, packaged } = await runPipeline(resolved, pipeline, (_, work) => work());
+  await finishTracking({ run: resolved, status: 'FINISHED', evaluated, packaged }, nowhere);
+  const journal = readFileSync(join(resolved.folder, 'mlflow.jsonl'), 'utf8').trim().split('\n');
+  const tags = journal.map((line) => (JSON.parse(line) as { tags?: Record<string, string> }).tags);
+  return { findings: evaluated.findings ?? [], tags: Object.assign({}, ...tags) as Record<string, string> };
+}
+
+test('a model that has learned has no findings', async () => {
+  const { findings, tags } = await run('good', []);
+  expect(findings).toEqual([]);
+  expect(tags['nautil.findings']).toBe('none');
+  expect(tags).not.toHaveProperty(['mlflow.note.content']);
+}, 120_000);
+
+test.each([
+  ['a learning rate of 0', ['model.optim.lr=0'], ['chance-loss']],
+  ['a learning rate of 1e-9', ['model.optim.lr=1e-9'], ['chance-loss']],
+  ['a length of 4 tokens', ['model.dataset.max_seq_length=4'], ['truncated-texts']],
+  ['a vocabulary without the characters', ['model.train_ds.file_path=chinese.tsv'], ['unknown-tokens']],
+  ['a class that is not validated', ['model.validation_ds.file_path=one-class.tsv'], ['no-evaluation-examples']],
+  ['a class that is not trained', ['model.dataset.num_classes=3'], ['no-training-examples']],
+])(
+  '%s is reported, with a setting that the configuration accepts, to MLflow, too',
+  async (what, overrides, expected) => {
+    const { findings, tags } = await run(what, ['trainer.max_epochs=2', ...overrides]);
+    expect(findings.map(({ code }) => code)).toEqual(expect.arrayContaining(expected));
+    const codes = tags['nautil.findings']!.split(', ');
+    expect(codes).toEqual(findings.map(({ code }) => code));
+    const description = tags['mlflow.note.content']!;
+    for (const { sentence, remedy } of findings) {
+      expect(description).toContain(`- ${sentence}: try ${remedy}`);
+      const remedied = remedy.replace('FILE', 'dev.tsv').split(' ');
+      const again = await stages.resolveRun(
+        {
+          workflowId: 'remedied',
+          runKey: `${what} ${remedy}`,
+          taskQueue: 'none',
+          overrides: [...base, ...overrides, ...remedied],
+        },
+        { cwd: root },
+      );
+      await stages.convert({ run: again, source: await stages.download({ run: again }) });
+    }
+  },
+  120_000,
+);
