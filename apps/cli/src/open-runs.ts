@@ -8,9 +8,9 @@ import { printMessage } from './output.js';
 
 /**
  * Decides for garbage collection which folders of runs are needed: those with an open workflow, and those whose journal holds
- * records that MLflow lacks. Without Temporal no workflow is known to be closed, so all folders are kept, with a warning.
+ * records that MLflow lacks, and with `keepsUnfinished` those of runs that can be resumed. Without Temporal no workflow is known to be closed, so all folders are kept, with a warning.
  */
-export async function findOpenRuns(): Promise<{
+export async function findOpenRuns(o: { keepsUnfinished?: boolean } = {}): Promise<{
   reasonToKeep: GarbageOptions['reasonToKeep'];
   close: () => Promise<void>;
 }> {
@@ -24,8 +24,11 @@ export async function findOpenRuns(): Promise<{
       if (!connected) return 'it is unknown whether its workflow is open';
       if (workflowId !== undefined && (await isOpen(connected.client, workflowId)))
         return `workflow ${workflowId} is open`;
-      const unsent = (await findJournals(folder)).reduce((sum, journal) => sum + journal.unsent, 0);
-      return unsent === 0 ? undefined : `${unsent} records have not been sent to MLflow: \`npx nautil runs sync\``;
+      const journals = await findJournals(folder);
+      const unsent = journals.reduce((sum, journal) => sum + journal.unsent, 0);
+      if (unsent > 0) return `${unsent} records have not been sent to MLflow: \`npx nautil runs sync\``;
+      const isUnfinished = journals.some(({ status }) => status !== 'FINISHED');
+      return o.keepsUnfinished && isUnfinished ? 'it has not finished, and can be resumed' : undefined;
     },
     close: async () => connected?.close(),
   };

@@ -27,3 +27,10 @@ export function ageMs(text: string): number {
   if (count === undefined) throw new InvalidArgumentError('An age is a number of days or hours: 30d, 12h.');
   return Number(count) * (unit === 'd' ? 24 : 1) * 3_600_000;
 }
+
+/** An amount of bytes in powers of 1,000 (`20GB`, `500MB`). */
+export function byteCount(text: string): number {
+  const [, count = '', unit = ''] = /^(\d{1,6}(?:\.\d{1,3})?)(kB|MB|GB|TB)$/.exec(text) ?? [];
+  if (count === '') throw new InvalidArgumentError('A size is a number of kB, MB, GB or TB: 20GB, 500MB.');
+  return Number(count) * 1000 ** (['kB', 'MB', 'GB', 'TB'].indexOf(unit) + 1);
+}

@@ -6,6 +6,7 @@ export { environmentVariable } from './environment-variable.js';
 export { fileRefsIn } from './file-refs-in.js';
 export { FileDamaged, isIntact, requireIntact, setAside } from './intact.js';
 export { knownSha256 } from './known-digests.js';
+export { linkFileAtomic } from './link-file-atomic.js';
 export { placeFile } from './place-file.js';
 export { stageOutput } from './stage-output.js';
 export { Semaphore } from './semaphore.js';

@@ -127,6 +127,21 @@ export class TrainingInterrupted extends defineError('TrainingInterrupted', 'int
   }
 }
 
+/** A training cannot continue from a checkpoint of a run that has ended, which kept only the weights. */
+export class OptimizerStateDropped extends defineError('OptimizerStateDropped', 'config') {
+  constructor(path: string) {
+    super(
+      `${path} has no state of the optimizer, so no training can continue from it: its run has ended, and kept only the weights`,
+      {
+        hint: [
+          'to train for more epochs, train again with them (trainer.max_epochs);',
+          'a run with exp_manager.resume_if_exists=true keeps its last checkpoint whole, so that a later run can continue from it',
+        ].join('\n'),
+      },
+    );
+  }
+}
+
 /** A training batch does not fit into memory, even one row at a time. */
 export class BatchTooLarge extends defineError('BatchTooLarge', 'environment') {
   constructor(rows: number, length: number, cause: unknown) {

@@ -12,6 +12,7 @@ import {
 } from '@nautil/formats';
 import { type NamedArray, NonFiniteWeight } from '@nautil/model';
 import { type Fence, knownSha256, setAside, sha256File } from '@nautil/store';
+import { requireOptimizerState } from './drop-optimizer-state.js';
 import { CheckpointMismatch } from './errors.js';
 import { faultPoint } from './fault-point.js';
 import { checkpointFormat, openCheckpoint } from './open-checkpoint.js';
@@ -201,6 +202,7 @@ export class TrainingCheckpoints {
     try {
       this.#requireDigests(source.metadata.digests, path, mayDiffer);
       const state = parseState(source.metadata.progress, path);
+      requireOptimizerState(source, path);
       const names = new Set(source.names());
       await load?.({
         path,

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -91,6 +91,38 @@ test('without Temporal the folders of all runs are kept, with a warning', async 
   expect(stderr).toContain(`kept everything used since ${dayBefore}, a day before the oldest run that is kept began`);
   expect(existsSync(join(folder, 'run.json'))).toBe(true);
   expect(exitCode).toBe(0);
+});
+
+test('gc by size keeps a run that failed, because it can be resumed, and removes one that has finished', async () => {
+  const folders = [run('failed'), run('finished')] as const;
+  for (const [folder, status] of [
+    [folders[0], 'FAILED'],
+    [folders[1], 'FINISHED'],
+  ] as const) {
+    const journal = join(folder, 'mlflow.jsonl');
+    const tracker = await openTracker({
+      ...{ trackingUri: 'http://127.0.0.1:9', experiment: 'gc', workflowId: status, runKey: '1', journal },
+      ...{ warn: () => undefined, connectTimeoutMs: 0 },
+    });
+    await tracker.finish(status, undefined, { timeoutMs: 0 });
+    await tracker.close();
+    const content = readFileSync(journal, 'utf8');
+    const { id: journalId } = JSON.parse(content.split('\n')[0]!) as { id: string };
+    writeFileSync(`${journal}.sent`, JSON.stringify({ journalId, offset: Buffer.byteLength(content) })); // MLflow has all of it
+  }
+  const { stdout, stderr } = await nautil(temporal.address, 'store', 'gc', '--keep', '1kB', '--json');
+  const { removed, kept } = JSON.parse(stdout) as CollectedGarbage;
+  expect(stderr).toBe('');
+  expect(kept).toContainEqual({ path: folders[0], why: 'it has not finished, and can be resumed' });
+  expect(removed.map(({ path }) => path)).toContain(folders[1]);
+  expect(existsSync(join(folders[0], 'run.json'))).toBe(true);
+  expect(existsSync(folders[1])).toBe(false);
+});
+
+test('a size without a unit is rejected', async () => {
+  const { stderr, exitCode } = await nautil(temporal.address, 'store', 'gc', '--keep', '20');
+  expect(stderr).toContain('20GB, 500MB');
+  expect(exitCode).toBe(2);
 });
 
 test('an age without a number is rejected', async () => {

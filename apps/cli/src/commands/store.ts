@@ -2,12 +2,13 @@ import { type Command, Option } from 'commander';
 import { counted } from '@nautil/contracts';
 import type { CollectedGarbage } from '@nautil/store/garbage';
 import { examples } from '../help.js';
-import { ageMs } from '../option-values.js';
+import { ageMs, byteCount } from '../option-values.js';
 import { printJson, printMessage, printResult } from '../output.js';
 
 interface GcFlags {
   dryRun?: true;
   olderThan: number;
+  keep?: number;
   models?: true;
   json?: true;
 }
@@ -37,14 +38,29 @@ export function addStore(program: Command): void {
         .argParser(ageMs)
         .default(ageMs(defaultAge), defaultAge),
     )
+    .addOption(
+      new Option(
+        '--keep <size>',
+        'remove only the least recently used, of any age, until the rest takes at most this much: 20GB. Keeps also what unfinished runs need, which can be resumed',
+      ).argParser(byteCount),
+    )
     .option('--models', 'also remove the models that old runs left in their folders, where model.nemo_path was not set')
     .option('--json', 'print what was removed and kept as JSON')
     .addHelpText(
       'after',
-      examples('store gc --dry-run', 'store gc --older-than 7d', 'store gc --older-than 0d --models'),
+      examples(
+        'store gc --dry-run',
+        'store gc --older-than 7d',
+        'store gc --keep 20GB',
+        'store gc --older-than 0d --models',
+      ),
     )
     // NOTE: `--json` is an option of both commands, and commander assigns it to the outer one.
-    .action((_flags: GcFlags, command: Command) => collect(command.optsWithGlobals<GcFlags>()));
+    .action((_flags: GcFlags, command: Command) => {
+      const flags = command.optsWithGlobals<GcFlags>();
+      const anyAge = flags.keep !== undefined && command.getOptionValueSource('olderThan') === 'default';
+      return collect(anyAge ? { ...flags, olderThan: 0 } : flags);
+    });
 }
 
 async function showSizes({ json }: { json?: true }): Promise<void> {
@@ -53,26 +69,36 @@ async function showSizes({ json }: { json?: true }): Promise<void> {
   const { measureHome } = await import('@nautil/store/garbage');
   const kinds = await measureHome();
   if (json) return printJson(kinds);
-  for (const { kind, count, sizeBytes, collectable } of kinds)
+  const [inside, outside] = [kinds.filter((kind) => !kind.outside), kinds.filter((kind) => kind.outside)];
+  for (const { kind, count, sizeBytes: bytes, collectable } of inside)
     await printResult(
-      [formatBytes(sizeBytes).padStart(12), kind.padEnd(20), collectable ? `${count}` : ''].join('  ').trimEnd(),
+      [formatBytes(bytes).padStart(12), kind.padEnd(20), collectable ? `${count}` : ''].join('  ').trimEnd(),
     );
-  const total = kinds.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const total = inside.reduce((sum, kind) => sum + kind.sizeBytes, 0);
   const free = await freeBytesAt(nautilHome());
   await printResult(
     `${formatBytes(total).padStart(12)}  in ${nautilHome()}${free === undefined ? '' : `, ${formatBytes(free)} free`}`,
   );
+  for (const { path, count, sizeBytes: bytes } of outside)
+    await printResult(`${formatBytes(bytes).padStart(12)}  in ${path}, ${counted(count, 'log folder')} of runs`);
 }
 
-async function collect({ dryRun: isDryRun, olderThan, models, json }: GcFlags): Promise<void> {
+async function collect({ dryRun: isDryRun, olderThan, keep, models, json }: GcFlags): Promise<void> {
   const dryRun = isDryRun === true;
   const { collectGarbage } = await import('@nautil/store/garbage');
   const { findOpenRuns } = await import('../open-runs.js');
   const { interruption } = await import('../interruption.js');
-  const { reasonToKeep, close } = await findOpenRuns();
+  const { reasonToKeep, close } = await findOpenRuns({ keepsUnfinished: keep !== undefined });
   try {
     const usedBeforeMs = Date.now() - olderThan;
-    const found = await collectGarbage({ usedBeforeMs, reasonToKeep, models, dryRun, signal: interruption });
+    const found = await collectGarbage({
+      usedBeforeMs,
+      keepBytes: keep,
+      reasonToKeep,
+      models,
+      dryRun,
+      signal: interruption,
+    });
     if (json) await printJson({ dryRun, ...found });
     else await show(found, { dryRun, usedBeforeMs });
   } finally {

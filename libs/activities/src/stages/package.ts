@@ -24,6 +24,7 @@ import type { RequireOutput } from '../output-roots.js';
 import { programVersion } from '../program-version.js';
 import { requireReplaceable } from '../require-replaceable.js';
 import { tokenizerNameOf } from './encoder-files.js';
+import { keepResults } from './keep-results.js';
 import { countedConfigOf, redoOf, resultDigestOf } from './run-settings.js';
 import { tokenizerOf } from './tokenize.js';
 import { trainJobOf } from './train-job.js';
@@ -132,12 +133,15 @@ export async function packageModel(o: {
   await place(target);
   const amongCheckpoints = await logArchive(o.run, config, target, o.echo);
   if (amongCheckpoints !== undefined) await place(amongCheckpoints);
+  const disk = await keepResults(o.run, config).catch(
+    (error: unknown) => `the checkpoints are kept: ${(error as Error).message}`,
+  );
   return {
     nemo: { ...made, path: target },
     stored: made.path,
     ...(kept.length > 0 && { kept }),
     reused,
-    detail: [target, ...kept.map(keptSentence), ...(limit ? [limit] : single), ...warnings].join('; '),
+    detail: [target, ...kept.map(keptSentence), disk, ...(limit ? [limit] : single), ...warnings].join('; '),
   };
 }
 

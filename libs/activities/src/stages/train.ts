@@ -22,7 +22,7 @@ import {
   writeFileAtomic,
 } from '@nautil/store';
 import type { TrackingTask, TrainTask } from '@nautil/trainer-process';
-import { evaluationSettingsOf, type TrainingGroup } from '@nautil/training';
+import { evaluationSettingsOf, OptimizerStateDropped, type TrainingGroup } from '@nautil/training';
 import { GroupMissing } from '../errors.js';
 import { programVersion } from '../program-version.js';
 import { encoderDigestOf } from './cache.js';
@@ -71,6 +71,7 @@ export async function trainModel(request: TrainRequest, o: TrainModelOptions): P
     'train',
     inputs,
     async () => {
+      if (run.resumeFrom !== undefined && !existsSync(run.resumeFrom)) throw new OptimizerStateDropped(run.resumeFrom);
       await requireTrainingInputs(request);
       const { tree, config } = await countedConfigOf(run, request.inputs.data);
       const split = config.model.test_ds.file_path === null ? 'val' : 'test';

@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, expect, test } from '@jest/globals';
@@ -9,6 +18,7 @@ import { Store } from '../store.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
 import { writeFileAtomic } from '../write-file-atomic.js';
 import { collectGarbage, type GarbageOptions } from './collect-garbage.js';
+import { measureHome } from './measure-home.js';
 
 const root = temporaryFolder();
 const day = 24 * 3600 * 1000;
@@ -104,6 +114,67 @@ test('of an old run only the model is kept; an open run is kept with everything 
   age(ended, 31);
   await collect({ models: true });
   expect(existsSync(ended)).toBe(false);
+});
+
+/** Puts bytes into the store, which were used so many days ago. */
+async function unused(sizeBytes: number, days: number): Promise<string> {
+  const { path } = await store.put(Buffer.alloc(sizeBytes, String(days)));
+  age(path, days);
+  return path;
+}
+
+test('by size, the least recently used are removed, whatever their age, until the rest fits', async () => {
+  const [oldest, older, newest] = [await unused(300, 3), await unused(200, 2), await unused(100, 1)];
+  const keep = (keepBytes: number, o: Partial<GarbageOptions> = {}) =>
+    collect({ usedBeforeMs: Date.now(), keepBytes, ...o });
+  expect((await keep(600)).removed).toEqual([]);
+  const { removed } = await keep(599, { dryRun: true });
+  expect(removed).toMatchObject([{ path: oldest, sizeBytes: 300 }]);
+  expect((await keep(200)).removed.map(({ path }) => path)).toEqual([oldest, older]);
+  expect(existsSync(newest)).toBe(true);
+});
+
+test('by size, nothing is removed that a run needs which is kept, nor what was used since it began', async () => {
+  const [before, during] = [await unused(300, 9), await unused(200, 3)];
+  const [resumable, finished] = [run('resumable', 5), run('finished', 4)];
+  const { removed, kept } = await collect({
+    usedBeforeMs: Date.now(),
+    keepBytes: 0,
+    reasonToKeep: async ({ workflowId }) => (workflowId === 'resumable' ? 'it can be resumed' : undefined),
+  });
+  expect(kept).toEqual([{ path: resumable, why: 'it can be resumed' }]);
+  expect(removed.map(({ path }) => path)).toEqual([before, finished]);
+  expect(existsSync(during)).toBe(true);
+  expect(readdirSync(resumable)).toContain('training');
+  expect(readdirSync(finished)).toEqual(['model.nemo']);
+});
+
+test('a file frees its space with its last name, and none while it has a name elsewhere', async () => {
+  const { path } = (await output('linked', 'x'.repeat(1000))).output;
+  const { path: twice } = (await output('linked twice', 'y'.repeat(100))).output;
+  linkSync(path, join(home, 'mine.nemo'));
+  linkSync(twice, join(dirname(twice), 'second name'));
+  age(store.root, 31);
+  const sizes = ({ removed }: Awaited<ReturnType<typeof collect>>) => removed.map(({ sizeBytes }) => sizeBytes);
+  const wouldBe = sizes(await collect({ dryRun: true }));
+  // Beside the file, an output has a record of a few hundred bytes.
+  expect(wouldBe.filter((size) => size < 1000)).toHaveLength(2);
+  expect(wouldBe.filter((size) => size >= 100)).toHaveLength(2);
+  expect(sizes(await collect())).toEqual(wouldBe);
+  expect(readFileSync(join(home, 'mine.nemo'), 'utf8')).toHaveLength(1000);
+});
+
+test('the log folders of runs are measured where they are, without files that are counted in the state folder', async () => {
+  const folder = run('logged', 0);
+  const logDir = join(root, `${number}-nemo_experiments`, 'reviews', 'version_0');
+  mkdirSync(logDir, { recursive: true });
+  writeFileSync(join(folder, 'run.json'), JSON.stringify({ workflowId: 'logged', logDir }));
+  linkSync(join(folder, 'training', 'last.safetensors'), join(logDir, 'last.ckpt'));
+  writeFileSync(join(logDir, 'log.txt'), 'five!');
+  const outside = (await measureHome(home)).filter((kind) => kind.outside);
+  expect(outside).toEqual([
+    { kind: 'log folders', path: dirname(logDir), count: 1, sizeBytes: 5, collectable: false, outside: true },
+  ]);
 });
 
 test('outputs that a run used while the clock was set back by a day are kept with it', async () => {

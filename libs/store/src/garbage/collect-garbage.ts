@@ -8,7 +8,7 @@ import { runsFolder } from '../folders/run-folder.js';
 import { isSetAside } from '../intact.js';
 import { Store } from '../store.js';
 import { LockTimeout, withLock } from '../with-lock.js';
-import { measureFolder } from './measure-folder.js';
+import { FreedSpace, measureFolder } from './measure-folder.js';
 
 /** The folder of a run, as far as this library can read it. */
 interface FoundRun {
@@ -30,6 +30,12 @@ export interface GarbageOptions {
    * is kept may read the outputs of its stages, if only to send them to MLflow.
    */
   reasonToKeep: (run: FoundRun) => Promise<string | undefined>;
+
+  /**
+   * Removes the least recently used first, and only until the rest takes at most this much: what a collection could free of the
+   * store and of the folders of runs. Default: removes everything that is old enough.
+   */
+  keepBytes?: number | undefined;
 
   /** Also removes the `model.nemo` in the folders of old runs; default false. */
   models?: boolean | undefined;
@@ -68,9 +74,7 @@ const clockJumpMs = 24 * 3_600_000;
  * It is safe while workers run: an output that a stage has found stays, or is made again.
  */
 export async function collectGarbage(options: GarbageOptions): Promise<CollectedGarbage> {
-  const { home = nautilHome(), usedBeforeMs, dryRun = false, signal } = options;
-  const counted = new Set<string>();
-  const removed: Garbage[] = [];
+  const { home = nautilHome(), usedBeforeMs, keepBytes, dryRun = false, signal } = options;
   const kept: CollectedGarbage['kept'] = [];
   const oldRuns: OldRun[] = [];
   let before = usedBeforeMs;
@@ -85,29 +89,58 @@ export async function collectGarbage(options: GarbageOptions): Promise<Collected
     if (reason !== recent) kept.push({ path: run.folder, why: reason });
   }
 
-  const store = new Store(join(home, 'store'));
-  for await (const candidate of candidatesIn(store)) {
+  const candidates: Removable[] = [];
+  for await (const candidate of candidatesIn(new Store(join(home, 'store')))) {
     signal?.throwIfAborted();
-    const lastUsedMs = await candidate.lastUsedMs();
-    if (lastUsedMs >= before) continue;
-    const { sizeBytes } = await measureFolder(candidate.measured, counted);
-    if (dryRun || (await candidate.remove(lastUsedMs)))
-      removed.push({ kind: candidate.kind, path: candidate.path, sizeBytes, lastUsed: new Date(lastUsedMs) });
+    const unusedSince = await candidate.lastUsedMs();
+    if (unusedSince < before)
+      candidates.push({ ...candidate, unusedSince, remove: () => candidate.remove(unusedSince) });
   }
   for (const run of oldRuns) {
-    signal?.throwIfAborted();
     const rest = await removableIn(run.folder, options.models ?? false);
-    if (rest.length === 0) continue;
-    if (!dryRun && (await reasonOf(run, options)) !== undefined) continue; // the run was resumed in the meantime
-    let sizeBytes = 0;
-    for (const path of rest) {
-      sizeBytes += (await measureFolder(path, counted)).sizeBytes;
-      if (!dryRun) await rm(path, { recursive: true, force: true });
-    }
-    removed.push({ kind: 'runs', path: run.folder, sizeBytes, lastUsed: new Date(run.newestMs) });
-    if (!dryRun && (await readdir(run.folder)).length === 0) await rm(run.folder, { recursive: true, force: true });
+    if (rest.length > 0) candidates.push(runCandidate(run, rest, options));
+  }
+  let excess = Infinity;
+  if (keepBytes !== undefined) {
+    candidates.sort((a, b) => a.unusedSince - b.unusedSince);
+    excess = (await new FreedSpace().by([join(home, 'store'), runsFolder(home)])) - keepBytes;
+  }
+  const freed = new FreedSpace();
+  const removed: Garbage[] = [];
+  for (const candidate of candidates) {
+    signal?.throwIfAborted();
+    if (excess <= 0) break;
+    const { kind, path, unusedSince } = candidate;
+    const sizeBytes = await freed.by(candidate.measured);
+    if (!dryRun && !(await candidate.remove())) continue;
+    removed.push({ kind, path, sizeBytes, lastUsed: new Date(unusedSince) });
+    excess -= sizeBytes;
   }
   return { removed, kept, usedBefore: new Date(before) };
+}
+
+/** Something that may be removed, as far as was known when it was found. */
+interface Removable extends Pick<Candidate, 'kind' | 'path' | 'measured'> {
+  unusedSince: number;
+
+  /** False if it is in use meanwhile, and stays. */
+  remove(): Promise<boolean>;
+}
+
+/** @param rest - what is removed of the run's folder */
+function runCandidate(run: OldRun, rest: string[], options: GarbageOptions): Removable {
+  return {
+    kind: 'runs',
+    path: run.folder,
+    measured: rest,
+    unusedSince: run.newestMs,
+    remove: async () => {
+      if ((await reasonOf(run, options)) !== undefined) return false; // the run was resumed in the meantime
+      for (const path of rest) await rm(path, { recursive: true, force: true });
+      if ((await readdir(run.folder)).length === 0) await rm(run.folder, { recursive: true, force: true });
+      return true;
+    },
+  };
 }
 
 interface OldRun extends FoundRun {
@@ -160,8 +193,8 @@ interface Candidate {
   kind: string;
   path: string;
 
-  /** The file or folder whose size is freed. */
-  measured: string;
+  /** The files and folders that are removed. */
+  measured: string[];
   lastUsedMs(): Promise<number>;
 
   /** Removes it, unless it is in use, or its last use is no longer `unusedSince`: the clock may have been set back meanwhile. */
@@ -211,7 +244,7 @@ function stageCandidate(kind: string, folder: string): Candidate {
   return {
     kind,
     path: folder,
-    measured: folder,
+    measured: [folder],
     lastUsedMs,
     remove: (unusedSince) =>
       whenFree(() => withLock(join(folder, 'lock'), () => remove(unusedSince), { timeoutMs: 0 })),
@@ -224,7 +257,7 @@ function objectCandidate(store: Store, path: string): Candidate {
   return {
     kind: 'objects',
     path,
-    measured: path,
+    measured: [path, join(store.root, 'names', basename(path))],
     lastUsedMs,
     remove: (unusedSince) =>
       store.whilePlacing(async () => {

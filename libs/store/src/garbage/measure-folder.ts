@@ -32,3 +32,28 @@ export async function measureFolder(path: string, counted = new Set<string>()): 
   }
   return total;
 }
+
+/** Counts the space that is freed when files and folders are removed one after another: that of a file, with its last name. */
+export class FreedSpace {
+  /** Number of names that are removed, by inode. */
+  readonly #names = new Map<string, number>();
+
+  /** Bytes that removing these paths frees, after those of earlier calls. */
+  async by(paths: readonly string[]): Promise<number> {
+    let sizeBytes = 0;
+    for (const path of paths) sizeBytes += await this.#byOne(path);
+    return sizeBytes;
+  }
+
+  async #byOne(path: string): Promise<number> {
+    const found = await lstat(path).catch(() => undefined);
+    if (!found) return 0;
+    if (found.isDirectory())
+      return this.by((await readdir(path).catch((): string[] => [])).map((name) => join(path, name)));
+    const inode = `${found.dev}:${found.ino}`;
+    const names = (this.#names.get(inode) ?? 0) + 1;
+    this.#names.set(inode, names);
+    // In a collection that removes files, those that were counted before have fewer names by now.
+    return names >= found.nlink ? found.size : 0;
+  }
+}
