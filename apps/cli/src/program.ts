@@ -6,6 +6,7 @@ import { printable } from '@nautil/contracts';
 import { jsonParser } from '@nautil/contracts/schemas';
 import { closeHome, packageRoot } from '@nautil/store/folders';
 import { addConfig } from './commands/config.js';
+import { addConvert } from './commands/convert.js';
 import { addDoctor } from './commands/doctor.js';
 import { addDown } from './commands/down.js';
 import { addEncode } from './commands/encode.js';
@@ -33,7 +34,7 @@ type AddCommand = (program: Command) => void;
 const commands: readonly (readonly [group: string, ...AddCommand[]])[] = [
   ['Servers:', addSetup, addDoctor, addUp, addStatus, addDown, addWorker],
   ['Training:', addRun, addResume, addSweep, addRuns, addTrain, addEvaluate],
-  ['Models and data:', addPredict, addInfer, addEncode, addInspect, addVerify, addImport],
+  ['Models and data:', addPredict, addInfer, addEncode, addInspect, addVerify, addConvert, addImport],
   ['Configuration and disk space:', addConfig, addStore],
 ];
 

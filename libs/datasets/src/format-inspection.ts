@@ -41,7 +41,12 @@ function labelLines({ labels }: TsvInspection): string[] {
     : listed;
 }
 
-function lengthLines({ characters, words, tokens }: TsvInspection): string[] {
+/** The table of lengths; empty without texts. */
+export function lengthLines({
+  characters,
+  words,
+  tokens,
+}: Pick<TsvInspection, 'characters' | 'words' | 'tokens'>): string[] {
   const rows = Object.entries({ characters, words, tokens }).filter(
     (row): row is [string, LengthSummary] => row[1] !== undefined,
   );
@@ -67,7 +72,7 @@ function problemLines(path: string, { severity, message, hint, count: times, pla
   ];
 }
 
-function percent(share: number): string {
+export function percent(share: number): string {
   return `${(share * 100).toFixed(1).padStart(5)} %`;
 }
 

@@ -15,13 +15,15 @@ interface BinaryFormat {
   hint?: string;
 }
 
-const spreadsheet = 'save the sheet as text whose columns are separated by tabs: the texts, then the labels';
+const spreadsheet = 'save the sheet as CSV (UTF-8), which Nautil reads';
 
-const columns = 'write its columns of texts and labels as lines: a text, a tab, and a label (a whole number)';
+const columns = 'write its columns of texts and labels as CSV, JSON Lines or Parquet';
 const labelledTexts =
   'name a file of texts; a labelled one has on each line a text, a tab, and a label (a whole number)';
 
 const bytesOf = (text: string): number[] => [...Buffer.from(text, 'latin1')];
+
+const zipMagic = [0x50, 0x4b, 0x03, 0x04];
 
 const binaryFormats: readonly BinaryFormat[] = [
   { name: 'a gzip file', start: [0x1f, 0x8b], unpack: 'gunzip -c' },
@@ -29,16 +31,16 @@ const binaryFormats: readonly BinaryFormat[] = [
   { name: 'an xz file', start: [0xfd, 0x37, 0x7a, 0x58, 0x5a], unpack: 'xz -dc' },
   { name: 'a Zstandard file', start: [0x28, 0xb5, 0x2f, 0xfd], unpack: 'zstd -dc' },
   {
-    name: 'a zip archive or an Excel workbook',
-    start: [0x50, 0x4b, 0x03, 0x04],
-    hint: `unpack the archive; of a workbook, ${spreadsheet}`,
+    name: 'a zip archive',
+    start: zipMagic,
+    hint: 'unpack it and name a file, or set nautil.data.source to it, which unpacks it',
   },
   { name: 'an old Excel workbook', start: [0xd0, 0xcf, 0x11, 0xe0], hint: spreadsheet },
   {
     name: 'a Parquet file',
     // A protein is called PAR1, so the byte with which a page starts is needed, too.
     start: [0x50, 0x41, 0x52, 0x31, 0x15],
-    hint: columns,
+    hint: 'set nautil.data.format=table, or leave it out',
   },
   { name: 'an Arrow or Feather file', start: bytesOf('ARROW1\0\0'), hint: columns },
   { name: 'an Avro file', start: bytesOf('Obj\x01'), hint: columns },
@@ -68,8 +70,26 @@ const binaryFormats: readonly BinaryFormat[] = [
   { name: 'a program (ELF)', start: bytesOf('\x7fELF'), hint: labelledTexts },
 ];
 
+/** Documents that are zip archives: a name that one of their first members has. */
+const zippedDocuments: readonly { name: string; member: string; hint: string }[] = [
+  { name: 'an Excel workbook', member: 'xl/', hint: spreadsheet },
+  { name: 'a Word document', member: 'word/', hint: labelledTexts },
+  { name: 'a presentation', member: 'ppt/', hint: labelledTexts },
+  { name: 'an OpenDocument spreadsheet', member: 'opendocument.spreadsheet', hint: spreadsheet },
+  { name: 'an OpenDocument text', member: 'opendocument.text', hint: labelledTexts },
+];
+
+/** @throws DataError for the start of a document that is a zip archive, such as an Excel workbook */
+export function refuseZippedDocument(name: string, start: Uint8Array): void {
+  if (!zipMagic.every((byte, index) => start[index] === byte)) return;
+  const members = Buffer.from(start).toString('latin1');
+  const found = zippedDocuments.find(({ member }) => members.includes(member));
+  if (found) throw new DataError(`${name} is ${found.name}, not text`, { hint: found.hint });
+}
+
 /** @throws DataError that names the format of a file that starts as files of a binary format do */
 export function refuseBinary(name: string, start: Uint8Array, file: string | undefined): void {
+  refuseZippedDocument(name, start);
   const found = binaryFormats.find(({ start: magic, offset = 0 }) =>
     magic.every((byte, index) => byte === undefined || start[offset + index] === byte),
   );

@@ -13,8 +13,9 @@ const maxLineBytes = 16 << 20;
 const newline = 0x0a;
 const carriageReturn = 0x0d;
 
-/** A file, by its path, or a stream of bytes, with a name for messages. */
-export type TextSource = string | { readonly name: string; readonly bytes: AsyncIterable<Uint8Array> };
+/** A file, by its path, or a stream of bytes, with a name for messages; `file` is the path if these are the bytes of a file. */
+export type TextSource =
+  string | { readonly name: string; readonly bytes: AsyncIterable<Uint8Array>; readonly file?: string };
 
 export interface LinesOptions {
   /**
@@ -99,12 +100,13 @@ export async function* readLines(source: TextSource, options: LinesOptions = {})
  */
 export async function encodingHint(source: TextSource, block?: Uint8Array): Promise<string> {
   const survey = new ByteSurvey();
-  if (typeof source === 'string') for await (const piece of bytesOf(source)) survey.add(piece);
+  const file = fileOf(source);
+  if (file !== undefined) for await (const piece of bytesOf(file)) survey.add(piece);
   else if (block) survey.add(block);
   return survey.hint((encoding) => conversionCommand(encoding, fileOf(source)));
 }
 
-const fileOf = (source: TextSource): string | undefined => (typeof source === 'string' ? source : undefined);
+const fileOf = (source: TextSource): string | undefined => (typeof source === 'string' ? source : source.file);
 
 /** The bytes of a file in pieces of 64 KiB. @throws DataError for a path that is missing, a folder or unreadable */
 export async function* bytesOf(path: string): AsyncGenerator<Buffer> {

@@ -16,6 +16,7 @@ import {
   validateTrainingResult,
 } from '@nautil/contracts/schemas';
 import { inspectTsv, readExamples, readLabelNames, readLines } from '@nautil/datasets';
+import { inspectTables } from '@nautil/datasets/tables';
 import { openTensors, type TensorSource } from '@nautil/formats';
 import { findEncoder, listEncoderFiles, openEncoder } from '@nautil/formats/encoder';
 import { verifyNemo } from '@nautil/formats/nemo';
@@ -99,6 +100,10 @@ export const readers = {
         }
       }
     }
+  },
+
+  table: async (path) => {
+    await inspectTables({ paths: { train: [path] } });
   },
 
   labels: async (path) => {

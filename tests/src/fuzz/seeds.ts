@@ -127,8 +127,27 @@ export function allSeeds(): Seed[] {
         write: (random) => mutate(readFileSync(model), random),
       };
     }),
+    ...tables.map((content): Seed => ({
+      format: 'table',
+      file: 'train.csv',
+      companions: [],
+      weight: 2,
+      write: (random) => (typeof content === 'string' ? mutateText(content, random) : mutate(content, random)),
+    })),
   ];
 }
+
+const rowsOfTables = Array.from({ length: 20 }, (_, index) => ({ text: `a "good" film, ${index}`, label: index % 3 }));
+const csv = rowsOfTables.map(({ text, label }) => `"${text.replaceAll('"', '""')}",${label}\n`).join('');
+
+/** A table of each format but Parquet: hyparquet loops without end on some damaged pages. */
+const tables: readonly (string | Buffer)[] = [
+  `text,label\n${csv}`,
+  rowsOfTables.map((row) => `${JSON.stringify(row)}\n`).join(''),
+  JSON.stringify({ data: rowsOfTables }),
+  JSON.stringify({ text: rowsOfTables.map(({ text }) => text), label: rowsOfTables.map(({ label }) => label) }),
+  gzipSync(`text;label\n${csv.replaceAll(',', ';')}`),
+];
 
 /** Writes a mutated copy of a seed, and its companions, into a folder of its own. Returns its path. */
 export async function writeInput(seed: Seed, caseSeed: number, folder: string): Promise<string> {

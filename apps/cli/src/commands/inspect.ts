@@ -1,12 +1,15 @@
+import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { exitCodes, NautilError } from '@nautil/contracts';
+import { exitCodes, NautilError, UsageError } from '@nautil/contracts';
+import { addColumnOptions, type ColumnFlags, namesColumns, surveyOptions } from '../column-options.js';
 import { contentOf } from '../content-of.js';
 import { examples } from '../help.js';
 import { positiveInteger } from '../option-values.js';
 import { printJson, printMessage, printResult } from '../output.js';
 
-interface InspectFlags {
+interface InspectFlags extends ColumnFlags {
   json?: true;
+  examples?: number;
   labels?: string;
   numClasses?: number;
   tokenizer?: string;
@@ -14,29 +17,73 @@ interface InspectFlags {
 }
 
 export function addInspect(program: Command): void {
-  program
+  const command = program
     .command('inspect')
-    .summary('show the content of an archive, a checkpoint or a data file')
+    .summary('show the content of an archive, a checkpoint or data files')
     .description(
       'Shows the content of a .nemo archive (encoder, labels, scores, lineage, configuration, files, tensors), the content and the ' +
-        'mistakes of a TSV of labelled texts, or the names and shapes of the tensors in a checkpoint or a file of weights. The exit code is 3 when a model can’t be trained on the TSV.',
+        'mistakes of labelled texts (NeMo’s TSV, or a table: CSV, TSV, JSON Lines, JSON, Parquet, a folder of these, or a folder of texts for each class), or the names and shapes of the tensors in a checkpoint or a file of weights. The exit code is 3 when a model can’t be trained on the texts.',
     )
     .argument(
-      '<file>',
-      'a .nemo archive, of Nautil or of NeMo, a file of tensors (.ckpt, .pt, .safetensors), or NeMo’s TSV',
+      '<files...>',
+      'a .nemo archive, of Nautil or of NeMo, a file of tensors (.ckpt, .pt, .safetensors), or labelled texts: the training file, then the validation and the test file',
     )
     .option('--json', 'print everything as JSON')
-    .option('--labels <file>', 'TSV: names of the classes, one per line; their number must be that of the classes')
-    .option('--num-classes <n>', 'TSV: report labels that are not below this number as errors', positiveInteger)
-    .option('--tokenizer <folder>', 'TSV: also count tokens, with the tokenizer of this folder or model')
-    .option('--max-length <tokens>', 'TSV: the length to which training truncates texts', positiveInteger, 256)
-    .addHelpText('after', examples('inspect sst2.nemo', 'inspect train.tsv --tokenizer bert-base-uncased'))
-    .action(async (file: string, flags: InspectFlags) => {
-      const content = await contentOf(file);
-      if (content === 'archive' || /\.nemo$/i.test(file)) await inspectArchive(file, flags);
+    .option('--labels <file>', 'texts: names of the classes, one per line; their number must be that of the classes')
+    .option('--num-classes <n>', 'texts: report labels that are not below this number as errors', positiveInteger)
+    .option('--tokenizer <folder>', 'texts: also count tokens, with the tokenizer of this folder or model')
+    .option('--max-length <tokens>', 'NeMo’s TSV: the length to which training truncates texts', positiveInteger, 256)
+    .option('--examples <n>', 'texts: show the first texts of each class', positiveInteger);
+  addColumnOptions(command)
+    .addHelpText(
+      'after',
+      examples(
+        'inspect sst2.nemo',
+        'inspect train.csv dev.csv --examples 3',
+        'inspect train.tsv --tokenizer bert-base-uncased',
+      ),
+    )
+    .action(async (files: [string, ...string[]], flags: InspectFlags) => {
+      const [file] = files;
+      const content = files.length === 1 ? await contentOf(file) : 'other';
+      if (content === 'archive' || (files.length === 1 && /\.nemo$/i.test(file))) await inspectArchive(file, flags);
       else if (content === 'tensors') await inspectTensors(file, flags);
+      else if (await areTables(files, flags)) await inspectTables(files, flags);
       else await inspectData(file, flags);
     });
+}
+
+/** Whether files are inspected as tables: NeMo's TSV is, beside another file or to show examples. */
+async function areTables(files: readonly string[], flags: InspectFlags): Promise<boolean> {
+  const { isNemoFile, openTable } = await import('@nautil/datasets/tables');
+  const [file = ''] = files;
+  if (files.length > 1 || namesColumns(flags)) return true;
+  if ((await stat(file).catch(() => undefined))?.isDirectory() === true) return true;
+  return flags.examples === undefined && (await isNemoFile(file)) ? false : (await openTable(file)) !== undefined;
+}
+
+async function inspectTables(files: readonly string[], flags: InspectFlags): Promise<void> {
+  const { formatTableInspection, inspectTables: inspect, tablesAt } = await import('@nautil/datasets/tables');
+  const [train = '', validation, test, ...others] = files;
+  if (others.length > 0) {
+    throw new UsageError(`${files.length} files are too many: a run has a training, a validation and a test file`, {
+      hint: 'put shards into a folder, and name the folder',
+    });
+  }
+  const inspection = await inspect({
+    ...surveyOptions(flags),
+    paths: {
+      ...(await tablesAt(train)),
+      ...(validation === undefined ? {} : { validation: [validation] }),
+      ...(test === undefined ? {} : { test: [test] }),
+    },
+    ...(flags.examples === undefined ? {} : { examples: flags.examples }),
+    ...(flags.tokenizer === undefined
+      ? {}
+      : { countTokens: (await tokenCounting(flags.tokenizer, flags.maxLength)).countTokens }),
+  });
+  if (flags.json) await printJson(inspection);
+  else await printResult(formatTableInspection(inspection));
 }
 
 async function inspectArchive(file: string, { json }: InspectFlags): Promise<void> {

@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import type { Config } from '@nautil/config';
 import type { ResolvedRun, Source } from '@nautil/contracts';
 import { DataError, findNemoFiles, isNemoFileName } from '@nautil/datasets';
-import { isTableName } from '@nautil/datasets/tables';
+import { refuseDocument, tablesBySplit } from '@nautil/datasets/tables';
 import { knownSha256 } from '@nautil/store';
 import {
   cachedSnapshot,
@@ -24,6 +24,7 @@ import { isTable, tablesIn, tablesOf } from './find-tables.js';
 import type { StageControl } from './stage-control.js';
 
 type Format = Config['nautil']['data']['format'];
+type DataConfig = Pick<Config['nautil']['data'], 'format' | 'subset'>;
 
 /**
  * Provides the data of a run on this disk: the files that the configuration names, and `nautil.data.source`. A source is a
@@ -36,7 +37,7 @@ export async function findData(
   run: ResolvedRun,
   control: StageControl,
 ): Promise<Fetched<Source['data']>> {
-  const { format, source, sha256 } = nautil.data;
+  const { format, source, sha256, subset } = nautil.data;
   let reused: boolean | undefined;
   const local = async (path: string | null): Promise<string | undefined> => {
     if (path === null || !isHttp(path)) return path ?? undefined;
@@ -51,7 +52,7 @@ export async function findData(
   });
   if (source === null) return { made: await withTables(named, nautil.data), reused };
 
-  const found = await sourceOnDisk(source, { ...control, run, format, sha256: sha256 ?? undefined });
+  const found = await sourceOnDisk(source, { ...control, run, format, subset, sha256: sha256 ?? undefined });
   reused = allReused(reused, found.reused);
   const isFolder = (await stat(found.made)).isDirectory();
   if (format !== 'nemo' && format !== 'auto' && format !== 'table') {
@@ -62,6 +63,11 @@ export async function findData(
         hint: `for a file in NeMo's format leave data=${format} out and set model.train_ds.file_path`,
       },
     );
+  }
+  if (!isFolder && subset !== null) {
+    throw new DataError(`nautil.data.subset names a folder in the source, and ${source} is a single file`, {
+      hint: 'set nautil.data.subset=null',
+    });
   }
   if (!isFolder && named.train !== undefined) {
     throw new DataError(`nautil.data.source: ${source} is a single file, and model.train_ds.file_path names another`, {
@@ -98,9 +104,8 @@ async function withTables(files: Source['data'], data: Config['nautil']['data'])
   return { ...withoutUndefined({ labels }), tables: tablesOf({ train, validation, test }) };
 }
 
-interface SourceOptions extends StageControl {
+interface SourceOptions extends StageControl, DataConfig {
   run: ResolvedRun;
-  format: Format;
   sha256: string | undefined;
 }
 
@@ -137,20 +142,33 @@ async function unpackedIfArchive(
   control: StageControl,
 ): Promise<Fetched<string>> {
   if (!(await isArchive(file))) return { made: file, reused };
+  await refuseDocument(file);
   const folder = await unpackedFolder(file, control);
   return { made: folder.made, reused: allReused(reused, folder.reused) };
 }
 
 /** The files of a repository that belong to the data set, by format. */
-const layouts: Record<Format, (path: string) => boolean> = {
-  auto: (path) => isNemoFileName(basename(path)) || isTableName(path),
+const layouts: Record<Exclude<Format, 'auto' | 'table'>, (path: string) => boolean> = {
   nemo: (path) => isNemoFileName(basename(path)),
-  table: isTableName,
   'sst-2': (path) => /(?:^|\/)(?:train|dev|test)\.tsv$/.test(path),
   chemprot: (path) => /(?:^|\/)(?:training|develop|test)Posit_chem$/.test(path),
   imdb: (path) => /(?:^|\/)(?:train|test)\/(?:neg|pos)\/[^/]+\.txt$/.test(path),
   thucnews: (path) => /[^/]+\/[^/]+\.txt$/.test(path),
 };
+
+/**
+ * The files of a data set on the hub that are in the format's layout: of several data sets in one repository, those of one.
+ *
+ * @throws DataError if it is not clear which tables belong to the data set
+ */
+function filesInLayout(name: string, { format, subset }: DataConfig, paths: readonly string[]): string[] {
+  if (format !== 'auto' && format !== 'table') return paths.filter(layouts[format]);
+  const within = subset === null ? paths : paths.filter((path) => path.startsWith(`${subset}/`));
+  const isNemo = format === 'auto' && within.some((path) => basename(path) === 'train.tsv');
+  const tables = isNemo ? undefined : tablesBySplit(within, `${name} on the hub`);
+  const chosen = new Set(Object.values(tables ?? {}).flat());
+  return within.filter((path) => chosen.has(path) || isNemoFileName(basename(path)));
+}
 
 const layoutNames: Partial<Record<Format, string>> = {
   auto: 'tables and no TSV files of NeMo',
@@ -160,7 +178,7 @@ const layoutNames: Partial<Record<Format, string>> = {
 
 async function fromHub(name: string, o: SourceOptions): Promise<Fetched<string>> {
   const repository: HubRepository = { type: 'dataset', name };
-  const { format, signal, onProgress } = o;
+  const { signal, onProgress } = o;
   if (o.sha256 !== undefined) {
     throw new DataError(`nautil.data.sha256 is the digest of a file, and ${name} is a data set of the hub`, {
       hint: 'set nautil.data.sha256=null: the hub lists the hash of each file, and each is compared',
@@ -170,7 +188,7 @@ async function fromHub(name: string, o: SourceOptions): Promise<Fetched<string>>
     let chosen: readonly string[] = [];
     const { folder, fetchedBytes } = await fetchFromHub({
       repository,
-      choose: (paths) => (chosen = chooseDataFiles(name, format, paths)),
+      choose: (paths) => (chosen = chooseDataFiles(name, o, paths)),
       signal,
       onProgress: (done, total) => onProgress?.(`${name}: ${amount(done, total)}`),
     });
@@ -187,13 +205,13 @@ async function fromHub(name: string, o: SourceOptions): Promise<Fetched<string>>
       });
     }
     const paths = (await readdir(cached, { recursive: true })).sort();
-    return unpackedIfOnlyArchive(cached, chooseDataFiles(name, format, paths), true, o);
+    return unpackedIfOnlyArchive(cached, chooseDataFiles(name, o, paths), true, o);
   }
 }
 
 /** The files in the format's layout, or else the only archive. */
-function chooseDataFiles(name: string, format: Format, paths: readonly string[]): readonly string[] {
-  const inLayout = paths.filter(layouts[format]);
+function chooseDataFiles(name: string, { format, subset }: DataConfig, paths: readonly string[]): readonly string[] {
+  const inLayout = filesInLayout(name, { format, subset }, paths);
   if (inLayout.length > 0) return inLayout;
   const archives = paths.filter((path) => /\.(?:tar|tgz|gz|zip)$/i.test(path));
   if (archives.length === 1) return archives;

@@ -103,7 +103,7 @@ class Chooser {
   }
 
   choose(role: Role, taken: readonly string[], isNeeded: boolean): string | undefined {
-    const candidates = this.#profiles.filter(({ name, isNested }) => !taken.includes(name) && !isNested);
+    const candidates = this.#profiles.filter(({ name }) => !taken.includes(name));
     const named = this.#byName(candidates, role);
     const best = named.length > 0 ? named : candidates.filter((profile) => fits(profile, role));
     const [first] = best;
@@ -148,6 +148,9 @@ class Chooser {
   checkContent(text: string, label: string): void {
     const profile = this.#profileOf(label);
     const place = `${this.#table.path}: column ${JSON.stringify(label)}`;
+    if (this.#profileOf(text).isNested) {
+      throw this.#unclear(`${this.#table.path}: column ${JSON.stringify(text)} has lists or objects, not texts`);
+    }
     if (profile.isNested) {
       throw this.#unclear(
         `${place} has lists or objects, and a label is one value: Nautil does not train with several labels for a text`,

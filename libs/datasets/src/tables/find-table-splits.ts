@@ -24,7 +24,7 @@ const splitWords: Readonly<Record<DataSplit, readonly string[]>> = {
 const deepest = 3;
 
 /** Whether a file of a data set may be a table, by its name. */
-export const isTableName = (path: string): boolean =>
+const isTableName = (path: string): boolean =>
   tableName.test(path) && !description.test(basename(path)) && !path.split('/').some((part) => part.startsWith('.'));
 
 /**
@@ -50,7 +50,7 @@ export async function findTableSplits(folder: string): Promise<FoundTables | und
  * @param paths - relative to the data set
  * @param place - the data set, for messages
  */
-function tablesBySplit(paths: readonly string[], place: string): FoundTables | undefined {
+export function tablesBySplit(paths: readonly string[], place: string): FoundTables | undefined {
   const all = paths.filter(isTableName).sort();
   // Tables in folders beside those at the top are other data sets, which `nautil.data.subset` names.
   const atTop = all.filter((path) => subsetOf(path) === '.');

@@ -1,3 +1,5 @@
+export { type ColumnOptionNames } from './choose-columns.js';
+export { type ConvertedTables, convertTables, tablesAt } from './convert-tables.js';
 export {
   type DataSplit,
   dataSplits,
@@ -7,7 +9,9 @@ export {
   sizesOf,
   type SplitSizes,
 } from './divide-examples.js';
-export { findTableSplits, isTableName } from './find-table-splits.js';
-export { isNemoFile, openTable } from './open-table.js';
+export { findTableSplits, tablesBySplit } from './find-table-splits.js';
+export { formatTableInspection } from './format-table-inspection.js';
+export { inspectTables } from './inspect-tables.js';
+export { isNemoFile, openTable, refuseDocument } from './open-table.js';
 export { type SurveyOptions, surveyTables } from './survey-tables.js';
 export { tableExamples, tsvExamples, writeClassNames } from './table-examples.js';

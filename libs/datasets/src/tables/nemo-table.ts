@@ -1,6 +1,6 @@
 import { isSkipped, readExamples } from '../read-examples.js';
 import { inBatches, type Table, type TableRow } from './table.js';
-import { tableBytes } from './table-bytes.js';
+import { tableText } from './table-bytes.js';
 
 /** A file of NeMo's format as a table, for data whose other splits are tables. */
 export function nemoTable(path: string, isGzip: boolean): Table {
@@ -16,7 +16,7 @@ export function nemoTable(path: string, isGzip: boolean): Table {
 }
 
 async function* examplesIn(path: string, isGzip: boolean, selected: readonly string[]): AsyncGenerator<TableRow> {
-  for await (const item of readExamples(isGzip ? { name: path, bytes: tableBytes(path, isGzip) } : path)) {
+  for await (const item of readExamples(tableText(path, isGzip))) {
     if (isSkipped(item)) continue;
     yield {
       position: item.line,

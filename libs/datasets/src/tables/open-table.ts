@@ -3,13 +3,13 @@ import { extname } from 'node:path';
 import { Readable } from 'node:stream';
 import type { JsonObject } from '@nautil/contracts';
 import { DataError } from '../data-error.js';
-import { FormatVotes, refuseBinary, refuseNulBytes } from '../name-format.js';
+import { FormatVotes, refuseBinary, refuseNulBytes, refuseZippedDocument } from '../name-format.js';
 import { isSkipped, parseLine } from '../read-examples.js';
-import { readLines } from '../read-lines.js';
+import { bytesOf, readLines } from '../read-lines.js';
 import { nameRank } from './column-names.js';
 import { nemoTable } from './nemo-table.js';
 import { classFoldersTable } from './read-class-folders.js';
-import { delimitedTable, dialectOf, oneColumnDialect } from './read-delimited.js';
+import { delimitedTable, delimiters, dialectOf, oneColumnDialect } from './read-delimited.js';
 import { arrayRows, columnRows, type JsonLayout, jsonTable, readObject } from './read-json.js';
 import { columnsIn, jsonLinesTable, parsedObject } from './read-json-lines.js';
 import { parquetTable } from './read-parquet.js';
@@ -31,10 +31,20 @@ export async function openTable(path: string): Promise<Table | undefined> {
   const { bytes, isGzip } = start;
   if (bytes.toString('latin1', 0, 4) === 'PAR1' && (isGzip || (await endsAsParquet(path))))
     return parquetTable(path, isGzip);
+  refuseCutParquet(path, bytes);
   refuseBinary(path, bytes, path);
   const sample = await sampleOf(path, start);
   if (isNemoSample(sample)) return nemoTable(path, isGzip);
   return (await jsonTableIn(path, sample, isGzip)) ?? delimitedIn(path, sample, isGzip);
+}
+
+/** @throws DataError for a file that starts as Parquet does, and ends otherwise */
+function refuseCutParquet(path: string, start: Buffer): void {
+  // A protein is called PAR1, so the byte with which a page starts is needed, too.
+  if (start.toString('latin1', 0, 5) !== 'PAR1\x15') return;
+  throw new DataError(`${path} starts as a Parquet file, and lacks its end`, {
+    hint: 'the file is cut off: copy or download it again',
+  });
 }
 
 /** Whether a file has NeMo's format, and is read as NeMo reads it. */
@@ -53,12 +63,12 @@ interface Sample {
 }
 
 /** @throws DataError for the start of a file that is not text in UTF-8 */
-async function sampleOf(path: string, { bytes, isCut }: FileStart): Promise<Sample> {
+async function sampleOf(path: string, { bytes, isCut, isGzip }: FileStart): Promise<Sample> {
   const end = isCut ? bytes.lastIndexOf(0x0a) + 1 : bytes.length;
   const complete = end > 0 ? bytes.subarray(0, end) : bytes;
   const lines: string[] = [];
   // Only the pass over the whole file reports a line that is not UTF-8, since it has a better remedy for it.
-  const source = { name: path, bytes: Readable.from([complete]) };
+  const source = { name: path, bytes: Readable.from([complete]), ...(isGzip ? {} : { file: path }) };
   for await (const some of readLines(source, { onInvalid: () => undefined })) for (const line of some) lines.push(line);
   refuseNulBytes(path, bytes, path);
   return { lines, isCut };
@@ -78,14 +88,20 @@ function isNemoSample({ lines }: Sample): boolean {
   return 2 * examples >= read && examples > 0 && votes.winner() === undefined && !namesOtherColumns(lines[0] ?? '');
 }
 
-/** Whether a line is a header, and not that of a text and its label alone, which NeMo skips. */
+/** Whether a line is a header, and not that of a text and its label alone in a TSV, which NeMo skips. */
 function namesOtherColumns(line: string): boolean {
-  const names = line.split('\t');
-  const isText = names.map((name) => nameRank(name, 'text') > 0);
-  const isLabel = names.map((name) => nameRank(name, 'label') > 0);
-  if (!isText.includes(true) || !isLabel.includes(true)) return false;
-  return names.length > 2 || (names.length === 2 && isLabel[0] === true);
+  const isTsv = line.includes('\t');
+  if (!isTsv && !isSkipped(parseLine(line, 1))) return false;
+  return (isTsv ? ['\t'] : delimiters).some((delimiter) => {
+    const names = line.split(delimiter);
+    const isText = names.map((name) => nameRank(name, 'text') > 0);
+    const isLabel = names.map((name) => nameRank(name, 'label') > 0);
+    if (!isText.includes(true) || !isLabel.includes(true) || names.some(isLong)) return false;
+    return !isTsv || names.length > 2 || isLabel[0] === true;
+  });
 }
+
+const isLong = (name: string): boolean => name.trim().split(/\s+/).length > 3;
 
 async function jsonTableIn(path: string, { lines }: Sample, isGzip: boolean): Promise<Table | undefined> {
   const content = lines.filter((line) => line.trim() !== '');
@@ -146,4 +162,12 @@ function delimitedIn(path: string, { lines, isCut }: Sample, isGzip: boolean): T
   const extension = extname(path.replace(/\.gz$/i, '')).toLowerCase();
   const dialect = dialectOf(text, isCut) ?? (extension === '.csv' ? oneColumnDialect(text, isCut, ',') : undefined);
   return dialect && delimitedTable(path, dialect, isGzip);
+}
+
+/** @throws DataError for a document that is a zip archive, such as an Excel workbook */
+export async function refuseDocument(path: string): Promise<void> {
+  for await (const piece of bytesOf(path)) {
+    refuseZippedDocument(path, piece);
+    return;
+  }
 }

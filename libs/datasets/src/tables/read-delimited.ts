@@ -1,10 +1,9 @@
-import { type Options, parse, type Parser } from 'csv-parse';
-import { parse as parseSync } from 'csv-parse/sync';
+import { type Options, parse } from 'csv-parse/sync';
 import { DataError } from '../data-error.js';
 import { readLines } from '../read-lines.js';
 import { isUsualName } from './column-names.js';
-import { inBatches, type Table, type TableFormat, type TableRow } from './table.js';
-import { tableBytes } from './table-bytes.js';
+import type { Table, TableFormat, TableRow } from './table.js';
+import { tableText } from './table-bytes.js';
 
 /** How the cells of a text are separated. */
 export interface Dialect {
@@ -26,7 +25,8 @@ const maxCellLength = 1 << 24;
 const consistentShare = 0.8;
 const longestName = 40;
 
-const delimiters = ['\t', ',', ';', '|'];
+/** The characters that may separate cells. */
+export const delimiters = ['\t', ',', ';', '|'];
 const delimiterNames: Readonly<Record<string, string>> = { ',': 'commas', ';': 'semicolons', '|': 'vertical bars' };
 
 /**
@@ -37,16 +37,22 @@ const delimiterNames: Readonly<Record<string, string>> = { ',': 'commas', ';': '
 export function dialectOf(sample: string, isCut: boolean): Dialect | undefined {
   let best: { dialect: Dialect; share: number } | undefined;
   for (const delimiter of delimiters) {
-    for (const quotes of [true, false]) {
-      const records = recordsOf(sample, { delimiter, quotes, isCut });
-      const width = records[0]?.length ?? 0;
-      if (width < 2) continue;
-      const share = records.filter((record) => record.length === width).length / records.length;
-      if (share < consistentShare || share <= (best?.share ?? 0)) continue;
-      best = { share, dialect: { delimiter, quotes, ...headerOf(records) } };
-    }
+    const quotes = delimiter !== '\t' || quotesCells(sample);
+    const records = recordsOf(sample, { delimiter, quotes, isCut });
+    const width = records[0]?.length ?? 0;
+    if (width < 2) continue;
+    const share = records.filter((record) => record.length === width).length / records.length;
+    if (share < consistentShare || share <= (best?.share ?? 0)) continue;
+    best = { share, dialect: { delimiter, quotes, ...headerOf(records) } };
   }
   return best?.dialect;
+}
+
+/** Whether quotation marks enclose cells of a TSV. In many files, such as GLUE's, they are characters of the texts. */
+function quotesCells(sample: string): boolean {
+  const cells = sample.split('\n').flatMap((line) => line.split('\t'));
+  const quoted = cells.filter((cell) => cell.startsWith('"'));
+  return quoted.length > 0 && quoted.every((cell) => cell.length > 1 && cell.endsWith('"'));
 }
 
 /** The dialect of a text that its extension calls a table, though it has one column. */
@@ -60,15 +66,16 @@ function recordsOf(sample: string, o: { delimiter: string; quotes: boolean; isCu
   const records: string[][] = [];
   try {
     // `on_record` collects what precedes a faulty record, so that the end of the sample may be inside one.
-    parseSync(complete, {
+    parse(complete, {
       ...optionsOf(o),
       on_record: (record: string[]) => {
-        records.push(record);
+        if (record.length > 1 || record[0] !== '') records.push(record);
         return null;
       },
     });
-  } catch {
-    if (!o.isCut) return [];
+  } catch (error) {
+    // The reader of all records reports the fault with its line.
+    if ((error as { code?: string }).code?.startsWith('CSV_') !== true) throw error;
   }
   return records;
 }
@@ -79,7 +86,6 @@ const optionsOf = ({ delimiter, quotes }: Pick<Dialect, 'delimiter' | 'quotes'>)
   // A quotation mark inside an unquoted cell is an ordinary character.
   relax_quotes: true,
   relax_column_count: true,
-  skip_empty_lines: true,
   max_record_size: maxCellLength,
 });
 
@@ -128,7 +134,7 @@ export function delimitedTable(path: string, dialect: Dialect, isGzip: boolean):
     columns,
     classNames: new Map(),
     placeOf,
-    rows: (selected) => inBatches(recordsIn(path, { dialect, isGzip, selected, placeOf })),
+    rows: (selected) => rowsIn(path, { dialect, isGzip, selected, placeOf }),
   };
 }
 
@@ -139,66 +145,95 @@ interface ReadingOptions {
   placeOf: (position: number) => string;
 }
 
-async function* recordsIn(path: string, o: ReadingOptions): AsyncGenerator<TableRow> {
-  const { dialect, placeOf } = o;
-  const { columns, hasHeader } = dialect;
+/**
+ * The rows of the file. Blocks of lines are parsed one after the other: the streaming parser of csv-parse takes five times as
+ * long, since each record passes through a stream of its own.
+ */
+async function* rowsIn(path: string, o: ReadingOptions): AsyncGenerator<TableRow[]> {
+  const { columns, hasHeader } = o.dialect;
   const indexes = o.selected.map((name) => columns.indexOf(name));
-  const parser = parse({ ...optionsOf(dialect), info: true });
-  const fed = feed(parser, path, o.isGzip);
   let isFirst = hasHeader;
-  let lastLine = 0;
-  try {
-    for await (const item of parser) {
-      const { record, info } = item as { record: string[]; info: { lines: number } };
-      const position = info.lines - lineEndsIn(record);
-      lastLine = info.lines;
+  for await (const records of recordsIn(path, o)) {
+    const batch: TableRow[] = [];
+    for (const { position, record } of records) {
       if (isFirst) {
         isFirst = false;
         continue;
       }
       if (record.length > columns.length && record.slice(columns.length).some((cell) => cell !== ''))
-        throw tooManyCells(placeOf(position), record, dialect);
-      yield { position, values: indexes.map((index) => record[index]) };
+        throw tooManyCells(o.placeOf(position), record, o.dialect);
+      batch.push({ position, values: indexes.map((index) => record[index]) });
     }
-    await fed;
-  } catch (error) {
-    if (error instanceof DataError) throw error;
-    const { code, message } = error as { code?: string; message: string };
-    if (code?.startsWith('CSV_') !== true) throw error;
-    throw new DataError(`${placeOf(lastLine + 1)}: the row can't be read: ${message}`, {
-      hint: 'check that each quotation mark at the start of a cell is closed at its end, and that marks inside are doubled',
-      cause: error,
-    });
-  } finally {
-    parser.destroy();
+    yield batch;
   }
 }
 
-/** Writes the lines of a file to the parser; an error destroys the parser with it. */
-async function feed(parser: Parser, path: string, isGzip: boolean): Promise<void> {
+/** A record and the number of the line on which it starts. */
+interface DelimitedRecord {
+  position: number;
+  record: string[];
+}
+
+async function* recordsIn(
+  path: string,
+  { dialect, isGzip, placeOf }: ReadingOptions,
+): AsyncGenerator<DelimitedRecord[]> {
+  let text = '';
+  let line = 1;
+  // A cell that continues in the next block is parsed again. The block doubles, so that long cells do not take long.
+  let nextLength = 0;
+  for await (const lines of readLines(tableText(path, isGzip))) {
+    text += `${lines.join('\n')}\n`;
+    if (text.length < nextLength) continue;
+    const { records, linesRead, isOpen } = parseBlock(text, { dialect, line, placeOf });
+    line += linesRead;
+    text = isOpen ? afterLines(text, linesRead) : '';
+    nextLength = isOpen ? 2 * text.length : 0;
+    if (text.length > maxCellLength) throw openQuote(placeOf(line));
+    yield records;
+  }
+  const { records, linesRead, isOpen } = parseBlock(text, { dialect, line, placeOf });
+  if (isOpen) throw openQuote(placeOf(line + linesRead));
+  yield records;
+}
+
+/** The records of a block of whole lines; `isOpen` if the last one continues after the block. */
+function parseBlock(
+  text: string,
+  { dialect, line, placeOf }: Pick<ReadingOptions, 'dialect' | 'placeOf'> & { line: number },
+): { records: DelimitedRecord[]; linesRead: number; isOpen: boolean } {
+  const records: DelimitedRecord[] = [];
+  let linesRead = 0;
+  const add = (record: string[]): null => {
+    // A record of one empty cell is a blank line.
+    if (record.length > 1 || record[0] !== '') records.push({ position: line + linesRead, record });
+    linesRead += 1 + lineEndsIn(record);
+    return null;
+  };
   try {
-    for await (const lines of readLines({ name: path, bytes: tableBytes(path, isGzip) })) {
-      if (parser.destroyed) return;
-      if (!parser.write(`${lines.join('\n')}\n`)) await drained(parser);
-    }
-    parser.end();
+    parse(text, { ...optionsOf(dialect), on_record: add });
   } catch (error) {
-    parser.destroy(error as Error);
+    const { code, message } = error as { code?: string; message: string };
+    if (code === 'CSV_QUOTE_NOT_CLOSED') return { records, linesRead, isOpen: true };
+    if (code?.startsWith('CSV_') !== true) throw error;
+    throw new DataError(`${placeOf(line + linesRead)}: the row can't be read: ${message}`, { cause: error });
   }
-}
-
-function drained(parser: Parser): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      parser.off('drain', done).off('close', done);
-      resolve();
-    };
-    parser.on('drain', done).on('close', done);
-  });
+  return { records, linesRead, isOpen: false };
 }
 
 const lineEndsIn = (record: readonly string[]): number =>
   record.reduce((count, cell) => (cell.includes('\n') ? count + cell.split('\n').length - 1 : count), 0);
+
+function afterLines(text: string, count: number): string {
+  let start = 0;
+  for (let line = 0; line < count; line++) start = text.indexOf('\n', start) + 1;
+  return text.slice(start);
+}
+
+const openQuote = (place: string): DataError =>
+  new DataError(`${place}: the quotation mark at the start of a cell is not closed`, {
+    hint: 'close it at the end of the cell, and double quotation marks inside; or write the table as JSON Lines or Parquet',
+  });
 
 function tooManyCells(place: string, record: readonly string[], { columns, delimiter }: Dialect): DataError {
   const separator = delimiter === '\t' ? 'tab' : (delimiterNames[delimiter] ?? '').replace(/s$/, '');

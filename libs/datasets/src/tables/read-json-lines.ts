@@ -2,7 +2,7 @@ import { type JsonObject, ownCopy } from '@nautil/contracts';
 import { DataError } from '../data-error.js';
 import { readLines } from '../read-lines.js';
 import type { Table, TableRow } from './table.js';
-import { tableBytes } from './table-bytes.js';
+import { tableText } from './table-bytes.js';
 
 /** A text with one JSON object on each line. */
 export function jsonLinesTable(path: string, columns: readonly string[], isGzip: boolean): Table {
@@ -16,7 +16,7 @@ export function jsonLinesTable(path: string, columns: readonly string[], isGzip:
     placeOf,
     rows: async function* (selected) {
       let position = 0;
-      for await (const lines of readLines({ name: path, bytes: tableBytes(path, isGzip) })) {
+      for await (const lines of readLines(tableText(path, isGzip))) {
         const batch: TableRow[] = [];
         for (const line of lines) {
           position++;

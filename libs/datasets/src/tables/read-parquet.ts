@@ -28,13 +28,14 @@ export async function parquetTable(path: string, isGzip: boolean): Promise<Table
     path,
     format: 'Parquet',
     details: isGzip ? ['packed by gzip'] : [],
-    columns: parquetSchema(metadata).children.map(({ element }) => element.name),
+    columns: await reading(path, () => columnNames(metadata)),
     classNames: classNamesIn(metadata),
     placeOf: (position) => `${path}: row ${position}`,
     rows: async function* (selected) {
       for (const [rowStart, rowEnd] of slicesOf(metadata)) {
         const options = { file, metadata, columns: [...selected], rowStart, rowEnd, compressors };
         const rows = await reading(path, () => parquetReadObjects(options));
+        if (rows.length < rowEnd - rowStart) throw fewerRows(path, rowStart + rows.length);
         yield rows.map((row, index) => ({
           position: rowStart + index + 1,
           values: selected.map((name): unknown => row[name]),
@@ -44,17 +45,23 @@ export async function parquetTable(path: string, isGzip: boolean): Promise<Table
   };
 }
 
-/** Ranges of rows, none of which is in two groups of the file. */
-function slicesOf({ row_groups }: FileMetaData): [start: number, end: number][] {
-  const slices: [number, number][] = [];
+const columnNames = (metadata: FileMetaData): string[] =>
+  parquetSchema(metadata).children.map(({ element }) => element.name);
+
+const fewerRows = (path: string, rows: number): DataError =>
+  new DataError(`${path} has ${rows} rows, fewer than its index states`, {
+    hint: 'the file is damaged: copy or download it again',
+  });
+
+/** Ranges of rows, none of which is in two groups of the file. A damaged file may state any number of rows. */
+function* slicesOf({ row_groups }: FileMetaData): Generator<[start: number, end: number]> {
   let groupStart = 0;
   for (const { num_rows } of row_groups) {
     const groupEnd = groupStart + Number(num_rows);
     for (let start = groupStart; start < groupEnd; start += sliceRows)
-      slices.push([start, Math.min(groupEnd, start + sliceRows)]);
+      yield [start, Math.min(groupEnd, start + sliceRows)];
     groupStart = groupEnd;
   }
-  return slices;
 }
 
 async function unpacked(path: string): Promise<AsyncBuffer> {
@@ -67,7 +74,7 @@ async function unpacked(path: string): Promise<AsyncBuffer> {
   };
 }
 
-async function reading<T>(path: string, read: () => Promise<T>): Promise<T> {
+async function reading<T>(path: string, read: () => T | Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {

@@ -1,6 +1,6 @@
 import { gunzipped, openFile } from '@nautil/store/streams';
 import { DataError } from '../data-error.js';
-import { bytesOf } from '../read-lines.js';
+import { bytesOf, type TextSource } from '../read-lines.js';
 
 const sampleBytes = 1 << 16;
 
@@ -39,13 +39,19 @@ export async function* tableBytes(path: string, isGzip: boolean): AsyncGenerator
   try {
     for await (const piece of gunzipped(bytesOf(path))) yield piece;
   } catch (error) {
-    if (!String((error as NodeJS.ErrnoException).code).startsWith('Z_')) throw error;
+    // The stream aborts its reader if the data ends inside a block.
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (!code.startsWith('Z_') && code !== 'ABORT_ERR') throw error;
     throw new DataError(`${path} can't be unpacked: ${(error as Error).message}`, {
       hint: 'the file is damaged or cut off: copy or download it again',
       cause: error,
     });
   }
 }
+
+/** The text of a file, unpacked if gzip packed it. */
+export const tableText = (path: string, isGzip: boolean): TextSource =>
+  isGzip ? { name: path, bytes: tableBytes(path, true) } : path;
 
 async function isGzipped(path: string): Promise<boolean> {
   for await (const piece of bytesOf(path)) return piece[0] === 0x1f && piece[1] === 0x8b;
