@@ -23,6 +23,7 @@ import { type GoldenEncoder, goldenEncoders, goldenPath, testIf } from '@nautil/
 import { padRows } from '@nautil/tokenization';
 import { archiveTokenizer, Classifier } from '@nautil/training';
 import { openTinyRun } from '@nautil/training/testing';
+import { roundingSensitivity } from '@nautil/training/testing/rounding-sensitivity';
 import { trainRecordedSteps } from '@nautil/training/testing/train-recorded-steps';
 import { trainWithInterruptions } from '@nautil/training/testing/train-with-interruptions';
 import { type PackagedRun, runStages } from './testing/run-stages.js';
@@ -31,8 +32,9 @@ import { type PackagedRun, runStages } from './testing/run-stages.js';
 const encoders = goldenEncoders();
 const tolerance = 1e-4;
 
-// Values of bfloat16 have 8 significant bits, so that a loss of about 1 is off by some thousandths after a few layers and steps.
-const bfloat16Tolerance = 3e-2;
+// Of what rounding errors of bfloat16's size do to the losses of the same encoder in float32 (`roundingSensitivity`). PyTorch's autocast
+// reached 1.8 of it in 37 encoders, and a training that does not learn 10 or more in all but one of them.
+const bfloat16Tolerance = 4;
 
 const columns = ['forward', 'train', 'bf16', 'resume', 'archive', 'export'] as const;
 const table = new Map(encoders.map(({ name }) => [name, new Map<(typeof columns)[number], string>()]));
@@ -165,8 +167,9 @@ describe.each(encoders.map((golden) => [golden.name, golden] as const))('%s', (n
 
         const bfloat16 = await trainRecordedSteps(start, { ...losses, precision: 'bfloat16' });
         const rounding = largestDifference([bfloat16], [training!.losses]);
-        cells.set('bf16', rounding.toExponential(1));
-        expect(rounding).toBeLessThan(bfloat16Tolerance);
+        const sensitivity = await roundingSensitivity(start, losses, float32);
+        cells.set('bf16', `${rounding.toExponential(1)} (${(rounding / sensitivity).toFixed(1)})`);
+        expect(rounding).toBeLessThan(bfloat16Tolerance * sensitivity);
         expect(bfloat16).not.toEqual(float32);
       } finally {
         await head.close();

@@ -8,8 +8,14 @@ import { TrainStep } from '../train-step.js';
 /** An encoder and a head of two layers, from files under Hugging Face's and the recording's names. */
 export interface RecordedStart {
   encoder: EncoderConfig;
-  tensors: TensorSource;
-  head: TensorSource;
+  tensors: Pick<TensorSource, 'names' | 'info' | 'readFloat32'>;
+  head: Pick<TensorSource, 'names' | 'info' | 'readFloat32'>;
+}
+
+/** The tokens of all rows, and the number of steps. */
+export interface RecordedSteps {
+  rows: readonly (readonly number[])[];
+  steps: number;
 }
 
 /** Step k trains the rows whose index leaves the same rest as k. */
