@@ -182,16 +182,24 @@ export const debertaV2: Family<DebertaConfig> = {
   },
 };
 
-/** Some of `positionTerms`, as a list or as Microsoft's files have it: "p2c|c2p". */
+/**
+ * Some of `positionTerms`, as a list or as Microsoft's files have it: "p2c|c2p". transformers ignores blanks and case in the text alone:
+ * an item of a list such as " p2c" would be no term at all, and is rejected.
+ */
 function termsOf(keys: ConfigKeys): PositionTerm[] {
   const value = keys.valueOf('pos_att_type');
-  const given: unknown = typeof value === 'string' ? value.toLowerCase().split('|') : value;
+  const given: unknown =
+    typeof value === 'string'
+      ? value
+          .toLowerCase()
+          .split('|')
+          .map((term) => term.trim())
+      : value;
+  const wanted = `a list of ${positionTerms.join(' and ')}`;
   const terms: unknown[] = Array.isArray(given)
-    ? given.map((term: unknown) => (typeof term === 'string' ? term.trim() : term)).filter((term) => term !== '')
-    : [keys.refuse('pos_att_type', `a list of ${positionTerms.join(' and ')}`)];
-  if (terms.some((term) => !positionTerms.includes(term as PositionTerm))) {
-    keys.refuse('pos_att_type', `a list of ${positionTerms.join(' and ')}`);
-  }
+    ? given.filter((term) => term !== '')
+    : keys.refuse('pos_att_type', wanted);
+  if (terms.some((term) => !positionTerms.includes(term as PositionTerm))) keys.refuse('pos_att_type', wanted);
   return positionTerms.filter((term) => terms.includes(term));
 }
 

@@ -39,3 +39,15 @@ test.each(casesOf('modernbert'))(
     expect({ thetas: [attentions[0]!.theta, attentions[1]!.theta] }).toEqual(values);
   },
 );
+
+const isTerm = (term: unknown): boolean => ['c2p', 'p2c', ''].includes(term as string);
+
+test.each(casesOf('deberta-v2'))(
+  'blanks and case of pos_att_type count in a list, where a term that transformers would ignore is rejected: $config',
+  ({ config, values }) => {
+    const { pos_att_type: given } = config;
+    const parse = () => parseEncoderConfig(config, 'config.json');
+    if (Array.isArray(given) && !given.every(isTerm)) expect(parse).toThrow(/pos_att_type is .* must be a list of c2p/);
+    else expect(parse()).toMatchObject(values);
+  },
+);
