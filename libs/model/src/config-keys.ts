@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import { UnsupportedEncoder } from './errors.js';
 import { activationNames } from './layers/activation.js';
+import { shownValue } from './shown-value.js';
 
 /** Values of a config.json by key. */
 export type ConfigValues = Readonly<Record<string, unknown>>;
@@ -103,9 +105,9 @@ export class ConfigKeys {
   /** Rejects a file in which the key has another value than the only one that is computed. A file may leave the key out. */
   requireOnly(key: string, only: unknown): void {
     const found = this.#given[key] ?? only;
-    if (JSON.stringify(found) === JSON.stringify(only)) return;
+    if (isDeepStrictEqual(found, only)) return;
     throw new UnsupportedEncoder(
-      `${this.#source}: ${key} ${JSON.stringify(found)} is not supported, only ${JSON.stringify(only)}`,
+      `${this.#source}: ${key} ${shownValue(found)} is not supported, only ${shownValue(only)}`,
       { hint: this.#hint },
     );
   }
@@ -125,7 +127,7 @@ export class ConfigKeys {
 
   refuse(key: string, wanted: string): never {
     throw new UnsupportedEncoder(
-      `${this.#source}: ${this.#nameInFile(key)} is ${JSON.stringify(this.valueOf(key))} and must be ${wanted}`,
+      `${this.#source}: ${this.#nameInFile(key)} is ${shownValue(this.valueOf(key))} and must be ${wanted}`,
     );
   }
 

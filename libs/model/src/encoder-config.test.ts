@@ -63,3 +63,57 @@ test('a configuration cannot ask for more layers than any published encoder has'
     'inner_group_num is 3 and must be an integer from 1 to 2',
   );
 });
+
+describe('a file without model_type is BERT’s unless it contradicts that', () => {
+  const sizes = { hidden_size: 12, num_attention_heads: 3, num_hidden_layers: 2 };
+  test.each([
+    {},
+    { architectures: null },
+    { architectures: ['BertModel'] },
+    { architectures: ['BertForMaskedLM'], model_type: null },
+    { directionality: 'bidi', pooler_type: 'first_token_transform' },
+  ])('%j is read', (rest) => {
+    expect(parseEncoderConfig({ ...sizes, ...rest }, 'config.json')).toMatchObject({
+      modelType: 'bert',
+      hiddenSize: 12,
+    });
+  });
+
+  test.each([
+    [{ architectures: ['RobertaModel'] }, /there is no model_type, and the architecture "RobertaModel"/],
+    [{ architectures: ['BertModel', 'AlbertModel'], model_type: null }, /the architecture "AlbertModel"/],
+    [{ architectures: 'XLMRobertaForMaskedLM' }, /the architecture "XLMRobertaForMaskedLM"/],
+    [{ num_hidden_groups: 1, inner_group_num: 1 }, /there is no model_type, and the key num_hidden_groups/],
+    [{ relative_attention: true }, /the key relative_attention/],
+  ])('%j is rejected', (rest, message) => {
+    expect(errorOf({ ...sizes, ...rest })).toMatchObject({
+      name: 'UnsupportedEncoder',
+      message: expect.stringMatching(message),
+      hint: expect.stringMatching(/add the model_type .*bert, roberta/),
+    });
+  });
+});
+
+describe('a value that is nested deeply or long is rejected with a short message', () => {
+  const deep = JSON.parse('['.repeat(5000) + ']'.repeat(5000)) as unknown;
+  test.each([
+    ['bert', 'is_decoder'],
+    ['bert', 'hidden_size'],
+    ['albert', 'layers_to_keep'],
+    ['modernbert', 'layer_types'],
+    ['modernbert', 'rope_parameters'],
+    ['deberta-v2', 'pos_att_type'],
+    ['deberta-v2', 'norm_rel_ebd'],
+  ])('%s: %s', (model_type, key) => {
+    for (const value of [deep, { a: deep }, 'x'.repeat(100_000), Array.from({ length: 10_000 }, () => 'long')]) {
+      const error = errorOf({ model_type, [key]: value });
+      expect(error).toMatchObject({ name: 'UnsupportedEncoder', message: expect.stringContaining(key) });
+      expect(error!.message.length).toBeLessThan(500);
+    }
+  });
+
+  test('model_type', () => {
+    expect(errorOf({ model_type: deep })).toMatchObject({ name: 'UnsupportedEncoder' });
+    expect(errorOf({ model_type: 'x'.repeat(1e6) })!.message.length).toBeLessThan(500);
+  });
+});
