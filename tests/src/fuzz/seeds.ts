@@ -140,7 +140,7 @@ export function allSeeds(): Seed[] {
 const rowsOfTables = Array.from({ length: 20 }, (_, index) => ({ text: `a "good" film, ${index}`, label: index % 3 }));
 const csv = rowsOfTables.map(({ text, label }) => `"${text.replaceAll('"', '""')}",${label}\n`).join('');
 
-/** A table of each format but Parquet: hyparquet loops without end on some damaged pages. */
+/** A table of each format but Parquet: hyparquet parses some damaged indexes without end. */
 const tables: readonly (string | Buffer)[] = [
   `text,label\n${csv}`,
   rowsOfTables.map((row) => `${JSON.stringify(row)}\n`).join(''),

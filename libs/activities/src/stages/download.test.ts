@@ -318,6 +318,37 @@ describe('data of the hub', () => {
     expect(nemo.data.labels?.path).toMatch(/label_ids\.tsv$/);
   });
 
+  test('the tables of a data set are found by their splits, and those of one subset are fetched alone', async () => {
+    const rows = (...texts: string[]) => texts.map((text, i) => `${JSON.stringify({ text, label: i % 2 })}\n`).join('');
+    const hub = await startHub({
+      repositories: {
+        'datasets/org/tables': {
+          'README.md': 'x',
+          'data/train-00000-of-00002.jsonl': rows('a b', 'c d'),
+          'data/train-00001-of-00002.jsonl': rows('e f', 'g h'),
+          'data/validation-00000-of-00001.jsonl': rows('i j', 'k l'),
+        },
+        'datasets/org/subsets': { 'one/train.csv': 'text,label\na b,x\nc d,y\n', 'two/train.csv': 'text,label\n' },
+      },
+    });
+    const tables = await downloadAndConvert([localEncoder(), 'nautil.data.source=org/tables']);
+    expect(tables.data.examples).toEqual({ train: 4, validation: 2 });
+    expect(readFileSync(tables.data.train.path, 'utf8')).toBe('a b\t0\nc d\t1\ne f\t0\ng h\t1\n');
+    const several = await errorOf(downloadAndConvert([localEncoder(), 'nautil.data.source=org/subsets']));
+    expect(several).toMatchObject({
+      message: 'org/subsets on the hub has more than one data set: one, two',
+      hint: 'choose one: nautil.data.subset=one',
+    });
+    const one = await downloadAndConvert([
+      localEncoder(),
+      'nautil.data.source=org/subsets',
+      'nautil.data.subset=one',
+      'nautil.data.validation_fraction=0',
+    ]);
+    expect(readFileSync(one.data.labels!.path, 'utf8')).toBe('x\ny\n');
+    expect(hub.requests.some(({ path }) => path.endsWith('two/train.csv'))).toBe(false);
+  });
+
   test('the errors for a wrong layout, an unknown data set and an unreachable hub explain the cause', async () => {
     const hub = await startHub({ repositories: { 'datasets/org/arrow': { 'train.arrow': 'x' } } });
     const arrow = await errorOf(downloadAndConvert([localEncoder(), 'nautil.data.source=org/arrow']));

@@ -146,8 +146,8 @@ interface ReadingOptions {
 }
 
 /**
- * The rows of the file. Blocks of lines are parsed one after the other: the streaming parser of csv-parse takes five times as
- * long, since each record passes through a stream of its own.
+ * The rows of the file. Blocks of lines are parsed one after the other: with csv-parse's stream, through which each record
+ * passes on its own, two passes over a million rows took 60 s in place of 43 s.
  */
 async function* rowsIn(path: string, o: ReadingOptions): AsyncGenerator<TableRow[]> {
   const { columns, hasHeader } = o.dialect;

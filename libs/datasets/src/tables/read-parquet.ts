@@ -6,11 +6,15 @@ import {
   parquetReadObjects,
   parquetSchema,
 } from 'hyparquet';
+import { parquetHeader } from 'hyparquet/src/column.js';
 import { compressors } from 'hyparquet-compressors';
 import { isJsonObject, type JsonValue } from '@nautil/contracts';
 import { DataError } from '../data-error.js';
 import type { Table } from './table.js';
 import { tableBytes } from './table-bytes.js';
+
+/** Writers cut pages at about 1 MiB; a page has at least one value. */
+const maxPageBytes = 1 << 28;
 
 /** Rows that are in memory at once. Pages before them are skipped without being decompressed. */
 const sliceRows = 1 << 16;
@@ -32,6 +36,7 @@ export async function parquetTable(path: string, isGzip: boolean): Promise<Table
     classNames: classNamesIn(metadata),
     placeOf: (position) => `${path}: row ${position}`,
     rows: async function* (selected) {
+      await reading(path, () => requirePages(file, metadata, selected));
       for (const [rowStart, rowEnd] of slicesOf(metadata)) {
         const options = { file, metadata, columns: [...selected], rowStart, rowEnd, compressors };
         const rows = await reading(path, () => parquetReadObjects(options));
@@ -52,6 +57,33 @@ const fewerRows = (path: string, rows: number): DataError =>
   new DataError(`${path} has ${rows} rows, fewer than its index states`, {
     hint: 'the file is damaged: copy or download it again',
   });
+
+/**
+ * Checks the sizes of the pages of some columns.
+ *
+ * NOTE: hyparquet reads pages of a negative size, and of more values than the column has, without end.
+ *
+ * @throws Error for a page that can't be in its column
+ */
+async function requirePages(file: AsyncBuffer, metadata: FileMetaData, selected: readonly string[]): Promise<void> {
+  for (const { columns } of metadata.row_groups) {
+    for (const { meta_data: column } of columns) {
+      if (column === undefined || !selected.includes(column.path_in_schema[0] ?? '')) continue;
+      const start = Number(column.dictionary_page_offset ?? column.data_page_offset);
+      const bytes = await file.slice(start, start + Number(column.total_compressed_size));
+      const reader = { view: new DataView(bytes), offset: 0 };
+      while (reader.offset < bytes.byteLength - 1) {
+        const { compressed_page_size: size, uncompressed_page_size: unpackedSize, ...header } = parquetHeader(reader);
+        const values =
+          (header.data_page_header ?? header.data_page_header_v2 ?? header.dictionary_page_header)?.num_values ?? 0;
+        const isPossible =
+          size >= 0 && size <= bytes.byteLength - reader.offset && unpackedSize >= 0 && unpackedSize <= maxPageBytes;
+        if (!isPossible || values < 0 || values > column.num_values) throw new Error('the size of a page is wrong');
+        reader.offset += size;
+      }
+    }
+  }
+}
 
 /** Ranges of rows, none of which is in two groups of the file. A damaged file may state any number of rows. */
 function* slicesOf({ row_groups }: FileMetaData): Generator<[start: number, end: number]> {
