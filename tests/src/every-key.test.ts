@@ -253,7 +253,11 @@ const rows: Readonly<Record<string, Row>> = {
     value: 'true',
     given: ['exp_manager.explicit_log_dir=logs', 'exp_manager.resume_past_end=true'],
     because: 'the earlier training had fewer epochs, and therefore another schedule',
-    before: ['trainer.max_epochs=1'],
+    before: [
+      'trainer.max_epochs=1',
+      'exp_manager.resume_if_exists=true', // keeps its last checkpoint whole
+      'exp_manager.resume_ignore_no_checkpoint=true',
+    ],
   },
   'exp_manager.resume_past_end': {
     value: 'true',

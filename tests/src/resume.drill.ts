@@ -40,6 +40,7 @@ async function run(name: string, overrides: string[], points: string[]): Promise
   await writeFile(faults, points.map((point) => `hold ${point}\n`).join(''));
   const staged = await StagedRun.open({ home, runKey: name, overrides, faults });
   const events: RunEvent[] = [];
+  let checkpoint = '';
   const { model, evaluated, packaged } = await staged.run({
     training: {
       onProgress: (event) => void events.push(event),
@@ -47,6 +48,8 @@ async function run(name: string, overrides: string[], points: string[]): Promise
       onStarted: (trainer) => void isHeld(trainer).then((held) => held && trainer.kill()),
     },
     around: async (stage, work) => {
+      // A run that has its archive keeps no checkpoints.
+      if (stage === 'package') checkpoint = await checkpointDigest(join(staged.folder, 'training/checkpoints'));
       if (stage !== 'train') return work();
       for (let left = points.length; left > 0; left -= 1) await expect(work()).rejects.toThrow(/SIGKILL/);
       expect(await pendingPoints()).toEqual([]);
@@ -56,7 +59,7 @@ async function run(name: string, overrides: string[], points: string[]): Promise
   const digests = {
     last: model.lastWeights.sha256,
     best: model.bestWeights!.sha256,
-    checkpoint: await checkpointDigest(join(staged.folder, 'training/checkpoints')),
+    checkpoint,
     events: sha256(timeless(await readFile(model.events.path, 'utf8'))),
     report: sha256(JSON.stringify(evaluated.report)),
     nemo: packaged.nemo.sha256,
