@@ -20,3 +20,17 @@ test.each([
     expect(output).toMatch(line);
   },
 );
+
+test('the end of a run states what may be wrong with the model, with a setting to try, and where an older archive is', async () => {
+  const write = jest.spyOn(process.stdout, 'write').mockReturnValue(true);
+  await printOutcome({
+    nemo,
+    findings: [{ code: 'one-class', sentence: 'the model gives one answer', remedy: 'model.optim.lr=1e-4' }],
+    kept: [{ path: '/models/reviews.nemo', keptAt: '/models/reviews.1.nemo' }],
+  });
+  const output = write.mock.calls.map(([text]) => String(text)).join('');
+  expect(output).toMatch(/^problem {3}the model gives one answer: try model\.optim\.lr=1e-4$/m);
+  expect(output).toMatch(
+    /^kept {6}the archive of another run that was at \/models\/reviews\.nemo is now \/models\/reviews\.1\.nemo$/m,
+  );
+});
