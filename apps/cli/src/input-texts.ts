@@ -1,7 +1,7 @@
-import { fstatSync, statSync } from 'node:fs';
 import { readExamples, readLines, type TextSource } from '@nautil/datasets';
 import { chunksOf } from './chunks.js';
 import { printMessage } from './output.js';
+import { isRegularFile } from './regular-file.js';
 import { SkippedLines } from './skipped-lines.js';
 
 export interface InputTexts {
@@ -32,15 +32,6 @@ export async function* inputTexts(
   } finally {
     // After an error, a pending read would keep the process alive until the writer closes the pipe.
     if (input === '-') process.stdin.destroy();
-  }
-}
-
-/** Standard input may be a regular file, too: predict --input - < reviews.txt */
-function isRegularFile(input: string): boolean {
-  try {
-    return (input === '-' ? fstatSync(0) : statSync(input)).isFile();
-  } catch {
-    return false; // reading the file reports the error
   }
 }
 

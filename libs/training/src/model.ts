@@ -24,7 +24,7 @@ export interface TrainableOptions {
 }
 
 /** How the devices of several processes train together. */
-export interface Cluster {
+interface Cluster {
   session: ClusterSession;
   places: DevicePlaces;
 }

@@ -1,15 +1,27 @@
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import type { Prediction } from '@nautil/training';
-import { addInputOptions, examples } from '../help.js';
+import { UsageError } from '@nautil/contracts';
+import { canonicalJson, sha256Of } from '@nautil/store';
+import type { Classifier } from '@nautil/training';
+import { chunksOf } from '../chunks.js';
+import { examples } from '../help.js';
 import { positiveInteger } from '../option-values.js';
 import { printData, printMessage } from '../output.js';
+import type { InputOptions } from '../predict/input-rows.js';
+import type { OutputFormat } from '../predict/output-lines.js';
+import type { LabelScores } from '../predict/score-labels.js';
+import { isRegularFile } from '../regular-file.js';
 import { zip } from '../zip.js';
 
-interface PredictOptions {
+interface PredictOptions extends InputOptions {
   model: string;
-  input: string;
-  inputFormat: 'text' | 'tsv';
-  format: 'tsv' | 'jsonl';
+  format?: OutputFormat;
+  labelIds: boolean;
+  scores: boolean;
+  top?: number;
+  output?: string;
+  resume: boolean;
   tokenizer?: string;
   batchSize: number;
   nemoPadding: boolean;
@@ -25,15 +37,33 @@ export function addPredict(program: Command): void {
       '--model <file>',
       'a .nemo archive, of Nautil or of NeMo, or a checkpoint in the folder of its run',
     );
-  addInputOptions(command)
+  command
+    .requiredOption(
+      '--input <file>',
+      'a table (CSV, TSV, JSON Lines, JSON or Parquet, also packed by gzip), or one text per line (ended by \\n or \\r\\n); - is standard input. For a model of pairs, a line is a text, a tab, and a second text',
+    )
+    .addOption(
+      new Option(
+        '--input-format <format>',
+        'auto: a table if the name ends in .csv, .tsv, .jsonl, .ndjson, .json or .parquet, or an option names a column, else text; tsv: a labelled file in NeMo’s layout',
+      )
+        .choices(['auto', 'text', 'tsv', 'table'])
+        .default('auto'),
+    )
+    .option('--text-column <name>', 'tables: the column of the texts (default: recognised by name and content)')
+    .option('--text-pair-column <name>', 'tables: the column of the second texts, for a model of pairs')
+    .option('--label-column <name>', 'tables: the column of the labels, with which the predictions are compared')
     .addOption(
       new Option(
         '--format <format>',
-        'tsv: the text, a tab, the label id; jsonl: with label, scores and logits, and the precision unless it is float32',
-      )
-        .choices(['tsv', 'jsonl'])
-        .default('tsv'),
+        'tsv: the text, a tab, the label; a table: its columns, and the label; jsonl: with label, scores and logits, and the precision unless it is float32 (default: that of a CSV or TSV table, jsonl for other tables, tsv for lines)',
+      ).choices(['tsv', 'csv', 'jsonl']),
     )
+    .option('--label-ids', 'print the numbers of the labels instead of their names, as NeMo’s files have them', false)
+    .option('--scores', 'add the probability of the label', false)
+    .option('--top <count>', 'add this many of the most probable labels, with their probabilities', positiveInteger)
+    .option('--output <file>', 'write to a file, which has its name once it is complete (until then FILE.part)')
+    .option('--resume', 'continue an unfinished --output of the same command, for example after a kill', false)
     .option('--tokenizer <folder>', 'tokenizer files for an archive that lacks some (RoBERTa’s merges)')
     .option('--batch-size <rows>', 'texts per batch', positiveInteger, 32)
     .option(
@@ -60,20 +90,23 @@ export function addPredict(program: Command): void {
     .addHelpText(
       'after',
       `${examples(
-        'predict --model sst2.nemo --input reviews.txt --format jsonl > predictions.jsonl',
-        'predict --model sst2.nemo --input dev.tsv --input-format tsv',
-        'predict --model sst2.nemo --input - < reviews.txt',
+        'predict --model sst2.nemo --input reviews.txt',
+        'predict --model sst2.nemo --input reviews.csv --text-column review --scores --output predictions.csv',
+        'predict --model sst2.nemo --input dev.tsv --input-format tsv --label-ids',
+        'predict --model sst2.nemo --input - --format jsonl < reviews.txt',
       )}
 
-Writes one line per text, in order, to standard output; everything else goes to standard error.`,
+Writes one line per text, in order, to standard output or --output; everything else goes to standard error. The columns
+of a table are kept, and the label is added as predicted_label. If the input has labels, accuracy and macro F1 follow at the end.`,
     )
     .action(predict);
 }
 
 async function predict(options: PredictOptions): Promise<void> {
   const { Classifier } = await import('@nautil/training');
-  const { inputTexts } = await import('../input-texts.js');
   const { tokenizer: tokenizerFolder, batchSize, nemoPadding, engine, precision } = options;
+  if (options.resume && (options.output === undefined || options.input === '-'))
+    throw new UsageError('--resume continues a file from a file', { hint: 'name both with --input and --output' });
   const classifier = await Classifier.open(options.model, {
     tokenizerFolder,
     batchSize,
@@ -84,29 +117,86 @@ async function predict(options: PredictOptions): Promise<void> {
   try {
     for (const note of classifier.notes) printMessage(note);
     if (precision === 'int8') printMessage('int8: scores and logits differ a little from those in float32');
-    const format = options.format === 'jsonl' ? jsonLineOf(precision) : tsvLine;
-    for await (const texts of inputTexts(options, { batchSize, fullBatches: nemoPadding })) {
-      const lines = [...zip(texts, await classifier.predict(texts))].map(([text, prediction]) =>
-        format(text, prediction),
-      );
-      await printData(lines.join('\n'));
-    }
+    await classify(classifier, options);
   } finally {
     classifier.close();
   }
 }
 
-/** Predictions in float32 are not labelled. */
-const jsonLineOf =
-  (precision: PredictOptions['precision']) =>
-  (text: string, { labelId, label, scores, logits }: Prediction): string =>
-    JSON.stringify({
-      text,
-      label_id: labelId,
-      label,
-      scores,
-      logits,
-      ...(precision === 'float32' ? {} : { precision }),
-    });
+async function classify(classifier: Classifier, options: PredictOptions): Promise<void> {
+  const { openInput } = await import('../predict/input-rows.js');
+  const { outputFormatOf, outputLines } = await import('../predict/output-lines.js');
+  const { LabelScores } = await import('../predict/score-labels.js');
+  const { ProgressLine } = await import('../predict/progress-line.js');
+  const { labels } = classifier;
+  const input = await openInput(options, classifier);
+  const { header, lineOf } = outputLines(input, options.format ?? outputFormatOf(input), {
+    labelIds: options.labelIds,
+    scores: options.scores,
+    top: Math.min(options.top ?? 0, classifier.numClasses),
+    labels,
+    precision: options.precision,
+  });
+  const scores = new LabelScores(input, classifier);
+  const output = await openOutput(options, scores);
+  const progress = new ProgressLine();
+  // The chunks of a file do not depend on timing: a row's last digits may depend on the rows of its batch.
+  const prompt = !options.nemoPadding && options.output === undefined && !isRegularFile(options.input);
+  try {
+    if (header !== undefined && output.chunks === 0) await output.write(header);
+    let toSkip = Math.max(0, output.chunks - (header === undefined ? 0 : 1));
+    for await (const rows of chunksOf(input.rows, { prompt, multipleOf: options.batchSize })) {
+      if (toSkip-- > 0) continue;
+      const predictions = await classifier.predict(rows.map((row) => row.input));
+      scores.add(rows, predictions);
+      await output.write([...zip(rows, predictions)].map(([row, prediction]) => lineOf(row, prediction)).join('\n'));
+      progress.add(rows.length);
+    }
+    await output.finish();
+  } finally {
+    await output.close();
+    progress.end();
+    // After an error, a pending read would keep the process alive until the writer closes the pipe.
+    if (options.input === '-') process.stdin.destroy();
+  }
+  for (const sentence of scores.summary()) printMessage(sentence);
+}
 
-const tsvLine = (text: string, { labelId }: Prediction): string => `${text}\t${labelId}`;
+/** Where the lines go. */
+interface Output {
+  /** Number of chunks, of which the header is one, that an earlier process has written. */
+  chunks: number;
+  write: (lines: string) => Promise<void>;
+  finish: () => Promise<void>;
+  close: () => Promise<void>;
+}
+
+async function openOutput(options: PredictOptions, scores: LabelScores): Promise<Output> {
+  const done = (): Promise<void> => Promise.resolve();
+  const { output, resume } = options;
+  if (output === undefined) return { chunks: 0, write: printData, finish: done, close: done };
+  const { ResumableFile } = await import('../predict/resumable-file.js');
+  const { file, written } = await ResumableFile.open<LabelScores['state']>(output, {
+    identity: identityOf(options),
+    resume,
+  });
+  if (written) {
+    scores.restore(written.state);
+    printMessage(`${output}.part is continued`);
+  } else if (resume) printMessage(`there is no ${output}.part to continue: starting at the first row`);
+  return {
+    chunks: written?.chunks ?? 0,
+    write: (lines) => file.append(`${lines}\n`, () => scores.state),
+    finish: () => file.finish(),
+    close: () => file.close(),
+  };
+}
+
+/** What the output depends on; of files, their size and the time of their last change. */
+function identityOf({ model, input, output: _output, resume: _resume, ...options }: PredictOptions): string {
+  const fileOf = (path: string): { path: string; size: number; modifiedMs: number } | null => {
+    const found = statSync(path, { throwIfNoEntry: false });
+    return found ? { path: resolve(path), size: found.size, modifiedMs: found.mtimeMs } : null;
+  };
+  return sha256Of(canonicalJson({ ...options, model: fileOf(model), input: fileOf(input) }));
+}

@@ -44,7 +44,7 @@ const longestExample = 30;
  * Chooses the columns of texts and labels: those that the user named, else those with usual names, else those whose content
  * leaves no choice.
  *
- * @param o.needsLabel - false: the table may lack labels
+ * @param o.needsLabel - false: the table may lack labels, and a column that is hardly one of labels is none
  * @throws DataError with all columns and examples of their values, if the choice is not clear
  */
 export async function chooseColumns(
@@ -65,7 +65,7 @@ export async function chooseColumns(
     named.text ?? pair?.[0] ?? chooser.choose('text', [...taken, ...(label === undefined ? [] : [label])], true) ?? '';
   const textPair = named.textPair ?? pair?.[1];
   chooser.requireDifferent({ text, textPair, label });
-  if (label !== undefined) chooser.checkContent(text, label);
+  if (label !== undefined && (needsLabel || named.label !== undefined)) chooser.checkContent(text, label);
   const chosen = [text, textPair, label].filter((name) => name !== undefined);
   return {
     text,
@@ -112,6 +112,7 @@ class Chooser {
       if (!isNeeded) return undefined;
       throw this.#unclear(`${this.#table.path}: no column is recognised as the ${roleWords[role]}`, role);
     }
+    if (!isNeeded) return undefined;
     const found = best.map(({ name }) => JSON.stringify(name)).join(', ');
     throw this.#unclear(`${this.#table.path}: the ${roleWords[role]} may be in ${found}`, role, first.name);
   }
@@ -137,7 +138,12 @@ class Chooser {
     textPair: string | undefined;
     label: string | undefined;
   }): void {
-    const repeated = text === label ? 'label' : textPair === text || textPair === label ? 'textPair' : undefined;
+    const repeated =
+      text === label
+        ? 'label'
+        : textPair !== undefined && (textPair === text || textPair === label)
+          ? 'textPair'
+          : undefined;
     if (repeated === undefined) return;
     throw this.#unclear(
       `${this.#table.path}: column ${JSON.stringify(text === label ? text : (textPair ?? ''))} can't be two of the text, the second text and the label`,

@@ -1,4 +1,5 @@
-export { type ColumnOptionNames } from './choose-columns.js';
+export { textIn } from './cell-text.js';
+export { chooseColumns, type ColumnOptionNames } from './choose-columns.js';
 export { type ConvertedTables, convertTables, tablesAt } from './convert-tables.js';
 export {
   type DataSplit,
@@ -15,3 +16,4 @@ export { inspectTables } from './inspect-tables.js';
 export { isNemoFile, openTable, refuseDocument } from './open-table.js';
 export { type SurveyOptions, surveyTables } from './survey-tables.js';
 export { tableExamples, tsvExamples, writeClassNames } from './table-examples.js';
+export type { Table } from './table.js';

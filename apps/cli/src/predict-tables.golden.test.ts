@@ -1,0 +1,197 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
+import { afterAll, expect, test } from '@jest/globals';
+import type { JsonObject } from '@nautil/contracts';
+import { copyArchive } from '@nautil/formats/testing/copy-archive';
+import { packageRoot } from '@nautil/store/folders';
+import { goldenPath } from '@nautil/testing';
+import { loadTokenizer } from '@nautil/tokenization';
+import { Classifier } from '@nautil/training';
+
+const folder = mkdtempSync(join(tmpdir(), 'nautil-cli-tables-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const archive = goldenPath('nemo', 'tiny_bert.nemo');
+
+const start = (model: string, ...args: string[]) =>
+  spawn(process.execPath, [join(packageRoot(), 'apps/cli/bin/nautil.mjs'), 'predict', '--model', model, ...args]);
+
+const predict = (...args: string[]) => predictWith(archive, ...args);
+
+/** Runs the command to its end. */
+async function predictWith(model: string, ...args: string[]) {
+  const child = start(model, ...args);
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
+  child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
+  child.stdin.end();
+  const [exitCode] = (await once(child, 'close')) as [number];
+  return { exitCode, stdout, stderr };
+}
+
+function written(name: string, content: string | Uint8Array): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+/** The label that the model gives to each text, and its probability. */
+async function expectedOf(texts: string[]): Promise<{ label: string; labelId: number; scores: number[] }[]> {
+  const classifier = await Classifier.open(archive, { engine: 'onnxruntime' });
+  try {
+    return await classifier.predict(texts);
+  } finally {
+    classifier.close();
+  }
+}
+
+/** The archive with a record of Nautil, which has the names of the labels. */
+async function archiveOf(o: { pairs: boolean }): Promise<string> {
+  const path = join(folder, `${o.pairs ? 'pairs' : 'single'}.nemo`);
+  const { definition } = await loadTokenizer({ folder: goldenPath('bert-tiny-uncased') });
+  const { numClasses, close } = await opened();
+  close();
+  const labels = Array.from({ length: numClasses }, (_, id) => `class${id}`);
+  const record = { version: 1, tokenizer: definition, labels, lineage: {}, ...(o.pairs ? { pairs: true } : {}) };
+  await copyArchive(archive, path, () => ({ record: record as unknown as JsonObject }));
+  return path;
+}
+
+async function opened() {
+  const classifier = await Classifier.open(archive, { engine: 'onnxruntime' });
+  return { numClasses: classifier.numClasses, close: () => classifier.close() };
+}
+
+const reviews = 'id,review,label\n1,"a good, funny film",1\n2,"a ""bad"" film\nin two lines",0\n3,,other\n';
+const texts = ['a good, funny film', 'a "bad" film in two lines', ''];
+
+test.each(['reviews.csv', 'reviews.csv.gz'])(
+  'a table keeps its columns and its quotation marks, and has labels and scores beside them: %s',
+  async (name) => {
+    const input = written(name, name.endsWith('.gz') ? gzipSync(reviews) : reviews);
+    const [first, second, third] = await expectedOf(texts);
+    const { exitCode, stdout, stderr } = await predict('--input', input, '--scores');
+    const scoreOf = ({ labelId, scores }: { labelId: number; scores: number[] }): string => scores[labelId]!.toFixed(6);
+    expect(stdout).toBe(
+      [
+        'id,review,label,predicted_label,score',
+        `1,"a good, funny film",1,${first!.label},${scoreOf(first!)}`,
+        `2,"a ""bad"" film\nin two lines",0,${second!.label},${scoreOf(second!)}`,
+        `3,,other,${third!.label},${scoreOf(third!)}`,
+        '',
+      ].join('\n'),
+    );
+    expect(stderr).toMatch(/the texts are in "review" \(recognised by name\)/);
+    expect(stderr).toMatch(/warning: column "label" has labels, which have no effect on the predictions/);
+    const correct = [first!.labelId === 1, second!.labelId === 0].filter(Boolean).length;
+    expect(stderr).toContain(`accuracy ${(correct / 2).toFixed(4)}, macro F1`);
+    expect(stderr).toMatch(
+      /on 2 labelled rows\n.*1 row with another label or none were not counted|1 row with another/s,
+    );
+    expect(exitCode).toBe(0);
+  },
+);
+
+test('labels have their names, or their numbers with --label-ids, and are compared by either', async () => {
+  const named = await archiveOf({ pairs: false });
+  const input = written('names.tsv', 'text\tlabel\na good film\tclass1\na bad film\t0\n');
+  const byName = await predictWith(named, '--input', input);
+  expect(byName.stdout).toMatch(
+    /^text\tlabel\tpredicted_label\na good film\tclass1\tclass\d\na bad film\t0\tclass\d\n$/,
+  );
+  expect(byName.stderr).toMatch(/accuracy .* on 2 labelled rows/);
+  const byNumber = await predictWith(named, '--input', input, '--label-ids');
+  expect(byNumber.stdout).toBe(byName.stdout.replaceAll(/class(\d)$/gm, '$1'));
+});
+
+test('JSON Lines keep the types of their values, and have the most probable labels', async () => {
+  const input = written('a.jsonl', '{"n":1.5,"text":"good film","tags":["x"]}\n{"text":"bad film","n":null}\n');
+  const [first] = await expectedOf(['good film', 'bad film']);
+  const { stdout } = await predict('--input', input, '--top', '2');
+  const [row] = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as JsonObject);
+  expect(row).toMatchObject({ n: 1.5, text: 'good film', tags: ['x'], predicted_label: first!.label });
+  const best = [...first!.scores.entries()].sort(([, a], [, b]) => b - a).slice(0, 2);
+  expect((row!['top'] as { label_id: number }[]).map(({ label_id }) => label_id)).toEqual(best.map(([id]) => id));
+});
+
+test('a column that does not exist, one that is taken, and a table without columns are errors that name them', async () => {
+  const input = written('b.csv', reviews);
+  const missing = await predict('--input', input, '--text-column', 'text');
+  expect(missing).toMatchObject({ exitCode: 3, stdout: '' });
+  expect(missing.stderr).toMatch(/has no column "text", which --text-column names/);
+  const taken = await predict('--input', written('c.csv', 'text,predicted_label\na film,1\nb film,0\n'));
+  expect(taken).toMatchObject({ exitCode: 2, stdout: '' });
+  expect(taken.stderr).toMatch(/the input has a column "predicted_label", which the output adds/);
+  const plain = await predict('--input', written('d.txt', 'good film\nbad film\n'), '--input-format', 'table');
+  expect(plain).toMatchObject({ exitCode: 3, stdout: '' });
+  expect(plain.stderr).toMatch(/no columns are found in it/);
+});
+
+test('a prediction to a file that is killed continues with --resume, and ends with the bytes of an undisturbed one', async () => {
+  const rows = Array.from(
+    { length: 60_000 },
+    (_, row) => `${row},a ${row % 977} film of ${row % 13} parts,${row % 2}\n`,
+  );
+  const input = written('many.csv', `id,text,label\n${rows.join('')}`);
+  const args = ['--input', input, '--scores', '--engine', 'onnxruntime', '--output'];
+  const [whole, killed] = [join(folder, 'whole.csv'), join(folder, 'killed.csv')];
+  const undisturbed = await predict(...args, whole);
+
+  const child = start(archive, ...args, killed);
+  const closed = once(child, 'close');
+  while (!existsSync(`${killed}.part.json`) && child.exitCode === null) await setTimeout(5);
+  child.kill('SIGKILL');
+  expect(await closed).toEqual([null, 'SIGKILL']);
+  expect(existsSync(killed)).toBe(false);
+
+  const other = await predict('--input', input, '--engine', 'onnxruntime', '--output', killed, '--resume');
+  expect(other).toMatchObject({ exitCode: 2 });
+  expect(other.stderr).toMatch(/was written from another input, model or options/);
+
+  const resumed = await predict(...args, killed, '--resume');
+  expect(resumed.exitCode).toBe(0);
+  expect(resumed.stderr).toMatch(/killed\.csv\.part is continued/);
+  expect(readFileSync(killed).equals(readFileSync(whole))).toBe(true);
+  expect(readFileSync(whole, 'utf8').split('\n')).toHaveLength(60_002);
+  const scoresIn = (text: string) => /accuracy .*/.exec(text)?.[0];
+  expect(scoresIn(resumed.stderr)).toBe(scoresIn(undisturbed.stderr));
+  expect(scoresIn(resumed.stderr)).toMatch(/on 60000 labelled rows|on 60,000 labelled rows/);
+  expect([`${killed}.part`, `${killed}.part.json`].filter((path) => existsSync(path))).toEqual([]);
+}, 120_000);
+
+test('--resume without a file to continue, or from standard input, is reported', async () => {
+  const input = written('e.csv', reviews);
+  const output = join(folder, 'new.csv');
+  expect((await predict('--input', input, '--output', output, '--resume')).stderr).toMatch(/starting at the first row/);
+  expect(existsSync(output)).toBe(true);
+  expect((await predict('--input', '-', '--output', output, '--resume')).exitCode).toBe(2);
+  expect((await predict('--input', input, '--resume')).exitCode).toBe(2);
+});
+
+test('a model of pairs reads two columns or two texts with a tab between them, and refuses single texts', async () => {
+  const pairs = await archiveOf({ pairs: true });
+  const lines = written('pairs.txt', 'a film\tit is good\nb film\tit is bad\n');
+  const table = written('pairs.csv', 'premise,hypothesis,n\na film,it is good,1\nb film,it is bad,2\n');
+  const byLines = await predictWith(pairs, '--input', lines);
+  const byTable = await predictWith(pairs, '--input', table);
+  expect(byLines.stdout.split('\n').map((line) => line.split('\t')[2])).toEqual(
+    byTable.stdout
+      .split('\n')
+      .map((line) => line.split(',')[3])
+      .slice(1),
+  );
+  expect(byLines.stdout.split('\n')).toHaveLength(3);
+  const single = await predictWith(pairs, '--input', written('single.txt', 'a film\n'));
+  expect(single).toMatchObject({ exitCode: 3, stdout: '' });
+  expect(single.stderr).toMatch(/single\.txt:1: the line has 0 tabs, and the model classifies pairs/);
+  const column = await predictWith(pairs, '--input', written('f.csv', reviews));
+  expect(column).toMatchObject({ exitCode: 3, stdout: '' });
+  expect(column.stderr).toMatch(/only "review" is a column of texts/);
+});

@@ -1,0 +1,143 @@
+import { UsageError } from '@nautil/contracts';
+import type { Prediction } from '@nautil/training';
+import type { InputRow, InputRows } from './input-rows.js';
+
+export type OutputFormat = 'tsv' | 'csv' | 'jsonl';
+
+export interface LineOptions {
+  /** Numbers in place of the names of labels. */
+  labelIds: boolean;
+
+  /** Adds the probability of the predicted label. */
+  scores: boolean;
+
+  /** Adds the most probable labels with their probabilities; 0: none. */
+  top: number;
+
+  /** Names by label id, if the model has any. */
+  labels: readonly string[] | undefined;
+
+  /** The precision of the scores, which a record states unless it is float32. */
+  precision: 'float32' | 'int8';
+}
+
+/** Writes predictions as lines. */
+export interface OutputLines {
+  /** The names of the columns; undefined in formats without a header. */
+  header: string | undefined;
+  lineOf: (row: InputRow, prediction: Prediction) => string;
+}
+
+/** The format that repeats the input's columns: that of the input, or JSON Lines for JSON, Parquet and class folders. */
+export function outputFormatOf({ format }: Pick<InputRows, 'format'>): OutputFormat {
+  if (format === 'CSV') return 'csv';
+  return format === 'text' || format === 'labelled' || format === 'TSV' ? 'tsv' : 'jsonl';
+}
+
+/** How predictions are written in a format. @throws UsageError if the input has a column of a name that is added */
+export function outputLines(
+  input: Pick<InputRows, 'format' | 'columns'>,
+  format: OutputFormat,
+  o: LineOptions,
+): OutputLines {
+  const isTable = input.format !== 'text' && input.format !== 'labelled';
+  if (format === 'jsonl') return jsonLines(input.columns, isTable, o);
+  const added = addedColumns(o);
+  requireNewColumns(isTable ? input.columns : [], added);
+  if (!isTable && format === 'tsv') {
+    // NeMo's format, without a header: the text as it is, a tab, and the label.
+    return {
+      header: undefined,
+      lineOf: ({ values }, prediction) => [textOf(values[0]), ...addedValues(prediction, o)].join('\t'),
+    };
+  }
+  const delimiter = format === 'csv' ? ',' : '\t';
+  const record = (cells: readonly unknown[]): string => cells.map((cell) => cellOf(cell, delimiter)).join(delimiter);
+  return {
+    header: record([...input.columns, ...added]),
+    lineOf: ({ values }, prediction) =>
+      record([...input.columns.map((_, at) => values[at]), ...addedValues(prediction, o)]),
+  };
+}
+
+const addedColumns = ({ scores, top }: LineOptions): string[] =>
+  top > 0
+    ? Array.from({ length: top }, (_, rank) =>
+        rank === 0 ? ['predicted_label', 'score'] : [`predicted_label_${rank + 1}`, `score_${rank + 1}`],
+      ).flat()
+    : ['predicted_label', ...(scores ? ['score'] : [])];
+
+const addedValues = (prediction: Prediction, o: LineOptions): string[] => {
+  const nameOf = (label: Pick<Prediction, 'labelId' | 'label'>): string =>
+    o.labelIds ? String(label.labelId) : label.label;
+  if (o.top > 0) return mostProbable(prediction, o).flatMap((label) => [nameOf(label), scoreText(label.score)]);
+  return [nameOf(prediction), ...(o.scores ? [scoreText(prediction.scores[prediction.labelId] ?? NaN)] : [])];
+};
+
+const scoreText = (score: number): string => score.toFixed(6);
+
+/** The labels with the highest scores, best first; of equal ones, the first. */
+const mostProbable = ({ scores }: Prediction, { labels, top }: LineOptions) =>
+  [...scores.entries()]
+    .sort(([a, x], [b, y]) => y - x || a - b)
+    .slice(0, top)
+    .map(([labelId, score]) => ({ labelId, label: labels?.[labelId] ?? String(labelId), score }));
+
+/** Keys of an object with the input's columns, or of one with the text. */
+function jsonLines(columns: readonly string[], isTable: boolean, o: LineOptions): OutputLines {
+  const names = isTable ? (['predicted_label_id', 'predicted_label'] as const) : (['label_id', 'label'] as const);
+  requireNewColumns(isTable ? columns : [], [
+    ...names,
+    'scores',
+    ...(isTable ? [] : ['logits']),
+    ...(o.top > 0 ? ['top'] : []),
+  ]);
+  return {
+    header: undefined,
+    lineOf: ({ values }, prediction) => {
+      const { labelId, label, scores, logits } = prediction;
+      return JSON.stringify({
+        ...Object.fromEntries(columns.map((name, at) => [name, jsonValue(values[at])])),
+        [names[0]]: labelId,
+        ...(o.labelIds ? {} : { [names[1]]: label }),
+        ...(isTable && !o.scores ? {} : { scores }),
+        ...(isTable ? {} : { logits }),
+        ...(o.top > 0
+          ? { top: mostProbable(prediction, o).map(({ labelId: id, ...rest }) => ({ label_id: id, ...rest })) }
+          : {}),
+        ...(o.precision === 'float32' ? {} : { precision: o.precision }),
+      });
+    },
+  };
+}
+
+/** A whole number of Parquet may be a bigint, which JSON writes as digits. */
+const jsonValue = (value: unknown): unknown =>
+  typeof value === 'bigint' ? (Number.isSafeInteger(Number(value)) ? Number(value) : String(value)) : value;
+
+function requireNewColumns(columns: readonly string[], added: readonly string[]): void {
+  const taken = added.find((name) => columns.includes(name));
+  if (taken === undefined) return;
+  throw new UsageError(`the input has a column ${JSON.stringify(taken)}, which the output adds`, {
+    hint: 'rename or remove the column, for example one of an earlier prediction',
+  });
+}
+
+/** A cell as CSV writers write it: in quotation marks, which are doubled, if it has a delimiter, a mark or a line end. */
+function cellOf(value: unknown, delimiter: string): string {
+  const text = textOf(value);
+  return text.includes(delimiter) || /["\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+function textOf(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return value;
+    case 'number':
+    case 'bigint':
+    case 'boolean':
+      return String(value);
+    default:
+      return value === undefined || value === null ? '' : JSON.stringify(value);
+  }
+}
