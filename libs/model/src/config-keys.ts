@@ -38,14 +38,12 @@ export class ConfigKeys {
   readonly #given: ConfigValues;
   readonly #family: KeysOfFamily;
   readonly #source: string;
-  readonly #hint: string;
 
-  constructor(o: { given: ConfigValues; family: KeysOfFamily; modelType: string; source: string; hint: string }) {
+  constructor(o: { given: ConfigValues; family: KeysOfFamily; modelType: string; source: string }) {
     this.modelType = o.modelType;
     this.#given = o.given;
     this.#family = o.family;
     this.#source = o.source;
-    this.#hint = o.hint;
   }
 
   /** The value in the file, or transformers' default. A null counts as left out. */
@@ -91,7 +89,7 @@ export class ConfigKeys {
     if (typeof value !== 'object' || Array.isArray(value)) this.refuse(key, 'an object');
     const given = value as ConfigValues;
     const source = `${this.#source}: ${key}`;
-    return new ConfigKeys({ given, family: { defaults: {} }, modelType: this.modelType, source, hint: this.#hint });
+    return new ConfigKeys({ given, family: { defaults: {} }, modelType: this.modelType, source });
   }
 
   /** The size of the hidden states, and the number of heads that they are split into. */
@@ -108,7 +106,7 @@ export class ConfigKeys {
     if (isDeepStrictEqual(found, only)) return;
     throw new UnsupportedEncoder(
       `${this.#source}: ${key} ${shownValue(found)} is not supported, only ${shownValue(only)}`,
-      { hint: this.#hint },
+      { hint: unsupportedSetting(key) },
     );
   }
 
@@ -120,7 +118,7 @@ export class ConfigKeys {
     for (const key of ['pruned_heads', 'per_layer_config', 'quantization_config']) {
       const value = this.#given[key];
       if (typeof value === 'object' && value !== null && Object.keys(value).length > 0) {
-        throw new UnsupportedEncoder(`${this.#source}: ${key} is not supported`, { hint: this.#hint });
+        throw new UnsupportedEncoder(`${this.#source}: ${key} is not supported`, { hint: unsupportedSetting(key) });
       }
     }
   }
@@ -142,3 +140,7 @@ export class ConfigKeys {
     return typeof value === 'number' && valid(value) ? value : this.refuse(key, wanted);
   }
 }
+
+/** The key changes what the weights mean, so that removing it from the file would change the numbers. */
+const unsupportedSetting = (key: string): string =>
+  `Nautil does not compute encoders with this setting: use a model without ${key}, or save this one without it (docs/encoders.md)`;

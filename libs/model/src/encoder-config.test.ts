@@ -42,6 +42,15 @@ describe('an option that changes the numbers and is not computed is rejected by 
   });
 });
 
+test.each<[string, unknown]>([
+  ['pruned_heads', { 0: [1] }],
+  ['is_decoder', true],
+  ['quantization_config', { bits: 4 }],
+])('the advice for %s is about this key, because the model type is supported', (key, value) => {
+  const error = errorOf({ model_type: 'bert', [key]: value });
+  expect(error).toMatchObject({ name: 'UnsupportedEncoder', hint: expect.stringContaining(`a model without ${key}`) });
+});
+
 test.each([
   [{ model_type: 'my-gpt', architectures: ['MyGPTForCausalLM'] }, /decoder/],
   [{ model_type: 'mine', is_encoder_decoder: true }, /encoder-decoder/],

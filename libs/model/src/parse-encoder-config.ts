@@ -29,7 +29,7 @@ export function parseEncoderConfig(json: unknown, source: string): EncoderConfig
   if ((given['model_type'] ?? undefined) === undefined) requireBert(given, source, hint);
   const { family, defaults } = known;
   const { standardNames = {} } = family;
-  return family.parse(new ConfigKeys({ given, family: { defaults, standardNames }, modelType, source, hint }));
+  return family.parse(new ConfigKeys({ given, family: { defaults, standardNames }, modelType, source }));
 }
 
 /**
