@@ -187,7 +187,7 @@ test.each<[key: string, advice: string, overrides: string[]]>([
 
 test.each([
   [{ 'enc/config.json': '{' }, /config\.json/],
-  [{ 'enc/config.json': '{"model_type": "gpt2"}' }, /gpt2/],
+  [{ 'enc/config.json': '{"model_type": "gpt2"}' }, /enc\/config\.json: the model type "gpt2"/],
   [{ 'enc/vocab.txt': '[PAD]\n[UNK]\n[CLS]\n[SEP]\n' }, /no weights in this folder/],
 ])('an encoder that can’t be used is found before the run: %j', async (files, message) => {
   const prepare = (folder: string): void => {

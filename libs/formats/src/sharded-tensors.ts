@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Type } from '@sinclair/typebox';
+import { listed } from '@nautil/contracts';
 import { jsonValidator } from '@nautil/contracts/schemas';
-import { CorruptFile } from './errors.js';
+import { CorruptFile, FileUnavailable } from './errors.js';
 import { readJsonFile, validateJson } from './json.js';
 import { namedTensors } from './named-tensors.js';
 import { openTensors } from './open-tensors.js';
@@ -21,6 +23,7 @@ interface ShardEntry extends TensorInfo {
 /** Opens weights that are split over several files, which `NAME.index.json` lists: `{"weight_map": {tensor: file}}`. */
 export async function openShardedTensors(index: string): Promise<TensorSource> {
   const map = await readShardMap(index);
+  requireShards(index, map);
   const shards = new Map<string, TensorSource>();
   const close = async () => {
     await Promise.all([...shards.values()].map((shard) => shard.close()));
@@ -38,6 +41,17 @@ export async function openShardedTensors(index: string): Promise<TensorSource> {
     await close();
     throw error;
   }
+}
+
+/** @throws FileUnavailable when a shard is missing, with the names of all that are */
+export function requireShards(index: string, shards: ReadonlyMap<string, string>): void {
+  const files = [...new Set(shards.values())];
+  const missing = files.filter((file) => !existsSync(file));
+  const [first] = missing;
+  if (first === undefined) return;
+  throw new FileUnavailable(first, `there is no such file, and ${index} needs it`, {
+    hint: `copy or download the rest of the model: ${listed(missing.map((file) => basename(file)))} of its ${files.length} files of weights`,
+  });
 }
 
 /** The path of the shard that holds each tensor. */

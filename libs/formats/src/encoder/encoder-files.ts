@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { EncoderFiles, JsonObject } from '@nautil/contracts';
 import { CorruptFile, FileUnavailable, UnsupportedFile } from '../errors.js';
 import { readJsonFile } from '../json.js';
-import { readShardMap } from '../sharded-tensors.js';
+import { readShardMap, requireShards } from '../sharded-tensors.js';
 import { isHubRepository, snapshotIn } from './find-encoder.js';
 
 /** Where the weights of an encoder are, and its configuration. */
@@ -41,12 +41,9 @@ export async function findWeights(path: string): Promise<WeightFiles> {
  */
 export async function encoderFilesIn(path: string): Promise<string[]> {
   const { weights, config } = await findWeights(path);
-  const shards = weights.endsWith('.index.json') ? (await readShardMap(weights)).values() : [];
-  const files = [...(config === undefined ? [] : [config]), weights, ...new Set(shards)];
-  for (const file of files) {
-    if (!existsSync(file)) throw new FileUnavailable(file, `there is no such file, and ${weights} needs it`);
-  }
-  return files;
+  const shards = weights.endsWith('.index.json') ? await readShardMap(weights) : new Map<string, string>();
+  requireShards(weights, shards);
+  return [...(config === undefined ? [] : [config]), weights, ...new Set(shards.values())];
 }
 
 /** Every file that a run reads for its encoder and its tokenizer, without duplicates, in a fixed order. */
@@ -72,7 +69,8 @@ export async function readEncoderConfig(path: string): Promise<JsonObject | unde
   return file === undefined ? undefined : readJsonFile(file);
 }
 
-async function findConfig(path: string): Promise<string | undefined> {
+/** The config.json for the encoder at a path. Undefined if there is none. */
+export async function findConfig(path: string): Promise<string | undefined> {
   const isFolder = await stat(path).then(
     (found) => found.isDirectory(),
     () => false,

@@ -11,6 +11,7 @@ import {
   folderOf,
   hasVocabulary,
   isNemo,
+  findConfig,
   readEncoderConfig,
   vocabularyNames,
 } from './encoder-files.js';
@@ -181,8 +182,8 @@ async function provideModel(o: EncoderToFetch, name: string, key: string, needed
 }
 
 async function requireSupported(path: string, layout: EncoderLayout): Promise<void> {
-  const config = await readEncoderConfig(path);
-  if (config) layout(config, path);
+  const file = await findConfig(path);
+  if (file !== undefined) layout(await readJsonFile(file), file);
 }
 
 /** An error that describes the needed part that a model on this disk lacks, if any. */

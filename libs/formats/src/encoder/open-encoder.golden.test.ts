@@ -227,3 +227,33 @@ test('what the layout refuses is refused before the weights are looked at', asyn
     `${join(folderOnly, 'config.json')}: "gpt2" is refused`,
   );
 });
+
+test('a folder of weights alone lacks config.json, in notes and in errors', async () => {
+  const alone = join(folder, 'weights-alone');
+  mkdirSync(alone);
+  const path = join(alone, 'model.safetensors');
+  copyFileSync(goldenPath('bert-tiny-uncased', 'model.safetensors'), path);
+  const heads = { attentionHeads: configOf('bert-tiny-uncased')['num_attention_heads'] as number };
+  const notes = await withEncoder({ path: alone, ...heads }, 'bert-tiny-uncased', (encoder) => encoder.notes);
+  expect(notes[0]).toContain(`there is no config.json in ${alone}`);
+  await writeSafetensors(path, [
+    { name: 'embeddings.word_embeddings.weight', dtype: 'F32', shape: [3], data: new Float32Array(3) },
+  ]);
+  const message = await refusal(openEncoder({ path: alone, layout: () => asBert([]) }));
+  expect(message).toMatch(
+    /^UnsupportedFile: .*weights-alone: there is no config\.json in this folder\ncopy the config\.json/,
+  );
+});
+
+test('the error for missing shards names the index that needs them, and all that are missing', async () => {
+  const half = join(folder, 'half');
+  mkdirSync(half);
+  const shard = (number: number) => `model-0000${number}-of-00003.safetensors`;
+  copyFileSync(goldenPath('bert-tiny-uncased', 'model.safetensors'), join(half, shard(1)));
+  copyFileSync(goldenPath('bert-tiny-uncased', 'config.json'), join(half, 'config.json'));
+  const map = { a: shard(1), b: shard(2), c: shard(3) };
+  writeFileSync(join(half, 'model.safetensors.index.json'), JSON.stringify({ weight_map: map }));
+  const message = await refusal(openEncoder({ path: half, layout: () => asBert([]) }));
+  expect(message).toMatch(/model-00002-of-00003\.safetensors: there is no such file, and .*index\.json needs it\n/);
+  expect(message).toContain(`the rest of the model: ${shard(2)} and ${shard(3)} of its 3 files`);
+});

@@ -1,7 +1,7 @@
 import { basename, dirname } from 'node:path';
 import { closest } from 'fastest-levenshtein';
 import type { JsonObject } from '@nautil/contracts';
-import { CorruptFile, MissingTensors } from '../errors.js';
+import { CorruptFile, MissingTensors, UnsupportedFile } from '../errors.js';
 import { readJsonFile } from '../json.js';
 import { namedTensors } from '../named-tensors.js';
 import { readNemo } from '../nemo/read-nemo.js';
@@ -10,7 +10,7 @@ import { openShardedTensors } from '../sharded-tensors.js';
 import type { TensorInfo, TensorSource } from '../tensor-source.js';
 import type { TorchFile } from '../torch/read-torch-zip.js';
 import type { Encoder, EncoderLayout, LayoutTensor } from './encoder.js';
-import { findWeights, isNemo, readEncoderConfig, type WeightFiles } from './encoder-files.js';
+import { findConfig, findWeights, isNemo, type WeightFiles } from './encoder-files.js';
 import { huggingFaceNames } from './hugging-face-names.js';
 import { type ConfigHints, inferEncoderConfig, type InferredConfig } from './infer-encoder-config.js';
 import { isMegatron, readMegatron } from './megatron-checkpoint.js';
@@ -65,8 +65,8 @@ async function findGivenConfig(
 ): Promise<{ config: JsonObject | undefined; source: string }> {
   if (o.config) return { config: o.config, source: `the configuration for ${weights}` };
   if (o.architectureFrom !== undefined) {
-    const found = await readEncoderConfig(o.architectureFrom);
-    if (found) return { config: found, source: o.architectureFrom };
+    const file = await findConfig(o.architectureFrom);
+    if (file !== undefined) return { config: await readJsonFile(file), source: file };
   }
   return { config: config === undefined ? undefined : await readJsonFile(config), source: config ?? weights };
 }
@@ -96,9 +96,24 @@ async function openFile(
     const { names } = huggingFaceNames(source.names(), path);
     const shapes = new Map([...names].map(([name, inFile]) => [name, source.info(inFile).shape]));
     const modelName = `${basename(dirname(path))}/${basename(path)}`;
-    const inferred = inferEncoderConfig(shapes, path, { modelName, ...hints });
+    const inferred = inferredWithoutFile(path, () => inferEncoderConfig(shapes, path, { modelName, ...hints }));
     return withHuggingFaceNames(source, path, inferred, undefined, () => source.close());
   });
+}
+
+/** What can be read off the weights of a file without a config.json beside it, whose name comes first in notes and errors. */
+function inferredWithoutFile(path: string, infer: () => InferredConfig): InferredConfig {
+  const lack = `there is no config.json in ${dirname(path)}`;
+  try {
+    const { config, notes } = infer();
+    return { config, notes: [`${lack}; with it, nothing would have to be guessed`, ...notes] };
+  } catch (error) {
+    if (!(error instanceof MissingTensors || error instanceof UnsupportedFile)) throw error;
+    throw new UnsupportedFile(dirname(path), 'there is no config.json in this folder', {
+      hint: `copy the config.json of the model into it; without it: ${error.message}`,
+      cause: error,
+    });
+  }
 }
 
 async function closingOnError<T>(source: { close(): Promise<void> }, use: () => T | Promise<T>): Promise<T> {
