@@ -8,10 +8,10 @@ import { chooseHubFiles, type NeededParts } from './choose-hub-files.js';
 import type { EncoderLayout } from './encoder.js';
 import {
   encoderFilesIn,
+  findConfig,
   folderOf,
   hasVocabulary,
   isNemo,
-  findConfig,
   readEncoderConfig,
   vocabularyNames,
 } from './encoder-files.js';
