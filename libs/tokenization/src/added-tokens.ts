@@ -1,4 +1,5 @@
 import { whiteSpace, wordCharacter } from './rust-unicode.js';
+import { TokenMatcher } from './token-matcher.js';
 import type { AddedToken } from './tokenizer-definition.js';
 
 /** A part of a text: an added token, or a text between them. */
@@ -15,23 +16,19 @@ const space = new RegExp(`^${whiteSpace}$`, 'u');
  */
 export class AddedTokenSplitter {
   readonly #byContent: ReadonlyMap<string, AddedToken>;
-  readonly #pattern: RegExp | undefined;
+  readonly #matcher: TokenMatcher;
 
   /** @param tokens - by the text that is looked for: their content, or what a normalizer makes of it */
   constructor(tokens: Iterable<readonly [string, AddedToken]>) {
-    this.#byContent = new Map([...tokens].filter(([content]) => content !== ''));
-    if (this.#byContent.size === 0) return;
-    const longestFirst = [...this.#byContent.keys()].sort((a, b) => b.length - a.length);
-    const escaped = longestFirst.map((content) => content.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'));
-    this.#pattern = new RegExp(escaped.join('|'), 'gu');
+    this.#byContent = new Map(tokens);
+    this.#matcher = new TokenMatcher(this.#byContent.keys());
   }
 
   /** The non-empty parts of a text. */
   split(text: string): Section[] {
-    if (this.#pattern === undefined) return text === '' ? [] : [{ text }];
     const sections: Section[] = [];
     let end = 0;
-    for (const { 0: content, index } of text.matchAll(this.#pattern)) {
+    for (const { start: index, content } of this.#matcher.matches(text)) {
       const token = this.#byContent.get(content);
       if (token === undefined) continue;
       const after = index + content.length;

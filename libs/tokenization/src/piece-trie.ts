@@ -12,6 +12,11 @@ export class PieceTrie {
   #units = new Uint16Array(1 << 11);
   #children = new Int32Array(1 << 11);
 
+  /** The number of nodes; they are numbered from 0. */
+  get size(): number {
+    return this.#nodes;
+  }
+
   /** Adds a token. The last of equal ones counts. */
   add(token: string, id: number): void {
     let node = 0;

@@ -1,26 +1,33 @@
+import { TokenMatcher } from './token-matcher.js';
+
 /** Finds special tokens in a text; of several at one position, the longest. */
 export class SpecialTokens {
   readonly #contents: ReadonlySet<string>;
-  readonly #pattern: RegExp | undefined;
+  readonly #matcher: TokenMatcher;
 
   constructor(contents: Iterable<string>) {
-    this.#contents = new Set([...contents].filter((content) => content !== ''));
-    if (this.#contents.size === 0) return;
-    const longestFirst = [...this.#contents].sort((a, b) => b.length - a.length);
-    const escaped = longestFirst.map((content) => content.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
-    this.#pattern = new RegExp(`(${escaped.join('|')})`);
+    this.#contents = new Set(contents);
+    this.#matcher = new TokenMatcher(this.#contents);
   }
 
   has(token: string): boolean {
-    return this.#contents.has(token);
+    return token !== '' && this.#contents.has(token);
   }
 
   occurIn(text: string): boolean {
-    return this.#pattern?.test(text) ?? false;
+    return this.#matcher.occurIn(text);
   }
 
   /** Splits a text into special tokens and the non-empty parts between them. */
   split(text: string): string[] {
-    return (this.#pattern ? text.split(this.#pattern) : [text]).filter((part) => part !== '');
+    const parts: string[] = [];
+    let end = 0;
+    for (const { start, content } of this.#matcher.matches(text)) {
+      if (start > end) parts.push(text.slice(end, start));
+      parts.push(content);
+      end = start + content.length;
+    }
+    if (end < text.length) parts.push(text.slice(end));
+    return parts;
   }
 }

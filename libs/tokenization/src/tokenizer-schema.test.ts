@@ -53,6 +53,16 @@ test.each<[string, JsonObject, RegExp]>([
     /token has 1001 characters/,
   ],
   ['no unknown token', { model: wordPiece({ a: 0 }) }, /unk_token "\[UNK\]" is not in the vocabulary/],
+  [
+    'added tokens of millions of characters',
+    {
+      added_tokens: Array.from({ length: 1001 }, (_, id) => ({
+        id: id + 9,
+        content: `${'a'.repeat(996)}${id + 1000}`,
+      })),
+    },
+    /the added tokens have 1001000 characters, more than 1000000/,
+  ],
   ['an unknown id', { model: { type: 'Unigram', unk_id: 9, vocab: [['a', 0]] } }, /unk_id is 9/],
 ])('a tokenizer.json with %s is rejected', (_, changes, problem) => {
   expect(() => check(changes)).toThrow(TokenizerError);
@@ -78,6 +88,19 @@ test.each<[string, JsonObject]>([
   ['of an added token and a scored token', { ...unigramJson([['▁a', -1]]), added_tokens: [{ id: 0, content: 'b' }] }],
 ])('two tokens with one id are rejected with both tokens and the id: %s', (_, changes) => {
   expect(() => check(changes)).toThrow(/tokenizer\.json: the tokens ".+" and "b" have the same id, [01]$/);
+});
+
+test.each<[string, JsonObject]>([
+  ['StripAccents', { type: 'StripAccents' }],
+  ['Replace', replace({ String: "''" }, '"')],
+  ['Strip', { type: 'Strip', strip_left: true, strip_right: true }],
+])('prepend_scheme "first" is rejected after a normalizer that may move the beginning of a text: %s', (type, step) => {
+  const pre_tokenizer: JsonObject = { type: 'Metaspace', replacement: '▁', prepend_scheme: 'first' };
+  expect(() => check({ normalizer: sequence({ type: 'NFC' }, step), pre_tokenizer })).toThrow(
+    `pre_tokenizer, after the normalizer ${type}: prepend_scheme "first" is not supported`,
+  );
+  const still = sequence({ type: 'Lowercase' }, replace({ Regex: ' {2,}' }, ' '), { type: 'Strip', strip_right: true });
+  expect(check({ normalizer: still, pre_tokenizer })).toMatchObject({ pre_tokenizer });
 });
 
 test('an added token may repeat a token of the vocabulary, with its id', () => {

@@ -7,12 +7,15 @@ import { requireDistinctIds } from './require-distinct-ids.js';
 import { stepsOf } from './steps-of.js';
 import { supported } from './supported.js';
 import { growthOf } from './text-growth.js';
-import type { TokenizerDefinition, TokenizerJson } from './tokenizer-definition.js';
+import type { PipelineStep, TokenizerDefinition, TokenizerJson } from './tokenizer-definition.js';
 
 /** The longest token of the published vocabularies has 160 characters. Longer ones make the search for tokens quadratic. */
 const longestToken = 1000;
 
 const mostAddedTokens = 20_000;
+
+/** Of all added tokens together. The automaton that finds them has a node for each, and takes a second for as many. */
+const mostAddedCharacters = 1_000_000;
 
 /** Of one part of the pipeline, with the steps of its sequences. */
 const mostSteps = 32;
@@ -162,6 +165,12 @@ export function requireTokenizerJson(json: TokenizerJson, source: string): void 
         hint,
       });
   }
+  const addedCharacters = json.added_tokens.reduce((sum, { content }) => sum + content.length, 0);
+  if (addedCharacters > mostAddedCharacters)
+    throw new TokenizerError(
+      `${source}: the added tokens have ${addedCharacters} characters, more than ${mostAddedCharacters}`,
+      { hint },
+    );
   requireUnknownToken(json, source);
   const ids = Array.isArray(vocab) ? vocab.map(([token], index) => [token, index] as const) : Object.entries(vocab);
   requireDistinctIds(
@@ -195,14 +204,27 @@ function requireSupportedOptions(json: TokenizerJson, source: string): void {
     unsupported('model.continuing_subword_prefix', prefix);
   }
   if (typeof dropout === 'number' && dropout !== 0) unsupported('model.dropout', dropout);
+  const moving = [...stepsOf(json.normalizer)].find(movesBeginning);
   let isDivided = false;
   for (const each of stepsOf(json.pre_tokenizer)) {
     if (each.type === 'Sequence') continue;
     // Which of the divided words is the first would depend on the characters of the text before it was normalized.
     if (isDivided && each['prepend_scheme'] === 'first')
       unsupported('pre_tokenizer, after another step: prepend_scheme', 'first');
+    if (moving !== undefined && each['prepend_scheme'] === 'first')
+      unsupported(`pre_tokenizer, after the normalizer ${moving.type}: prepend_scheme`, 'first');
     isDivided = true;
   }
+}
+
+/**
+ * Whether a normalizer may remove or replace the first character of a text. The Rust library then does not treat what follows as the
+ * beginning of the text. A replacement by a space or by Metaspace's own character makes no difference.
+ */
+function movesBeginning({ type, ...options }: PipelineStep): boolean {
+  if (type === 'Replace') return !/^[ ▁]$/.test(String(options['content']));
+  if (type === 'Strip') return options['strip_left'] === true;
+  return !['Sequence', 'Precompiled', 'NFC', 'NFD', 'NFKC', 'NFKD', 'Lowercase'].includes(type);
 }
 
 /** Counts before anything else is done with them, because checking a million merges takes seconds. */

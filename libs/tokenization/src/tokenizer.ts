@@ -70,7 +70,7 @@ export interface Tokenizer {
 }
 
 /** Part of every digest. Increment it when a change in this library changes ids. */
-const revision = 3;
+const revision = 4;
 
 /** Creates the tokenizer of a definition. */
 export function createTokenizer(definition: TokenizerDefinition): Tokenizer {
@@ -85,6 +85,8 @@ class PipelineTokenizer implements Tokenizer {
   readonly digest: string;
   readonly definition: TokenizerDefinition;
   readonly #pipeline: ExactPipeline;
+
+  /** For the mode `nemo`. */
   readonly #special: SpecialTokens;
 
   /** Tokens with which a text is not divided. */
@@ -110,7 +112,7 @@ class PipelineTokenizer implements Tokenizer {
     this.#pipeline = exactPipeline(definition);
     const { added_tokens: added } = definition.json;
     const isNemo = definition.mode === 'nemo';
-    this.#special = new SpecialTokens(added.map(({ content }) => content));
+    this.#special = new SpecialTokens(isNemo ? added.map(({ content }) => content) : []);
     this.#slowBert = isNemo ? slowBertOptions(definition) : undefined;
     this.#chunking = isNemo ? 'at spaces' : chunkingOf(definition.json);
     this.#crossing = new SpecialTokens(isNemo ? [] : crossingTokens(added, this.#chunking));
