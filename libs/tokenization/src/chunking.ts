@@ -10,10 +10,13 @@ import type { AddedToken, PipelineStep, TokenizerJson } from './tokenizer-defini
 export type Chunking = 'at spaces' | 'before spaces';
 
 /** Normalizers that change nothing at a space between two printable ASCII characters. */
-const localNormalizers = ['Sequence', 'NFC', 'NFD', 'NFKC', 'NFKD', 'StripAccents', 'Lowercase', 'Strip'];
+const localNormalizers = ['Sequence', 'NFC', 'NFD', 'NFKC', 'NFKD', 'StripAccents', 'Lowercase'];
 
 /** Patterns that a single space does not match. */
 const localPatterns = [' {2,}', String.raw`\s{2,}|[\n\r\t]`];
+
+/** A word of these characters stays a word: other steps neither remove it nor join it to the spaces around it. */
+const printableWord = /^[!-~]+$/;
 
 const printable = Array.from({ length: 0x7e - 0x20 }, (_, index) => String.fromCharCode(0x21 + index));
 
@@ -26,6 +29,8 @@ export function chunkingOf({
   if (normalizer?.type === 'BertNormalizer' && preTokenizer?.type === 'BertPreTokenizer') {
     return added.some(({ normalized }) => normalized === true) ? undefined : 'at spaces';
   }
+  const isLocal = (step: PipelineStep): boolean =>
+    step.type === 'Strip' ? stripsLocally(step, preTokenizer) : isLocalNormalizer(step);
   const isSeparable = [...stepsOf(normalizer)].every(isLocal) && dividesBeforeSpaces(preTokenizer);
   const normalize = normalizer === null ? (text: string) => text : normalizerOf(normalizer);
   const crossing = added.filter((token) => token.normalized === true && crosses(token, normalize(token.content)));
@@ -42,14 +47,24 @@ export function crossingTokens(added: readonly AddedToken[], chunking: Chunking 
 const crosses = ({ rstrip }: AddedToken, content: string): boolean =>
   rstrip === true || (content.includes(' ') && !/^ {2,}$/.test(content));
 
-function isLocal(step: PipelineStep): boolean {
+function isLocalNormalizer(step: PipelineStep): boolean {
   if (step.type === 'Precompiled') {
     const charsmap = charsmapOf(step);
-    return charsmap.normalize(' ') === ' ' && printable.every((char) => !/\s/.test(charsmap.normalize(char)));
+    return charsmap.normalize(' ') === ' ' && printable.every((char) => printableWord.test(charsmap.normalize(char)));
   }
   if (step.type !== 'Replace') return localNormalizers.includes(step.type);
   const { String: written, Regex: regex = '' } = step['pattern'] as { String?: string; Regex?: string };
-  return written === undefined ? localPatterns.includes(regex) : !/\s/.test(`${written}${String(step['content'])}`);
+  if (written === undefined) return localPatterns.includes(regex);
+  return !/\s/.test(written) && printableWord.test(String(step['content']));
+}
+
+/**
+ * Whether `Strip` may be applied to each chunk. No chunk but the last ends in white space. The space at the beginning of a chunk may only be
+ * removed if the next step would remove it, too, or put it back.
+ */
+function stripsLocally({ strip_left: left }: PipelineStep, preTokenizer: PipelineStep | null): boolean {
+  const [first] = [...stepsOf(preTokenizer)].filter(({ type }) => type !== 'Sequence');
+  return left !== true || first?.type === 'WhitespaceSplit' || first?.type === 'Metaspace';
 }
 
 /** Whether words are divided before spaces, and a word at the beginning is treated as one after a space, or kept apart. */

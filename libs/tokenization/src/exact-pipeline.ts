@@ -1,5 +1,6 @@
 import { BPE, type Model, WordPiece } from '@huggingface/tokenizers';
 import { AddedTokenSplitter } from './added-tokens.js';
+import { byteToken } from './byte-token.js';
 import { type Normalize, normalizerOf } from './normalizers.js';
 import { type PreTokenize, preTokenizerOf } from './pre-tokenizers.js';
 import type { AddedToken, TokenizerJson } from './tokenizer-definition.js';
@@ -105,6 +106,28 @@ export class ExactPipeline {
     }
     const model: Model = type === 'BPE' ? new BPE({ ...options, vocab }) : new WordPiece({ ...options, vocab });
     // One word at a time, so that unknown characters of neighbouring words are not joined to one token.
-    return (word) => model([word]).map((token) => this.#idsByToken.get(token) ?? model.unk_token_id ?? 0);
+    if (type !== 'BPE' || typeof options['unk_token'] === 'string')
+      return (word) => model([word]).map((token) => this.#idsByToken.get(token) ?? model.unk_token_id ?? 0);
+    const known = this.#knownCharacters(options);
+    return (word) => model([known(word)]).flatMap((token) => this.#idsByToken.get(token) ?? []);
+  }
+
+  /**
+   * BPE without an unknown token drops the characters that it has no token for before it merges the others, so that the neighbours of such
+   * a character can be merged. `@huggingface/tokenizers` 0.2.0 drops them afterwards, or gives them the id 0.
+   */
+  #knownCharacters(options: Record<string, unknown>): (word: string) => string {
+    const hasSuffix = typeof options['end_of_word_suffix'] === 'string' && options['end_of_word_suffix'] !== '';
+    const hasBytes = options['byte_fallback'] === true;
+    const isKnown = (character: string): boolean =>
+      this.#idsByToken.has(character) ||
+      (hasBytes && [...Buffer.from(character)].every((byte) => this.#idsByToken.has(byteToken(byte))));
+    return (word) => {
+      if (options['ignore_merges'] === true && this.#idsByToken.has(word)) return word;
+      const characters = [...word];
+      // The last character has the suffix, even if there is no token for both. Then its token is dropped.
+      const last = hasSuffix ? characters.length - 1 : -1;
+      return characters.filter((character, at) => at === last || isKnown(character)).join('');
+    };
   }
 }

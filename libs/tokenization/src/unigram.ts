@@ -1,3 +1,4 @@
+import { byteToken } from './byte-token.js';
 import { PieceTrie } from './piece-trie.js';
 
 /** How much less likely an unknown character is than the least likely token. */
@@ -109,5 +110,5 @@ export class Unigram {
 
 /** The ids of `<0x00>` … `<0xFF>`. */
 function byteIdsIn(ids: ReadonlyMap<string, number>): (number | undefined)[] {
-  return Array.from({ length: 256 }, (_, byte) => ids.get(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`));
+  return Array.from({ length: 256 }, (_, byte) => ids.get(byteToken(byte)));
 }
