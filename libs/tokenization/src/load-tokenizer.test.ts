@@ -262,6 +262,21 @@ test('special tokens have the roles of special_tokens_map.json, unless there is 
   expect(decoded.encode('filmfine   1')).toEqual([7, 7, 6, 11, 3]);
 });
 
+test('a tokenizer that cuts texts at their beginning is rejected, except where NeMo cuts them', async () => {
+  const { definition } = await load(files);
+  const json = (direction: string) => ({
+    'tokenizer.json': JSON.stringify({ ...definition.json, truncation: { direction }, padding: { direction } }),
+  });
+  const config = (side: string) => ({ 'tokenizer_config.json': `{"truncation_side": "${side}"}` });
+  await expect(load({ ...files, ...config('left') })).rejects.toThrow(/truncation_side "left" is not supported/);
+  await expect(load(json('Left'))).rejects.toThrow(/truncation_side "left" is not supported/);
+  const overridden = await load({ ...json('Left'), ...config('right') });
+  expect(overridden.notes.join()).toMatch(/padding_side "left" of the tokenizer has no effect/);
+  expect((await load({ ...json('Right') })).notes.join()).not.toMatch(/_side/);
+  const nemo = await load({ ...files, ...config('left') }, (folder) => ({ folder, mode: 'nemo' }));
+  expect(nemo.encode('fine film 1', 4)).toEqual([2, 6, 7, 3]);
+});
+
 test('added_tokens.json adds tokens after the vocabulary', async () => {
   const tokenizer = await load({ ...files, 'added_tokens.json': '{"[NEW]": 12, "film.": 13}' });
   expect(tokenizer).toMatchObject({ vocabSize: tokens.length + 2 });

@@ -1,20 +1,24 @@
 import { basename } from 'node:path';
-import { isUnsupportedTokenizer, type JsonObject } from '@nautil/contracts';
+import { isJsonObject, isUnsupportedTokenizer, type JsonObject } from '@nautil/contracts';
 import { addTokens, type NewToken } from './add-tokens.js';
 import { type Casing, decideCasing, lowercases } from './casing.js';
 import { TokenizerError } from './errors.js';
 import { type Merge, mergesFromVocabulary, parseMerges } from './merges.js';
 import { byteLevelJson, type SpecialTokenNames, wordPieceJson } from './pipeline-json.js';
 import { parseSentencePieceModel } from './sentence-piece-model.js';
-import { hasConversion, sentencePieceJson } from './sentence-piece-tokenizers.js';
+import { hasConversion, prependScheme, sentencePieceJson } from './sentence-piece-tokenizers.js';
 import {
   type ConfiguredTokens,
   configuredTokens,
+  contentsOf,
   edgesOf,
   idOf,
   readSpecialTokens,
   requireInVocabulary,
+  specialTokensOf,
+  tokensToAdd,
 } from './special-token-roles.js';
+import { stepsOf } from './steps-of.js';
 import { supported } from './supported.js';
 import { createTokenizer, type Tokenizer } from './tokenizer.js';
 import {
@@ -100,6 +104,8 @@ export async function loadTokenizer(options: TokenizerOptions): Promise<LoadedTo
   const tokens = await configuredTokens(options.folder, config);
   const source = await readSource({ ...options, config, className: stated, tokens });
   const { json, casing } = source;
+  const sides =
+    options.mode === 'nemo' ? [] : sideNotes(config, source.written ?? {}, options.folder ?? 'the tokenizer');
   requireInVocabulary(options.specialTokens, json);
   const special = { ...source.special, ...readSpecialTokens(options.specialTokens) };
   const tokenizer = createTokenizer({
@@ -110,7 +116,7 @@ export async function loadTokenizer(options: TokenizerOptions): Promise<LoadedTo
   });
   return Object.assign(tokenizer, {
     files: source.files,
-    notes: [...source.notes, ...casing.notes],
+    notes: [...source.notes, ...casing.notes, ...sides],
     warnings: casing.warnings,
   });
 }
@@ -134,6 +140,9 @@ interface Source {
   casing: Casing;
   files: LoadedTokenizer['files'];
   notes: string[];
+
+  /** tokenizer.json as it is in the file. */
+  written?: JsonObject;
 }
 
 /** @throws TokenizerError for the name of a tokenizer kind that NeMo has and Nautil does not. Such a name is no model's. */
@@ -185,43 +194,19 @@ async function fromVocabulary(request: Request, file: string): Promise<Source> {
   return text.trimStart().startsWith('{') ? fromByteLevel(request, file, text) : fromWordPiece(request, file, text);
 }
 
-/** The tokens of a vocabulary with their roles. Tokens that the vocabulary lacks are left out, unless a file adds them. */
+/** The tokens of a vocabulary with their roles. A token of a role that the vocabulary lacks is left out, unless a file adds it. */
 function vocabularyTokens(
   vocabulary: ReadonlyMap<string, number>,
   { tokens }: Request,
   defaults: TokenizerClass,
 ): { added: NewToken[]; special: Required<SpecialTokenNames> } {
-  const special = { ...defaults.special, ...tokens.names };
-  const added = new Set(tokens.added.map(({ content }) => content));
-  const known = roleTokens(tokens, special, defaults).filter(
+  const special = specialTokensOf(tokens, defaults);
+  const extra = tokens.extra ?? tokens.mapped;
+  const added = new Set([...tokens.added, ...tokens.own, ...extra].map(({ content }) => content));
+  const known = tokensToAdd(tokens, special, extra).filter(
     ({ content }) => vocabulary.has(content) || added.has(content),
   );
-  return { added: [...withRoles(tokens, special), ...known], special };
-}
-
-/** The tokens of the roles, in the order in which transformers adds them. */
-function roleTokens(
-  { roles }: ConfiguredTokens,
-  { cls, sep, unk, pad, mask }: Required<SpecialTokenNames>,
-  { maskStripsLeft }: TokenizerClass,
-): NewToken[] {
-  const stated = new Map(roles.map((token) => [token.content, token]));
-  const byRole = [cls, sep, unk, pad, mask].map((content): NewToken => {
-    const known = stated.get(content);
-    const hasOptions = known !== undefined && Object.keys(known).length > 2;
-    return hasOptions ? known : { content, special: true, lstrip: content === mask && maskStripsLeft };
-  });
-  return [...byRole, ...roles];
-}
-
-/** The added tokens; those that have a role are special. */
-function withRoles({ added }: ConfiguredTokens, special: SpecialTokenNames): NewToken[] {
-  const contents = new Set(Object.values<string>({ ...special }));
-  return added.map((token) => {
-    // A token that becomes special keeps that it is looked for after normalizing.
-    const normalized = token.normalized ?? token.special !== true;
-    return contents.has(token.content) ? { ...token, normalized, special: true } : { ...token, normalized };
-  });
+  return { added: known, special: contentsOf(special, defaults.edges) };
 }
 
 const classDefaults = (name: string | undefined, fallback: string): TokenizerClass => {
@@ -282,7 +267,8 @@ async function fromSentencePiece(request: Request, file: string): Promise<Source
       hint: `put the model's tokenizer.json next to it; ${supported}`,
     });
   }
-  const special = { ...defaults.special, ...tokens.names };
+  const specialTokens = specialTokensOf(tokens, defaults);
+  const special = contentsOf(specialTokens, defaults.edges);
   const inFiles = configuredLowerCase(config);
   const lowercase =
     inFiles ?? (defaults.lowercase === undefined ? undefined : (request.doLowerCase ?? defaults.lowercase));
@@ -295,8 +281,7 @@ async function fromSentencePiece(request: Request, file: string): Promise<Source
       keepsAccents: config['keep_accents'] === true,
       splitsPunctuation: config['split_by_punct'] === true,
       addsPrefixSpace: config['add_prefix_space'] !== false,
-      added: withRoles(tokens, special),
-      roles: roleTokens(tokens, special, defaults),
+      tokensToAdd: (ownTokens) => tokensToAdd(tokens, specialTokens, tokens.extra ?? ownTokens),
     },
     file,
   );
@@ -312,7 +297,8 @@ async function fromSentencePiece(request: Request, file: string): Promise<Source
 
 async function fromTokenizerJson(request: Request, file: string): Promise<Source> {
   const { config, tokens } = request;
-  const json = tokenizerJsonOf(file, await readJson(file));
+  const written = await readJson(file);
+  const json = tokenizerJsonOf(file, written);
   addNamedTokens(json, tokens);
   const special = tokens.names;
   const normalizer = json.normalizer;
@@ -339,25 +325,68 @@ async function fromTokenizerJson(request: Request, file: string): Promise<Source
       handle_chinese_chars: booleanOf(config['tokenize_chinese_chars']) ?? bert['handle_chinese_chars'] !== false,
     };
   }
+  if (setPrefixSpace(json, config, request.className)) requireTokenizerJson(json, file);
   const files: LoadedTokenizer['files'] = { tokenizerJson: file };
   const vocab = await firstExisting(request.folder, preferredNames(request.className));
   const merges = await existing(request.folder, 'merges.txt');
   if (vocab) files.vocab = vocab;
   if (merges) files.merges = merges;
   const className = { WordPiece: 'BertTokenizer', BPE: 'RobertaTokenizer' }[json.model.type] ?? 'XLMRobertaTokenizer';
-  return { json, className, special, casing, notes: [], files };
+  return { json, className, special, casing, notes: [], files, written };
+}
+
+/**
+ * `add_prefix_space` of tokenizer_config.json overrides tokenizer.json for the classes that have it, as in transformers.
+ *
+ * @returns whether a step has changed
+ */
+function setPrefixSpace(json: TokenizerJson, config: JsonObject, className: string | undefined): boolean {
+  const { add_prefix_space: adds } = config;
+  if (typeof adds !== 'boolean' || className === undefined) return false;
+  const changes = {
+    ByteLevel: className === 'RobertaTokenizer' ? { add_prefix_space: adds } : undefined,
+    Metaspace: hasConversion(className) ? { prepend_scheme: prependScheme(className, adds) } : undefined,
+  };
+  const steps = [...stepsOf(json.pre_tokenizer)].filter(({ type }) => type === 'ByteLevel' || type === 'Metaspace');
+  for (const step of steps) Object.assign(step, changes[step.type as keyof typeof changes]);
+  return steps.length > 0;
+}
+
+/**
+ * Which end of a long text is kept, and on which side a short one is padded. transformers takes both from tokenizer_config.json, or else
+ * from tokenizer.json.
+ *
+ * NeMo cuts and pads at the end in any case.
+ *
+ * @throws TokenizerError for texts that are cut at their beginning
+ */
+function sideNotes(config: JsonObject, json: JsonObject, folder: string): string[] {
+  const sideOf = (key: string, part: string): unknown => {
+    const { direction } = isJsonObject(json[part]) ? json[part] : {};
+    return config[key] ?? (typeof direction === 'string' ? direction.toLowerCase() : 'right');
+  };
+  const truncation = sideOf('truncation_side', 'truncation');
+  if (truncation !== 'right') {
+    throw new TokenizerError(`${folder}: truncation_side ${JSON.stringify(truncation)} is not supported`, {
+      hint: 'long texts are cut at their end; write "truncation_side": "right" into tokenizer_config.json to accept that',
+    });
+  }
+  const padding = sideOf('padding_side', 'padding');
+  if (padding === 'right') return [];
+  return [`padding_side ${JSON.stringify(padding)} of the tokenizer has no effect: texts are padded at their end`];
 }
 
 /** Makes tokens of the vocabulary that the other files name added tokens, which a text may contain. */
-function addNamedTokens(json: TokenizerJson, { added, roles }: ConfiguredTokens): void {
+function addNamedTokens(json: TokenizerJson, { added, named, own, extra, mapped }: ConfiguredTokens): void {
+  const listed = [...added, ...Object.values(named), ...own, ...(extra ?? mapped)];
   const known = new Set(json.added_tokens.map(({ content }) => content));
   const vocabulary = new Map<string, number>();
-  for (const { content } of [...added, ...roles]) {
+  for (const { content } of listed) {
     const id = known.has(content) ? undefined : idOf(json, content);
     if (id !== undefined) vocabulary.set(content, id);
   }
-  const named = [...added, ...roles].filter(({ content }) => vocabulary.has(content));
-  json.added_tokens = json.added_tokens.concat(addTokens(vocabulary, named));
+  const inVocabulary = listed.filter(({ content }) => vocabulary.has(content));
+  json.added_tokens = json.added_tokens.concat(addTokens(vocabulary, inVocabulary));
 }
 
 async function readMerges(

@@ -7,6 +7,14 @@ export const pieceTypes = { control: 3, userDefined: 4 } as const;
 
 const normalPiece = 1;
 
+/** `TrainerSpec.ModelType`. */
+const modelTypes: Readonly<Record<number, SentencePieceModel['type']>> = {
+  1: 'unigram',
+  2: 'bpe',
+  3: 'word',
+  4: 'char',
+};
+
 /** One of a SentencePiece model's pieces. Its place in the list is its id there. */
 interface SentencePiece {
   piece: string;
@@ -18,6 +26,7 @@ interface SentencePiece {
 
 /** What a tokenizer needs of a SentencePiece model (`spiece.model` and the like). */
 export interface SentencePieceModel {
+  type: 'unigram' | 'bpe' | 'word' | 'char' | undefined;
   pieces: SentencePiece[];
   unknownId: number;
 
@@ -35,8 +44,11 @@ type Fields = Readonly<Record<number, (reader: protobuf.Reader) => void>>;
  * @throws TokenizerError when the bytes are damaged, or no model
  */
 export function parseSentencePieceModel(bytes: Uint8Array, source: string): SentencePieceModel {
-  const model: SentencePieceModel = { pieces: [], unknownId: 0, charsmap: new Uint8Array() };
-  const trainer: Fields = { 40: (reader) => (model.unknownId = reader.int32()) };
+  const model: SentencePieceModel = { type: 'unigram', pieces: [], unknownId: 0, charsmap: new Uint8Array() };
+  const trainer: Fields = {
+    3: (reader) => (model.type = modelTypes[reader.int32()]),
+    40: (reader) => (model.unknownId = reader.int32()),
+  };
   const normalizer: Fields = { 2: (reader) => (model.charsmap = reader.bytes()) };
   const fields: Fields = {
     1: (reader) => {

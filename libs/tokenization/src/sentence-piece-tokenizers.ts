@@ -20,11 +20,8 @@ export interface SentencePieceSettings {
   /** `add_prefix_space`; all classes have true by default. */
   addsPrefixSpace: boolean;
 
-  /** Tokens of `added_tokens_decoder` or added_tokens.json, by id. Their options take precedence. */
-  added: readonly NewToken[];
-
-  /** Tokens with roles, in the order in which transformers adds them. The model's own options of such a token take precedence. */
-  roles: readonly NewToken[];
+  /** All tokens to add, in the order in which transformers adds them, given those of the model. */
+  tokensToAdd: (ownTokens: readonly NewToken[]) => NewToken[];
 }
 
 type Scored = [token: string, score: number];
@@ -32,6 +29,9 @@ type Scored = [token: string, score: number];
 /** The vocabulary and the steps of a class, from transformers' tokenization_*.py and convert_slow_tokenizer.py (5.23). */
 interface Conversion {
   vocabulary: (pieces: Scored[], special: Required<SpecialTokenNames>) => Scored[];
+
+  /** What the class needs of a model, and why a given one lacks it; undefined if it lacks nothing. */
+  lack?: (model: SentencePieceModel, special: Required<SpecialTokenNames>) => string | undefined;
   unknownId: (vocabulary: Scored[], model: SentencePieceModel, special: Required<SpecialTokenNames>) => number;
   normalizer: (charsmap: PipelineStep[], settings: SentencePieceSettings) => PipelineStep | null;
   preTokenizer: (metaspace: PipelineStep, settings: SentencePieceSettings) => PipelineStep[];
@@ -48,6 +48,12 @@ const wordsThenMetaspace = (metaspace: PipelineStep): PipelineStep[] => [{ type:
 const conversions: Readonly<Record<string, Conversion>> = {
   AlbertTokenizer: {
     vocabulary: (pieces) => pieces,
+    lack: ({ pieces }, { cls, sep }) => {
+      const missing = [cls, sep].find((content) => pieces.every(({ piece }) => piece !== content));
+      return missing === undefined
+        ? undefined
+        : `it has no piece ${JSON.stringify(missing)}, which is put around texts`;
+    },
     unknownId: () => 1,
     normalizer: (charsmap, { keepsAccents, lowercase }) => ({
       type: 'Sequence',
@@ -76,6 +82,7 @@ const conversions: Readonly<Record<string, Conversion>> = {
     preTokenizer: wordsThenMetaspace,
   },
   CamembertTokenizer: {
+    lack: ({ type }) => (type === 'unigram' ? undefined : `its type is ${type ?? 'unknown'}, not unigram`),
     vocabulary: (pieces, { pad, unk, mask }) => [
       ['<s>NOTUSED', 0],
       [pad, 0],
@@ -112,6 +119,12 @@ const conversions: Readonly<Record<string, Conversion>> = {
   },
 };
 
+/** When `Metaspace` puts a space before a text, by `add_prefix_space` of a class. */
+export function prependScheme(className: string, addsPrefixSpace: boolean): 'always' | 'first' | 'never' {
+  if (addsPrefixSpace) return 'always';
+  return className === 'DebertaV2Tokenizer' ? 'first' : 'never';
+}
+
 /** Whether transformers converts SentencePiece models for a class. */
 export const hasConversion = (className: string): boolean => Object.hasOwn(conversions, className);
 
@@ -134,6 +147,12 @@ export function sentencePieceJson(
     });
   }
   const { special } = settings;
+  const lack = conversion.lack?.(model, special);
+  if (lack !== undefined) {
+    throw new TokenizerError(`${source} is not a model of ${className}: ${lack}`, {
+      hint: "state another tokenizer_class or other special tokens in tokenizer_config.json, or put the model's tokenizer.json next to it",
+    });
+  }
   const vocabulary = conversion.vocabulary(
     model.pieces.map(({ piece, score }): Scored => [piece, score]),
     special,
@@ -144,7 +163,7 @@ export function sentencePieceJson(
       `${source}: the unknown token has the id ${unknownId}, and there are ${vocabulary.length}`,
     );
   }
-  const scheme = settings.addsPrefixSpace ? 'always' : className === 'DebertaV2Tokenizer' ? 'first' : 'never';
+  const scheme = prependScheme(className, settings.addsPrefixSpace);
   const metaspace: PipelineStep = { type: 'Metaspace', replacement: '▁', prepend_scheme: scheme, split: true };
   const charsmap =
     model.charsmap.length === 0
@@ -157,7 +176,7 @@ export function sentencePieceJson(
   );
   const ids = new Map(vocabulary.map(([token], id) => [token, id]));
   return {
-    added_tokens: addTokens(ids, [...settings.added, ...specialPieces, ...settings.roles]),
+    added_tokens: addTokens(ids, settings.tokensToAdd(specialPieces)),
     normalizer: conversion.normalizer(charsmap, settings),
     pre_tokenizer: { type: 'Sequence', pretokenizers: conversion.preTokenizer(metaspace, settings) },
     post_processor: null,

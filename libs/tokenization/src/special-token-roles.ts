@@ -3,6 +3,7 @@ import type { NewToken } from './add-tokens.js';
 import { TokenizerError } from './errors.js';
 import type { SpecialTokenNames } from './pipeline-json.js';
 import { supported } from './supported.js';
+import type { TokenizerClass } from './tokenizer-classes.js';
 import type { AddedToken, PipelineStep, TokenizerDefinition, TokenizerJson } from './tokenizer-definition.js';
 import { readFolderJson } from './tokenizer-files.js';
 
@@ -20,14 +21,23 @@ type SpecialKey = (typeof specialKeys)[number];
 
 /** The tokens that the files beside a vocabulary name. */
 export interface ConfiguredTokens {
+  /** Special tokens by key, with the options that a file gives them. */
+  readonly named: Readonly<Partial<Record<SpecialKey, NewToken>>>;
+
   /** Special tokens by role, as far as a file names them. */
   readonly names: SpecialTokenNames;
 
   /** Tokens to add, in the order in which transformers adds them: those of `added_tokens_decoder`, or of added_tokens.json. */
   readonly added: readonly NewToken[];
 
-  /** The tokens of the roles, with the options that a file gives them. */
-  readonly roles: readonly NewToken[];
+  /** Special tokens with roles of the model's own, such as `image_token`. */
+  readonly own: readonly NewToken[];
+
+  /** Tokens without a role. They replace those that the model of a SentencePiece tokenizer has; undefined if no file lists any. */
+  readonly extra: readonly NewToken[] | undefined;
+
+  /** `additional_special_tokens` of special_tokens_map.json. They count only where `extra` and a SentencePiece model are missing. */
+  readonly mapped: readonly NewToken[];
 }
 
 /**
@@ -40,28 +50,112 @@ export async function configuredTokens(folder: string | undefined, config: JsonO
   const decoder = isJsonObject(config['added_tokens_decoder']) ? config['added_tokens_decoder'] : undefined;
   const map = decoder === undefined ? ((await readFolderJson(folder, 'special_tokens_map.json')) ?? {}) : {};
   const legacy = decoder === undefined ? ((await readFolderJson(folder, 'added_tokens.json')) ?? {}) : {};
-  const contents: Record<string, string> = {};
-  const roles: NewToken[] = [];
+  const named: Partial<Record<SpecialKey, NewToken>> = {};
   for (const key of specialKeys) {
     const token = newToken(map[key]) ?? newToken(config[key]);
-    if (token === undefined) continue;
-    contents[key] = token.content;
-    roles.push({ ...token, special: true });
+    if (token !== undefined) named[key] = { ...token, special: true };
   }
-  const named = new Set(Object.values(contents));
+  const { extra, own } = extraTokens(config, map);
+  const special = new Set([...Object.values(named), ...(extra ?? [])].map(({ content }) => content));
   const added = [
     ...byNumber(Object.entries(decoder ?? {}), ([id]) => Number(id)).flatMap(([, token]) => newToken(token) ?? []),
     ...byNumber(Object.entries(legacy), ([, id]) => Number(id)).map(([content]): NewToken => ({
       content,
-      special: named.has(content),
+      special: special.has(content),
     })),
   ];
-  const extra = [config['extra_special_tokens'], config['additional_special_tokens'], map['additional_special_tokens']];
-  for (const token of extra.flatMap((list) => (Array.isArray(list) ? list : []))) {
-    const special = newToken(token);
-    if (special) roles.push({ ...special, special: true });
-  }
-  return { names: readSpecialTokens(contents), added, roles };
+  const contents = Object.entries(named).map(([key, { content }]): [string, string] => [key, content]);
+  const mapped = listedTokens(map['additional_special_tokens']) ?? [];
+  return { named, names: readSpecialTokens(Object.fromEntries(contents)), added, own, extra, mapped };
+}
+
+/**
+ * `extra_special_tokens`, or `additional_special_tokens`, its name before transformers 5, of both files. A list has tokens without a
+ * role; an object has tokens by roles of the model's own, as other keys that end in `_token` have.
+ */
+function extraTokens(config: JsonObject, map: JsonObject): Pick<ConfiguredTokens, 'extra' | 'own'> {
+  const [older, newer] = [config['additional_special_tokens'], config['extra_special_tokens']];
+  const stated = older === undefined || !isEmpty(newer) ? newer : older;
+  const mapped = map['extra_special_tokens'];
+  const own = [map, config].flatMap((file) =>
+    Object.entries(file).flatMap(([key, token]) => (isOwnRole(key) ? (newToken(token) ?? []) : [])),
+  );
+  const objects = [stated, mapped].filter((value) => isJsonObject(value));
+  const roles = objects.flatMap((object) => Object.values<unknown>(object).flatMap((token) => newToken(token) ?? []));
+  const lists = isJsonObject(mapped) ? [] : [listedTokens(stated), listedTokens(mapped)?.map(asSpecial)];
+  const extra = lists.every((list) => list === undefined) ? undefined : lists.flatMap((list) => list ?? []);
+  return { extra, own: [...own, ...roles].map(asSpecial) };
+}
+
+const asSpecial = (token: NewToken): NewToken => ({ ...token, special: true });
+
+/** A key like `image_token`. Keys like `add_bos_token` have no token as their value. */
+const isOwnRole = (key: string): boolean => key.endsWith('_token') && !specialKeys.some((known) => known === key);
+
+const isEmpty = (value: unknown): boolean =>
+  value === undefined || value === null || (typeof value === 'object' && Object.keys(value).length === 0);
+
+/** The tokens of a list. null is an empty list, unlike a missing one. A token that is a string is special. */
+function listedTokens(list: unknown): NewToken[] | undefined {
+  if (list === null) return [];
+  if (!Array.isArray(list)) return undefined;
+  return list.flatMap((item: unknown) => {
+    const token = newToken(item);
+    return token === undefined ? [] : { ...token, special: typeof item === 'string' || token.special === true };
+  });
+}
+
+/** All special tokens of a class, by key: those that the files name, and the class's own. */
+export type SpecialTokenSet = Readonly<Record<SpecialKey, NewToken>>;
+
+/** The tokens of all keys. `bos_token` is the class's `cls` where no file names one, and `eos_token` its `sep`. */
+export function specialTokensOf({ named }: ConfiguredTokens, defaults: TokenizerClass): SpecialTokenSet {
+  const { cls, sep, unk, pad, mask } = defaults.special;
+  const token = (key: SpecialKey, content: string): NewToken => named[key] ?? { content, special: true };
+  const stated = named.mask_token;
+  const hasOptions = stated !== undefined && Object.keys(stated).length > 2;
+  return {
+    bos_token: token('bos_token', cls),
+    eos_token: token('eos_token', sep),
+    unk_token: token('unk_token', unk),
+    sep_token: token('sep_token', sep),
+    pad_token: token('pad_token', pad),
+    cls_token: token('cls_token', cls),
+    mask_token: hasOptions ? stated : { ...token('mask_token', mask), lstrip: defaults.maskStripsLeft },
+  };
+}
+
+/** The contents of a set by role. */
+export function contentsOf(tokens: SpecialTokenSet, edges: TokenizerClass['edges']): Required<SpecialTokenNames> {
+  const [cls, sep] =
+    edges === 'bos and eos' ? (['bos_token', 'eos_token'] as const) : (['cls_token', 'sep_token'] as const);
+  return {
+    cls: tokens[cls].content,
+    sep: tokens[sep].content,
+    pad: tokens.pad_token.content,
+    unk: tokens.unk_token.content,
+    mask: tokens.mask_token.content,
+  };
+}
+
+/**
+ * Everything to add to a vocabulary, in the order in which transformers adds it. The options of `added` take precedence over those of
+ * `extra`, and these over those of the special tokens. A token that has a role is special.
+ */
+export function tokensToAdd(
+  tokens: ConfiguredTokens,
+  special: SpecialTokenSet,
+  extra: readonly NewToken[],
+): NewToken[] {
+  const named = [...specialKeys.map((key) => special[key]), ...tokens.own];
+  const roles = new Set(named.map(({ content }) => content));
+  const extraByContent = new Map(extra.map((token) => [token.content, token]));
+  // A token that becomes special keeps that it is looked for after normalizing.
+  const withRole = (token: NewToken): NewToken => {
+    const normalized = token.normalized ?? token.special !== true;
+    return { ...token, normalized, special: token.special === true || roles.has(token.content) };
+  };
+  return [...tokens.added, ...named.map((token) => extraByContent.get(token.content) ?? token), ...extra].map(withRole);
 }
 
 const byNumber = <T>(entries: T[], numberOf: (entry: T) => number): T[] =>

@@ -13,6 +13,9 @@ export interface TokenizerClass {
 
   readonly special: Readonly<Required<SpecialTokenNames>>;
 
+  /** Which special tokens are around a text. Only a configuration that changes one of them makes a difference. */
+  readonly edges: 'cls and sep' | 'bos and eos';
+
   /** How the tokens of a pair are separated: one `sep` and other type ids, or two of them. */
   readonly pair: 'typed' | 'double';
 
@@ -25,17 +28,31 @@ export interface TokenizerClass {
 
 /** The classes whose files are read without a tokenizer.json, by their names without `Fast` (transformers 5.23). */
 const classes: Readonly<Record<string, TokenizerClass>> = {
-  BertTokenizer: { vocabularyFile: 'vocab.txt', special: bert, pair: 'typed', maskStripsLeft: false },
-  RobertaTokenizer: { vocabularyFile: 'vocab.json', special: roberta, pair: 'double', maskStripsLeft: true },
+  BertTokenizer: {
+    vocabularyFile: 'vocab.txt',
+    special: bert,
+    edges: 'cls and sep',
+    pair: 'typed',
+    maskStripsLeft: false,
+  },
+  RobertaTokenizer: {
+    vocabularyFile: 'vocab.json',
+    special: roberta,
+    edges: 'cls and sep',
+    pair: 'double',
+    maskStripsLeft: true,
+  },
   MPNetTokenizer: {
     vocabularyFile: 'vocab.txt',
     special: { ...roberta, unk: '[UNK]' },
+    edges: 'cls and sep',
     pair: 'double',
     maskStripsLeft: true,
   },
   AlbertTokenizer: {
     vocabularyFile: 'spiece.model',
     special: { ...bert, pad: '<pad>', unk: '<unk>' },
+    edges: 'cls and sep',
     pair: 'typed',
     maskStripsLeft: false,
     lowercase: true,
@@ -43,18 +60,21 @@ const classes: Readonly<Record<string, TokenizerClass>> = {
   XLMRobertaTokenizer: {
     vocabularyFile: 'sentencepiece.bpe.model',
     special: roberta,
+    edges: 'bos and eos',
     pair: 'double',
     maskStripsLeft: false,
   },
   CamembertTokenizer: {
     vocabularyFile: 'sentencepiece.bpe.model',
     special: roberta,
+    edges: 'bos and eos',
     pair: 'double',
     maskStripsLeft: true,
   },
   DebertaV2Tokenizer: {
     vocabularyFile: 'spm.model',
     special: bert,
+    edges: 'cls and sep',
     pair: 'typed',
     maskStripsLeft: false,
     lowercase: false,

@@ -3,14 +3,18 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { JsonObject } from '@nautil/contracts';
 import { goldenPath, withFolder } from '@nautil/testing';
+import { TokenizerError } from './errors.js';
 import { loadTokenizer } from './load-tokenizer.js';
 
-interface Folder {
+interface Files {
   /** From the name of a file to its path in the golden set. */
   files: Record<string, string>;
 
   /** From the name of a file to its content. */
   json: Record<string, JsonObject>;
+}
+
+interface Folder extends Files {
   vocab_size: number;
   pad_id: number;
 
@@ -23,12 +27,13 @@ interface Folder {
 // Recorded by tests/golden/record/tokenizer_folders.py.
 const recording = goldenPath('tokenizer-folders.json');
 const golden = dirname(recording);
-const { texts, rules } = JSON.parse(readFileSync(recording, 'utf8')) as {
+const { texts, rules, rejected } = JSON.parse(readFileSync(recording, 'utf8')) as {
   texts: string[];
   rules: Record<string, Record<string, Folder>>;
+  rejected: Record<string, Files & { message: string }>;
 };
 
-const filesOf = ({ files, json }: Folder): Record<string, string | Uint8Array> => ({
+const filesOf = ({ files, json }: Files): Record<string, string | Uint8Array> => ({
   ...Object.fromEntries(Object.entries(files).map(([name, path]) => [name, readFileSync(join(golden, path))])),
   ...Object.fromEntries(Object.entries(json).map(([name, content]) => [name, JSON.stringify(content)])),
 });
@@ -45,5 +50,13 @@ describe.each(Object.entries(rules))('as in transformers, %s', (_, folders) => {
       for (const { first, second, max_length: maxLength, ids, type_ids: typeIds } of folder.pairs)
         expect(tokenizer.encodePair(first, second, maxLength ?? undefined)).toMatchObject({ ids, typeIds });
     });
+  });
+});
+
+test.each(Object.entries(rejected))('as in transformers, %s is rejected', async (_, { message, ...folder }) => {
+  await withFolder(filesOf(folder), async (path) => {
+    const loading = loadTokenizer({ folder: path });
+    await expect(loading).rejects.toThrow(TokenizerError);
+    await expect(loading).rejects.toThrow(message);
   });
 });
