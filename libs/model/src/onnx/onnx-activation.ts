@@ -17,6 +17,12 @@ const activations: Readonly<Record<string, OnnxActivation>> = {
   gelu_new: tanhGelu,
   gelu_fast: tanhGelu,
   gelu_pytorch_tanh: tanhGelu,
+  gelu_python_tanh: tanhGelu,
+  gelu_accurate: tanhGelu,
+  gelu_10: (graph, x, bias) => {
+    const ten = graph.weight(`${x}_ten`, [], Float32Array.of(10));
+    return graph.op('Min', [gelu(graph, x, bias), ten]);
+  },
   quick_gelu: biased((graph, x) => graph.fused('QuickGelu', [x], { alpha: 1.702 })),
   relu: biased((graph, x) => graph.op('Relu', [x])),
   relu2: biased((graph, x) => {
@@ -27,6 +33,8 @@ const activations: Readonly<Record<string, OnnxActivation>> = {
     const six = graph.weight(`${x}_six`, [], Float32Array.of(6));
     return graph.op('Min', [graph.op('Relu', [x]), six]);
   }),
+  leaky_relu: biased((graph, x) => graph.op('LeakyRelu', [x], { alpha: 0.01 })),
+  hardswish: biased((graph, x) => graph.op('HardSwish', [x])),
   silu,
   swish: silu,
   mish: biased((graph, x) => graph.op('Mul', [x, graph.op('Tanh', [graph.op('Softplus', [x])])])),
