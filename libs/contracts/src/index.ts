@@ -13,6 +13,7 @@ export * from './own-copy.js';
 export * from './pipeline.js';
 export * from './printable.js';
 export * from './report.js';
+export * from './shell-words.js';
 export * from './sweep.js';
 export * from './trainer-protocol.js';
 export * from './workflow.js';
