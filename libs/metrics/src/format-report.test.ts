@@ -66,3 +66,20 @@ test('tables of more than a hundred classes end with the number of the others', 
   expect(history.at(-1)).toBe('and 50 more classes');
   expect(history.length).toBeLessThan(110);
 });
+
+test.each([60, 80, 100, 120])('tables fit a terminal of %d columns, and keep every number that they show', (width) => {
+  const evaluations = [evaluation(0, 6), evaluation(1, 9)];
+  const { report } = evaluations[1]!;
+  const tables = [formatReport(report, { width }), formatHistory(evaluations, { width })].join('\n').split('\n');
+  for (const line of tables) expect(displayWidth(line)).toBeLessThanOrEqual(width);
+  expect(tables.join('\n')).toContain('macro average');
+  expect(tables.join('\n')).not.toContain('…');
+});
+
+test('names are cut in a table that does not fit otherwise', () => {
+  const { report } = evaluation(0, 7);
+  report.classes[0]!.labelName = 'a very long name of a class, longer than the terminal is wide';
+  const lines = formatReport(report, { width: 50 }).split('\n');
+  for (const line of lines) expect(displayWidth(line)).toBeLessThanOrEqual(50);
+  expect(lines[1]).toMatch(/^a very .*… +\d/);
+});

@@ -10,7 +10,13 @@ import { type Column, cutToWidth, layOutTable } from './text-table.js';
 type Evaluation = Omit<EpochEvaluated, 'timestampMs'> & { bestBy?: string | undefined };
 
 const left = (title: string): Column => ({ title, align: 'left' });
-const right = (title: string): Column => ({ title, align: 'right' });
+const right = (title: string, o: Pick<Column, 'short' | 'optional'> = {}): Column => ({ title, align: 'right', ...o });
+
+const shortNames: Record<string, string> = { accuracy: 'acc', precision: 'prec', recall: 'rec' };
+
+/** A column of scores in percent. */
+const score = (name: string, o: Pick<Column, 'optional'> = {}): Column =>
+  right(`${name} %`, { short: `${shortNames[name] ?? name} %`, ...o });
 
 const longestName = 40;
 
@@ -30,10 +36,14 @@ const percent = (fraction: number): string => (fraction * 100).toFixed(2);
 const percents = ({ precision, recall, f1 }: Scores): string[] => [precision, recall, f1].map(percent);
 const nameCell = (scores: ClassScores): string => cutToWidth(className(scores), longestName);
 
-/** Formats a report as a table in percent: one row for each of the first hundred classes, then the averages. */
-export function formatReport(report: ClassificationReport): string {
+/**
+ * Formats a report as a table in percent: one row for each of the first hundred classes, then the averages.
+ *
+ * @param o.width - terminal cells that are available; default: any number
+ */
+export function formatReport(report: ClassificationReport, o: { width?: number } = {}): string {
   return layOutTable(
-    [left('class'), right('precision %'), right('recall %'), right('F1 %'), right('examples')],
+    [left('class'), score('precision'), score('recall'), score('F1'), right('examples')],
     [
       ...report.classes
         .slice(0, listedClasses)
@@ -45,6 +55,7 @@ export function formatReport(report: ClassificationReport): string {
         String(report.support),
       ]),
     ],
+    o,
   );
 }
 
@@ -53,16 +64,24 @@ export function formatReport(report: ClassificationReport): string {
  * and epoch, by step. `*` marks the best validation by the run's monitor (`bestBy`). A long run shows its best and its most recent
  * epochs.
  *
- * @param o.maxEpochs number of evaluations shown for each split; default 12
+ * @param o.maxEpochs - number of evaluations shown for each split; default 12
+ * @param o.width - terminal cells that are available; default: any number
  */
-export function formatHistory(evaluations: readonly Evaluation[], o: { maxEpochs?: number } = {}): string {
+export function formatHistory(
+  evaluations: readonly Evaluation[],
+  o: { maxEpochs?: number; width?: number } = {},
+): string {
   const splits = [...new Set(evaluations.map(({ split }) => split))];
-  return splits.map((split) => formatSplit(split, evaluations, o.maxEpochs ?? 12)).join('\n\n');
+  return splits.map((split) => formatSplit(split, evaluations, o)).join('\n\n');
 }
 
 const splitTitles = { val: 'validation', test: 'test' } as const;
 
-function formatSplit(split: EpochEvaluated['split'], all: readonly Evaluation[], maxEpochs: number): string {
+function formatSplit(
+  split: EpochEvaluated['split'],
+  all: readonly Evaluation[],
+  { maxEpochs = 12, width = Infinity }: { maxEpochs?: number; width?: number },
+): string {
   const evaluations = all.filter((evaluation) => evaluation.split === split).sort((a, b) => a.step - b.step);
   const best = evaluations.find(({ bestBy }) => bestBy !== undefined);
   const last = evaluations.slice(-maxEpochs);
@@ -73,8 +92,12 @@ function formatSplit(split: EpochEvaluated['split'], all: readonly Evaluation[],
 
   const byEpoch = layOutTable(
     [
-      ...['epoch ', 'step', `${split} loss`, 'accuracy %', 'precision %', 'recall %', 'F1 %', 'micro F1 %'].map(right),
-      right('weighted F1 %'),
+      right('epoch '),
+      right('step'),
+      right(`${split} loss`),
+      ...['accuracy', 'precision', 'recall', 'F1'].map((name) => score(name)),
+      score('micro F1', { optional: 1 }),
+      score('weighted F1', { optional: 2 }),
     ],
     shown.map((evaluation) => [
       epochCell(evaluation),
@@ -85,9 +108,16 @@ function formatSplit(split: EpochEvaluated['split'], all: readonly Evaluation[],
       percent(evaluation.report.micro.f1),
       percent(evaluation.report.weighted.f1),
     ]),
+    { width },
   );
   const byClass = layOutTable(
-    [left('class'), ...['epoch ', 'step', 'precision %', 'recall %', 'F1 %', 'examples'].map(right)],
+    [
+      left('class'),
+      right('epoch '),
+      right('step'),
+      ...['precision', 'recall', 'F1'].map((name) => score(name)),
+      right('examples'),
+    ],
     (shown[0]?.report.classes ?? []).slice(0, listedClasses).flatMap((_, i) =>
       shown.map((evaluation, row) => {
         const scores = evaluation.report.classes[i]!;
@@ -100,6 +130,7 @@ function formatSplit(split: EpochEvaluated['split'], all: readonly Evaluation[],
         ];
       }),
     ),
+    { width },
   );
   const hidden = evaluations.length - shown.length;
   const notes = [
