@@ -9,7 +9,7 @@ export { withholdsCredentials } from './client/tracking-address.js';
 export type { Run } from './client/run.js';
 export { searchRuns } from './client/search-runs.js';
 export { flattenParams } from './flatten-params.js';
-export { findJournals, type JournalSummary } from './journal/summarize-journal.js';
+export { findJournals, type JournalSummary, summarizeJournal } from './journal/summarize-journal.js';
 export { syncJournal, type SyncedJournal } from './journal/sync-journal.js';
 export { trackCommitted, trackProgress } from './track-training.js';
 export { openTracker, type Tracker, type TrackerOptions } from './tracker.js';

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { RunStatus } from '../client/run.js';
 import { readJournal, readJournalId } from './journal.js';
 import { readJournalPosition } from './journal-position.js';
+import type { JournalRecord } from './journal-record.js';
 
 /** The state of a run according to its journal, read without a server. */
 export interface JournalSummary {
@@ -25,13 +26,34 @@ export interface JournalSummary {
 
   /** Records that are pending: the server has not acknowledged them. */
   unsent: number;
+
+  /** Time between starts and ends, in milliseconds; not the time between an end and a resumption. Absent until the first end. */
+  durationMs?: number;
+
+  /** Why the run failed. */
+  message?: string;
+
+  tags: Record<string, string>;
+  params: Record<string, string>;
+
+  /** The newest evaluation of each set, by the keys of its metrics: `val/f1_macro`, `test/loss`, … */
+  scores: Record<string, number>;
 }
 
 /** Reads a whole journal, and how far it has been sent. */
 export async function summarizeJournal(journal: string): Promise<JournalSummary> {
   const { offset: sentBytes, runId } = await readJournalPosition(journal);
-  const summary: JournalSummary = { journal, status: 'RUNNING', records: 0, unsent: 0 };
+  const summary: JournalSummary = {
+    journal,
+    status: 'RUNNING',
+    records: 0,
+    unsent: 0,
+    tags: {},
+    params: {},
+    scores: {},
+  };
   if (runId !== undefined) summary.runId = runId;
+  const state: SummaryState = {};
   for (let offset = 0; ;) {
     const { entries, end: readEnd } = await readJournal(journal, offset);
     if (readEnd === offset) return summary;
@@ -39,12 +61,47 @@ export async function summarizeJournal(journal: string): Promise<JournalSummary>
     for (const { record, end } of entries) {
       summary.records++;
       if (end > sentBytes) summary.unsent++;
-      if (record.type === 'end') summary.status = record.status;
-      if (record.type !== 'open') continue;
-      const { experiment, runName, timestampMs } = record;
-      summary.startedMs ??= timestampMs;
-      Object.assign(summary, { experiment, runName, status: 'RUNNING' });
+      addRecord(summary, record, state);
     }
+  }
+}
+
+interface SummaryState {
+  /** When the part of the run that has not ended yet was started. */
+  openedMs?: number | undefined;
+}
+
+function addRecord(summary: JournalSummary, record: JournalRecord, state: SummaryState): void {
+  switch (record.type) {
+    case 'open': {
+      const { experiment, runName, timestampMs, tags } = record;
+      summary.startedMs ??= timestampMs;
+      state.openedMs ??= timestampMs;
+      Object.assign(summary.tags, tags);
+      Object.assign(summary, { experiment, runName, status: 'RUNNING' });
+      delete summary.message;
+      break;
+    }
+    case 'end':
+      summary.status = record.status;
+      if (record.message !== undefined) summary.message = record.message;
+      summary.durationMs = (summary.durationMs ?? 0) + record.timestampMs - (state.openedMs ?? record.timestampMs);
+      state.openedMs = undefined;
+      break;
+    case 'params':
+      Object.assign(summary.params, record.params);
+      break;
+    case 'tags':
+      Object.assign(summary.tags, record.tags);
+      break;
+    case 'metrics':
+      for (const [key, value] of record.rows)
+        if (/^(?:val|test)\/[^/]+$/.test(key)) summary.scores[key] = Number(value);
+      break;
+    case 'artifact':
+    case 'text':
+    case 'register':
+      break;
   }
 }
 
