@@ -12,17 +12,17 @@ export function addStackOptions(command: Command): Command {
   return command
     .option(
       '--temporal-port <port>',
-      "Temporal's port (default: NAUTIL_TEMPORAL_PORT, else that of the running server, else 7233)",
+      "Temporal's port (default: NAUTIL_TEMPORAL_PORT, else that of the last `nautil up`, else 7233)",
       portNumber,
     )
     .option(
       '--temporal-ui-port <port>',
-      "port of Temporal's UI (default: NAUTIL_TEMPORAL_UI_PORT, else that of the running server, else 8233)",
+      "port of Temporal's UI (default: NAUTIL_TEMPORAL_UI_PORT, else that of the last `nautil up`, else 8233)",
       portNumber,
     )
     .option(
       '--mlflow-port <port>',
-      "MLflow's port (default: NAUTIL_MLFLOW_PORT, else that of the running server, else 5000)",
+      "MLflow's port (default: NAUTIL_MLFLOW_PORT, else that of the last `nautil up`, else 5000)",
       portNumber,
     );
 }

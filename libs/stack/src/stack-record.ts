@@ -22,16 +22,28 @@ const stackProcess = Type.Object({
   since: Type.String(),
 });
 
+/** The ports of the last `nautil up`. */
+const stackPorts = Type.Object({
+  temporal: Type.Integer(),
+  temporalUi: Type.Integer(),
+  mlflow: Type.Integer(),
+});
+
 const stackRecord = Type.Object({
   temporal: Type.Optional(stackProcess),
   mlflow: Type.Optional(stackProcess),
   worker: Type.Optional(stackProcess),
+
+  /** Kept when the servers are stopped, so that later commands and the next start find the same addresses. */
+  ports: Type.Optional(stackPorts),
 });
 
 /** A process of the local stack that we started and that outlives this program, as stored in `stack.json`. */
 export type StackProcess = Static<typeof stackProcess>;
 
 export type StackRecord = Static<typeof stackRecord>;
+
+export type StackPorts = Static<typeof stackPorts>;
 
 const parseRecord = jsonParser(stackRecord);
 

@@ -1,17 +1,18 @@
 import { defineError } from '@nautil/contracts';
 import { environmentVariable } from '@nautil/store';
-import { liveProcess, readRecord } from './stack-record.js';
+import { liveProcess, readRecord, type StackPorts } from './stack-record.js';
 import { configuredConnection, plainConnection, type TemporalConnection } from './temporal-connection.js';
 
-/** Where the parts of the stack run. What is not set comes from the environment, then from the running stack, then from the defaults. */
+/** Where the parts of the stack run. What is not set comes from the environment, then from the running stack or the last
+ * start, then from the defaults. */
 export interface StackSettings {
-  /** NAUTIL_TEMPORAL_PORT; default 7233. */
+  /** NAUTIL_TEMPORAL_PORT; default: that of the last start in this state folder, else 7233. */
   temporalPort?: number;
 
-  /** NAUTIL_TEMPORAL_UI_PORT; default 8233. */
+  /** NAUTIL_TEMPORAL_UI_PORT; default: that of the last start, else 8233. */
   temporalUiPort?: number;
 
-  /** NAUTIL_MLFLOW_PORT; default 5000. */
+  /** NAUTIL_MLFLOW_PORT; default: that of the last start, else 5000. */
   mlflowPort?: number;
 
   /** NAUTIL_TEMPORAL_ADDRESS (`host:port`): a server without TLS that Nautil does not manage. */
@@ -37,6 +38,8 @@ export interface ResolvedSettings {
   chosen: { temporal: boolean; temporalUi: boolean; mlflow: boolean };
 }
 
+const defaultPorts: StackPorts = { temporal: 7233, temporalUi: 8233, mlflow: 5000 };
+
 export function resolveSettings(settings: StackSettings): ResolvedSettings {
   const mlflowTrackingUri = settings.mlflowTrackingUri ?? environmentVariable('MLFLOW_TRACKING_URI');
   if (mlflowTrackingUri !== undefined && !/^https?:\/\//.test(mlflowTrackingUri)) {
@@ -54,14 +57,15 @@ export function resolveSettings(settings: StackSettings): ResolvedSettings {
   const temporalPort = settings.temporalPort ?? portFrom('NAUTIL_TEMPORAL_PORT');
   const temporalUiPort = settings.temporalUiPort ?? portFrom('NAUTIL_TEMPORAL_UI_PORT');
   const mlflowPort = settings.mlflowPort ?? portFrom('NAUTIL_MLFLOW_PORT');
+  const ports = readRecord().ports ?? defaultPorts;
   const temporalAddress = settings.temporalAddress ?? environmentVariable('NAUTIL_TEMPORAL_ADDRESS');
   return {
-    temporalPort: temporalPort ?? 7233,
-    temporalUiPort: temporalUiPort ?? 8233,
-    mlflowPort: mlflowPort ?? 5000,
+    temporalPort: temporalPort ?? ports.temporal,
+    temporalUiPort: temporalUiPort ?? ports.temporalUi,
+    mlflowPort: mlflowPort ?? ports.mlflow,
     temporal:
       temporalAddress === undefined
-        ? elsewhere(configuredConnection(), temporalPort ?? 7233)
+        ? elsewhere(configuredConnection(), temporalPort ?? ports.temporal)
         : plainConnection(temporalAddress, 'NAUTIL_TEMPORAL_ADDRESS'),
     mlflowTrackingUri,
     chosen: {

@@ -104,11 +104,15 @@ test('the servers are started, found by the next start, and found without their 
   await expect(startStack({ temporalPort: ports.temporalUiPort })).rejects.toThrow('is already running at');
 }, 90_000);
 
-test('another checkout uses the running servers and does not stop them', async () => {
+test('another checkout uses the running servers, finds them later without their ports, and does not stop them', async () => {
   enter('second');
   const lines: string[] = [];
   expect((await startStack({ ...ports, onProgress: (line) => lines.push(line) })).started).toEqual([]);
   expect(lines.join('\n')).toMatch(/Nautil did not start it[^]*Nautil did not start it/);
+  expect(stackAddresses()).toMatchObject({
+    temporal: { address: `127.0.0.1:${ports.temporalPort}` },
+    mlflowTrackingUri: `http://127.0.0.1:${ports.mlflowPort}`,
+  });
   expect(await stateOf()).toEqual(['temporal running', 'mlflow running', 'worker stopped']);
   expect(await stopStack()).toEqual([]);
   expect(await stateOf()).toEqual(['temporal running', 'mlflow running', 'worker stopped']);

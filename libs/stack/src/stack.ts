@@ -4,7 +4,7 @@ import { defaultFolder, nautilHome } from '@nautil/store/folders';
 import { ServerUnreachable } from './errors.js';
 import { mlflowProblem, mlflowVersionAt, startMlflowServer } from './mlflow-server.js';
 import type { ServerStatus } from './server-status.js';
-import type { ServerName, StackRecord } from './stack-record.js';
+import type { ServerName, StackPorts, StackRecord } from './stack-record.js';
 import { endRecorded, liveProcess, readRecord, stackLock, writeRecord } from './stack-record.js';
 import {
   type ResolvedSettings,
@@ -93,11 +93,20 @@ export async function startStack(options: StartOptions = {}): Promise<StartedSta
         await writeRecord(record);
         throw error;
       }
+      record.ports = portsOf(settings, record);
+      await writeRecord(record);
       return { servers: await stackStatus(options), started };
     },
     { timeoutMs: 300_000, signal },
   );
 }
+
+/** The ports of the servers that are used now, which a server that was running already may have chosen. */
+const portsOf = ({ temporalPort, temporalUiPort, mlflowPort }: ResolvedSettings, record: StackRecord): StackPorts => ({
+  temporal: portOf(record.temporal?.address) ?? temporalPort,
+  temporalUi: portOf(record.temporal?.uiUrl) ?? temporalUiPort,
+  mlflow: portOf(record.mlflow?.address) ?? mlflowPort,
+});
 
 const silent = (): void => undefined;
 
