@@ -12,6 +12,7 @@ import {
 import {
   type ContinuedRun,
   type ControlAnswer,
+  nautilCommand,
   type Stage,
   type StageResult,
   type TrainedModel,
@@ -149,7 +150,7 @@ export class RunControl {
 
   #refusalToStop(): string | undefined {
     if (this.#progress.isRunning('train')) return undefined;
-    return this.#refusalAfterEnd() ?? 'training is not running; `temporal workflow cancel` ends other stages';
+    return this.#refusalAfterEnd() ?? `training is not running; \`${nautilCommand('cancel', workflowInfo().workflowId)}\` ends the run without a model`;
   }
 
   #refusalAfterEnd(): string | undefined {

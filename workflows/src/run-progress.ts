@@ -19,6 +19,7 @@ export class RunProgress {
   mlflowUrl: string | undefined;
   paused = false;
   homeQueue: string | undefined;
+  logDir: string | undefined;
 
   /** The stage that is running, or ran last. */
   current: Stage | undefined;
@@ -94,6 +95,7 @@ export class RunProgress {
       runKey: this.#runKey,
       home: this.homeQueue,
       paused: this.paused,
+      logDir: this.logDir,
       mlflowUrl: this.mlflowUrl,
       result: this.#result,
       failure: this.#failure,

@@ -15,6 +15,7 @@ import {
 import {
   type Evaluated,
   findingLine,
+  nautilCommand,
   type ResolvedRun,
   type RunActivities,
   runPipeline,
@@ -66,6 +67,7 @@ export async function textClassification(input?: unknown): Promise<TextClassific
     const begunBefore = runKey !== firstExecutionRunId && config === undefined && overrides === undefined;
     run = await activitiesOn(homeQueue).resolveRun({ ...request, workflowId, runKey, taskQueue, redo, begunBefore });
     progress.homeQueue = run.queues.cpu;
+    progress.logDir = run.logDir;
     return progress.finish(await runStages(run, control, progress));
   } catch (error) {
     if (error instanceof ContinueAsNew) throw error;
@@ -152,7 +154,7 @@ function trainingOf(run: ResolvedRun, progress: RunProgress): RunActivities['tra
 const keyword = (name: string): string => name.slice(0, 500);
 
 const notClosed = (error: unknown): string =>
-  `the end of the run was not recorded for MLflow: ${rootFailure(error).message}; \`npx nautil resume ${workflowInfo().workflowId}\` tries again`;
+  `the end of the run was not recorded for MLflow: ${rootFailure(error).message}; \`${nautilCommand('resume', workflowInfo().workflowId)}\` tries again`;
 
 function reportOf(evaluated: Evaluated): Omit<TextClassificationResult, 'nemo'> {
   const { report, reportFile, evaluations, scores, validation, picked, findings } = evaluated;

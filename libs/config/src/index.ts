@@ -1,4 +1,5 @@
 export { batchesIn, type BatchAmount } from './batch-amount.js';
+export { configCompletions, overrideCompletions, valueCompletions } from './completions.js';
 export { ConfigError } from './config-error.js';
 export { EnvironmentValues } from './environment-values.js';
 export { experimentName } from './experiment-name.js';

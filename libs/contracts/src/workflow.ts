@@ -229,6 +229,9 @@ export interface Progress {
   /** Set between `pause` and `resume`. */
   paused: boolean;
 
+  /** The log folder on the disk of the workers. Absent until the configuration is resolved, and in the answers of older versions. */
+  logDir?: string | undefined;
+
   mlflowUrl?: string | undefined;
   result?: TextClassificationResult | undefined;
 

@@ -54,7 +54,8 @@ export class ExperimentLog {
   }
 }
 
-const logFile = 'nemo_log_globalrank-0_localrank-0.txt';
+/** The name of the file with all entries. */
+export const logFile = 'nemo_log_globalrank-0_localrank-0.txt';
 const errorFile = 'nemo_error_log.txt';
 const lightningFile = 'lightning_logs.txt';
 

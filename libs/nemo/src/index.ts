@@ -1,4 +1,5 @@
 export { readEvents } from './event-file.js';
+export { logFile } from './experiment-log.js';
 export { ExperimentFolder } from './experiment-folder.js';
 export { linkOrCopy } from './kept-checkpoints.js';
 export {

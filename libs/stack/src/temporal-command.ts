@@ -1,11 +1,9 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join, relative } from 'node:path';
+import { shellWord } from '@nautil/contracts';
 import { nautilHome } from '@nautil/store/folders';
+import { installedProgram } from './installed-program.js';
 import { cliDefaults, type TemporalConnection } from './temporal-connection.js';
-
-const plainWord = /^[\w@%+=:,./-]+$/;
-
-const quoted = (word: string): string => (plainWord.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`);
 
 /**
  * A command of the Temporal CLI that works as it is printed, in the folder where the user types: with the path of the program
@@ -22,18 +20,22 @@ export function temporalCommand(words: readonly string[], connection: TemporalCo
     ...(namespace === defaults.namespace ? [] : ['--namespace', namespace]),
     ...(defaults.usesTls && !security.tls ? ['--tls=false'] : []),
   ];
-  return [temporalProgram(), ...words, ...options].map(quoted).join(' ');
+  return [temporalProgram(), ...words, ...options].map(shellWord).join(' ');
 }
 
 function temporalProgram(): string {
-  const isOnPath = (process.env['PATH'] ?? '')
-    .split(delimiter)
-    .some((folder) => isExecutable(join(folder, 'temporal')));
   const installed = join(nautilHome(), 'python', 'bin', 'temporal');
-  if (isOnPath || !isExecutable(installed)) return 'temporal';
+  if (onPath() !== undefined || !isExecutable(installed)) return 'temporal';
   const fromHere = relative(process.env['INIT_CWD'] ?? process.cwd(), installed);
   return fromHere.length < installed.length ? fromHere : installed;
 }
+
+/** The `temporal` that a shell would start. */
+const onPath = (): string | undefined =>
+  (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .map((folder) => join(folder, 'temporal'))
+    .find(isExecutable);
 
 function isExecutable(path: string): boolean {
   try {
@@ -42,4 +44,26 @@ function isExecutable(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/**
+ * Path of the Temporal CLI: the installed one, or else the one on PATH.
+ *
+ * @throws NotSetUp if there is none
+ */
+export const temporalProgramPath = (): string => {
+  const installed = join(nautilHome(), 'python', 'bin', 'temporal');
+  return isExecutable(installed) ? installed : (onPath() ?? installedProgram('temporal'));
+};
+
+/**
+ * The variables with which the Temporal CLI reaches a server without options. The keys and certificates of a configured
+ * connection are not repeated: the program reads the same variables and the same file.
+ */
+export function temporalEnvironment({ address, namespace, security }: TemporalConnection): Record<string, string> {
+  return {
+    TEMPORAL_ADDRESS: address,
+    TEMPORAL_NAMESPACE: namespace,
+    ...(cliDefaults().usesTls && !security.tls ? { TEMPORAL_TLS: 'false' } : {}),
+  };
 }
