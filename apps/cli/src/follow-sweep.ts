@@ -3,6 +3,7 @@ import { counted, type SweepProgress, type SweepResult, type TrialRow, type Tria
 import { type FollowOptions, followWorkflow } from './follow-workflow.js';
 import { formatSweep } from './format-sweep.js';
 import { printMessage, printResult } from './output.js';
+import { terminalWidth } from './terminal/terminal-width.js';
 import type { TrainingDisplay } from './terminal/training-display.js';
 
 /**
@@ -23,7 +24,7 @@ export async function followSweep(handle: WorkflowHandle, options: FollowOptions
 }
 
 async function printSweep(result: SweepResult, temporalUrl: string | undefined): Promise<void> {
-  await printResult(`\n${formatSweep(result)}\n`);
+  await printResult(`\n${formatSweep(result, { width: terminalWidth() })}\n`);
   if (temporalUrl !== undefined) await printResult(`Temporal  ${temporalUrl}`);
   if (result.mlflowUrl !== undefined) await printResult(`MLflow    ${result.mlflowUrl}`);
   if (result.best?.nemo !== undefined) await printResult(`model     ${result.best.nemo}`);

@@ -7,19 +7,20 @@ import {
   type WorkflowHandle,
 } from '@temporalio/client';
 import {
-  defaultTaskQueue,
   type ErrorKind,
   type FailureDetails,
   isFailureDetails,
   messageWithoutHint,
+  nautilCommand,
   NautilError,
   progressQuery,
 } from '@nautil/contracts';
-import { temporalCommand, type TemporalConnection } from '@nautil/stack';
+import type { TemporalConnection } from '@nautil/stack';
 import { interruption } from './interruption.js';
 import { printData, printMessage } from './output.js';
 import { pollingOf } from './polling-of.js';
 import { remedyAfterFailure } from './remedy-after-failure.js';
+import { startWorkerCommand } from './start-worker-command.js';
 import { TrainingDisplay } from './terminal/training-display.js';
 
 /** What the user chose about following a workflow. */
@@ -88,11 +89,10 @@ export async function followWorkflow<Progress, Result>(
     return;
   }
 
-  const cancel = temporalCommand(['workflow', 'cancel', '-w', workflowId], temporal);
   const leave = (): void => {
     display.close();
     printMessage(
-      `the ${noun} continues; follow it with \`npx nautil resume ${workflowId}\`, cancel it with \`${cancel}\``,
+      `the ${noun} continues; \`${nautilCommand('resume', workflowId)}\` follows it, \`${nautilCommand('cancel', workflowId)}\` ends it`,
     );
     process.exit(130);
   };
@@ -125,10 +125,8 @@ async function warnIfUnpolled(handle: WorkflowHandle, display: TrainingDisplay):
   return true;
 }
 
-const noWorkerOn = (taskQueue: string): string => {
-  const start = taskQueue === defaultTaskQueue ? 'up' : `worker --task-queue ${taskQueue}`;
-  return `no worker answers on the task queue ${taskQueue}: \`npx nautil status\` shows whether one is running, \`npx nautil ${start}\` starts one; the workflow waits for it, and Ctrl-C ends only this command`;
-};
+const noWorkerOn = (taskQueue: string): string =>
+  `no worker answers on the task queue ${taskQueue}: \`npx nautil status\` shows whether one is running, \`${startWorkerCommand(taskQueue)}\` starts one; the workflow waits for it, and Ctrl-C ends only this command`;
 
 /** @param poll resolves to whether a worker answered */
 async function pollUntilEnd(
@@ -169,7 +167,7 @@ function toCliError(error: unknown, noun: 'run' | 'sweep', workflowId: string): 
       type: 'Cancelled',
       kind: 'interrupted',
       message: `${workflowId} was cancelled`,
-      hint: `\`npx nautil resume ${workflowId}\` continues it`,
+      hint: `\`${nautilCommand('resume', workflowId)}\` continues it`,
       cause,
     });
   }

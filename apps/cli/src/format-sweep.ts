@@ -4,16 +4,23 @@ import { type Column, layOutTable } from '@nautil/metrics';
 const left = (title: string): Column => ({ title, align: 'left' });
 const right = (title: string): Column => ({ title, align: 'right' });
 
-/** The table of a sweep, the best trial first: a column for each key that varies, the scores, and the state. */
-export function formatSweep({ objective, rows }: Pick<SweepResult, 'objective' | 'rows'>): string {
+/**
+ * The table of a sweep, the best trial first: a column for each key that varies, the scores, and the state.
+ *
+ * @param o.width - terminal cells that are available; default: any number
+ */
+export function formatSweep(
+  { objective, rows }: Pick<SweepResult, 'objective' | 'rows'>,
+  o: { width?: number } = {},
+): string {
   const keys = [...new Set(rows.flatMap(({ overrides }) => overrides.map(keyOf)))];
   const columns = [
     right('trial'),
-    ...keys.map(left),
+    ...keys.map((key) => ({ ...left(key), short: key.split('.').at(-1) ?? key })),
     right(objective),
-    right('accuracy'),
-    right('macro F1'),
-    right('loss'),
+    { ...right('accuracy'), optional: 2 },
+    { ...right('macro F1'), optional: 1 },
+    { ...right('loss'), optional: 3 },
     left('state'),
   ];
   const cells = rows.map((row) => [
@@ -22,7 +29,7 @@ export function formatSweep({ objective, rows }: Pick<SweepResult, 'objective' |
     ...[row.objective, row.accuracy, row.f1Macro, row.loss].map((score) => score?.toFixed(4) ?? ''),
     row.failure ? `${row.state}: ${row.failure.type}` : row.state,
   ]);
-  return layOutTable(columns, cells);
+  return layOutTable(columns, cells, o);
 }
 
 const keyOf = (override: string): string =>

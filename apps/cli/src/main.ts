@@ -2,7 +2,7 @@ import { CommanderError } from 'commander';
 import { asFileError, exitCodeOf, exitCodes, formatError, Interrupted, TemporalUnreachable } from '@nautil/contracts';
 import { interruption, listenForInterruption } from './interruption.js';
 import { loadEnvFile } from './load-env-file.js';
-import { printMessage } from './output.js';
+import { printMessage, printResult } from './output.js';
 import { buildProgram } from './program.js';
 
 /**
@@ -16,6 +16,11 @@ export async function main(args: string[]): Promise<number> {
   exitQuietlyWithoutReader();
   try {
     loadEnvFile();
+    if (['-V', '--version'].includes(args[0] ?? '')) {
+      const { versionText } = await import('./version-text.js');
+      await printResult(await versionText());
+      return 0;
+    }
     await buildProgram().parseAsync(args, { from: 'user' });
     return typeof process.exitCode === 'number' ? process.exitCode : 0;
   } catch (thrown) {
@@ -33,7 +38,7 @@ export async function main(args: string[]): Promise<number> {
 function asServerError(error: unknown): unknown {
   if (!(error instanceof Error) || error.name !== 'ServiceError') return error;
   return new TemporalUnreachable('Temporal no longer answers; runs continue when it is back', {
-    hint: '`npx nautil status` shows the servers, `npx nautil up` starts them, `npx nautil resume ID` follows a run',
+    hint: '`npx nautil status` shows the servers, `npx nautil up` starts them, `npx nautil runs` lists the runs',
     cause: error,
   });
 }

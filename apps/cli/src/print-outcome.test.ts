@@ -14,7 +14,7 @@ test.each([
   'the end of a run states that the archive has the %s weights, and the key that decides',
   async (weights, line) => {
     const write = jest.spyOn(process.stdout, 'write').mockReturnValue(true);
-    await printOutcome({ nemo, weights });
+    await printOutcome({ nemo, weights, workflowId: 'reviews', again: ['resume', 'reviews'] });
     const output = write.mock.calls.map(([text]) => String(text)).join('');
     expect(output).toMatch(/^model {5}\/models\/reviews\.nemo$/m);
     expect(output).toMatch(line);

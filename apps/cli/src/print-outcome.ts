@@ -6,15 +6,23 @@ import {
   findingLine,
   type KeptArchive,
   keptSentence,
+  nautilCommand,
   type RunScores,
 } from '@nautil/contracts';
 import { formatHistory, formatReport, macroNote } from '@nautil/metrics';
 import { printMessage, printResult } from './output.js';
 import { readEvaluations } from './read-evaluations.js';
+import { terminalWidth } from './terminal/terminal-width.js';
+import { wrapText } from './terminal/wrap-text.js';
+import { overridesToContinue } from './trainer/how-to-continue.js';
+import { tryCommand } from './try-command.js';
 
 /** What a run produced. */
 export interface RunOutcome {
   nemo: FileRef;
+
+  /** The name of the run. */
+  workflowId: string;
 
   /** Which weights the archive has. */
   weights?: 'last' | 'best' | undefined;
@@ -27,6 +35,12 @@ export interface RunOutcome {
   findings?: Finding[] | undefined;
   kept?: KeptArchive[] | undefined;
   trackingWarnings?: string[] | undefined;
+
+  /** Where the run logged, if that is known. */
+  logDir?: string | undefined;
+
+  /** The words that follow `nautil` in the command that runs it again. */
+  again: readonly string[];
 }
 
 const packagedWeights = {
@@ -34,21 +48,18 @@ const packagedWeights = {
   best: 'those of the best validation (exp_manager.checkpoint_callback_params.save_best_model)',
 };
 
-/** Prints the scores of a run by epoch and by class, its addresses, its archive with the choice of weights, and what MLflow lacks. */
-export async function printOutcome({
-  nemo,
-  weights,
-  evaluations,
-  report,
-  scores,
-  findings = [],
-  kept = [],
-  trackingWarnings = [],
-  ...urls
-}: RunOutcome): Promise<void> {
+/**
+ * Prints the scores of a run by epoch and by class, its addresses, its archive with the choice of weights, what MLflow lacks, and
+ * three commands: to try the model, to look at the run, and to train it further.
+ */
+export async function printOutcome(outcome: RunOutcome): Promise<void> {
+  const { nemo, weights, evaluations, report, scores, findings = [], kept = [], trackingWarnings = [] } = outcome;
+  const width = terminalWidth();
   const history = evaluations === undefined ? [] : await readEvaluations(evaluations.path);
-  if (history.length > 0) await printResult(`\n${formatHistory(history)}`);
-  if (report) await printResult(`\n${formatReport(report)}`);
+  // The report below has the only evaluation on the test set.
+  const validations = history.filter(({ split }) => split === 'val' || report === undefined);
+  if (validations.length > 0) await printResult(`\n${formatHistory(validations, { width })}`);
+  if (report) await printResult(`\n${scores?.split === 'test' ? 'test\n' : ''}${formatReport(report, { width })}`);
   if (scores) {
     const { split, examples, accuracy, f1Macro } = scores;
     await printResult(
@@ -56,13 +67,33 @@ export async function printOutcome({
     );
   }
   const note = report && macroNote(report);
-  if (note !== undefined) await printResult(note);
+  if (note !== undefined) await printResult(wrapText(note, width).join('\n'));
   await printResult('');
-  if (urls.temporalUrl !== undefined) await printResult(`Temporal  ${urls.temporalUrl}`);
-  if (urls.mlflowUrl !== undefined) await printResult(`MLflow    ${urls.mlflowUrl}`);
-  await printResult(`model     ${nemo.path}`);
-  for (const archive of kept) await printResult(`kept      ${keptSentence(archive)}`);
-  if (weights !== undefined) await printResult(`weights   ${packagedWeights[weights]}`);
-  for (const finding of findings) await printResult(`problem   ${findingLine(finding)}`);
+  if (outcome.temporalUrl !== undefined) await printFact('Temporal', outcome.temporalUrl, width);
+  if (outcome.mlflowUrl !== undefined) await printFact('MLflow', outcome.mlflowUrl, width);
+  await printFact('model', nemo.path, width);
+  for (const archive of kept) await printFact('kept', keptSentence(archive), width);
+  if (weights !== undefined) await printFact('weights', packagedWeights[weights], width);
+  for (const finding of findings) await printFact('problem', findingLine(finding), width);
   for (const warning of trackingWarnings) printMessage(`warning: ${warning}`);
+  await printResult('');
+  await printFact('try it', tryCommand(nemo.path), Infinity);
+  await printFact('look', nautilCommand('runs', 'show', outcome.workflowId), Infinity);
+  const epochs = history.reduce((most, { epoch }) => Math.max(most, epoch + 1), 0);
+  await printFact('go on', await furtherTraining(outcome, epochs), Infinity);
+}
+
+const titleWidth = 10;
+
+/** A title, and its text, whose further lines are below the first. */
+const printFact = (title: string, text: string, width: number): Promise<void> =>
+  printResult(title.padEnd(titleWidth) + wrapText(text, width - titleWidth).join(`\n${' '.repeat(titleWidth)}`));
+
+/**
+ * The command that trains the model for twice as many epochs: from its last checkpoint, if the log folder has it, and otherwise from the
+ * start.
+ */
+async function furtherTraining({ again, logDir }: RunOutcome, epochs: number): Promise<string> {
+  const fromCheckpoint = logDir === undefined ? undefined : await overridesToContinue(logDir);
+  return nautilCommand(...again, `trainer.max_epochs=${2 * Math.max(1, epochs)}`, ...(fromCheckpoint ?? []));
 }

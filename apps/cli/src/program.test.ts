@@ -4,10 +4,16 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { packageRoot } from '@nautil/store/folders';
 
-test('--version prints the version of the package', () => {
+test.each(['-V', '--version'])('%s prints the versions of the package, its commit, Node and TensorFlow', (option) => {
   const program = join(packageRoot(), 'apps/cli/bin/nautil.mjs');
   const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
-  expect(execFileSync(process.execPath, [program, '--version'], { encoding: 'utf8' })).toBe(`${version}\n`);
+  const lines = execFileSync(process.execPath, [program, option], { encoding: 'utf8' }).split('\n');
+  expect(lines.slice(0, 3)).toEqual([
+    `nautil ${version}`,
+    expect.stringMatching(/^commit (?:[0-9a-f]{40}(?:, with changes)?|unknown)$/),
+    `node ${process.versions.node}`,
+  ]);
+  expect(lines[3]).toMatch(/^TensorFlow \d+\.\d+\.\d+, for (?:processors|NVIDIA GPUs)$/);
 });
 
 test.each([

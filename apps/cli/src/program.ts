@@ -1,11 +1,9 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { Type } from '@sinclair/typebox';
 import { Command } from 'commander';
 import { printable } from '@nautil/contracts';
-import { jsonParser } from '@nautil/contracts/schemas';
-import { closeHome, packageRoot } from '@nautil/store/folders';
+import { closeHome } from '@nautil/store/folders';
+import { addCompletion } from './commands/completion.js';
 import { addConfig } from './commands/config.js';
+import { addCancel, addControls } from './commands/control.js';
 import { addConvert } from './commands/convert.js';
 import { addDoctor } from './commands/doctor.js';
 import { addDown } from './commands/down.js';
@@ -14,7 +12,9 @@ import { addEvaluate } from './commands/evaluate.js';
 import { addImport } from './commands/import.js';
 import { addInfer } from './commands/infer.js';
 import { addInspect } from './commands/inspect.js';
+import { addLogs } from './commands/logs.js';
 import { addPredict } from './commands/predict.js';
+import { addProgress } from './commands/progress.js';
 import { addResume } from './commands/resume.js';
 import { addRun } from './commands/run.js';
 import { addRuns } from './commands/runs.js';
@@ -22,6 +22,7 @@ import { addSetup } from './commands/setup.js';
 import { addStatus } from './commands/status.js';
 import { addStore } from './commands/store.js';
 import { addSweep } from './commands/sweep.js';
+import { addTemporal } from './commands/temporal.js';
 import { addTrain } from './commands/train.js';
 import { addUp } from './commands/up.js';
 import { addVerify } from './commands/verify.js';
@@ -32,25 +33,18 @@ import { asTyped, printMessage } from './output.js';
 type AddCommand = (program: Command) => void;
 
 const commands: readonly (readonly [group: string, ...AddCommand[]])[] = [
-  ['Servers:', addSetup, addDoctor, addUp, addStatus, addDown, addWorker],
-  ['Training:', addRun, addResume, addSweep, addRuns, addTrain, addEvaluate],
+  ['Servers:', addSetup, addDoctor, addUp, addStatus, addDown, addWorker, addTemporal],
+  ['Training:', addRun, addSweep, addTrain, addEvaluate],
+  ['Runs:', addRuns, addProgress, addLogs, addControls, addCancel, addResume],
   ['Models and data:', addPredict, addInfer, addEncode, addInspect, addVerify, addConvert, addImport],
-  ['Configuration and disk space:', addConfig, addStore],
+  ['Configuration, disk space and shell:', addConfig, addStore, addCompletion],
 ];
-
-const parseManifest = jsonParser(Type.Object({ version: Type.String() }));
-
-/** The version in package.json: the checkout's, or that of the installed package. */
-function packageVersion(): string {
-  const path = join(packageRoot(), 'package.json');
-  return parseManifest(readFileSync(path, 'utf8'), path).version;
-}
 
 /** The program `nautil` with all its commands. */
 export function buildProgram(): Command {
   const program = new Command('nautil')
     .description('Fine-tunes BERT text classifiers durably, with Temporal, TensorFlow and MLflow.')
-    .version(packageVersion(), '-V, --version', 'print the version')
+    .option('-V, --version', 'print the versions of Nautil, its commit, Node and TensorFlow') // see main.ts
     .helpCommand('help [command]', 'help for a command')
     .showHelpAfterError(asTyped('`npx nautil --help` lists the commands and options'))
     .configureOutput({
@@ -58,6 +52,7 @@ export function buildProgram(): Command {
       writeErr: (text) => void process.stderr.write(asTyped(printable(text))),
     })
     .exitOverride()
+    .enablePositionalOptions()
     .hook('preAction', async () => {
       const note = await closeHome();
       if (note !== undefined) printMessage(note);

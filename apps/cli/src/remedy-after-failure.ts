@@ -1,4 +1,4 @@
-import type { ErrorKind } from '@nautil/contracts';
+import { type ErrorKind, nautilCommand, shellWord } from '@nautil/contracts';
 
 /** A failure that ended a run or a sweep. */
 export interface EndedBy {
@@ -12,7 +12,7 @@ export interface EndedBy {
 
 /** What the user does next, once the cause is known: the last line of the hint of a failed run or sweep. */
 export function remedyAfterFailure({ type, kind, setting, noun, workflowId }: EndedBy): string {
-  const resume = `npx nautil resume ${workflowId}`;
+  const resume = nautilCommand('resume', workflowId);
   if (startsAnew(type, kind)) return `then start the ${noun} again`;
   const continues = `then \`${resume}\` continues the ${noun}`;
   if (setting === undefined) return continues;
@@ -20,8 +20,8 @@ export function remedyAfterFailure({ type, kind, setting, noun, workflowId }: En
   if (noun === 'sweep') return kind === 'training' ? 'then start the sweep again' : continues;
   // The same settings make a training fail in the same way.
   return kind === 'training'
-    ? `\`${resume} ${setting}\` repeats the run with that setting`
-    : `${continues}; \`${resume} ${setting}\` continues it with that setting`;
+    ? `\`${resume} ${shellWord(setting)}\` repeats the run with that setting`
+    : `${continues}; \`${resume} ${shellWord(setting)}\` continues it with that setting`;
 }
 
 /** Whether `resume` would fail in the same way, because it repeats the configuration or needs the folder of the run. */

@@ -1,5 +1,5 @@
 import { type Client, WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client';
-import { UsageError } from '@nautil/contracts';
+import { nautilCommand, UsageError } from '@nautil/contracts';
 
 /**
  * Starts a workflow.
@@ -17,7 +17,7 @@ export async function startWorkflow(
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     const { workflowId } = options;
     throw new UsageError(`${workflowId} is running already`, {
-      hint: `\`npx nautil resume ${workflowId}\` follows it; give another --workflow-id to start a second one`,
+      hint: `\`${nautilCommand('resume', workflowId)}\` follows it; give another --workflow-id to start a second one`,
       cause: error,
     });
   }

@@ -76,13 +76,10 @@ test('impossible requests are rejected, with a hint', async () => {
   await client.workflow.start('textClassification', { workflowId: 'running', taskQueue: 'nobody' });
   await ended('swept', 'sweep');
   const rejections = [
-    [['nothing'], 'there is no run or sweep nothing', `temporal workflow list --address ${server.address}`],
-    [
-      ['running', '--from', 'train'],
-      'running is still running',
-      `temporal workflow cancel -w running --address ${server.address}`,
-    ],
-    [['running', 'a=1'], 'running is still running', `temporal workflow cancel -w running --address ${server.address}`],
+    [['nothing'], 'there is no run or sweep nothing', '`npx nautil temporal workflow list` lists them'],
+    [['runing'], 'there is no run or sweep runing', 'did you mean running?'],
+    [['running', '--from', 'train'], 'running is still running', '`npx nautil cancel running`'],
+    [['running', 'a=1'], 'running is still running', '`npx nautil cancel running`'],
     [['swept', '--from', 'train'], 'swept is a sweep', 'resume one of its trials'],
     [['swept', '--from', 'train', 'a=1'], 'cannot be combined', 'without --from'],
   ] as const;

@@ -2,6 +2,7 @@ import type { Client, WorkflowHandle } from '@temporalio/client';
 import { type Command, Option } from 'commander';
 import {
   defineError,
+  nautilCommand,
   type Progress,
   progressQuery,
   type Stage,
@@ -54,23 +55,12 @@ async function resume(workflowId: string, overrides: string[], options: ResumeOp
       hint: 'without --from, the stages that the overrides affect are repeated',
     });
   }
-  const [{ stackAddresses, temporalCommand }, { connectToTemporal }, { startWorkflow }, { WorkflowNotFoundError }] =
-    await Promise.all([
-      import('@nautil/stack'),
-      import('../connect-to-temporal.js'),
-      import('../start-workflow.js'),
-      import('@temporalio/client'),
-    ]);
-  const addresses = stackAddresses();
-  const { client, close } = await connectToTemporal(addresses.temporal);
-  try {
-    const handle = client.workflow.getHandle(workflowId);
-    const { status, type, runId } = await handle.describe().catch((error: unknown) => {
-      if (!(error instanceof WorkflowNotFoundError)) throw error;
-      throw new NotResumable(`there is no run or sweep ${workflowId} at ${addresses.temporal.address}`, {
-        hint: `\`${temporalCommand(['workflow', 'list'], addresses.temporal)}\` lists them`,
-      });
-    });
+  const [{ startWorkflow }, { withRun }] = await Promise.all([
+    import('../start-workflow.js'),
+    import('../find-run.js'),
+  ]);
+  await withRun(workflowId, async ({ client, handle, description, addresses }) => {
+    const { status, type, runId } = description;
     const isSweep = type === 'sweep';
     const changes = from ? `--from ${from}` : overrides.join(' ');
     if (changes && (isSweep || status.name === 'RUNNING')) {
@@ -78,7 +68,7 @@ async function resume(workflowId: string, overrides: string[], options: ResumeOp
       throw new NotResumable(`${workflowId} is ${why}: ${changes} has no effect`, {
         hint: isSweep
           ? 'resume one of its trials, by its own id'
-          : `cancel it first (\`${temporalCommand(['workflow', 'cancel', '-w', workflowId], addresses.temporal)}\`), or follow it without ${from ? '--from' : 'overrides'}`,
+          : `cancel it first (\`${nautilCommand('cancel', workflowId)}\`), or follow it without ${from ? '--from' : 'overrides'}`,
       });
     }
     if (status.name !== 'RUNNING') {
@@ -93,9 +83,7 @@ async function resume(workflowId: string, overrides: string[], options: ResumeOp
     const latest = client.workflow.getHandle(workflowId);
     if (isSweep) await import('../follow-sweep.js').then(({ followSweep }) => followSweep(latest, shown));
     else await import('../follow-run.js').then(({ followRun }) => followRun(latest, shown));
-  } finally {
-    await close();
-  }
+  });
 }
 
 /** The input of a run or of a sweep. */
@@ -142,7 +130,7 @@ function runAgain(
   if (overrides.length === 0) return { ...repeated, runKey, home: home ?? input.home, from };
   if (input.overrides === undefined && input.runKey !== undefined) {
     throw new NotResumable(`the history of ${workflowId} no longer has its overrides`, {
-      hint: `start it with all its overrides: \`npx nautil run --workflow-id ${workflowId} OVERRIDES\``,
+      hint: `start it with all its overrides: \`${nautilCommand('run', '--workflow-id', workflowId)} …\``,
     });
   }
   return { ...repeated, overrides: [...(input.overrides ?? []), ...overrides] };

@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { expect, test } from '@jest/globals';
-import { formatDuration, TrainingDisplay } from './training-display.js';
+import { formatDuration } from './format-duration.js';
+import { TrainingDisplay } from './training-display.js';
 
 function recorded(isTTY: boolean) {
   const stream = Object.assign(new PassThrough(), { isTTY });

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { shellWord } from '@nautil/contracts';
 
 /**
  * States how to continue an interrupted training. Without `resume_if_exists`, a command starts a new run in a new log folder, so
@@ -9,14 +10,18 @@ import { join } from 'node:path';
  */
 export async function howToContinue(o: { logDir: string; resumes: boolean }): Promise<string> {
   if (o.resumes) return 'the same command continues where this one ended';
-  const names = await readdir(join(o.logDir, 'checkpoints')).catch((): string[] => []);
-  if (names.some((name) => name.endsWith('last.ckpt')))
-    return [
-      'to continue from the last validation, add to the command:',
-      `exp_manager.resume_if_exists=true 'exp_manager.explicit_log_dir="${o.logDir}"'`,
-    ].join('\n');
+  const overrides = await overridesToContinue(o.logDir);
+  if (overrides !== undefined)
+    return ['to continue from the last validation, add to the command:', overrides.map(shellWord).join(' ')].join('\n');
   return [
     'there is no validation to continue from: a new run begins from the start; it can be continued at any step, by the same command,',
     'with exp_manager.resume_if_exists=true exp_manager.resume_ignore_no_checkpoint=true',
   ].join('\n');
+}
+
+/** The overrides with which a training continues from the last checkpoint in a log folder; undefined if it has none here. */
+export async function overridesToContinue(logDir: string): Promise<string[] | undefined> {
+  const names = await readdir(join(logDir, 'checkpoints')).catch((): string[] => []);
+  if (!names.some((name) => name.endsWith('last.ckpt'))) return undefined;
+  return ['exp_manager.resume_if_exists=true', `exp_manager.explicit_log_dir="${logDir}"`];
 }

@@ -31,9 +31,12 @@ export const shownStage =
   ({ display, signal }: Pick<LocalStageOptions, 'display' | 'signal'>): AroundStage =>
   async (name, work) => {
     signal.throwIfAborted();
-    display.line(`${name} …`);
-    const result = await work();
-    display.line(`${name}: ${result.reused ? 'reused' : 'done'}, ${result.detail}`);
+    display.stage(name, 'running');
+    const result = await work().catch((error: unknown) => {
+      if (!signal.aborted) display.stage(name, 'failed');
+      throw error;
+    });
+    display.stage(name, result.reused ? 'reused' : 'done', result.detail);
     return result;
   };
 

@@ -93,6 +93,9 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
     ...evaluated,
     nemo: packaged.nemo,
     kept: packaged.kept,
+    workflowId: run.workflowId,
+    again: ['train', ...process.argv.slice(3)],
+    logDir: run.logDir,
     weights: evaluated.picked,
     // The server may have come back since the start.
     mlflowUrl: ended.url ?? (await tracking).url,

@@ -1,0 +1,102 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { openTracker } from '@nautil/mlflow';
+import { packageRoot } from '@nautil/store/folders';
+
+// The lists of runs are read from the journals of the state folder. No server runs in this file.
+
+const home = mkdtempSync(join(tmpdir(), 'nautil-runs-list-'));
+const down = 'http://127.0.0.1:9'; // nothing listens on this port (discard)
+
+beforeAll(async () => {
+  await track('first', 'FINISHED', { lr: 0.1, f1: 0.5, loss: 0.3 });
+  await track('first', 'FINISHED', { lr: 0.01, f1: 0.875, loss: 0.4, runKey: '2' });
+  await track('second', 'KILLED', { f1: 0.99, loss: 0.1 });
+});
+afterAll(() => {
+  rmSync(home, { recursive: true, force: true });
+});
+
+/** Records a run as training does. */
+async function track(
+  name: string,
+  status: 'FINISHED' | 'KILLED',
+  { lr = 1, f1, loss, runKey = '1' }: { lr?: number; f1: number; loss: number; runKey?: string },
+): Promise<void> {
+  const tracker = await openTracker({
+    trackingUri: down,
+    experiment: 'runs',
+    workflowId: name,
+    runKey,
+    tags: { 'nautil.model': 'minilm', 'nautil.dataset': 'reviews.tsv' },
+    journal: join(home, 'runs', `${name}-${runKey}`, 'mlflow.jsonl'),
+    warn: () => undefined,
+    connectTimeoutMs: 0,
+  });
+  tracker.params({ 'model.optim.lr': lr, 'trainer.max_epochs': 3 });
+  const rows = Object.entries({ 'train/loss': 1, 'val/f1_macro': f1, 'val/loss': loss, 'val/class/a/f1': 1 });
+  tracker.metrics(rows.map(([key, value]) => ({ key, value, step: 1, timestampMs: 1 })));
+  await tracker.finish(status, status === 'KILLED' ? 'stopped by a test' : undefined, { timeoutMs: 0 });
+  await tracker.close();
+}
+
+/** Runs the program itself, as a user would. */
+function nautil(...args: string[]): Promise<{ exitCode: number; stdout: string; stderr: string }> {
+  const program = join(packageRoot(), 'apps/cli/bin/nautil.mjs');
+  const env = { ...process.env, NODE_OPTIONS: '', NAUTIL_HOME: home, MLFLOW_TRACKING_URI: down };
+  return new Promise((done) =>
+    execFile(process.execPath, [program, ...args], { env }, (error, stdout, stderr) =>
+      done({ exitCode: error ? Number(error.code) : 0, stdout, stderr }),
+    ),
+  );
+}
+
+test('nautil runs lists the newest run first, with how it ended and what was not sent, and needs no server', async () => {
+  const { stdout, stderr, exitCode } = await nautil('runs');
+  const [titles, ...rows] = stdout.trimEnd().split('\n');
+  expect(titles).toMatch(/^run +state +test F1 % +val F1 % +model +data +duration +started +unsent$/);
+  expect(rows.map((row) => row.replace(/\d{4}-.*:\d\d/, 'TIME').split(/ {2,}/))).toEqual([
+    ['second', 'cancelled', '99.00', 'minilm', 'reviews.tsv', '0 s', 'TIME', '4 of 4'],
+    ['first', 'finished', '87.50', 'minilm', 'reviews.tsv', '0 s', 'TIME', '4 of 4'],
+    ['first@1', 'finished', '50.00', 'minilm', 'reviews.tsv', '0 s', 'TIME', '4 of 4'],
+  ]);
+  expect(stderr).toBe('3 runs have unsent records: `npx nautil runs sync` sends them\n');
+  expect(exitCode).toBe(0);
+});
+
+test('the best run of each data set has the best value of the metric; one that was cancelled is left out', async () => {
+  const best = async (...metric: string[]): Promise<string[]> => {
+    const { stdout } = await nautil('runs', 'best', '--json', ...metric);
+    return (JSON.parse(stdout) as { id: string }[]).map(({ id }) => id);
+  };
+  expect(await best()).toEqual(['first']);
+  expect(await best('--metric', 'val/loss')).toEqual(['first@1']);
+  expect((await nautil('runs', 'best', '--metric', 'test/loss')).stdout).toBe(
+    'no finished run of this machine has test/loss\n',
+  );
+});
+
+test('a comparison has what differs, and the scores', async () => {
+  const { stdout } = await nautil('runs', 'compare', 'first', 'first@1');
+  expect(stdout).toMatch(/^model\.optim\.lr +0\.01 +0\.1$/m);
+  expect(stdout).toMatch(/^val\/f1_macro +0\.8750 +0\.5000$/m);
+  expect(stdout).not.toContain('trainer.max_epochs');
+  expect((await nautil('runs', 'compare', 'first')).exitCode).toBe(2);
+});
+
+test('a run is shown with its settings, also an older one of the same name', async () => {
+  const { stdout } = await nautil('runs', 'show', 'first@1', '--json');
+  expect(JSON.parse(stdout)).toMatchObject({ id: 'first@1', params: { 'model.optim.lr': '0.1' }, status: 'FINISHED' });
+  expect((await nautil('runs', 'show', 'second')).stdout).toMatch(/^ {2}state +cancelled: stopped by a test$/m);
+});
+
+test('an unknown run is an error that names similar ones', async () => {
+  for (const command of [['runs', 'show'], ['logs']]) {
+    const { stderr, exitCode } = await nautil(...command, 'frist');
+    expect(stderr).toMatch(/^no run frist has a folder in .*\n {2}did you mean first(?: and first@1)?\?/);
+    expect(exitCode).toBe(2);
+  }
+});

@@ -1,0 +1,84 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import xterm from '@xterm/headless';
+import { packageRoot } from '@nautil/store/folders';
+
+// What people see of a real run, which `record-run.ts` recorded: as text files in `screens`, which show every change of a screen
+// in a review. WRITE_SCREENS=1 writes them again.
+
+const folder = join(packageRoot(), 'apps/cli/src/terminal');
+
+/** What the program writes. @param o.polls - ends the recording after that many polls, in the middle of the run */
+function replay(columns: string, o: { polls?: number; env?: NodeJS.ProcessEnv } = {}): string {
+  const args = [join(folder, 'testing/replay-run.ts'), join(folder, 'recordings/completed.jsonl'), columns];
+  const { NO_COLOR: _no, FORCE_COLOR: _force, ...env } = process.env;
+  return execFileSync(
+    process.execPath,
+    ['--import', 'tsx', ...args, ...(o.polls === undefined ? [] : [String(o.polls)])],
+    {
+      cwd: packageRoot(),
+      encoding: 'utf8',
+      env: { ...env, NODE_OPTIONS: '', INIT_CWD: '/home/user/reviews', TERM: 'xterm-256color', ...o.env },
+    },
+  );
+}
+
+/** What a terminal shows after it has received the output, with all lines that scrolled away. */
+async function screenOf(output: string, cols: number): Promise<string> {
+  const terminal = new xterm.Terminal({ cols, rows: 40, scrollback: 10_000, allowProposedApi: true, convertEol: true });
+  await new Promise<void>((done) => {
+    terminal.write(output, done);
+  });
+  const buffer = terminal.buffer.active;
+  const lines = Array.from({ length: buffer.length }, (_, row) => {
+    const line = buffer.getLine(row);
+    return `${line?.isWrapped ? '↪' : ''}${line?.translateToString(true) ?? ''}`;
+  });
+  return `${lines.join('\n').trimEnd()}\n`;
+}
+
+function expectScreen(name: string, screen: string): void {
+  const path = join(folder, 'screens', name);
+  if (process.env['WRITE_SCREENS']) {
+    mkdirSync(join(folder, 'screens'), { recursive: true });
+    writeFileSync(path, screen);
+  }
+  expect(screen).toBe(readFileSync(path, 'utf8'));
+}
+
+/** A line that the terminal has broken, marked by `screenOf`, is one that can be copied: a command or an address. */
+const isBroken = (line: string): boolean => line.startsWith('↪');
+
+test.each([80, 120])('a run on a terminal of %d columns', async (columns) => {
+  const screen = await screenOf(replay(String(columns)), columns);
+  expectScreen(`completed-${columns}.txt`, screen);
+  const lines = screen.split('\n');
+  const broken = lines.flatMap((line, i) => (isBroken(line) ? (lines[i - 1] ?? '') : []));
+  for (const line of broken.filter((one) => !isBroken(one)))
+    expect(line).toMatch(/^(?:MLflow|Temporal|try it|look|go on|note:|\[Nautil)/);
+});
+
+test.each([80, 120])('a run in the middle of its training, on a terminal of %d columns', async (columns) => {
+  expectScreen(`training-${columns}.txt`, await screenOf(replay(String(columns), { polls: 14 }), columns));
+});
+
+test('with NO_COLOR the same text has no colours; otherwise it has', async () => {
+  const [coloured, plain] = [{ FORCE_COLOR: '1' }, { NO_COLOR: '1' }].map((env) => replay('80', { env }));
+  // eslint-disable-next-line no-control-regex -- the sequences that set colours
+  const colours = /\x1b\[\d+m/;
+  expect(coloured).toMatch(colours);
+  expect(plain).not.toMatch(colours);
+  expect(await screenOf(plain!, 80)).toBe(await screenOf(coloured!, 80));
+});
+
+test('in a pipe there are plain lines: no control characters, and no line twice', () => {
+  const output = replay('pipe');
+  expectScreen('completed-pipe.txt', output);
+  // eslint-disable-next-line no-control-regex -- what must not be there
+  expect(output).not.toMatch(/[\0-\x08\x0b-\x1f]/);
+  const news = output.split('\n').filter((line) => /^(?:epoch \d+ {2}step|\w+ …|\w+: |note: )/.test(line));
+  expect(news.length).toBeGreaterThan(20);
+  expect(new Set(news).size).toBe(news.length);
+});
