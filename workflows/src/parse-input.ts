@@ -83,7 +83,7 @@ const sweepParsers = {
 export function parseInput(input: unknown): TextClassificationInput {
   const parsed: TextClassificationInput = parse(input ?? {}, runParsers, '{"overrides": ["trainer.max_epochs=1"]}');
   if (parsed.from && !parsed.runKey)
-    throw refuse('the input has from without runKey: `npx nautil resume` fills in both');
+    throw refuse('the input has from without runKey: the command resume sets both');
   return parsed;
 }
 

@@ -225,7 +225,7 @@ function membersMissing(
   const names = listed(missing.map(String));
   const details: FailureDetails = {
     kind: 'environment',
-    hint: `trainer.num_nodes=${size} takes ${size} places at the same time: start more workers with --role gpu, or wait until other runs have ended; then \`npx nautil resume\` the run`,
+    hint: `trainer.num_nodes=${size} takes ${size} places at the same time: start more workers with --role gpu, or wait until other runs have ended; then resume the run`,
   };
   const message = `member ${names} of ${size} (counted from 0) found no worker on the task queue ${taskQueue} within ${joinTimeoutS} s`;
   return expectedFailure({

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { NautilError } from '@nautil/contracts';
+import { NautilError, nautilCommand } from '@nautil/contracts';
 import {
   isMlflowResponding,
   isTemporalServing,
@@ -173,7 +173,7 @@ async function checkPort(server: 'temporal' | 'mlflow', settings: StackSettings)
   return {
     state: 'problem',
     detail: `${address} is used by process ${holder.pid} (${holder.command})`,
-    remedy: `end process ${holder.pid}, or choose another port: npx nautil up ${option} PORT`,
+    remedy: `end process ${holder.pid}, or choose another port: \`${nautilCommand('up', option, String(port + 1))}\``,
   };
 }
 

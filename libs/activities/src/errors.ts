@@ -28,7 +28,7 @@ export class FilesNotShared extends defineError('FilesNotShared', 'environment')
       {
         hint: [
           'set NAUTIL_ARTIFACTS for all workers to the same mounted folder, or to an http address that accepts PUT, such as',
-          'http://MLFLOW/api/2.0/mlflow-artifacts/artifacts/nautil; or run them with the same NAUTIL_HOME; then `npx nautil resume` the run',
+          'http://MLFLOW/api/2.0/mlflow-artifacts/artifacts/nautil; or run them with the same NAUTIL_HOME; then resume the run',
         ].join('\n'),
       },
     );
@@ -67,7 +67,7 @@ export class PlaceTaken extends defineError('PlaceTaken', 'environment', { retry
 export class MemberNotVerified extends defineError('MemberNotVerified', 'environment') {
   constructor(problems: readonly string[]) {
     super(`${problems.join('; ')}, or another program has reported the address`, {
-      hint: 'set NAUTIL_GROUP_SECRET to the same value for all workers that train, with the same version of Nautil for all workers, restart them, and `npx nautil resume` the run',
+      hint: 'set NAUTIL_GROUP_SECRET to the same value for all workers that train, with the same version of Nautil for all workers, restart them, and resume the run',
     });
   }
 }

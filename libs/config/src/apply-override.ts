@@ -1,3 +1,4 @@
+import { nautilCommand } from '@nautil/contracts';
 import { ConfigError } from './config-error.js';
 import {
   cloneNode,
@@ -27,7 +28,7 @@ export function applyOverride(root: MapNode, override: Override): void {
   if (override.package !== undefined) throw fail(`${override.key} is not a group, so it can't have a package (@)`);
   if (isSweep(override.value)) {
     throw fail(`${override.text} gives several values`, [
-      '`npx nautil sweep` trains once for each of them; quote a text that contains a comma: \'key="a,b"\'',
+      `\`${nautilCommand('sweep', override.text)}\` trains once for each of them; quote a text that contains a comma: 'key="a,b"'`,
     ]);
   }
   const path = parsePath(override.key);

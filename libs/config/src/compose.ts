@@ -1,3 +1,4 @@
+import { nautilCommand } from '@nautil/contracts';
 import { ConfigError, type Problem } from './config-error.js';
 import { emptyMap, type MapNode, mergeInto, type Origin, type OverrideOrigin, parsePath, put } from './config-node.js';
 import type { ConfigSearchPath } from './config-search-path.js';
@@ -257,7 +258,7 @@ function optionsOf(override: Override, origin: OverrideOrigin): string[] | null 
       {
         origin,
         message: `${override.text} gives several options`,
-        hint: ['`npx nautil sweep` trains once for each of them'],
+        hint: [`\`${nautilCommand('sweep', override.text)}\` trains once for each of them`],
       },
     ]);
   }

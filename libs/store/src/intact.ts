@@ -8,7 +8,7 @@ import { knownSha256 } from './known-digests.js';
 export class FileDamaged extends defineError('FileDamaged', 'environment') {
   constructor({ path, sha256 }: Pick<FileRef, 'path' | 'sha256'>) {
     super(`${path} is missing or has changed since the run recorded its SHA-256 (${sha256.slice(0, 12)}…)`, {
-      hint: '`npx nautil resume` the run: the stage that made the file runs again; check the disk if nobody changed it',
+      hint: 'resume the run: the stage that made the file runs again; check the disk if nobody changed it',
     });
   }
 }

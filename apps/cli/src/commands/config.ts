@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { KeyExplanation, LoadedConfig, SectionExplanation } from '@nautil/config';
-import { largest, valueAt } from '@nautil/contracts';
+import { largest, nautilCommand, valueAt } from '@nautil/contracts';
 import { addConfigOptions, type ConfigFlags, examples } from '../help.js';
 import { printData, printJson, printMessage, printResult } from '../output.js';
 
@@ -140,6 +140,6 @@ function formatSection({ key, description, keys, sections }: SectionExplanation)
     '',
     ...rows.map((row) => `  ${row.key.padEnd(nameWidth)}  ${row.defaultText.padEnd(defaultWidth)}  ${row.description}`),
     '',
-    `\`npx nautil config explain KEY\` explains one of them${sections.length > 0 ? '; … is a section' : ''}.`,
+    `\`${nautilCommand('config', 'explain', rows[0]?.key ?? key)}\` explains the first of them${sections.length > 0 ? '; … is a section' : ''}.`,
   ];
 }

@@ -38,7 +38,7 @@ test.each<[string, string[] | 'files']>([
   ['train trainer.max_e', ['trainer.max_epochs=']],
   ['train trainer.deterministic=t', ['trainer.deterministic=true']],
   ['run model.train_ds.file_path=', 'files'],
-  ['config explain model.optim.l', ['model.optim.lr', 'model.optim.lr_decay']],
+  ['config explain model.optim.lr', ['model.optim.lr', 'model.optim.lr_decay']],
   ['resume re', ['reviews']],
   ['resume reviews --from e', ['evaluate']],
   ['resume reviews model.optim.na', ['model.optim.name=']],

@@ -75,7 +75,7 @@ export function formatLoss(loss: number | null): string {
 }
 
 /** Whole numbers, and one decimal below ten. */
-export const formatSpeed = (perSecond: number): string => perSecond.toFixed(perSecond < 10 ? 1 : 0);
+export const formatSpeed = (perSecond: number): string => perSecond.toFixed(perSecond < 9.95 ? 1 : 0);
 
 /** The stages of a run as a list, with the progress of its training. */
 export function formatProgress(

@@ -311,7 +311,7 @@ function nullableSection<P extends TProperties>(properties: P) {
 export const modelSchema = section("The model and its data: NeMo's TextClassificationModel.", {
   nemo_path: key(nullable(Type.String()), {
     description:
-      "Where the packaged model is written. {run} is the name of the run: its workflow id, or for `nautil train` its name and start. An archive of another run that is there is kept as name.1.nemo. null: only in the folder of the run. NeMo's default: text_classification_model.nemo.",
+      "Where the packaged model is written. {run} is the name of the run: its workflow id, or for the command train its name and start. An archive of another run that is there is kept as name.1.nemo. null: only in the folder of the run. NeMo's default: text_classification_model.nemo.",
     affects: 'nothing',
     default: 'models/{run}.nemo',
     whenAbsent: null,

@@ -1,6 +1,3 @@
-// Writes to standard output what `nautil run` shows of a recorded run:
-//   npx tsx apps/cli/src/terminal/testing/replay-run.ts RECORDING COLUMNS [POLLS]
-// COLUMNS is the width of the terminal, or `pipe`. With POLLS, it ends after that many, as the screen is then.
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,36 +7,57 @@ import { printOutcome } from '../../print-outcome.js';
 import { type RunPoll, RunScreen } from '../run-screen.js';
 import { TrainingDisplay } from '../training-display.js';
 
+/** A line of a recording, as `record-run.ts` writes it. */
 interface Entry {
+  /** Time since the start of the recording. */
   ms: number;
+
   poll?: RunPoll;
   result?: TextClassificationResult;
+
+  /** The content of the file of evaluations. */
   evaluations?: string;
 }
 
-const [recording = '', columns = 'pipe', polls] = process.argv.slice(2);
-const entries = readFileSync(recording, 'utf8')
-  .trimEnd()
-  .split('\n')
-  .map((line) => JSON.parse(line) as Entry)
-  .slice(0, polls === undefined ? undefined : Number(polls));
+export interface ReplayOptions {
+  /** Width of the terminal; default: standard output is a pipe. */
+  columns?: number | undefined;
 
-Object.assign(process.stdout, columns === 'pipe' ? {} : { isTTY: true, columns: Number(columns), rows: 40 });
-let nowMs = 0;
-const display = new TrainingDisplay(process.stdout, { now: () => nowMs });
-const screen = new RunScreen(display);
-for (const { ms, poll } of entries) {
-  nowMs = ms;
-  if (poll) screen.show(poll);
+  /** Ends the recording after that many lines, as the screen is then. */
+  polls?: number | undefined;
 }
-const last = entries.at(-1);
-if (last?.result) {
+
+/**
+ * Writes to standard output what `nautil run` shows of a recorded run.
+ *
+ * NOTE: makes standard output a terminal, or a pipe, for the rest of the process.
+ */
+export async function replayRun(recording: string, { columns, polls }: ReplayOptions): Promise<void> {
+  const entries = readFileSync(recording, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Entry)
+    .slice(0, polls);
+  Object.assign(process.stdout, { isTTY: columns !== undefined, columns, rows: 40 });
+  let nowMs = 0;
+  const display = new TrainingDisplay(process.stdout, { now: () => nowMs });
+  const screen = new RunScreen(display);
+  for (const { ms, poll } of entries) {
+    nowMs = ms;
+    if (poll) screen.show(poll);
+  }
+  const last = entries.at(-1);
+  if (!last?.result) return;
   display.close();
+  await printResult(last.result, last.evaluations ?? '');
+}
+
+async function printResult(result: TextClassificationResult, evaluations: string): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'nautil-replay-'));
   const path = join(folder, 'evaluations.jsonl');
-  await writeFile(path, last.evaluations ?? '');
+  await writeFile(path, evaluations);
   await printOutcome({
-    ...last.result,
+    ...result,
     evaluations: { path, sha256: '', sizeBytes: 0 },
     workflowId: 'reviews',
     again: ['resume', 'reviews'],
