@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { NautilError, nautilCommand } from '@nautil/contracts';
+import { nautilCommand, NautilError } from '@nautil/contracts';
 import {
   isMlflowResponding,
   isTemporalServing,

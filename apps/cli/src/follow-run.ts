@@ -1,8 +1,8 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import type { Progress, TextClassificationResult } from '@nautil/contracts';
 import { type FollowOptions, followWorkflow } from './follow-workflow.js';
-import { RunPolls } from './run-polls.js';
 import { printOutcome } from './print-outcome.js';
+import { RunPolls } from './run-polls.js';
 import { RunScreen } from './terminal/run-screen.js';
 
 /**

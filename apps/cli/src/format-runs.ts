@@ -1,5 +1,6 @@
-import type { JournalSummary } from '@nautil/mlflow';
 import { type Column, layOutTable } from '@nautil/metrics';
+import { largest } from '@nautil/contracts';
+import type { JournalSummary } from '@nautil/mlflow';
 import type { LocalRun } from './local-runs.js';
 import { formatDuration } from './terminal/format-duration.js';
 
@@ -76,7 +77,7 @@ export function formatRun({ name, folder, logDir, summary }: LocalRun): string {
     ['folder', folder],
     ['MLflow', unsent === 0 ? 'has all records' : `lacks ${unsent} of ${records} records`],
   ];
-  const width = Math.max(...facts.map(([title]) => title.length));
+  const width = largest(facts.map(([title]) => title.length));
   return [
     name,
     ...facts.flatMap(([title, value]) => (value === undefined ? [] : [`  ${title.padEnd(width)}  ${value}`])),

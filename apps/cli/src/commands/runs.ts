@@ -156,7 +156,8 @@ async function bestRuns({ metric, json }: { metric: Objective; json?: true }): P
   if (runs.length === 0) return printResult(`no finished run of this machine has ${metric}`);
   await printResult(`best by ${metric}, for each data set\n\n${formatRuns(runs, { width: terminalWidth() })}`);
   if (!metric.endsWith('f1_macro'))
-    for (const { id, summary } of runs) await printResult(`${id}: ${metric} ${summary.scores[metric]!.toFixed(4)}`);
+    for (const { id, summary } of runs)
+      await printResult(`${id}: ${metric} ${(summary.scores[metric] ?? NaN).toFixed(4)}`);
 }
 
 const isBetter = (metric: Objective, a: number, b: number): boolean => (metric.endsWith('/loss') ? a < b : a > b);

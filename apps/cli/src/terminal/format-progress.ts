@@ -1,5 +1,12 @@
 import pc from 'picocolors';
-import { type Progress, type Stage, stageNames, type StageState, type TrainingProgress } from '@nautil/contracts';
+import {
+  largest,
+  type Progress,
+  type Stage,
+  stageNames,
+  type StageState,
+  type TrainingProgress,
+} from '@nautil/contracts';
 import { cutToWidth, displayWidth } from '@nautil/metrics';
 import { formatDuration } from './format-duration.js';
 import { wrapText } from './wrap-text.js';
@@ -20,7 +27,7 @@ const marks: Record<StageState, string> = {
   failed: pc.red('✗'),
 };
 
-const longestName = Math.max(...stageNames.map(({ length }) => length));
+const longestName = largest(stageNames.map(({ length }) => length));
 
 /** Cells before the detail: the mark, a space, the name, two spaces. */
 const detailColumn = 2 + longestName + 2;

@@ -3,4 +3,9 @@ export type Screen = NodeJS.WritableStream & { isTTY?: boolean; columns?: number
 
 /** The number of cells in a line of a terminal; any number elsewhere, so that files and pipes get complete tables. */
 export const terminalWidth = (stream: Pick<Screen, 'isTTY' | 'columns'> = process.stdout): number =>
-  stream.isTTY ? stream.columns || 80 : Infinity; // a terminal of unknown size has 0 columns
+  stream.isTTY ? orUsual(stream.columns, 80) : Infinity;
+
+export const terminalHeight = ({ rows }: Pick<Screen, 'rows'>): number => orUsual(rows, 24);
+
+/** A terminal of unknown size has 0 columns and rows. */
+const orUsual = (size: number | undefined, usual: number): number => (size === undefined || size === 0 ? usual : size);

@@ -2,6 +2,7 @@ import { createLogUpdate } from 'log-update';
 import pc from 'picocolors';
 import { printable, type Stage, stageNames, type StageState, type TrainingProgress } from '@nautil/contracts';
 import { asTyped } from '../output.js';
+import { fitReport } from './fit-report.js';
 import { formatDuration } from './format-duration.js';
 import {
   formatLoss,
@@ -11,8 +12,7 @@ import {
   formatTrainingStage,
   type ShownStage,
 } from './format-progress.js';
-import { fitReport } from './fit-report.js';
-import { type Screen, terminalWidth } from './terminal-width.js';
+import { type Screen, terminalHeight, terminalWidth } from './terminal-width.js';
 
 /** Seconds between two plain lines, so that a log file does not get one line per step. */
 const secondsBetweenLines = 10;
@@ -152,6 +152,6 @@ const canRedraw = (stream: Screen): boolean => stream.isTTY === true && process.
 const withSize = (stream: Screen): NodeJS.WritableStream =>
   Object.create(stream, {
     columns: { get: () => terminalWidth(stream) },
-    rows: { get: () => stream.rows || 24 },
+    rows: { get: () => terminalHeight(stream) },
     write: { value: (text: string) => stream.write(text) },
   }) as NodeJS.WritableStream;
