@@ -17,7 +17,7 @@ const states: Record<JournalSummary['status'], string> = {
 };
 
 /** `2026-11-27 02:23`, in the local time zone. */
-export function formatTime(ms: number): string {
+function formatTime(ms: number): string {
   const date = new Date(ms);
   const two = (value: number): string => String(value).padStart(2, '0');
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}`;

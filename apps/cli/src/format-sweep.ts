@@ -16,7 +16,7 @@ export function formatSweep(
   const keys = [...new Set(rows.flatMap(({ overrides }) => overrides.map(keyOf)))];
   const columns = [
     right('trial'),
-    ...keys.map((key) => ({ ...left(key), short: key.split('.').at(-1) ?? key })),
+    ...keys.map((key) => ({ ...left(key), short: shortKey(key, keys) })),
     right(objective),
     { ...right('accuracy'), optional: 2 },
     { ...right('macro F1'), optional: 1 },
@@ -30,6 +30,12 @@ export function formatSweep(
     row.failure ? `${row.state}: ${row.failure.type}` : row.state,
   ]);
   return layOutTable(columns, cells, o);
+}
+
+/** The last part of a key, unless two keys end in the same one. */
+function shortKey(key: string, keys: readonly string[]): string {
+  const lastOf = (one: string): string => one.split('.').at(-1) ?? one;
+  return keys.filter((one) => lastOf(one) === lastOf(key)).length === 1 ? lastOf(key) : key;
 }
 
 const keyOf = (override: string): string =>

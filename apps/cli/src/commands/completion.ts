@@ -56,7 +56,7 @@ async function printScript(shell: string): Promise<void> {
 const afterReply = '    IFS="$si"\n';
 
 /** Makes bash type no space after `key=`, which the library's script has no setting for. */
-export function adapted(script: string, shell: Shell): string {
+function adapted(script: string, shell: Shell): string {
   if (shell !== 'bash') return script;
   return script.replace(
     afterReply,
