@@ -1,6 +1,8 @@
+import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Progress } from '@nautil/contracts';
+import { nautilHome } from '@nautil/store/folders';
 import { type CommandResult, nautil } from './testing/drill.js';
 import { LocalStack, tinyRun, until } from './testing/local-stack.js';
 
@@ -121,9 +123,12 @@ test('a run that fails is reported once, and its stage is marked', async () => {
 }, 120_000);
 
 test('`temporal` reaches the server without options, and returns the exit code of its program', async () => {
-  const { stdout, exitCode } = await command('temporal', 'workflow', 'list', '--output', 'jsonl');
+  await symlink(join(nautilHome(), 'python'), join(stack.home, 'python')); // as the set-up leaves it
+  await startRun('listed', 'model.optim.lr=1e-5');
+  const { stdout, exitCode } = await command('temporal', 'workflow', 'describe', '--workflow-id', 'listed');
   expect(exitCode).toBe(0);
-  expect(stdout).toContain('"cancelled"');
+  expect(stdout).toContain('textClassification');
+  await command('cancel', 'listed');
   expect((await command('temporal', 'workflow', 'describe', '--workflow-id', 'nobody')).exitCode).toBe(1);
   expect((await command('temporal', '--version')).stdout).toMatch(/^temporal version/);
 }, 60_000);

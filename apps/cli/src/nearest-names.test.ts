@@ -4,7 +4,7 @@ import { nearestNames } from './nearest-names.js';
 const names = ['sst2-20261126-101500', 'sst2-20261127-090000', 'reviews', 'reviews-long', 'imdb', 'rates'];
 
 test('a slip is corrected, and what a name begins with is completed', () => {
-  expect(nearestNames('reveiws', names)).toEqual(['reviews']);
+  expect(nearestNames('reviws', names)).toEqual(['reviews']);
   expect(nearestNames('sst2', names)).toEqual(['sst2-20261126-101500', 'sst2-20261127-090000']);
   expect(nearestNames('IMDB', names)).toEqual(['imdb']);
 });

@@ -77,7 +77,7 @@ test('impossible requests are rejected, with a hint', async () => {
   await ended('swept', 'sweep');
   const rejections = [
     [['nothing'], 'there is no run or sweep nothing', '`npx nautil temporal workflow list` lists them'],
-    [['runing'], 'there is no run or sweep runing', 'did you mean running?'],
+    [['runnin'], 'there is no run or sweep runnin', 'did you mean running?'],
     [['running', '--from', 'train'], 'running is still running', '`npx nautil cancel running`'],
     [['running', 'a=1'], 'running is still running', '`npx nautil cancel running`'],
     [['swept', '--from', 'train'], 'swept is a sweep', 'resume one of its trials'],

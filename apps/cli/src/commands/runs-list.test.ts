@@ -95,8 +95,8 @@ test('a run is shown with its settings, also an older one of the same name', asy
 
 test('an unknown run is an error that names similar ones', async () => {
   for (const command of [['runs', 'show'], ['logs']]) {
-    const { stderr, exitCode } = await nautil(...command, 'frist');
-    expect(stderr).toMatch(/^no run frist has a folder in .*\n {2}did you mean first(?: and first@1)?\?/);
+    const { stderr, exitCode } = await nautil(...command, 'firs');
+    expect(stderr).toMatch(/^no run firs has a folder in .*\n {2}did you mean first(?: and first@1)?\?/);
     expect(exitCode).toBe(2);
   }
 });
