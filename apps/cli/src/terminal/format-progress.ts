@@ -63,23 +63,30 @@ export function formatTraining(training: TrainingProgress, width: number): strin
 }
 
 /** The most important first. */
-const factsOf = ({ step, totalSteps, loss, secondsLeft, examplesPerSecond }: TrainingProgress): string[] => [
-  `step ${step}/${totalSteps}`,
-  `loss ${formatLoss(loss)}`,
-  `${formatDuration(secondsLeft)} left`,
-  `${formatSpeed(examplesPerSecond)} examples/s`,
-];
+const factsOf = (training: TrainingProgress): string[] => {
+  const { loss, speed, left } = figuresOf(training);
+  return [`step ${training.step}/${training.totalSteps}`, ...[loss, left, speed].filter((fact) => fact !== undefined)];
+};
+
+/** The figures of a training in words, as far as they are known. NaN, which JSON cannot hold, arrives as null. */
+export const figuresOf = ({
+  loss,
+  examplesPerSecond,
+  secondsLeft,
+}: TrainingProgress): { loss?: string; speed?: string; left?: string } => ({
+  ...(Number.isFinite(loss) && { loss: `loss ${formatLoss(loss)}` }),
+  ...(Number.isFinite(examplesPerSecond) && { speed: `${formatSpeed(examplesPerSecond)} examples/s` }),
+  ...(Number.isFinite(secondsLeft) && { left: `${formatDuration(secondsLeft)} left` }),
+});
 
 function bar(fraction: number, width: number): string {
   const full = Math.round(Math.min(1, Math.max(0, fraction)) * width);
   return `${'━'.repeat(full)}${'─'.repeat(width - full)}`;
 }
 
-/** Four decimals, or two significant digits of a loss that they would show as 0. A number that JSON cannot hold, such as NaN, is null. */
-export function formatLoss(loss: number | null): string {
-  const value = loss ?? NaN;
-  return value !== 0 && Math.abs(value) < 0.001 ? value.toPrecision(2) : value.toFixed(4);
-}
+/** Four decimals, or two significant digits of a loss that they would show as 0. */
+export const formatLoss = (loss: number): string =>
+  loss !== 0 && Math.abs(loss) < 0.001 ? loss.toPrecision(2) : loss.toFixed(4);
 
 /** Whole numbers, and one decimal below ten. */
 export const formatSpeed = (perSecond: number): string => perSecond.toFixed(perSecond < 9.95 ? 1 : 0);

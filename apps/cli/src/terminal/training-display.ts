@@ -3,15 +3,7 @@ import pc from 'picocolors';
 import { printable, type Stage, stageNames, type StageState, type TrainingProgress } from '@nautil/contracts';
 import { asTyped } from '../output.js';
 import { fitReport } from './fit-report.js';
-import { formatDuration } from './format-duration.js';
-import {
-  formatLoss,
-  formatSpeed,
-  formatStage,
-  formatTraining,
-  formatTrainingStage,
-  type ShownStage,
-} from './format-progress.js';
+import { figuresOf, formatStage, formatTraining, formatTrainingStage, type ShownStage } from './format-progress.js';
 import { type Screen, terminalHeight, terminalWidth } from './terminal-width.js';
 
 /** Seconds between two plain lines, so that a log file does not get one line per step. */
@@ -43,9 +35,8 @@ export class TrainingDisplay {
     this.#list = canRedraw(stream) ? createLogUpdate(withSize(stream), { showCursor: true }) : undefined;
   }
 
-  /** Shows the current progress of the training. Before the first step of this attempt, there is none. */
+  /** Shows the current progress of the training. */
   show(progress: TrainingProgress): void {
-    if (progress.examplesPerSecond === 0) return;
     this.#training = progress;
     if (this.#list === undefined) this.#writeSometimes(progress);
     else if (this.#now() - this.#drawnAt >= redrawMs || progress.step >= progress.totalSteps) this.#draw();
@@ -119,10 +110,9 @@ export class TrainingDisplay {
     if (progress.step === this.#lastStep || (now - this.#lastLineAt < secondsBetweenLines && !isLast)) return;
     this.#lastLineAt = now;
     this.#lastStep = progress.step;
-    this.#stream.write(
-      `epoch ${progress.epoch + 1}  step ${progress.step}/${progress.totalSteps}  loss ${formatLoss(progress.loss)}  ` +
-        `${formatSpeed(progress.examplesPerSecond)} examples/s  ${formatDuration(progress.secondsLeft)} left\n`,
-    );
+    const { loss, speed, left } = figuresOf(progress);
+    const place = [`epoch ${progress.epoch + 1}`, `step ${progress.step}/${progress.totalSteps}`];
+    this.#stream.write(`${[...place, loss, speed, left].filter((part) => part !== undefined).join('  ')}\n`);
   }
 
   /** @param lead - printed as it is, because it is this program's own */
