@@ -25,6 +25,8 @@ test('the end of a run states what may be wrong with the model, with a setting t
   const write = jest.spyOn(process.stdout, 'write').mockReturnValue(true);
   await printOutcome({
     nemo,
+    workflowId: 'reviews',
+    again: ['resume', 'reviews'],
     findings: [{ code: 'one-class', sentence: 'the model gives one answer', remedy: 'model.optim.lr=1e-4' }],
     kept: [{ path: '/models/reviews.nemo', keptAt: '/models/reviews.1.nemo' }],
   });
