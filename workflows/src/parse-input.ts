@@ -82,8 +82,7 @@ const sweepParsers = {
 /** Validates what the user typed after `--input`. An invalid input fails the workflow at once, with the part that is wrong. */
 export function parseInput(input: unknown): TextClassificationInput {
   const parsed: TextClassificationInput = parse(input ?? {}, runParsers, '{"overrides": ["trainer.max_epochs=1"]}');
-  if (parsed.from && !parsed.runKey)
-    throw refuse('the input has from without runKey: the command resume sets both');
+  if (parsed.from && !parsed.runKey) throw refuse('the input has from without runKey: the command resume sets both');
   return parsed;
 }
 

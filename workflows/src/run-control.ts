@@ -150,7 +150,10 @@ export class RunControl {
 
   #refusalToStop(): string | undefined {
     if (this.#progress.isRunning('train')) return undefined;
-    return this.#refusalAfterEnd() ?? `training is not running; \`${nautilCommand('cancel', workflowInfo().workflowId)}\` ends the run without a model`;
+    return (
+      this.#refusalAfterEnd() ??
+      `training is not running; \`${nautilCommand('cancel', workflowInfo().workflowId)}\` ends the run without a model`
+    );
   }
 
   #refusalAfterEnd(): string | undefined {

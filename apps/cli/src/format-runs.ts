@@ -1,5 +1,5 @@
-import { type Column, layOutTable } from '@nautil/metrics';
 import { largest } from '@nautil/contracts';
+import { type Column, layOutTable } from '@nautil/metrics';
 import type { JournalSummary } from '@nautil/mlflow';
 import type { LocalRun } from './local-runs.js';
 import { formatDuration } from './terminal/format-duration.js';

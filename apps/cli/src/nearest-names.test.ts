@@ -1,3 +1,4 @@
+// cspell:ignore reviws
 import { expect, test } from '@jest/globals';
 import { nearestNames } from './nearest-names.js';
 

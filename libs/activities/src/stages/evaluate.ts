@@ -154,7 +154,7 @@ async function evaluationOf(
   const samples = samplesOf(o, config);
   const shown = valueAt(tree, 'model.infer_samples');
   const shownTexts = Array.isArray(shown) ? shown.map(String) : [];
-  const shownSamples = samples.map(({ at, text }) => shownTexts[at] ?? text);
+  const shownSamples = samples.map((sample) => shownTexts[sample.at] ?? sample.text);
   const inputs = {
     weights: weights.sha256,
     picked,
