@@ -15,7 +15,7 @@ import {
 } from '@nautil/contracts';
 import { readLabelNames } from '@nautil/datasets';
 import { openTensors } from '@nautil/formats';
-import { type NemoArtifact, unknownToNemo, writeNemo } from '@nautil/formats/nemo';
+import { limitInNemo, type NemoArtifact, writeNemo } from '@nautil/formats/nemo';
 import { type Echo, logArchive } from '@nautil/nemo';
 import { placeFile, requireIntact, stageOutput } from '@nautil/store';
 import type { LoadedTokenizer } from '@nautil/tokenization';
@@ -58,7 +58,8 @@ export async function packageModel(o: {
   const packaged = withoutSecrets(tree['model']) as JsonObject;
   for (const key of pathKeys) replaceAt(packaged, key, null);
   replaceAt(packaged, 'language_model.pretrained_model_name', o.run.model);
-  replaceAt(packaged, 'tokenizer.tokenizer_name', basename(tokenizerNameOf(config.model) ?? o.run.model));
+  const tokenizerName = basename(tokenizerNameOf(config.model) ?? o.run.model);
+  replaceAt(packaged, 'tokenizer.tokenizer_name', tokenizerName);
 
   // Without paths, so that equal runs write equal bytes wherever their files are.
   const lineage = { ...job.digests, config: resultDigestOf(config, { paths: false }), ...(await programVersion()) };
@@ -74,7 +75,12 @@ export async function packageModel(o: {
   };
   const single = o.inputs.data.pairs === true ? ['NeMo opens the archive, but its classifier reads no pairs'] : [];
   const lossWeight = config.nautil.archive.loss_weight ? lossWeightOf(job.classWeights) : [];
-  const limit = unknownToNemo(encoderConfig['model_type']);
+  const vocabularyFile = vocabularyArtifact(tokenizer);
+  const limit = limitInNemo({
+    modelType: encoderConfig['model_type'],
+    tokenizerName,
+    hasVocabularyFile: vocabularyFile.length > 0,
+  });
   const inputs = {
     lossWeight: lossWeight.length > 0,
     weights: o.evaluated.weights.sha256,
@@ -103,7 +109,8 @@ export async function packageModel(o: {
           ...lossWeight,
         ],
         artifacts: [
-          ...tokenizerArtifacts(tokenizer, limit === undefined),
+          ...vocabularyFile,
+          ...(limit === undefined ? [] : tokenizerJsonArtifact(tokenizer)),
           ...(labelNames
             ? [{ key: 'class_labels.class_labels_file', name: 'label_ids.tsv', content: text(labelNames) }]
             : []),
@@ -172,14 +179,12 @@ function vocabularyArtifact(tokenizer: LoadedTokenizer): NemoArtifact[] {
 }
 
 /**
- * The tokenizer's files. An archive that NeMo opens has the files that NeMo writes. Where these do not contain the whole tokenizer, its
- * tokenizer.json is added, under a key that NeMo does not have: Hugging Face's libraries read it after the archive is unpacked.
+ * The tokenizer.json of an archive that NeMo does not open from its own files, under a key that NeMo does not have. Hugging Face's
+ * libraries read it after the archive is unpacked.
  */
-function tokenizerArtifacts(tokenizer: LoadedTokenizer, opensInNemo: boolean): NemoArtifact[] {
-  const vocabulary = vocabularyArtifact(tokenizer);
-  const { tokenizerJson } = tokenizer.files;
-  if (tokenizerJson === undefined || (opensInNemo && vocabulary.length > 0)) return vocabulary;
-  return [...vocabulary, { key: 'tokenizer.tokenizer_file', name: 'tokenizer.json', content: tokenizerJson }];
+function tokenizerJsonArtifact({ files: { tokenizerJson } }: LoadedTokenizer): NemoArtifact[] {
+  if (tokenizerJson === undefined) return [];
+  return [{ key: 'tokenizer.tokenizer_file', name: 'tokenizer.json', content: tokenizerJson }];
 }
 
 const text = (lines: string[]): Uint8Array => new TextEncoder().encode(lines.map((line) => `${line}\n`).join(''));

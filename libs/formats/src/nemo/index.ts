@@ -1,4 +1,4 @@
-export { unknownToNemo } from './nemo-encoders.js';
+export { limitInNemo } from './nemo-encoders.js';
 export { isNemo } from './is-nemo.js';
 export { readNemo, type NemoArchive } from './read-nemo.js';
 export { parseNemoYaml, stringifyNemoYaml } from './nemo-yaml.js';

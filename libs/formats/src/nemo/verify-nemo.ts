@@ -3,7 +3,7 @@ import { counted, isJsonObject, type JsonObject, NautilError, valueAt } from '@n
 import { sha256File } from '@nautil/store';
 import type { EncoderLayout, EncoderTensors } from '../encoder/encoder.js';
 import { parseJsonObject } from '../json.js';
-import { unknownToNemo } from './nemo-encoders.js';
+import { limitInNemo } from './nemo-encoders.js';
 import { fileDigests, isSealIntact } from './nemo-record.js';
 import { type NemoArchive, readNemo, recordMember } from './read-nemo.js';
 
@@ -60,7 +60,7 @@ export async function checkNemo(archive: NemoArchive, o: NemoChecks): Promise<Ne
     await check('encoder', async (problems) => {
       const { config, notes } = await archive.encoderConfig();
       layout = o.layout(config, archive.path);
-      const limit = unknownToNemo(config['model_type']);
+      const limit = await limitOf(archive, config['model_type']);
       return [checkEncoder(archive, config, layout, problems), ...notes, ...(limit ? [limit] : [])].join('; ');
     }),
     await check('head', (problems) => checkHead(archive, layout, problems)),
@@ -70,6 +70,14 @@ export async function checkNemo(archive: NemoArchive, o: NemoChecks): Promise<Ne
     await check('values', (problems) => checkValues(archive, problems)),
     await check('digests', (problems) => checkDigests(archive, problems)),
   ];
+}
+
+async function limitOf(archive: NemoArchive, modelType: unknown): Promise<string | undefined> {
+  return limitInNemo({
+    modelType,
+    tokenizerName: valueAt(archive.config, 'tokenizer.tokenizer_name'),
+    hasVocabularyFile: (await archive.artifact('tokenizer.vocab_file')) !== undefined,
+  });
 }
 
 async function opened(path: string, checks: NemoCheck[]): Promise<NemoArchive | undefined> {
