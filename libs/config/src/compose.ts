@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { nautilCommand } from '@nautil/contracts';
 import { ConfigError, type Problem } from './config-error.js';
 import { emptyMap, type MapNode, mergeInto, type Origin, type OverrideOrigin, parsePath, put } from './config-node.js';
@@ -237,13 +238,16 @@ class Composer {
   private noSuchFile(name: string, group: string, origin: Origin | undefined): ConfigError {
     const options = this.search.options(group);
     const folders = this.search.folders.map((folder) => this.search.displayPath(folder) || '.').join(' or ');
-    const near = nearest(name, options);
+    // A name on the hub, such as microsoft/deberta-v3-base, ends in that of its preset.
+    const last = basename(name);
+    const near = options.includes(last) ? last : nearest(last, options);
     const message =
       group === ''
         ? `there is no configuration ${name}.yaml in ${folders}`
         : `the group ${group} has no option ${name}`;
     const hint = [
       ...(near === undefined ? [] : [`did you mean ${near}?`]),
+      ...(group === 'model' ? [`any other model is model.language_model.pretrained_model_name=${name}`] : []),
       `available: ${options.join(', ') || 'none'}`,
     ];
     return new ConfigError([{ origin, message, hint }]);

@@ -209,6 +209,19 @@ override 1: model.dataset.max_seq_length is long; it must be a whole number, -1 
     expect(await rejection({ overrides })).toBe(message);
   });
 
+  test.each([
+    ['microsoft/deberta-v3-base', 'deberta-v3-base'],
+    ['answerdotai/ModernBERT-base', 'modernbert-base'],
+    ['roberta_base', 'roberta-base'],
+  ])('the model %s in place of a preset: the nearest preset, and the key of any other model', async (name, preset) => {
+    const lines = (await rejection({ overrides: [`model=${name}`] })).split('\n');
+    expect(lines.slice(0, 3)).toEqual([
+      `override 1: the group model has no option ${name}`,
+      `  did you mean ${preset}?`,
+      `  any other model is model.language_model.pretrained_model_name=${name}`,
+    ]);
+  });
+
   test('a wrong key in a file is reported with its line', async () => {
     const options = await fromFile('trainer:\n  max_epochs: 1\nmodel:\n  train_ds:\n    batch_sise: 3\n');
     expect(await rejection(options)).toBe(`own.yaml:5: model.train_ds.batch_sise is not a known key

@@ -74,7 +74,7 @@ export const trainerSchema = section("The training loop: PyTorch Lightning's key
     }), // prettier-ignore
     {
       description:
-        "Number format of matrix multiplications; weights, sums over tokens and devices, and the optimizer are float32. 32: float32, see nautil.tf32. bf16-mixed (or bf16): bfloat16. 16-mixed (or 16): on a GPU, float16, with the losses multiplied as by torch's GradScaler: a step whose gradients overflow is skipped, and halves the scale; on the processor, bf16-mixed, with a note. auto: bf16-mixed if the processor that resolves the run has instructions for bfloat16 (AVX512_BF16, AMX), else 32; the run records the one that was chosen.",
+        "Number format of matrix multiplications; weights, sums over tokens and devices, and the optimizer are float32. 32: float32, see nautil.tf32. bf16-mixed (or bf16): bfloat16. 16-mixed (or 16): on a GPU, float16, with the losses multiplied as by torch's GradScaler: a step whose gradients overflow is skipped, and halves the scale; on the processor, bf16-mixed, with a warning. auto: bf16-mixed if the processor that resolves the run has instructions for bfloat16 (AVX512_BF16, AMX), else 32; the run records the one that was chosen.",
       affects: 'training',
       default: 32,
       unsupported: {
