@@ -488,6 +488,18 @@ describe('encoder', () => {
     expect((await errorOf(encoderOf([named('org/bert')]))).message).toContain('HF_HUB_OFFLINE is set');
   });
 
+  test.each([
+    ['no tokenizer', { 'config.json': bert, 'model.safetensors': 'w' }, 'it has no tokenizer'],
+    ['no weights', { 'config.json': bert, 'vocab.txt': vocabulary }, 'there are no weights'],
+  ])('without a network, a model in the cache with %s: the error names what it lacks', async (_, files, lacking) => {
+    const cached = 'huggingface/hub/models--org--bert';
+    filesIn(cached, { 'refs/main': 'abc' });
+    filesIn(`${cached}/snapshots/abc`, files);
+    const error = await errorOf(encoderOf([named('org/bert')]));
+    expect(error.hint).toContain('the cache has only a part of it');
+    expect(error.hint).toContain(lacking);
+  });
+
   test("a name that NeMo resolves through NGC needs lm_checkpoint, and gets BERT's vocabulary", async () => {
     const hub = await startHub({ repositories: { 'models/bert-large-uncased': model } });
     const name = named('megatron-bert-345m-uncased');

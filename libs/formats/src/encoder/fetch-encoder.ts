@@ -150,13 +150,14 @@ async function provideModel(o: EncoderToFetch, name: string, key: string, needed
     if (error instanceof FileUnavailable) return error;
     throw error;
   });
+  let searched = found instanceof FileUnavailable ? found.hint : undefined;
   if (!(found instanceof FileUnavailable)) {
     await requireSupported(found.path, o.layout);
     const problem = await missingPart(found.path, needed);
     if (problem === undefined) return { path: found.path, reused: found.inHubCache ? true : undefined };
     if (!found.inHubCache) throw problem;
+    searched = `the cache has only a part of it: ${problem.message}`;
   }
-  const searched = found instanceof FileUnavailable ? found.hint : `${found.path} is incomplete`;
   const hint = (more?: string) => [searched, more].filter((line) => line !== undefined).join('\n');
   if (isMegatronName(name) || !isHubName(name)) {
     throw new ModelNotFound(`${key}: ${name} is not on this machine`, { hint: hint() });
