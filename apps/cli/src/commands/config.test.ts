@@ -62,7 +62,7 @@ test('explain shows what a key does, its values, and its current value', async (
   values   a number, more than 0; or null
   default  1.0
   now      0.25  (override 1: trainer.val_check_interval=0.25)
-  needs    model.validation_ds.file_path or nautil.data.source, and trainer.limit_val_batches other than 0
+  needs    model.validation_ds.file_path or nautil.data.source or nautil.data.validation_fraction other than 0 or nautil.data.format other than nemo, and trainer.limit_val_batches other than 0
 `);
 });
 
