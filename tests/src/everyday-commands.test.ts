@@ -77,7 +77,7 @@ test('a run is paused, continued and stopped, and packages what it has', async (
   await until(async () => (await stateOf(id)) === 'COMPLETED');
 
   const { stdout } = await command('progress', id);
-  expect(stdout).toMatch(/^✓ package {3}.*anna's run\.nemo$/m);
+  expect(stdout).toMatch(/^✓ package {3}.*anna's run\.nemo(?:;|$)/m);
   const after = await command('stop', id);
   expect(after).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('has ended: it is completed') });
 }, 240_000);
@@ -143,11 +143,12 @@ test('a follower prints NeMo’s table for each epoch, and no line twice', async
   const [tryIt, look, goOn] = stdout.trimEnd().split('\n').slice(-3);
   expect(tryIt).toMatch(/^try it {4}echo '.*' \| npx nautil predict --model \S+ --input -$/);
   expect(look).toBe('look      npx nautil runs show shown');
-  expect(goOn).toMatch(/^go on {5}npx nautil resume shown trainer\.max_epochs=6 exp_manager\.resume_if_exists=true /);
+  // The run has freed the state of its optimizer, so that its training cannot be continued, but repeated.
+  expect(goOn).toBe('go on     npx nautil resume shown trainer.max_epochs=6');
 
   const next = await nautil(stack, [...wordsOf(goOn!.slice(10)).slice(2)]);
   expect(next.exitCode).toBe(0);
-  expect(next.stderr.match(/val_report: /g)).toHaveLength(3); // epochs 4 to 6
+  expect(next.stderr.match(/val_report: /g)).toHaveLength(6);
 }, 240_000);
 
 /** Splits a command as a shell does. */

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { loadConfig } from '@nautil/config';
+import { writeSafetensors } from '@nautil/formats';
 import { beginExperiment } from '@nautil/nemo';
-import { howToContinue } from './how-to-continue.js';
+import { howToContinue, overridesToContinue } from './how-to-continue.js';
 
 let cwd: string;
 beforeAll(async () => (cwd = await mkdtemp(join(tmpdir(), 'nautil continue-'))));
@@ -28,6 +29,14 @@ test('what an interrupted training says to add to its command finds its last che
   const added = overridesIn(await howToContinue({ logDir, resumes: false }));
   expect(added).toHaveLength(2);
   expect(await begin(added)).toMatchObject({ logDir, resumeFrom: last });
+});
+
+test('a checkpoint without the state of its optimizer is none to continue from', async () => {
+  const { logDir } = await begin([]);
+  const last = join(logDir, 'checkpoints', 'last.ckpt');
+  await mkdir(join(logDir, 'checkpoints'), { recursive: true });
+  await writeSafetensors(last, [], { optimizer: 'dropped' });
+  expect(await overridesToContinue(logDir)).toBeUndefined();
 });
 
 test('a training that was interrupted before its first validation begins again, with overrides that make it resumable', async () => {

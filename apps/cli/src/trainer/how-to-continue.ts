@@ -19,9 +19,25 @@ export async function howToContinue(o: { logDir: string; resumes: boolean }): Pr
   ].join('\n');
 }
 
-/** The overrides with which a training continues from the last checkpoint in a log folder; undefined if it has none here. */
+/**
+ * The overrides with which a training continues from the last checkpoint in a log folder; undefined if it has none here, or only one whose
+ * optimizer state was freed when its run had ended.
+ */
 export async function overridesToContinue(logDir: string): Promise<string[] | undefined> {
-  const names = await readdir(join(logDir, 'checkpoints')).catch((): string[] => []);
-  if (!names.some((name) => name.endsWith('last.ckpt'))) return undefined;
+  const folder = join(logDir, 'checkpoints');
+  const names = await readdir(folder).catch((): string[] => []);
+  const last = names.find((name) => name.endsWith('last.ckpt'));
+  if (last === undefined || !(await isResumable(join(folder, last)))) return undefined;
   return ['exp_manager.resume_if_exists=true', `exp_manager.explicit_log_dir="${logDir}"`];
+}
+
+/** A file that cannot be read counts: the training that continues from it says what is wrong with it. */
+async function isResumable(checkpoint: string): Promise<boolean> {
+  const { OptimizerStateDropped, requireResumable } = await import('@nautil/training');
+  try {
+    await requireResumable(checkpoint);
+    return true;
+  } catch (error) {
+    return !(error instanceof OptimizerStateDropped);
+  }
 }
