@@ -52,7 +52,10 @@ beforeAll(async () => {
   for (const part of ['models', 'python']) await symlink(join(nautilHome(), part), join(home, part));
   const up = await nautil('up', await ports());
   expect(up).toMatchObject({ exitCode: 0 });
-  const record = JSON.parse(readFileSync(join(home, 'stack.json'), 'utf8')) as Record<string, Record<string, string>>;
+  const { ports: _, ...record } = JSON.parse(readFileSync(join(home, 'stack.json'), 'utf8')) as Record<
+    string,
+    Record<string, string>
+  >;
   expect(Object.keys(record).sort()).toEqual(['mlflow', 'temporal', 'worker']);
   expect(listeningAddresses(record['worker']!['identity']!)).toEqual([]);
   everyAddress = Object.values(record).flatMap(({ identity }) => listeningAddresses(identity!));

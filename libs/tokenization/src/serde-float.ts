@@ -6,7 +6,7 @@ const mostDigits = 19;
 
 /**
  * The float64 that the Rust library reads for a number of a JSON file: its parser (serde_json without `float_roundtrip`) divides
- * the digits by a power of ten, and so is off by up to one unit in the last place. Where two divisions of a text are equally
+ * the digits by a power of ten, and so may be off in the last place. Where two divisions of a text are equally
  * likely, such as "..." + "." and "." + "...", that unit decides.
  *
  * @param value - the nearest float64, whose shortest decimal form is the one in the file
