@@ -206,7 +206,8 @@ test.each<[string, Format, string, () => string | Buffer, RegExp]>([
     'tokenizer',
     'tokenizer.json',
     () => withMerges(1_000_000),
-    /^TokenizerError: .*more than 3000000 values/,
+    // A merge is one value or three, depending on how the file writes it.
+    /^TokenizerError: .*(?:more than 3000000 values|at most 500000)/,
   ],
   [
     'as many merges as the largest tokenizer has',

@@ -105,7 +105,7 @@ test('a tokenizer with more ids than the encoder has embeddings is rejected befo
   const given = ['--model', goldenPath('bert-tiny-uncased'), '--tokenizer', tokenizer];
   const { exitCode, stdout, stderr } = await encode(['a'], ...given);
   expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
-  expect(stderr).toMatch(/^the tokenizer .* has 30522 ids, and the encoder .* has embeddings for 1000\n/);
+  expect(stderr).toMatch(/^the tokenizer .* has 30522 ids, and the encoder .* has embeddings for \d+\n/);
   expect(stderr).toContain('--tokenizer FOLDER names');
 }, 60_000);
 
