@@ -64,6 +64,7 @@ test('the package has neither tsx nor tfjs-node, and every file that it starts',
   expect(files).toEqual(
     expect.arrayContaining([
       'onnxruntime-node.cjs',
+      'parquet-worker.mjs',
       'print-tensorflow.mjs',
       'tfjs-node.cjs',
       'tokenize-worker.mjs',

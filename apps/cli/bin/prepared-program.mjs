@@ -31,6 +31,7 @@ const clockMs = 20;
  */
 const entryPoints = {
   'bin/nautil': 'apps/cli/src/nautil.ts',
+  'lib/parquet-worker': 'libs/datasets/src/tables/parquet-worker.ts',
   'lib/print-tensorflow': 'apps/cli/src/print-tensorflow.ts',
   'lib/tokenize-worker': 'libs/tokenization/src/tokenize-worker.ts',
   'lib/trainer-child': 'libs/trainer-process/src/child.ts',

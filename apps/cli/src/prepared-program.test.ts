@@ -9,6 +9,7 @@ const program = 'apps/cli/src/nautil.ts';
 const imported = 'libs/stack/src/imported.ts';
 const entryPoints = [
   'apps/cli/src/print-tensorflow.ts',
+  'libs/datasets/src/tables/parquet-worker.ts',
   'libs/tokenization/src/tokenize-worker.ts',
   'libs/trainer-process/src/child.ts',
   'libs/stack/src/ui-gate-process.ts',
@@ -26,7 +27,7 @@ async function withCheckout(use: (checkout: string) => Promise<void>): Promise<v
     [imported]: `export const word: string = 'first';`,
     ...Object.fromEntries(entryPoints.map((path) => [path, `console.log('started');`])),
     ...Object.fromEntries(
-      ['apps/cli', 'libs/tokenization', 'libs/trainer-process', 'libs/stack'].map((folder) => [
+      ['apps/cli', 'libs/datasets', 'libs/tokenization', 'libs/trainer-process', 'libs/stack'].map((folder) => [
         `${folder}/package.json`,
         '{ "type": "module" }',
       ]),

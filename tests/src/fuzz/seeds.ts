@@ -1,6 +1,7 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
+import { parquetWriteBuffer } from 'hyparquet-writer';
 import { isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
 import { parseJson } from '@nautil/contracts/schemas';
 import { writeSealedSafetensors } from '@nautil/formats';
@@ -140,13 +141,21 @@ export function allSeeds(): Seed[] {
 const rowsOfTables = Array.from({ length: 20 }, (_, index) => ({ text: `a "good" film, ${index}`, label: index % 3 }));
 const csv = rowsOfTables.map(({ text, label }) => `"${text.replaceAll('"', '""')}",${label}\n`).join('');
 
-/** A table of each format but Parquet: hyparquet parses some damaged indexes without end. */
+/** A table of each format. */
 const tables: readonly (string | Buffer)[] = [
   `text,label\n${csv}`,
   rowsOfTables.map((row) => `${JSON.stringify(row)}\n`).join(''),
   JSON.stringify({ data: rowsOfTables }),
   JSON.stringify({ text: rowsOfTables.map(({ text }) => text), label: rowsOfTables.map(({ label }) => label) }),
   gzipSync(`text;label\n${csv.replaceAll(',', ';')}`),
+  Buffer.from(
+    parquetWriteBuffer({
+      columnData: [
+        { name: 'text', data: rowsOfTables.map(({ text }) => text), type: 'STRING' },
+        { name: 'label', data: rowsOfTables.map(({ label }) => label), type: 'INT32' },
+      ],
+    }),
+  ),
 ];
 
 /** Writes a mutated copy of a seed, and its companions, into a folder of its own. Returns its path. */
