@@ -51,3 +51,19 @@ test("a row's product is the same alone, and a row of zeros gives zeros", async 
   }
   expect([...(await product(new Float32Array(inputs), true))]).toEqual(new Array(outputs).fill(0));
 });
+
+test.each([
+  [NaN, 0],
+  [NaN, 1],
+  [NaN, inputs - 1],
+  [Infinity, 5],
+  [-Infinity, inputs - 1],
+])('a row with %p at %i gives no number, and leaves the other rows as they are', async (value, at) => {
+  const sound = await product(x, true);
+  const damaged = x.slice();
+  damaged[2 * inputs + at] = value;
+  const result = await product(damaged, true);
+  const rowOf = (values: Float32Array, row: number) => [...values.slice(row * outputs, (row + 1) * outputs)];
+  expect(rowOf(result, 2)).toEqual(new Array(outputs).fill(NaN));
+  for (const row of [0, 1, 3, 4]) expect(rowOf(result, row)).toEqual(rowOf(sound, row));
+});

@@ -5,7 +5,7 @@ import { quantizeMatrix } from './quantize-matrix.js';
 interface RoundedRows {
   bytes: string;
 
-  /** The largest absolute value of each row: [rows, 1]. */
+  /** The largest absolute value of each row, or NaN if a number of the row is not finite: [rows, 1]. */
   largest: string;
 }
 
@@ -24,6 +24,7 @@ export class ByteProducts {
   readonly #step: string;
   readonly #middle: string;
   readonly #least: string;
+  readonly #zero: string;
 
   /** By name: layers may share a matrix. */
   readonly #matrices = new Map<string, RoundedMatrix>();
@@ -40,16 +41,24 @@ export class ByteProducts {
     this.#step = graph.weight('step', [], Float32Array.of(1 / 127));
     this.#middle = graph.weight('middle', [], Uint8Array.of(128));
     this.#least = graph.weight('least', [], Float32Array.of(1e-30)); // A row of zeros is not divided by zero.
+    this.#zero = graph.weight('zero', [], Float32Array.of(0));
   }
 
-  /** Rounds each row between its largest absolute value and the negative of it. */
+  /**
+   * Rounds each row between its largest absolute value and the negative of it.
+   *
+   * NOTE: onnxruntime's ReduceMax passes over NaN, and QuantizeLinear gives bytes for it. A mean does neither.
+   */
   round(x: string): RoundedRows {
     const graph = this.#graph;
-    const largest = graph.op('Max', [
-      graph.op('ReduceMax', [graph.op('Abs', [x])], { axes: { ints: [-1] } }),
-      this.#least,
-    ]);
-    return { bytes: graph.op('QuantizeLinear', [graph.op('Div', [x, largest]), this.#step, this.#middle]), largest };
+    const along = { axes: { ints: [-1] } };
+    const largest = graph.op('Max', [graph.op('ReduceMax', [graph.op('Abs', [x])], along), this.#least]);
+    const fractions = graph.op('Div', [x, largest]);
+    const zeroOrNaN = graph.op('Mul', [graph.op('ReduceMean', [fractions], along), this.#zero]);
+    return {
+      bytes: graph.op('QuantizeLinear', [fractions, this.#step, this.#middle]),
+      largest: graph.op('Add', [largest, zeroOrNaN]),
+    };
   }
 
   /** x·Wᵀ in float32, for the weight matrix of that name. */
