@@ -70,7 +70,8 @@ Examples:
   npx nautil status                   show what is running, and where
   npx nautil <command> --help         show the options and examples of a command
 
-Exit codes: 0 success, 2 usage or configuration, 3 data, 4 environment, 5 training failed, 130 interrupted.
+Exit codes: 0 success, 2 usage or configuration (a model that Nautil does not compute among them), 3 a file, a
+model or a data set that is missing or unusable, 4 environment, 5 training failed, 130 interrupted.
 DEBUG=1 shows the stack of an error.`,
   );
 }

@@ -95,7 +95,9 @@ export async function checkRun(
   const [first] = failures;
   if (first === undefined) return;
   if (failures.length === 1) throw first;
-  throw new ConfigError(failures.map(({ message, hint }) => ({ message, hint: hint?.split('\n') })));
+  throw new ConfigError(
+    failures.map(({ kind, message, hint }) => ({ message, hint: hint?.split('\n'), inData: kind === 'data' })),
+  );
 }
 
 /** Checks every place that the run writes to outside its own folder. */
@@ -133,6 +135,10 @@ async function failuresOf(checks: readonly (() => Promise<void> | void)[]): Prom
 
 function problemWith(key: string, message: string, hint: string): ConfigError {
   return new ConfigError([{ key, message: `${key}: ${message}`, hint: [hint] }]);
+}
+
+function missing(key: string, message: string, hint: string): ConfigError {
+  return new ConfigError([{ key, message: `${key}: ${message}`, hint: [hint], inData: true }]);
 }
 
 /** A line feed or a tab isn't escaped in texts, but a name with one breaks the lists that it is written to. */
@@ -175,7 +181,7 @@ function namesUsed({ model, nautil }: Config): [key: string, name: string][] {
 /** Checks that a name is on this disk, or at least has the form of a name on the hub. */
 async function requireName(key: string, name: string): Promise<void> {
   if (isHubName(name) || isUnsupportedTokenizer(name) || (await statIfThere(key, name)) !== undefined) return;
-  throw problemWith(
+  throw missing(
     key,
     `${name} does not exist, and can't be a name on the Hugging Face hub`,
     'correct the path; a name on the hub is owner/name or name, of letters, digits, _, and single - and . between them',
@@ -190,7 +196,7 @@ async function requireReadable(key: string, path: string): Promise<void> {
   } catch (error) {
     const problem = fileProblem(error);
     if (problem === undefined) throw error;
-    throw problemWith(key, `${path} ${problem}`, 'correct the path; a relative path starts in the current folder');
+    throw missing(key, `${path} ${problem}`, 'correct the path; a relative path starts in the current folder');
   }
   throw problemWith(key, `${path} is a folder`, 'name a file in it');
 }

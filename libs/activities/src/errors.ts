@@ -1,7 +1,7 @@
 import { defineError } from '@nautil/contracts';
 
 /** The data in the configuration could not be found. */
-export class SourceNotFound extends defineError('SourceNotFound', 'config') {}
+export class SourceNotFound extends defineError('SourceNotFound', 'data') {}
 
 /** An environment variable of the worker has an invalid value. */
 export class EnvironmentInvalid extends defineError('EnvironmentInvalid', 'environment') {}

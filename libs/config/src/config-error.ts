@@ -1,4 +1,4 @@
-import { defineError } from '@nautil/contracts';
+import { NautilError } from '@nautil/contracts';
 import type { Origin } from './config-node.js';
 import { showOrigin } from './config-node.js';
 
@@ -15,10 +15,18 @@ export interface Problem {
 
   /** What to do, as lines of text. */
   hint?: string[] | undefined;
+
+  /** The value is sound, and the file, folder or model that it names is missing or can't be used. */
+  inData?: boolean;
 }
 
 /** An invalid configuration, with every problem found. Problems are sorted by the depth of their keys. */
-export class ConfigError extends defineError('ConfigError', 'config') {
+export class ConfigError extends NautilError {
+  override readonly name = 'ConfigError';
+
+  /** `data` if every problem is in what the configuration names. */
+  readonly kind: 'config' | 'data';
+
   readonly problems: readonly Problem[];
 
   constructor(problems: readonly Problem[], cause?: unknown) {
@@ -29,6 +37,7 @@ export class ConfigError extends defineError('ConfigError', 'config') {
       single ? headline(single) : `${sorted.length} problems in the configuration\n${sorted.map(block).join('\n')}`,
       { hint: single?.hint?.join('\n'), cause },
     );
+    this.kind = sorted.length > 0 && sorted.every(({ inData }) => inData) ? 'data' : 'config';
     this.problems = sorted;
   }
 }

@@ -45,4 +45,4 @@ export class MissingTensors extends CheckpointError {
 }
 
 /** The configuration names a model that is not on this machine and could not be downloaded. */
-export class ModelNotFound extends defineError('ModelNotFound', 'config') {}
+export class ModelNotFound extends defineError('ModelNotFound', 'data') {}

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { isJsonObject, isUnsupportedTokenizer, type JsonObject } from '@nautil/contracts';
 import { addTokens, type NewToken } from './add-tokens.js';
 import { type Casing, decideCasing, lowercases } from './casing.js';
-import { TokenizerError } from './errors.js';
+import { TokenizerError, TokenizerMissing } from './errors.js';
 import { type Merge, mergesFromVocabulary, parseMerges } from './merges.js';
 import { byteLevelJson, type SpecialTokenNames, wordPieceJson } from './pipeline-json.js';
 import { parseSentencePieceModel } from './sentence-piece-model.js';
@@ -88,7 +88,7 @@ export interface LoadedTokenizer extends Tokenizer {
  * Loads a tokenizer from Hugging Face's files. Explicit files take precedence over the folder's, and `tokenizer.json` over
  * vocabularies.
  *
- * @throws TokenizerError for a missing or invalid file, an unsupported kind or class, or a special token outside the vocabulary
+ * @throws TokenizerMissing, and TokenizerError for an invalid file, an unsupported kind or class, or a special token outside the vocabulary
  *
  * @example
  * const tokenizer = await loadTokenizer({ folder: 'models/bert-base-uncased', mode: 'nemo' });
@@ -173,8 +173,8 @@ async function readSource(request: Request): Promise<Source> {
   if (json) return fromTokenizerJson(request, json);
   const vocabulary = await firstExisting(folder, preferredNames(request.className));
   if (vocabulary) return fromVocabulary(request, vocabulary);
-  if (!folder) throw new TokenizerError('no tokenizer: neither a folder nor a file was given', { hint: supported });
-  throw new TokenizerError(
+  if (!folder) throw new TokenizerMissing('no tokenizer: neither a folder nor a file was given', { hint: supported });
+  throw new TokenizerMissing(
     `${folder} has no tokenizer: it contains none of tokenizer.json, ${vocabularyNames.slice(0, -1).join(', ')} and ${vocabularyNames.at(-1)}`,
     { hint: 'set model.tokenizer.vocab_file, or name a folder in the layout of the Hugging Face hub' },
   );

@@ -474,7 +474,7 @@ describe('encoder', () => {
   test('without a network, the error lists the searched places and a remedy', async () => {
     const hub = await startHub({ repositories: {} });
     const absent = await errorOf(encoderOf([named('org/bert')]));
-    expect(absent).toMatchObject({ name: 'ModelNotFound', kind: 'config' });
+    expect(absent).toMatchObject({ name: 'ModelNotFound', kind: 'data' });
     expect(absent.message).toContain(`the hub at ${hub.url} has no model org/bert`);
     hub.stop();
     const gone = await errorOf(encoderOf([named('org/bert')]));
