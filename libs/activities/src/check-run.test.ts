@@ -36,6 +36,14 @@ test('a run whose files, encoder and outputs can be used passes', async () => {
   expect((await failureOf(['model.nemo_path=new/folder/model.nemo'])).message).toBe('nothing: the check passed');
 });
 
+test('the best weights of NeMo’s TSV need a validation set, which may be a part of the training data', async () => {
+  const best = 'exp_manager.checkpoint_callback_params.save_best_model=true';
+  expect((await failureOf([best])).message).toContain('needs the results of validations, and the run has none');
+  const files = { 'train.tsv': tsv.repeat(5) };
+  const divided = await failureOf([best, 'nautil.data.validation_fraction=0.2'], { files });
+  expect(divided.message).toBe('nothing: the check passed');
+});
+
 describe.each([
   'model.train_ds.file_path',
   'model.validation_ds.file_path',

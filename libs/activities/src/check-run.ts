@@ -8,6 +8,7 @@ import {
   isJsonObject,
   isUnsupportedTokenizer,
   type JsonObject,
+  type LabelledData,
   NautilError,
   valueAt,
 } from '@nautil/contracts';
@@ -18,11 +19,11 @@ import { isHttp, isHubName } from '@nautil/store/download';
 import { openFile } from '@nautil/store/streams';
 import type { RequireOutput } from './output-roots.js';
 import { requireReplaceable } from './require-replaceable.js';
-import { checkLabels } from './stages/check-labels.js';
+import { checkLabels, type LabelledFiles } from './stages/check-labels.js';
 import { encoderNameOf, tokenizerNameOf, vocabularyFileOf } from './stages/encoder-files.js';
 import { readEncoderLimits, requireEmbeddings, truncationLength } from './stages/encoder-limits.js';
 import { isTable, tablesOf } from './stages/find-tables.js';
-import { checkTables } from './stages/import-tables.js';
+import { checkTables, dividedTsvSizes, tsvDivision } from './stages/import-tables.js';
 import { requireBatches } from './stages/require-batches.js';
 import { requireTrainingData } from './stages/require-training-data.js';
 import { sharedTokenizer } from './stages/shared-tokenizer.js';
@@ -244,7 +245,7 @@ async function statIfThere(key: string, path: string) {
 /** Checks the labels of a run whose data is files on this disk. */
 async function checkData(config: Config): Promise<void> {
   const { train_ds, validation_ds, test_ds, class_labels } = config.model;
-  const { source, relabel } = config.nautil.data;
+  const { source } = config.nautil.data;
   const train = train_ds.file_path;
   const others = {
     validation: validation_ds.file_path ?? undefined,
@@ -256,8 +257,18 @@ async function checkData(config: Config): Promise<void> {
   const { validation, test } = others;
   const examples = (await isTable(train, config.nautil.data))
     ? await checkTables(tablesOf({ train, validation, test }), config)
-    : (await checkLabels({ train, ...others }, config.model, { relabel })).examples;
+    : await checkTsv({ train, ...others }, config);
   requireBatches(config, examples);
+}
+
+/** The number of examples by split that a run has of files in NeMo's format. @throws DataError as `checkLabels` */
+async function checkTsv(files: LabelledFiles, config: Config): Promise<LabelledData['examples']> {
+  const { relabel } = config.nautil.data;
+  const { examples, testUnlabelled } = await checkLabels(files, config.model, { relabel });
+  const { train, validation } = files;
+  const divided = { train, validation, test: testUnlabelled ? undefined : files.test };
+  const division = tsvDivision(config, divided);
+  return division ? dividedTsvSizes(divided, division) : examples;
 }
 
 async function checkEncoder(config: Config): Promise<void> {

@@ -140,6 +140,10 @@ export function tsvDivision({ model, nautil }: Config, files: TsvFiles): DivideO
   return validationFraction > 0 || isSampled ? { seed: nautil.seed, validationFraction, samples } : undefined;
 }
 
+/** The number of examples by split that NeMo's TSV files have after the division. */
+export const dividedTsvSizes = async (files: TsvFiles, division: DivideOptions): Promise<SplitSizes> =>
+  sizesOf(await tsvExamples(files), division);
+
 /** Copies NeMo's TSV files with a part of the training data as the validation set, or with random samples. */
 export async function dividedTsv(
   run: ResolvedRun,
