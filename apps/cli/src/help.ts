@@ -6,6 +6,9 @@ import { taskQueueName } from './option-values.js';
 export const examples = (...lines: string[]): string =>
   `\nExamples:\n${lines.map((line) => `  npx nautil ${line}`).join('\n')}`;
 
+/** What the arguments of a command with a configuration are; see `namedConfiguration`. */
+export const overridesArgument = 'the file of a configuration (NAME.yaml), and Hydra-style overrides of it';
+
 /** The options that name a configuration. */
 export const addConfigOptions = (command: Command): Command =>
   command

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import type { KeyExplanation, LoadedConfig, SectionExplanation } from '@nautil/config';
 import { largest, nautilCommand, valueAt } from '@nautil/contracts';
-import { addConfigOptions, type ConfigFlags, examples } from '../help.js';
+import { addConfigOptions, type ConfigFlags, examples, overridesArgument } from '../help.js';
+import { namedConfiguration } from '../named-configuration.js';
 import { printData, printJson, printMessage, printResult } from '../output.js';
 
 interface ShowFlags extends ConfigFlags {
@@ -20,7 +21,7 @@ export function addConfig(program: Command): void {
       'Composes a configuration with its groups and overrides, resolves its interpolations, checks it, and prints it as YAML. ' +
         'Notes go to standard error. The exit code is 2 when it is invalid.',
     )
-    .argument('[overrides...]', 'Hydra-style overrides of the configuration')
+    .argument('[overrides...]', overridesArgument)
     .option('--origins', 'show where each value comes from: a file and line, or an override')
     .option('--json', 'print it as JSON')
     .addHelpText(
@@ -37,7 +38,7 @@ export function addConfig(program: Command): void {
       'Explains a key: what it does, its default, the values it takes, and its current value. Without a key, lists the sections.',
     )
     .argument('[key]', 'a key (model.optim.lr) or a section (model.optim)')
-    .argument('[overrides...]', 'Hydra-style overrides of the configuration')
+    .argument('[overrides...]', overridesArgument)
     .option('--json', 'print it as JSON')
     .addHelpText(
       'after',
@@ -46,9 +47,9 @@ export function addConfig(program: Command): void {
     .action(explain);
 }
 
-async function showConfig(overrides: string[], flags: ShowFlags & { origins?: true }): Promise<void> {
+async function showConfig(args: string[], flags: ShowFlags & { origins?: true }): Promise<void> {
   const { loadConfig } = await import('@nautil/config');
-  const loaded = await loadConfig({ ...flags, overrides });
+  const loaded = await loadConfig(namedConfiguration(args, flags));
   for (const note of loaded.notes) printMessage(`note: ${note}`);
   if (flags.origins) {
     const values = [...leavesOf(loaded.tree)].map(([key, value]) => ({ key, value, writtenAt: loaded.writtenAt(key) }));
@@ -69,7 +70,7 @@ function* leavesOf(tree: LoadedConfig['tree'], prefix = ''): Generator<[string, 
   }
 }
 
-async function explain(key: string | undefined, overrides: string[], flags: ShowFlags): Promise<void> {
+async function explain(key: string | undefined, args: string[], flags: ShowFlags): Promise<void> {
   const { explainKey, explainSections } = await import('@nautil/config');
   if (key === undefined) {
     const sections = explainSections().filter((section) => section.key !== '');
@@ -78,7 +79,7 @@ async function explain(key: string | undefined, overrides: string[], flags: Show
     return;
   }
   const explanation = explainKey(key);
-  const now = 'keys' in explanation ? undefined : await currentValue(explanation.key, overrides, flags);
+  const now = 'keys' in explanation ? undefined : await currentValue(explanation.key, args, flags);
   if (flags.json) return printJson({ ...explanation, ...now });
   if (explanation.oldSpelling !== undefined) {
     await printResult(`${explanation.oldSpelling} is an old spelling: it is read as ${explanation.key}\n`);
@@ -95,10 +96,10 @@ interface CurrentValue {
   refused?: string;
 }
 
-async function currentValue(key: string, overrides: string[], flags: ConfigFlags): Promise<CurrentValue> {
+async function currentValue(key: string, args: string[], flags: ConfigFlags): Promise<CurrentValue> {
   const { ConfigError, loadConfig } = await import('@nautil/config');
   try {
-    const loaded = await loadConfig({ ...flags, overrides });
+    const loaded = await loadConfig(namedConfiguration(args, flags));
     return { value: valueAt(loaded.tree, key), writtenAt: loaded.writtenAt(key) };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

@@ -1,6 +1,14 @@
 import type { Command } from 'commander';
 import type { TextClassificationInput } from '@nautil/contracts';
-import { addConfigOptions, addWorkflowOptions, type ConfigFlags, examples, type WorkflowFlags } from '../help.js';
+import {
+  addConfigOptions,
+  addWorkflowOptions,
+  type ConfigFlags,
+  examples,
+  overridesArgument,
+  type WorkflowFlags,
+} from '../help.js';
+import { namedConfiguration } from '../named-configuration.js';
 import { newWorkflowId } from '../new-workflow-id.js';
 import { configurationFolder, workingFolder } from '../working-folder.js';
 
@@ -12,7 +20,7 @@ export function addRun(program: Command): void {
   const command = program
     .command('run')
     .description('Starts a run in Temporal and follows it until it ends.')
-    .argument('[overrides...]', 'Hydra-style overrides of the configuration');
+    .argument('[overrides...]', overridesArgument);
   addConfigOptions(command).option(
     '--workflow-id <id>',
     'the run’s name in Temporal and MLflow (default: the configuration’s name and the time)',
@@ -22,6 +30,7 @@ export function addRun(program: Command): void {
       'after',
       `${examples(
         'run --config-name sst2',
+        'run reviews.yaml trainer.max_epochs=3',
         'run model.train_ds.file_path=train.tsv model.validation_ds.file_path=dev.tsv trainer.max_epochs=3',
         'run --workflow-id reviews data=imdb nautil.data.source=aclImdb --detach',
       )}
@@ -31,7 +40,8 @@ Ctrl-C stops following the run, which continues; \`npx nautil resume ID\` follow
     .action(run);
 }
 
-async function run(overrides: string[], options: RunOptions): Promise<void> {
+async function run(args: string[], options: RunOptions): Promise<void> {
+  const { overrides, configName, configPath } = namedConfiguration(args, options);
   const [{ checkRequest }, { stackAddresses }, { connectToTemporal }, { startWorkflow }, { followRun }] =
     await Promise.all([
       import('@nautil/activities'),
@@ -42,8 +52,8 @@ async function run(overrides: string[], options: RunOptions): Promise<void> {
     ]);
   const cwd = workingFolder();
   const input: TextClassificationInput = {
-    ...(options.configName === undefined ? {} : { config: options.configName }),
-    ...configurationFolder(options.configPath),
+    ...(configName === undefined ? {} : { config: configName }),
+    ...configurationFolder(configPath),
     cwd,
     overrides,
   };
@@ -52,7 +62,7 @@ async function run(overrides: string[], options: RunOptions): Promise<void> {
   const { client, close } = await connectToTemporal(addresses.temporal);
   try {
     const handle = await startWorkflow(client, 'textClassification', {
-      workflowId: options.workflowId ?? newWorkflowId(options.configName ?? 'text-classification'),
+      workflowId: options.workflowId ?? newWorkflowId(configName ?? 'text-classification'),
       taskQueue: options.taskQueue,
       args: [input],
     });

@@ -1,6 +1,14 @@
 import { type Command, Option } from 'commander';
 import { type Objective, objectives, type SweepInput } from '@nautil/contracts';
-import { addConfigOptions, addWorkflowOptions, type ConfigFlags, examples, type WorkflowFlags } from '../help.js';
+import {
+  addConfigOptions,
+  addWorkflowOptions,
+  type ConfigFlags,
+  examples,
+  overridesArgument,
+  type WorkflowFlags,
+} from '../help.js';
+import { namedConfiguration } from '../named-configuration.js';
 import { newWorkflowId } from '../new-workflow-id.js';
 import { positiveInteger } from '../option-values.js';
 import { configurationFolder, workingFolder } from '../working-folder.js';
@@ -21,7 +29,7 @@ export function addSweep(program: Command): void {
       'Starts a run for each combination of the overrides that have several values (a,b, choice(a,b), range(1,4), ' +
         'interval(0,1), tag(log,interval(1e-5,1e-3))), a few at a time, follows them, and ranks them.',
     )
-    .argument('<overrides...>', 'Hydra-style overrides; those with several values vary')
+    .argument('<overrides...>', `${overridesArgument}; those with several values vary`)
     .option('-m, --multirun', 'accepted for compatibility with Hydra; a sweep is always a multirun');
   addConfigOptions(command)
     .option('--workflow-id <id>', 'the sweep’s name in Temporal and MLflow (default: sweep and the time)')
@@ -50,7 +58,7 @@ export function addSweep(program: Command): void {
     .action(sweep);
 }
 
-async function sweep(overrides: string[], flags: SweepFlags): Promise<void> {
+async function sweep(args: string[], flags: SweepFlags): Promise<void> {
   const [{ checkSweep }, { stackAddresses }, { connectToTemporal }, { startWorkflow }, { followSweep }] =
     await Promise.all([
       import('@nautil/activities'),
@@ -59,11 +67,12 @@ async function sweep(overrides: string[], flags: SweepFlags): Promise<void> {
       import('../start-workflow.js'),
       import('../follow-sweep.js'),
     ]);
-  const { configName, random, seed, limit, objective } = flags;
+  const { random, seed, limit, objective } = flags;
+  const { overrides, configName, configPath } = namedConfiguration(args, flags);
   const cwd = workingFolder();
   const input: SweepInput = {
     ...(configName === undefined ? {} : { config: configName }),
-    ...configurationFolder(flags.configPath),
+    ...configurationFolder(configPath),
     cwd,
     overrides,
     ...(random === undefined ? {} : { random }),

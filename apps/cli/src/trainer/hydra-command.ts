@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { examples } from '../help.js';
+import { namedConfiguration } from '../named-configuration.js';
 import { workingFolder } from '../working-folder.js';
 import { type HydraArguments, parseHydraArguments } from './hydra-arguments.js';
 
@@ -20,9 +21,15 @@ export function addHydraCommand(program: Command, command: HydraCommand): void {
     .command(command.name)
     .summary(command.summary)
     .description(command.description)
-    .usage('[--config-path DIR] [--config-name NAME] [key=value …]')
-    .argument('[arguments...]', 'Hydra’s options and overrides, in any order')
+    .usage('[NAME.yaml | [--config-path DIR] [--config-name NAME]] [key=value …]')
+    .argument(
+      '[arguments...]',
+      'Hydra’s options and overrides, in any order; or the file of a configuration in place of the options',
+    )
     .allowUnknownOption()
     .addHelpText('after', `${examples(...command.examples)}\n\n${command.notes}`)
-    .action((args: string[]) => command.run(parseHydraArguments(args), workingFolder()));
+    .action((args: string[]) => {
+      const { overrides, ...flags } = parseHydraArguments(args);
+      return command.run(namedConfiguration(overrides, flags), workingFolder());
+    });
 }
