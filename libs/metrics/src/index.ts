@@ -1,5 +1,5 @@
 export { Confusion } from './confusion.js';
-export { judgeRun, type JudgedRun } from './judge-run.js';
+export { judgeRun, type JudgedRun, learningRateForWidth, mostUnknown } from './judge-run.js';
 export { improves, monitored } from './monitored.js';
 export { formatHistory, formatReport } from './format-report.js';
 export { drawConfusionMatrix } from './confusion-matrix.js';

@@ -85,7 +85,7 @@ const mostTruncated = 0.01;
  * The fraction of unknown tokens that is reported. English text with an English vocabulary has 0 to 1 % (emoji, rare characters),
  * Chinese text (THUCNews) with the vocabulary of bert-base-uncased has 60 %.
  */
-const mostUnknown = 0.05;
+export const mostUnknown = 0.05;
 
 /** More names are cut off in a sentence. */
 const namedClasses = 5;
@@ -219,12 +219,16 @@ function unknownTokens({ texts: { unknown, tokens } }: JudgedRun): Finding | und
 }
 
 /**
- * The learning rate with which Adam trains such an encoder well; if it is near that already, more epochs. See the presets in `conf/model`: 1e-4 is the
- * best of MiniLM (384 wide), 3e-5 the middle of BERT-base's grid (768), and 1e-5 is RoBERTa-large's (1024).
+ * The learning rate with which Adam trains an encoder of a width well. See the presets in `conf/model`: 1e-4 is the best of MiniLM (384
+ * wide), 3e-5 the middle of BERT-base's grid (768), and 1e-5 is RoBERTa-large's (1024).
  */
+export const learningRateForWidth = (hiddenSize: number): number =>
+  hiddenSize < 512 ? 1e-4 : hiddenSize < 1024 ? 3e-5 : 1e-5;
+
+/** The suitable learning rate; if the rate is near that already, more epochs. */
 function learnMore({ encoder: { hiddenSize }, settings }: Pick<JudgedRun, 'encoder' | 'settings'>): string {
   const { optimizer, lr, maxEpochs } = settings;
-  const suitable = hiddenSize < 512 ? 1e-4 : hiddenSize < 1024 ? 3e-5 : 1e-5;
+  const suitable = learningRateForWidth(hiddenSize);
   const isNear = lr !== undefined && lr > suitable / 3 && lr < suitable * 3;
   if (!optimizer.startsWith('adam')) return `model.optim.name=adamw model.optim.lr=${suitable.toExponential()}`;
   return isNear ? `trainer.max_epochs=${2 * maxEpochs}` : `model.optim.lr=${suitable.toExponential()}`;

@@ -134,5 +134,9 @@ async function tokenCounting(name: string, maxLength: number) {
   requireSupportedTokenizer(name);
   const tokenizer = await loadTokenizer({ folder: await findEncoder(name), name });
   for (const note of [...tokenizer.notes, ...tokenizer.warnings]) printMessage(note);
-  return { countTokens: (text: string) => tokenizer.encode(text).length, maxLength };
+  return {
+    countTokens: (text: string, textPair?: string) =>
+      textPair === undefined ? tokenizer.encode(text).length : tokenizer.encodePair(text, textPair).ids.length,
+    maxLength,
+  };
 }

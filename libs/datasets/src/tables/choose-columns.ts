@@ -17,6 +17,9 @@ export interface ColumnOptionNames {
   label: string;
 }
 
+/** The columns of a table leave a choice, which an option makes. */
+export class ColumnsUnclear extends DataError {}
+
 export interface ColumnChoice {
   text: string;
   textPair?: string;
@@ -195,10 +198,10 @@ class Chooser {
     return profile;
   }
 
-  #unclear(message: string, role: keyof NamedColumns = 'text', example?: string): DataError {
+  #unclear(message: string, role: keyof NamedColumns = 'text', example?: string): ColumnsUnclear {
     const width = this.#profiles.reduce((most, { name }) => Math.max(most, name.length), 0);
     const listed = this.#profiles.map((profile) => `  ${profile.name.padEnd(width)}  ${examplesOf(profile)}`);
-    return new DataError(message, {
+    return new ColumnsUnclear(message, {
       hint: [
         'the columns and their first values are:',
         ...listed,

@@ -1,5 +1,6 @@
 export { textIn } from './cell-text.js';
-export { chooseColumns, type ColumnOptionNames } from './choose-columns.js';
+export { chooseColumns, type ColumnOptionNames, ColumnsUnclear } from './choose-columns.js';
+export { profileColumns } from './column-profile.js';
 export { type ConvertedTables, convertTables, tablesAt } from './convert-tables.js';
 export {
   type DataSplit,
@@ -12,7 +13,7 @@ export {
 } from './divide-examples.js';
 export { findTableSplits, tablesBySplit } from './find-table-splits.js';
 export { formatTableInspection } from './format-table-inspection.js';
-export { inspectTables } from './inspect-tables.js';
+export { inspectTables, type TableInspection } from './inspect-tables.js';
 export { isNemoFile, openTable, refuseDocument } from './open-table.js';
 export { type SurveyOptions, surveyTables } from './survey-tables.js';
 export { tableExamples, tsvExamples, writeClassNames } from './table-examples.js';

@@ -5,8 +5,8 @@ import { type DataSplit, dataSplits } from './divide-examples.js';
 import { type ChosenTable, labelledRows, type SurveyOptions, surveyTables, type TableSurvey } from './survey-tables.js';
 
 interface InspectTablesOptions extends SurveyOptions {
-  /** Counts the tokens of a text, including [CLS] and [SEP]. */
-  countTokens?: (text: string) => number;
+  /** Counts the tokens of a text or of a pair, including [CLS] and [SEP]. */
+  countTokens?: (text: string, textPair?: string) => number;
 
   /** Keeps so many texts of each class. */
   examples?: number;
@@ -87,7 +87,7 @@ export async function inspectTables(o: InspectTablesOptions): Promise<TableInspe
         const text = row.textPair === undefined ? row.text : `${row.text}\t${row.textPair}`;
         lengths.characters.add([...row.text].length);
         lengths.words.add(row.text.split(' ').length);
-        if (o.countTokens) lengths.tokens.add(o.countTokens(row.text));
+        if (o.countTokens) lengths.tokens.add(o.countTokens(row.text, row.textPair));
         repetitions.add(text, { tableIndex, position, id: survey.idOf(row.label) ?? 0 });
         const kept = texts.get(row.label) ?? [];
         if (kept.length < (o.examples ?? 0) && !kept.includes(text))
