@@ -13,6 +13,7 @@ import { addImport } from './commands/import.js';
 import { addInfer } from './commands/infer.js';
 import { addInspect } from './commands/inspect.js';
 import { addLogs } from './commands/logs.js';
+import { addNew } from './commands/new.js';
 import { addPredict } from './commands/predict.js';
 import { addProgress } from './commands/progress.js';
 import { addResume } from './commands/resume.js';
@@ -34,7 +35,7 @@ type AddCommand = (program: Command) => void;
 
 const commands: readonly (readonly [group: string, ...AddCommand[]])[] = [
   ['Servers:', addSetup, addDoctor, addUp, addStatus, addDown, addWorker, addTemporal],
-  ['Training:', addRun, addSweep, addTrain, addEvaluate],
+  ['Training:', addNew, addRun, addSweep, addTrain, addEvaluate],
   ['Runs:', addRuns, addProgress, addLogs, addControls, addCancel, addResume],
   ['Models and data:', addPredict, addInfer, addEncode, addInspect, addVerify, addConvert, addImport],
   ['Configuration, disk space and shell:', addConfig, addStore, addCompletion],

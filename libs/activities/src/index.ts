@@ -6,5 +6,6 @@ export { checkRun } from './check-run.js';
 export { checkRequest } from './stages/resolve-run.js';
 export { checkSweep } from './check-sweep.js';
 export { requireBatch } from './stages/require-batches.js';
+export { findData } from './stages/find-data.js';
 export * as stages from './stages/index.js';
 export { finishTracking, startTracking, trackingOfTraining } from './tracking.js';

@@ -6,6 +6,7 @@ export { experimentName } from './experiment-name.js';
 export { explainKey, explainSections, type KeyExplanation, type SectionExplanation } from './explain.js';
 export { changedKeysNeeding, isChanged, keysAffecting, keysThat } from './keys-that.js';
 export { loadConfig, type LoadedConfig } from './load-config.js';
+export { type ModelPreset, modelPresets } from './model-presets.js';
 export { printConfig, wholeFloats } from './print-config.js';
 export type { FromEnvironment } from './plain-tree.js';
 export { type Processor, readProcessor } from './processor.js';

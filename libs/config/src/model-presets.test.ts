@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { loadConfig } from './load-config.js';
+import { modelPresets } from './model-presets.js';
 
 const folder = fileURLToPath(new URL('../../../conf/model/', import.meta.url));
 const names = readdirSync(folder).map((file) => file.replace(/\.yaml$/, ''));
@@ -27,4 +28,17 @@ describe.each(names)('model=%s', (name) => {
     const { config: other } = await loadConfig({ overrides: ['model.optim.lr=0.5', ...own] });
     expect(other.model.optim.lr).toBe(0.5);
   });
+});
+
+test('the presets are listed with the model and the learning rate that a run has, except for those that need a checkpoint', async () => {
+  const listed = await modelPresets();
+  expect(listed.map(({ name }) => name)).toEqual(names.filter((name) => companions[name] === undefined).sort());
+  for (const { name, model, lr } of listed) {
+    const { config } = await loadConfig({ overrides: [`model=${name}`] });
+    expect({ name, model, lr }).toEqual({
+      name,
+      model: config.model.language_model.pretrained_model_name,
+      lr: config.model.optim.lr,
+    });
+  }
 });

@@ -44,6 +44,9 @@ test.each<[string, string[] | 'files']>([
   ['resume reviews model.optim.na', ['model.optim.name=']],
   ['runs compare reviews rat', ['rates-0']],
   ['inspect ', 'files'],
+  ['new reviews --data ', 'files'],
+  ['new reviews --encoder bert-base-c', ['bert-base-cased', 'bert-base-chinese']],
+  ['run reviews', 'files'],
   ['predict --model ', 'files'],
   ['down x', []],
 ])('nautil %s', async (line, expected) => {

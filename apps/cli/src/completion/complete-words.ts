@@ -70,6 +70,7 @@ const optionsOf = (command: Command): Completion[] =>
 async function valuesOf({ long, argChoices }: Option): Promise<Completion[] | 'files'> {
   if (argChoices !== undefined) return argChoices.map((name) => ({ name }));
   if (long === '--config-name') return configCompletions().map((name) => ({ name }));
+  if (long === '--encoder') return valueCompletions('model').map((name) => ({ name }));
   return Promise.resolve('files');
 }
 
@@ -100,10 +101,13 @@ async function argumentCompletions(argument: Argument, current: string): Promise
   return overrideArguments.includes(name) ? overridesFor(current) : 'files';
 }
 
-/** A key, or after the equals sign one of the values that the schema lists; `files` where it lists none. */
+/** A key, or after the equals sign one of the values that the schema lists; `files` where there is none. */
 function overridesFor(current: string): Completion[] | 'files' {
   const equals = current.indexOf('=');
-  if (equals < 0) return starting(current, overrideCompletions());
+  if (equals < 0) {
+    const found = starting(current, overrideCompletions());
+    return found.length === 0 ? 'files' : found; // the file of a configuration
+  }
   const values = valueCompletions(current.slice(0, equals));
   if (values.length === 0 || (values.length === 1 && values[0] === 'null')) return 'files';
   return starting(

@@ -15,6 +15,9 @@ export interface Fetched<T> {
   reused: boolean | undefined;
 }
 
+/** What a download depends on beside its address. */
+export type DownloadingRun = Pick<ResolvedRun, 'workflowId' | 'runKey' | 'redone'>;
+
 /** Combines the `reused` of several items. */
 export const allReused = (...each: (boolean | undefined)[]): boolean | undefined =>
   each.includes(false) ? false : each.find((reused) => reused !== undefined);
@@ -26,7 +29,7 @@ export const allReused = (...each: (boolean | undefined)[]): boolean | undefined
  */
 export async function fetchedFile(
   url: string,
-  o: StageControl & { run: ResolvedRun; sha256?: string | undefined },
+  o: StageControl & { run: DownloadingRun; sha256?: string | undefined },
 ): Promise<Fetched<FileRef>> {
   const { run, sha256, signal, onProgress } = o;
   const name = nameIn(url);

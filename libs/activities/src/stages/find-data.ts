@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { Config } from '@nautil/config';
-import type { ResolvedRun, Source } from '@nautil/contracts';
+import type { Source } from '@nautil/contracts';
 import { DataError, findNemoFiles, isNemoFileName } from '@nautil/datasets';
 import { refuseDocument, tablesBySplit } from '@nautil/datasets/tables';
 import { knownSha256 } from '@nautil/store';
@@ -19,7 +19,7 @@ import {
   isHubName,
 } from '@nautil/store/download';
 import { SourceNotFound } from '../errors.js';
-import { allReused, amount, type Fetched, fetchedFile, unpackedFolder } from './fetch.js';
+import { allReused, amount, type DownloadingRun, type Fetched, fetchedFile, unpackedFolder } from './fetch.js';
 import { isTable, tablesIn, tablesOf } from './find-tables.js';
 import type { StageControl } from './stage-control.js';
 
@@ -34,7 +34,7 @@ type DataConfig = Pick<Config['nautil']['data'], 'format' | 'subset'>;
  */
 export async function findData(
   { model, nautil }: Config,
-  run: ResolvedRun,
+  run: DownloadingRun,
   control: StageControl,
 ): Promise<Fetched<Source['data']>> {
   const { format, source, sha256, subset } = nautil.data;
@@ -105,7 +105,7 @@ async function withTables(files: Source['data'], data: Config['nautil']['data'])
 }
 
 interface SourceOptions extends StageControl, DataConfig {
-  run: ResolvedRun;
+  run: DownloadingRun;
   sha256: string | undefined;
 }
 

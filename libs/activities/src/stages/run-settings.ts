@@ -45,7 +45,7 @@ export async function countedConfigOf(
 export const savedConfigFile = ({ folder }: Pick<ResolvedRun, 'folder'>): string => join(folder, 'config.yaml');
 
 /** Token of a stage that the user requested again, which changes the hash of its inputs; undefined for all other stages. */
-export const redoOf = (run: ResolvedRun, stage: Stage): string | undefined => run.redone?.[stage];
+export const redoOf = (run: Pick<ResolvedRun, 'redone'>, stage: Stage): string | undefined => run.redone?.[stage];
 
 /**
  * Digest of the values that affect the result of a run, at any stage.
