@@ -49,6 +49,6 @@ function requireConfiguration(file: string): void {
   }
   if (existsSync(resolve(workingFolder(), file))) return;
   throw new UsageError(`${file} does not exist`, {
-    hint: 'correct the path; `npx nautil new` writes a configuration, and --config-name names one of Nautil’s own',
+    hint: 'correct the path; `npx nautil new --help` shows how to write a configuration, and --config-name names one of Nautil’s own',
   });
 }

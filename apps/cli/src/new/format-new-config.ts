@@ -1,5 +1,6 @@
 import { escapeReferences } from '@nautil/config';
 import { counted, nautilCommand } from '@nautil/contracts';
+import { asTyped } from '../output.js';
 import type { EncoderChoice } from './encoders.js';
 import type { NamedData } from './find-new-data.js';
 import type { TrainingSettings } from './training-settings.js';
@@ -62,8 +63,9 @@ export function formatNewConfig(o: NewConfig): string {
       : `${100 * o.validationFraction} % of each class becomes the validation set`,
   );
   return [
-    `# Trains ${shown(encoder.model)} on ${shown(named.data)}: ${commandOf(o.file)}`,
-    '# Paths start in the folder in which that command is typed. `npx nautil config explain KEY` explains a key.',
+    asTyped(`# Trains ${shown(encoder.model)} on ${shown(named.data)}: ${commandOf(o.file)}`),
+    '# Paths start in the folder in which that command is typed.',
+    asTyped('# `npx nautil config explain model.optim.lr` explains a key.'),
     'defaults:',
     '  - text_classification_config # all other settings',
     ...(encoder.preset === undefined
