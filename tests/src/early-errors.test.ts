@@ -23,7 +23,7 @@ test.each(['run', 'sweep'])('`%s` finds a file that can’t be read before a wor
     ...[command, '--workflow-id', `bad-${command}`, ...tinyRun, ...varied],
     'model.class_labels.class_labels_file=/nowhere/labels.txt',
   ]);
-  expect(exitCode).toBe(2);
+  expect(exitCode).toBe(3);
   expect(stderr).toContain('model.class_labels.class_labels_file: /nowhere/labels.txt does not exist');
   expect(stderr).not.toMatch(stackTrace);
   await expect(stack.client.workflow.getHandle(`bad-${command}`).describe()).rejects.toThrow(WorkflowNotFoundError);
