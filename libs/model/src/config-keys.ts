@@ -100,6 +100,11 @@ export class ConfigKeys {
     return { hiddenSize, numHeads };
   }
 
+  /** The id whose embedding is not trained. */
+  paddingId(vocabSize: number): number {
+    return this.count('pad_token_id', { least: 0, most: vocabSize - 1 });
+  }
+
   /** Rejects a file in which the key has another value than the only one that is computed. A file may leave the key out. */
   requireOnly(key: string, only: unknown): void {
     const found = this.#given[key] ?? only;

@@ -73,6 +73,16 @@ test('a configuration cannot ask for more layers than any published encoder has'
   );
 });
 
+test.each(['bert', 'roberta', 'distilbert', 'megatron-bert', 'albert', 'electra', 'mpnet', 'deberta-v2', 'modernbert'])(
+  '%s: the token of padding is in the vocabulary, as torch.nn.Embedding requires',
+  (model_type) => {
+    expect(errorOf({ model_type, vocab_size: 100, pad_token_id: 99 })).toBeUndefined();
+    expect(errorOf({ model_type, vocab_size: 100, pad_token_id: 100 })?.message).toContain(
+      'pad_token_id is 100 and must be an integer from 0 to 99',
+    );
+  },
+);
+
 describe('a file without model_type is BERT’s unless it contradicts that', () => {
   const sizes = { hidden_size: 12, num_attention_heads: 3, num_hidden_layers: 2 };
   test.each([

@@ -52,12 +52,13 @@ export const distilbert: Family<TransformerConfig> = {
     // Its table of positions would not be trained.
     keys.requireOnly('sinusoidal_pos_embds', false);
     const dropout = keys.rate('dropout');
+    const vocabSize = keys.count('vocab_size', { most: largestSizes.vocabulary });
     const maxPositions = keys.count('max_position_embeddings', { most: largestSizes.positions });
     return {
       modelType: keys.modelType,
       ...keys.hiddenSizeAndHeads('dim', 'n_heads'),
       activation: keys.activation('activation'),
-      vocabSize: keys.count('vocab_size', { most: largestSizes.vocabulary }),
+      vocabSize,
       numLayers: keys.count('n_layers', { most: largestSizes.layers }),
       intermediateSize: keys.count('hidden_dim', { most: largestSizes.intermediate }),
       maxPositions,
@@ -69,7 +70,7 @@ export const distilbert: Family<TransformerConfig> = {
       attentionDropout: keys.rate('attention_dropout'),
       attentionOutputDropout: 0,
       feedForwardDropout: dropout,
-      padTokenId: keys.count('pad_token_id', { least: 0, most: largestSizes.vocabulary }),
+      padTokenId: keys.paddingId(vocabSize),
       initializerRange: keys.positive('initializer_range'),
     };
   },

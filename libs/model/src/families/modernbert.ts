@@ -94,13 +94,14 @@ export const modernBert: Family<ModernBertConfig> = {
     keys.requireOnly('head_dim', headSize);
     keys.requireOnly('partial_rotary_factor', 1);
     const numLayers = keys.count('num_hidden_layers', { most: largestSizes.layers });
+    const vocabSize = keys.count('vocab_size', { most: largestSizes.vocabulary });
     return {
       modelType: keys.modelType,
       hiddenSize,
       numHeads,
       numLayers,
       attentions: attentionsOf(keys, numLayers),
-      vocabSize: keys.count('vocab_size', { most: largestSizes.vocabulary }),
+      vocabSize,
       intermediateSize: keys.count('intermediate_size', { most: largestSizes.intermediate }),
       activation: keys.activation('hidden_activation'),
       maxLength: keys.count('max_position_embeddings', { most: largestSizes.positions }),
@@ -112,7 +113,7 @@ export const modernBert: Family<ModernBertConfig> = {
       hasAttentionBias: keys.boolean('attention_bias'),
       hasMlpBias: keys.boolean('mlp_bias'),
       hasNormBias: keys.boolean('norm_bias'),
-      padTokenId: keys.count('pad_token_id', { least: 0, most: largestSizes.vocabulary }),
+      padTokenId: keys.paddingId(vocabSize),
       initializerRange: keys.positive('initializer_range'),
     };
   },

@@ -51,12 +51,13 @@ export function parseTransformer(
   keys.requireUsual();
   keys.requireOnly('position_embedding_type', 'absolute');
   const dropout = keys.rate('hidden_dropout_prob');
+  const vocabSize = keys.count('vocab_size', { most: largestSizes.vocabulary });
   const maxPositions = keys.count('max_position_embeddings', { most: largestSizes.positions });
   return {
     modelType: keys.modelType,
     ...keys.hiddenSizeAndHeads('hidden_size', 'num_attention_heads'),
     activation: keys.activation('hidden_act'),
-    vocabSize: keys.count('vocab_size', { most: largestSizes.vocabulary }),
+    vocabSize,
     numLayers: keys.count('num_hidden_layers', { most: largestSizes.layers }),
     intermediateSize: keys.count('intermediate_size', { most: largestSizes.intermediate }),
     maxPositions,
@@ -67,7 +68,7 @@ export function parseTransformer(
     attentionDropout: keys.rate('attention_probs_dropout_prob'),
     attentionOutputDropout: dropout,
     feedForwardDropout: dropout,
-    padTokenId: keys.count('pad_token_id', { least: 0, most: largestSizes.vocabulary }),
+    padTokenId: keys.paddingId(vocabSize),
     initializerRange: keys.positive('initializer_range'),
   };
 }

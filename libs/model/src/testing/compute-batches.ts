@@ -30,7 +30,7 @@ const sizes = {
 
 /** Settings that add operations to a family's computation, by model type. */
 const settings: Record<string, object> = {
-  modernbert: { local_attention: 4, attention_dropout: 0.1, embedding_dropout: 0.1, mlp_dropout: 0.1 },
+  modernbert: { pad_token_id: 0, local_attention: 4, attention_dropout: 0.1, embedding_dropout: 0.1, mlp_dropout: 0.1 },
   'deberta-v2': {
     relative_attention: true,
     pos_att_type: 'c2p|p2c',
