@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { UsageError } from '@nautil/contracts';
-import { findEncoder, openEncoder } from '@nautil/formats/encoder';
+import { openEncoder } from '@nautil/formats/encoder';
 import {
   type EncoderConfig,
   encoderLayout,
@@ -11,6 +11,7 @@ import {
   parseEncoderConfig,
 } from '@nautil/model';
 import { loadTokenizer, requireSupportedTokenizer, type Tokenizer } from '@nautil/tokenization';
+import { findModel } from './find-model.js';
 import { type InputTexts, inputTexts } from './input-texts.js';
 import { printData, printMessage } from './output.js';
 import { zip } from './zip.js';
@@ -30,7 +31,7 @@ export interface EncodeTextsOptions extends InputTexts {
 /** Writes a line of JSON for each text of the input to standard output: `text`, `input_ids`, `first_token`. */
 export async function encodeTexts(options: EncodeTextsOptions): Promise<void> {
   requireSupportedTokenizer(options.tokenizer);
-  const path = await findEncoder(options.model);
+  const path = await findModel(options.model);
   const { encoder, weights, notes } = await loadEncoder(path);
   try {
     const forward = new Forward(weights, { encoder });
@@ -114,7 +115,7 @@ async function tokenizerFor(
   }
   const beside = statSync(path).isDirectory() ? path : dirname(path);
   const tokenizer = await loadTokenizer({
-    folder: named === undefined ? beside : await findEncoder(named),
+    folder: named === undefined ? beside : await findModel(named),
     name: named ?? model,
     modelType,
   });

@@ -100,6 +100,19 @@ test('nautil encode tokenises with the settings of the .nemo', async () => {
   expect(linesOf(stdout).map(({ input_ids }) => input_ids)).toEqual(rows.map(({ input_ids }) => input_ids));
 }, 60_000);
 
+test.each([
+  ['--model', 'minilm', 'all-MiniLM-L6-v2'],
+  ['--tokenizer', 'mpnet-base', 'microsoft/mpnet-base'],
+])(
+  '%s: the name of a preset is rejected with the name of its model',
+  async (option, preset, model) => {
+    const { exitCode, stderr } = await encode(['a'], '--model', goldenPath('bert-tiny-uncased'), option, preset);
+    expect(exitCode).toBe(3);
+    expect(stderr).toBe(`${preset}: this is a preset of a configuration, not a model\n  name its model, ${model}\n`);
+  },
+  60_000,
+);
+
 test('a tokenizer with more ids than the encoder has embeddings is rejected before the first text', async () => {
   const tokenizer = goldenPath('tokenizers/bert');
   const given = ['--model', goldenPath('bert-tiny-uncased'), '--tokenizer', tokenizer];

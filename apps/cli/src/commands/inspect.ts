@@ -129,10 +129,10 @@ async function inspectData(file: string, flags: InspectFlags): Promise<void> {
 }
 
 async function tokenCounting(name: string, maxLength: number) {
-  const { findEncoder } = await import('@nautil/formats/encoder');
+  const { findModel } = await import('../find-model.js');
   const { loadTokenizer, requireSupportedTokenizer } = await import('@nautil/tokenization');
   requireSupportedTokenizer(name);
-  const tokenizer = await loadTokenizer({ folder: await findEncoder(name), name });
+  const tokenizer = await loadTokenizer({ folder: await findModel(name), name });
   for (const note of [...tokenizer.notes, ...tokenizer.warnings]) printMessage(note);
   return {
     countTokens: (text: string, textPair?: string) =>
