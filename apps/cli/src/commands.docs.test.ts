@@ -47,7 +47,7 @@ const words = (line: string): string[] =>
 
 const nautil = documented('npx nautil');
 
-/** Commands whose options commander does not know. */
+/** Commands with options of Hydra's, which commander does not know. */
 const hydraCommands = ['train', 'evaluate', 'infer'];
 
 /** The command that words name, and the words after its name. */
@@ -67,7 +67,10 @@ test('the pages show commands', () => expect(nautil.length).toBeGreaterThan(15))
 test.each(nautil)('%s: %s', (_, line) => {
   const { command, left: rest } = commandOf(words(line).slice(2));
   if (rest.some((word) => ['--help', '-h'].includes(word))) return;
-  if (hydraCommands.includes(command.name())) return void parseHydraArguments(rest);
+  if (hydraCommands.includes(command.name())) {
+    const { operands, unknown } = command.parseOptions(rest);
+    return void parseHydraArguments([...operands, ...unknown]);
+  }
   if (command.name() === 'temporal') return; // the Temporal CLI's
   expect({ command: command.name(), unknown: command.parseOptions(rest).unknown }).toEqual({
     command: expect.not.stringMatching(/^nautil$/),

@@ -12,11 +12,11 @@ import {
 } from '@nautil/model';
 import { loadTokenizer, requireSupportedTokenizer, type Tokenizer } from '@nautil/tokenization';
 import { findModel } from './find-model.js';
-import { type InputTexts, inputTexts } from './input-texts.js';
 import { printData, printMessage } from './output.js';
+import { type InputOptions, openInput, rowChunks } from './predict/input-rows.js';
 import { zip } from './zip.js';
 
-export interface EncodeTextsOptions extends InputTexts {
+export interface EncodeTextsOptions extends Pick<InputOptions, 'input' | 'inputFormat' | 'textColumn'> {
   /** Path of an encoder, or the name of one on this machine. */
   model: string;
 
@@ -39,8 +39,12 @@ export async function encodeTexts(options: EncodeTextsOptions): Promise<void> {
     requireEmbeddings(found.tokenizer, encoder, options);
     for (const note of [...notes, ...found.notes]) printMessage(note);
     const longest = truncationLength(encoder, options) ?? Math.min(found.maxTokens ?? Infinity, encoder.maxLength);
-    for await (const texts of inputTexts(options)) {
-      const rows = texts.map((text) => ({ text, ids: found.tokenizer.encode(text, longest) }));
+    const input = await openInput(options, { pairs: false, numClasses: 0 });
+    for await (const chunk of rowChunks(input, { input: options.input, batchSize: 1 })) {
+      const rows = chunk.map((row) => {
+        const text = row.input as string; // `pairs: false` gives single texts
+        return { text, ids: found.tokenizer.encode(text, longest) };
+      });
       const vectors = await forward.runRows(
         rows.map(({ ids }) => ids),
         { padId: encoder.padTokenId, batchSize: options.batchSize },

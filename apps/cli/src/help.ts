@@ -38,9 +38,15 @@ export interface WorkflowFlags {
 /** The options that name the texts which a command reads. */
 export const addInputOptions = (command: Command): Command =>
   command
-    .requiredOption('--input <file>', 'one text per line (ended by \\n or \\r\\n); - is standard input')
+    .requiredOption(
+      '--input <file>',
+      'a table (CSV, TSV, JSON Lines, JSON or Parquet, also packed by gzip), a folder of texts for each class, or one text per line (ended by \\n or \\r\\n); - is standard input',
+    )
     .addOption(
-      new Option('--input-format <format>', 'tsv: a labelled file in NeMo’s layout')
-        .choices(['text', 'tsv'])
-        .default('text'),
+      new Option(
+        '--input-format <format>',
+        'auto: a table if the name ends in .csv, .tsv, .jsonl, .ndjson, .json or .parquet, or an option names a column, else text; tsv: a labelled file in NeMo’s layout',
+      )
+        .choices(['auto', 'text', 'tsv', 'table'])
+        .default('auto'),
     );

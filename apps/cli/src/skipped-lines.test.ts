@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, jest, test } from '@jest/globals';
 import { withFolder } from '@nautil/testing';
-import { inputTexts } from './input-texts.js';
+import { openInput, rowChunks } from './predict/input-rows.js';
 import { SkippedLines } from './skipped-lines.js';
 
 test.each([0, 1, 10])('%d skipped lines are all shown', (count) => {
@@ -18,7 +18,8 @@ test('of many skipped lines, the first ten and the number of the others are show
     await withFolder({ 'a.tsv': 'a film\t1\nno label\n'.repeat(5000) }, async (folder) => {
       const input = join(folder, 'a.tsv');
       let texts = 0;
-      for await (const chunk of inputTexts({ input, inputFormat: 'tsv' })) texts += chunk.length;
+      const rows = await openInput({ input, inputFormat: 'tsv' }, { pairs: false, numClasses: 2 });
+      for await (const chunk of rowChunks(rows, { input, batchSize: 1 })) texts += chunk.length;
       expect(texts).toBe(5000);
       const printed = write.mock.calls.map(([text]) => String(text));
       expect(printed).toHaveLength(11);

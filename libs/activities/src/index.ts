@@ -5,6 +5,8 @@ export { OutputRoots } from './output-roots.js';
 export { checkRun } from './check-run.js';
 export { checkRequest } from './stages/resolve-run.js';
 export { checkSweep } from './check-sweep.js';
+export { isTable } from './stages/find-tables.js';
+export { configuredColumns } from './stages/import-tables.js';
 export { requireBatch } from './stages/require-batches.js';
 export { findData } from './stages/find-data.js';
 export * as stages from './stages/index.js';

@@ -8,5 +8,5 @@ export { findNemoFiles, isNemoFileName, type NemoFiles } from './import/find-nem
 export { formatInspection } from './format-inspection.js';
 export { inspectTsv } from './inspect-tsv.js';
 export { readLines, type TextSource } from './read-lines.js';
-export { relabelledExamples, relabelTsv, unknownLabel } from './relabel-tsv.js';
+export { relabelTsv, unknownLabel } from './relabel-tsv.js';
 export { requireTrainable } from './trainability.js';

@@ -51,23 +51,6 @@ async function* relabelled(
 
 const textsOf = ({ text, textPair }: Example): string[] => (textPair === undefined ? [text] : [text, textPair]);
 
-/**
- * Yields examples with their new labels.
- *
- * @throws DataError for a label without a new one
- */
-export async function* relabelledExamples(
-  examples: AsyncIterable<Example>,
-  newLabels: ReadonlyMap<number, number>,
-  path: string,
-): AsyncGenerator<Example> {
-  for await (const example of examples) {
-    const label = newLabels.get(example.label);
-    if (label === undefined) throw unknownLabel(`${path}:${example.line}`, example.label);
-    yield { ...example, label };
-  }
-}
-
 /** A label that the training file lacks, so that `nautil.data.relabel` has no number for it. */
 export const unknownLabel = (place: string, label: number): DataError =>
   new DataError(`${place}: label ${label} does not occur in the training file, so relabelling has no class for it`, {

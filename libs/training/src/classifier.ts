@@ -18,7 +18,7 @@ import type { Tokenizer } from '@nautil/tokenization';
 import type { BatchesOptions } from './batches.js';
 import { chooseDevices, findsGpu } from './choose-devices.js';
 import { type ClassifierSourceOptions, openClassifierSource } from './classifier-source.js';
-import { evaluateCache, type Evaluation } from './evaluate.js';
+import { evaluateCache, type EvaluateOptions, type Evaluation } from './evaluate.js';
 import { precisionOf } from './precision-of.js';
 import { type Prediction, predictionsOf } from './prediction.js';
 
@@ -162,7 +162,7 @@ export class Classifier {
 
   /** Loss and report on a token cache of this classifier's tokenizer, as training and the evaluate stage compute them. */
   evaluate(
-    o: Omit<BatchesOptions, 'maxPositions'> & { cache: string; classWeights?: number[] | undefined },
+    o: Omit<BatchesOptions, 'maxPositions'> & Pick<EvaluateOptions, 'classWeights' | 'onRow'> & { cache: string },
   ): Promise<Evaluation> {
     const { numClasses, labels } = this;
     return evaluateCache(this.#forward, {

@@ -29,6 +29,9 @@ export interface EvaluateOptions {
 
   /** Loss weight by label id; absent: all 1. [numClasses] */
   classWeights?: number[] | undefined;
+
+  /** Receives each evaluated row of the data set with its label and its logits, [numClasses], in the order of the batches. */
+  onRow?: ((row: number, label: number, logits: Float32Array) => void) | undefined;
 }
 
 /** Rows that are sorted by length together: a bound on memory, and on the part of a token cache that is read at a time. */
@@ -48,12 +51,17 @@ export async function evaluate(forward: BatchForward, batches: BatchSource, o: E
     const cuts = Array.from({ length: last - first }, (_, i) => batches.rowsAt(0, first + i));
     const { logits, labels } = await resultsOf(forward, batches, cuts, o.numClasses);
     let from = 0;
-    for (const { length } of cuts) {
+    for (const rows of cuts) {
+      const { length } = rows;
       const to = from + length;
       const scores = logits.subarray(from * o.numClasses, to * o.numClasses);
       losses += crossEntropy(scores, labels.subarray(from, to), o.classWeights);
-      for (let row = 0; row < length; row++)
-        confusion.add(labels[from + row]!, argmax(scores.subarray(row * o.numClasses, (row + 1) * o.numClasses)));
+      for (let row = 0; row < length; row++) {
+        const label = labels[from + row]!;
+        const rowScores = scores.subarray(row * o.numClasses, (row + 1) * o.numClasses);
+        confusion.add(label, argmax(rowScores));
+        o.onRow?.(rows[row]!, label, rowScores);
+      }
       from = to;
     }
   }

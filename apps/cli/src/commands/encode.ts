@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { addTextColumnOption } from '../column-options.js';
 import type { EncodeTextsOptions } from '../encode-texts.js';
 import { addInputOptions, examples } from '../help.js';
 import { positiveInteger } from '../option-values.js';
@@ -15,7 +16,7 @@ export function addEncode(program: Command): void {
       '--model <path>',
       'an encoder: a folder, a file (safetensors, torch.save’s, Megatron-LM’s, .nemo), or the name of a model on this machine',
     );
-  addInputOptions(command)
+  addTextColumnOption(addInputOptions(command))
     .addOption(
       new Option('--format <format>', 'jsonl: text, input_ids, first_token').choices(['jsonl']).default('jsonl'),
     )
@@ -29,6 +30,7 @@ export function addEncode(program: Command): void {
       'after',
       `${examples(
         'encode --model all-MiniLM-L6-v2 --input reviews.txt > vectors.jsonl',
+        'encode --model all-MiniLM-L6-v2 --input reviews.csv --text-column review > vectors.jsonl',
         'encode --model sst2.nemo --input - < reviews.txt',
         'encode --model megatron/model_optim_rng.pt --tokenizer bert-base-uncased --input reviews.txt',
       )}

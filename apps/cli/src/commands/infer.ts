@@ -11,7 +11,7 @@ export function addInfer(program: Command): void {
     examples: ['infer model.nemo_path=sst2.nemo \'model.infer_samples=["a text","another"]\''],
     notes:
       '`nautil predict` reads files. In a checkout, `npx nx run trainer:predict -- …` does the same as this command.',
-    run: async (args, cwd) => {
+    run: async (args, { cwd }) => {
       const { inferSamples } = await import('../trainer/infer-samples.js');
       await inferSamples(args, { cwd });
     },

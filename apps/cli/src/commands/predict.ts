@@ -4,14 +4,13 @@ import { type Command, Option } from 'commander';
 import { UsageError } from '@nautil/contracts';
 import { canonicalJson, sha256Of } from '@nautil/store';
 import type { Classifier } from '@nautil/training';
-import { chunksOf } from '../chunks.js';
-import { examples } from '../help.js';
+import { addColumnOptions } from '../column-options.js';
+import { addInputOptions, examples } from '../help.js';
 import { positiveInteger } from '../option-values.js';
 import { printData, printMessage } from '../output.js';
 import type { InputOptions } from '../predict/input-rows.js';
 import type { OutputFormat } from '../predict/output-lines.js';
 import type { LabelScores } from '../predict/score-labels.js';
-import { isRegularFile } from '../regular-file.js';
 import { zip } from '../zip.js';
 
 interface PredictOptions extends InputOptions {
@@ -37,22 +36,7 @@ export function addPredict(program: Command): void {
       '--model <file>',
       'a .nemo archive, of Nautil or of NeMo, or a checkpoint in the folder of its run',
     );
-  command
-    .requiredOption(
-      '--input <file>',
-      'a table (CSV, TSV, JSON Lines, JSON or Parquet, also packed by gzip), or one text per line (ended by \\n or \\r\\n); - is standard input. For a model of pairs, a line is a text, a tab, and a second text',
-    )
-    .addOption(
-      new Option(
-        '--input-format <format>',
-        'auto: a table if the name ends in .csv, .tsv, .jsonl, .ndjson, .json or .parquet, or an option names a column, else text; tsv: a labelled file in NeMo’s layout',
-      )
-        .choices(['auto', 'text', 'tsv', 'table'])
-        .default('auto'),
-    )
-    .option('--text-column <name>', 'tables: the column of the texts (default: recognised by name and content)')
-    .option('--text-pair-column <name>', 'tables: the column of the second texts, for a model of pairs')
-    .option('--label-column <name>', 'tables: the column of the labels, with which the predictions are compared')
+  addColumnOptions(addInputOptions(command))
     .addOption(
       new Option(
         '--format <format>',
@@ -97,7 +81,8 @@ export function addPredict(program: Command): void {
       )}
 
 Writes one line per text, in order, to standard output or --output; everything else goes to standard error. The columns
-of a table are kept, and the label is added as predicted_label. If the input has labels, accuracy and macro F1 follow at the end.`,
+of a table are kept, and the label is added as predicted_label. If the input has labels, accuracy and macro F1 follow at the end.
+For a model of pairs, a line of text is a text, a tab, and a second text.`,
     )
     .action(predict);
 }
@@ -124,7 +109,7 @@ async function predict(options: PredictOptions): Promise<void> {
 }
 
 async function classify(classifier: Classifier, options: PredictOptions): Promise<void> {
-  const { openInput } = await import('../predict/input-rows.js');
+  const { openInput, rowChunks } = await import('../predict/input-rows.js');
   const { outputFormatOf, outputLines } = await import('../predict/output-lines.js');
   const { LabelScores } = await import('../predict/score-labels.js');
   const { ProgressLine } = await import('../predict/progress-line.js');
@@ -137,15 +122,15 @@ async function classify(classifier: Classifier, options: PredictOptions): Promis
     labels,
     precision: options.precision,
   });
-  const scores = new LabelScores(input, classifier);
+  const scores = new LabelScores(input, classifier.numClasses);
   const output = await openOutput(options, scores);
   const progress = new ProgressLine();
-  // The chunks of a file do not depend on timing: a row's last digits may depend on the rows of its batch.
-  const prompt = !options.nemoPadding && options.output === undefined && !isRegularFile(options.input);
   try {
     if (header !== undefined && output.chunks === 0) await output.write(header);
     let toSkip = Math.max(0, output.chunks - (header === undefined ? 0 : 1));
-    for await (const rows of chunksOf(input.rows, { prompt, multipleOf: options.batchSize })) {
+    // A chunk's number must mean the same rows when --resume continues, and NeMo's padding makes results depend on the batch.
+    const isTimed = !options.nemoPadding && options.output === undefined;
+    for await (const rows of rowChunks(input, { ...options, isTimed })) {
       if (toSkip-- > 0) continue;
       const predictions = await classifier.predict(rows.map((row) => row.input));
       scores.add(rows, predictions);
@@ -156,8 +141,6 @@ async function classify(classifier: Classifier, options: PredictOptions): Promis
   } finally {
     await output.close();
     progress.end();
-    // After an error, a pending read would keep the process alive until the writer closes the pipe.
-    if (options.input === '-') process.stdin.destroy();
   }
   for (const sentence of scores.summary()) printMessage(sentence);
 }

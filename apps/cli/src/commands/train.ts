@@ -19,7 +19,7 @@ export function addTrain(program: Command): void {
       'With trainer.num_nodes above 1, start the same command on each machine: with torchrun, with srun, or with RANK=0, 1, … and\n' +
       'nautil.group.members=[HOST0:PORT,HOST1:PORT]. All processes train; the first evaluates and packages the model.\n' +
       'In a checkout, `npx nx run trainer:train -- …` does the same.',
-    run: async (args, cwd) => {
+    run: async (args, { cwd }) => {
       const { trainDirectly } = await import('../trainer/train-directly.js');
       await trainDirectly(args, { cwd, signal: interruption });
     },

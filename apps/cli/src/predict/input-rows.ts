@@ -1,8 +1,12 @@
+import { stat } from 'node:fs/promises';
 import { counted, UsageError } from '@nautil/contracts';
 import { DataError, pairOf, readExamples, readLines, type TextSource } from '@nautil/datasets';
-import { chooseColumns, openTable, type Table, textIn } from '@nautil/datasets/tables';
+import { chooseModelColumns, labelReader, modelLabelIds, openTable, type Table, textIn } from '@nautil/datasets/tables';
 import type { ClassifierInput } from '@nautil/training';
+import { chunksOf } from '../chunks.js';
+import { columnOptionNames, namedColumns, namesColumns } from '../column-options.js';
 import { printMessage } from '../output.js';
+import { isRegularFile } from '../regular-file.js';
 import { SkippedLines } from '../skipped-lines.js';
 
 /** A text, or pair of texts, to classify. */
@@ -13,10 +17,10 @@ export interface InputRow {
   values: readonly unknown[];
 
   /** The label as the file has it; undefined without one. */
-  label: unknown;
+  label: string | undefined;
 }
 
-/** The input of `predict`. */
+/** The input of `predict` and `encode`. */
 export interface InputRows {
   /** text: lines; labelled: NeMo's format; otherwise the format of the table. */
   format: 'text' | 'labelled' | Table['format'];
@@ -29,6 +33,9 @@ export interface InputRows {
 
   /** Whether the user named the labels' column. */
   areLabelsNamed: boolean;
+
+  /** The model's id of a label; undefined for one that it does not know. */
+  idOf: (label: string) => number | undefined;
   rows: AsyncIterable<InputRow>;
 }
 
@@ -41,7 +48,15 @@ export interface InputOptions {
   labelColumn?: string;
 }
 
-const keys = { text: '--text-column', textPair: '--text-pair-column', label: '--label-column' };
+/** What reads the rows; a model without classes has no labels. */
+export interface InputModel {
+  /** Whether it reads pairs of texts. */
+  pairs: boolean;
+
+  /** Names of its classes by id; undefined if they are numbers. */
+  labels?: readonly string[] | undefined;
+  numClasses: number;
+}
 
 /** Files that are tables by their names. */
 const tableName = /\.(?:csv|tsv|jsonl|ndjson|json|parquet)(?:\.gz)?$/i;
@@ -49,13 +64,14 @@ const tableName = /\.(?:csv|tsv|jsonl|ndjson|json|parquet)(?:\.gz)?$/i;
 /**
  * Opens the input: a table if its name or an option says so, else lines.
  *
- * @param o.pairs - whether the model classifies pairs of texts
  * @throws DataError for a table without the columns; UsageError for columns of standard input
  */
-export async function openInput(options: InputOptions, o: { pairs: boolean }): Promise<InputRows> {
-  const { input, inputFormat, textColumn, textPairColumn, labelColumn } = options;
-  const isNamed = [textColumn, textPairColumn, labelColumn].some((name) => name !== undefined);
-  const wantsTable = inputFormat === 'table' || isNamed || (inputFormat === 'auto' && tableName.test(input));
+export async function openInput(options: InputOptions, model: InputModel): Promise<InputRows> {
+  const { input, inputFormat } = options;
+  const isNamed = namesColumns(options);
+  const isFolder = input !== '-' && ((await stat(input).catch(() => undefined))?.isDirectory() ?? false);
+  const looksLikeTable = isFolder || tableName.test(input);
+  const wantsTable = inputFormat === 'table' || isNamed || (inputFormat === 'auto' && looksLikeTable);
   if (input === '-' && (inputFormat === 'table' || isNamed))
     throw new UsageError('a table is not read from standard input', { hint: 'write it to a file, and name the file' });
   if (isNamed && (inputFormat === 'text' || inputFormat === 'tsv'))
@@ -64,15 +80,34 @@ export async function openInput(options: InputOptions, o: { pairs: boolean }): P
     });
   if (wantsTable && input !== '-') {
     const table = await openTable(input);
-    if (table !== undefined && table.format !== "NeMo's TSV") return tableRows(table, options, o);
+    if (table !== undefined && table.format !== "NeMo's TSV") return tableRows(table, options, model);
     if (inputFormat === 'table' || isNamed)
       throw new DataError(`${input}: no columns are found in it`, {
         hint: 'use --input-format text for one text on each line, or tsv for a text, a tab, and a label',
       });
-    if (table !== undefined) return labelledLines(input, o);
+    if (table !== undefined) return labelledLines(input, model);
   }
   const source = input === '-' ? { name: 'standard input', bytes: process.stdin } : input;
-  return inputFormat === 'tsv' ? labelledLines(source, o) : textLines(source, o);
+  return inputFormat === 'tsv' ? labelledLines(source, model) : textLines(source, model);
+}
+
+/**
+ * The rows in chunks. A chunk of a pipe or a terminal holds what has arrived, so that each result is written promptly. The
+ * chunks of a regular file do not depend on timing, so that its results are the same every time.
+ *
+ * @param o.batchSize - chunks consist of batches of this size
+ * @param o.isTimed - false: waits for full chunks of a pipe, too
+ */
+export async function* rowChunks(
+  { rows }: InputRows,
+  { input, batchSize, isTimed = true }: { input: string; batchSize: number; isTimed?: boolean },
+): AsyncGenerator<InputRow[]> {
+  try {
+    yield* chunksOf(rows, { prompt: isTimed && !isRegularFile(input), multipleOf: batchSize });
+  } finally {
+    // After an error, a pending read would keep the process alive until the writer closes the pipe.
+    if (input === '-') process.stdin.destroy();
+  }
 }
 
 /** The end of a line of NeMo's labelled files. */
@@ -80,7 +115,7 @@ const endsInLabel = /\t-?\d+\s*$/;
 
 const nameOf = (source: TextSource): string => (typeof source === 'string' ? source : source.name);
 
-function textLines(source: TextSource, { pairs }: { pairs: boolean }): InputRows {
+function textLines(source: TextSource, { pairs }: InputModel): InputRows {
   const rows = async function* (): AsyncGenerator<InputRow> {
     // A tab, a lone \r, U+2028 and U+0085 belong to a text.
     let line = 0;
@@ -99,7 +134,14 @@ function textLines(source: TextSource, { pairs }: { pairs: boolean }): InputRows
       }
     }
   };
-  return { format: 'text', columns: ['text'], labels: undefined, areLabelsNamed: false, rows: rows() };
+  return {
+    format: 'text',
+    columns: ['text'],
+    labels: undefined,
+    areLabelsNamed: false,
+    idOf: () => undefined,
+    rows: rows(),
+  };
 }
 
 function pairIn(text: string, place: string): [string, string] {
@@ -113,7 +155,7 @@ function pairIn(text: string, place: string): [string, string] {
   );
 }
 
-function labelledLines(source: TextSource, { pairs }: { pairs: boolean }): InputRows {
+function labelledLines(source: TextSource, { pairs, numClasses }: InputModel): InputRows {
   const rows = async function* (): AsyncGenerator<InputRow> {
     const skipped = new SkippedLines(nameOf(source), printMessage);
     try {
@@ -122,7 +164,8 @@ function labelledLines(source: TextSource, { pairs }: { pairs: boolean }): Input
           skipped.add(item);
           continue;
         }
-        const { text, textPair, label } = item;
+        const { text, textPair } = item;
+        const label = String(item.label);
         if (textPair === undefined) yield { input: text, values: [text], label };
         else yield { input: [text, textPair], values: [`${text}\t${textPair}`], label };
       }
@@ -130,42 +173,36 @@ function labelledLines(source: TextSource, { pairs }: { pairs: boolean }): Input
       skipped.end();
     }
   };
-  return { format: 'labelled', columns: ['text'], labels: 'its last column', areLabelsNamed: true, rows: rows() };
+  return {
+    format: 'labelled',
+    columns: ['text'],
+    labels: 'its last column',
+    areLabelsNamed: true,
+    // In NeMo's format a label is an id, whatever the names of the classes are.
+    idOf: modelLabelIds({ labels: undefined, numClasses }),
+    rows: rows(),
+  };
 }
 
-async function tableRows(
-  table: Table,
-  { textColumn, textPairColumn, labelColumn }: InputOptions,
-  { pairs }: { pairs: boolean },
-): Promise<InputRows> {
-  const named = { text: textColumn, textPair: textPairColumn, label: labelColumn };
-  const choice = await chooseColumns(table, named, { keys, needsLabel: false });
+async function tableRows(table: Table, options: InputOptions, model: InputModel): Promise<InputRows> {
+  const { pairs } = model;
+  const named = { keys: columnOptionNames, needsLabel: false, pairs };
+  const choice = await chooseModelColumns(table, namedColumns(options), named);
   const { text, textPair, label } = choice;
-  if (pairs && textPair === undefined)
-    throw new DataError(
-      `${table.path}: the model classifies pairs of texts, and only ${JSON.stringify(text)} is a column of texts`,
-      {
-        hint: 'name the second column with --text-pair-column',
-      },
-    );
-  if (!pairs && textPair !== undefined)
-    throw new DataError(
-      `${table.path}: the model classifies single texts, and ${JSON.stringify(text)} and ${JSON.stringify(textPair)} look like pairs`,
-      { hint: 'name the column of the texts with --text-column' },
-    );
   const chosen =
     textPair === undefined ? JSON.stringify(text) : `${JSON.stringify(text)} and ${JSON.stringify(textPair)}`;
   printMessage(`${[table.format, ...table.details].join(', ')}: the texts are in ${chosen} (${choice.how})`);
   const [textAt, pairAt, labelAt] = [text, textPair, label].map((name) =>
     name === undefined ? -1 : table.columns.indexOf(name),
   ) as [number, number, number];
+  const labelOf = labelReader(table, label);
   const rows = async function* (): AsyncGenerator<InputRow> {
     for await (const batch of table.rows(table.columns)) {
       for (const { values } of batch) {
         // As in training; a row without a text has a prediction, too.
         const first = textIn(values[textAt]) ?? '';
         const input: ClassifierInput = pairs ? [first, textIn(values[pairAt]) ?? ''] : first;
-        yield { input, values, label: labelAt < 0 ? undefined : values[labelAt] };
+        yield { input, values, label: labelAt < 0 ? undefined : labelOf(values[labelAt]) };
       }
     }
   };
@@ -173,7 +210,8 @@ async function tableRows(
     format: table.format,
     columns: table.columns,
     labels: label === undefined ? undefined : `column ${JSON.stringify(label)}`,
-    areLabelsNamed: labelColumn !== undefined,
+    areLabelsNamed: options.labelColumn !== undefined,
+    idOf: modelLabelIds({ labels: model.labels, numClasses: model.numClasses }),
     rows: rows(),
   };
 }

@@ -52,7 +52,7 @@ export function outputLines(
     };
   }
   const delimiter = format === 'csv' ? ',' : '\t';
-  const record = (cells: readonly unknown[]): string => cells.map((cell) => cellOf(cell, delimiter)).join(delimiter);
+  const record = (cells: readonly unknown[]): string => delimitedRecord(cells, delimiter);
   return {
     header: record([...input.columns, ...added]),
     lineOf: ({ values }, prediction) =>
@@ -122,6 +122,10 @@ function requireNewColumns(columns: readonly string[], added: readonly string[])
     hint: 'rename or remove the column, for example one of an earlier prediction',
   });
 }
+
+/** A row of a delimited table, without its line end. */
+export const delimitedRecord = (cells: readonly unknown[], delimiter: ',' | '\t'): string =>
+  cells.map((cell) => cellOf(cell, delimiter)).join(delimiter);
 
 /** A cell as CSV writers write it: in quotation marks, which are doubled, if it has a delimiter, a mark or a line end. */
 function cellOf(value: unknown, delimiter: string): string {

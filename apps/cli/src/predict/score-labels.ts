@@ -9,22 +9,17 @@ export type CountedPair = [labelId: number, predictedId: number, count: number];
 
 /** Compares predictions with the labels of the input, and reports accuracy and macro F1. */
 export class LabelScores {
-  readonly #source: Pick<InputRows, 'labels' | 'areLabelsNamed'>;
+  readonly #source: Pick<InputRows, 'labels' | 'areLabelsNamed' | 'idOf'>;
   readonly #numClasses: number;
-  readonly #ids: ReadonlyMap<string, number>;
   readonly #counts = new Map<number, number>();
   #unknown = 0;
 
   /** Whether the labels are the model's; undefined before the first row. */
   #areUsed: boolean | undefined;
 
-  constructor(
-    source: Pick<InputRows, 'labels' | 'areLabelsNamed'>,
-    { numClasses, labels }: { numClasses: number; labels: readonly string[] | undefined },
-  ) {
+  constructor(source: Pick<InputRows, 'labels' | 'areLabelsNamed' | 'idOf'>, numClasses: number) {
     this.#source = source;
     this.#numClasses = numClasses;
-    this.#ids = new Map(labels?.map((name, id) => [name, id]));
   }
 
   /** The state for a later process. */
@@ -49,7 +44,7 @@ export class LabelScores {
   /** Adds rows. The first ones decide whether a column that no option names has the labels of the model. */
   add(rows: readonly InputRow[], predictions: readonly Prediction[]): void {
     if (this.#source.labels === undefined || this.#areUsed === false) return;
-    const ids = rows.map(({ label }) => this.#idOf(label));
+    const ids = rows.map(({ label }) => (label === undefined ? undefined : this.#source.idOf(label)));
     if (this.#areUsed === undefined) {
       const known = ids.filter((id) => id !== undefined).length;
       this.#areUsed = this.#source.areLabelsNamed || 2 * known > rows.length;
@@ -83,15 +78,5 @@ export class LabelScores {
       ...(note === undefined ? [] : [note]),
       ...others,
     ];
-  }
-
-  /** By name first, else by number. */
-  #idOf(label: unknown): number | undefined {
-    if (!['string', 'number', 'bigint', 'boolean'].includes(typeof label)) return undefined;
-    const text = String(label).trim();
-    const named = this.#ids.get(text);
-    if (named !== undefined) return named;
-    const id = /^\d{1,9}(?:\.0+)?$/.test(text) ? Number(text) : undefined;
-    return id !== undefined && id < this.#numClasses ? id : undefined;
   }
 }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -132,5 +132,130 @@ describe('an archive is evaluated with the settings of its run, so that loss and
     await expect(
       evaluate('plain', ['model.test_ds.drop_last=true', 'model.test_ds.batch_size=1000']),
     ).rejects.toMatchObject({ name: 'NoBatches', message: expect.stringContaining('model.test_ds: drop_last=true') });
+  }, 60_000);
+});
+
+describe('tables', () => {
+  const names = ['bad', 'good'];
+  const rows = () =>
+    lines
+      .filter((line) => line !== '')
+      .map((line) => {
+        const [text = '', id = ''] = line.split(/\t(?=\d+$)/);
+        return { text, label: names[Number(id)]! };
+      });
+  const csv = (some: ReturnType<typeof rows>): string[] => [
+    'id,review,label',
+    ...some.map(({ text, label }, id) => `${id},"${text.replaceAll('"', '""')}",${label}`),
+  ];
+  const testRows = () => rows().slice(20);
+
+  beforeAll(async () => {
+    await write('train.csv', csv(rows().slice(0, 40)));
+    await write('test.csv', csv(testRows()));
+    await write(
+      'test.jsonl',
+      testRows().map((row) => JSON.stringify(row)),
+    );
+    await write(
+      'ids.tsv',
+      testRows().map(({ text, label }) => `${text}\t${names.indexOf(label)}`),
+    );
+    const folders = testRows().map(({ text, label }, row) => [`texts/${label}`, `${row}.txt`, text] as const);
+    for (const [path, name, text] of folders) {
+      await mkdir(join(folder, path), { recursive: true });
+      await writeFile(join(folder, path, name), text);
+    }
+    await train('tables', ['model.train_ds.file_path=train.csv', 'model.test_ds.file_path=test.csv']);
+  }, 60_000);
+
+  const listOf = async (name: string, overrides: string[], more = {}) => {
+    const found = await evaluationOf(
+      { overrides: [`model.nemo_path=${name}.nemo`, ...overrides] },
+      { cwd: folder, lists: true, ...more },
+    );
+    return { ...found, errors: found.errors! };
+  };
+
+  test.each(['test.csv', 'test.jsonl', 'ids.tsv', 'texts'])(
+    'the same examples have the scores of the run and the same mistakes in every format: %s',
+    async (file) => {
+      const { evaluation, errors } = await listOf('tables', [`model.test_ds.file_path=${file}`]);
+      const { report, loss } = evaluation;
+      // The texts of class folders have another order, and so other batches, of which the loss is the mean.
+      const sameOrder = file === 'texts' ? {} : { loss };
+      const { macro, support: examples } = report;
+      expect(await recordedScores('tables')).toMatchObject({ f1Macro: macro.f1, examples, ...sameOrder });
+      expect(errors).toHaveLength(Math.round((1 - report.accuracy) * report.support));
+      expect(errors.map(({ text, label }) => ({ text, label }))).toEqual(
+        expect.arrayContaining(testRows().filter(({ text }) => errors.some((error) => error.text === text))),
+      );
+      const confident = errors.map(({ otherScore }) => otherScore);
+      expect(confident).toEqual([...confident].sort((a, b) => b - a));
+      for (const { label, other, labelScore, otherScore } of errors) {
+        expect(other).not.toBe(label);
+        expect(otherScore).toBeGreaterThanOrEqual(labelScore);
+      }
+    },
+    60_000,
+  );
+
+  test('each listed example is at its place in the file', async () => {
+    const { errors } = await listOf('tables', ['model.test_ds.file_path=test.csv']);
+    const content = (await readFile(join(folder, 'test.csv'), 'utf8')).split('\n');
+    expect(errors.length).toBeGreaterThan(0);
+    for (const { place, text, label } of errors) {
+      const line = content[Number(/:(\d+)$/.exec(place)?.[1]) - 1]!;
+      expect(line.replaceAll('""', '"')).toContain(`"${text}",${label}`);
+    }
+  }, 60_000);
+
+  test('labels that the model does not know are listed, or left out and counted', async () => {
+    const odd = [
+      { text: 'a film', label: 'so-so' },
+      { text: 'b film', label: 'Good' },
+      { text: 'c film', label: 'so-so' },
+    ];
+    await write('odd.csv', csv([...testRows(), ...odd]));
+    const given = ['model.test_ds.file_path=odd.csv'];
+    await expect(listOf('tables', given)).rejects.toMatchObject({
+      message: expect.stringMatching(
+        /odd\.csv has 2 labels that the model does not know:\n {2}"so-so": 2 rows, the first is .*odd\.csv:\d+\n {2}"Good": 1 row/,
+      ),
+      hint: expect.stringContaining('the classes of the model are bad and good'),
+    });
+    const { report } = (await listOf('tables', given, { skipsUnknown: true })).evaluation;
+    expect(report.support).toBe(testRows().length);
+    await write('odd.tsv', ['a film\t1', 'b film\t7', 'c film\t0']);
+    const nemo = ['model.test_ds.file_path=odd.tsv'];
+    await expect(listOf('tables', nemo)).rejects.toThrow(/odd\.tsv:2: label 7 is not between 0 and 1/);
+    expect((await listOf('tables', nemo, { skipsUnknown: true })).evaluation.report.support).toBe(2);
+  }, 60_000);
+
+  test('num_samples takes the examples that a run takes, or the first with nautil.data.sample=first', async () => {
+    const sample = ['model.test_ds.file_path=test.csv', 'model.test_ds.num_samples=17'];
+    await train('sampled', ['model.train_ds.file_path=train.csv', ...sample]);
+    const { loss, report } = (await listOf('sampled', sample.slice(0, 1))).evaluation;
+    expect(await recordedScores('sampled')).toMatchObject({ loss, accuracy: report.accuracy, examples: 17 });
+    const first = await listOf('sampled', [...sample, 'nautil.data.sample=first']);
+    await write('first.csv', csv(testRows().slice(0, 17)));
+    const whole = await listOf('sampled', ['model.test_ds.file_path=first.csv', 'model.test_ds.num_samples=-1']);
+    expect(first.evaluation.loss).toBe(whole.evaluation.loss);
+    expect(first.evaluation.loss).not.toBe(loss);
+  }, 60_000);
+
+  test('columns are named by the keys of a run, and a column that does not exist is an error with all columns', async () => {
+    await write(
+      'odd-names.csv',
+      csv(testRows()).map((line, row) => (row === 0 ? 'a,b,c' : line)),
+    );
+    const file = 'model.test_ds.file_path=odd-names.csv';
+    const columns = ['nautil.data.text_column=b', 'nautil.data.label_column=c'];
+    const named = await listOf('tables', [file, ...columns]);
+    expect(named.evaluation.report.support).toBe(testRows().length);
+    await expect(listOf('tables', [file, 'nautil.data.text_column=review'])).rejects.toMatchObject({
+      message: expect.stringContaining('has no column "review", which nautil.data.text_column names'),
+      hint: expect.stringContaining('the columns and their first values are'),
+    });
   }, 60_000);
 });

@@ -37,16 +37,18 @@ export interface ImportedTables {
   notes: string[];
 }
 
+/** The columns that the configuration names. */
+export const configuredColumns = ({ text_column, text_pair_column, label_column }: Config['nautil']['data']) => ({
+  text: text_column ?? undefined,
+  textPair: text_pair_column ?? undefined,
+  label: label_column ?? undefined,
+});
+
 /** How tables are surveyed, by the configuration. */
 function surveyOptions(tables: Tables, labels: string | undefined, { model, nautil }: Config): SurveyOptions {
-  const { text_column, text_pair_column, label_column } = nautil.data;
   return {
     paths: tables,
-    columns: {
-      text: text_column ?? undefined,
-      textPair: text_pair_column ?? undefined,
-      label: label_column ?? undefined,
-    },
+    columns: configuredColumns(nautil.data),
     labelsFile: model.class_labels.class_labels_file ?? labels,
     numClasses: model.dataset.num_classes ?? undefined,
   };

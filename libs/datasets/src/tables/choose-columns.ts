@@ -74,9 +74,34 @@ export async function chooseColumns(
     text,
     ...(textPair === undefined ? {} : { textPair }),
     ...(label === undefined ? {} : { label }),
-    how: chooser.how({ ...named, textPair: named.textPair ?? (pair ? undefined : named.textPair) }, { text, label }),
+    how: chooser.how(named, { text, label }),
     others: table.columns.filter((name) => !chosen.includes(name)),
   };
+}
+
+/**
+ * Chooses the columns for a trained model, which classifies either texts or pairs of texts.
+ *
+ * @throws DataError as `chooseColumns`, and for pairs in place of texts or the other way round
+ */
+export async function chooseModelColumns(
+  table: Table,
+  named: NamedColumns,
+  o: { keys?: ColumnOptionNames; needsLabel?: boolean; pairs: boolean },
+): Promise<ColumnChoice> {
+  const choice = await chooseColumns(table, named, o);
+  const { text, textPair } = choice;
+  const { keys = columnKeys, pairs } = o;
+  if (pairs === (textPair !== undefined)) return choice;
+  if (pairs)
+    throw new DataError(
+      `${table.path}: the model reads pairs of texts, and only ${JSON.stringify(text)} is a column of texts`,
+      { hint: `name the second column with ${keys.textPair}` },
+    );
+  throw new DataError(
+    `${table.path}: the model reads single texts, and ${JSON.stringify(text)} and ${JSON.stringify(textPair)} look like pairs`,
+    { hint: `name the column of the texts with ${keys.text}` },
+  );
 }
 
 class Chooser {

@@ -111,7 +111,8 @@ export async function divideExamples(
   return written;
 }
 
-function sampling(split: DataSplit, total: number, { seed, samples }: DivideOptions): () => boolean {
+/** Decides for each of `total` examples of a split, one after the other, whether a run takes it. */
+export function sampling(split: DataSplit, total: number, { seed, samples }: DivideOptions): () => boolean {
   const take = samples?.[split] ?? 0;
   return take <= 0 || take >= total
     ? () => true

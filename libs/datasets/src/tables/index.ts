@@ -1,5 +1,5 @@
 export { textIn } from './cell-text.js';
-export { chooseColumns, type ColumnOptionNames, ColumnsUnclear } from './choose-columns.js';
+export { chooseColumns, chooseModelColumns, type ColumnOptionNames, ColumnsUnclear } from './choose-columns.js';
 export { profileColumns } from './column-profile.js';
 export { type ConvertedTables, convertTables, tablesAt } from './convert-tables.js';
 export {
@@ -8,13 +8,16 @@ export {
   divideExamples,
   type DivideOptions,
   divisionNotes,
+  sampling,
   sizesOf,
   type SplitSizes,
 } from './divide-examples.js';
 export { findTableSplits, tablesBySplit } from './find-table-splits.js';
 export { formatTableInspection } from './format-table-inspection.js';
 export { inspectTables, type TableInspection } from './inspect-tables.js';
+export { modelLabelIds } from './model-label-ids.js';
+export { openModelTables, type PlacedExample } from './model-tables.js';
 export { isNemoFile, openTable, refuseDocument } from './open-table.js';
-export { type SurveyOptions, surveyTables } from './survey-tables.js';
+export { labelReader, type SurveyOptions, surveyTables } from './survey-tables.js';
 export { tableExamples, tsvExamples, writeClassNames } from './table-examples.js';
 export type { Table } from './table.js';

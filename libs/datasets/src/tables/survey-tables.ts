@@ -89,7 +89,7 @@ const maxLabels = 10_000;
  * @throws DataError for tables that can't be read, columns that are not clear, and labels that training lacks
  */
 export async function surveyTables(o: SurveyOptions): Promise<TableSurvey> {
-  const train = await surveySplit('train', o.paths.train, o, undefined);
+  const train = await surveyOf('train', o.paths.train, o, undefined);
   const [first] = train.tables;
   if (first === undefined || train.examples === 0) {
     throw new DataError(
@@ -116,7 +116,7 @@ export async function surveyTables(o: SurveyOptions): Promise<TableSurvey> {
   for (const split of ['validation', 'test'] as const) {
     const paths = o.paths[split];
     if (paths === undefined || paths.length === 0) continue;
-    const survey = await surveySplit(split, paths, o, first);
+    const survey = await surveyOf(split, paths, o, first);
     const why = split === 'test' ? whyUnlabelled(survey, idOf) : undefined;
     if (why !== undefined) {
       notes.push(`${listed(paths)} ${why}, so the model is not tested on it`);
@@ -130,27 +130,40 @@ export async function surveyTables(o: SurveyOptions): Promise<TableSurvey> {
 }
 
 /** The columns of the other splits are those of the first table of the training data. */
-async function surveySplit(
+async function surveyOf(
   split: DataSplit,
   paths: readonly string[],
-  o: SurveyOptions,
+  { columns = {}, keys = columnKeys }: SurveyOptions,
   model: ChosenTable | undefined,
+): Promise<SplitSurvey> {
+  const choose = (table: Table): Promise<ColumnChoice> | ColumnChoice =>
+    model ? sameColumns(table, model, split) : chooseColumns(table, columns, { keys });
+  return surveySplit(split, paths, { choose, keys });
+}
+
+/**
+ * Reads the tables of a split completely, and counts their labels. The columns of the others are those of the first.
+ *
+ * @throws DataError for a table that can't be read, and as `choose`
+ */
+export async function surveySplit(
+  split: DataSplit,
+  paths: readonly string[],
+  { choose, keys }: { choose: (table: Table) => Promise<ColumnChoice> | ColumnChoice; keys: ColumnOptionNames },
 ): Promise<SplitSurvey> {
   const survey: SplitSurvey = { tables: [], examples: 0, counts: new Map(), firstPlaces: new Map(), skipped: 0 };
   for (const path of paths) {
     const table = await openTable(path);
     if (table === undefined) throw notATable(path);
-    const like = survey.tables[0] ?? model;
-    const choice = like
-      ? sameColumns(table, like, split)
-      : await chooseColumns(table, o.columns ?? {}, { keys: o.keys ?? columnKeys });
+    const [first] = survey.tables;
+    const choice = first ? sameColumns(table, first, split) : await choose(table);
     survey.tables.push({ table, choice });
-    await countLabels(survey, { table, choice });
+    await countLabels(survey, { table, choice }, keys);
   }
   return survey;
 }
 
-async function countLabels(survey: SplitSurvey, chosen: ChosenTable): Promise<void> {
+async function countLabels(survey: SplitSurvey, chosen: ChosenTable, keys: ColumnOptionNames): Promise<void> {
   for await (const { position, row } of labelledRows(chosen)) {
     if (row === undefined) {
       survey.firstSkipped ??= chosen.table.placeOf(position);
@@ -166,7 +179,7 @@ async function countLabels(survey: SplitSurvey, chosen: ChosenTable): Promise<vo
     throw new DataError(
       `${chosen.table.path}: column ${JSON.stringify(chosen.choice.label)} has more than ${maxLabels} different values, so they are hardly labels`,
       {
-        hint: `name the column of the labels with ${columnKeys.label}`,
+        hint: `name the column of the labels with ${keys.label}`,
       },
     );
   }
@@ -183,13 +196,12 @@ export async function* labelledRows({
 }: ChosenTable): AsyncGenerator<{ position: number; row: LabelledRow | undefined }> {
   const { text, textPair, label } = choice;
   const columns = [text, ...(textPair === undefined ? [] : [textPair]), ...(label === undefined ? [] : [label])];
-  const names = label === undefined ? undefined : table.classNames.get(label);
+  const labelOf = labelReader(table, label);
   for await (const batch of table.rows(columns)) {
     for (const { position, values } of batch) {
       const first = textIn(values[0]);
       const second = textPair === undefined ? undefined : textIn(values[1]);
-      const found = label === undefined ? undefined : labelIn(values.at(-1));
-      const named = names === undefined || found === undefined ? found : names[Number(found)];
+      const named = label === undefined ? undefined : labelOf(values.at(-1));
       const isComplete = first !== undefined && named !== undefined && (textPair === undefined || second !== undefined);
       yield {
         position,
@@ -199,6 +211,15 @@ export async function* labelledRows({
       };
     }
   }
+}
+
+/** Reads the labels of a column, which have the names that the file defines for them; undefined for an empty cell. */
+export function labelReader(table: Table, column: string | undefined): (value: unknown) => string | undefined {
+  const names = column === undefined ? undefined : table.classNames.get(column);
+  return (value) => {
+    const label = labelIn(value);
+    return names === undefined || label === undefined ? label : names[Number(label)];
+  };
 }
 
 function sameColumns(table: Table, { table: model, choice }: ChosenTable, split: DataSplit): ColumnChoice {
@@ -253,10 +274,11 @@ function requireKnownLabels({ firstPlaces }: SplitSurvey, { idOf, names }: Pick<
   );
 }
 
-const shownNames = (names: readonly string[]): string =>
+export const shownNames = (names: readonly string[]): string =>
   names.length > 10 ? `${names.slice(0, 10).join(', ')} and ${names.length - 10} more` : listed(names);
 
-function choiceNotes({ tables }: SplitSurvey): string[] {
+/** A sentence on the format and the columns of a split. */
+export function choiceNotes({ tables }: SplitSurvey): string[] {
   const [first] = tables;
   if (first === undefined) return [];
   const { table, choice } = first;
@@ -269,5 +291,6 @@ function choiceNotes({ tables }: SplitSurvey): string[] {
   return [`${path} is ${kind}: ${texts}, label column ${choice.label ?? ''} (${choice.how}${unread})`];
 }
 
-const skippedNotes = ({ skipped, firstSkipped = '' }: SplitSurvey): string[] =>
+/** A sentence on the rows of a split that have no text or no label. */
+export const skippedNotes = ({ skipped, firstSkipped = '' }: SplitSurvey): string[] =>
   skipped === 0 ? [] : [`${counted(skipped, 'row')} without a text or a label skipped (the first is ${firstSkipped})`];
