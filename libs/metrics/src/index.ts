@@ -5,5 +5,6 @@ export { formatHistory, formatReport } from './format-report.js';
 export { drawConfusionMatrix } from './confusion-matrix.js';
 export { drawLearningCurve } from './learning-curve.js';
 export { drawScoreCurves } from './score-curves.js';
+export { suspectLabels } from './suspect-labels.js';
 export { cutToWidth, displayWidth, layOutTable, type Column } from './text-table.js';
 export { macroNote, macroTags } from './macro-note.js';

@@ -1,11 +1,13 @@
 import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { exitCodes, NautilError, UsageError } from '@nautil/contracts';
+import { counted, exitCodes, NautilError, UsageError } from '@nautil/contracts';
+import type { DataSplit } from '@nautil/datasets/tables';
 import { addColumnOptions, type ColumnFlags, namesColumns, surveyOptions } from '../column-options.js';
 import { contentOf } from '../content-of.js';
 import { examples } from '../help.js';
 import { positiveInteger } from '../option-values.js';
 import { printJson, printMessage, printResult } from '../output.js';
+import type { SuspectedLabels } from '../suspected-labels.js';
 
 interface InspectFlags extends ColumnFlags {
   json?: true;
@@ -14,6 +16,9 @@ interface InspectFlags extends ColumnFlags {
   numClasses?: number;
   tokenizer?: string;
   maxLength: number;
+  model?: string;
+  output?: string;
+  skipUnknownLabels?: true;
 }
 
 export function addInspect(program: Command): void {
@@ -33,7 +38,17 @@ export function addInspect(program: Command): void {
     .option('--num-classes <n>', 'texts: report labels that are not below this number as errors', positiveInteger)
     .option('--tokenizer <folder>', 'texts: also count tokens, with the tokenizer of this folder or model')
     .option('--max-length <tokens>', 'NeMo’s TSV: the length to which training truncates texts', positiveInteger, 256)
-    .option('--examples <n>', 'texts: show the first texts of each class', positiveInteger);
+    .option(
+      '--examples <n>',
+      'texts: show the first texts of each class, and so many suspected labels',
+      positiveInteger,
+    )
+    .option(
+      '--model <file>',
+      'texts: also classify them with this archive or checkpoint, and list by class the labels that are probably wrong',
+    )
+    .option('--output <file>', 'with --model: write the suspected labels to a table (.csv, .tsv or .jsonl)')
+    .option('--skip-unknown-labels', 'with --model: leave out and count labels that the model does not know');
   addColumnOptions(command)
     .addHelpText(
       'after',
@@ -41,11 +56,13 @@ export function addInspect(program: Command): void {
         'inspect sst2.nemo',
         'inspect train.csv dev.csv --examples 3',
         'inspect train.tsv --tokenizer bert-base-uncased',
+        'inspect train.csv --model models/reviews.nemo --output suspects.csv',
       ),
     )
     .action(async (files: [string, ...string[]], flags: InspectFlags) => {
       const [file] = files;
       const content = files.length === 1 ? await contentOf(file) : 'other';
+      requireModel(flags, content);
       if (content === 'archive' || (files.length === 1 && /\.nemo$/i.test(file))) await inspectArchive(file, flags);
       else if (content === 'tensors') await inspectTensors(file, flags);
       else if (await areTables(files, flags)) await inspectTables(files, flags);
@@ -53,11 +70,24 @@ export function addInspect(program: Command): void {
     });
 }
 
+/** @throws UsageError for options of suspected labels that would have no effect */
+function requireModel({ model, output, skipUnknownLabels }: InspectFlags, content: string): void {
+  const given = output !== undefined ? '--output' : skipUnknownLabels === true ? '--skip-unknown-labels' : undefined;
+  if (model === undefined && given !== undefined)
+    throw new UsageError(`${given} is for the suspected labels, which need a model`, {
+      hint: 'add --model FILE.nemo',
+    });
+  if (model !== undefined && content !== 'other')
+    throw new UsageError('--model finds suspected labels in labelled texts, and the file has none', {
+      hint: 'name the training file: npx nautil inspect train.csv --model FILE.nemo',
+    });
+}
+
 /** Whether files are inspected as tables: NeMo's TSV is, beside another file or to show examples. */
 async function areTables(files: readonly string[], flags: InspectFlags): Promise<boolean> {
   const { isNemoFile, openTable } = await import('@nautil/datasets/tables');
   const [file = ''] = files;
-  if (files.length > 1 || namesColumns(flags)) return true;
+  if (files.length > 1 || namesColumns(flags) || flags.model !== undefined) return true;
   if ((await stat(file).catch(() => undefined))?.isDirectory() === true) return true;
   return flags.examples === undefined && (await isNemoFile(file)) ? false : (await openTable(file)) !== undefined;
 }
@@ -70,20 +100,57 @@ async function inspectTables(files: readonly string[], flags: InspectFlags): Pro
       hint: 'put shards into a folder, and name the folder',
     });
   }
+  const paths = {
+    ...(await tablesAt(train)),
+    ...(validation === undefined ? {} : { validation: [validation] }),
+    ...(test === undefined ? {} : { test: [test] }),
+  };
+  const { exampleList } = await import('../example-list.js');
+  const list = flags.output === undefined ? undefined : exampleList(flags.output, { other: 'suggested_label' });
   const inspection = await inspect({
     ...surveyOptions(flags),
-    paths: {
-      ...(await tablesAt(train)),
-      ...(validation === undefined ? {} : { validation: [validation] }),
-      ...(test === undefined ? {} : { test: [test] }),
-    },
+    paths,
     ...(flags.examples === undefined ? {} : { examples: flags.examples }),
     ...(flags.tokenizer === undefined
       ? {}
       : { countTokens: (await tokenCounting(flags.tokenizer, flags.maxLength)).countTokens }),
   });
-  if (flags.json) await printJson(inspection);
+  const suspected = flags.model === undefined ? undefined : await suspectedIn(paths, flags.model, flags);
+  if (flags.json) await printJson({ ...inspection, ...(suspected ? { suspectedLabels: suspected } : {}) });
   else await printResult(formatTableInspection(inspection));
+  if (!suspected || flags.model === undefined) return;
+  const { formatSuspectedLabels } = await import('../suspected-labels.js');
+  if (!flags.json)
+    await printResult(formatSuspectedLabels(suspected, { model: flags.model, shown: flags.examples ?? 5 }));
+  if (flags.output === undefined || !list) return;
+  const suspects = suspected.flatMap((split) => split.suspects);
+  await list.write(suspects);
+  printMessage(`${flags.output}: ${counted(suspects.length, 'suspected label')}`);
+}
+
+/** The labels of each split that a model doubts. */
+async function suspectedIn(
+  paths: Partial<Record<DataSplit, string[]>>,
+  model: string,
+  flags: InspectFlags,
+): Promise<SuspectedLabels[]> {
+  const { dataSplits } = await import('@nautil/datasets/tables');
+  const { Classifier } = await import('@nautil/training');
+  const { findSuspectedLabels } = await import('../suspected-labels.js');
+  const classifier = await Classifier.open(model, { engine: 'auto' });
+  try {
+    for (const note of classifier.notes) printMessage(note);
+    const found: SuspectedLabels[] = [];
+    for (const split of dataSplits) {
+      const some = paths[split];
+      if (some === undefined) continue;
+      const skipsUnknown = flags.skipUnknownLabels === true;
+      found.push(await findSuspectedLabels(classifier, { split, paths: some, columns: flags, skipsUnknown }));
+    }
+    return found;
+  } finally {
+    classifier.close();
+  }
 }
 
 async function inspectArchive(file: string, { json }: InspectFlags): Promise<void> {
