@@ -27,9 +27,7 @@ export function addHydraCommand(program: Command, command: HydraCommand): void {
     .command(command.name)
     .summary(command.summary)
     .description(command.description)
-    .usage(
-      `${command.options ? '[options] ' : ''}[NAME.yaml | [--config-path DIR] [--config-name NAME]] [key=value …]`,
-    )
+    .usage(`${command.options ? '[options] ' : ''}[NAME.yaml | [--config-path DIR] [--config-name NAME]] [key=value …]`)
     .argument(
       '[arguments...]',
       'Hydra’s options and overrides, in any order; or the file of a configuration in place of the options',
