@@ -3,12 +3,12 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { stages } from '@nautil/activities';
-import type { Evaluated, TrainedModel } from '@nautil/contracts';
+import type { Evaluated, StageResult, TrainedModel } from '@nautil/contracts';
 import { parseEvaluations, type StoredEvaluation } from '@nautil/contracts/schemas';
 import { goldenPath } from '@nautil/testing';
 import { Trainers } from '@nautil/trainer-process';
 import { programEnvironment } from './testing/program-environment.js';
+import { StagedRun } from './testing/staged-run.js';
 
 // What the end of a run says of its best weights. Without a learning rate, every validation has the same loss, whatever the data are, and
 // the first one is the best.
@@ -33,7 +33,7 @@ afterAll(() => {
 async function run(
   runKey: string,
   overrides: string[],
-): Promise<{ model: TrainedModel; evaluated: Evaluated & { detail: string }; evaluations: StoredEvaluation[] }> {
+): Promise<{ model: TrainedModel; evaluated: StageResult<Evaluated>; evaluations: StoredEvaluation[] }> {
   const given = [
     'trainer.accelerator=cpu',
     'trainer.max_epochs=3',
@@ -47,19 +47,9 @@ async function run(
     'exp_manager.checkpoint_callback_params.mode=min',
     ...overrides,
   ];
-  const request = { workflowId: 'best', runKey, taskQueue: 'none', overrides: given };
-  const resolved = await stages.resolveRun(request, { cwd: root });
-  const source = await stages.download({ run: resolved });
-  const data = await stages.convert({ run: resolved, source });
-  const inputs = await stages.cache({ run: resolved, source, data });
-  const tokens = await stages.tokenize({ run: resolved, inputs });
-  const model = await stages.trainModel(
-    { run: resolved, inputs, tokens, stopEarly: false },
-    { compute: (task, record) => trainers.run({ task, onCommitted: record }) },
-  );
-  const evaluated = await stages.evaluate({ run: resolved, inputs, tokens, model }, (task) =>
-    trainers.run({ task: { do: 'evaluate', ...task } }),
-  );
+  const home = join(root, 'home');
+  const staged = await StagedRun.open({ home, cwd: root, runKey, overrides: given, trainer: (o) => trainers.run(o) });
+  const { model, evaluated } = await staged.run();
   const { path } = evaluated.evaluations;
   return { model, evaluated, evaluations: parseEvaluations(await readFile(path, 'utf8'), path) };
 }

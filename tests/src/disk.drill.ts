@@ -106,7 +106,7 @@ test('a disk that fills up in each writing stage damages no checkpoint, and the 
     (error: unknown) => error as Error,
   );
   await until(async () => (await readFile(faults, 'utf8')) === '');
-  const path = join(staged.folder, 'training', 'checkpoints', 'step-00000005.safetensors');
+  const path = join(staged.resolved.folder, 'training', 'checkpoints', 'step-00000005.safetensors');
   const kept = { path, sha256: await sha256Of(path) };
   await fillDisk();
   await rm(faults);
@@ -119,7 +119,7 @@ test('a disk that fills up in each writing stage damages no checkpoint, and the 
   expect(await unfinished()).toEqual([]);
 
   const model = await staged.train(inputs, tokens);
-  const checkpoints = await readdir(join(staged.folder, 'training/checkpoints'));
+  const checkpoints = await readdir(join(staged.resolved.folder, 'training/checkpoints'));
   expect(checkpoints.length).toBeLessThanOrEqual(2);
   const evaluated = await staged.evaluate(inputs, tokens, model);
   // Enough room for a lock and a part of the archive.

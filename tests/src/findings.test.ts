@@ -2,11 +2,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { finishTracking, stages } from '@nautil/activities';
-import { type Finding, type PipelineStages, runPipeline } from '@nautil/contracts';
+import { finishTracking } from '@nautil/activities';
+import type { Finding } from '@nautil/contracts';
 import { goldenPath } from '@nautil/testing';
 import { Trainers } from '@nautil/trainer-process';
 import { programEnvironment } from './testing/program-environment.js';
+import { StagedRun } from './testing/staged-run.js';
 
 // Trains a tiny encoder that learns the task in seconds, and then with settings and data from which nobody could learn it.
 
@@ -47,35 +48,24 @@ const base = [
   'model.nemo_path=null',
 ];
 
+const open = (runKey: string, overrides: string[]): Promise<StagedRun> =>
+  StagedRun.open({
+    home: join(root, 'home'),
+    cwd: root,
+    runKey,
+    overrides: [...base, ...overrides],
+    trainer: (o) => trainers.run(o),
+  });
+
 /** Runs all stages, and returns what the run finds, with the tags that MLflow gets. */
 async function run(
   runKey: string,
   overrides: string[],
 ): Promise<{ findings: Finding[]; tags: Record<string, string> }> {
-  const resolved = await stages.resolveRun(
-    {
-      workflowId: 'findings',
-      runKey,
-      taskQueue: 'none',
-      overrides: [...base, ...overrides],
-    },
-    { cwd: root },
-  );
-  const pipeline: PipelineStages = {
-    download: (o) => stages.download(o),
-    convert: (o) => stages.convert(o),
-    cache: (o) => stages.cache(o),
-    tokenize: (o) => stages.tokenize(o),
-    train: (o) =>
-      stages.trainModel(o, {
-        compute: (task, record) => trainers.run({ task, onCommitted: (saved) => record(saved) }),
-      }),
-    evaluate: (o) => stages.evaluate(o, (task) => trainers.run({ task: { do: 'evaluate', ...task } })),
-    package: (o) => stages.packageModel(o),
-  };
-  const { evaluated, packaged } = await runPipeline(resolved, pipeline, (_, work) => work());
-  await finishTracking({ run: resolved, status: 'FINISHED', evaluated, packaged }, nowhere);
-  const journal = readFileSync(join(resolved.folder, 'mlflow.jsonl'), 'utf8').trim().split('\n');
+  const staged = await open(runKey, overrides);
+  const { evaluated, packaged } = await staged.run();
+  await finishTracking({ run: staged.resolved, status: 'FINISHED', evaluated, packaged }, nowhere);
+  const journal = readFileSync(join(staged.resolved.folder, 'mlflow.jsonl'), 'utf8').trim().split('\n');
   const tags = journal.map((line) => (JSON.parse(line) as { tags?: Record<string, string> }).tags);
   return { findings: evaluated.findings ?? [], tags: Object.assign({}, ...tags) as Record<string, string> };
 }
@@ -105,16 +95,8 @@ test.each([
     for (const { sentence, remedy } of findings) {
       expect(description).toContain(`- ${sentence}: try ${remedy}`);
       const remedied = remedy.replace('FILE', 'dev.tsv').split(' ');
-      const again = await stages.resolveRun(
-        {
-          workflowId: 'remedied',
-          runKey: `${what} ${remedy}`,
-          taskQueue: 'none',
-          overrides: [...base, ...overrides, ...remedied],
-        },
-        { cwd: root },
-      );
-      await stages.convert({ run: again, source: await stages.download({ run: again }) });
+      const again = await open(`${what} ${remedy}`, [...overrides, ...remedied]);
+      await again.cache();
     }
   },
   120_000,

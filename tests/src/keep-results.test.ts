@@ -62,7 +62,7 @@ test('a run that has ended keeps its weights and models, and no state of the opt
       return work();
     },
   });
-  expect(readdirSync(join(run.folder, 'training'))).not.toContain('checkpoints');
+  expect(readdirSync(join(run.resolved.folder, 'training'))).not.toContain('checkpoints');
   const checkpoints = checkpointsIn(logDir);
   expect(checkpoints.length).toBeGreaterThan(1);
   for (const { path, isWhole } of checkpoints) {

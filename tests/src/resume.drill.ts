@@ -49,7 +49,8 @@ async function run(name: string, overrides: string[], points: string[]): Promise
     },
     around: async (stage, work) => {
       // A run that has its archive keeps no checkpoints.
-      if (stage === 'package') checkpoint = await checkpointDigest(join(staged.folder, 'training/checkpoints'));
+      if (stage === 'package')
+        checkpoint = await checkpointDigest(join(staged.resolved.folder, 'training/checkpoints'));
       if (stage !== 'train') return work();
       for (let left = points.length; left > 0; left -= 1) await expect(work()).rejects.toThrow(/SIGKILL/);
       expect(await pendingPoints()).toEqual([]);

@@ -3,11 +3,12 @@ import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { finishTracking, stages, startTracking } from '@nautil/activities';
-import { type KeptArchive, type PipelineStages, runPipeline } from '@nautil/contracts';
+import { finishTracking, startTracking } from '@nautil/activities';
+import type { KeptArchive } from '@nautil/contracts';
 import { goldenPath } from '@nautil/testing';
 import { Trainers } from '@nautil/trainer-process';
 import { programEnvironment } from './testing/program-environment.js';
+import { StagedRun } from './testing/staged-run.js';
 
 // Runs a configuration, and then the configuration that this run saved, with a tiny encoder and without MLflow's server:
 // the journal holds what the server would receive.
@@ -51,43 +52,28 @@ interface Saved {
   hparams: string;
 }
 
-async function run(
+async function runAndRead(
   runKey: string,
   request: { overrides?: string[]; config?: string; configPath?: string },
 ): Promise<Saved> {
-  const resolved = await stages.resolveRun(
-    { workflowId: 'saved', runKey, taskQueue: 'none', ...request },
-    { cwd: root },
-  );
-  await startTracking(resolved, nowhere);
+  const staged = await StagedRun.open({ home, cwd: root, runKey, trainer: (o) => trainers.run(o), ...request });
+  const run = staged.resolved;
+  await startTracking(run, nowhere);
   let validations = 0;
-  const pipeline: PipelineStages = {
-    download: (o) => stages.download(o),
-    convert: (o) => stages.convert(o),
-    cache: (o) => stages.cache(o),
-    tokenize: (o) => stages.tokenize(o),
-    train: (o) =>
-      stages.trainModel(o, {
-        compute: (task, record) =>
-          trainers.run({
-            task,
-            onCommitted: async (checkpoint) => {
-              validations += checkpoint.events.filter(({ type }) => type === 'eval').length;
-              await record(checkpoint);
-            },
-          }),
-      }),
-    evaluate: (o) => stages.evaluate(o, (task) => trainers.run({ task: { do: 'evaluate', ...task } })),
-    package: (o) => stages.packageModel(o),
-  };
-  const { evaluated, packaged } = await runPipeline(resolved, pipeline, (_, work) => work());
-  await finishTracking({ run: resolved, status: 'FINISHED', evaluated, packaged }, nowhere);
+  const { evaluated, packaged } = await staged.run({
+    training: {
+      onCommitted: ({ events }) => {
+        validations += events.filter(({ type }) => type === 'eval').length;
+      },
+    },
+  });
+  await finishTracking({ run, status: 'FINISHED', evaluated, packaged }, nowhere);
 
-  const journal = readFileSync(join(resolved.folder, 'mlflow.jsonl'), 'utf8').trim().split('\n');
+  const journal = readFileSync(join(run.folder, 'mlflow.jsonl'), 'utf8').trim().split('\n');
   const records = journal.map(
     (line) => JSON.parse(line) as { type: string; path?: string; file?: string; content?: string; params?: object },
   );
-  const log = readFileSync(join(resolved.logDir, 'nemo_log_globalrank-0_localrank-0.txt'), 'utf8');
+  const log = readFileSync(join(run.logDir, 'nemo_log_globalrank-0_localrank-0.txt'), 'utf8');
   return {
     archive: readFileSync(packaged.nemo.path),
     kept: packaged.kept,
@@ -98,7 +84,7 @@ async function run(
     logged: [...log.matchAll(/Config Params:\n((?: {4}.*\n)*)/g)]
       .map(([, text]) => text!.replace(/^ {4}/gm, ''))
       .join('---\n'),
-    hparams: readFileSync(join(resolved.logDir, 'hparams.yaml'), 'utf8'),
+    hparams: readFileSync(join(run.logDir, 'hparams.yaml'), 'utf8'),
   };
 }
 
@@ -160,7 +146,7 @@ test.each([
 ])(
   'a saved configuration runs again, with the same bytes and the same record: $what',
   async ({ what, ...expected }) => {
-    const first = await run(`${what} 1`, { overrides: [...base, ...expected.overrides] });
+    const first = await runAndRead(`${what} 1`, { overrides: [...base, ...expected.overrides] });
     expect(first.params).toMatchObject(expected.saved);
     expect(first.validations).toBe(expected.validations);
     expect(first.yaml).not.toContain('???');
@@ -170,7 +156,7 @@ test.each([
     expect(first.hparams).toContain(`num_classes: ${first.params['model.dataset.num_classes']!}\n`);
 
     writeFileSync(file('saved.yaml'), first.yaml);
-    const second = await run(`${what} 2`, { configPath: root, config: 'saved' });
+    const second = await runAndRead(`${what} 2`, { configPath: root, config: 'saved' });
     expect(second.archive.equals(first.archive)).toBe(true);
     const paths = { archive: undefined, journaledArchive: undefined, kept: undefined };
     expect({ ...second, ...paths }).toEqual({ ...first, ...paths });
@@ -179,8 +165,8 @@ test.each([
 
 test('a later run keeps the archive that is at model.nemo_path, and MLflow gets the archive of each run', async () => {
   const overrides = [...base, 'trainer.max_epochs=1', 'model.nemo_path=shared.nemo'];
-  const first = await run('overwritten 1', { overrides });
-  const second = await run('overwritten 2', { overrides: [...overrides, 'nautil.seed=7'] });
+  const first = await runAndRead('overwritten 1', { overrides });
+  const second = await runAndRead('overwritten 2', { overrides: [...overrides, 'nautil.seed=7'] });
   expect(second.archive.equals(first.archive)).toBe(false);
   expect(second.kept).toEqual([{ path: file('shared.nemo'), keptAt: file('shared.1.nemo') }]);
   expect(readFileSync(file('shared.1.nemo')).equals(first.archive)).toBe(true);

@@ -25,7 +25,7 @@ export async function runPipeline(
   run: ResolvedRun,
   stages: PipelineStages,
   around: AroundStage,
-): Promise<{ evaluated: Evaluated; packaged: Packaged }> {
+): Promise<{ evaluated: StageResult<Evaluated>; packaged: StageResult<Packaged> }> {
   const { inputs, tokens } = await prepareTraining(run, stages, around);
   const model = await around('train', () => stages.train({ run, inputs, tokens, stopEarly: false }));
   const evaluated = await around('evaluate', () => stages.evaluate({ run, inputs, tokens, model }));

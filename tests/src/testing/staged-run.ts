@@ -28,7 +28,14 @@ type TrainingOptions = TrainListener & { onStarted?: (running: RunningTask) => v
 export interface StagedRunOptions {
   home: string;
   runKey: string;
-  overrides: string[];
+  overrides?: string[];
+
+  /** As in a request; default: NeMo's. */
+  config?: string;
+  configPath?: string;
+
+  /** Where relative paths start; default: the folder of this process. */
+  cwd?: string;
 
   /** The file that lists faults for the trainer to inject. */
   faults?: string;
@@ -40,17 +47,22 @@ export interface StagedRunOptions {
 /** The stages of one run without Temporal, with real trainer processes; a drill calls each stage itself. */
 export class StagedRun {
   readonly #trainer: RunTask;
-  readonly #run: ResolvedRun;
+
+  /** What the stages are given. */
+  readonly resolved: ResolvedRun;
 
   private constructor(run: ResolvedRun, trainer: RunTask) {
-    this.#run = run;
+    this.resolved = run;
     this.#trainer = trainer;
   }
 
   /** NOTE: sets NAUTIL_HOME of this process, because the stages read the state folder from it. */
-  static async open({ home, runKey, overrides, faults, trainer }: StagedRunOptions): Promise<StagedRun> {
+  static async open({ home, cwd, faults, trainer, ...request }: StagedRunOptions): Promise<StagedRun> {
     process.env['NAUTIL_HOME'] = home;
-    const run = await stages.resolveRun({ workflowId: 'drill', runKey, taskQueue: 'none', overrides });
+    const run = await stages.resolveRun(
+      { workflowId: 'drill', taskQueue: 'none', ...request },
+      cwd === undefined ? {} : { cwd },
+    );
     const env = {
       ...programEnvironment(home),
       ...(faults === undefined ? {} : { NAUTIL_FAULTS: faults }),
@@ -58,14 +70,10 @@ export class StagedRun {
     return new StagedRun(run, trainer ?? ((o) => runTrainer({ ...o, env })));
   }
 
-  get folder(): string {
-    return this.#run.folder;
-  }
-
   /** Runs all stages in order, as the workflow does. @param o.around - as in `runPipeline`; @param o.training - training's listeners */
   async run(
     o: { around?: AroundStage; training?: TrainingOptions } = {},
-  ): Promise<{ model: TrainedModel; evaluated: Evaluated; packaged: Packaged }> {
+  ): Promise<{ model: TrainedModel; evaluated: StageResult<Evaluated>; packaged: StageResult<Packaged> }> {
     let model: TrainedModel | undefined;
     const pipeline: PipelineStages = {
       download: (request) => stages.download(request),
@@ -80,22 +88,22 @@ export class StagedRun {
       evaluate: (request) => this.evaluate(request.inputs, request.tokens, request.model),
       package: (request) => stages.packageModel(request),
     };
-    const result = await runPipeline(this.#run, pipeline, o.around ?? ((_, work) => work()));
+    const result = await runPipeline(this.resolved, pipeline, o.around ?? ((_, work) => work()));
     if (model === undefined) throw new Error('the pipeline did not train');
     return { model, ...result };
   }
 
   async cache(): Promise<StageResult<CachedInputs>> {
-    const source = await stages.download({ run: this.#run });
-    return stages.cache({ run: this.#run, source, data: await stages.convert({ run: this.#run, source }) });
+    const source = await stages.download({ run: this.resolved });
+    return stages.cache({ run: this.resolved, source, data: await stages.convert({ run: this.resolved, source }) });
   }
 
   tokenize(inputs: CachedInputs): Promise<StageResult<TokenizedData>> {
-    return stages.tokenize({ run: this.#run, inputs });
+    return stages.tokenize({ run: this.resolved, inputs });
   }
 
   train(inputs: CachedInputs, tokens: TokenizedData, o: TrainingOptions = {}): Promise<StageResult<TrainedModel>> {
-    const request = { run: this.#run, inputs, tokens, stopEarly: false };
+    const request = { run: this.resolved, inputs, tokens, stopEarly: false };
     return stages.trainModel(request, {
       compute: (task, record) =>
         this.#trainer({
@@ -110,12 +118,12 @@ export class StagedRun {
   }
 
   evaluate(inputs: CachedInputs, tokens: TokenizedData, model: TrainedModel): Promise<StageResult<Evaluated>> {
-    return stages.evaluate({ run: this.#run, inputs, tokens, model }, (options) =>
+    return stages.evaluate({ run: this.resolved, inputs, tokens, model }, (options) =>
       this.#trainer({ task: { do: 'evaluate', ...options } }),
     );
   }
 
   package(inputs: CachedInputs, tokens: TokenizedData, evaluated: Evaluated): Promise<StageResult<Packaged>> {
-    return stages.packageModel({ run: this.#run, inputs, tokens, evaluated });
+    return stages.packageModel({ run: this.resolved, inputs, tokens, evaluated });
   }
 }
