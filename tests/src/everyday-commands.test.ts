@@ -1,8 +1,10 @@
-import { symlink } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Progress } from '@nautil/contracts';
-import { nautilHome } from '@nautil/store/folders';
+import { nautilHome, packageRoot } from '@nautil/store/folders';
+import { goldenPath } from '@nautil/testing';
 import { type CommandResult, nautil } from './testing/drill.js';
 import { LocalStack, tinyRun, until } from './testing/local-stack.js';
 
@@ -150,6 +152,35 @@ test('a follower prints NeMo’s table for each epoch, and no line twice', async
   expect(next.exitCode).toBe(0);
   expect(next.stderr.match(/val_report: /g)).toHaveLength(6);
 }, 240_000);
+
+test('`new` writes a configuration, and the command that it prints trains with it', async () => {
+  const folder = join(stack.home, "anna's $(work)");
+  await mkdir(folder);
+  const rows = Array.from(
+    { length: 40 },
+    (_, i) => `"${['a good film', 'a bad film'][i % 2]} ${i}",${['good', 'bad'][i % 2]}\n`,
+  );
+  await writeFile(join(folder, '-reviews.csv'), `text,label\n${rows.join('')}`);
+  const given = ["anna's `reviews`", '--data', '-reviews.csv', '--encoder', goldenPath('bert-tiny-uncased')];
+  const { stdout, stderr, exitCode } = await nautil(stack, ['new', ...given], { INIT_CWD: folder });
+  expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
+  const [, pasted = ''] = /^train it {2}(npx nautil run .*)$/m.exec(stdout) ?? [];
+  const run = await inShell(pasted, folder);
+  expect(run).toMatchObject({ exitCode: 0 });
+  expect(run.stdout).toMatch(/^model {5}.*\.nemo$/m);
+  expect(run.stdout).toContain('those of the best validation');
+}, 240_000);
+
+/** Runs a command in a shell as if it were pasted; npx runs the command of the checkout. */
+const inShell = (line: string, folder: string): Promise<CommandResult> =>
+  new Promise((resolve) => {
+    const npx = `npx() { shift; '${process.execPath}' '${join(packageRoot(), 'apps/cli/bin/nautil.mjs')}' "$@"; }`;
+    const places = { NAUTIL_HOME: stack.home, NAUTIL_TEMPORAL_ADDRESS: stack.temporalAddress, INIT_CWD: folder };
+    const env = { ...process.env, NODE_OPTIONS: '', MLFLOW_TRACKING_URI: stack.mlflowUri, ...places };
+    execFile('bash', ['-c', `${npx}\n${line}`], { cwd: folder, env }, (error, stdout, stderr) =>
+      resolve({ exitCode: error ? Number(error.code) : 0, stdout, stderr }),
+    );
+  });
 
 /** Splits a command as a shell does. */
 const wordsOf = (line: string): string[] =>

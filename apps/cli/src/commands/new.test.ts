@@ -141,6 +141,17 @@ describe('the data', () => {
     expect(stdout).toContain('warning: more than 1 % of the texts are longer than 128 tokens, and are cut there');
   }, 60_000);
 
+  test('a data set on the hub is found by its name', async () => {
+    const repository = join(root, 'hub', 'hub', 'datasets--owner--films');
+    mkdirSync(join(repository, 'snapshots', 'abc'), { recursive: true });
+    mkdirSync(join(repository, 'refs'));
+    writeFileSync(join(repository, 'refs', 'main'), 'abc');
+    writeFileSync(join(repository, 'snapshots', 'abc', 'train.csv'), csv(40, ['x', 'y']));
+    const { config, stdout } = await created('films', '--data', 'owner/films');
+    expect(config.nautil.data.source).toBe('owner/films');
+    expect(stdout).toContain('the classes are 0 = x, 1 = y');
+  }, 60_000);
+
   test.each([
     ['one class', 'text,label\na b,x\nc d,x\n', /all rows have the label "x", and a classifier needs two classes/],
     ['ratings with fractions', 'text,label\na b,0.5\nc d,1.25\ne f,2.5\n', /they are measures, not classes/],

@@ -26,6 +26,9 @@ export interface FoundData {
 
   /** Whether `data` is a file, which `model.train_ds.file_path` names; otherwise `nautil.data.source` does. */
   isFile: boolean;
+
+  /** Whether `data` is a path. */
+  isLocal: boolean;
 }
 
 /**
@@ -69,7 +72,7 @@ export async function findNewData(
     },
   };
   const { made } = await findData(wanted, { workflowId: o.name, runKey: randomUUID() }, { onProgress: o.onProgress });
-  if (made.tables) return { paths: made.tables, isNemo: false, isFile };
+  if (made.tables) return { paths: made.tables, isNemo: false, isFile, isLocal };
   const { train = '', validation, test } = made;
   return {
     paths: {
@@ -79,5 +82,6 @@ export async function findNewData(
     },
     isNemo: await isNemoFile(train),
     isFile,
+    isLocal,
   };
 }

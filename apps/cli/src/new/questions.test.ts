@@ -8,12 +8,13 @@ import { type Questions, questionsOn } from './questions.js';
 async function typed<T>(
   keys: readonly string[],
   ask: (questions: Questions) => Promise<T>,
+  size: { columns?: number } = {},
 ): Promise<{ answer: T; shown: string }> {
   const [input, output] = [new PassThrough(), new PassThrough()];
   let shown = '';
   output.setEncoding('utf8').on('data', (text: string) => (shown += text));
   const terminal: PassThrough & { isTTY: boolean } = Object.assign(input, { isTTY: true, setRawMode: () => terminal });
-  const questions = questionsOn({ input: terminal, output: Object.assign(output, { isTTY: true }) });
+  const questions = questionsOn({ input: terminal, output: Object.assign(output, { isTTY: true, ...size }) });
   const answer = ask(questions!);
   answer.catch(() => undefined);
   for (const key of keys) {
@@ -52,6 +53,13 @@ test.each([
   ['Ctrl-C', '\x03'],
 ])('%s ends the program', async (_, key) => {
   await expect(typed([key], (questions) => questions.type('Which file?'))).rejects.toThrow(Interrupted);
+});
+
+test('on a terminal of unknown size, a question is one line', async () => {
+  const { shown } = await typed(['a', enter], (questions) => questions.type('Which file or folder has the texts?'), {
+    columns: 0,
+  });
+  expect(shown).toContain('Which file or folder has the texts?');
 });
 
 test('without a terminal, there are no questions', () => {

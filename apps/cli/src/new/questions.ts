@@ -1,10 +1,11 @@
 import { confirm, isCancel, select, text } from '@clack/prompts';
-import { Interrupted } from '@nautil/contracts';
+import { escapeControls, Interrupted } from '@nautil/contracts';
+import { terminalWidth } from '../terminal/terminal-width.js';
 
 /** A terminal that questions are asked on. */
 export interface QuestionStreams {
   input: NodeJS.ReadableStream & { isTTY?: boolean };
-  output: NodeJS.WritableStream & { isTTY?: boolean };
+  output: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
 }
 
 /** An answer to choose, with what is known of it. */
@@ -25,17 +26,24 @@ export function questionsOn(
   streams: QuestionStreams = { input: process.stdin, output: process.stderr },
 ): Questions | undefined {
   if (streams.input.isTTY !== true || streams.output.isTTY !== true) return undefined;
+  // A terminal of unknown size has 0 columns, in which each letter would be a line.
+  streams.output.columns = terminalWidth(streams.output);
   const on = streams as Pick<Parameters<typeof confirm>[0], 'input' | 'output'>;
   return {
     choose: async (message, answers) =>
       answered(
         await select({
           ...on,
-          message,
-          options: answers.map(({ value, hint }) => ({ value, label: value, ...(hint === undefined ? {} : { hint }) })),
+          message: escapeControls(message),
+          options: answers.map(({ value, hint = '' }) => ({
+            value,
+            label: escapeControls(value),
+            hint: escapeControls(hint),
+          })),
         }),
       ),
-    confirm: async (message) => answered(await confirm({ ...on, message, initialValue: false })),
+    confirm: async (message) =>
+      answered(await confirm({ ...on, message: escapeControls(message), initialValue: false })),
     type: async (message) =>
       answered(
         await text({

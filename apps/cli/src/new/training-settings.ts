@@ -33,9 +33,9 @@ const usualMaxLength = 512;
 /** BERT base, for an encoder that is not here yet. */
 const usualEncoder = { maxLength: usualMaxLength, numLayers: 12, hiddenSize: 768, numHeads: 12 };
 
-/** Steps with which the grid of docs/decisions/029-new.md trains small data sets well. */
-const wantedSteps = 600;
-const [fewestEpochs, mostEpochs] = [3, 20];
+/** Steps with which the grid of docs/decisions/029-new-configurations.md trains small data sets well. */
+const wantedSteps = 250;
+const [fewestEpochs, mostEpochs] = [3, 10];
 
 /**
  * Chooses the length, the batch size and the epochs of a training. Small data gets smaller batches and more epochs, so that there are
@@ -55,7 +55,7 @@ export function trainingSettings(facts: TrainingFacts): TrainingSettings {
     batchSize,
     accumulate: whole / batchSize,
     maxEpochs,
-    patience: Math.max(2, Math.ceil(maxEpochs / 4)),
+    patience: Math.ceil(maxEpochs / 2),
   };
 }
 
