@@ -58,10 +58,7 @@ export async function stageOutput<T>(
 ): Promise<StageOutput<T>> {
   const { store = new Store(), keepPartial = false, takeOverAfterMs, signal, verify } = options;
   const { timeoutMs = takeOverAfterMs ?? Infinity } = options;
-  const key = sha256Of(canonicalJson({ stage, inputs }));
-  const place = join(store.root, 'stages', stage, key);
-  const record = join(place, 'output.json');
-  const folder = join(place, 'files');
+  const { key, place, record, folder } = placeOf(stage, inputs, store);
 
   // The type of a found output is that of make, which wrote it for the same stage and inputs.
   const read = (): Promise<Existing | undefined> => readOutput(record, folder, (output) => verify?.(output as T));
@@ -96,6 +93,19 @@ export async function stageOutput<T>(
     if (takeOverAfterMs !== undefined && error instanceof LockTimeout) return makeOnce();
     throw error;
   });
+}
+
+/** Whether `stageOutput` would reuse an output. Makes none, and waits for no other process. */
+export async function hasStageOutput(stage: string, inputs: unknown, store = new Store()): Promise<boolean> {
+  const { record, folder } = placeOf(stage, inputs, store);
+  const found = await readOutput(record, folder, () => undefined);
+  return found !== undefined && 'output' in found;
+}
+
+function placeOf(stage: string, inputs: unknown, store: Store) {
+  const key = sha256Of(canonicalJson({ stage, inputs }));
+  const place = join(store.root, 'stages', stage, key);
+  return { key, place, record: join(place, 'output.json'), folder: join(place, 'files') };
 }
 
 const parseRecord = jsonParser(

@@ -1,4 +1,5 @@
+export { availableMemory } from './available-memory.js';
 export { sourceTowards } from './source-towards.js';
 export { freePort, isPortFree } from './free-port.js';
-export { peakMemory } from './peak-memory.js';
-export { hasEnded, identityOf, pidOf, type ProcessIdentity } from './process-identity.js';
+export { peakMemory, restartPeakMemory } from './peak-memory.js';
+export { hasEnded, identityOf, pidOf, type ProcessIdentity, thisProcess } from './process-identity.js';

@@ -23,3 +23,17 @@ test('the peak of a process does not contain the size of the one that started it
   // Linux sums counters of each processor, which it updates now and then: equal peaks may differ by some hundred kilobytes.
   expect(peakMemory()).toBeGreaterThan(peak - 10e6);
 });
+
+test('the peak can be restarted once memory is freed', () => {
+  const source = JSON.stringify(new URL('peak-memory.ts', import.meta.url).href);
+  const freeing = `import { peakMemory, restartPeakMemory } from ${source};
+let large = Buffer.alloc(300e6, 1);
+large = undefined;
+gc();
+const before = peakMemory();
+restartPeakMemory();
+console.log(before - peakMemory());`;
+  const args = ['--expose-gc', '--import', 'tsx', '--input-type=module', '--eval', freeing];
+  const fell = Number(execFileSync(process.execPath, args, { env: { ...process.env, NODE_OPTIONS: '' } }));
+  expect(fell).toBeGreaterThan(250e6);
+});
