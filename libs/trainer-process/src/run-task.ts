@@ -6,6 +6,7 @@ import {
   CheckpointReplica,
   evaluateWeights,
   joinTraining,
+  measureTraining,
   trainClassifier,
   type TrainControl,
   type TrainListener,
@@ -49,6 +50,8 @@ function perform(task: TrainerTask, listener: TrainListener, o: RunTaskOptions):
       return joinTraining(task.job, listener, o.control);
     case 'evaluate':
       return evaluateWeights(task);
+    case 'measure':
+      return measureTraining(task);
   }
 }
 

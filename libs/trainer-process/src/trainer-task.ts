@@ -9,10 +9,18 @@ import {
   validateTrainingResult,
   variants,
 } from '@nautil/contracts/schemas';
-import type { EvaluateWeightsOptions, ReplicaPlace, TrainingGroup, TrainJob, WeightsEvaluated } from '@nautil/training';
+import type {
+  EvaluateWeightsOptions,
+  MeasureTrainingOptions,
+  ReplicaPlace,
+  TrainingGroup,
+  TrainingMeasured,
+  TrainJob,
+  WeightsEvaluated,
+} from '@nautil/training';
 
 /** A task for a trainer process, as plain JSON. */
-export type TrainerTask = TrainTask | JoinTask | EvaluateTask;
+export type TrainerTask = TrainTask | JoinTask | EvaluateTask | MeasureTask;
 
 export interface TrainTask {
   do: 'train';
@@ -35,6 +43,11 @@ interface EvaluateTask extends EvaluateWeightsOptions {
   do: 'evaluate';
 }
 
+/** Predicts the time and the memory of a training. */
+interface MeasureTask extends MeasureTrainingOptions {
+  do: 'measure';
+}
+
 export interface TrackingTask {
   trackingUri: string;
 
@@ -54,7 +67,9 @@ export type TrainerResult<Task extends TrainerTask = TrainerTask> = Task extends
   ? TrainingResult
   : Task extends JoinTask
     ? MemberResult
-    : WeightsEvaluated;
+    : Task extends MeasureTask
+      ? TrainingMeasured
+      : WeightsEvaluated;
 
 /** Whether a task trains together with other processes. Its process listens on a port until it exits. */
 export const isOfGroup = (task: TrainerTask): boolean => task.do !== 'evaluate' && task.job.group !== undefined;
@@ -130,8 +145,17 @@ const evaluateTask = Type.Object({
   questions: Type.Object({ rows: Type.Array(Type.Array(count)), padId: count }),
 });
 
+const measureTask = Type.Object({
+  do: Type.Literal('measure'),
+  job: trainJob,
+  on: Type.Optional(Type.Object({ cache: text, dataset, limit })),
+  availableBytes: Type.Number(),
+  writesCheckpoint: Type.Boolean(),
+  budgetSeconds: Type.Number(),
+});
+
 export const validateTask: JsonValidator<TrainerTask> = jsonValidator(
-  variants('do', [trainTask, joinTask, evaluateTask]),
+  variants('do', [trainTask, joinTask, evaluateTask, measureTask]),
 );
 
 /** The validator of each kind of task's result. */
@@ -139,6 +163,7 @@ export const validateResult: {
   train: JsonValidator<TrainingResult>;
   join: JsonValidator<MemberResult>;
   evaluate: JsonValidator<WeightsEvaluated>;
+  measure: JsonValidator<TrainingMeasured>;
 } = {
   train: validateTrainingResult,
   join: jsonValidator(
@@ -152,6 +177,23 @@ export const validateResult: {
     Type.Object({
       evaluation: Type.Optional(Type.Object({ loss: float, report: classificationReport })),
       answers: Type.Array(Type.Array(float)),
+    }),
+  ),
+  measure: jsonValidator(
+    Type.Object({
+      secondsToOpen: Type.Number(),
+      secondsPerStep: Type.Optional(Type.Number()),
+      timedSteps: count,
+      secondsPerEvaluation: Type.Optional(Type.Number()),
+      secondsOfFinalEvaluation: Type.Optional(Type.Number()),
+      secondsPerCheckpoint: Type.Optional(Type.Number()),
+      peakBytes: Type.Number(),
+      largestBatch: Type.Object({ rows: count, length: count }),
+      fits: Type.Boolean(),
+      microBatches: count,
+      devices: count,
+      device: text,
+      doneSteps: count,
     }),
   ),
 };

@@ -159,3 +159,25 @@ export function microBatchesOf(
     };
   });
 }
+
+/**
+ * The micro-batches of one optimizer step, whose gradients are summed.
+ *
+ * @param batches - the accumulated batches of the step
+ * @param o.count - number of micro-batches of each batch, over all devices
+ * @param o.share - each batch's share of the step, 1 / accumulate_grad_batches
+ * @param o.compiledSize - rows of a full batch where XLA compiles the step, whose micro-batches then all have one size
+ */
+export function microBatchesOfStep(
+  batches: readonly Batch[],
+  o: { count: number; share: number; classWeights?: number[] | undefined; compiledSize?: number | undefined },
+): MicroBatch[] {
+  const { count, compiledSize } = o;
+  let firstRow = 0;
+  const parts = batches.flatMap((batch) => {
+    const ofBatch = microBatchesOf(batch, { ...o, firstRow });
+    firstRow += batch.size;
+    return ofBatch;
+  });
+  return compiledSize === undefined ? parts : parts.map((part) => padRows(part, Math.ceil(compiledSize / count)));
+}

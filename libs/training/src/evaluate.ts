@@ -68,6 +68,20 @@ export async function evaluate(forward: BatchForward, batches: BatchSource, o: E
   return { loss: losses / batches.batchesPerEpoch, report: confusion.report(o.labelNames) };
 }
 
+/** The rows of the batches that `evaluate` computes. */
+export function computedBatches(batches: BatchSource): Int32Array[] {
+  const atOnce = Math.max(1, Math.floor(sortedRows / batches.batchSize));
+  const computed: Int32Array[] = [];
+  for (let first = 0; first < batches.batchesPerEpoch; first += atOnce) {
+    const last = Math.min(first + atOnce, batches.batchesPerEpoch);
+    const cuts = Array.from({ length: last - first }, (_, i) => batches.rowsAt(0, first + i));
+    const rows = cuts.flatMap((cut) => [...cut]);
+    for (const positions of computedTogether(batches, cuts, rows))
+      computed.push(Int32Array.from(positions, (position) => rows[position]!));
+  }
+  return computed;
+}
+
 /** The logits and labels of the rows of some batches, in their order. */
 async function resultsOf(
   forward: BatchForward,

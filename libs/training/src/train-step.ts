@@ -53,7 +53,7 @@ export interface StepScalars {
   lr: number;
 
   /** Factor of the losses in the backward pass of a model in float16; default 1. Gradients of other models are not scaled. */
-  lossScale?: number;
+  lossScale?: number | undefined;
 }
 
 /** The outcome of a step. */

@@ -1,5 +1,5 @@
 import type { MemberResult, TrainingResult, TrainStepped } from '@nautil/contracts';
-import { microBatchesOf, padRows } from './batches.js';
+import { microBatchesOfStep } from './batches.js';
 import { GradientsNotFinite, LossNotFinite, TrainingInterrupted } from './errors.js';
 import { faultPoint } from './fault-point.js';
 import type { TrainJob } from './job.js';
@@ -114,15 +114,12 @@ async function train(
     // 3) forward and backward over the micro-batches, then clip and update
     const batches = Array.from({ length: last - first }, (_, i) => plan.train.at(epoch, first + i));
     const { classWeights } = job;
-    const count = state.microBatches * session.devices;
-    let firstRow = 0;
-    const parts = batches.flatMap((batch) => {
-      const ofBatch = microBatchesOf(batch, { count, share, classWeights, firstRow });
-      firstRow += batch.size;
-      return ofBatch;
+    const microBatches = microBatchesOfStep(batches, {
+      count: state.microBatches * session.devices,
+      share,
+      classWeights,
+      compiledSize: plan.compiledLengths.length === 0 ? undefined : plan.train.batchSize,
     });
-    const rows = Math.ceil(plan.train.batchSize / count);
-    const microBatches = plan.compiledLengths.length === 0 ? parts : parts.map((part) => padRows(part, rows));
     const { losses, gradNorm, isSkipped } = await reportingOutOfMemory(microBatches, state.microBatches, async () => {
       await faultPoint(`train step ${state.step + 1}`);
       return session.guard(model.trainStep.run(microBatches, { lr, ...scalarsOf(state) }));

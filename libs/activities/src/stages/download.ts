@@ -4,7 +4,7 @@ import { allReused } from './fetch.js';
 import { findData } from './find-data.js';
 import { requireTrainingData } from './require-training-data.js';
 import { configOf } from './run-settings.js';
-import type { StageControl } from './stage-control.js';
+import type { DownloadControl } from './stage-control.js';
 
 /**
  * Downloads the raw data and the encoder of a run from HTTP(S) URLs and the Hugging Face hub, unless they are already on this
@@ -12,7 +12,7 @@ import type { StageControl } from './stage-control.js';
  */
 export async function download(
   { run }: { run: ResolvedRun },
-  control: StageControl = {},
+  control: DownloadControl = {},
 ): Promise<StageResult<Source>> {
   const { config } = await configOf(run);
   requireTrainingData(config);

@@ -5,13 +5,13 @@ import { encoderLayout } from '@nautil/model';
 import { isHttp } from '@nautil/store/download';
 import { requireSupportedTokenizer } from '@nautil/tokenization';
 import { allReused, amount, type Fetched, fetchedFile } from './fetch.js';
-import type { StageControl } from './stage-control.js';
+import type { DownloadControl } from './stage-control.js';
 
 /** Provides the files of a run's encoder and tokenizer on this disk. Downloads what the configuration gives as a URL. */
 export async function findEncoderFiles(
   { model }: Pick<Config, 'model'>,
   run: ResolvedRun,
-  control: StageControl,
+  control: DownloadControl,
 ): Promise<Fetched<EncoderFiles>> {
   requireSupportedTokenizer(tokenizerNameOf(model) ?? undefined);
   const reused: (boolean | undefined)[] = [];
@@ -30,6 +30,7 @@ export async function findEncoderFiles(
     vocabFile: await localPath(vocabularyFileOf(model)),
     layout: encoderLayout,
     signal: control.signal,
+    cachedOnly: control.cachedOnly,
     onProgress: (name, done, total) => control.onProgress?.(`${name}: ${amount(done, total)}`),
   });
   return { made: encoder.files, reused: allReused(...reused, encoder.reused) };

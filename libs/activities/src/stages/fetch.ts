@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { FileRef, ResolvedRun } from '@nautil/contracts';
-import { fileRef, formatBytes, knownSha256, stageOutput } from '@nautil/store';
-import { fetchFile, unpackArchive, versionAt } from '@nautil/store/download';
+import { type FileRef, maskSecrets, type ResolvedRun } from '@nautil/contracts';
+import { fileRef, formatBytes, hasStageOutput, knownSha256, stageOutput } from '@nautil/store';
+import { fetchFile, NotDownloaded, unpackArchive, versionAt } from '@nautil/store/download';
 import { redoOf } from './run-settings.js';
-import type { StageControl } from './stage-control.js';
+import type { DownloadControl } from './stage-control.js';
 import { treeDigest } from './tree-digest.js';
 
 /** A file or folder that is now on this disk. */
@@ -29,18 +29,20 @@ export const allReused = (...each: (boolean | undefined)[]): boolean | undefined
  */
 export async function fetchedFile(
   url: string,
-  o: StageControl & { run: DownloadingRun; sha256?: string | undefined },
+  o: DownloadControl & { run: DownloadingRun; sha256?: string | undefined },
 ): Promise<Fetched<FileRef>> {
-  const { run, sha256, signal, onProgress } = o;
+  const { run, sha256, signal, cachedOnly = false, onProgress } = o;
   const name = nameIn(url);
   const redo = redoOf(run, 'download');
   const identity =
     sha256 === undefined
       ? { url, version: (await versionAt({ url, signal })) ?? `of run ${run.workflowId}/${run.runKey}` }
       : { sha256 };
+  const inputs = { ...identity, name, redo };
+  if (cachedOnly && !(await hasStageOutput('download', inputs))) throw new NotDownloaded(maskSecrets(url));
   const { output, reused, warnings } = await stageOutput(
     'download',
-    { ...identity, name, redo },
+    inputs,
     async ({ folder }) => {
       const to = join(folder, name);
       // The file is complete if a worker was killed right after the download.
@@ -60,7 +62,10 @@ export async function fetchedFile(
 }
 
 /** Unpacks an archive completely; equal archives share a folder. */
-export async function unpackedFolder(archive: string, { signal, onProgress }: StageControl): Promise<Fetched<string>> {
+export async function unpackedFolder(
+  archive: string,
+  { signal, onProgress }: DownloadControl,
+): Promise<Fetched<string>> {
   onProgress?.(`unpacking ${archive}`);
   const inputs = { sha256: await knownSha256(archive) };
   const { output, reused, warnings } = await stageOutput<{ content: string; digest?: string }>(

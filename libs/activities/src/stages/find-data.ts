@@ -17,11 +17,12 @@ import {
   isArchive,
   isHttp,
   isHubName,
+  NotDownloaded,
 } from '@nautil/store/download';
 import { SourceNotFound } from '../errors.js';
 import { allReused, amount, type DownloadingRun, type Fetched, fetchedFile, unpackedFolder } from './fetch.js';
 import { isTable, tablesIn, tablesOf } from './find-tables.js';
-import type { StageControl } from './stage-control.js';
+import type { DownloadControl } from './stage-control.js';
 
 type Format = Config['nautil']['data']['format'];
 type DataConfig = Pick<Config['nautil']['data'], 'format' | 'subset'>;
@@ -35,7 +36,7 @@ type DataConfig = Pick<Config['nautil']['data'], 'format' | 'subset'>;
 export async function findData(
   { model, nautil }: Config,
   run: DownloadingRun,
-  control: StageControl,
+  control: DownloadControl,
 ): Promise<Fetched<Source['data']>> {
   const { format, source, sha256, subset } = nautil.data;
   let reused: boolean | undefined;
@@ -104,7 +105,7 @@ async function withTables(files: Source['data'], data: Config['nautil']['data'])
   return { ...withoutUndefined({ labels }), tables: tablesOf({ train, validation, test }) };
 }
 
-interface SourceOptions extends StageControl, DataConfig {
+interface SourceOptions extends DownloadControl, DataConfig {
   run: DownloadingRun;
   sha256: string | undefined;
 }
@@ -139,7 +140,7 @@ async function sourceOnDisk(source: string, o: SourceOptions): Promise<Fetched<s
 async function unpackedIfArchive(
   file: string,
   reused: boolean | undefined,
-  control: StageControl,
+  control: DownloadControl,
 ): Promise<Fetched<string>> {
   if (!(await isArchive(file))) return { made: file, reused };
   await refuseDocument(file);
@@ -184,6 +185,11 @@ async function fromHub(name: string, o: SourceOptions): Promise<Fetched<string>>
       hint: 'set nautil.data.sha256=null: the hub lists the hash of each file, and each is compared',
     });
   }
+  if (o.cachedOnly === true) {
+    const cached = await cachedSnapshot(hubRepositoryFolder(repository));
+    if (cached === undefined) throw new NotDownloaded(`the data set ${name}`);
+    return fromSnapshot(cached, name, o);
+  }
   try {
     let chosen: readonly string[] = [];
     const { folder, fetchedBytes } = await fetchFromHub({
@@ -204,9 +210,14 @@ async function fromHub(name: string, o: SourceOptions): Promise<Fetched<string>>
         cause: error,
       });
     }
-    const paths = (await readdir(cached, { recursive: true })).sort();
-    return unpackedIfOnlyArchive(cached, chooseDataFiles(name, o, paths), true, o);
+    return fromSnapshot(cached, name, o);
   }
+}
+
+/** The data set in a snapshot of the hub's cache. */
+async function fromSnapshot(folder: string, name: string, o: SourceOptions): Promise<Fetched<string>> {
+  const paths = (await readdir(folder, { recursive: true })).sort();
+  return unpackedIfOnlyArchive(folder, chooseDataFiles(name, o, paths), true, o);
 }
 
 /** The files in the format's layout, or else the only archive. */
@@ -230,7 +241,7 @@ async function unpackedIfOnlyArchive(
   folder: string,
   chosen: readonly string[],
   reused: boolean,
-  control: StageControl,
+  control: DownloadControl,
 ): Promise<Fetched<string>> {
   const [only] = chosen;
   if (only === undefined || chosen.length > 1) return { made: folder, reused };

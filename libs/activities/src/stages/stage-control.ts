@@ -5,3 +5,9 @@ export interface StageControl {
   /** Called at intervals during a long stage, with one line for users. */
   onProgress?: (detail: string) => void;
 }
+
+/** As `StageControl`, for what may be downloaded. */
+export interface DownloadControl extends StageControl {
+  /** Throws NotDownloaded instead of downloading. Default false. */
+  cachedOnly?: boolean;
+}

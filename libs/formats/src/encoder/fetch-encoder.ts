@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type EncoderFiles, isJsonObject, type JsonObject } from '@nautil/contracts';
-import { fetchFromHub, HubRefused, HubUnavailable, isHubName } from '@nautil/store/download';
+import { fetchFromHub, HubRefused, HubUnavailable, isHubName, NotDownloaded } from '@nautil/store/download';
 import { FileUnavailable, ModelNotFound, UnsupportedFile } from '../errors.js';
 import { readJsonFile } from '../json.js';
 import { chooseHubFiles, type NeededParts } from './choose-hub-files.js';
@@ -41,6 +41,9 @@ export interface EncoderToFetch {
   /** Throws for an architecture that is not supported, which stops the download before the weights. */
   readonly layout: EncoderLayout;
   readonly signal?: AbortSignal | undefined;
+
+  /** Throws NotDownloaded instead of downloading. */
+  readonly cachedOnly?: boolean | undefined;
   readonly onProgress?: ((model: string, doneBytes: number, totalBytes: number) => void) | undefined;
 }
 
@@ -162,6 +165,7 @@ async function provideModel(o: EncoderToFetch, name: string, key: string, needed
   if (isMegatronName(name) || !isHubName(name)) {
     throw new ModelNotFound(`${key}: ${name} is not on this machine`, { hint: hint() });
   }
+  if (o.cachedOnly === true) throw new NotDownloaded(`the model ${name}`);
   try {
     const { folder, fetchedBytes } = await fetchFromHub({
       repository: { type: 'model', name },
