@@ -35,7 +35,7 @@ const outputFiles = ['model.nemo_path'];
 const outputFolders = keysThat(({ path }) => path === 'output').filter((key) => !outputFiles.includes(key));
 
 /** Where the log folders are unless the configuration names a place; see `createLogDir`. */
-const defaultLogs = 'nemo_experiments';
+export const defaultLogs = 'nemo_experiments';
 
 /** Keys whose values become parts of the names of files and folders. */
 const fileNameKeys = ['exp_manager.name', 'exp_manager.version', 'exp_manager.checkpoint_callback_params.postfix'];

@@ -10,4 +10,6 @@ export { configuredColumns } from './stages/import-tables.js';
 export { requireBatch } from './stages/require-batches.js';
 export { findData } from './stages/find-data.js';
 export * as stages from './stages/index.js';
+export { planRun } from './plan/plan-run.js';
+export type { PlannedStage, RunPlan } from './plan/run-plan.js';
 export { finishTracking, startTracking, trackingOfTraining } from './tracking.js';

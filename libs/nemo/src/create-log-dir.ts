@@ -37,6 +37,24 @@ export async function createLogDir(o: { manager: Config['exp_manager']; cwd: str
   return { folder: wanted, warnings, ...(resumeFrom === undefined ? {} : { resumeFrom }) };
 }
 
+/**
+ * The checkpoint from which `createLogDir` would let a run resume. Creates nothing.
+ *
+ * @throws CannotResume
+ */
+export async function resumePoint({
+  manager,
+  cwd,
+}: {
+  manager: Config['exp_manager'];
+  cwd: string;
+}): Promise<Pick<LogDir, 'resumeFrom' | 'warnings'>> {
+  const warnings: string[] = [];
+  if (!manager.resume_if_exists) return { warnings };
+  const resumeFrom = await checkpointToResume(await folderOf(manager, cwd, new Date()), manager, warnings);
+  return { warnings, ...(resumeFrom === undefined ? {} : { resumeFrom }) };
+}
+
 /** What a run writes at the top of its folder. Programs other than Nautil may have written it, such as NeMo and Hydra. */
 const writtenByRuns =
   /^(?:cmd-args\.log|git-info\.log|hparams\.yaml|label_ids\.tsv|nemo_(?:error_)?log.*\.txt|lightning_logs\.txt|events\.out\.tfevents\..*|checkpoints|config)$/;

@@ -1,6 +1,7 @@
 export { readEvents } from './event-file.js';
 export { logFile } from './experiment-log.js';
 export { ExperimentFolder } from './experiment-folder.js';
+export { resumePoint } from './create-log-dir.js';
 export { linkOrCopy } from './kept-checkpoints.js';
 export {
   beginExperiment,

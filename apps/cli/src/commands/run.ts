@@ -14,6 +14,7 @@ import { configurationFolder, workingFolder } from '../working-folder.js';
 
 interface RunOptions extends ConfigFlags, WorkflowFlags {
   workflowId?: string;
+  dryRun?: true;
 }
 
 export function addRun(program: Command): void {
@@ -21,10 +22,12 @@ export function addRun(program: Command): void {
     .command('run')
     .description('Starts a run in Temporal and follows it until it ends.')
     .argument('[overrides...]', overridesArgument);
-  addConfigOptions(command).option(
-    '--workflow-id <id>',
-    'the run’s name in Temporal and MLflow (default: the configuration’s name and the time)',
-  );
+  addConfigOptions(command)
+    .option(
+      '--workflow-id <id>',
+      'the run’s name in Temporal and MLflow (default: the configuration’s name and the time)',
+    )
+    .option('--dry-run', 'only show what the run would do, how long it would take, and whether it fits');
   addWorkflowOptions(command)
     .addHelpText(
       'after',
@@ -32,10 +35,13 @@ export function addRun(program: Command): void {
         'run --config-name sst2',
         'run reviews.yaml trainer.max_epochs=3',
         'run model.train_ds.file_path=train.tsv model.validation_ds.file_path=dev.tsv trainer.max_epochs=3',
+        'run --config-name sst2 --dry-run',
         'run --workflow-id reviews data=imdb nautil.data.source=aclImdb --detach',
       )}
 
-Ctrl-C stops following the run, which continues; \`npx nautil resume ID\` follows it again.`,
+Ctrl-C stops following the run, which continues; \`npx nautil resume ID\` follows it again.
+--dry-run starts nothing, needs no server, and downloads nothing. It prepares the data as the run does, which stays in the
+store for the run, and measures some steps. The exit code is 4 when the run does not fit into memory or on the disk.`,
     )
     .action(run);
 }
@@ -58,11 +64,17 @@ async function run(args: string[], options: RunOptions): Promise<void> {
     overrides,
   };
   await checkRequest(input, { cwd });
+  const workflowId = options.workflowId ?? newWorkflowId(configName ?? 'text-classification');
+  if (options.dryRun) {
+    const { showPlan } = await import('../show-plan.js');
+    await showPlan({ ...input, workflowId }, { cwd, json: options.json === true });
+    return;
+  }
   const addresses = stackAddresses();
   const { client, close } = await connectToTemporal(addresses.temporal);
   try {
     const handle = await startWorkflow(client, 'textClassification', {
-      workflowId: options.workflowId ?? newWorkflowId(configName ?? 'text-classification'),
+      workflowId,
       taskQueue: options.taskQueue,
       args: [input],
     });

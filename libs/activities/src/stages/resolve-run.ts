@@ -30,7 +30,7 @@ import {
 } from '@nautil/contracts';
 import { parseResolvedRun } from '@nautil/contracts/schemas';
 import { withholdsCredentials } from '@nautil/mlflow';
-import { beginExperiment, type Echo } from '@nautil/nemo';
+import { beginExperiment, type Echo, resumePoint } from '@nautil/nemo';
 import { fileRef, writeFileAtomic } from '@nautil/store';
 import { isHubName } from '@nautil/store/download';
 import { createFolder, defaultFolder, folderName, packageRoot, runFolder } from '@nautil/store/folders';
@@ -58,6 +58,7 @@ interface ResolveOptions {
   allowedEnv?: readonly string[];
   check?: (config: Config, o: { cwd: string }) => Promise<void>;
   logsInFolder?: boolean;
+  planIn?: string;
 }
 
 /**
@@ -73,11 +74,12 @@ interface ResolveOptions {
  * @param o.ownServer - the MLflow server of this process, to which alone it sends its credentials
  * @param o.allowedEnv - the variables that the configuration may read; default: all
  * @param o.logsInFolder - keeps logs in the run's folder and resumes nothing, for a member of a group other than the first
+ * @param o.planIn - the folder of the run, outside which nothing is created, for a run that is planned and not started
  * @param o.check - rejects a configuration with which no run can succeed, before anything is created; see `checkRun`
  * @throws ConfigError, and what `check` throws
  */
 export async function resolveRun(request: RunRequest, o: ResolveOptions = {}): Promise<ResolvedRun> {
-  const folder = runFolder(request.workflowId, request.runKey);
+  const folder = o.planIn ?? runFolder(request.workflowId, request.runKey);
   const file = join(folder, 'run.json');
   const known = await readFile(file, 'utf8').catch(() => undefined);
   const route = await (o.route ?? localRouting)(request);
@@ -105,7 +107,7 @@ export async function resolveRun(request: RunRequest, o: ResolveOptions = {}): P
 async function createRun(
   request: RunRequest,
   { tree, config, notes, resolved, fromEnvironment }: Awaited<ReturnType<typeof loadRun>>,
-  o: Pick<ResolveOptions, 'check' | 'command' | 'echo' | 'ownServer' | 'logsInFolder'> & {
+  o: Pick<ResolveOptions, 'check' | 'command' | 'echo' | 'ownServer' | 'logsInFolder' | 'planIn'> & {
     cwd: string;
     folder: string;
     file: string;
@@ -118,16 +120,21 @@ async function createRun(
   await createFolder(folder);
   const configFile = join(folder, 'config.json');
   await writeFileAtomic(configFile, JSON.stringify(tree, null, 2));
-  const experiment = o.logsInFolder
-    ? await emptyExperiment(join(folder, 'experiment'))
-    : await beginExperiment({
-        tree,
-        config,
-        fromEnvironment,
-        cwd,
-        command: o.command ?? commandOf(request),
-        echo: o.echo,
-      });
+  const isPlan = o.planIn !== undefined;
+  const experiment =
+    o.logsInFolder || isPlan
+      ? {
+          ...(await emptyExperiment(join(folder, 'experiment'))),
+          ...(isPlan && (await resumePoint({ manager: config.exp_manager, cwd }))),
+        }
+      : await beginExperiment({
+          tree,
+          config,
+          fromEnvironment,
+          cwd,
+          command: o.command ?? commandOf(request),
+          echo: o.echo,
+        });
   const group = groupOf(config);
   const { data } = config.nautil;
   const trainFile = config.model.train_ds.file_path;
@@ -161,7 +168,7 @@ async function createRun(
         ...(route.home !== undefined && config.nautil.group.members !== null
           ? ['nautil.group.members has no effect: the workers of Temporal report their own addresses']
           : []),
-        ...(o.logsInFolder ? [] : [`logs and the best checkpoints are in ${experiment.logDir}`]),
+        ...(o.logsInFolder || isPlan ? [] : [`logs and the best checkpoints are in ${experiment.logDir}`]),
         ...route.notes,
       ]),
     ),

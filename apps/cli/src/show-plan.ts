@@ -1,0 +1,50 @@
+import { planRun } from '@nautil/activities';
+import { defineError, type RunRequest } from '@nautil/contracts';
+import { stackAddresses } from '@nautil/stack';
+import { Trainers } from '@nautil/trainer-process';
+import { formatPlan } from './format-plan.js';
+import { interruption } from './interruption.js';
+import { printJson, printMessage, printResult } from './output.js';
+import { terminalWidth } from './terminal/terminal-width.js';
+
+/** A run needs more memory or disk space than there is. */
+class RunDoesNotFit extends defineError('RunDoesNotFit', 'environment') {}
+
+/**
+ * Prints the plan of a run, which is not started.
+ *
+ * @param request - checked by `checkRequest`
+ * @throws RunDoesNotFit after the plan is printed; what `planRun` throws
+ */
+export async function showPlan(
+  request: Omit<RunRequest, 'runKey' | 'taskQueue'>,
+  { cwd, json }: { cwd: string; json: boolean },
+): Promise<void> {
+  const trainers = new Trainers();
+  const plan = await planRun(request, {
+    cwd,
+    trackingUri: stackAddresses().mlflowTrackingUri,
+    signal: interruption,
+    onProgress: (detail) => {
+      printMessage(`${detail} …`);
+    },
+    measure: (o) =>
+      trainers.run({
+        task: { do: 'measure', ...o },
+        signal: interruption,
+        onWait: printMessage,
+        onStarted: (running) => {
+          interruption.addEventListener('abort', () => {
+            running.kill();
+          });
+        },
+      }),
+  });
+  if (json) await printJson(plan);
+  else await printResult(formatPlan(plan, terminalWidth()));
+  const { problems } = plan;
+  if (problems.length === 0) return;
+  throw new RunDoesNotFit(problems.map(({ message }) => `the run does not fit: ${message}`).join('\n'), {
+    hint: problems.map(({ hint }) => hint).join('\n'),
+  });
+}
