@@ -17,6 +17,9 @@ const trainFrom = (source: string) => [
 test.each([
   ['a file to inspect', ['inspect', 'absent.csv']],
   ['a table to convert', ['convert', 'absent.csv', 'absent.tsv']],
+  ['data for a new configuration', ['new', 'x', '--data', 'absent.csv']],
+  ['a validation file for one', ['new', 'x', '--data', 'train.tsv', '--validation', 'absent.csv']],
+  ['an encoder for one', ['new', 'x', '--data', 'train.tsv', '--encoder', './absent']],
   ['an archive to predict with', ['predict', '--model', 'absent.nemo', '--input', 'train.tsv']],
   ['a text to classify', ['predict', '--model', archive, '--input', 'absent.txt']],
   ['an archive to evaluate', ['evaluate', 'model.nemo_path=absent.nemo', 'model.test_ds.file_path=train.tsv']],

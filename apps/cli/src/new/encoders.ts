@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type ModelPreset, modelPresets, userPath } from '@nautil/config';
-import { NautilError, UsageError } from '@nautil/contracts';
+import { NautilError } from '@nautil/contracts';
 import { FileUnavailable } from '@nautil/formats';
 import { findEncoder } from '@nautil/formats/encoder';
 import { learningRateForWidth } from '@nautil/metrics';
@@ -53,7 +53,7 @@ export async function localEncoders(): Promise<EncoderChoice[]> {
 /**
  * The encoder that a user names: a preset, a model on the hub or on this machine, or a folder.
  *
- * @throws UsageError for a name that is none of these; what reading a local model throws
+ * @throws FileUnavailable for a name that is none of these; what reading a local model throws
  */
 export async function encoderNamed(name: string, cwd: string): Promise<EncoderChoice> {
   const presets = await modelPresets();
@@ -63,7 +63,7 @@ export async function encoderNamed(name: string, cwd: string): Promise<EncoderCh
   const place = userPath(cwd, name);
   const local = await localEncoder(place).then((found) => found ?? localEncoder(name));
   if (local === undefined && !isHubName(name)) {
-    throw new UsageError(`--encoder: ${name} does not exist, and can't be a name on the Hugging Face hub`, {
+    throw new FileUnavailable(name, "--encoder: it does not exist, and can't be a name on the Hugging Face hub", {
       hint: `the presets are ${presets.map((one) => one.name).join(', ')}`,
     });
   }

@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { findData } from '@nautil/activities';
 import { type Config, loadConfig, userPath } from '@nautil/config';
-import { UsageError } from '@nautil/contracts';
+import { DataError } from '@nautil/datasets';
 import { isNemoFile, type SurveyOptions } from '@nautil/datasets/tables';
 import { isHttp } from '@nautil/store/download';
 
@@ -34,7 +34,7 @@ export interface FoundData {
 /**
  * Finds the data as a run does, and downloads it if it is not on this disk.
  *
- * @throws what `findData` throws, and UsageError for a file of a split that does not exist
+ * @throws what `findData` throws, and DataError for a file that does not exist
  */
 export async function findNewData(
   named: NamedData,
@@ -43,13 +43,14 @@ export async function findNewData(
   const onDisk = userPath(o.cwd, named.data);
   const isLocal = existsSync(onDisk);
   const isFile = isLocal && statSync(onDisk).isFile() && !/\.(?:zip|tar|tgz|tar\.gz)$/i.test(onDisk);
+  if (!isLocal && !isHttp(named.data) && fileName.test(named.data)) throw missing('--data', named.data, onDisk);
   const { config } = await loadConfig({ cwd: o.cwd });
   const { model, nautil } = config;
   const at = (option: string, path: string | undefined): string | null => {
     if (path === undefined || isHttp(path)) return path ?? null;
     const place = userPath(o.cwd, path);
     if (existsSync(place)) return place;
-    throw new UsageError(`${option}: ${path} does not exist`, { hint: `looked for ${resolve(place)}` });
+    throw missing(option, path, place);
   };
   const source = isLocal ? onDisk : named.data;
   const wanted: Config = {
@@ -85,3 +86,9 @@ export async function findNewData(
     isLocal,
   };
 }
+
+/** A name that is meant as a file, although a data set on the hub could have it. */
+const fileName = /\.(?:csv|tsv|txt|jsonl?|ndjson|parquet|gz|zip|tar|tgz|xlsx?)$/i;
+
+const missing = (option: string, path: string, place: string): DataError =>
+  new DataError(`${option}: ${path} does not exist`, { hint: `looked for ${resolve(place)}` });
