@@ -19,13 +19,13 @@ export async function download(
   // The encoder comes first, so that an unknown name is reported before gigabytes of data are downloaded.
   const encoder = await findEncoderFiles(config, run, control);
   const data = await findData(config, run, control);
-  const { folder, train } = data.made;
+  const { folder, train, tables } = data.made;
   const { path, lmCheckpoint, configFile } = encoder.made;
   const weights = lmCheckpoint ?? path ?? `of random weights by ${configFile ?? 'model.language_model.config'}`;
   return {
     data: data.made,
     encoder: encoder.made,
     reused: allReused(data.reused, encoder.reused) ?? false,
-    detail: `data ${folder ?? train}, encoder ${weights}`,
+    detail: `data ${folder ?? train ?? tables?.train.join(', ')}, encoder ${weights}`,
   };
 }

@@ -34,8 +34,10 @@ async function converted(files: Record<string, string | Buffer>, ...overrides: s
       ...overrides,
     ],
   });
-  const data = await convert({ run, source: await download({ run }) });
-  return { ...data, detail: data.detail.replaceAll(`${home}/`, '') };
+  const source = await download({ run });
+  const data = await convert({ run, source });
+  const short = (detail: string): string => detail.replaceAll(`${home}/`, '');
+  return { ...data, detail: short(data.detail), downloaded: short(source.detail) };
 }
 
 const contentOf = (ref: { path: string } | undefined): string => readFileSync(String(ref?.path), 'utf8');
@@ -56,6 +58,7 @@ test('a CSV file becomes the files of a run, and its labels are the names of the
   expect(contentOf(data.validation)).toBe('fine\t1\n');
   expect(contentOf(data.labels)).toBe('negative\npositive\n');
   expect(data.numClasses).toBe(2);
+  expect(data.downloaded).toMatch(/^data train\.csv, encoder /);
   expect(data.detail).toContain(
     'train.csv is CSV (separated by commas): text column Review Text, label column sentiment (recognised by name, not read: id)',
   );
