@@ -26,6 +26,7 @@ const tests = [
   '**/*.test.ts',
   '**/*.drill.ts',
   '**/*.gpu.ts',
+  '**/*.notebook.ts',
   '**/testing/**/*.ts',
   'tests/**/*.ts',
   'workflows/test/**/*.ts',

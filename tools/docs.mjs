@@ -1,5 +1,5 @@
 // Writes the pages of docs/ that are generated: config.md from the schema, cli.md from the help of each command, presets.md from
-// conf/model.
+// conf/model, tutorials/sentiment-analysis.ipynb from tutorial.md.
 //   node tools/docs.mjs           writes them
 //   node tools/docs.mjs --check   exits with 1 when a page is out of date
 import { readdir, readFile, writeFile } from 'node:fs/promises';
@@ -10,6 +10,7 @@ import { parse } from 'yaml';
 register();
 const { configReference } = await import('../libs/config/src/index.ts');
 const { cliReference } = await import('../apps/cli/src/index.ts');
+const { notebookOf } = await import('./src/tutorial.ts');
 
 /** A table of the presets: the first comment of each file describes the encoder, the second its licence. */
 async function presetTable() {
@@ -58,13 +59,16 @@ ${made}
 The output of \`npx nautil --help\`, and the help of each command.
 
 ${cliReference()}`,
+  'docs/tutorials/sentiment-analysis.ipynb': notebookOf(
+    await readFile(new URL('../docs/tutorial.md', import.meta.url), 'utf8'),
+  ),
 };
 
 const stale = [];
 for (const [page, text] of Object.entries(pages)) {
   const path = new URL(`../${page}`, import.meta.url);
-  const options = await resolveConfig(path);
-  const formatted = await format(text, { ...options, parser: 'markdown' });
+  const options = { ...(await resolveConfig(path)), parser: 'markdown' };
+  const formatted = page.endsWith('.md') ? await format(text, options) : text;
   if (formatted === (await readFile(path, 'utf8').catch(() => ''))) continue;
   stale.push(page);
   if (!process.argv.includes('--check')) await writeFile(path, formatted);

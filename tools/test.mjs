@@ -21,6 +21,7 @@ One project:    npx nx run store:test
 Every key:      npx nx run tests:every-key
 Distributed:    npx nx run tests:distributed    (longer: tests:distributed:long)
 The documents:  npx nx run cli:docs
+The tutorial:   npx nx run tools:tutorial       (as a notebook: tools:notebook, which installs Jupyter)
 The drills:     npx nx run tests:drills
 `;
 

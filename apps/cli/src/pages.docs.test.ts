@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { expect, test } from '@jest/globals';
 import { packageRoot } from '@nautil/store/folders';
 
-test('docs/config.md, docs/cli.md and docs/presets.md are up to date with the code; `node tools/docs.mjs` regenerates them', async () => {
+test('the generated pages and the notebook are up to date with the code and the tutorial; `node tools/docs.mjs` regenerates them', async () => {
   const check = promisify(execFile)(process.execPath, ['tools/docs.mjs', '--check'], { cwd: packageRoot() });
   await expect(check).resolves.toMatchObject({ stdout: 'the pages are up to date\n' });
 });
