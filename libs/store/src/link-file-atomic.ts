@@ -49,7 +49,8 @@ async function isLinked(from: string, to: string): Promise<boolean> {
   }
 }
 
-async function copyFileAtomic({ path, sha256 }: Pick<FileRef, 'path' | 'sha256'>, to: string): Promise<void> {
+/** Makes `to` a copy of a file. Readers of `to` see the old file or the new one. @throws FileDamaged if it differs from the digest */
+export async function copyFileAtomic({ path, sha256 }: Pick<FileRef, 'path' | 'sha256'>, to: string): Promise<void> {
   const hash = createHash('sha256');
   const content = async function* (): AsyncGenerator<Buffer> {
     for await (const chunk of readChunks(path)) {

@@ -33,7 +33,7 @@ async function place(text: string, owner: string): Promise<string | undefined> {
   const path = join(folder, '../made', `${text} by ${owner}`);
   rmSync(path, { force: true }); // its other name, at the target, must stay as it is
   writeFileSync(path, text);
-  return placeFile(await fileRef(path), target, { owner });
+  return placeFile(await fileRef(path), target, { owner, isShared: false });
 }
 
 const contents = (): Record<string, string> =>
@@ -135,3 +135,16 @@ test('two processes that are killed at any point lose no file of the other', asy
     expect(readFileSync(target, 'utf8')).toBe(`after ${round}`);
   }
 }, 120_000);
+
+test('owners of equal files can write into theirs without changing those of others', async () => {
+  const made = join(folder, '../made/equal');
+  writeFileSync(made, 'equal');
+  const from = await fileRef(made);
+  const [first, second, third] = ['a', 'b', 'c'].map((owner) => join(folder, `${owner}.nemo`));
+  await placeFile(from, first!, { owner: 'a', isShared: false });
+  await placeFile(from, second!, { owner: 'b', isShared: true });
+  await placeFile(from, third!, { owner: 'c', isShared: true });
+  expect(statSync(first!).ino).toBe(statSync(made).ino);
+  writeFileSync(second!, 'written in place');
+  expect(contents()).toEqual({ 'a.nemo': 'equal', 'b.nemo': 'written in place', 'c.nemo': 'equal' });
+});

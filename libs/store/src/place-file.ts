@@ -7,7 +7,7 @@ import { sha256Of } from './digest.js';
 import { createFolder } from './folders/create-folder.js';
 import { syncFolder } from './folders/sync-folder.js';
 import { knownSha256 } from './known-digests.js';
-import { linkFileAtomic } from './link-file-atomic.js';
+import { copyFileAtomic, linkFileAtomic } from './link-file-atomic.js';
 import { Store } from './store.js';
 import { withLock } from './with-lock.js';
 import { writeFileAtomic } from './write-file-atomic.js';
@@ -20,14 +20,16 @@ import { writeFileAtomic } from './write-file-atomic.js';
  * Owners that use one state folder exclude one another. The record of who put which content at a path is written before the
  * file, and is kept in the store; without it, the file counts as another owner's.
  *
- * @param owner - the run: the same when it is retried or resumed
+ * @param o.owner - the run: the same when it is retried or resumed
+ * @param o.isShared - whether another owner may have a link of the file. This one then gets a copy, because who writes into a link in
+ * place (`cp other.nemo mine.nemo`) changes the files of both.
  * @returns the path at which the other owner's file is kept now; undefined if there was none
  * @throws DiskFull; then the old file is intact
  */
 export async function placeFile(
   from: Pick<FileRef, 'path' | 'sha256'>,
   to: string,
-  { owner }: { owner: string },
+  { owner, isShared }: { owner: string; isShared: boolean },
 ): Promise<string | undefined> {
   await createFolder(dirname(to));
   const place = join(await realpath(dirname(to)), basename(to));
@@ -46,7 +48,7 @@ export async function placeFile(
       const isForeign = found !== undefined && !isOnlyOwner(owner, owners[found]);
       if (isForeign) kept[owner] = await keepBeside(to, found);
       await writeRecord(file, { owners: { ...owners, [from.sha256]: ofThis }, kept });
-      await linkFileAtomic(from, to);
+      await (isShared ? copyFileAtomic : linkFileAtomic)(from, to);
       await writeRecord(file, { owners: { [from.sha256]: ofThis }, kept });
       return keptFor(owner, kept);
     },

@@ -10,7 +10,7 @@ async function place(folder: string, run: string): Promise<void> {
   process.env['NAUTIL_HOME'] = join(folder, 'home');
   const made = join(folder, 'made', run);
   await writeFileAtomic(made, contentOf(run));
-  await placeFile(await fileRef(made), join(folder, 'models', 'mine.nemo'), { owner: run });
+  await placeFile(await fileRef(made), join(folder, 'models', 'mine.nemo'), { owner: run, isShared: false });
 }
 
 export async function writePlaced(folder: string, mark: (text: string) => void): Promise<void> {

@@ -134,7 +134,7 @@ export async function packageModel(o: {
   const owner = `${o.run.workflowId}/${o.run.runKey}`;
   const kept: KeptArchive[] = [];
   const place = async (path: string): Promise<void> => {
-    const keptAt = await placeFile(made, path, { owner });
+    const keptAt = await placeFile(made, path, { owner, isShared: reused });
     if (keptAt !== undefined) kept.push({ path, keptAt });
   };
   await place(target);

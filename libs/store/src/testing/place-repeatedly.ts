@@ -10,5 +10,5 @@ for (let number = 0; ; number++) {
   await writeFileAtomic(from, `${owner} ${number}`);
   const file = await fileRef(from);
   console.log(`placing ${number}`);
-  await placeFile(file, to, { owner });
+  await placeFile(file, to, { owner, isShared: false });
 }
