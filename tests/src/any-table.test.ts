@@ -227,7 +227,9 @@ async function converted(folder: string, { files, folder: source }: Kind) {
       'nautil.data.validation_fraction=0',
     ],
   });
-  const data = await convert({ run, source: await download({ run }) });
+  const downloaded = await download({ run });
+  expect(downloaded.detail).toContain(`data ${folder}`);
+  const data = await convert({ run, source: downloaded });
   return {
     train: readFileSync(data.train.path, 'utf8'),
     names: data.labels === undefined ? undefined : readFileSync(data.labels.path, 'utf8'),

@@ -77,6 +77,19 @@ test.each(Object.entries(parity.models))(
   60_000,
 );
 
+test('the texts of a table have the ids and vectors that they have as lines', async () => {
+  const model = ['--model', goldenPath(Object.keys(parity.models)[0]!)];
+  const texts = ['a good film', 'a "bad" one'];
+  const table = join(folder, 'texts.csv');
+  writeFileSync(table, `id,review\n${texts.map((text, id) => `${id},"${text.replaceAll('"', '""')}"\n`).join('')}`);
+  // The last --input wins.
+  const { stdout } = await encode([], ...model, '--input', table);
+  expect(stdout).toBe((await encode(texts, ...model)).stdout);
+  const named = await encode([], ...model, '--input', table, '--text-column', 'text');
+  expect(named).toMatchObject({ exitCode: 3, stdout: '' });
+  expect(named.stderr).toContain('has no column "text", which --text-column names');
+}, 180_000);
+
 test('nautil encode accepts a file of weights, and uses the tokenizer beside it', async () => {
   const [name, truth] = Object.entries(parity.models)[0]!;
   const [row] = fitting(truth.rows);

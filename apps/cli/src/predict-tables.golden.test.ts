@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -119,6 +119,53 @@ test('JSON Lines keep the types of their values, and have the most probable labe
   expect(row).toMatchObject({ n: 1.5, text: 'good film', tags: ['x'], predicted_label: first!.label });
   const best = [...first!.scores.entries()].sort(([, a], [, b]) => b - a).slice(0, 2);
   expect((row!['top'] as { label_id: number }[]).map(({ label_id }) => label_id)).toEqual(best.map(([id]) => id));
+});
+
+test('a folder of texts for each class is read, and its folders are the labels', async () => {
+  const files = [
+    ['class0', '1', 'a bad\nfilm'],
+    ['class1', '1', 'a good film'],
+    ['class1', '2', 'a fine film'],
+  ] as const;
+  for (const [name, file, text] of files) {
+    mkdirSync(join(folder, 'classes', name), { recursive: true });
+    written(`classes/${name}/${file}.txt`, text);
+  }
+  const named = await archiveOf({ pairs: false });
+  const { stdout, stderr, exitCode } = await predictWith(named, '--input', join(folder, 'classes'));
+  const rows = stdout.trimEnd().split('\n');
+  expect(rows.map((line) => (JSON.parse(line) as JsonObject)['label'])).toEqual(files.map(([name]) => name));
+  expect(stderr).toMatch(/accuracy .* on 3 labelled rows/);
+  expect(exitCode).toBe(0);
+});
+
+test("labels of NeMo's TSV are ids, also of a model whose classes have numbers as names", async () => {
+  const path = join(folder, 'stars.nemo');
+  const { definition } = await loadTokenizer({ folder: goldenPath('bert-tiny-uncased') });
+  const { numClasses, close } = await opened();
+  close();
+  const labels = Array.from({ length: numClasses }, (_, id) => String(id + 1));
+  const record = { version: 1, tokenizer: definition, labels, lineage: {} };
+  await copyArchive(archive, path, () => ({ record: record as unknown as JsonObject }));
+  const films = ['a good film', 'a bad film', 'a long one'];
+  const ids = (await expectedOf(films)).map(({ labelId }) => labelId);
+  const lines = (of: (id: number) => number): string =>
+    films.map((text, row) => `${text}\t${of(ids[row]!)}\n`).join('');
+  const nemo = await predictWith(
+    path,
+    '--input',
+    written(
+      'ids.tsv',
+      lines((id) => id),
+    ),
+  );
+  const table = await predictWith(
+    path,
+    '--input',
+    written('stars.tsv', `text\tlabel\tn\n${lines((id) => id + 1).replaceAll('\n', '\t1\n')}`),
+  );
+  for (const { stderr } of [nemo, table])
+    expect(stderr).toContain('accuracy 1.0000, macro F1 1.0000, on 3 labelled rows');
 });
 
 test('a column that does not exist, one that is taken, and a table without columns are errors that name them', async () => {
