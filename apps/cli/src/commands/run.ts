@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { TextClassificationInput } from '@nautil/contracts';
 import {
   addConfigOptions,
@@ -27,7 +27,11 @@ export function addRun(program: Command): void {
       '--workflow-id <id>',
       'the run’s name in Temporal and MLflow (default: the configuration’s name and the time)',
     )
-    .option('--dry-run', 'only show what the run would do, how long it would take, and whether it fits');
+    .addOption(
+      new Option('--dry-run', 'only show what the run would do, how long it would take, and whether it fits').conflicts(
+        ['detach', 'taskQueue'],
+      ),
+    );
   addWorkflowOptions(command)
     .addHelpText(
       'after',

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Config } from '@nautil/config';
 import { freeBytesAt } from '@nautil/store';
+import { contains } from '@nautil/store/folders';
 import type { StepCounts, TrainingSize } from '@nautil/training';
 
 /** What a run writes to one file system. */
@@ -72,7 +73,7 @@ export async function planDisk(o: DiskOptions): Promise<PlannedDisk[]> {
     };
     // The archive is one file, with several names where the file system is that of the store.
     const isLink = folder !== home && folder !== logDir && folder !== mlflow && device === ofHome;
-    disk.folders.push(folder);
+    if (!disk.folders.some((listed) => contains(listed, folder))) disk.folders.push(folder);
     disk.peakBytes += isLink ? 0 : peak;
     disk.keptBytes += isLink ? 0 : kept;
     disks.set(device, disk);
