@@ -46,7 +46,10 @@ export interface TrainingMeasured {
   /** Writing a checkpoint; absent if none was written. */
   secondsPerCheckpoint?: number;
 
-  /** Largest resident size of the process, or its prediction if the largest batch does not fit. */
+  /**
+   * Largest resident size of the process, or its prediction if the largest batch does not fit. Without the snapshot of a checkpoint, which
+   * a training holds until it is written.
+   */
   peakBytes: number;
 
   /** The largest batch of a device, in rows and tokens per row. */
@@ -151,7 +154,7 @@ async function measure(
   const steps = stepsOfEpoch(plan.train, accumulate);
   const timed = await timeStrata(steps, hasTime, (batches) => step(batches.map((index) => plan.train.at(0, index))));
 
-  // 3) a checkpoint, which is written while the next step runs
+  // 3) a checkpoint
   const writing = stopwatch();
   let secondsPerCheckpoint: number | undefined;
   if (o.writesCheckpoint) {
@@ -159,10 +162,6 @@ async function measure(
     await session.checkpoint();
     await session.committedCheckpoint();
     secondsPerCheckpoint = writing();
-    session.markChanged();
-    await session.checkpoint();
-    await step([largest]);
-    await session.committedCheckpoint();
   }
 
   // 4) the evaluations

@@ -75,7 +75,8 @@ export async function planTraining(
   const counts = countsWith({ devices, ...(measured && { done: measured.doneSteps }) });
   const disks = await disksFor(counts);
   const memory: PlannedMemory = {
-    peakBytes: measured?.peakBytes ?? heldBytes,
+    // While a checkpoint is written, the steps that follow change copies of the weights and of the optimizer's state.
+    peakBytes: measured ? measured.peakBytes + (counts.checkpoints > 1 ? size.checkpointBytes : 0) : heldBytes,
     availableBytes,
     basis: measured === undefined ? 'computed' : measured.fits ? 'measured' : 'extrapolated',
   };
