@@ -149,7 +149,7 @@ const problemTexts = {
   quoted: {
     severity: 'warning',
     message: 'texts in quotation marks: the marks become tokens',
-    hint: "remove them: NeMo's format has no quotation",
+    hint: "NeMo's format has no quotation: remove them, or set nautil.data.format=table, which leaves marks around all texts out",
   },
   'empty-text': {
     severity: 'warning',

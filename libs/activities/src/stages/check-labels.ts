@@ -202,7 +202,7 @@ function notesOn(file: string, { examples, linesWithoutTab, quoted, skipped, ski
       : []),
     ...(quoted > 0
       ? [
-          `${quoted} of ${counted(examples, 'text')} in ${file} ${quoted === 1 ? 'is' : 'are'} in quotation marks, and the marks become tokens`,
+          `${quoted} of ${counted(examples, 'text')} in ${file} ${quoted === 1 ? 'is' : 'are'} in quotation marks, and the marks become tokens: nautil.data.format=table leaves marks around all texts out`,
         ]
       : []),
   ];

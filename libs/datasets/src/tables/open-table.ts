@@ -4,20 +4,24 @@ import { Readable } from 'node:stream';
 import type { JsonObject } from '@nautil/contracts';
 import { DataError } from '../data-error.js';
 import { FormatVotes, refuseBinary, refuseNulBytes, refuseZippedDocument } from '../name-format.js';
-import { isSkipped, parseLine } from '../read-examples.js';
+import { isSkipped, mayBeHeader, parseLine } from '../read-examples.js';
 import { bytesOf, readLines } from '../read-lines.js';
 import { nameRank } from './column-names.js';
 import { nemoTable } from './nemo-table.js';
+import { isCsvWritersTsv, quotesCells, startsQuotedCell } from './quoted-cells.js';
 import { classFoldersTable } from './read-class-folders.js';
 import { delimitedTable, delimiters, dialectOf, oneColumnDialect } from './read-delimited.js';
 import { arrayRows, columnRows, type JsonLayout, jsonTable, readObject } from './read-json.js';
 import { columnsIn, jsonLinesTable, parsedObject } from './read-json-lines.js';
 import { parquetTable } from './read-parquet.js';
 import type { Table } from './table.js';
-import { endsAsParquet, type FileStart, startOf } from './table-bytes.js';
+import { endsAsParquet, type FileStart, startOf, tableText } from './table-bytes.js';
 
 /** Rows whose keys are the columns of a JSON file. */
 const sampledRows = 1000;
+
+/** Characters of the lines from which it is seen whether quotation marks enclose cells. */
+const markedLength = 1 << 16;
 
 /**
  * Opens a table. Its format is recognised by its content first, and by its extension second.
@@ -34,8 +38,12 @@ export async function openTable(path: string): Promise<Table | undefined> {
   refuseCutParquet(path, bytes);
   refuseBinary(path, bytes, path);
   const sample = await sampleOf(path, start);
-  if (isNemoSample(sample)) return nemoTable(path, isGzip);
-  return (await jsonTableIn(path, sample, isGzip)) ?? delimitedIn(path, sample, isGzip);
+  const marked = await markedSample(path, sample, isGzip);
+  // What may also be NeMo's is read as a table only if the user says so: see isNemoFile.
+  const isNemo = isNemoSample(sample);
+  if (isNemo && !quotesAllTexts(sample) && !isCsvWritersTsv(textOf(marked), marked.isCut))
+    return nemoTable(path, isGzip);
+  return (await jsonTableIn(path, sample, isGzip)) ?? delimitedIn(path, sample, marked, isGzip);
 }
 
 /** @throws DataError for a file that starts as Parquet does, and ends otherwise */
@@ -51,7 +59,10 @@ function refuseCutParquet(path: string, start: Buffer): void {
 export async function isNemoFile(path: string): Promise<boolean> {
   const start = await startOf(path);
   if (start.isGzip || start.bytes.toString('latin1', 0, 4) === 'PAR1') return false;
-  return isNemoSample(await sampleOf(path, start));
+  const sample = await sampleOf(path, start);
+  if (!isNemoSample(sample)) return false;
+  const marked = await markedSample(path, sample, start.isGzip);
+  return !isCsvWritersTsv(textOf(marked), marked.isCut);
 }
 
 interface Sample {
@@ -72,6 +83,34 @@ async function sampleOf(path: string, { bytes, isCut, isGzip }: FileStart): Prom
   for await (const some of readLines(source, { onInvalid: () => undefined })) for (const line of some) lines.push(line);
   refuseNulBytes(path, bytes, path);
   return { lines, isCut };
+}
+
+const textOf = ({ lines }: Sample): string => lines.map((line) => `${line}\n`).join('');
+
+/**
+ * Lines of a TSV from which it is seen whether quotation marks enclose its cells: the start of the file, or, if no cell there starts
+ * with a mark, as much from the first line in which one does.
+ */
+async function markedSample(path: string, sample: Sample, isGzip: boolean): Promise<Sample> {
+  const hasTabs = sample.lines.some((line) => line.includes('\t'));
+  if (!sample.isCut || !hasTabs || sample.lines.some(startsQuotedCell)) return sample;
+  const lines: string[] = [];
+  let length = 0;
+  for await (const batch of readLines(tableText(path, isGzip), { onInvalid: () => undefined })) {
+    for (const line of batch) {
+      if (length === 0 && !startsQuotedCell(line)) continue;
+      lines.push(line);
+      length += line.length + 1;
+      if (length >= markedLength) return { lines, isCut: true };
+    }
+  }
+  return { lines, isCut: false };
+}
+
+/** Whether all texts, which may be NeMo's, are in quotation marks. */
+function quotesAllTexts(sample: Sample): boolean {
+  const rows = sample.lines.slice(mayBeHeader(sample.lines[0] ?? '') ? 1 : 0).filter((line) => line.trim() !== '');
+  return rows.every((line) => line.startsWith('"')) && quotesCells(textOf(sample), sample.isCut);
 }
 
 /** Whether most lines end in a label as NeMo reads it, and the first does not name other columns. */
@@ -157,10 +196,13 @@ async function arrayTable(path: string, layout: JsonLayout & { kind: 'array' }, 
 }
 
 /** NOTE: a text of one column is a table only by its extension, since every text is one of lines. */
-function delimitedIn(path: string, { lines, isCut }: Sample, isGzip: boolean): Table | undefined {
-  const text = `${lines.join('\n')}\n`;
+function delimitedIn(path: string, sample: Sample, marked: Sample, isGzip: boolean): Table | undefined {
+  const { isCut } = sample;
+  const text = textOf(sample);
   const extension = extname(path.replace(/\.gz$/i, '')).toLowerCase();
-  const dialect = dialectOf(text, isCut) ?? (extension === '.csv' ? oneColumnDialect(text, isCut, ',') : undefined);
+  const dialect =
+    dialectOf(text, isCut, { text: textOf(marked), isCut: marked.isCut }) ??
+    (extension === '.csv' ? oneColumnDialect(text, isCut, ',') : undefined);
   return dialect && delimitedTable(path, dialect, isGzip);
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { withFolder } from '@nautil/testing';
-import { openTable } from './open-table.js';
+import { isNemoFile, openTable } from './open-table.js';
 
 interface Read {
   columns: readonly string[];
@@ -69,4 +69,48 @@ test.each([
   ['positive,great\nnegative,bad\n', ['1', '2']],
 ])('the columns of %j are %j', async (content, columns) => {
   expect((await read(content)).columns).toEqual(columns);
+});
+
+test('a TSV of which quotation marks enclose cells is read as a CSV writer wrote it', async () => {
+  const cell = fc.string({ unit: fc.constantFrom('a', 'b', ' ', ',', '"', '\n', 'é') });
+  const minimal = (text: string): string => (/["\n\t]/.test(text) ? quoted(text) : text);
+  const label = fc.constantFrom('good', 'bad', '0', '1');
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(cell, label), { maxLength: 8 }), fc.boolean(), async (random, quotesAll) => {
+      const cells = [['said "no", and\nleft', 'good'], ['plain', '1'], ...random];
+      const write = quotesAll ? quoted : minimal;
+      const lines = cells.map(([text = '', name = '']) => `${write(`x${text}`)}\t${quotesAll ? name : minimal(name)}`);
+      const { columns, rows } = await read(['text\tlabel', ...lines, ''].join('\n'));
+      expect(columns).toEqual(['text', 'label']);
+      expect(rows.map(({ values }) => values)).toEqual(cells.map(([text = '', name]) => [`x${text}`, name]));
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('the first quotation mark may be far from the start of a TSV', async () => {
+  for (const label of ['x', '1']) {
+    const plain = `a plain text\t${label}\n`.repeat(20_000);
+    const { rows } = await read(`text\tlabel\n${plain}"two\nlines of ""a"" text"\t${label}\n`);
+    expect(rows.at(-1)).toEqual({ position: 20_002, values: ['two\nlines of "a" text', label] });
+  }
+});
+
+test.each([
+  ['"a quote" of two\t1\nno quote\t0\n', ['"a quote" of two', 'no quote']],
+  ['"one whole quote"\t1\nno quote\t0\n', ['"one whole quote"', 'no quote']],
+  ['" an open one\tx\nbetween\ty\nclosed "\tx\n', ['" an open one', 'between', 'closed "']],
+  ['"an open one\t1\nbetween\t0\nclosed"\t1\n', ['"an open one', 'between', 'closed"']],
+  ['inner "marks"\t1\n" and "" these "\t0\n', ['inner "marks"', '" and "" these "']],
+  ['"\t1\n""\t0\n', ['"', '""']],
+])('quotation marks of the texts %j stay', async (content, texts) => {
+  expect((await read(content)).rows.map(({ values }) => values[0])).toEqual(texts);
+});
+
+test('where all texts are in quotation marks and nothing else tells, NeMo’s TSV has them as it is, and a table does not', async () => {
+  const content = '"a b"\t1\n"c d"\t0\n';
+  expect((await read(content)).rows.map(({ values }) => values[0])).toEqual(['a b', 'c d']);
+  await withFolder({ 'a.tsv': content }, async (folder) => {
+    expect(await isNemoFile(join(folder, 'a.tsv'))).toBe(true);
+  });
 });

@@ -2,6 +2,7 @@ import { type Options, parse } from 'csv-parse/sync';
 import { DataError } from '../data-error.js';
 import { readLines } from '../read-lines.js';
 import { isUsualName } from './column-names.js';
+import { quotesCells } from './quoted-cells.js';
 import type { Table, TableFormat, TableRow } from './table.js';
 import { tableText } from './table-bytes.js';
 
@@ -33,11 +34,12 @@ const delimiterNames: Readonly<Record<string, string>> = { ',': 'commas', ';': '
  * The dialect of a text with at least two columns, from its first lines; undefined if no delimiter divides most of them alike.
  *
  * @param sample - complete records, but for the last if `isCut`
+ * @param marked - lines from which it is seen whether quotation marks enclose the cells of a TSV
  */
-export function dialectOf(sample: string, isCut: boolean): Dialect | undefined {
+export function dialectOf(sample: string, isCut: boolean, marked = { text: sample, isCut }): Dialect | undefined {
   let best: { dialect: Dialect; share: number } | undefined;
   for (const delimiter of delimiters) {
-    const quotes = delimiter !== '\t' || quotesCells(sample);
+    const quotes = delimiter !== '\t' || quotesCells(marked.text, marked.isCut);
     const records = recordsOf(sample, { delimiter, quotes, isCut });
     const width = records[0]?.length ?? 0;
     if (width < 2) continue;
@@ -46,13 +48,6 @@ export function dialectOf(sample: string, isCut: boolean): Dialect | undefined {
     best = { share, dialect: { delimiter, quotes, ...headerOf(records) } };
   }
   return best?.dialect;
-}
-
-/** Whether quotation marks enclose cells of a TSV. In many files, such as GLUE's, they are characters of the texts. */
-function quotesCells(sample: string): boolean {
-  const cells = sample.split('\n').flatMap((line) => line.split('\t'));
-  const quoted = cells.filter((cell) => cell.startsWith('"'));
-  return quoted.length > 0 && quoted.every((cell) => cell.length > 1 && cell.endsWith('"'));
 }
 
 /** The dialect of a text that its extension calls a table, though it has one column. */
