@@ -1,10 +1,19 @@
 import { type Command, Option } from 'commander';
-import { defaultTaskQueue } from '@nautil/contracts';
+import { defaultTaskQueue, UsageError } from '@nautil/contracts';
 import { taskQueueName } from './option-values.js';
 
 /** The examples at the end of a command's help. */
 export const examples = (...lines: string[]): string =>
   `\nExamples:\n${lines.map((line) => `  npx nautil ${line}`).join('\n')}`;
+
+/** The option of every command that writes a file which the user names. What the command reads is never replaced. */
+export const forceOption = (): Option => new Option('--force', 'replace a file that exists');
+
+/** @throws UsageError for `--force` without the option that names a file to write */
+export function requireForced(force: unknown, { path, option }: { path: string | undefined; option: string }): void {
+  if (force !== true || path !== undefined) return;
+  throw new UsageError(`--force is for the file of ${option}, which is not given`, { hint: `add ${option} FILE` });
+}
 
 /** What the arguments of a command with a configuration are; see `namedConfiguration`. */
 export const overridesArgument = 'the file of a configuration (NAME.yaml), and Hydra-style overrides of it';

@@ -2,12 +2,13 @@ import type { Command } from 'commander';
 import { counted } from '@nautil/contracts';
 import type { ConvertedTables } from '@nautil/datasets/tables';
 import { addColumnOptions, type ColumnFlags, surveyOptions } from '../column-options.js';
-import { examples } from '../help.js';
+import { examples, forceOption } from '../help.js';
 import { positiveInteger } from '../option-values.js';
 import { printJson, printResult } from '../output.js';
 
 interface ConvertFlags extends ColumnFlags {
   json?: true;
+  force?: true;
 }
 
 export function addConvert(program: Command): void {
@@ -25,12 +26,18 @@ export function addConvert(program: Command): void {
     )
     .option('--labels <file>', 'names of the classes, one per line, in the order of their ids')
     .option('--num-classes <n>', 'the number of classes, to check that the table has so many', positiveInteger)
+    .addOption(forceOption())
     .option('--json', 'print the written files as JSON');
   addColumnOptions(command)
     .addHelpText('after', examples('convert reviews.csv train.tsv --text-column review --label-column stars'))
     .action(async (source: string, target: string, flags: ConvertFlags) => {
       const { convertTables } = await import('@nautil/datasets/tables');
-      const converted = await convertTables({ ...surveyOptions(flags), source, target });
+      const converted = await convertTables({
+        ...surveyOptions(flags),
+        source,
+        target,
+        force: flags.force === true,
+      });
       await (flags.json ? printJson(converted) : printResult(formatConverted(converted)));
     });
 }

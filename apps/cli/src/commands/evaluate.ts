@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { forceOption, requireForced } from '../help.js';
 import { addHydraCommand } from '../trainer/hydra-command.js';
 
 export function addEvaluate(program: Command): void {
@@ -21,12 +22,15 @@ export function addEvaluate(program: Command): void {
         '--errors <file>',
         'list the misclassified examples in a CSV, TSV or JSON Lines file (.csv, .tsv, .jsonl), the most confident mistake first',
       ),
+      forceOption(),
       new Option(
         '--skip-unknown-labels',
         'leave out and count examples with labels that the model does not know, which are an error otherwise',
       ),
     ],
     run: async (args, { cwd, flags }) => {
+      const { errors } = flags as { errors?: string };
+      requireForced(flags['force'], { path: errors, option: '--errors' });
       const { evaluateArchive } = await import('../trainer/evaluate-archive.js');
       await evaluateArchive(args, { cwd, ...flags });
     },

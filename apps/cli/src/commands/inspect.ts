@@ -2,9 +2,10 @@ import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { counted, exitCodes, NautilError, UsageError } from '@nautil/contracts';
 import type { DataSplit } from '@nautil/datasets/tables';
+import { requireOutput } from '@nautil/store';
 import { addColumnOptions, type ColumnFlags, namesColumns, surveyOptions } from '../column-options.js';
 import { contentOf } from '../content-of.js';
-import { examples } from '../help.js';
+import { examples, forceOption, requireForced } from '../help.js';
 import { positiveInteger } from '../option-values.js';
 import { printJson, printMessage, printResult } from '../output.js';
 import type { SuspectedLabels } from '../suspected-labels.js';
@@ -18,6 +19,7 @@ interface InspectFlags extends ColumnFlags {
   maxLength: number;
   model?: string;
   output?: string;
+  force?: true;
   skipUnknownLabels?: true;
 }
 
@@ -48,6 +50,7 @@ export function addInspect(program: Command): void {
       'texts: also classify them with this archive or checkpoint, and list by class the labels that are probably wrong',
     )
     .option('--output <file>', 'with --model: write the suspected labels to a table (.csv, .tsv or .jsonl)')
+    .addOption(forceOption())
     .option('--skip-unknown-labels', 'with --model: leave out and count labels that the model does not know');
   addColumnOptions(command)
     .addHelpText(
@@ -71,7 +74,8 @@ export function addInspect(program: Command): void {
 }
 
 /** @throws UsageError for options of suspected labels that would have no effect */
-function requireModel({ model, output, skipUnknownLabels }: InspectFlags, content: string): void {
+function requireModel({ model, output, force, skipUnknownLabels }: InspectFlags, content: string): void {
+  requireForced(force, { path: output, option: '--output' });
   const given = output !== undefined ? '--output' : skipUnknownLabels === true ? '--skip-unknown-labels' : undefined;
   if (model === undefined && given !== undefined)
     throw new UsageError(`${given} is for the suspected labels, which need a model`, {
@@ -107,6 +111,11 @@ async function inspectTables(files: readonly string[], flags: InspectFlags): Pro
   };
   const { exampleList } = await import('../example-list.js');
   const list = flags.output === undefined ? undefined : exampleList(flags.output, { other: 'suggested_label' });
+  if (flags.output !== undefined)
+    requireOutput(flags.output, {
+      inputs: [...Object.values(paths).flat(), flags.model, flags.labels, flags.tokenizer],
+      force: flags.force === true,
+    });
   const inspection = await inspect({
     ...surveyOptions(flags),
     paths,

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { addColumnOptions, type ColumnFlags } from '../column-options.js';
-import { examples } from '../help.js';
+import { examples, forceOption } from '../help.js';
 import { printResult } from '../output.js';
 import { workingFolder } from '../working-folder.js';
 
@@ -36,7 +36,7 @@ export function addNew(program: Command): void {
     );
   addColumnOptions(command)
     .option('--output <file>', 'where the configuration is written (default: NAME.yaml)')
-    .option('--force', 'replace a file that exists')
+    .addOption(forceOption())
     .option('-y, --yes', 'ask nothing, and take the proposed encoder')
     .addHelpText(
       'after',

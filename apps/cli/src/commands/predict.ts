@@ -2,10 +2,10 @@ import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { UsageError } from '@nautil/contracts';
-import { canonicalJson, sha256Of } from '@nautil/store';
+import { canonicalJson, requireOutput, sha256Of } from '@nautil/store';
 import type { Classifier } from '@nautil/training';
 import { addColumnOptions } from '../column-options.js';
-import { addInputOptions, examples } from '../help.js';
+import { addInputOptions, examples, forceOption, requireForced } from '../help.js';
 import { positiveInteger } from '../option-values.js';
 import { printData, printMessage } from '../output.js';
 import type { InputOptions } from '../predict/input-rows.js';
@@ -20,6 +20,7 @@ interface PredictOptions extends InputOptions {
   scores: boolean;
   top?: number;
   output?: string;
+  force?: true;
   resume: boolean;
   tokenizer?: string;
   batchSize: number;
@@ -47,6 +48,7 @@ export function addPredict(program: Command): void {
     .option('--scores', 'add the probability of the label', false)
     .option('--top <count>', 'add this many of the most probable labels, with their probabilities', positiveInteger)
     .option('--output <file>', 'write to a file, which has its name once it is complete (until then FILE.part)')
+    .addOption(forceOption())
     .option('--resume', 'continue an unfinished --output of the same command, for example after a kill', false)
     .option('--tokenizer <folder>', 'tokenizer files for an archive that lacks some (RoBERTa’s merges)')
     .option('--batch-size <rows>', 'texts per batch', positiveInteger, 32)
@@ -92,6 +94,8 @@ async function predict(options: PredictOptions): Promise<void> {
   const { tokenizer: tokenizerFolder, batchSize, nemoPadding, engine, precision } = options;
   if (options.resume && (options.output === undefined || options.input === '-'))
     throw new UsageError('--resume continues a file from a file', { hint: 'name both with --input and --output' });
+  requireForced(options.force, { path: options.output, option: '--output' });
+  await requireOutputs(options);
   const classifier = await Classifier.open(options.model, {
     tokenizerFolder,
     batchSize,
@@ -106,6 +110,15 @@ async function predict(options: PredictOptions): Promise<void> {
   } finally {
     classifier.close();
   }
+}
+
+/** @throws UsageError for files that must not be replaced */
+async function requireOutputs({ output, force, resume, model, input, tokenizer }: PredictOptions): Promise<void> {
+  if (output === undefined) return;
+  const { unfinishedFiles } = await import('../predict/resumable-file.js');
+  const inputs = [model, input, tokenizer];
+  for (const path of unfinishedFiles(output)) requireOutput(path, { inputs, force: true });
+  requireOutput(output, { inputs, force: force === true || resume });
 }
 
 async function classify(classifier: Classifier, options: PredictOptions): Promise<void> {
@@ -176,7 +189,14 @@ async function openOutput(options: PredictOptions, scores: LabelScores): Promise
 }
 
 /** What the output depends on; of files, their size and the time of their last change. */
-function identityOf({ model, input, output: _output, resume: _resume, ...options }: PredictOptions): string {
+function identityOf({
+  model,
+  input,
+  output: _output,
+  force: _force,
+  resume: _resume,
+  ...options
+}: PredictOptions): string {
   const fileOf = (path: string): { path: string; size: number; modifiedMs: number } | null => {
     const found = statSync(path, { throwIfNoEntry: false });
     return found ? { path: resolve(path), size: found.size, modifiedMs: found.mtimeMs } : null;

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { userPath } from '@nautil/config';
 import { escapeControls, UsageError } from '@nautil/contracts';
+import { requireOutput } from '@nautil/store';
 import type { NewFlags } from '../commands/new.js';
 import type { Questions } from './questions.js';
 
@@ -33,10 +34,33 @@ export async function placeOf(
   const experiment = basename(plain);
   const file = flags.output ?? join(dirname(plain), `${experiment}.yaml`);
   requireNames({ name, plain, experiment, file });
-  const there = await stat(userPath(cwd, file)).catch(() => undefined);
+  const path = userPath(cwd, file);
+  const there = await stat(path).catch(() => undefined);
+  const inputs = await dataFiles(flags, cwd);
+  requireOutput(path, { inputs, force: true, name: file });
   if (there === undefined || flags.force) return { experiment, file, replaces: there !== undefined };
   if (await questions?.confirm(`${file} exists. Replace it?`)) return { experiment, file, replaces: true };
-  throw new UsageError(`${file} exists`, { hint: 'add --force to replace it, or --output FILE to write another' });
+  requireOutput(path, {
+    inputs,
+    force: false,
+    name: file,
+    hint: 'add --force to replace it, or --output FILE to write another',
+  });
+  return { experiment, file, replaces: false };
+}
+
+/** Files of data. A folder of data has files of other names than a configuration. */
+async function dataFiles({ data, validation, test }: NewFlags, cwd: string): Promise<string[]> {
+  const paths = [data, validation, test].flatMap((path) => (path === undefined ? [] : [userPath(cwd, path)]));
+  const areFiles = await Promise.all(
+    paths.map((path) =>
+      stat(path).then(
+        (found) => found.isFile(),
+        () => false,
+      ),
+    ),
+  );
+  return paths.filter((_, at) => areFiles[at]);
 }
 
 function requireNames({

@@ -91,6 +91,9 @@ export class ResumableFile<State> {
   }
 }
 
+/** The names that a file has, and its record, until it is complete. */
+export const unfinishedFiles = (path: string): string[] => [partOf(path), recordOf(path)];
+
 const partOf = (path: string): string => `${path}.part`;
 const recordOf = (path: string): string => `${path}.part.json`;
 

@@ -172,7 +172,7 @@ describe('tables', () => {
   const listOf = async (name: string, overrides: string[], more = {}) => {
     const found = await evaluationOf(
       { overrides: [`model.nemo_path=${name}.nemo`, ...overrides] },
-      { cwd: folder, lists: true, ...more },
+      { cwd: folder, list: { path: join(folder, 'errors.csv'), force: true }, ...more },
     );
     return { ...found, errors: found.errors! };
   };

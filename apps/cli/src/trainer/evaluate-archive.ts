@@ -2,9 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { requireBatch } from '@nautil/activities';
+import type { Config } from '@nautil/config';
 import { counted, UsageError } from '@nautil/contracts';
 import { classWeights } from '@nautil/datasets';
 import { formatReport, macroNote } from '@nautil/metrics';
+import { requireOutput } from '@nautil/store';
 import { buildTokenCache } from '@nautil/tokenization';
 import { type Evaluation, evaluationKeys } from '@nautil/training';
 import { exampleList, type JudgedExample } from '../example-list.js';
@@ -18,16 +20,18 @@ import { openTestExamples, trainingCounts } from './test-examples.js';
  * Prints loss, accuracy and the report of an archive (`model.nemo_path`) on a labelled file (`model.test_ds.file_path`).
  *
  * @param o.errors - path of the list of misclassified examples
+ * @param o.force - replaces a list that exists
  */
 export async function evaluateArchive(
   args: HydraArguments,
-  o: { cwd: string; errors?: string; skipUnknownLabels?: true },
+  o: { cwd: string; errors?: string; force?: true; skipUnknownLabels?: true },
 ): Promise<void> {
-  const list = o.errors === undefined ? undefined : exampleList(resolve(o.cwd, o.errors), { other: 'predicted_label' });
+  const path = o.errors === undefined ? undefined : resolve(o.cwd, o.errors);
+  const list = path === undefined ? undefined : exampleList(path, { other: 'predicted_label' });
   const { evaluation, file, archive, errors } = await evaluationOf(args, {
     cwd: o.cwd,
     skipsUnknown: o.skipUnknownLabels === true,
-    lists: list !== undefined,
+    list: path === undefined ? undefined : { path, name: o.errors ?? path, force: o.force === true },
   });
   const { loss, report } = evaluation;
   const scores = `accuracy ${report.accuracy.toFixed(4)}, macro F1 ${report.macro.f1.toFixed(4)}`;
@@ -65,11 +69,11 @@ const dataKeys = [
  * Evaluates as the evaluate stage of the archive's run did, except for the keys that the user set.
  *
  * @param o.skipsUnknown - leaves out examples with labels that the model does not know
- * @param o.lists - also returns the examples that the model misclassifies, the most confident mistake first
+ * @param o.list - the file for the examples that the model misclassifies, which are returned, the most confident mistake first
  */
 export async function evaluationOf(
   args: HydraArguments,
-  o: { cwd: string; skipsUnknown?: boolean; lists?: boolean },
+  o: { cwd: string; skipsUnknown?: boolean; list?: { path: string; name?: string; force: boolean } | undefined },
 ): Promise<{ evaluation: Evaluation; file: string; archive: string; errors?: JudgedExample[] }> {
   const opened = await openModel(args, {
     cwd: o.cwd,
@@ -86,6 +90,7 @@ export async function evaluationOf(
         hint: 'add model.test_ds.file_path=test.tsv',
       });
     const file = resolve(o.cwd, file_path);
+    if (o.list) requireOutput(o.list.path, { ...o.list, inputs: [archive, ...filesOf(config, o.cwd)] });
     const read = await openTestExamples(opened, { file, skipsUnknown: o.skipsUnknown ?? false, cwd: o.cwd });
     const cache = join(folder, 'test.tokens');
     const { examples: rows } = await buildTokenCache({
@@ -97,7 +102,7 @@ export async function evaluationOf(
       key: 'evaluate',
     });
     requireBatch('test', config, rows);
-    const errors = o.lists === true ? new Misclassified(classifier) : undefined;
+    const errors = o.list ? new Misclassified(classifier) : undefined;
     const evaluation = await classifier.evaluate({
       cache,
       dataset: model.test_ds,
@@ -112,6 +117,12 @@ export async function evaluationOf(
     classifier.close();
   }
 }
+
+/** The files of data that a configuration names. */
+const filesOf = ({ model }: Config, cwd: string): string[] =>
+  [model.test_ds, model.train_ds, model.validation_ds].flatMap(({ file_path }) =>
+    file_path === null ? [] : [resolve(cwd, file_path)],
+  );
 
 /** The loss weights of the archive's run, unless the user set `class_balancing`: then those of the named training file. */
 async function classWeightsOf(opened: OpenedModel, { cwd }: { cwd: string }): Promise<number[] | undefined> {

@@ -124,6 +124,16 @@ describe('sst-2', () => {
     expect(imported.notes.join('\n')).toMatch(/test\.tsv has no labels/);
   });
 
+  test('the original files are never replaced', async () => {
+    const original = 'sentence\tlabel\ngood\t1\n';
+    await withFolder({ 'train.tsv': original, 'dev.tsv': original }, async (folder) => {
+      await expect(importDataset({ name: 'sst-2', source: folder, target: folder })).rejects.toThrow(
+        /train\.tsv would replace .*, which the command reads/,
+      );
+      expect(readFileSync(join(folder, 'train.tsv'), 'utf8')).toBe(original);
+    });
+  });
+
   test('a line without a label is an error that names the line, and nothing is written', async () => {
     await withFolder(
       { 'source/train.tsv': 'sentence\tlabel\ngood\t1\n', 'source/dev.tsv': 'sentence\tlabel\nbad\tno\n' },

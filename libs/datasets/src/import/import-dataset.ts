@@ -1,7 +1,7 @@
 import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { splitWords } from '@nautil/python-format';
-import { writeFileAtomic } from '@nautil/store';
+import { requireOutput, writeFileAtomic } from '@nautil/store';
 import { createFolder, syncFolder } from '@nautil/store/folders';
 import { DataError } from '../data-error.js';
 import type { Converter, Row, Split } from './conversion.js';
@@ -95,6 +95,8 @@ export async function importDataset(options: ImportOptions): Promise<ImportedDat
       imported.labels = join(target, labels.name);
       written.push(labels.name);
     }
+    // Files of an earlier import are replaced, and the original ones are not.
+    for (const file of written) requireOutput(join(target, file), { inputs: [join(source, file)], force: true });
     for (const file of written) await rename(join(unfinished, file), join(target, file));
     await syncFolder(target);
     return imported;

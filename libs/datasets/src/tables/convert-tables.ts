@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { requireOutput } from '@nautil/store';
 import { createFolder, syncFolder } from '@nautil/store/folders';
 import { DataError } from '../data-error.js';
 import { type DataSplit, divideExamples } from './divide-examples.js';
@@ -14,6 +15,9 @@ export interface ConvertTablesOptions extends Omit<SurveyOptions, 'paths'> {
 
   /** The file to write, or, for a folder of several splits, the folder. */
   target: string;
+
+  /** Whether files that exist are replaced, except those that are read. */
+  force?: boolean;
 }
 
 export interface ConvertedTables {
@@ -41,15 +45,24 @@ export async function tablesAt(
  * Writes tables in NeMo's format, with the names of the classes beside them. If there are such names already, the classes keep
  * those ids, so that files that are converted one after the other fit together.
  *
- * @throws DataError for tables that a run rejects, and for a target that exists
+ * @throws DataError for tables that a run rejects; UsageError for a file that must not be replaced
  */
-export async function convertTables({ source, target, ...o }: ConvertTablesOptions): Promise<ConvertedTables> {
+export async function convertTables({
+  source,
+  target,
+  force = false,
+  ...o
+}: ConvertTablesOptions): Promise<ConvertedTables> {
   const paths = await tablesAt(source);
   const isOne = paths.validation === undefined && paths.test === undefined;
   const folder = isOne ? dirname(target) : target;
   const nameOf = (split: DataSplit): string => (isOne ? basename(target) : `${split}.tsv`);
   const names = join(folder, namesFile);
   const known = o.labelsFile ?? (existsSync(names) ? names : undefined);
+  const splits = Object.keys(paths) as DataSplit[];
+  const inputs = [...splits.flatMap((split) => paths[split] ?? []), known];
+  for (const file of [...splits.map(nameOf), ...(known === names ? [] : [namesFile])])
+    requireOutput(join(folder, file), { inputs, force });
   const survey = await surveyTables({ ...o, paths, labelsFile: known });
   const examples = tableExamples(survey);
   await createFolder(folder);
@@ -60,11 +73,9 @@ export async function convertTables({ source, target, ...o }: ConvertTablesOptio
       ([split, path]) => [path, join(folder, nameOf(split as DataSplit))] as const,
     );
     const labels = await writeClassNames(survey.names, unfinished);
-    if (known !== names) {
-      requireFree(names);
-      moves.push([labels, names]);
-    }
-    for (const [, to] of moves) requireFree(to);
+    if (known !== names) moves.push([labels, names]);
+    // Another process may have written them in the meantime.
+    for (const [, to] of moves) requireOutput(to, { inputs, force });
     for (const [from, to] of moves) await rename(from, to);
     await syncFolder(folder);
   } finally {
@@ -76,9 +87,4 @@ export async function convertTables({ source, target, ...o }: ConvertTablesOptio
   }));
   const keeps = known === names ? [`the classes keep the ids of ${names}`] : [];
   return { files: [...files, ...(known === names ? [] : [{ path: names }])], notes: [...survey.notes, ...keeps] };
-}
-
-function requireFree(path: string): void {
-  if (!existsSync(path)) return;
-  throw new DataError(`${path} exists already`, { hint: 'remove it, or name another file' });
 }
