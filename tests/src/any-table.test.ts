@@ -99,6 +99,16 @@ const kinds: Readonly<Record<string, Kind>> = {
     run: tsv,
     names: '0\n1\n',
   },
+  'a folder with the truth values of pandas in CSV, and those of JSON': {
+    files: {
+      'truth/train.csv': 'text,label\na good film,True\na bad film,False\n',
+      'truth/validation.jsonl': '{"text":"a fine film","label":true}\n{"text":"a poor film","label":false}\n',
+    },
+    folder: 'truth',
+    inspect: /label column label/,
+    run: 'a good film\t1\na bad film\t0\n',
+    names: 'false\ntrue\n',
+  },
   'JSON Lines with booleans': {
     files: { 'a.jsonl': '{"text":"a good film","label":true}\n{"text":"a bad film","label":false}\n' },
     inspect: /is JSON Lines/,

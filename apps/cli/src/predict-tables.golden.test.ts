@@ -104,6 +104,9 @@ test('labels have their names, or their numbers with --label-ids, and are compar
     /^text\tlabel\tpredicted_label\na good film\tclass1\tclass\d\na bad film\t0\tclass\d\n$/,
   );
   expect(byName.stderr).toMatch(/accuracy .* on 2 labelled rows/);
+  expect(byName.stderr).toContain(
+    'note: labels that are whole numbers are taken as ids of classes: 0 = class0, 1 = class1',
+  );
   const byNumber = await predictWith(named, '--input', input, '--label-ids');
   expect(byNumber.stdout).toBe(byName.stdout.replaceAll(/class(\d)$/gm, '$1'));
 });
@@ -139,7 +142,7 @@ test('a folder of texts for each class is read, and its folders are the labels',
   expect(exitCode).toBe(0);
 });
 
-test("labels of NeMo's TSV are ids, also of a model whose classes have numbers as names", async () => {
+test("labels of NeMo's TSV are ids, and those of a table or below a header are names, also of classes with numbers as names", async () => {
   const path = join(folder, 'stars.nemo');
   const { definition } = await loadTokenizer({ folder: goldenPath('bert-tiny-uncased') });
   const { numClasses, close } = await opened();
@@ -164,7 +167,10 @@ test("labels of NeMo's TSV are ids, also of a model whose classes have numbers a
     '--input',
     written('stars.tsv', `text\tlabel\tn\n${lines((id) => id + 1).replaceAll('\n', '\t1\n')}`),
   );
-  for (const { stderr } of [nemo, table])
+  const headed = await predictWith(path, '--input', written('headed.tsv', `text\tlabel\n${lines((id) => id + 1)}`));
+  expect(nemo.stderr).toContain("labels are the ids of classes, as in NeMo's format: 0 is the class named 1;");
+  expect(headed.stderr).not.toContain('ids of classes');
+  for (const { stderr } of [nemo, table, headed])
     expect(stderr).toContain('accuracy 1.0000, macro F1 1.0000, on 3 labelled rows');
 });
 

@@ -1,7 +1,15 @@
 import { stat } from 'node:fs/promises';
 import { counted, UsageError } from '@nautil/contracts';
 import { DataError, pairOf, readExamples, readLines, type TextSource } from '@nautil/datasets';
-import { chooseModelColumns, labelReader, modelLabelIds, openTable, type Table, textIn } from '@nautil/datasets/tables';
+import {
+  chooseModelColumns,
+  idsNote,
+  labelReader,
+  modelLabelIds,
+  openTable,
+  type Table,
+  textIn,
+} from '@nautil/datasets/tables';
 import type { ClassifierInput } from '@nautil/training';
 import { chunksOf } from '../chunks.js';
 import { columnOptionNames, namedColumns, namesColumns } from '../column-options.js';
@@ -33,6 +41,12 @@ export interface InputRows {
 
   /** Whether the user named the labels' column. */
   areLabelsNamed: boolean;
+
+  /** Whether labels are ids of classes, as in NeMo's format. */
+  areIds: boolean;
+
+  /** Names of the model's classes by id; undefined if they are numbers. */
+  names: readonly string[] | undefined;
 
   /** The model's id of a label; undefined for one that it does not know. */
   idOf: (label: string) => number | undefined;
@@ -85,7 +99,7 @@ export async function openInput(options: InputOptions, model: InputModel): Promi
       throw new DataError(`${input}: no columns are found in it`, {
         hint: 'use --input-format text for one text on each line, or tsv for a text, a tab, and a label',
       });
-    if (table !== undefined) return labelledLines(input, model);
+    if (table !== undefined) return labelledLines(input, model, table);
   }
   const source = input === '-' ? { name: 'standard input', bytes: process.stdin } : input;
   return inputFormat === 'tsv' ? labelledLines(source, model) : textLines(source, model);
@@ -139,6 +153,8 @@ function textLines(source: TextSource, { pairs }: InputModel): InputRows {
     columns: ['text'],
     labels: undefined,
     areLabelsNamed: false,
+    areIds: false,
+    names: undefined,
     idOf: () => undefined,
     rows: rows(),
   };
@@ -155,7 +171,12 @@ function pairIn(text: string, place: string): [string, string] {
   );
 }
 
-function labelledLines(source: TextSource, { pairs, numClasses }: InputModel): InputRows {
+/** @param table - the same file as a table; absent for a stream, whose labels are ids */
+function labelledLines(source: TextSource, model: InputModel, table?: Table): InputRows {
+  const { pairs, labels, numClasses } = model;
+  const areIds = table?.labelsAreIds ?? true;
+  const note = areIds ? idsNote(nameOf(source), labels) : undefined;
+  if (note !== undefined) printMessage(`note: ${note}`);
   const rows = async function* (): AsyncGenerator<InputRow> {
     const skipped = new SkippedLines(nameOf(source), printMessage);
     try {
@@ -178,8 +199,9 @@ function labelledLines(source: TextSource, { pairs, numClasses }: InputModel): I
     columns: ['text'],
     labels: 'its last column',
     areLabelsNamed: true,
-    // In NeMo's format a label is an id, whatever the names of the classes are.
-    idOf: modelLabelIds({ labels: undefined, numClasses }),
+    areIds,
+    names: labels,
+    idOf: modelLabelIds({ labels: areIds ? undefined : labels, numClasses }),
     rows: rows(),
   };
 }
@@ -211,6 +233,8 @@ async function tableRows(table: Table, options: InputOptions, model: InputModel)
     columns: table.columns,
     labels: label === undefined ? undefined : `column ${JSON.stringify(label)}`,
     areLabelsNamed: options.labelColumn !== undefined,
+    areIds: false,
+    names: model.labels,
     idOf: modelLabelIds({ labels: model.labels, numClasses: model.numClasses }),
     rows: rows(),
   };

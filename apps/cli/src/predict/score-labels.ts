@@ -1,4 +1,5 @@
 import { counted } from '@nautil/contracts';
+import { numbersNote } from '@nautil/datasets/tables';
 import { Confusion, macroNote } from '@nautil/metrics';
 import type { Prediction } from '@nautil/training';
 import { printMessage } from '../output.js';
@@ -7,9 +8,11 @@ import type { InputRow, InputRows } from './input-rows.js';
 /** A pair of a label and a prediction, and how often it occurred. */
 export type CountedPair = [labelId: number, predictedId: number, count: number];
 
+type LabelSource = Pick<InputRows, 'labels' | 'areLabelsNamed' | 'areIds' | 'names' | 'idOf'>;
+
 /** Compares predictions with the labels of the input, and reports accuracy and macro F1. */
 export class LabelScores {
-  readonly #source: Pick<InputRows, 'labels' | 'areLabelsNamed' | 'idOf'>;
+  readonly #source: LabelSource;
   readonly #numClasses: number;
   readonly #counts = new Map<number, number>();
   #unknown = 0;
@@ -17,7 +20,7 @@ export class LabelScores {
   /** Whether the labels are the model's; undefined before the first row. */
   #areUsed: boolean | undefined;
 
-  constructor(source: Pick<InputRows, 'labels' | 'areLabelsNamed' | 'idOf'>, numClasses: number) {
+  constructor(source: LabelSource, numClasses: number) {
     this.#source = source;
     this.#numClasses = numClasses;
   }
@@ -50,6 +53,9 @@ export class LabelScores {
       this.#areUsed = this.#source.areLabelsNamed || 2 * known > rows.length;
       if (!this.#areUsed) return;
       printMessage(`warning: ${this.#source.labels} has labels, which have no effect on the predictions`);
+      const labels = rows.flatMap(({ label }) => label ?? []);
+      const note = this.#source.areIds ? undefined : numbersNote(labels, this.#source.names);
+      if (note !== undefined) printMessage(`note: ${note}`);
     }
     for (const [row, id] of ids.entries()) {
       const predicted = predictions[row]?.labelId;

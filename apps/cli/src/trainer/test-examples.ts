@@ -4,7 +4,14 @@ import { configuredColumns, isTable } from '@nautil/activities';
 import type { Config } from '@nautil/config';
 import { counted, UsageError } from '@nautil/contracts';
 import { examplesOf, labelCounts, readExamples, unknownLabel } from '@nautil/datasets';
-import { findTableSplits, openModelTables, type PlacedExample, sampling } from '@nautil/datasets/tables';
+import {
+  findTableSplits,
+  idsNote,
+  openModelTables,
+  openTable,
+  type PlacedExample,
+  sampling,
+} from '@nautil/datasets/tables';
 import { printMessage } from '../output.js';
 import { SkippedLines } from '../skipped-lines.js';
 import type { OpenedModel } from './open-model.js';
@@ -31,7 +38,7 @@ export async function openTestExamples(opened: OpenedModel, o: TestFile): Promis
   const { classifier, config } = opened;
   const { data } = config.nautil;
   const { num_samples: numSamples } = config.model.test_ds;
-  if (!(await areTables(o.file, data))) {
+  if (!(await areNamed(o.file, opened))) {
     if (data.sample !== 'random') return nemoReader(opened, { ...o, numSamples });
     const read = await nemoReader(opened, { ...o, numSamples: 0 });
     return sampled(read, await countOf(read), config);
@@ -54,7 +61,7 @@ export async function trainingCounts(
 ): Promise<ReadonlyMap<number, number>> {
   const { classifier, config } = opened;
   const { data } = config.nautil;
-  if (!(await areTables(o.file, data))) {
+  if (!(await areNamed(o.file, opened))) {
     const newLabels = data.relabel ? await newLabelsOf(opened, o.cwd) : undefined;
     const { counts } = await labelCounts(o.file, { pairs: classifier.pairs });
     return new Map([...counts].map(([label, count]) => [newLabels?.get(label) ?? label, count]));
@@ -102,6 +109,14 @@ async function testTables(path: string): Promise<readonly string[]> {
   return splits?.test ?? [path];
 }
 
+/** Whether labels are names of classes: those of tables are; those of NeMo's format, if it has a header and the names are other numbers than the ids. */
+async function areNamed(file: string, { classifier: { labels }, config }: OpenedModel): Promise<boolean> {
+  if (await areTables(file, config.nautil.data)) return true;
+  const isFile = (await stat(file).catch(() => undefined))?.isFile() ?? false;
+  if (!isFile || idsNote(file, labels) === undefined) return false;
+  return (await openTable(file))?.labelsAreIds === false;
+}
+
 async function nemoReader(opened: OpenedModel, o: TestFile & { numSamples: number }): Promise<Read> {
   const { classifier, config } = opened;
   const { numClasses, pairs } = classifier;
@@ -109,6 +124,8 @@ async function nemoReader(opened: OpenedModel, o: TestFile & { numSamples: numbe
   const idOf = (label: number): number | undefined =>
     newLabels ? newLabels.get(label) : label >= 0 && label < numClasses ? label : undefined;
   const range = newLabels || o.skipsUnknown ? {} : { numClasses, isTrained: true };
+  const note = newLabels ? undefined : idsNote(o.file, classifier.labels);
+  if (note !== undefined) printMessage(`note: ${note}`);
   let print = printMessage;
   return async function* () {
     const skipped = new SkippedLines(o.file, print);

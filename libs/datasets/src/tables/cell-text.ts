@@ -6,11 +6,18 @@ export function textIn(value: unknown): string | undefined {
   return text === undefined ? undefined : splitWords(text).join(' ') || undefined;
 }
 
-/** The label in a cell; undefined for an empty cell. A whole number has no fraction, which pandas adds to columns with gaps. */
+/** The label in a cell; undefined for an empty cell. */
 export function labelIn(value: unknown): string | undefined {
   const text = textIn(value);
-  return text?.replace(/^([-+]?\d+)\.0+$/, '$1');
+  return text === undefined ? undefined : plainLabel(text);
 }
+
+/**
+ * A label as each format has it: a whole number without a fraction, which pandas adds to columns with gaps, and a truth value in lower
+ * case, as in JSON and Parquet.
+ */
+export const plainLabel = (label: string): string =>
+  /^(?:true|false)$/i.test(label) ? label.toLowerCase() : label.replace(/^([-+]?\d+)\.0+$/, '$1');
 
 /** undefined for null, NaN, lists and objects. */
 function scalarText(value: unknown): string | undefined {

@@ -1,7 +1,7 @@
 import { counted, type Example, listed } from '@nautil/contracts';
 import { DataError } from '../data-error.js';
 import { chooseModelColumns, columnKeys, type ColumnOptionNames, type NamedColumns } from './choose-columns.js';
-import { modelLabelIds } from './model-label-ids.js';
+import { idsNote, modelLabelIds, numbersNote } from './model-label-ids.js';
 import { choiceNotes, labelledRows, shownNames, skippedNotes, type SplitSurvey, surveySplit } from './survey-tables.js';
 
 /** An example, and where it is: `test.csv:7`. */
@@ -54,8 +54,9 @@ export async function openModelTables(o: ModelTablesOptions): Promise<ModelTable
     choose: (table) => chooseModelColumns(table, o.columns ?? {}, { keys, pairs: model.pairs }),
     keys,
   });
-  const isNemo = survey.tables.every(({ table }) => table.format === "NeMo's TSV");
-  const idOf = modelLabelIds(isNemo ? { ...model, labels: undefined } : model);
+  const areIds = survey.tables.every(({ table }) => table.labelsAreIds === true);
+  const idOf = modelLabelIds(areIds ? { ...model, labels: undefined } : model);
+  const note = areIds ? idsNote(listed(o.paths), model.labels) : numbersNote(survey.counts.keys(), model.labels);
   const unknown = [...survey.counts].filter(([label]) => idOf(label) === undefined);
   if (unknown.length > 0 && o.skipsUnknown !== true) throw unknownLabels(survey, unknown, o);
   const left = unknown.reduce((sum, [, count]) => sum + count, 0);
@@ -65,7 +66,7 @@ export async function openModelTables(o: ModelTablesOptions): Promise<ModelTable
     });
   return {
     count: survey.examples - left,
-    notes: [...choiceNotes(survey), ...skippedNotes(survey)],
+    notes: [...choiceNotes(survey), ...skippedNotes(survey), ...(note === undefined ? [] : [note])],
     unknown:
       left === 0
         ? undefined

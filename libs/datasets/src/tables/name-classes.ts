@@ -1,6 +1,6 @@
 import { counted } from '@nautil/contracts';
 import { DataError } from '../data-error.js';
-import { integerIn } from './cell-text.js';
+import { integerIn, plainLabel } from './cell-text.js';
 
 export interface ClassNames {
   /** Names by id. */
@@ -42,7 +42,7 @@ const shownClasses = 10;
 export function nameClasses(found: LabelsFound): ClassNames {
   const { labelNames, defined, labels, numClasses, path } = found;
   const named = labelNames === undefined ? defined && [...defined] : namesFromFile(found, labelNames);
-  const byNumber = labelNames !== undefined && !labels.every((label) => labelNames.includes(label));
+  const byNumber = labelNames !== undefined && !labels.every(isIn(labelNames));
   const names = named ?? withEmptyClasses(sortedLabels(labels), numClasses);
   if (numClasses !== undefined && names.length !== numClasses) {
     throw new DataError(
@@ -61,19 +61,26 @@ export function nameClasses(found: LabelsFound): ClassNames {
       },
     );
   }
-  const ids = new Map(names.map((name, id) => [name, id]));
+  const ids = new Map(names.map((name, id) => [plainLabel(name), id]));
   const idOf = byNumber
     ? (label: string) => {
         const id = integerIn(label);
         return id !== undefined && id >= 0 && id < names.length ? id : undefined;
       }
-    : (label: string) => ids.get(label);
+    : (label: string) => ids.get(plainLabel(label));
   return { names, idOf, note: `the classes are ${shown(names)}${similarNames(names)}` };
+}
+
+/** Whether a label is one of some names. */
+function isIn(names: readonly string[]): (label: string) => boolean {
+  const plain = new Set(names.map(plainLabel));
+  return (label) => plain.has(plainLabel(label));
 }
 
 /** Names of the file if the labels are among them, or number them from 0. */
 function namesFromFile({ labels, labelsFile, firstPlaces }: LabelsFound, names: readonly string[]): string[] {
-  const unnamed = labels.find((label) => !names.includes(label));
+  const isNamed = isIn(names);
+  const unnamed = labels.find((label) => !isNamed(label));
   if (unnamed === undefined) return [...names];
   const isNumbered = labels.every((label) => {
     const id = integerIn(label);

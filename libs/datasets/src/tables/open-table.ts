@@ -42,7 +42,7 @@ export async function openTable(path: string): Promise<Table | undefined> {
   // What may also be NeMo's is read as a table only if the user says so: see isNemoFile.
   const isNemo = isNemoSample(sample);
   if (isNemo && !quotesAllTexts(sample) && !isCsvWritersTsv(textOf(marked), marked.isCut))
-    return nemoTable(path, isGzip);
+    return nemoTable(path, { isGzip, hasHeader: namesColumnsOf(sample) });
   return (await jsonTableIn(path, sample, isGzip)) ?? delimitedIn(path, sample, marked, isGzip);
 }
 
@@ -126,6 +126,12 @@ function isNemoSample({ lines }: Sample): boolean {
   }
   return 2 * examples >= read && examples > 0 && votes.winner() === undefined && !namesOtherColumns(lines[0] ?? '');
 }
+
+/** Whether the first line is the header of a text and its label. */
+const namesColumnsOf = ({ lines: [first = ''] }: Sample): boolean => {
+  const [text = '', label = '', ...more] = first.split('\t');
+  return more.length === 0 && nameRank(text, 'text') > 0 && nameRank(label, 'label') > 0;
+};
 
 /** Whether a line is a header, and not that of a text and its label alone in a TSV, which NeMo skips. */
 function namesOtherColumns(line: string): boolean {

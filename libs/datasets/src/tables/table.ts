@@ -22,6 +22,9 @@ export interface Table {
   /** Names of the columns in the order of the file. Those of a file without a header are "1", "2", … */
   readonly columns: readonly string[];
 
+  /** Whether labels are ids of classes, whatever the names of the classes are, as in NeMo's format; absent: no. */
+  readonly labelsAreIds?: boolean;
+
   /** Names of the classes by label, of the columns whose file defines them (a ClassLabel of Hugging Face's datasets). */
   readonly classNames: ReadonlyMap<string, readonly string[]>;
 
