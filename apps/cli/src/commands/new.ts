@@ -1,18 +1,9 @@
 import type { Command } from 'commander';
-import { addColumnOptions, type ColumnFlags } from '../column-options.js';
+import { addColumnOptions } from '../column-options.js';
 import { examples, forceOption } from '../help.js';
+import type { NewFlags } from '../new/new-flags.js';
 import { printResult } from '../output.js';
 import { workingFolder } from '../working-folder.js';
-
-export interface NewFlags extends ColumnFlags {
-  data?: string;
-  validation?: string;
-  test?: string;
-  encoder?: string;
-  output?: string;
-  yes?: true;
-  force?: true;
-}
 
 export function addNew(program: Command): void {
   const command = program

@@ -1,10 +1,10 @@
 import { UsageError } from '@nautil/contracts';
 import { inspectTables, type TableInspection } from '@nautil/datasets/tables';
 import { surveyOptions } from '../column-options.js';
-import type { NewFlags } from '../commands/new.js';
 import { printMessage } from '../output.js';
 import { type EncoderChoice, encoderNamed, localEncoders, presetsFor } from './encoders.js';
 import type { FoundData, NamedData } from './find-new-data.js';
+import type { NewFlags } from './new-flags.js';
 import type { Questions } from './questions.js';
 import { TextCounter } from './text-counter.js';
 

@@ -1,8 +1,8 @@
 import { chooseColumns, ColumnsUnclear, openTable, profileColumns } from '@nautil/datasets/tables';
 import { surveyOptions } from '../column-options.js';
-import type { NewFlags } from '../commands/new.js';
 import { printMessage } from '../output.js';
 import type { FoundData, NamedData } from './find-new-data.js';
+import type { NewFlags } from './new-flags.js';
 import type { Questions } from './questions.js';
 
 /** The columns that the user named, or chooses on a terminal where the table leaves a choice. */

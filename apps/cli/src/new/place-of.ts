@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { userPath } from '@nautil/config';
 import { escapeControls, UsageError } from '@nautil/contracts';
 import { requireOutput } from '@nautil/store';
-import type { NewFlags } from '../commands/new.js';
+import type { NewFlags } from './new-flags.js';
 import type { Questions } from './questions.js';
 
 /** Where a new configuration is written. */

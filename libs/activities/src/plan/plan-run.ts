@@ -12,7 +12,6 @@ import { Store } from '@nautil/store';
 import { NotDownloaded } from '@nautil/store/download';
 import { createFolder, nautilHome } from '@nautil/store/folders';
 import { hasEnded, thisProcess } from '@nautil/store/process';
-import type { MeasureTrainingOptions, TrainingMeasured } from '@nautil/training';
 import { cache } from '../stages/cache.js';
 import { convert } from '../stages/convert.js';
 import { download } from '../stages/download.js';
@@ -20,22 +19,7 @@ import { resolveRun } from '../stages/resolve-run.js';
 import { configOf } from '../stages/run-settings.js';
 import { tokenize } from '../stages/tokenize.js';
 import { planTraining } from './plan-training.js';
-import type { PlannedStage, PlannedState, RunPlan } from './run-plan.js';
-
-export interface PlanOptions {
-  /** Where relative paths start. */
-  cwd: string;
-
-  /** Address of the MLflow server that the run would use. */
-  trackingUri: string;
-
-  /** Measures a training in another process. */
-  measure: (o: MeasureTrainingOptions) => Promise<TrainingMeasured>;
-  signal: AbortSignal;
-
-  /** Called before each part of the work, with one line for users. */
-  onProgress?: (detail: string) => void;
-}
+import type { PlannedStage, PlannedState, PlanOptions, RunPlan } from './run-plan.js';
 
 /**
  * Plans a run without starting it: prepares its data as the run does, measures some steps, and compares what the run needs with what

@@ -18,8 +18,7 @@ import { defaultLogs } from '../check-run.js';
 import { configOf } from '../stages/run-settings.js';
 import { trainJobOf } from '../stages/train-job.js';
 import { planDisk, type PlannedDisk } from './plan-disk.js';
-import type { PlanOptions } from './plan-run.js';
-import type { PlannedMemory, RunPlan } from './run-plan.js';
+import type { PlannedMemory, PlanOptions, RunPlan } from './run-plan.js';
 
 /** Seconds that the measurement of steps may take; slow steps take longer. */
 const budgetSeconds = 15;

@@ -1,6 +1,22 @@
 import type { Stage } from '@nautil/contracts';
-import type { StepCounts } from '@nautil/training';
+import type { MeasureTrainingOptions, StepCounts, TrainingMeasured } from '@nautil/training';
 import type { PlannedDisk } from './plan-disk.js';
+
+/** What the plan of a run depends on besides the request. */
+export interface PlanOptions {
+  /** Where relative paths start. */
+  cwd: string;
+
+  /** Address of the MLflow server that the run would use. */
+  trackingUri: string;
+
+  /** Measures a training in another process. */
+  measure: (o: MeasureTrainingOptions) => Promise<TrainingMeasured>;
+  signal: AbortSignal;
+
+  /** Called before each part of the work, with one line for users. */
+  onProgress?: (detail: string) => void;
+}
 
 /** What a run would do, and what it would need. Nothing of it has been started. */
 export interface RunPlan {
