@@ -4,6 +4,7 @@ export * from './errors.js';
 export * from './events.js';
 export * from './example.js';
 export * from './file-problem.js';
+export * from './format-figure.js';
 export * from './json.js';
 export * from './largest.js';
 export * from './listed.js';

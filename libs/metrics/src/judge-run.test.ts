@@ -53,10 +53,16 @@ const learned: JudgedRun = {
 const codesOf = (run: JudgedRun): string[] => judgeRun(run).map(({ code }) => code);
 const remediesOf = (run: JudgedRun): string[] => judgeRun(run).map(({ remedy }) => remedy);
 
-/** The run with another loss of its training examples. */
+const atChance = [
+  [50, 50],
+  [50, 50],
+];
+
+/** A run with a loss of its training examples, whose answers are no better than chance. */
 const losing = (loss: number, o: Partial<JudgedRun> = {}): JudgedRun => ({
   ...learned,
   events: [step(1, 0, 0.3), ...[2, 3, 4].map((number) => step(number, 1, loss))],
+  final: { split: 'val', report: reportOf(atChance) },
   ...o,
 });
 
@@ -82,7 +88,7 @@ test.each<[what: string, run: JudgedRun, codes: string[]]>([
   ['ln 4 with four classes', losing(1.386, { trainCounts: [5, 5, 5, 5] }), ['chance-loss']],
   ['weighted classes of 9:1 at ln 2', losing(0.693, { trainCounts: [900, 100], isWeighted: true }), ['chance-loss']],
   ['weighted classes of 9:1 at half of it', losing(0.325, { trainCounts: [900, 100], isWeighted: true }), []],
-  ['one class only', losing(0, { trainCounts: [1000], labelNames: undefined }), []],
+  ['one class only', losing(0, { trainCounts: [1000], labelNames: undefined, ...withFinal(good) }), []],
   ['no step at all', { ...learned, events: [] }, []],
 
   [
@@ -214,6 +220,26 @@ test.each<[what: string, run: JudgedRun, codes: string[]]>([
   expect(codesOf(run)).toEqual(codes);
 });
 
+/** Examples of classes, of which a number has the right label and the others that of the first class, or of the second. */
+const mostly = (counts: number[], right: number[]): number[][] =>
+  counts.map((count, id) =>
+    counts.map((_, to) => (to === id ? right[id]! : to === (id === 0 ? 1 : 0) ? count - right[id]! : 0)),
+  );
+
+test.each<[what: string, run: Partial<JudgedRun>, codes: string[]]>([
+  ['twice the share of the largest class', withFinal(mostly([22, 20, 18], [17, 14, 13])), []],
+  ['the share of the largest class', withFinal(mostly([22, 20, 18], [12, 6, 4])), ['chance-loss']],
+  ['a fifth of the remaining errors avoided', withFinal(mostly([500, 500], [300, 300])), ['chance-loss']],
+  ['a little more than that', withFinal(mostly([500, 500], [301, 300])), []],
+  ['as much, which chance explains with 20 examples', withFinal(mostly([10, 10], [7, 7])), ['chance-loss']],
+  ['the share of a class of 90 %', withFinal(mostly([90, 10], [89, 1])), ['chance-loss']],
+  ['weights, and a recall of 0.8', { ...withFinal(mostly([900, 100], [720, 80])), isWeighted: true }, []],
+  ['weights, and a recall of 0.5', { ...withFinal(mostly([900, 100], [890, 1])), isWeighted: true }, ['chance-loss']],
+  ['no evaluation', { final: undefined }, ['chance-loss']],
+])('a model with a loss at the level of chance has learned if its scores are above it: %s', (_, run, codes) => {
+  expect(codesOf(losing(2, { trainCounts: [367, 333, 300], ...run }))).toEqual(codes);
+});
+
 test.each<[string, JudgedRun, string]>([
   ['a small encoder', losing(0.7, { settings: { optimizer: 'adam', lr: 2e-5, maxEpochs: 2 } }), 'model.optim.lr=1e-4'],
   ['a rate that suits it', losing(0.7), 'trainer.max_epochs=4'],
@@ -288,7 +314,7 @@ test('sentences have the numbers and the names', () => {
     texts: { examples: 1, truncated: 1, tokens: 10, unknown: 4, maxLength: 64 },
   }).map(({ sentence }) => sentence);
   expect(sentences).toEqual([
-    'the model did not learn: its loss on the training examples is 0.700 at the end, and that of a model that knows only how frequent the classes are is 0.693',
+    'the model did not learn: the mean loss of its last 3 steps is 0.700, and that of a model that knows only how frequent the classes are is 0.693',
     'the model gives the label 0 to all 100 test examples, of which 100 have another',
     'the class unheard of has no training examples, so the model never gives such a label; add examples, or number only the classes that have some',
     'the class 0 has no test examples, so the scores do not show how well the model knows them; name a file with examples of every class',

@@ -3,6 +3,7 @@ import {
   counted,
   type EpochEvaluated,
   type Finding,
+  formatFigure,
   largest,
   type LoggedEvent,
 } from '@nautil/contracts';
@@ -63,6 +64,12 @@ export interface JudgedRun {
  */
 const leastImprovement = 0.03;
 
+/**
+ * Part of the errors of a model at the level of chance that one that has learned avoids: an accuracy of 0.60 with two equal classes, as
+ * above.
+ */
+const leastGain = 0.2;
+
 /** The last steps whose mean loss is judged: enough that it varies little, and few enough that they are of the trained model. */
 const judgedSteps = 100;
 
@@ -107,17 +114,39 @@ export function judgeRun(run: JudgedRun): Finding[] {
   ].filter((finding) => finding !== undefined);
 }
 
+/**
+ * A training loss at the level of chance, and scores that are there, too. The loss alone is not enough: it is a mean over steps in which a
+ * model of few steps is still learning.
+ */
 function chanceLoss(run: JudgedRun): Finding | undefined {
-  const loss = trainingLoss(run);
+  const { loss, steps } = trainingLoss(run);
   const chance = run.isWeighted ? Math.log(run.trainCounts.filter((n) => n > 0).length) : entropyOf(run.trainCounts);
   // With examples of one class, there is nothing to learn.
-  if (loss === undefined || chance === 0 || loss < chance * (1 - leastImprovement)) return undefined;
+  if (loss === undefined || chance === 0 || loss < chance * (1 - leastImprovement) || isAboveChance(run))
+    return undefined;
   const how = run.isWeighted ? 'chooses a class by chance' : 'knows only how frequent the classes are';
   return {
     code: 'chance-loss',
-    sentence: `the model did not learn: its loss on the training examples is ${loss.toFixed(3)} at the end, and that of a model that ${how} is ${chance.toFixed(3)}`,
+    sentence: `the model did not learn: the mean loss of its ${steps === 1 ? 'last step' : `last ${steps} steps`} is ${loss.toFixed(3)}, and that of a model that ${how} is ${chance.toFixed(3)}`,
     remedy: learnMore(run),
   };
+}
+
+/**
+ * Whether the evaluation shows that the model has learned: its accuracy is well above the share of the largest class, or, if the classes
+ * have equal weights, its mean recall is well above that of a choice by chance.
+ */
+function isAboveChance({ final, isWeighted }: JudgedRun): boolean {
+  const classes = final?.report.classes.filter(({ support }) => support > 0) ?? [];
+  if (final === undefined || classes.length < 2) return false;
+  const { accuracy, support } = final.report;
+  const share = largest(classes.map((one) => one.support)) / support;
+  const chance = isWeighted ? 1 / classes.length : share;
+  const score = isWeighted ? classes.reduce((sum, { recall }) => sum + recall, 0) / classes.length : accuracy;
+  // The variance of the mean of one recall for each class, and of a fraction of all examples.
+  const examples = isWeighted ? classes.length ** 2 / classes.reduce((sum, one) => sum + 1 / one.support, 0) : support;
+  const standardError = Math.sqrt((chance * (1 - chance)) / examples);
+  return score - chance > Math.max(leastGain * (1 - chance), 3 * standardError);
 }
 
 function oneClass(run: JudgedRun): Finding | undefined {
@@ -142,7 +171,7 @@ function notBest({ events, picked, best, mode }: JudgedRun): Finding | undefined
     return undefined;
   return {
     code: 'not-best',
-    sentence: `the archive has the weights of the last step, ${last.step}, with a ${best.monitor} of ${round(value)}; at step ${best.step} it was better, ${round(best.value)}`,
+    sentence: `the archive has the weights of the last step, ${last.step}, with a ${best.monitor} of ${formatFigure(value)}; at step ${best.step} it was better, ${formatFigure(best.value)}`,
     remedy: 'exp_manager.checkpoint_callback_params.save_best_model=true',
   };
 }
@@ -161,7 +190,7 @@ function isClearlyWorse(value: number, best: { monitor: string; value: number },
  */
 function overfitted(run: JudgedRun): Finding | undefined {
   const { final } = run;
-  const loss = trainingLoss(run);
+  const { loss } = trainingLoss(run);
   if (final === undefined || loss === undefined || run.isWeighted) return undefined;
   const onTraining = 1 - loss / Math.LN2;
   const { accuracy } = final.report;
@@ -234,13 +263,13 @@ function learnMore({ encoder: { hiddenSize }, settings }: Pick<JudgedRun, 'encod
   return isNear ? `trainer.max_epochs=${2 * maxEpochs}` : `model.optim.lr=${suitable.toExponential()}`;
 }
 
-/** Mean loss of the last steps of the last epoch; undefined without a step. */
-function trainingLoss({ events }: Pick<JudgedRun, 'events'>): number | undefined {
-  const steps = events.filter((event) => event.type === 'step');
-  const epoch = steps.at(-1)?.epoch;
-  const losses = steps.filter((step) => step.epoch === epoch).slice(-judgedSteps);
-  if (losses.length === 0) return undefined;
-  return losses.reduce((sum, { loss }) => sum + loss, 0) / losses.length;
+/** Mean loss of the last steps of the last epoch, and their number; without a step, no loss. */
+function trainingLoss({ events }: Pick<JudgedRun, 'events'>): { loss?: number; steps: number } {
+  const all = events.filter((event) => event.type === 'step');
+  const epoch = all.at(-1)?.epoch;
+  const losses = all.filter((step) => step.epoch === epoch).slice(-judgedSteps);
+  const steps = losses.length;
+  return steps === 0 ? { steps } : { loss: losses.reduce((sum, { loss }) => sum + loss, 0) / steps, steps };
 }
 
 /** In nats: the mean loss of a model that gives each class its frequency as its probability. */
@@ -258,8 +287,6 @@ const evaluationsIn = (events: readonly LoggedEvent[]): EpochEvaluated[] =>
   events.filter((event) => event.type === 'eval').filter(({ split }) => split === 'val');
 
 const nameOf = { val: 'validation', test: 'test' };
-
-const round = (value: number): string => String(Number(value.toPrecision(4)));
 
 const percentOf = (part: number, whole: number): string => `${((100 * part) / whole).toFixed(1)} %`;
 
