@@ -101,14 +101,17 @@ export const archiveIn = (params: Record<string, string>): string | undefined =>
 
 const scoreNames = ['loss', 'accuracy', 'precision_macro', 'recall_macro', 'f1_macro', 'f1_micro', 'f1_weighted'];
 
-/** The newest scores of a run on each set. */
-function formatScores({ scores }: JournalSummary): string {
+/** The scores of a run on each set, and whose they are. */
+function formatScores({ scores, packagedStep }: JournalSummary): string {
   const splits = ['val', 'test'].filter((split) => scores[`${split}/loss`] !== undefined);
   if (splits.length === 0) return '';
-  return layOutTable(
+  const table = layOutTable(
     [left('score'), ...splits.map(right)],
     scoreNames.map((name) => [name, ...splits.map((split) => scoreCell(scores[`${split}/${name}`]))]),
   );
+  const ofWhich =
+    packagedStep === undefined ? 'newest scores' : `scores of the packaged weights (step ${packagedStep})`;
+  return `${ofWhich}\n${table}`;
 }
 
 const scoreCell = (score: number | undefined): string => score?.toFixed(4) ?? '';
@@ -127,9 +130,12 @@ export function formatComparison(runs: readonly LocalRun[], o: { width?: number 
     ...differing(runs, ({ summary: { params } }) => params),
   ];
   const scoreKeys = ['val', 'test'].flatMap((split) => scoreNames.map((name) => `${split}/${name}`));
+  const steps = runs.map(({ summary }) => summary.packagedStep);
   const scores = scoreKeys
     .filter((key) => runs.some(({ summary }) => summary.scores[key] !== undefined))
     .map((key) => [key, ...runs.map(({ summary }) => scoreCell(summary.scores[key]))]);
+  if (scores.length > 0 && steps.some((step) => step !== undefined))
+    scores.unshift(['packaged step', ...steps.map((step) => (step === undefined ? 'newest' : String(step)))]);
   const settings = rows.length === 0 ? 'all settings are equal' : layOutTable(columns, rows, o);
   return [settings, ...(scores.length === 0 ? [] : [layOutTable(columns, scores, o)])].join('\n\n');
 }

@@ -1,6 +1,5 @@
 import {
   type ClassificationReport,
-  counted,
   type FileRef,
   type Finding,
   findingLine,
@@ -8,6 +7,7 @@ import {
   keptSentence,
   nautilCommand,
   type RunScores,
+  scoresSentence,
 } from '@nautil/contracts';
 import { formatHistory, formatReport, macroNote } from '@nautil/metrics';
 import { printMessage, printResult } from './output.js';
@@ -60,12 +60,7 @@ export async function printOutcome(outcome: RunOutcome): Promise<void> {
   const validations = history.filter(({ split }) => split === 'val' || report === undefined);
   if (validations.length > 0) await printResult(`\n${formatHistory(validations, { width })}`);
   if (report) await printResult(`\n${scores?.split === 'test' ? 'test\n' : ''}${formatReport(report, { width })}`);
-  if (scores) {
-    const { split, examples, accuracy, f1Macro } = scores;
-    await printResult(
-      `\n${split} accuracy ${accuracy.toFixed(4)}, macro F1 ${f1Macro.toFixed(4)}, on ${counted(examples, 'example')}`,
-    );
-  }
+  if (scores) await printResult(`\n${scoresSentence(scores)}`);
   const note = report && macroNote(report);
   if (note !== undefined) await printResult(wrapText(note, width).join('\n'));
   await printResult('');

@@ -2,10 +2,11 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { printConfig, wholeFloats } from '@nautil/config';
 import {
-  type Finding,
+  type Evaluated,
   findingLine,
   type ResolvedRun,
   type RunOutcome,
+  scoresSentence,
   type Tracking,
   type TrainedModel,
   type TrainRequest,
@@ -14,7 +15,7 @@ import {
 import { parseEvaluations, parseLoggedEvent } from '@nautil/contracts/schemas';
 import { parseNemoYaml } from '@nautil/formats/nemo';
 import { formatReport, macroTags } from '@nautil/metrics';
-import { flattenParams, openTracker, trackCommitted, type TrackerOptions } from '@nautil/mlflow';
+import { flattenParams, openTracker, packagedStepTag, trackCommitted, type TrackerOptions } from '@nautil/mlflow';
 import { isIntact } from '@nautil/store';
 import { readTextLines } from '@nautil/store/streams';
 import type { TrackingTask } from '@nautil/trainer-process';
@@ -114,10 +115,12 @@ export async function finishTracking(
     if (evaluated) {
       const { path } = evaluated.evaluations;
       const last = parseEvaluations(await readFile(path, 'utf8'), path).at(-1);
-      // The timestamp of the file, so that a retry writes the same row.
-      if (last?.split === 'test') trackCommitted(tracker, { ...last, timestampMs: await modifiedMs(path) });
+      // An evaluation of the training has a timestamp, and was logged there. The timestamp of the file lets a retry write the same row.
+      if (last && last.timestampMs === undefined)
+        trackCommitted(tracker, { ...last, timestampMs: await modifiedMs(path) });
+      if (evaluated.step !== undefined) tracker.tags({ [packagedStepTag]: String(evaluated.step) });
       if (evaluated.scores && last) tracker.tags(macroTags(last.report));
-      tracker.tags(findingTags(evaluated.findings ?? []));
+      tracker.tags(descriptionTags(evaluated));
       if (evaluated.report) tracker.text('report/report.txt', `${formatReport(evaluated.report)}\n`);
       const { reportFile, evaluations, answers, charts = [] } = evaluated;
       for (const file of [reportFile, evaluations, answers, ...charts])
@@ -144,12 +147,17 @@ export async function finishTracking(
   }
 }
 
-/** MLflow's UI shows the second tag as the description of the run. */
-function findingTags(findings: readonly Finding[]): Record<string, string> {
-  if (findings.length === 0) return { 'nautil.findings': 'none' };
+/** MLflow's UI shows the second tag as the description of the run. Its table of metrics has the newest evaluations of the training. */
+function descriptionTags({ findings = [], picked, scores, validation, step }: Evaluated): Record<string, string> {
+  const weights = `the packaged weights (${picked === 'best' ? 'best validation' : 'last step'}${step === undefined ? '' : `, step ${step}`})`;
+  const sets = [scores, validation].filter((one) => one !== undefined).map(scoresSentence);
+  const lines = [
+    ...(sets.length === 0 ? [] : [`Scores of ${weights}: ${sets.join('; ')}`, '']),
+    ...findings.map((finding) => `- ${findingLine(finding)}`),
+  ];
   return {
-    'nautil.findings': findings.map(({ code }) => code).join(', '),
-    'mlflow.note.content': findings.map((finding) => `- ${findingLine(finding)}`).join('\n'),
+    'nautil.findings': findings.map(({ code }) => code).join(', ') || 'none',
+    ...(lines.length > 0 && { 'mlflow.note.content': lines.join('\n').trimEnd() }),
   };
 }
 

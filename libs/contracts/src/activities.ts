@@ -305,6 +305,9 @@ export interface Evaluated {
 
   /** Why the model may be useless or worse than necessary; absent if nothing is known against it. */
   findings?: Finding[];
+
+  /** The step of the training after which it had these weights. Absent in histories of 0.1.0. */
+  step?: number;
 }
 
 /** A model's prediction for one text. */

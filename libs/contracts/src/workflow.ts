@@ -1,3 +1,4 @@
+import { counted } from './counted.js';
 import type { ClassificationReport, Finding } from './report.js';
 
 /** A file, identified by path and content. Activities pass references instead of data. */
@@ -183,6 +184,10 @@ export interface RunScores {
   f1Micro: number;
   f1Weighted: number;
 }
+
+/** The scores of a run as one line. */
+export const scoresSentence = ({ split, accuracy, f1Macro, examples }: RunScores): string =>
+  `${split} accuracy ${accuracy.toFixed(4)}, macro F1 ${f1Macro.toFixed(4)}, on ${counted(examples, 'example')}`;
 
 export type StageState = 'waiting' | 'running' | 'paused' | 'done' | 'reused' | 'failed';
 

@@ -11,5 +11,6 @@ export { searchRuns } from './client/search-runs.js';
 export { flattenParams } from './flatten-params.js';
 export { findJournals, type JournalSummary, summarizeJournal } from './journal/summarize-journal.js';
 export { syncJournal, type SyncedJournal } from './journal/sync-journal.js';
+export { packagedStepTag } from './names.js';
 export { trackCommitted, trackProgress } from './track-training.js';
 export { openTracker, type Tracker, type TrackerOptions } from './tracker.js';

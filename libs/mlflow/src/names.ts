@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
 import { maskSecrets } from '@nautil/contracts';
 
+/** The tag with the step of the training after which it had the packaged weights. */
+export const packagedStepTag = 'nautil.packaged_step';
+
 const longestKey = 250;
 const longestParam = 6000;
 const longestTag = 8000;

@@ -1,10 +1,11 @@
-import type {
-  ClassificationReport,
-  EpochEvaluated,
-  LoggedEvent,
-  Scores,
-  TrainEvent,
-  TrainStepped,
+import {
+  type ClassificationReport,
+  type EpochEvaluated,
+  formatFigure,
+  type LoggedEvent,
+  type Scores,
+  type TrainEvent,
+  type TrainStepped,
 } from '@nautil/contracts';
 import type { Metric } from './client/metric.js';
 import { mlflowKey } from './names.js';
@@ -37,7 +38,7 @@ export function trackProgress(tracker: Pick<Tracker, 'tags'>, event: TrainEvent)
         'nautil.stop_reason': event.reason,
         ...(event.best === undefined
           ? {}
-          : { 'nautil.best': `${event.best.monitor}=${event.best.value} at step ${event.best.step}` }),
+          : { 'nautil.best': `${event.best.monitor}=${formatFigure(event.best.value)} at step ${event.best.step}` }),
       });
       break;
     case 'warning':

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { openTracker } from '@nautil/mlflow';
+import { openTracker, packagedStepTag } from '@nautil/mlflow';
 import { packageRoot } from '@nautil/store/folders';
 
 // The lists of runs are read from the journals of the state folder. No server runs in this file.
@@ -13,7 +13,7 @@ const down = 'http://127.0.0.1:9'; // nothing listens on this port (discard)
 
 beforeAll(async () => {
   await track('first', 'FINISHED', { lr: 0.1, f1: 0.5, loss: 0.3 });
-  await track('first', 'FINISHED', { lr: 0.01, f1: 0.875, loss: 0.4, runKey: '2' });
+  await track('first', 'FINISHED', { lr: 0.01, f1: 0.875, loss: 0.4, later: 0.25, runKey: '2' });
   await track('second', 'KILLED', { f1: 0.99, loss: 0.1 });
 });
 afterAll(() => {
@@ -24,7 +24,7 @@ afterAll(() => {
 async function track(
   name: string,
   status: 'FINISHED' | 'KILLED',
-  { lr = 1, f1, loss, runKey = '1' }: { lr?: number; f1: number; loss: number; runKey?: string },
+  { lr = 1, f1, loss, later, runKey = '1' }: { lr?: number; f1: number; loss: number; later?: number; runKey?: string },
 ): Promise<void> {
   const tracker = await openTracker({
     trackingUri: down,
@@ -37,8 +37,16 @@ async function track(
     connectTimeoutMs: 0,
   });
   tracker.params({ 'model.optim.lr': lr, 'trainer.max_epochs': 3 });
-  const rows = Object.entries({ 'train/loss': 1, 'val/f1_macro': f1, 'val/loss': loss, 'val/class/a/f1': 1 });
-  tracker.metrics(rows.map(([key, value]) => ({ key, value, step: 1, timestampMs: 1 })));
+  const evaluation = (step: number, scores: Record<string, number>): void => {
+    const rows = Object.entries({ 'train/loss': 1, 'val/class/a/f1': 1, ...scores });
+    tracker.metrics(rows.map(([key, value]) => ({ key, value, step, timestampMs: 1 })));
+  };
+  evaluation(1, { 'val/f1_macro': f1, 'val/loss': loss });
+  if (later !== undefined) {
+    // Further epochs, after which the weights of the first are packaged.
+    evaluation(2, { 'val/f1_macro': later, 'val/loss': 1 - later });
+    tracker.tags({ [packagedStepTag]: '1' });
+  }
   await tracker.finish(status, status === 'KILLED' ? 'stopped by a test' : undefined, { timeoutMs: 0 });
   await tracker.close();
 }
@@ -60,7 +68,7 @@ test('nautil runs lists the newest run first, with how it ended and what was not
   expect(titles).toMatch(/^run +state +test F1 % +val F1 % +model +data +duration +started +unsent$/);
   expect(rows.map((row) => row.replace(/\d{4}-.*:\d\d/, 'TIME').split(/ {2,}/))).toEqual([
     ['second', 'cancelled', '99.00', 'minilm', 'reviews.tsv', '0 s', 'TIME', '4 of 4'],
-    ['first', 'finished', '87.50', 'minilm', 'reviews.tsv', '0 s', 'TIME', '4 of 4'],
+    ['first', 'finished', '87.50', 'minilm', 'reviews.tsv', '0 s', 'TIME', '6 of 6'],
     ['first@1', 'finished', '50.00', 'minilm', 'reviews.tsv', '0 s', 'TIME', '4 of 4'],
   ]);
   expect(stderr).toBe('3 runs have unsent records: `npx nautil runs sync` sends them\n');
@@ -83,6 +91,7 @@ test('a comparison has what differs, and the scores', async () => {
   const { stdout } = await nautil('runs', 'compare', 'first', 'first@1');
   expect(stdout).toMatch(/^model\.optim\.lr +0\.01 +0\.1$/m);
   expect(stdout).toMatch(/^val\/f1_macro +0\.8750 +0\.5000$/m);
+  expect(stdout).toMatch(/^packaged step +1 +newest$/m);
   expect(stdout).not.toContain('trainer.max_epochs');
   expect((await nautil('runs', 'compare', 'first')).exitCode).toBe(2);
 });
@@ -91,6 +100,14 @@ test('a run is shown with its settings, also an older one of the same name', asy
   const { stdout } = await nautil('runs', 'show', 'first@1', '--json');
   expect(JSON.parse(stdout)).toMatchObject({ id: 'first@1', params: { 'model.optim.lr': '0.1' }, status: 'FINISHED' });
   expect((await nautil('runs', 'show', 'second')).stdout).toMatch(/^ {2}state +cancelled: stopped by a test$/m);
+});
+
+test('the scores of a finished run are those of its packaged weights, even if later epochs were worse', async () => {
+  const { stdout } = await nautil('runs', 'show', 'first');
+  expect(stdout).toMatch(/^scores of the packaged weights \(step 1\)$/m);
+  expect(stdout).toMatch(/^loss +0\.4000$/m);
+  expect(stdout).toMatch(/^f1_macro +0\.8750$/m);
+  expect((await nautil('runs', 'show', 'second')).stdout).toMatch(/^newest scores$/m);
 });
 
 test('an unknown run is an error that names similar ones', async () => {

@@ -21,8 +21,8 @@ export function addRuns(program: Command): void {
     .command('list', { isDefault: true })
     .summary('list the runs of this machine')
     .description(
-      'Lists the runs and sweeps that have a journal here, the newest first: state, newest macro F1 on the test and the validation set, model, ' +
-        'data and duration. Of several runs with one name, all but the newest are listed as NAME@1, NAME@2, …, by age. ' +
+      'Lists the runs and sweeps that have a journal here, the newest first: state, macro F1 on the test and the validation set, model, ' +
+        'data and duration. The scores of a finished run are those of its packaged weights, of another run the newest. Of several runs with one name, all but the newest are listed as NAME@1, NAME@2, …, by age. ' +
         'A narrow terminal gets fewer columns.',
     )
     .option('--limit <n>', 'list only the newest ones', positiveInteger)
@@ -32,7 +32,9 @@ export function addRuns(program: Command): void {
   runs
     .command('show')
     .summary('show what is known of a run')
-    .description('Shows the state of a run, its model, data, archive, folders and newest scores.')
+    .description(
+      'Shows the state of a run, its model, data, archive, folders and scores: those of the packaged weights, and before the end the newest.',
+    )
     .argument('<run>', 'a name in `nautil runs`')
     .option('--json', 'print it as JSON, with all settings')
     .addHelpText('after', examples('runs show sst2', "runs show sst2 --json | jq '.scores'"))
@@ -40,7 +42,9 @@ export function addRuns(program: Command): void {
   runs
     .command('compare')
     .summary('show in which settings and scores runs differ')
-    .description('Prints the settings in which the runs differ, and their newest scores, with a column for each run.')
+    .description(
+      'Prints the settings in which the runs differ, and their scores, with a column for each run. They are those of the packaged weights, if the run has ended.',
+    )
     .argument('<runs...>', 'two or more names in `nautil runs`')
     .addHelpText('after', examples('runs compare sst2 sst2@1'))
     .action(compareRuns);
@@ -48,7 +52,7 @@ export function addRuns(program: Command): void {
     .command('best')
     .summary('find the best run for each data set')
     .description(
-      'Finds the finished run whose newest evaluation has the best score, for each data set: runs on different data cannot be compared.',
+      'Finds the finished run whose packaged weights have the best score, for each data set: runs on different data cannot be compared.',
     )
     .addOption(
       new Option('--metric <score>', 'the score that ranks the runs').choices([...objectives]).default('val/f1_macro'),

@@ -14,7 +14,7 @@ import type {
   TokenizedData,
   TrainedModel,
 } from '@nautil/contracts';
-import { counted, valueAt } from '@nautil/contracts';
+import { counted, formatFigure, valueAt } from '@nautil/contracts';
 import { parseLoggedEvents, parseSampleAnswers, type StoredEvaluation } from '@nautil/contracts/schemas';
 import { pairOf } from '@nautil/datasets';
 import { type JudgedRun, judgeRun, macroNote } from '@nautil/metrics';
@@ -48,7 +48,7 @@ interface EvaluateInputs {
 }
 
 /** Version of the stored output. Raise it when the output changes, so that outputs of older code are not reused. */
-const outputVersion = 5;
+const outputVersion = 6;
 
 /** The stored output of the stage. */
 interface Output {
@@ -89,6 +89,7 @@ export async function evaluate(
   const kept = {
     weights,
     picked,
+    step: at.step,
     evaluations,
     charts,
     ...(output.answers ? { answers: output.answers } : {}),
@@ -96,7 +97,7 @@ export async function evaluate(
     reused,
   } as const;
   const which = best
-    ? `best weights (step ${best.step}, ${best.monitor} ${best.value})`
+    ? `best weights (step ${best.step}, ${best.monitor} ${formatFigure(best.value)})`
     : `last weights (step ${step})`;
   const problems = findings.length === 0 ? [] : [`problems: ${findings.map(({ code }) => code).join(', ')}`];
   const after = [...problems, ...warnings].map((text) => `; ${text}`).join('');
@@ -193,12 +194,13 @@ async function evaluationOf(
     };
     const events = await loggedEvents(o.model.events);
     // Without a test set, the validation of these weights is repeated with the file that is packaged, and replaces the original one.
-    const past = events
-      .filter((event) => event.type === 'eval')
-      .filter((event) => event.split !== split || event.step !== at.step);
+    const validations = events.filter((event) => event.type === 'eval');
+    const isRepeated = ({ split: other, step }: EpochEvaluated): boolean => other === split && step === at.step;
+    const past = validations.filter((event) => !isRepeated(event));
+    const { timestampMs } = validations.findLast(isRepeated) ?? {};
     const { report } = evaluation ?? {};
     const charted = report && report.classes.length <= reportedClasses ? report : undefined;
-    const final = evaluation && { type: 'eval' as const, split, ...at, ...evaluation };
+    const final = evaluation && { type: 'eval' as const, split, ...at, ...evaluation, timestampMs };
     const evaluations = markBest(final ? [...past, final] : past, o.model.best);
     return {
       ...(evaluation

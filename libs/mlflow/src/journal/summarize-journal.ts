@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunStatus } from '../client/run.js';
+import { packagedStepTag } from '../names.js';
 import { readJournal, readJournalId } from './journal.js';
 import { readJournalPosition } from './journal-position.js';
 import type { JournalRecord } from './journal-record.js';
@@ -36,8 +37,14 @@ export interface JournalSummary {
   tags: Record<string, string>;
   params: Record<string, string>;
 
-  /** The newest evaluation of each set, by the keys of its metrics: `val/f1_macro`, `test/loss`, … */
+  /**
+   * One evaluation of each set, by the keys of its metrics: `val/f1_macro`, `test/loss`, …. Of a run that has finished, that of its packaged
+   * weights; of others, the newest.
+   */
   scores: Record<string, number>;
+
+  /** The step of the packaged weights, of which the scores are. Absent for a run without an archive. */
+  packagedStep?: number;
 }
 
 /** Reads a whole journal, and how far it has been sent. */
@@ -53,10 +60,10 @@ export async function summarizeJournal(journal: string): Promise<JournalSummary>
     scores: {},
   };
   if (runId !== undefined) summary.runId = runId;
-  const state: SummaryState = {};
+  const state: SummaryState = { evaluations: new Map() };
   for (let offset = 0; ;) {
     const { entries, end: readEnd } = await readJournal(journal, offset);
-    if (readEnd === offset) return summary;
+    if (readEnd === offset) return { ...summary, ...scoresOf(summary, state.evaluations) };
     offset = readEnd;
     for (const { record, end } of entries) {
       summary.records++;
@@ -69,6 +76,20 @@ export async function summarizeJournal(journal: string): Promise<JournalSummary>
 interface SummaryState {
   /** When the part of the run that has not ended yet was started. */
   openedMs?: number | undefined;
+
+  /** By step. */
+  evaluations: Map<number, Record<string, number>>;
+}
+
+/** The scores of the packaged weights, or the newest of each set without an archive. */
+function scoresOf(
+  { status, tags }: JournalSummary,
+  evaluations: SummaryState['evaluations'],
+): Pick<JournalSummary, 'scores' | 'packagedStep'> {
+  const step = tags[packagedStepTag];
+  if (status !== 'FINISHED' || step === undefined)
+    return { scores: Object.assign({}, ...evaluations.values()) as JournalSummary['scores'] };
+  return { scores: evaluations.get(Number(step)) ?? {}, packagedStep: Number(step) };
 }
 
 function addRecord(summary: JournalSummary, record: JournalRecord, state: SummaryState): void {
@@ -95,8 +116,12 @@ function addRecord(summary: JournalSummary, record: JournalRecord, state: Summar
       Object.assign(summary.tags, record.tags);
       break;
     case 'metrics':
-      for (const [key, value] of record.rows)
-        if (/^(?:val|test)\/[^/]+$/.test(key)) summary.scores[key] = Number(value);
+      for (const [key, value, step] of record.rows) {
+        if (!/^(?:val|test)\/[^/]+$/.test(key)) continue;
+        const scores = state.evaluations.get(step) ?? {};
+        scores[key] = Number(value);
+        state.evaluations.set(step, scores);
+      }
       break;
     case 'artifact':
     case 'text':
