@@ -2,7 +2,7 @@ import type { EpochEvaluated } from '@nautil/contracts';
 
 /**
  * The value of a monitor as NeMo logs it: `val_loss`, or micro-averaged `val_precision`, `val_recall` and `val_f1` in
- * percent. Undefined for an unknown name.
+ * percent. NeMo has no macro averages: `val_f1_macro` is Nautil's. Undefined for an unknown name.
  */
 export function monitored(monitor: string, evaluated: EpochEvaluated): number | undefined {
   const { loss, report } = evaluated;

@@ -42,8 +42,8 @@ test('the configuration has the values that it was written from, and no key with
   expect(config.exp_manager).toMatchObject({
     name: 'reviews',
     create_early_stopping_callback: true,
-    early_stopping_callback_params: { monitor: 'val_f1', mode: 'max', patience: 2 },
-    checkpoint_callback_params: { monitor: 'val_f1', mode: 'max', save_best_model: true },
+    early_stopping_callback_params: { monitor: 'val_f1_macro', mode: 'max', patience: 2 },
+    checkpoint_callback_params: { monitor: 'val_f1_macro', mode: 'max', save_best_model: true },
   });
   expect(config.nautil.data.validation_fraction).toBe(0.1);
   expect(notes.filter((note) => !note.startsWith('trainer.precision=auto is'))).toEqual([]);

@@ -96,8 +96,8 @@ export function formatNewConfig(o: NewConfig): string {
 
 const bestWeights = ({ patience }: TrainingSettings): string[] => [
   `  create_early_stopping_callback: true # ends after ${patience} epochs without a better macro F1 on the validation set`,
-  `  early_stopping_callback_params: { monitor: val_f1, mode: max, patience: ${patience} }`,
-  '  checkpoint_callback_params: { monitor: val_f1, mode: max, save_best_model: true } # packages the best epoch',
+  `  early_stopping_callback_params: { monitor: val_f1_macro, mode: max, patience: ${patience} }`,
+  '  checkpoint_callback_params: { monitor: val_f1_macro, mode: max, save_best_model: true } # packages the best epoch',
 ];
 
 const sizes = ({ examples, classes }: NewConfig): string => `${counted(examples, 'example')} of ${classes} classes`;

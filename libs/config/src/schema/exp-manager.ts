@@ -2,11 +2,21 @@ import { Type } from '@sinclair/typebox';
 import { ignored, ignoredKeys, key, needing, nullable, oneOf, onlyOff, section } from './key.js';
 import { validated } from './needs.js';
 
-/** The values that can decide which checkpoint is the best: the names that NeMo logs. */
-export const monitors = ['val_loss', 'val_f1', 'val_precision', 'val_recall'] as const;
+/** The values that NeMo logs, and that it can monitor. */
+export const nemoMonitors = ['val_loss', 'val_f1', 'val_precision', 'val_recall'] as const;
+
+/** The values that can decide which checkpoint is the best. */
+const monitors = [...nemoMonitors, 'val_f1_macro'] as const;
+
+const whatIsMonitored =
+  'val_f1, val_precision and val_recall are micro averages, as in NeMo: with one label for each text, all three are the accuracy in percent. val_f1_macro, which NeMo does not have, is the mean F1 of the classes in percent.';
 
 const monitor = (description: string) =>
-  key(oneOf(...monitors), { description, affects: 'training', default: 'val_loss' });
+  key(oneOf(...monitors), {
+    description: `${description} ${whatIsMonitored}`,
+    affects: 'training',
+    default: 'val_loss',
+  });
 const mode = key(oneOf('min', 'max'), {
   description: 'Whether a lower (min) or a higher (max) value is better.',
   affects: 'training',

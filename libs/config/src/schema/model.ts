@@ -8,7 +8,7 @@ import {
   Type,
 } from '@sinclair/typebox';
 import { type JsonObject, type JsonValue, listed } from '@nautil/contracts';
-import { monitors } from './exp-manager.js';
+import { nemoMonitors } from './exp-manager.js';
 import {
   type Affects,
   anything,
@@ -220,7 +220,7 @@ const optimSchema = section('The optimizer. Its name determines which keys it ta
       [-1, null],
       'leave it out: PyTorch refuses other values for a new optimizer, and a resumed run continues its schedule by itself',
     ),
-    monitor: option(oneOf(...monitors), 'ReduceLROnPlateau: the value that it watches.', 'val_loss', [
+    monitor: option(oneOf(...nemoMonitors), 'ReduceLROnPlateau: the value that it watches.', 'val_loss', [
       [{ key: schedule, is: ['ReduceLROnPlateau'] }],
     ]),
     reduce_on_plateau: optionalIgnored('Marks ReduceLROnPlateau in NeMo.', false, 'name selects the schedule'),
