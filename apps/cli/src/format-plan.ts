@@ -41,7 +41,7 @@ function stepsOf({ training }: RunPlan): string | undefined {
   const { evaluations, checkpoints, largestBatch, microBatches = 1, device } = training;
   const done = total - steps;
   return [
-    `${counted(steps, 'step')}: ${counted(round(epochs), 'epoch')} of ${counted(batchesPerEpoch, 'batch', 'batches')} of ${batchSize}${devices > 1 ? ` on each of ${devices} devices` : ''}${accumulatedBatches > 1 ? `, ${accumulatedBatches} batches in a step` : ''}${done > 0 ? `, after ${done} steps of an earlier run` : ''}`,
+    `${counted(steps, 'step')}: ${counted(round(epochs), 'epoch')} of ${counted(batchesPerEpoch, 'batch', 'batches')} of ${batchSize}${devices > 1 ? ` on each of ${devices} devices` : ''}${accumulatedBatches > 1 ? `, ${accumulatedBatches} batches in a step` : ''}${done > 0 ? `, after ${counted(done, 'step')} of an earlier run` : ''}`,
     `${counted(evaluations, 'validation')} and ${counted(checkpoints, 'checkpoint')}`,
     `${formatCount(parameters)} trainable parameters${device === undefined ? '' : ` on ${device}`}`,
     ...(largestBatch ? [`the largest batch has ${largestBatch.rows} × ${largestBatch.length} tokens`] : []),

@@ -1,4 +1,4 @@
-import { type ClassificationReport, largest } from '@nautil/contracts';
+import { type ClassificationReport, counted, largest } from '@nautil/contracts';
 import { chartBase, drawSvg, palette } from './chart.js';
 import { className } from './format-report.js';
 import { cutToWidth, displayWidth } from './text-table.js';
@@ -53,7 +53,10 @@ export async function drawConfusionMatrix(report: ClassificationReport): Promise
   const labels = { color: palette.text, fontSize: 12, interval: count <= 60 ? 0 : 'auto' };
   return drawSvg(
     {
-      ...chartBase('Confusion matrix', `${report.support} examples, accuracy ${(report.accuracy * 100).toFixed(2)} %`),
+      ...chartBase(
+        'Confusion matrix',
+        `${counted(report.support, 'example')}, accuracy ${(report.accuracy * 100).toFixed(2)} %`,
+      ),
       grid: { left, top: 64, width: plot, height: plot, show: true, backgroundColor: shades[0], borderWidth: 0 },
       xAxis: axis('predicted class', upright ? nameWidth + 22 : 30, {
         axisLabel: { ...labels, rotate: upright ? 90 : 0 },

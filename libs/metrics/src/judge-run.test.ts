@@ -318,7 +318,7 @@ test('sentences have the numbers and the names', () => {
     'the model gives the label 0 to all 100 test examples, of which 100 have another',
     'the class unheard of has no training examples, so the model never gives such a label; add examples, or number only the classes that have some',
     'the class 0 has no test examples, so the scores do not show how well the model knows them; name a file with examples of every class',
-    '1 of 1 training texts (100.0 %) are longer than 64 tokens, and the model never sees the rest of them',
+    '1 of 1 training texts (100.0 %) is longer than 64 tokens, and the model never sees the rest',
     '40.0 % of the tokens of the training texts are [UNK], because the vocabulary of the encoder lacks these characters; choose an encoder for the language of the texts (Chinese: model=bert-base-chinese)',
   ]);
 });

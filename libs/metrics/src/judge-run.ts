@@ -231,7 +231,7 @@ function truncatedTexts({ texts, encoder }: JudgedRun): Finding | undefined {
   const isLongest = maxLength >= encoder.maxLength;
   return {
     code: 'truncated-texts',
-    sentence: `${truncated} of ${examples} training texts (${percentOf(truncated, examples)}) are longer than ${maxLength} tokens, and the model never sees the rest of them${isLongest ? '; its encoder takes no longer ones' : ''}`,
+    sentence: `${truncated} of ${examples} training texts (${percentOf(truncated, examples)}) ${truncated === 1 ? 'is' : 'are'} longer than ${maxLength} tokens, and the model never sees the rest${isLongest ? '; its encoder takes no longer ones' : ''}`,
     remedy: isLongest
       ? 'model=modernbert-base'
       : `model.dataset.max_seq_length=${Math.min(2 * maxLength, encoder.maxLength)}`,

@@ -1,4 +1,4 @@
-import { defineError } from '@nautil/contracts';
+import { counted, defineError } from '@nautil/contracts';
 import type { RefusedSource } from '@nautil/tensorflow';
 import type { TrainingGroup } from './job.js';
 
@@ -160,9 +160,12 @@ export class DevicesMissing extends defineError('DevicesMissing', 'config') {}
 /** The training data does not fill a batch of all devices. */
 export class NoTrainingBatch extends defineError('NoTrainingBatch', 'config') {
   constructor(rows: number, batchSize: number) {
-    super(`model.train_ds: ${rows} examples do not fill one batch of ${batchSize} rows, of all devices together`, {
-      hint: 'set model.train_ds.drop_last=false, or use a smaller model.train_ds.batch_size or fewer trainer.devices',
-    });
+    super(
+      `model.train_ds: ${counted(rows, 'example')} ${rows === 1 ? 'does' : 'do'} not fill one batch of ${batchSize} rows, of all devices together`,
+      {
+        hint: 'set model.train_ds.drop_last=false, or use a smaller model.train_ds.batch_size or fewer trainer.devices',
+      },
+    );
   }
 }
 

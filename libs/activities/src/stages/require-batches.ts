@@ -129,7 +129,7 @@ export function requireBatch(
   const devices = dataset.batch_size / model[section].batch_size;
   throw all === 0
     ? new NoBatches(
-        `model.${section}: drop_last=true drops an incomplete batch, and ${rows} examples do not fill one of batch_size ${model[section].batch_size}${devices === 1 ? '' : ` on ${devices} devices`}`,
+        `model.${section}: drop_last=true drops an incomplete batch, and ${counted(rows, 'example')} ${rows === 1 ? 'does' : 'do'} not fill one of batch_size ${model[section].batch_size}${devices === 1 ? '' : ` on ${devices} devices`}`,
         {
           hint: `set model.${section}.drop_last=false, or model.${section}.batch_size to ${Math.max(1, Math.floor(rows / devices))} or less`,
         },

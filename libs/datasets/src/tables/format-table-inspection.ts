@@ -7,13 +7,22 @@ const listedClasses = 40;
 const longestName = 24;
 const longestExample = 72;
 
-const repetitionTexts: Readonly<Record<Repetition['kind'], { message: string; hint: string }>> = {
+const repetitionTexts: Readonly<Record<Repetition['kind'], { one: string; many: string; hint: string }>> = {
   leak: {
-    message: 'texts are in more than one split, with the same label: scores on them are too good',
+    one: 'text is in more than one split, with the same label: scores on it are too good',
+    many: 'texts are in more than one split, with the same label: scores on them are too good',
     hint: 'remove them from the training data',
   },
-  conflict: { message: 'texts occur earlier with a different label', hint: 'choose one label for each text' },
-  duplicate: { message: 'texts occur earlier in the same split, with the same label', hint: 'remove them' },
+  conflict: {
+    one: 'text occurs earlier with a different label',
+    many: 'texts occur earlier with a different label',
+    hint: 'choose one label for each text',
+  },
+  duplicate: {
+    one: 'text occurs earlier in the same split, with the same label',
+    many: 'texts occur earlier in the same split, with the same label',
+    hint: 'remove them',
+  },
 };
 
 /** Formats the inspection of tables for people. */
@@ -57,10 +66,10 @@ function classLines(
 }
 
 function repetitionLines({ kind, count, places }: Repetition): string[] {
-  const { message, hint } = repetitionTexts[kind];
+  const { one, many, hint } = repetitionTexts[kind];
   const rest = count - places.length;
   return [
-    `  ! ${count} ${message}`,
+    `  ! ${counted(count, one, many)}`,
     ...places.map((place) => `      ${place}`),
     ...(rest > 0 ? [`      and ${rest} more`] : []),
     `      ${hint}`,

@@ -8,7 +8,7 @@ import {
 } from 'hyparquet';
 import { parquetHeader } from 'hyparquet/src/column.js';
 import { compressors } from 'hyparquet-compressors';
-import { isJsonObject, type JsonValue } from '@nautil/contracts';
+import { counted, isJsonObject, type JsonValue } from '@nautil/contracts';
 import { DataError } from '../data-error.js';
 import { tableBytes } from './table-bytes.js';
 
@@ -70,7 +70,7 @@ const columnNames = (metadata: FileMetaData): string[] =>
   parquetSchema(metadata).children.map(({ element }) => element.name);
 
 const fewerRows = (path: string, rows: number): DataError =>
-  new DataError(`${path} has ${rows} rows, fewer than its index states`, {
+  new DataError(`${path} has ${counted(rows, 'row')}, fewer than its index states`, {
     hint: 'the file is damaged: copy or download it again',
   });
 
