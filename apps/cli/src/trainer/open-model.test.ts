@@ -1,7 +1,15 @@
 import { expect, test } from '@jest/globals';
 import { loadConfig } from '@nautil/config';
 import { evaluationKeys } from '@nautil/training';
-import { ignoredOverrides } from './open-model.js';
+import { ignoredOverrides, openModel } from './open-model.js';
+
+test('a path with the name of the run is no archive, and the error shows how to name one', async () => {
+  const args = { overrides: ["model.nemo_path='models/{run}.nemo'"] };
+  await expect(openModel(args, { cwd: process.cwd(), batchSize: () => 1, follows: [] })).rejects.toMatchObject({
+    message: 'model.nemo_path is models/{run}.nemo: each run has an archive of its own, with its name for {run}',
+    hint: 'add model.nemo_path=models/RUN.nemo with the name of a run, which `npx nautil runs` lists',
+  });
+});
 
 test('every override that a trained model does not follow is noted once', async () => {
   const ignored = [

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { type Config, keysThat, loadConfig, type LoadedConfig, readConfig, runPlaceholder } from '@nautil/config';
-import { type JsonValue, listed, UsageError, valueAt, withValueAt } from '@nautil/contracts';
+import { type JsonValue, listed, nautilCommand, UsageError, valueAt, withValueAt } from '@nautil/contracts';
 import { Classifier, recordedEvaluation } from '@nautil/training';
 import { printMessage } from '../output.js';
 import type { HydraArguments } from './hydra-arguments.js';
@@ -31,10 +31,17 @@ export async function openModel(
   const { configName, configPath, overrides } = args;
   const loaded = await loadConfig({ configName, configPath, overrides, cwd: o.cwd });
   const { nemo_path, tokenizer } = loaded.config.model;
-  if (nemo_path === null || nemo_path.includes(runPlaceholder))
-    throw new UsageError(`model.nemo_path is ${nemo_path ?? 'null'}: it names no archive`, {
+  if (nemo_path === null)
+    throw new UsageError('model.nemo_path is null: it names no archive', {
       hint: 'add model.nemo_path=FILE.nemo; the end of a run prints the path of its archive',
     });
+  if (nemo_path.includes(runPlaceholder))
+    throw new UsageError(
+      `model.nemo_path is ${nemo_path}: each run has an archive of its own, with its name for ${runPlaceholder}`,
+      {
+        hint: `add model.nemo_path=${nemo_path.replaceAll(runPlaceholder, 'RUN')} with the name of a run, which \`${nautilCommand('runs')}\` lists`,
+      },
+    );
   const path = resolve(o.cwd, nemo_path);
   const vocabulary = tokenizer.vocab_file ?? tokenizer.tokenizer_model;
   const tokenizerFolder = vocabulary === null ? undefined : resolve(o.cwd, vocabulary, '..');
