@@ -157,8 +157,8 @@ const notClosed = (error: unknown): string =>
   `the end of the run was not recorded for MLflow: ${rootFailure(error).message}; \`${nautilCommand('resume', workflowInfo().workflowId)}\` tries again`;
 
 function reportOf(evaluated: Evaluated): Omit<TextClassificationResult, 'nemo'> {
-  const { report, reportFile, evaluations, scores, validation, picked, findings } = evaluated;
-  return { report, reportFile, evaluations, scores, validation, weights: picked, findings };
+  const { report, reportFile, evaluations, scores, validation, picked, stopReason, findings } = evaluated;
+  return { report, reportFile, evaluations, scores, validation, weights: picked, stopReason, findings };
 }
 
 /** The run continues without MLflow when its server makes the activity time out, but fails when its address is invalid. */

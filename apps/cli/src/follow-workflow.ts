@@ -86,6 +86,9 @@ export async function followWorkflow<Progress, Result>(
   const display = new TrainingDisplay();
   if (detach) {
     await warnIfUnpolled(handle, display);
+    printMessage(
+      `\`${nautilCommand('resume', workflowId)}\` follows it, \`${nautilCommand('progress', workflowId)}\` shows how far it is`,
+    );
     return;
   }
 

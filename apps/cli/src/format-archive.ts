@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import { counted, type JsonObject } from '@nautil/contracts';
+import { counted, formatFigure, type JsonObject, type JsonValue } from '@nautil/contracts';
 import type { NemoDescription } from '@nautil/formats/nemo';
 
 /** The description of a `.nemo` as text: model, labels, scores, lineage, configuration, files and tensors. */
@@ -90,10 +90,15 @@ const labelOf = (name: string): string =>
         .replace(/[a-z](?=[A-Z])/g, '$& ')
         .toLowerCase();
 
+const scoreNames = new Set(['loss', 'accuracy', 'f1Macro', 'f1Micro', 'f1Weighted']);
+
+function valueText(name: string, value: JsonValue): string {
+  if (typeof value === 'string') return valueLabels[value] ?? value;
+  return typeof value === 'number' && scoreNames.has(name) ? formatFigure(value) : JSON.stringify(value);
+}
+
 function rows(values: JsonObject | undefined): string[] {
-  return Object.entries(values ?? {}).map(([name, value]) =>
-    row(labelOf(name), typeof value === 'string' ? (valueLabels[value] ?? value) : JSON.stringify(value)),
-  );
+  return Object.entries(values ?? {}).map(([name, value]) => row(labelOf(name), valueText(name, value)));
 }
 
 const indented = (text: string) =>

@@ -75,6 +75,7 @@ export function formatRun({ name, folder, logDir, summary }: LocalRun): string {
     ['archive', archiveIn(params)],
     ['logs', logDir],
     ['folder', folder],
+    ...problemsIn(tags).map((problem) => ['problem', problem] as const),
     ['MLflow', unsent === 0 ? 'has all records' : `lacks ${unsent} of ${records} records`],
   ];
   const width = largest(facts.map(([title]) => title.length));
@@ -87,6 +88,13 @@ export function formatRun({ name, folder, logDir, summary }: LocalRun): string {
     .join('\n')
     .trimEnd();
 }
+
+/** The sentences on what may be wrong with the model, each with its remedy: the list in MLflow's description of the run. */
+const problemsIn = ({
+  'nautil.findings': codes = 'none',
+  'mlflow.note.content': note = '',
+}: Record<string, string>): string[] =>
+  codes === 'none' ? [] : note.split('\n').flatMap((line) => (line.startsWith('- ') ? [line.slice(2)] : []));
 
 const examplesIn = (tags: Record<string, string>): string | undefined => {
   const { 'nautil.train_examples': train, 'nautil.validation_examples': validation } = tags;

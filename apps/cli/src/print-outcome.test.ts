@@ -3,6 +3,8 @@ import { printOutcome } from './print-outcome.js';
 
 const nemo = { path: '/models/reviews.nemo', sha256: '0'.repeat(64), sizeBytes: 1 };
 
+const scores = { split: 'val', examples: 9, loss: 0, accuracy: 1, f1Macro: 1, f1Micro: 1, f1Weighted: 1 } as const;
+
 afterEach(() => {
   jest.restoreAllMocks();
 });
@@ -20,6 +22,26 @@ test.each([
     expect(output).toMatch(line);
   },
 );
+
+test.each([
+  ['all epochs', { stopReason: 'completed' }, /^go on {5}npx nautil resume reviews trainer\.max_epochs=2$/m],
+  [
+    'early stopping',
+    { stopReason: 'early-stopped' },
+    /^go on {5}.*exp_manager\.create_early_stopping_callback=false$/m,
+  ],
+  [
+    'a score that can be no better',
+    { stopReason: 'early-stopped', scores },
+    /^look {6}npx nautil runs show reviews\n$/m,
+  ],
+] as const)('the last command after %s trains further only where that changes something', async (_, outcome, last) => {
+  const write = jest.spyOn(process.stdout, 'write').mockReturnValue(true);
+  await printOutcome({ nemo, workflowId: 'reviews', again: ['resume', 'reviews'], ...outcome });
+  const output = write.mock.calls.map(([text]) => String(text)).join('');
+  expect(output).toMatch(last);
+  expect(output.includes('go on')).toBe(!('scores' in outcome));
+});
 
 test('the end of a run states what may be wrong with the model, with a setting to try, and where an older archive is', async () => {
   const write = jest.spyOn(process.stdout, 'write').mockReturnValue(true);

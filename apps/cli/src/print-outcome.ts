@@ -8,10 +8,12 @@ import {
   nautilCommand,
   type RunScores,
   scoresSentence,
+  type StopReason,
 } from '@nautil/contracts';
 import { formatHistory, formatReport, macroNote } from '@nautil/metrics';
 import { printMessage, printResult } from './output.js';
 import { readEvaluations } from './read-evaluations.js';
+import { formatFact } from './terminal/format-fact.js';
 import { terminalWidth } from './terminal/terminal-width.js';
 import { wrapText } from './terminal/wrap-text.js';
 import { overridesToContinue } from './trainer/how-to-continue.js';
@@ -35,6 +37,9 @@ export interface RunOutcome {
   findings?: Finding[] | undefined;
   kept?: KeptArchive[] | undefined;
   trackingWarnings?: string[] | undefined;
+
+  /** Why the training ended. */
+  stopReason?: StopReason | undefined;
 
   /** Where the run logged, if that is known. */
   logDir?: string | undefined;
@@ -74,21 +79,24 @@ export async function printOutcome(outcome: RunOutcome): Promise<void> {
   await printResult('');
   await printFact('try it', tryCommand(nemo.path), Infinity);
   await printFact('look', nautilCommand('runs', 'show', outcome.workflowId), Infinity);
+  // A model without a mistake has nothing to gain from further training.
+  if (scores?.accuracy === 1) return;
   const epochs = history.reduce((most, { epoch }) => Math.max(most, epoch + 1), 0);
   await printFact('go on', await furtherTraining(outcome, epochs), Infinity);
 }
 
-const titleWidth = 10;
-
-/** A title, and its text, whose further lines are below the first. */
 const printFact = (title: string, text: string, width: number): Promise<void> =>
-  printResult(title.padEnd(titleWidth) + wrapText(text, width - titleWidth).join(`\n${' '.repeat(titleWidth)}`));
+  printResult(formatFact(title, text, width));
 
 /**
  * The command that trains the model for twice as many epochs: from its last checkpoint, if the log folder has it, and otherwise from the
- * start.
+ * start. A training that ended early would end at the same epoch: it is trained for all epochs of its configuration.
  */
-async function furtherTraining({ again, logDir }: RunOutcome, epochs: number): Promise<string> {
+async function furtherTraining({ again, logDir, stopReason }: RunOutcome, epochs: number): Promise<string> {
   const fromCheckpoint = logDir === undefined ? undefined : await overridesToContinue(logDir);
-  return nautilCommand(...again, `trainer.max_epochs=${2 * Math.max(1, epochs)}`, ...(fromCheckpoint ?? []));
+  const longer =
+    stopReason === 'early-stopped'
+      ? 'exp_manager.create_early_stopping_callback=false'
+      : `trainer.max_epochs=${2 * Math.max(1, epochs)}`;
+  return nautilCommand(...again, longer, ...(fromCheckpoint ?? []));
 }

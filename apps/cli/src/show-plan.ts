@@ -1,10 +1,11 @@
 import { planRun } from '@nautil/activities';
-import { defineError, type RunRequest } from '@nautil/contracts';
+import { defineError, nautilCommand, type RunRequest } from '@nautil/contracts';
 import { stackAddresses } from '@nautil/stack';
 import { Trainers } from '@nautil/trainer-process';
 import { formatPlan } from './format-plan.js';
 import { interruption } from './interruption.js';
 import { printJson, printMessage, printResult } from './output.js';
+import { formatFact } from './terminal/format-fact.js';
 import { terminalWidth } from './terminal/terminal-width.js';
 
 /** A run needs more memory or disk space than there is. */
@@ -43,7 +44,11 @@ export async function showPlan(
   if (json) await printJson(plan);
   else await printResult(formatPlan(plan, terminalWidth()));
   const { problems } = plan;
-  if (problems.length === 0) return;
+  if (problems.length === 0) {
+    const words = process.argv.slice(3).filter((word) => word !== '--dry-run');
+    if (!json) await printResult(`\n${formatFact('start it', nautilCommand('run', ...words), Infinity)}`);
+    return;
+  }
   throw new RunDoesNotFit(problems.map(({ message }) => `the run does not fit: ${message}`).join('\n'), {
     hint: problems.map(({ hint }) => hint).join('\n'),
   });

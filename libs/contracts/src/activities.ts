@@ -308,6 +308,9 @@ export interface Evaluated {
 
   /** The step of the training after which it had these weights. Absent in histories of 0.1.0. */
   step?: number;
+
+  /** Why the training ended. Absent in histories of 0.1.0. */
+  stopReason?: StopReason;
 }
 
 /** A model's prediction for one text. */

@@ -1,4 +1,5 @@
 import { counted } from './counted.js';
+import type { StopReason } from './events.js';
 import type { ClassificationReport, Finding } from './report.js';
 
 /** A file, identified by path and content. Activities pass references instead of data. */
@@ -148,6 +149,9 @@ export interface TextClassificationResult {
 
   /** Which weights were packaged; `last` unless save_best_model is set. */
   weights: 'last' | 'best';
+
+  /** Why the training ended. */
+  stopReason?: StopReason | undefined;
 
   mlflowRunId?: string | undefined;
   mlflowUrl?: string | undefined;

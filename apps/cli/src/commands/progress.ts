@@ -1,9 +1,19 @@
 import type { Command } from 'commander';
-import { defineError, nautilCommand, type Progress, progressQuery, type SweepProgress } from '@nautil/contracts';
+import {
+  defineError,
+  findingLine,
+  nautilCommand,
+  type Progress,
+  progressQuery,
+  scoresSentence,
+  type SweepProgress,
+  type TextClassificationResult,
+} from '@nautil/contracts';
 import type { FoundRun } from '../find-run.js';
 import { examples } from '../help.js';
 import { printJson, printResult } from '../output.js';
 import { startWorkerCommand } from '../start-worker-command.js';
+import { formatFact } from '../terminal/format-fact.js';
 import { terminalWidth } from '../terminal/terminal-width.js';
 
 /** No worker can answer for the run. */
@@ -38,7 +48,7 @@ async function showProgress(workflowId: string, { json }: { json?: true }): Prom
     ]);
     const training = await newestTraining(run.handle, progress, () => undefined);
     const lines = formatProgress({ ...progress, training }, { width });
-    const { failure, mlflowUrl } = progress;
+    const { failure, mlflowUrl, result } = progress;
     await printResult(
       [
         `${workflowId}: ${progress.paused ? 'paused' : stateOf(run)}`,
@@ -46,6 +56,7 @@ async function showProgress(workflowId: string, { json }: { json?: true }): Prom
         '',
         ...lines,
         ...(failure === undefined ? [] : ['', failure.message]),
+        ...outcomeOf(result, width),
         ...nextOf(run, progress.paused),
       ].join('\n'),
     );
@@ -53,6 +64,18 @@ async function showProgress(workflowId: string, { json }: { json?: true }): Prom
 }
 
 const stateOf = ({ description: { status } }: FoundRun): string => status.name.toLowerCase().replaceAll('_', ' ');
+
+/** The scores of the packaged weights, and what may be wrong with them. */
+function outcomeOf(result: TextClassificationResult | undefined, width: number): string[] {
+  if (result === undefined) return [];
+  const { weights, findings = [] } = result;
+  const scores = [result.scores, result.validation].filter((one) => one !== undefined);
+  return [
+    '',
+    ...scores.map((one) => formatFact('scores', `${scoresSentence(one)} (the ${weights} weights)`, width)),
+    ...findings.map((finding) => formatFact('problem', findingLine(finding), width)),
+  ];
+}
 
 /** What can be done with the run next. */
 function nextOf({ handle: { workflowId }, description: { status } }: FoundRun, isPaused: boolean): string[] {

@@ -45,7 +45,11 @@ async function track(
   if (later !== undefined) {
     // Further epochs, after which the weights of the first are packaged.
     evaluation(2, { 'val/f1_macro': later, 'val/loss': 1 - later });
-    tracker.tags({ [packagedStepTag]: '1' });
+    tracker.tags({
+      [packagedStepTag]: '1',
+      'nautil.findings': 'chance-loss',
+      'mlflow.note.content': 'Scores of …\n\n- the model did not learn: try model.optim.lr=1e-4',
+    });
   }
   await tracker.finish(status, status === 'KILLED' ? 'stopped by a test' : undefined, { timeoutMs: 0 });
   await tracker.close();
@@ -105,6 +109,7 @@ test('a run is shown with its settings, also an older one of the same name', asy
 test('the scores of a finished run are those of its packaged weights, even if later epochs were worse', async () => {
   const { stdout } = await nautil('runs', 'show', 'first');
   expect(stdout).toMatch(/^scores of the packaged weights \(step 1\)$/m);
+  expect(stdout).toMatch(/^ {2}problem +the model did not learn: try model\.optim\.lr=1e-4$/m);
   expect(stdout).toMatch(/^loss +0\.4000$/m);
   expect(stdout).toMatch(/^f1_macro +0\.8750$/m);
   expect((await nautil('runs', 'show', 'second')).stdout).toMatch(/^newest scores$/m);

@@ -90,6 +90,7 @@ export async function evaluate(
     weights,
     picked,
     step: at.step,
+    stopReason: o.model.reason,
     evaluations,
     charts,
     ...(output.answers ? { answers: output.answers } : {}),
