@@ -1,6 +1,7 @@
 import { UsageError } from '@nautil/contracts';
 import type { Prediction } from '@nautil/training';
 import type { InputRow, InputRows } from './input-rows.js';
+import { jsonValue } from './json-value.js';
 
 export type OutputFormat = 'tsv' | 'csv' | 'jsonl';
 
@@ -111,10 +112,6 @@ function jsonLines(columns: readonly string[], isTable: boolean, o: LineOptions)
   };
 }
 
-/** A whole number of Parquet may be a bigint, which JSON writes as digits. */
-const jsonValue = (value: unknown): unknown =>
-  typeof value === 'bigint' ? (Number.isSafeInteger(Number(value)) ? Number(value) : String(value)) : value;
-
 function requireNewColumns(columns: readonly string[], added: readonly string[]): void {
   const taken = added.find((name) => columns.includes(name));
   if (taken === undefined) return;
@@ -141,7 +138,9 @@ function textOf(value: unknown): string {
     case 'bigint':
     case 'boolean':
       return String(value);
-    default:
-      return value === undefined || value === null ? '' : JSON.stringify(value);
+    default: {
+      const json = jsonValue(value) ?? '';
+      return typeof json === 'string' ? json : JSON.stringify(json);
+    }
   }
 }
