@@ -1,6 +1,5 @@
-import { UsageError } from '@nautil/contracts';
 import { writeFileAtomic } from '@nautil/store';
-import { delimitedRecord } from './predict/output-lines.js';
+import { delimitedRecord, formatOfFile } from './predict/output-lines.js';
 
 /** An example for which a model prefers another class than its label. */
 export interface JudgedExample {
@@ -30,18 +29,14 @@ export interface ExampleList {
  * @throws UsageError for a name with another extension
  */
 export function exampleList(path: string, o: { other: string }): ExampleList {
-  const [, format] = /\.(csv|tsv|jsonl)$/i.exec(path) ?? [];
-  if (format === undefined)
-    throw new UsageError(`${path}: the list of examples is a table in CSV, TSV or JSON Lines`, {
-      hint: 'give it a name that ends in .csv, .tsv or .jsonl',
-    });
+  const format = formatOfFile(path, { content: 'the list of examples is' });
   return {
     write: async (examples) => {
       const rows = examples.map((example) => recordOf(example, o.other));
       const lines =
-        format.toLowerCase() === 'jsonl'
+        format === 'jsonl'
           ? rows.map((row) => JSON.stringify(row))
-          : delimited(rows, o.other, format.toLowerCase() === 'csv' ? ',' : '\t');
+          : delimited(rows, o.other, format === 'csv' ? ',' : '\t');
       await writeFileAtomic(path, lines.map((line) => `${line}\n`).join(''));
     },
   };

@@ -120,9 +120,41 @@ test('JSON Lines keep the types of their values, and have the most probable labe
     .split('\n')
     .map((line) => JSON.parse(line) as JsonObject);
   expect(row).toMatchObject({ n: 1.5, text: 'good film', tags: ['x'], predicted_label: first!.label });
+  expect(row!['scores']).toEqual(first!.scores);
+  expect(row!['logits']).toHaveLength(first!.scores.length);
   const best = [...first!.scores.entries()].sort(([, a], [, b]) => b - a).slice(0, 2);
   expect((row!['top'] as { label_id: number }[]).map(({ label_id }) => label_id)).toEqual(best.map(([id]) => id));
 });
+
+test('the name of the output states its format, whatever that of the input is, and other names are refused', async () => {
+  const table = written('formats.csv', 'n,text\n1,a good film\n');
+  const lines = written('formats.txt', 'a good film\n');
+  const { label } = (await expectedOf(['a good film']))[0]!;
+  const json = expect.stringMatching(/^\{.*"scores":\[.*"logits":\[.*\}\n$/);
+  for (const [input, name, content] of [
+    [table, 'a.tsv', `n\ttext\tpredicted_label\n1\ta good film\t${label}\n`],
+    [table, 'a.CSV', `n,text,predicted_label\n1,a good film,${label}\n`],
+    [table, 'a.jsonl', json],
+    [table, 'a.ndjson', json],
+    [lines, 'lines.csv', `text,predicted_label\na good film,${label}\n`],
+    [lines, 'lines.tsv', `a good film\t${label}\n`],
+    [lines, 'lines.jsonl', json],
+  ] as const) {
+    const output = join(folder, `format-${name}`);
+    expect(await predict('--input', input, '--output', output)).toMatchObject({ exitCode: 0 });
+    expect(readFileSync(output, 'utf8')).toEqual(content);
+  }
+  for (const name of ['b.parquet', 'b.json', 'b.csv.gz', 'b.txt', 'b']) {
+    const refused = await predict('--input', table, '--output', join(folder, `format-${name}`));
+    expect(refused).toMatchObject({ exitCode: 2, stdout: '' });
+    expect(refused.stderr).toContain(`${name}: predictions are a table in CSV, TSV or JSON Lines`);
+    expect(existsSync(join(folder, `format-${name}`))).toBe(false);
+  }
+  const other = await predict('--input', table, '--output', join(folder, 'format-c.csv'), '--format', 'jsonl');
+  expect(other.stderr).toMatch(/c\.csv is named for another format than --format jsonl/);
+  const named = await predict('--input', lines, '--output', join(folder, 'format-c.txt'), '--format', 'tsv');
+  expect(named.exitCode).toBe(0);
+}, 120_000);
 
 test('a folder of texts for each class is read, and its folders are the labels', async () => {
   const files = [

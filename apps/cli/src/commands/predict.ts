@@ -41,13 +41,16 @@ export function addPredict(program: Command): void {
     .addOption(
       new Option(
         '--format <format>',
-        'tsv: the text, a tab, the label; a table: its columns, and the label; jsonl: with label, scores and logits, and the precision unless it is float32 (default: that of a CSV or TSV table, jsonl for other tables, tsv for lines)',
+        'tsv: the text, a tab, the label; a table: its columns, and the label; jsonl: with label, scores and logits, and the precision unless it is float32 (default: by the name of --output; else that of a CSV or TSV table, jsonl for other tables, tsv for lines)',
       ).choices(['tsv', 'csv', 'jsonl']),
     )
     .option('--label-ids', 'print the numbers of the labels instead of their names, as NeMo’s files have them', false)
-    .option('--scores', 'add the probability of the label', false)
+    .option('--scores', 'add the probability of the label (jsonl has those of all labels without it)', false)
     .option('--top <count>', 'add this many of the most probable labels, with their probabilities', positiveInteger)
-    .option('--output <file>', 'write to a file, which has its name once it is complete (until then FILE.part)')
+    .option(
+      '--output <file>',
+      'write to a file (.csv, .tsv or .jsonl), which has its name once it is complete (until then FILE.part)',
+    )
     .addOption(forceOption())
     .option('--resume', 'continue an unfinished --output of the same command, for example after a kill', false)
     .option('--tokenizer <folder>', 'tokenizer files for an archive that lacks some (RoBERTa’s merges)')
@@ -95,6 +98,7 @@ async function predict(options: PredictOptions): Promise<void> {
   if (options.resume && (options.output === undefined || options.input === '-'))
     throw new UsageError('--resume continues a file from a file', { hint: 'name both with --input and --output' });
   requireForced(options.force, { path: options.output, option: '--output' });
+  await namedFormat(options);
   await requireOutputs(options);
   const classifier = await Classifier.open(options.model, {
     tokenizerFolder,
@@ -121,6 +125,12 @@ async function requireOutputs({ output, force, resume, model, input, tokenizer }
   requireOutput(output, { inputs, force: force === true || resume });
 }
 
+/** The format that an option or the name of the output states. @throws UsageError for one that is not written */
+async function namedFormat({ output, format }: PredictOptions): Promise<OutputFormat | undefined> {
+  const { formatOfFile } = await import('../predict/output-lines.js');
+  return output === undefined ? format : formatOfFile(output, { content: 'predictions are', format });
+}
+
 async function classify(classifier: Classifier, options: PredictOptions): Promise<void> {
   const { openInput, rowChunks } = await import('../predict/input-rows.js');
   const { outputFormatOf, outputLines } = await import('../predict/output-lines.js');
@@ -128,7 +138,7 @@ async function classify(classifier: Classifier, options: PredictOptions): Promis
   const { ProgressLine } = await import('../predict/progress-line.js');
   const { labels } = classifier;
   const input = await openInput(options, classifier);
-  const { header, lineOf } = outputLines(input, options.format ?? outputFormatOf(input), {
+  const { header, lineOf } = outputLines(input, (await namedFormat(options)) ?? outputFormatOf(input), {
     labelIds: options.labelIds,
     scores: options.scores,
     top: Math.min(options.top ?? 0, classifier.numClasses),

@@ -29,6 +29,32 @@ export interface OutputLines {
   lineOf: (row: InputRow, prediction: Prediction) => string;
 }
 
+/** By the extension of a file. */
+const formats: Readonly<Record<string, OutputFormat>> = { csv: 'csv', tsv: 'tsv', jsonl: 'jsonl', ndjson: 'jsonl' };
+
+/** The format that the name of a file states; undefined if it states none that is written. */
+const formatIn = (path: string): OutputFormat | undefined => formats[/\.(\w+)$/.exec(path)?.[1]?.toLowerCase() ?? ''];
+
+/**
+ * The format that the name of a file states, or an option.
+ *
+ * @param o.content - what the file has, for the message
+ * @param o.format - the value of `--format`
+ * @throws UsageError for a name with another extension
+ */
+export function formatOfFile(path: string, o: { content: string; format?: OutputFormat | undefined }): OutputFormat {
+  const named = formatIn(path);
+  if (o.format !== undefined && named !== undefined && named !== o.format)
+    throw new UsageError(`${path} is named for another format than --format ${o.format}`, {
+      hint: 'leave --format out, or change the name',
+    });
+  const format = o.format ?? named;
+  if (format !== undefined) return format;
+  throw new UsageError(`${path}: ${o.content} a table in CSV, TSV or JSON Lines`, {
+    hint: 'give it a name that ends in .csv, .tsv or .jsonl',
+  });
+}
+
 /** The format that repeats the input's columns: that of the input, or JSON Lines for JSON, Parquet and class folders. */
 export function outputFormatOf({ format }: Pick<InputRows, 'format'>): OutputFormat {
   if (format === 'CSV') return 'csv';
@@ -87,12 +113,8 @@ const mostProbable = ({ scores }: Prediction, { labels, top }: LineOptions) =>
 /** Keys of an object with the input's columns, or of one with the text. */
 function jsonLines(columns: readonly string[], isTable: boolean, o: LineOptions): OutputLines {
   const names = isTable ? (['predicted_label_id', 'predicted_label'] as const) : (['label_id', 'label'] as const);
-  requireNewColumns(isTable ? columns : [], [
-    ...names,
-    'scores',
-    ...(isTable ? [] : ['logits']),
-    ...(o.top > 0 ? ['top'] : []),
-  ]);
+  const added = [...names, 'scores', 'logits', ...(o.top > 0 ? ['top'] : [])];
+  requireNewColumns(isTable ? columns : [], added);
   return {
     header: undefined,
     lineOf: ({ values }, prediction) => {
@@ -101,8 +123,8 @@ function jsonLines(columns: readonly string[], isTable: boolean, o: LineOptions)
         ...Object.fromEntries(columns.map((name, at) => [name, jsonValue(values[at])])),
         [names[0]]: labelId,
         ...(o.labelIds ? {} : { [names[1]]: label }),
-        ...(isTable && !o.scores ? {} : { scores }),
-        ...(isTable ? {} : { logits }),
+        scores,
+        logits,
         ...(o.top > 0
           ? { top: mostProbable(prediction, o).map(({ labelId: id, ...rest }) => ({ label_id: id, ...rest })) }
           : {}),
