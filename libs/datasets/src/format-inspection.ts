@@ -41,13 +41,17 @@ function labelLines({ labels }: TsvInspection): string[] {
     : listed;
 }
 
+/** Characters of a word on average beyond which the language has no spaces between words, as Chinese. */
+const longestWord = 14;
+
 /** The table of lengths; empty without texts. */
 export function lengthLines({
   characters,
   words,
   tokens,
 }: Pick<TsvInspection, 'characters' | 'words' | 'tokens'>): string[] {
-  const rows = Object.entries({ characters, words, tokens }).filter(
+  const hasWords = words !== undefined && characters !== undefined && characters.mean < longestWord * words.mean;
+  const rows = Object.entries({ characters, words: hasWords ? words : undefined, tokens }).filter(
     (row): row is [string, LengthSummary] => row[1] !== undefined,
   );
   if (rows.length === 0) return [];

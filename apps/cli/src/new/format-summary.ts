@@ -13,7 +13,13 @@ export function formatSummary(
 ): string {
   const { settings, percentile99 } = config;
   const rare = inspection.splits[0]?.classes.filter(({ count }) => count < fewOfClass).length ?? 0;
-  const repeated = inspection.repetitions.reduce((sum, { count }) => sum + count, 0);
+  const countOf = (areConflicts: boolean): number =>
+    inspection.repetitions
+      .filter(({ kind }) => (kind === 'conflict') === areConflicts)
+      .reduce((sum, { count }) => sum + count, 0);
+  const [conflicting, repeated] = [countOf(true), countOf(false)];
+  const occur = (count: number): string => (count === 1 ? 'occurs' : 'occur');
+  const shows = isLocal ? `; \`${nautilCommand('inspect', config.named.data)}\` shows the first of them` : '';
   const warnings = [
     ...(counter.misfit === undefined
       ? []
@@ -24,11 +30,10 @@ export function formatSummary(
     ...(percentile99 <= settings.maxSeqLength
       ? []
       : [`more than 1 % of the texts are longer than ${settings.maxSeqLength} tokens, and are cut there`]),
-    ...(repeated === 0
+    ...(conflicting === 0
       ? []
-      : [
-          `${counted(repeated, 'text')} ${repeated === 1 ? 'occurs' : 'occur'} more than once${isLocal ? `; \`${nautilCommand('inspect', config.named.data)}\` lists them` : ''}`,
-        ]),
+      : [`${counted(conflicting, 'text')} ${occur(conflicting)} more than once with different labels${shows}`]),
+    ...(repeated === 0 ? [] : [`${counted(repeated, 'text')} ${occur(repeated)} more than once${shows}`]),
   ];
   const { maxSeqLength, batchSize, accumulate, maxEpochs } = settings;
   const place =

@@ -37,6 +37,17 @@ test('an answer is chosen with the arrow keys', async () => {
   expect(shown).toContain('I liked it');
 });
 
+test('an answer is chosen by its name, and each one shows a sample', async () => {
+  const answers = [
+    { value: 'ticket_id', sample: '1000 | 1001' },
+    { value: 'queue', sample: 'Billing | Login' },
+  ];
+  const { answer, shown } = await typed(['queue', enter], (questions) => questions.choose('Which column?', answers));
+  expect(answer).toBe('queue');
+  expect(shown).toContain('1000 | 1001');
+  expect(shown).toContain('Billing | Login');
+});
+
 test('nothing is replaced unless the person says so', async () => {
   const ask = (questions: Questions): Promise<boolean> => questions.confirm('Replace it?');
   expect((await typed([enter], ask)).answer).toBe(false);

@@ -1,5 +1,6 @@
-import { confirm, isCancel, select, text } from '@clack/prompts';
-import { escapeControls, Interrupted } from '@nautil/contracts';
+import { autocomplete, confirm, isCancel, text } from '@clack/prompts';
+import { escapeControls, Interrupted, largest } from '@nautil/contracts';
+import { cutToWidth } from '@nautil/metrics';
 import { terminalWidth } from '../terminal/terminal-width.js';
 
 /** A terminal that questions are asked on. */
@@ -11,11 +12,17 @@ export interface QuestionStreams {
 /** An answer to choose, with what is known of it. */
 interface Answer {
   value: string;
+
+  /** Shown beside each answer: examples of what it stands for. */
+  sample?: string;
+
+  /** Shown beside the answer that the cursor is on. */
   hint?: string;
 }
 
 /** Asks a person what the program cannot determine. Ctrl-C and Escape end the program. */
 export interface Questions {
+  /** The cursor is on the first answer; typing leaves those whose names contain what is typed. */
   choose: (question: string, answers: readonly Answer[]) => Promise<string>;
   confirm: (question: string) => Promise<boolean>;
   type: (question: string) => Promise<string>;
@@ -32,14 +39,17 @@ export function questionsOn(
   return {
     choose: async (message, answers) =>
       answered(
-        await select({
+        await autocomplete({
           ...on,
           message: escapeControls(message),
-          options: answers.map(({ value, hint = '' }) => ({
+          placeholder: 'type a name, or choose it with the arrow keys',
+          options: answers.map(({ value, sample, hint = '' }) => ({
             value,
-            label: escapeControls(value),
+            label: escapeControls(sample === undefined ? value : `${value.padEnd(longestOf(answers))}  ${cut(sample)}`),
             hint: escapeControls(hint),
           })),
+          filter: (typed, { value }) => value.toLowerCase().includes(typed.trim().toLowerCase()),
+          validate: (value) => (value === undefined ? 'No answer has this name.' : undefined),
         }),
       ),
     confirm: async (message) =>
@@ -54,6 +64,12 @@ export function questionsOn(
       ),
   };
 }
+
+const sampleWidth = 48;
+
+const cut = (sample: string): string => cutToWidth(sample.replaceAll(/\s+/g, ' '), sampleWidth);
+
+const longestOf = (answers: readonly Answer[]): number => largest(answers.map(({ value }) => value.length));
 
 /** @throws Interrupted where the person cancelled */
 function answered<T>(answer: T | symbol): T {

@@ -60,7 +60,7 @@ test('a CSV file becomes the files of a run, and its labels are the names of the
   expect(data.numClasses).toBe(2);
   expect(data.downloaded).toMatch(/^data train\.csv, encoder /);
   expect(data.detail).toContain(
-    'train.csv is CSV (separated by commas): text column Review Text, label column sentiment (recognised by name, not read: id)',
+    'train.csv is CSV (separated by commas): text column Review Text, label column sentiment (recognised by name); columns not read: id',
   );
   expect(data.detail).toContain('the classes are 0 = negative, 1 = positive');
   expect(data.detail).toContain('1 row without a text or a label skipped (the first is train.csv:5)');

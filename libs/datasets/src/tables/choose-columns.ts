@@ -1,6 +1,6 @@
 import { DataError } from '../data-error.js';
 import { type NameRank, nameRank, normalisedName, pairNames, type Role } from './column-names.js';
-import { type ColumnProfile, profileColumns } from './column-profile.js';
+import { columnDoubt, type ColumnProfile, hasHardlyLabels, profileColumns } from './column-profile.js';
 import type { Table } from './table.js';
 
 /** The columns that a user named: `nautil.data.text_column`, `text_pair_column` and `label_column`. */
@@ -17,8 +17,19 @@ export interface ColumnOptionNames {
   label: string;
 }
 
+/** What a column is chosen for. */
+export type ChosenRole = keyof NamedColumns;
+
 /** The columns of a table leave a choice, which an option makes. */
-export class ColumnsUnclear extends DataError {}
+export class ColumnsUnclear extends DataError {
+  /** The role whose column is to be named. */
+  readonly role: ChosenRole;
+
+  constructor(message: string, role: ChosenRole, hint: string) {
+    super(message, { hint });
+    this.role = role;
+  }
+}
 
 export interface ColumnChoice {
   text: string;
@@ -117,7 +128,10 @@ class Chooser {
 
   requireColumn(role: keyof NamedColumns, name: string | undefined): void {
     if (name === undefined || this.#table.columns.includes(name)) return;
-    throw this.#unclear(`${this.#table.path} has no column ${JSON.stringify(name)}, which ${this.#keys[role]} names`);
+    throw this.#unclear(
+      `${this.#table.path} has no column ${JSON.stringify(name)}, which ${this.#keys[role]} names`,
+      role,
+    );
   }
 
   /** The first two columns that are usual names of pairs. */
@@ -142,7 +156,8 @@ class Chooser {
     }
     if (!isNeeded) return undefined;
     const found = best.map(({ name }) => JSON.stringify(name)).join(', ');
-    throw this.#unclear(`${this.#table.path}: the ${roleWords[role]} may be in ${found}`, role, first.name);
+    const [likeliest = first] = rankColumns(best, role);
+    throw this.#unclear(`${this.#table.path}: the ${roleWords[role]} may be in ${found}`, role, likeliest.name);
   }
 
   /** The candidates with the most usual name; none if no name is usual. A name that is exactly the role's wins. */
@@ -175,6 +190,7 @@ class Chooser {
     if (repeated === undefined) return;
     throw this.#unclear(
       `${this.#table.path}: column ${JSON.stringify(text === label ? text : (textPair ?? ''))} can't be two of the text, the second text and the label`,
+      repeated,
     );
   }
 
@@ -183,7 +199,10 @@ class Chooser {
     const profile = this.#profileOf(label);
     const place = `${this.#table.path}: column ${JSON.stringify(label)}`;
     if (this.#profileOf(text).isNested) {
-      throw this.#unclear(`${this.#table.path}: column ${JSON.stringify(text)} has lists or objects, not texts`);
+      throw this.#unclear(
+        `${this.#table.path}: column ${JSON.stringify(text)} has lists or objects, not texts`,
+        'text',
+      );
     }
     if (profile.isNested) {
       throw this.#unclear(
@@ -202,19 +221,18 @@ class Chooser {
         'label',
       );
     }
-    if (profile.values > 20 && profile.distinct > profile.values / 2) {
-      throw this.#unclear(
-        `${place} has ${profile.distinct} different values in ${profile.values} rows, so they are hardly labels`,
-        'label',
-      );
-    }
+    const doubt = hasHardlyLabels(profile) ? columnDoubt(profile, 'label') : undefined;
+    if (doubt !== undefined) throw this.#unclear(`${place} ${doubt}`, 'label');
   }
 
   how(named: NamedColumns, chosen: { text: string; label: string | undefined }): string {
-    if (named.text !== undefined && (named.label !== undefined || chosen.label === undefined)) return 'as set';
-    const isNamed = nameRank(chosen.text, 'text') > 0 || this.pair()?.includes(chosen.text) === true;
-    const isLabelNamed = chosen.label === undefined || nameRank(chosen.label, 'label') > 0;
-    return isNamed && isLabelNamed ? 'recognised by name' : 'recognised by content';
+    const found = (isSet: boolean, isUsual: boolean): string =>
+      isSet ? 'as set' : isUsual ? 'recognised by name' : 'recognised by content';
+    const isPair = this.pair()?.includes(chosen.text) === true;
+    const text = found(named.text !== undefined, nameRank(chosen.text, 'text') > 0 || isPair);
+    if (chosen.label === undefined) return text;
+    const label = found(named.label !== undefined, nameRank(chosen.label, 'label') > 0);
+    return text === label ? text : `text ${text}, label ${label}`;
   }
 
   #profileOf(name: string): ColumnProfile {
@@ -223,17 +241,37 @@ class Chooser {
     return profile;
   }
 
-  #unclear(message: string, role: keyof NamedColumns = 'text', example?: string): ColumnsUnclear {
+  #unclear(message: string, role: ChosenRole, example?: string): ColumnsUnclear {
     const width = this.#profiles.reduce((most, { name }) => Math.max(most, name.length), 0);
     const listed = this.#profiles.map((profile) => `  ${profile.name.padEnd(width)}  ${examplesOf(profile)}`);
-    return new ColumnsUnclear(message, {
-      hint: [
+    return new ColumnsUnclear(
+      message,
+      role,
+      [
         'the columns and their first values are:',
         ...listed,
         `name the column with ${this.#keys[role]}${example === undefined ? '' : `, for example ${this.#keys[role]}=${example}`}`,
       ].join('\n'),
-    });
+    );
   }
+}
+
+/**
+ * The columns, those first that are most plausible for a role: without a doubt, with the content and then the name of the role. Of
+ * labels, fewer classes come first.
+ */
+export function rankColumns(profiles: readonly ColumnProfile[], role: ChosenRole): ColumnProfile[] {
+  const kind = role === 'label' ? 'label' : 'text';
+  const ranksOf = (profile: ColumnProfile): number[] => [
+    columnDoubt(profile, role) === undefined ? 0 : 1,
+    fits(profile, kind) ? 0 : 1,
+    -nameRank(profile.name, kind),
+    kind === 'label' ? profile.distinct : 0,
+  ];
+  return profiles
+    .map((profile) => ({ profile, ranks: ranksOf(profile) }))
+    .sort((a, b) => a.ranks.map((rank, index) => rank - (b.ranks[index] ?? 0)).find((order) => order !== 0) ?? 0)
+    .map(({ profile }) => profile);
 }
 
 const fits = (profile: ColumnProfile, role: Role): boolean =>

@@ -26,6 +26,9 @@ export interface ColumnProfile {
   /** Whether all values are numbers and most are not whole. */
   isMeasure: boolean;
 
+  /** Whether all values are dates, such as 2025-01-31, 31.1.2025 or 1/31/25, with or without a time. */
+  areDates: boolean;
+
   /** The first different values. */
   examples: string[];
 }
@@ -68,19 +71,22 @@ function profileOf({
   const share = (is: (text: string) => boolean): number => texts.filter(is).length / Math.max(1, texts.length);
   const isNumber = (text: string): boolean => text.trim() !== '' && Number.isFinite(Number(text));
   const numbers = share(isNumber);
+  const areDates = texts.length > 0 && texts.every(isDate);
   return {
     name,
     rows,
     values: texts.length,
     distinct: distinct.size,
     isNested,
-    isTextual: numbers < 0.5 && distinct.size > texts.length / 2 && share(hasSeveralWords) > 0.5,
+    isTextual: numbers < 0.5 && distinct.size > texts.length / 2 && share(hasSeveralWords) > 0.5 && !areDates,
     isLabelLike:
       texts.length > 0 &&
+      !areDates &&
       distinct.size <= Math.max(2, texts.length / 2) &&
       texts.every((text) => text.length <= longestLabel),
     isMeasure:
       numbers === 1 && distinct.size > 2 && share((text) => integerIn(labelIn(text) ?? '') === undefined) > 0.5,
+    areDates,
     examples: [...distinct].slice(0, shownExamples),
   };
 }
@@ -89,3 +95,25 @@ function profileOf({
 const hasSeveralWords = (text: string): boolean =>
   text.includes(' ') ||
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}]{4}/u.test(text);
+
+const isDate = (text: string): boolean =>
+  /^(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2}))(?:[T ]\d{1,2}:\d{2}\S*.*)?$/.test(
+    text.trim(),
+  );
+
+/** Whether too many values of a column differ for labels. */
+export const hasHardlyLabels = ({ values, distinct }: ColumnProfile): boolean => values > 20 && distinct > values / 2;
+
+/** Why a column is hardly one of labels or of texts, as the end of a sentence; undefined if nothing speaks against it. */
+export function columnDoubt(profile: ColumnProfile, role: 'text' | 'textPair' | 'label'): string | undefined {
+  const { values, distinct, isNested, isTextual, isMeasure, areDates } = profile;
+  if (values === 0) return 'is empty';
+  if (isNested) return 'has lists or objects';
+  if (areDates) return 'has dates';
+  if (role !== 'label') return isTextual ? undefined : 'has hardly any texts of several words';
+  if (isMeasure) return 'has numbers with fractions, which are measures, not classes';
+  if (distinct === 1) return 'has the same value in all rows, and a classifier needs two classes';
+  return hasHardlyLabels(profile)
+    ? `has ${distinct} different values in ${values} rows, so they are hardly labels`
+    : undefined;
+}

@@ -63,7 +63,11 @@ export async function convertTables({
   const inputs = [...splits.flatMap((split) => paths[split] ?? []), known];
   for (const file of [...splits.map(nameOf), ...(known === names ? [] : [namesFile])])
     requireOutput(join(folder, file), { inputs, force });
-  const survey = await surveyTables({ ...o, paths, labelsFile: known });
+  const labelsHint =
+    known === names
+      ? 'or, if these are other data than the ones converted into this folder before, name another folder'
+      : undefined;
+  const survey = await surveyTables({ ...o, paths, labelsFile: known, labelsHint });
   const examples = tableExamples(survey);
   await createFolder(folder);
   const unfinished = await mkdtemp(join(folder, '.convert-'));

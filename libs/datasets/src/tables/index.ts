@@ -1,6 +1,13 @@
 export { textIn } from './cell-text.js';
-export { chooseColumns, chooseModelColumns, type ColumnOptionNames, ColumnsUnclear } from './choose-columns.js';
-export { profileColumns } from './column-profile.js';
+export {
+  chooseColumns,
+  chooseModelColumns,
+  type ChosenRole,
+  type ColumnOptionNames,
+  ColumnsUnclear,
+  rankColumns,
+} from './choose-columns.js';
+export { columnDoubt, type ColumnProfile, profileColumns } from './column-profile.js';
 export { type ConvertedTables, convertTables, tablesAt } from './convert-tables.js';
 export {
   type DataSplit,

@@ -53,6 +53,7 @@ export async function openModelTables(o: ModelTablesOptions): Promise<ModelTable
   const survey = await surveySplit('test', o.paths, {
     choose: (table) => chooseModelColumns(table, o.columns ?? {}, { keys, pairs: model.pairs }),
     keys,
+    pairs: model.pairs,
   });
   const areIds = survey.tables.every(({ table }) => table.labelsAreIds === true);
   const idOf = modelLabelIds(areIds ? { ...model, labels: undefined } : model);

@@ -27,6 +27,9 @@ export interface LabelsFound {
   /** The names of `model.class_labels.class_labels_file`, in the order of their ids. */
   labelNames: readonly string[] | undefined;
   labelsFile: string | undefined;
+
+  /** What else to do about a label that the file lacks. */
+  labelsHint: string | undefined;
   numClasses: number | undefined;
   firstPlaces: ReadonlyMap<string, string>;
 }
@@ -78,7 +81,10 @@ function isIn(names: readonly string[]): (label: string) => boolean {
 }
 
 /** Names of the file if the labels are among them, or number them from 0. */
-function namesFromFile({ labels, labelsFile, firstPlaces }: LabelsFound, names: readonly string[]): string[] {
+function namesFromFile(
+  { labels, labelsFile, labelsHint, firstPlaces }: LabelsFound,
+  names: readonly string[],
+): string[] {
   const isNamed = isIn(names);
   const unnamed = labels.find((label) => !isNamed(label));
   if (unnamed === undefined) return [...names];
@@ -90,7 +96,7 @@ function namesFromFile({ labels, labelsFile, firstPlaces }: LabelsFound, names: 
   throw new DataError(
     `${firstPlaces.get(unnamed) ?? ''}: label ${JSON.stringify(unnamed)} is not among the names in ${labelsFile ?? ''}`,
     {
-      hint: `add the name, or correct the label: the file has ${shown(names)}`,
+      hint: `add the name, or correct the label: the file has ${shown(names)}${labelsHint === undefined ? '' : `; ${labelsHint}`}`,
     },
   );
 }
@@ -111,8 +117,13 @@ function withEmptyClasses(labels: string[], numClasses: number | undefined): str
   return areIds ? Array.from({ length: numClasses }, (_, id) => String(id)) : labels;
 }
 
+/** Ids and names; names that are numbers are told apart from the ids by quotation marks. */
 function shown(names: readonly string[]): string {
-  const listed = names.slice(0, shownClasses).map((name, id) => (name === String(id) ? name : `${id} = ${name}`));
+  const areIds = names.every((name, id) => name === String(id));
+  const haveNumbers = names.some((name) => Number.isFinite(Number(name)));
+  const listed = names
+    .slice(0, shownClasses)
+    .map((name, id) => (areIds ? name : haveNumbers ? `id ${id}: ${JSON.stringify(name)}` : `${id} = ${name}`));
   return `${listed.join(', ')}${names.length > shownClasses ? ` and ${names.length - shownClasses} more` : ''}`;
 }
 

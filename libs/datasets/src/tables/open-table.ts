@@ -26,10 +26,11 @@ const markedLength = 1 << 16;
 /**
  * Opens a table. Its format is recognised by its content first, and by its extension second.
  *
+ * @param o.pairs - whether the lines of NeMo's TSV have two texts
  * @returns undefined for a text in which no columns are found; what reads NeMo's format then states what is wrong with it
  * @throws DataError for a file that does not exist, or whose content has another format
  */
-export async function openTable(path: string): Promise<Table | undefined> {
+export async function openTable(path: string, o: { pairs?: boolean } = {}): Promise<Table | undefined> {
   if ((await stat(path).catch(() => undefined))?.isDirectory() === true) return classFoldersTable(path);
   const start = await startOf(path);
   const { bytes, isGzip } = start;
@@ -42,7 +43,7 @@ export async function openTable(path: string): Promise<Table | undefined> {
   // What may also be NeMo's is read as a table only if the user says so: see isNemoFile.
   const isNemo = isNemoSample(sample);
   if (isNemo && !quotesAllTexts(sample) && !isCsvWritersTsv(textOf(marked), marked.isCut))
-    return nemoTable(path, { isGzip, hasHeader: namesColumnsOf(sample) });
+    return nemoTable(path, { isGzip, hasHeader: namesColumnsOf(sample), ...o });
   return (await jsonTableIn(path, sample, isGzip)) ?? delimitedIn(path, sample, marked, isGzip);
 }
 

@@ -29,6 +29,9 @@ export interface SurveyOptions {
   /** A file with the names of the classes, in the order of their ids. */
   labelsFile?: string | undefined;
 
+  /** What else to do about a label that the file lacks. */
+  labelsHint?: string | undefined;
+
   /** The configured number of classes; undefined: that of the labels in the training data. */
   numClasses?: number | undefined;
 }
@@ -108,6 +111,7 @@ export async function surveyTables(o: SurveyOptions): Promise<TableSurvey> {
     defined: first.table.classNames.get(choice.label ?? ''),
     labelNames,
     labelsFile: o.labelsFile,
+    labelsHint: o.labelsHint,
     numClasses: o.numClasses,
     firstPlaces: train.firstPlaces,
   });
@@ -149,11 +153,21 @@ async function surveyOf(
 export async function surveySplit(
   split: DataSplit,
   paths: readonly string[],
-  { choose, keys }: { choose: (table: Table) => Promise<ColumnChoice> | ColumnChoice; keys: ColumnOptionNames },
+  {
+    choose,
+    keys,
+    pairs = false,
+  }: {
+    choose: (table: Table) => Promise<ColumnChoice> | ColumnChoice;
+    keys: ColumnOptionNames;
+
+    /** Whether the lines of NeMo's TSV have two texts. */
+    pairs?: boolean;
+  },
 ): Promise<SplitSurvey> {
   const survey: SplitSurvey = { tables: [], examples: 0, counts: new Map(), firstPlaces: new Map(), skipped: 0 };
   for (const path of paths) {
-    const table = await openTable(path);
+    const table = await openTable(path, { pairs });
     if (table === undefined) throw notATable(path);
     const [first] = survey.tables;
     const choice = first ? sameColumns(table, first, split) : await choose(table);
@@ -287,8 +301,9 @@ export function choiceNotes({ tables }: SplitSurvey): string[] {
   if (table.format === 'class folders') return [`${path} has one folder for each class`];
   const texts =
     choice.textPair === undefined ? `text column ${choice.text}` : `text columns ${choice.text} and ${choice.textPair}`;
-  const unread = choice.others.length === 0 ? '' : `, not read: ${shownNames(choice.others)}`;
-  return [`${path} is ${kind}: ${texts}, label column ${choice.label ?? ''} (${choice.how}${unread})`];
+  const { others, how, label = '' } = choice;
+  const unread = others.length === 0 ? '' : `; columns not read: ${shownNames(others)}`;
+  return [`${path} is ${kind}: ${texts}, label column ${label} (${how})${unread}`];
 }
 
 /** A sentence on the rows of a split that have no text or no label. */
