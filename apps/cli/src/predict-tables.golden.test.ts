@@ -174,6 +174,36 @@ test('a folder of texts for each class is read, and its folders are the labels',
   expect(exitCode).toBe(0);
 });
 
+test('a folder of one table is read, and one of several names them', async () => {
+  for (const name of ['one/data', 'several', 'splits/train/a', 'splits/train/b', 'splits/test/a', 'nothing'])
+    mkdirSync(join(folder, name), { recursive: true });
+  written('one/data/train-00000-of-00001.csv', 'text,n\na good film,1\n');
+  for (const name of ['train', 'test']) written(`several/${name}.csv`, 'text,n\na good film,1\n');
+  for (const name of ['train/a', 'train/b', 'test/a']) written(`splits/${name}/1.txt`, 'a film');
+  const one = await predict('--input', join(folder, 'one'));
+  expect(one.stdout).toMatch(/^text,n,predicted_label\na good film,1,.+\n$/);
+  for (const [name, message] of [
+    ['several', /has 2 tables: .*test\.csv and .*train\.csv\n {2}name one: --input .*several\/test\.csv/],
+    ['splits', /has 2 tables: .*splits\/test and .*splits\/train\n/],
+    ['nothing', /nothing has neither tables nor folders of texts/],
+  ] as const) {
+    const { exitCode, stderr } = await predict('--input', join(folder, name));
+    expect(stderr).toMatch(message);
+    expect(exitCode).toBe(3);
+  }
+}, 60_000);
+
+test('a record of progress that a crash cut off is none, and the output starts anew', async () => {
+  const input = written('cut-in.csv', reviews);
+  for (const [at, record] of ['', '{"bytes":', 'null'].entries()) {
+    written(`cut-${at}.csv.part`, '');
+    written(`cut-${at}.csv.part.json`, record);
+    const { exitCode, stderr } = await predict('--input', input, '--output', join(folder, `cut-${at}.csv`), '--resume');
+    expect(stderr).toMatch(/starting at the first row/);
+    expect(exitCode).toBe(0);
+  }
+}, 60_000);
+
 test("labels of NeMo's TSV are ids, and those of a table or below a header are names, also of classes with numbers as names", async () => {
   const path = join(folder, 'stars.nemo');
   const { definition } = await loadTokenizer({ folder: goldenPath('bert-tiny-uncased') });

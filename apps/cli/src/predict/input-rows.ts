@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
-import { counted, UsageError } from '@nautil/contracts';
+import { counted, listed, UsageError } from '@nautil/contracts';
 import { DataError, pairOf, readExamples, readLines, type TextSource } from '@nautil/datasets';
 import {
   chooseModelColumns,
+  findTableSplits,
   idsNote,
   labelReader,
   modelLabelIds,
@@ -93,7 +94,7 @@ export async function openInput(options: InputOptions, model: InputModel): Promi
       hint: 'leave --input-format out, or set it to table',
     });
   if (wantsTable && input !== '-') {
-    const table = await openTable(input);
+    const table = await openTable(isFolder ? await tableIn(input) : input);
     if (table !== undefined && table.format !== "NeMo's TSV") return tableRows(table, options, model);
     if (inputFormat === 'table' || isNamed)
       throw new DataError(`${input}: no columns are found in it`, {
@@ -103,6 +104,37 @@ export async function openInput(options: InputOptions, model: InputModel): Promi
   }
   const source = input === '-' ? { name: 'standard input', bytes: process.stdin } : input;
   return inputFormat === 'tsv' ? labelledLines(source, model) : textLines(source, model);
+}
+
+/**
+ * The table of a folder: the folder itself if it has one of texts for each class, or its only file.
+ *
+ * @throws DataError for a folder of several tables, which names them
+ */
+async function tableIn(folder: string): Promise<string> {
+  const classes = await openTable(folder);
+  for await (const rows of classes?.rows(['label']) ?? []) if (rows.length > 0) return folder;
+  const found = await tablesOf(folder);
+  const [first] = found;
+  if (first === undefined)
+    throw new DataError(`${folder} has neither tables nor folders of texts (.txt) for each class`, {
+      hint: 'name a file with --input, or a folder that has a folder for each class',
+    });
+  if (found.length === 1) return first;
+  const shown = `${listed(found.slice(0, 10))}${found.length > 10 ? ' …' : ''}`;
+  throw new DataError(`${folder} has ${found.length} tables: ${shown}`, { hint: `name one: --input ${first}` });
+}
+
+/** @throws DataError for tables of which only one can be named */
+async function tablesOf(folder: string): Promise<string[]> {
+  try {
+    return Object.values((await findTableSplits(folder)) ?? {})
+      .flat()
+      .sort();
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    throw new DataError(error.message, { hint: 'name one of them with --input', cause: error });
+  }
 }
 
 /**

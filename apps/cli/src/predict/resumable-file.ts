@@ -97,6 +97,16 @@ export const unfinishedFiles = (path: string): string[] => [partOf(path), record
 const partOf = (path: string): string => `${path}.part`;
 const recordOf = (path: string): string => `${path}.part.json`;
 
+/** A record that a crash cut off is none. */
+function parsedRecord(text: string): object | undefined {
+  try {
+    const record: unknown = JSON.parse(text);
+    return typeof record === 'object' && record !== null ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 async function readProgress<State>(path: string): Promise<Progress<State> | undefined> {
   const size = await stat(partOf(path)).then(
     (found) => found.size,
@@ -104,6 +114,6 @@ async function readProgress<State>(path: string): Promise<Progress<State> | unde
   );
   const text = await readFile(recordOf(path), 'utf8').catch(() => undefined);
   if (size === undefined || text === undefined) return undefined;
-  const progress = JSON.parse(text) as Progress<State>;
-  return progress.bytes <= size ? progress : undefined;
+  const progress = parsedRecord(text) as Progress<State> | undefined;
+  return progress !== undefined && progress.bytes <= size ? progress : undefined;
 }
