@@ -30,3 +30,15 @@ test('inspect lists the tensors of a checkpoint, whatever its name is', async ()
     expect(tensors).toEqual([{ name: 'head.bias', dtype: 'F32', shape: [2] }]);
   });
 }, 60_000);
+
+test.each([
+  ['one', 1, '1 text occurs earlier with a different label'],
+  ['several', 2, '2 texts occur earlier with a different label'],
+])('a finding about %s is in the right number', async (_, count, sentence) => {
+  const repeated = ['one film', 'two films'].slice(0, count);
+  const rows = [...repeated.map((text) => `${text},good`), 'three films,bad', ...repeated.map((text) => `${text},bad`)];
+  await withFolder({ 'films.csv': `text,label\n${rows.join('\n')}\n` }, (folder) => {
+    expect(inspect(folder, 'films.csv').stdout).toContain(`! ${sentence}\n`);
+    return Promise.resolve();
+  });
+});
