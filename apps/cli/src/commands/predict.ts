@@ -98,8 +98,8 @@ async function predict(options: PredictOptions): Promise<void> {
   if (options.resume && (options.output === undefined || options.input === '-'))
     throw new UsageError('--resume continues a file from a file', { hint: 'name both with --input and --output' });
   requireForced(options.force, { path: options.output, option: '--output' });
-  await namedFormat(options);
   await requireOutputs(options);
+  await namedFormat(options);
   const classifier = await Classifier.open(options.model, {
     tokenizerFolder,
     batchSize,
