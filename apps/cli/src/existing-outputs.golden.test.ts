@@ -99,6 +99,16 @@ test.each([
   120_000,
 );
 
+test('--resume keeps a file of which nothing is unfinished', async () => {
+  await inFolder((folder, run) => {
+    const before = contentsOf(folder);
+    const { status, stderr } = run([...commands['predict']!('mine.csv'), '--resume']);
+    expect(stderr).toContain('mine.csv exists\n  nothing of it is unfinished: add --force');
+    expect(status).toBe(2);
+    expect(contentsOf(folder)).toEqual(before);
+  });
+}, 60_000);
+
 test.each([
   ['predict', ['--force'], '--output'],
   ['inspect', ['--force'], '--output'],

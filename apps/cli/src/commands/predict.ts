@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { UsageError } from '@nautil/contracts';
@@ -122,7 +122,12 @@ async function requireOutputs({ output, force, resume, model, input, tokenizer }
   const { unfinishedFiles } = await import('../predict/resumable-file.js');
   const inputs = [model, input, tokenizer];
   for (const path of unfinishedFiles(output)) requireOutput(path, { inputs, force: true });
-  requireOutput(output, { inputs, force: force === true || resume });
+  const isUnfinished = unfinishedFiles(output).some((path) => existsSync(path));
+  requireOutput(output, {
+    inputs,
+    force: force === true || (resume && isUnfinished),
+    ...(resume ? { hint: 'nothing of it is unfinished: add --force to compute it again, or write another file' } : {}),
+  });
 }
 
 /** The format that an option or the name of the output states. @throws UsageError for one that is not written */
