@@ -141,27 +141,30 @@ describe('a run', () => {
   }, 240_000);
 });
 
-test.each<[string, string[], FailureDetails['kind'], RegExp, RegExp]>([
+test.each<[string, string[], { type: string; kind: FailureDetails['kind'] }, RegExp, RegExp]>([
   [
     'a training file that is missing',
     ['model.train_ds.file_path=/nowhere/train.tsv'],
-    'config',
+    { type: 'ConfigError', kind: 'data' },
     /^model\.train_ds\.file_path: \/nowhere\/train\.tsv does not exist/,
     /correct the path/,
   ],
   [
     'a label beyond the classes',
     ['model.dataset.num_classes=1'],
-    'data',
+    { type: 'DataError', kind: 'data' },
     /:\d+: label \d+ is not between 0 and 0 \(num_classes is 1\)/,
     /set model\.dataset\.num_classes to \d+ or more/,
   ],
-])('%s fails the run without a retry, with a type, a message and a hint', async (_, more, kind, message, hint) => {
-  const handle = await start(`wrong-${Math.random()}`, overridesFor('wrong', more));
-  const failure = await handle.result().catch((error: unknown) => error);
-  expect(failure).toBeInstanceOf(WorkflowFailedError);
-  const { cause } = failure as WorkflowFailedError & { cause: ApplicationFailure };
-  expect(cause).toMatchObject({ nonRetryable: true, type: kind === 'config' ? 'ConfigError' : 'DataError' });
-  expect(cause.message).toMatch(message);
-  expect(cause.details?.[0]).toMatchObject({ kind, hint: expect.stringMatching(hint) });
-});
+])(
+  '%s fails the run without a retry, with a type, a message and a hint',
+  async (_, more, { type, kind }, message, hint) => {
+    const handle = await start(`wrong-${Math.random()}`, overridesFor('wrong', more));
+    const failure = await handle.result().catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(WorkflowFailedError);
+    const { cause } = failure as WorkflowFailedError & { cause: ApplicationFailure };
+    expect(cause).toMatchObject({ nonRetryable: true, type });
+    expect(cause.message).toMatch(message);
+    expect(cause.details?.[0]).toMatchObject({ kind, hint: expect.stringMatching(hint) });
+  },
+);
