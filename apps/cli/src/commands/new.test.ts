@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Config, loadConfig } from '@nautil/config';
 import { packageRoot } from '@nautil/store/folders';
-import { goldenPath } from '@nautil/testing';
+import { goldenPath, readGoldenJson } from '@nautil/testing';
 
 // A tiny BERT takes the place of the encoder that the set-up installs.
 
@@ -54,12 +54,14 @@ async function created(name: string, ...args: string[]): Promise<{ config: Confi
   return { config: await configAt(`${name}.yaml`), stdout };
 }
 
-const words = ['the film is good', 'a bad one', 'it was fine and well made', 'not what I had hoped for'];
-const rows = (
-  count: number,
-  labels: readonly (string | number)[],
-  text = (i: number) => `${words[i % 4]} ${i}`,
-): string => Array.from({ length: count }, (_, i) => `"${text(i)}",${labels[i % labels.length]}\n`).join('');
+// Words of the tiny encoder's vocabulary: in some reference sets it has few others.
+const words = readFileSync(goldenPath('bert-tiny-uncased', 'vocab.txt'), 'utf8')
+  .split('\n')
+  .filter((word) => /^\p{L}{3,}$/u.test(word));
+const textOf = (i: number): string =>
+  Array.from({ length: 4 + (i % 3) }, (_, k) => words[(i * (2 * k + 1) + 31 * k) % words.length]).join(' ');
+const rows = (count: number, labels: readonly (string | number)[], text = textOf): string =>
+  Array.from({ length: count }, (_, i) => `"${text(i)}",${labels[i % labels.length]}\n`).join('');
 const csv = (count: number, labels: readonly (string | number)[]): string => `text,label\n${rows(count, labels)}`;
 
 describe('the data', () => {
@@ -108,7 +110,7 @@ describe('the data', () => {
 
   test('NeMo’s TSV is divided, and its labels with gaps are numbered from 0', async () => {
     const lines = (labels: number[]): string =>
-      Array.from({ length: 40 }, (_, i) => `${words[i % 4]} ${i}\t${labels[i % 2]}\n`).join('');
+      Array.from({ length: 40 }, (_, i) => `${textOf(i)}\t${labels[i % 2]}\n`).join('');
     write({ 'a.tsv': lines([0, 1]), 'gaps.tsv': lines([1, 5]) });
     const { config } = await created('plain', '--data', 'a.tsv');
     expect(config.nautil.data).toMatchObject({ relabel: false, validation_fraction: 0.2 });
@@ -117,9 +119,7 @@ describe('the data', () => {
 
   test('a folder of texts for each class is the source', async () => {
     write(
-      Object.fromEntries(
-        Array.from({ length: 30 }, (_, i) => [`news/${i % 2 ? 'sport' : 'art'}/${i}.txt`, `${words[i % 4]} ${i}`]),
-      ),
+      Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`news/${i % 2 ? 'sport' : 'art'}/${i}.txt`, textOf(i)])),
     );
     const { config } = await created('topics', '--data', 'news');
     expect(config.nautil.data.source).toBe('news');
@@ -145,9 +145,13 @@ describe('the data', () => {
   test('few examples and texts that are cut are reported', async () => {
     write({ 'a.csv': `text,label\n${rows(12, ['x', 'y'], (i) => `${i} ${'good '.repeat(300)}`)}` });
     const { config, stdout } = await created('few', '--data', 'a.csv');
-    expect(config.model.dataset.max_seq_length).toBe(128); // the positions of the tiny encoder
+    const positions = (readGoldenJson('bert-tiny-uncased', 'config.json') as { max_position_embeddings: number })
+      .max_position_embeddings;
+    expect(config.model.dataset.max_seq_length).toBe(positions);
     expect(stdout).toContain('warning: 2 classes have fewer than 20 examples');
-    expect(stdout).toContain('warning: more than 1 % of the texts are longer than 128 tokens, and are cut there');
+    expect(stdout).toContain(
+      `warning: more than 1 % of the texts are longer than ${positions} tokens, and are cut there`,
+    );
   }, 60_000);
 
   test('a data set on the hub is found by its name', async () => {
@@ -193,7 +197,7 @@ describe('without a terminal, an option is named', () => {
     'for %s',
     async (_, args, code, message) => {
       write({
-        'unclear.csv': `text,category,topic\n${Array.from({ length: 30 }, (__, i) => `${words[i % 4]} ${i},${i % 2},${i % 3}\n`).join('')}`,
+        'unclear.csv': `text,category,topic\n${Array.from({ length: 30 }, (__, i) => `${textOf(i)},${i % 2},${i % 3}\n`).join('')}`,
       });
       const { status, stderr } = create(['x', ...args]);
       expect(stderr).toMatch(message);
