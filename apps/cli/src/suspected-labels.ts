@@ -32,14 +32,14 @@ export interface SuspectOptions {
  * @throws DataError for tables that do not suit the model
  */
 export async function findSuspectedLabels(classifier: Classifier, o: SuspectOptions): Promise<SuspectedLabels> {
-  const { count, unknown, examples } = await openModelTables({
+  const { count, labelNote, unknown, examples } = await openModelTables({
     paths: o.paths,
     columns: namedColumns(o.columns),
     keys: columnOptionNames,
     model: classifier,
     skipsUnknown: o.skipsUnknown,
   });
-  if (unknown !== undefined) printMessage(unknown);
+  for (const note of [labelNote, unknown]) if (note !== undefined) printMessage(`note: ${note}`);
   const { numClasses } = classifier;
   const { labels, probabilities } = await classify(classifier, examples());
   const { suspects, meanScores } = suspectLabels({ labels, probabilities, numClasses });
@@ -56,18 +56,29 @@ export async function findSuspectedLabels(classifier: Classifier, o: SuspectOpti
     }
     row++;
   }
-  const countOf = (of: readonly number[], id: number): number => of.filter((label) => label === id).length;
-  const suspected = suspects.map(({ label }) => label);
+  const inClass = countsOf(labels);
+  const suspected = countsOf(suspects.map(({ label }) => label));
   return {
     split: o.split,
     examples: count,
-    classes: meanScores.flatMap((meanScore, id) => {
-      const inClass = countOf(labels, id);
-      const entry = { label: nameOf(id), id, examples: inClass, suspected: countOf(suspected, id), meanScore };
-      return inClass === 0 ? [] : [entry];
-    }),
+    classes: meanScores
+      .map((meanScore, id) => ({
+        label: nameOf(id),
+        id,
+        examples: inClass.get(id) ?? 0,
+        suspected: suspected.get(id) ?? 0,
+        meanScore,
+      }))
+      .filter((of) => of.examples > 0),
     suspects: suspects.flatMap((suspect) => judged.get(suspect.row) ?? []),
   };
+}
+
+/** How often each label occurs. */
+function countsOf(labels: readonly number[]): Map<number, number> {
+  const counts = new Map<number, number>();
+  for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
+  return counts;
 }
 
 async function classify(

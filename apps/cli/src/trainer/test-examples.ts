@@ -44,13 +44,13 @@ export async function openTestExamples(opened: OpenedModel, o: TestFile): Promis
     return sampled(read, await countOf(read), config);
   }
   if (data.relabel) printMessage('note: nautil.data.relabel has no effect on tables: their labels have names');
-  const { notes, unknown, count, examples } = await openModelTables({
+  const { notes, labelNote, unknown, count, examples } = await openModelTables({
     paths: await testTables(o.file),
     columns: configuredColumns(data),
     model: classifier,
     skipsUnknown: o.skipsUnknown,
   });
-  for (const note of [...notes, ...(unknown === undefined ? [] : [unknown])]) printMessage(`note: ${note}`);
+  for (const note of [...notes, labelNote, unknown]) if (note !== undefined) printMessage(`note: ${note}`);
   return data.sample === 'first' ? firstOf(examples, numSamples) : sampled(examples, count, config);
 }
 

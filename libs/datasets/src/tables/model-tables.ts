@@ -32,6 +32,9 @@ export interface ModelTables {
   /** Sentences about the columns and the rows without a text or a label. */
   notes: string[];
 
+  /** A sentence on labels that are taken as ids of classes, if their numbers could mean something else. */
+  labelNote: string | undefined;
+
   /** A sentence about the rows with labels that the model does not know, if they are left out. */
   unknown: string | undefined;
 
@@ -57,7 +60,7 @@ export async function openModelTables(o: ModelTablesOptions): Promise<ModelTable
   });
   const areIds = survey.tables.every(({ table }) => table.labelsAreIds === true);
   const idOf = modelLabelIds(areIds ? { ...model, labels: undefined } : model);
-  const note = areIds ? idsNote(listed(o.paths), model.labels) : numbersNote(survey.counts.keys(), model.labels);
+  const labelNote = areIds ? idsNote(listed(o.paths), model.labels) : numbersNote(survey.counts.keys(), model.labels);
   const unknown = [...survey.counts].filter(([label]) => idOf(label) === undefined);
   if (unknown.length > 0 && o.skipsUnknown !== true) throw unknownLabels(survey, unknown, o);
   const left = unknown.reduce((sum, [, count]) => sum + count, 0);
@@ -67,7 +70,8 @@ export async function openModelTables(o: ModelTablesOptions): Promise<ModelTable
     });
   return {
     count: survey.examples - left,
-    notes: [...choiceNotes(survey), ...skippedNotes(survey), ...(note === undefined ? [] : [note])],
+    notes: [...choiceNotes(survey), ...skippedNotes(survey)],
+    labelNote,
     unknown:
       left === 0
         ? undefined
