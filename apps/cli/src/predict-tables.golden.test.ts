@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { afterAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { JsonObject } from '@nautil/contracts';
 import { copyArchive } from '@nautil/formats/testing/copy-archive';
 import { packageRoot } from '@nautil/store/folders';
@@ -17,14 +17,14 @@ const folder = mkdtempSync(join(tmpdir(), 'nautil-cli-tables-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const archive = goldenPath('nemo', 'tiny_bert.nemo');
 
-const start = (model: string, ...args: string[]) =>
-  spawn(process.execPath, [join(packageRoot(), 'apps/cli/bin/nautil.mjs'), 'predict', '--model', model, ...args]);
+const start = (...args: string[]) => spawn(process.execPath, [join(packageRoot(), 'apps/cli/bin/nautil.mjs'), ...args]);
 
 const predict = (...args: string[]) => predictWith(archive, ...args);
+const predictWith = (model: string, ...args: string[]) => nautil('predict', '--model', model, ...args);
 
-/** Runs the command to its end. */
-async function predictWith(model: string, ...args: string[]) {
-  const child = start(model, ...args);
+/** Runs a command to its end. */
+async function nautil(...args: string[]) {
+  const child = start(...args);
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
   child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
@@ -204,36 +204,56 @@ test('a record of progress that a crash cut off is none, and the output starts a
   }
 }, 60_000);
 
-test("labels of NeMo's TSV are ids, and those of a table or below a header are names, also of classes with numbers as names", async () => {
-  const path = join(folder, 'stars.nemo');
-  const { definition } = await loadTokenizer({ folder: goldenPath('bert-tiny-uncased') });
-  const { numClasses, close } = await opened();
-  close();
-  const labels = Array.from({ length: numClasses }, (_, id) => String(id + 1));
-  const record = { version: 1, tokenizer: definition, labels, lineage: {} };
-  await copyArchive(archive, path, () => ({ record: record as unknown as JsonObject }));
-  const films = ['a good film', 'a bad film', 'a long one'];
-  const ids = (await expectedOf(films)).map(({ labelId }) => labelId);
-  const lines = (of: (id: number) => number): string =>
-    films.map((text, row) => `${text}\t${of(ids[row]!)}\n`).join('');
-  const nemo = await predictWith(
-    path,
-    '--input',
-    written(
-      'ids.tsv',
-      lines((id) => id),
-    ),
+describe('a model whose classes have numbers as names that are not their ids', () => {
+  const films = ['a good film', 'a bad film', 'a long one', 'a film with another label'];
+  let model: string;
+  let ids: number[];
+  beforeAll(async () => {
+    model = join(folder, 'stars.nemo');
+    const { definition } = await loadTokenizer({ folder: goldenPath('bert-tiny-uncased') });
+    const { numClasses, close } = await opened();
+    close();
+    const labels = Array.from({ length: numClasses }, (_, id) => String(id + 1));
+    const record = { version: 1, tokenizer: definition, labels, lineage: {} };
+    await copyArchive(archive, model, () => ({ record: record as unknown as JsonObject }));
+    ids = (await expectedOf(films)).map(({ labelId }, row) => (row < 3 ? labelId : (labelId + 1) % numClasses));
+  }, 60_000);
+
+  const lines = (lineOf: (text: string, id: number) => string): string =>
+    films.map((text, row) => `${lineOf(text, ids[row]!)}\n`).join('');
+  const headed = (): string => `text\tlabel\n${lines((text, id) => `${text}\t${id + 1}`)}`;
+
+  test.each<[file: string, content: () => string | Uint8Array, areIds: boolean]>([
+    ['ids.tsv', () => lines((text, id) => `${text}\t${id}`), true],
+    ['headed.tsv', headed, false],
+    ['headed.tsv.gz', () => gzipSync(headed()), false],
+    ['more.tsv', () => `text\tlabel\tn\n${lines((text, id) => `${text}\t${id + 1}\t7`)}`, false],
+    ['floats.csv', () => `label,text\n${lines((text, id) => `${id + 1}.0,${text}`)}`, false],
+    ['numbers.jsonl', () => lines((text, id) => JSON.stringify({ text, label: id + 1 })), false],
+  ])(
+    'labels are ids in the format of NeMo, and names in a table or below a header, for every command: %s',
+    async (file, content, areIds) => {
+      const input = written(`stars-${file}`, content());
+      const outputs = [
+        await predictWith(model, '--input', input),
+        await nautil('evaluate', `model.nemo_path=${model}`, `model.test_ds.file_path=${input}`),
+        await nautil('inspect', input, '--model', model, '--json'),
+      ];
+      const note = "labels are the ids of classes, as in NeMo's format: 0 is the class named 1;";
+      for (const { stderr } of outputs) expect(stderr.includes(note)).toBe(areIds);
+      const [predicted, evaluated, inspected] = outputs;
+      expect(predicted!.stderr).toMatch(/accuracy 0\.7500, macro F1 .*, on 4 labelled rows/);
+      expect(evaluated!.stdout).toMatch(/accuracy 0\.7500/);
+      const { suspectedLabels } = JSON.parse(inspected!.stdout) as {
+        suspectedLabels: { classes: { label: string; id: number; examples: number }[] }[];
+      };
+      for (const { label, id, examples } of suspectedLabels[0]!.classes) {
+        expect(label).toBe(String(id + 1));
+        expect(examples).toBe(ids.filter((one) => one === id).length);
+      }
+    },
+    120_000,
   );
-  const table = await predictWith(
-    path,
-    '--input',
-    written('stars.tsv', `text\tlabel\tn\n${lines((id) => id + 1).replaceAll('\n', '\t1\n')}`),
-  );
-  const headed = await predictWith(path, '--input', written('headed.tsv', `text\tlabel\n${lines((id) => id + 1)}`));
-  expect(nemo.stderr).toContain("labels are the ids of classes, as in NeMo's format: 0 is the class named 1;");
-  expect(headed.stderr).not.toContain('ids of classes');
-  for (const { stderr } of [nemo, table, headed])
-    expect(stderr).toContain('accuracy 1.0000, macro F1 1.0000, on 3 labelled rows');
 });
 
 test('a column that does not exist, one that is taken, and a table without columns are errors that name them', async () => {
@@ -259,7 +279,7 @@ test('a prediction to a file that is killed continues with --resume, and ends wi
   const [whole, killed] = [join(folder, 'whole.csv'), join(folder, 'killed.csv')];
   const undisturbed = await predict(...args, whole);
 
-  const child = start(archive, ...args, killed);
+  const child = start('predict', '--model', archive, ...args, killed);
   const closed = once(child, 'close');
   while (!existsSync(`${killed}.part.json`) && child.exitCode === null) await setTimeout(5);
   child.kill('SIGKILL');

@@ -10,6 +10,7 @@ import {
   openTable,
   type Table,
   textIn,
+  unpackedText,
 } from '@nautil/datasets/tables';
 import type { ClassifierInput } from '@nautil/training';
 import { chunksOf } from '../chunks.js';
@@ -100,9 +101,9 @@ export async function openInput(options: InputOptions, model: InputModel): Promi
       throw new DataError(`${input}: no columns are found in it`, {
         hint: 'use --input-format text for one text on each line, or tsv for a text, a tab, and a label',
       });
-    if (table !== undefined) return labelledLines(input, model, table);
+    if (table !== undefined) return labelledLines(await unpackedText(input), model, table);
   }
-  const source = input === '-' ? { name: 'standard input', bytes: process.stdin } : input;
+  const source = input === '-' ? { name: 'standard input', bytes: process.stdin } : await unpacked(input);
   return inputFormat === 'tsv' ? labelledLines(source, model) : textLines(source, model);
 }
 
@@ -155,6 +156,8 @@ export async function* rowChunks(
     if (input === '-') process.stdin.destroy();
   }
 }
+
+const unpacked = async (path: string): Promise<TextSource> => (isRegularFile(path) ? unpackedText(path) : path);
 
 /** The end of a line of NeMo's labelled files. */
 const endsInLabel = /\t-?\d+\s*$/;

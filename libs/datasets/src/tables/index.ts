@@ -26,5 +26,6 @@ export { idsNote, modelLabelIds, numbersNote } from './model-label-ids.js';
 export { openModelTables, type PlacedExample } from './model-tables.js';
 export { isNemoFile, openTable, refuseDocument } from './open-table.js';
 export { labelReader, type SurveyOptions, surveyTables } from './survey-tables.js';
+export { unpackedText } from './table-bytes.js';
 export { tableExamples, tsvExamples, writeClassNames } from './table-examples.js';
 export type { Table } from './table.js';

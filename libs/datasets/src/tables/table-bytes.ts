@@ -53,6 +53,9 @@ export async function* tableBytes(path: string, isGzip: boolean): AsyncGenerator
 export const tableText = (path: string, isGzip: boolean): TextSource =>
   isGzip ? { name: path, bytes: tableBytes(path, true) } : path;
 
+/** The text of a file, unpacked if it starts as gzip's do. NOTE: reads the start twice, so a pipe can't be given. */
+export const unpackedText = async (path: string): Promise<TextSource> => tableText(path, await isGzipped(path));
+
 async function isGzipped(path: string): Promise<boolean> {
   for await (const piece of bytesOf(path)) return piece[0] === 0x1f && piece[1] === 0x8b;
   return false;
