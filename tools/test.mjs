@@ -25,7 +25,8 @@ The tutorial:   npx nx run tools:tutorial       (as a notebook: tools:notebook, 
 The drills:     npx nx run tests:drills
 `;
 
-const checks = ['lint', 'typecheck', 'format', 'knip', 'spell', 'commits'];
+// Each list has a processor core of its own: lint takes about as long as the others together.
+const checkLists = [['lint'], ['typecheck', 'format', 'knip', 'spell', 'commits']];
 
 /** Tests with targets of their own: the first two take minutes, and only `docs` has to be repeated when a document changes. */
 const ownTargets = ['every-key', 'distributed', 'docs'];
@@ -53,16 +54,10 @@ async function test() {
   const limit = limitMinutes();
   const env = testEnvironment();
   await setUp({ signal });
-  const failed = [];
+  const failedChecks = (await Promise.all(checkLists.map((checks) => runChecks(checks, env)))).flat();
+  const failed = [...failedChecks];
   const skipped = [];
-  let passed = 0;
-
-  for (const check of checks) {
-    const { exitCode } = await runNx(['run', `nautil:${check}`, '--output-style=static'], { signal, env });
-    signal.throwIfAborted();
-    if (exitCode === 0) passed += 1;
-    else failed.push(`nautil:${check}`);
-  }
+  let passed = checkLists.flat().length - failedChecks.length;
 
   rmSync(results, { recursive: true, force: true });
   // Without a limit, one hanging test would keep the counts of all other projects from being reported.
@@ -90,7 +85,7 @@ async function test() {
     for (const name of counts.skipped) skipped.push(`${suite}: ${name}`);
   }
   // A crash after the last test fails a run in which every test passed.
-  if (run.exitCode !== 0 && failed.every((name) => checks.some((check) => name === `nautil:${check}`))) {
+  if (run.exitCode !== 0 && failed.length === failedChecks.length) {
     failed.push(`nx run-many --targets=${targets}: exit code ${run.exitCode}`);
   }
 
@@ -98,6 +93,17 @@ async function test() {
   if (failed.length > 0) console.log(`\nfailed:\n${failed.map((name) => `  ${name}`).join('\n')}`);
   console.log(`\n${passed} passed, ${failed.length} failed`);
   return failed.length === 0 ? 0 : 1;
+}
+
+/** Runs checks one after another. Returns the names of those that failed. */
+async function runChecks(checks, env) {
+  const failed = [];
+  for (const check of checks) {
+    const { exitCode } = await runNx(['run', `nautil:${check}`, '--output-style=static'], { signal, env });
+    signal.throwIfAborted();
+    if (exitCode !== 0) failed.push(`nautil:${check}`);
+  }
+  return failed;
 }
 
 /** Removes the user's own settings, which must not affect the tests: they start their own servers. */
