@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { createFolderSync } from '@nautil/store/folders';
 import { fetchWithTls, mlflowTls, readBody } from '@nautil/store/http';
 import { freePort } from '@nautil/store/process';
@@ -23,10 +23,12 @@ export async function startMlflowServer(options: ServerOptions): Promise<ServerH
   await requirePort(port, "MLflow's server", '--mlflow-port or NAUTIL_MLFLOW_PORT');
   createFolderSync(folder);
   const address = `http://127.0.0.1:${port}`;
+  // The first line of the program `mlflow` is the interpreter's path at the time of the set-up: wrong once the checkout has moved.
   const server = await startProcess({
     name: 'MLflow',
     command: '/bin/sh',
-    args: ['-c', 'umask 077; exec "$@"', 'sh', installedProgram('mlflow'), 'server']
+    args: ['-c', 'umask 077; exec "$@"', 'sh', join(dirname(installedProgram('mlflow')), 'python')]
+      .concat('-m', 'mlflow', 'server')
       .concat('--host', '127.0.0.1', '--port', String(port), '--workers', '1', '--allowed-hosts', allowedHosts)
       .concat('--backend-store-uri', `sqlite:///${join(folder, 'mlflow.db')}`)
       .concat('--artifacts-destination', join(folder, 'artifacts')),

@@ -37,8 +37,8 @@ export class MlflowServer {
   async restart(): Promise<void> {
     const log = await open(join(this.folder, 'server.log'), 'a');
     this.#process = spawn(
-      join(nautilHome(), 'python/bin/mlflow'),
-      ['server', '--host', '127.0.0.1', '--port', String(this.#port), '--workers', '1']
+      join(nautilHome(), 'python/bin/python'),
+      ['-m', 'mlflow', 'server', '--host', '127.0.0.1', '--port', String(this.#port), '--workers', '1']
         .concat('--backend-store-uri', `sqlite:///${join(this.folder, 'mlflow.db')}`)
         .concat('--artifacts-destination', join(this.folder, 'artifacts')),
       {
