@@ -1,6 +1,7 @@
 export { hasSegments, requireAllPositions, segmentsOf, type EncoderConfig } from './encoder-config.js';
 export { NonFiniteWeight } from './errors.js';
 export { Forward, forwardPass, type ModelShape } from './forward.js';
+export { huggingFaceClassifier, type HuggingFaceClassifier } from './hugging-face/hugging-face-classifier.js';
 export { initialWeight } from './initial-weight.js';
 export {
   isAllFinite,

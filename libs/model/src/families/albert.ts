@@ -1,4 +1,5 @@
 import { largestSizes } from '../config-keys.js';
+import { tanhBeforeLogits } from '../hugging-face/classifier-class.js';
 import { embeddingWeights, embedFromZero } from '../layers/embeddings.js';
 import { positionsFromZero } from '../layers/positions.js';
 import {
@@ -119,6 +120,8 @@ export const albert: Family<AlbertConfig> = {
     const embedded = finishEmbeddings(trace, config, embedFromZero(trace, config));
     return postNormLayers(trace, config, layerNames(config), trace.linear(projection, embedded));
   },
+
+  classifierClasses: () => [tanhBeforeLogits('AlbertForSequenceClassification')],
 
   onnx: {
     positions: (_, batch) => positionsFromZero(batch),

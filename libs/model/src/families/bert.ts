@@ -1,3 +1,4 @@
+import { tanhBeforeLogits } from '../hugging-face/classifier-class.js';
 import { embeddingWeights, embedFromZero } from '../layers/embeddings.js';
 import { positionsFromZero } from '../layers/positions.js';
 import {
@@ -11,6 +12,7 @@ import {
   weightsOfLayers,
 } from '../layers/transformer.js';
 import { onnxNormedEmbeddings, onnxPostNormLayers } from '../onnx/onnx-layers.js';
+import { asDistilBert } from './distilbert.js';
 import type { Family } from './family.js';
 
 const layerNames = (layer: number) => bertLayerNames(`encoder.layer.${layer}`);
@@ -29,6 +31,8 @@ export const bert: Family<TransformerConfig> = {
 
   encode: (config, trace) =>
     postNormLayers(trace, config, layerNames, finishEmbeddings(trace, config, embedFromZero(trace, config))),
+
+  classifierClasses: (config) => [asDistilBert(config, layerNames), tanhBeforeLogits('BertForSequenceClassification')],
 
   onnx: {
     positions: (_, batch) => positionsFromZero(batch),

@@ -11,6 +11,7 @@ import {
   windows,
 } from '@nautil/tensorflow';
 import { type ConfigKeys, largestSizes } from '../config-keys.js';
+import { prefixed } from '../hugging-face/classifier-class.js';
 import { activationOf } from '../layers/activation.js';
 import { type AttentionNames, contextOf, queryKeyValue } from '../layers/attention.js';
 import { embeddingNames, embedFromZero, embedWithoutPositions } from '../layers/embeddings.js';
@@ -164,6 +165,17 @@ export const debertaV2: Family<DebertaConfig> = {
       return trace.norm(names.convolutionNorm, output.add(neighbours), config.layerNormEps);
     });
   },
+
+  classifierClasses: (config) => [
+    {
+      name: 'DebertaV2ForSequenceClassification',
+      activation: 'relu',
+      layers: ['pooler.dense', 'classifier'],
+      readsPairs: true,
+      config: (given) => ({ ...given, pooler_hidden_act: 'relu', pooler_hidden_size: config.hiddenSize }),
+      weights: prefixed('deberta', debertaV2.weights(config)),
+    },
+  ],
 
   onnx: {
     positions: ({ hasPositions }, batch) => (hasPositions ? positionsFromZero(batch) : undefined),

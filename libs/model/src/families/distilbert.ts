@@ -1,5 +1,6 @@
 import { largestSizes } from '../config-keys.js';
-import { embeddingWeights, embedFromZero } from '../layers/embeddings.js';
+import type { ClassifierClass, UnfitClass } from '../hugging-face/classifier-class.js';
+import { embeddingNames, embeddingWeights, embedFromZero, withFirstRow } from '../layers/embeddings.js';
 import { positionsFromZero } from '../layers/positions.js';
 import {
   finishEmbeddings,
@@ -23,6 +24,64 @@ function layerNames(layer: number): LayerNames {
     attentionNorm: `${prefix}.sa_layer_norm`,
     feedForward: { up: `${prefix}.ffn.lin1`, down: `${prefix}.ffn.lin2` },
     outputNorm: `${prefix}.output_layer_norm`,
+  };
+}
+
+/** transformers ignores a configured epsilon and uses this one. */
+const layerNormEps = 1e-12;
+
+const className = 'DistilBertForSequenceClassification';
+
+/**
+ * An encoder with BERT's layers as transformers' classifier of DistilBERT. The segment that all tokens of a single text have is added
+ * to the table of positions.
+ *
+ * @param namesOf - the encoder's own names of a layer's parts
+ */
+export function asDistilBert(
+  config: TransformerConfig,
+  namesOf: (layer: number) => LayerNames,
+): ClassifierClass | UnfitClass {
+  const { layerNormEps: epsilon, activation } = config;
+  if (epsilon !== layerNormEps)
+    return { name: className, reason: `has layer_norm_eps ${layerNormEps}, and the encoder ${epsilon}` };
+  if (config.modelType !== 'distilbert' && activation !== 'gelu')
+    return { name: className, reason: `is exported with the activation gelu, and the encoder has ${activation}` };
+  const own = [...embeddingWeights(config, { width: config.hiddenSize }), ...weightsOfLayers(config, namesOf)];
+  const theirs = distilbert.weights({ ...config, typeVocabSize: 0 });
+  const types = `${embeddingNames.types}.weight`;
+  const positions = `${embeddingNames.positions}.weight`;
+  return {
+    name: className,
+    activation: 'relu',
+    layers: ['pre_classifier', 'classifier'],
+    readsPairs: false,
+    config: () => ({
+      model_type: 'distilbert',
+      vocab_size: config.vocabSize,
+      max_position_embeddings: config.maxPositions,
+      sinusoidal_pos_embds: false,
+      n_layers: config.numLayers,
+      n_heads: config.numHeads,
+      dim: config.hiddenSize,
+      hidden_dim: config.intermediateSize,
+      activation,
+      dropout: config.feedForwardDropout,
+      attention_dropout: config.attentionDropout,
+      initializer_range: config.initializerRange,
+      pad_token_id: config.padTokenId,
+    }),
+    // Both lists have the same order.
+    weights: own
+      .filter(({ name }) => name !== types)
+      .map(({ name, shape }, index) => ({
+        name: `distilbert.${theirs[index]!.name}`,
+        shape,
+        read: async (read) =>
+          name === positions && config.typeVocabSize > 0
+            ? withFirstRow(await read(name), await read(types), config.hiddenSize)
+            : read(name),
+      })),
   };
 }
 
@@ -64,8 +123,7 @@ export const distilbert: Family<TransformerConfig> = {
       maxPositions,
       maxLength: maxPositions,
       typeVocabSize: 0,
-      // transformers ignores a configured epsilon and uses this one.
-      layerNormEps: 1e-12,
+      layerNormEps,
       embeddingDropout: dropout,
       attentionDropout: keys.rate('attention_dropout'),
       attentionOutputDropout: 0,
@@ -82,6 +140,8 @@ export const distilbert: Family<TransformerConfig> = {
 
   encode: (config, trace) =>
     postNormLayers(trace, config, layerNames, finishEmbeddings(trace, config, embedFromZero(trace, config))),
+
+  classifierClasses: (config) => [asDistilBert(config, layerNames)],
 
   onnx: {
     positions: (_, batch) => positionsFromZero(batch),

@@ -1,4 +1,5 @@
 import { type ConfigKeys, largestSizes } from '../config-keys.js';
+import { prefixed } from '../hugging-face/classifier-class.js';
 import { embeddingWeights, embedFromZero } from '../layers/embeddings.js';
 import { positionsFromZero } from '../layers/positions.js';
 import {
@@ -12,6 +13,7 @@ import {
 } from '../layers/transformer.js';
 import { onnxNormedEmbeddings, onnxPostNormLayers } from '../onnx/onnx-layers.js';
 import { linearWeights } from '../weight-spec.js';
+import { asDistilBert } from './distilbert.js';
 import type { Family } from './family.js';
 
 interface ElectraConfig extends TransformerConfig {
@@ -59,6 +61,18 @@ export const electra: Family<ElectraConfig> = {
     const x = isProjected(config) ? trace.linear(projection, embedded) : embedded;
     return postNormLayers(trace, config, layerNames, x);
   },
+
+  classifierClasses: (config) => [
+    ...(isProjected(config) ? [] : [asDistilBert(config, layerNames)]),
+    {
+      name: 'ElectraForSequenceClassification',
+      activation: 'gelu',
+      layers: ['classifier.dense', 'classifier.out_proj'],
+      readsPairs: true,
+      config: (given) => given,
+      weights: prefixed('electra', electra.weights(config)),
+    },
+  ],
 
   onnx: {
     positions: (_, batch) => positionsFromZero(batch),

@@ -1,6 +1,7 @@
 import type { Tensor } from '@nautil/tensorflow';
 import type { ConfigKeys, ConfigValues } from '../config-keys.js';
 import type { EncoderConfig } from '../encoder-config.js';
+import type { ClassifierClass, UnfitClass } from '../hugging-face/classifier-class.js';
 import type { EncoderTrace } from '../layers/encoder-trace.js';
 import type { OnnxTrace } from '../onnx/onnx-trace.js';
 import type { ForwardBatch } from '../run-rows.js';
@@ -22,6 +23,9 @@ export interface Family<C extends EncoderConfig = EncoderConfig> {
 
   /** The last hidden states: [B·T, H], or [B, H] with `firstTokenOnly`. */
   encode(config: C, trace: EncoderTrace): Tensor;
+
+  /** The classes of transformers that may compute the encoder with NeMo's head, the preferred one first, and why the others cannot. */
+  classifierClasses(config: C): readonly (ClassifierClass | UnfitClass)[];
 
   /** The same computation in ONNX. A family without one is computed by TensorFlow alone. */
   readonly onnx?: OnnxFamily<C>;

@@ -1,3 +1,4 @@
+import { tanhBeforeLogits } from '../hugging-face/classifier-class.js';
 import { embeddingTables, embedFromZero } from '../layers/embeddings.js';
 import { positionsFromZero } from '../layers/positions.js';
 import {
@@ -56,6 +57,8 @@ export const megatronBert: Family<TransformerConfig> = {
       (last) => trace.norm(finalNorm, last, config.layerNormEps),
     );
   },
+
+  classifierClasses: () => [tanhBeforeLogits('MegatronBertForSequenceClassification')],
 
   onnx: {
     positions: (_, batch) => positionsFromZero(batch),

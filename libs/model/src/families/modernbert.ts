@@ -144,6 +144,13 @@ export const modernBert: Family<ModernBertConfig> = {
     );
   },
 
+  classifierClasses: () => [
+    {
+      name: 'ModernBertForSequenceClassification',
+      reason: 'applies a norm before its last layer, and NeMo’s head does not',
+    },
+  ],
+
   onnx: {
     encode(config, trace) {
       const words = trace.graph.op('Gather', [trace.weight(`${names.words}.weight`), trace.ids]);

@@ -1,4 +1,5 @@
 import { embedding, range, type Tensor, tfjs } from '@nautil/tensorflow';
+import { tanhBeforeLogits } from '../hugging-face/classifier-class.js';
 import { selfAttention } from '../layers/attention.js';
 import { embedAfterPadding, embeddingWeights } from '../layers/embeddings.js';
 import type { EncoderTrace } from '../layers/encoder-trace.js';
@@ -90,6 +91,8 @@ export const mpnet: Family<MpnetConfig> = {
         selfAttention(trace, names, source, tokens, { numHeads, dropout, scoreBias: biasOf(tokens.length) }),
     );
   },
+
+  classifierClasses: () => [tanhBeforeLogits('MPNetForSequenceClassification')],
 
   onnx: {
     positions: (_, batch) => positionsAfterPadding(batch, paddingIndex),

@@ -1,3 +1,4 @@
+import { tanhBeforeLogits } from '../hugging-face/classifier-class.js';
 import { embedAfterPadding, embeddingWeights } from '../layers/embeddings.js';
 import { positionsAfterPadding } from '../layers/positions.js';
 import {
@@ -16,6 +17,13 @@ import type { Family } from './family.js';
 const defaults = { ...bertDefaults, pad_token_id: 1 };
 
 const layerNames = (layer: number) => bertLayerNames(`encoder.layer.${layer}`);
+
+/** transformers' class for each model type. */
+const classifierNames: Readonly<Record<string, string>> = {
+  roberta: 'RobertaForSequenceClassification',
+  camembert: 'CamembertForSequenceClassification',
+  'xlm-roberta': 'XLMRobertaForSequenceClassification',
+};
 
 /** BERT whose positions start after the padding token's id: transformers/models/roberta/modeling_roberta.py */
 export const roberta: Family<TransformerConfig> = {
@@ -40,6 +48,8 @@ export const roberta: Family<TransformerConfig> = {
 
   encode: (config, trace) =>
     postNormLayers(trace, config, layerNames, finishEmbeddings(trace, config, embedAfterPadding(trace, config))),
+
+  classifierClasses: ({ modelType }) => [tanhBeforeLogits(classifierNames[modelType]!)],
 
   onnx: {
     positions: ({ padTokenId }, batch) => positionsAfterPadding(batch, padTokenId),

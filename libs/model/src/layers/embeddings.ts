@@ -99,3 +99,7 @@ function firstSegment(trace: EncoderTrace): Tensor {
   const table = trace.weight(`${embeddingNames.types}.weight`);
   return tfjs().slice(table, [0, 0], [1, table.shape[1]!]);
 }
+
+/** A table with the first row of another one added to each of its rows. Both have rows of that width. */
+export const withFirstRow = (table: Float32Array, other: Float32Array, width: number): Float32Array =>
+  table.map((number, index) => number + other[index % width]!);

@@ -1,5 +1,5 @@
 import type { AttentionNames } from '../layers/attention.js';
-import { embeddingNames } from '../layers/embeddings.js';
+import { embeddingNames, withFirstRow } from '../layers/embeddings.js';
 import { lowest } from '../layers/encoder-trace.js';
 import type { LayerNames, TransformerConfig } from '../layers/transformer.js';
 import { onnxActivationOf } from './onnx-activation.js';
@@ -225,9 +225,8 @@ function attendFirst(
 function positionTable(typeVocabSize: number, weightOf: WeightOf) {
   const positions = weightOf(`${embeddingNames.positions}.weight`);
   if (typeVocabSize === 0) return positions;
-  const segment = weightOf(`${embeddingNames.types}.weight`).data;
-  const width = positions.shape[1]!;
-  return { ...positions, data: positions.data.map((number, index) => number + segment[index % width]!) };
+  const types = weightOf(`${embeddingNames.types}.weight`).data;
+  return { ...positions, data: withFirstRow(positions.data, types, positions.shape[1]!) };
 }
 
 function concatenated(parts: readonly Float32Array[]): Float32Array {
