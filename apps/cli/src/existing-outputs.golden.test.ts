@@ -15,6 +15,7 @@ const commands: Record<string, (output: string) => string[]> = {
   evaluate: (output) => ['evaluate', 'model.nemo_path=model.nemo', test_ds, '--errors', output],
   inspect: (output) => ['inspect', 'in.csv', '--model', 'model.nemo', '--output', output],
   convert: (output) => ['convert', 'in.csv', output],
+  export: (output) => ['export', '--model', 'model.nemo', '--format', 'safetensors', '--output', output],
   new: (output) => ['new', 'x', '--data', 'in.csv', '--yes', '--output', output],
 };
 
@@ -56,6 +57,7 @@ test.each([
   ['inspect', 'in.csv'],
   ['inspect', 'link.csv'],
   ['convert', 'in.csv'],
+  ['export', 'model.nemo'],
   ['new', 'link.yaml'],
 ] as const)(
   'no command replaces a file that it reads, even with --force: %s, writing %s',
@@ -78,6 +80,7 @@ test.each([
   ['evaluate', 'mine.csv', 'place,label,label_score,predicted_label,score,text\n'],
   ['inspect', 'mine.csv', 'place,label,label_score,suggested_label,score,text\n'],
   ['convert', 'mine.tsv', 'a good film\t1\n'],
+  ['export', 'mine.csv', ''],
   ['new', 'mine.yaml', ''],
 ] as const)(
   'every command keeps a file that exists, and replaces it with --force: %s',

@@ -9,6 +9,7 @@ import { addDoctor } from './commands/doctor.js';
 import { addDown } from './commands/down.js';
 import { addEncode } from './commands/encode.js';
 import { addEvaluate } from './commands/evaluate.js';
+import { addExport } from './commands/export.js';
 import { addImport } from './commands/import.js';
 import { addInfer } from './commands/infer.js';
 import { addInspect } from './commands/inspect.js';
@@ -37,7 +38,7 @@ const commands: readonly (readonly [group: string, ...AddCommand[]])[] = [
   ['Servers:', addSetup, addDoctor, addUp, addStatus, addDown, addWorker, addTemporal],
   ['Training:', addNew, addRun, addSweep, addTrain, addEvaluate],
   ['Runs:', addRuns, addProgress, addLogs, addControls, addCancel, addResume],
-  ['Models and data:', addPredict, addInfer, addEncode, addInspect, addVerify, addConvert, addImport],
+  ['Models and data:', addPredict, addInfer, addEncode, addInspect, addVerify, addExport, addConvert, addImport],
   ['Configuration, disk space and shell:', addConfig, addStore, addCompletion],
 ];
 

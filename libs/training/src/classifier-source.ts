@@ -36,11 +36,17 @@ export interface ClassifierSource {
   /** Under NeMo's names. */
   tensors: TensorSource;
   encoder: EncoderConfig;
+
+  /** The encoder's config.json, of which `encoder` is what determines its numbers. */
+  encoderConfig: JsonObject;
   tokenizer: Tokenizer;
   labels: string[] | undefined;
 
   /** Whether the model classifies pairs of texts. */
   pairs: boolean;
+
+  /** The scores of its run; undefined where the file does not record them. */
+  metrics: JsonObject | undefined;
 
   /** The settings with which the run evaluated these weights; undefined where the file does not record them. */
   evaluation: EvaluationSettings | undefined;
@@ -113,9 +119,12 @@ function fileValidator<S extends TSchema>(schema: S): (value: unknown, file: str
   };
 }
 
+/** Whether a path is that of a checkpoint, by its name. */
+export const isCheckpoint = (path: string): boolean => /\.(?:ckpt|safetensors)$/.test(path);
+
 /** Opens a `.nemo` archive, or a checkpoint of Nautil (`.ckpt`, `.safetensors`) in the folder of its run. */
 export function openClassifierSource(path: string, options: ClassifierSourceOptions): Promise<ClassifierSource> {
-  return /\.(?:ckpt|safetensors)$/.test(path) ? checkpointSource(path) : archiveSource(path, options);
+  return isCheckpoint(path) ? checkpointSource(path) : archiveSource(path, options);
 }
 
 /** Sentences on an archive's or a checkpoint's encoder and tokenizer: whether text is lower-cased, and why. */
@@ -145,9 +154,11 @@ async function archiveSource(path: string, options: ClassifierSourceOptions): Pr
     return {
       tensors: archive.tensors,
       encoder,
+      encoderConfig: config,
       tokenizer,
       labels: record?.labels ?? (await labelsOf(archive)),
       pairs: record?.pairs ?? false,
+      metrics: record?.metrics,
       evaluation: record?.evaluation,
       maxSeqLength: maxSeqLengthOf(archive.config),
       notes: [...encoderNotes, ...tokenizerNotes],
@@ -201,9 +212,11 @@ async function checkpointSource(path: string): Promise<ClassifierSource> {
   const evaluation = objectAt(hparams, 'nautil')['evaluation'];
   const settings = {
     encoder: parseEncoderConfig(encoderConfig, file),
+    encoderConfig: encoderConfig as JsonObject,
     tokenizer,
     labels: await checkpointLabels(dirname(file), labelsFile),
     pairs: booleanAt(objectAt(hparams, 'nautil'), 'pairs') ?? false,
+    metrics: undefined,
     evaluation: evaluation === undefined ? undefined : parseEvaluationSettings(evaluation, file),
     maxSeqLength: maxSeqLengthOf(config),
     notes: [...tokenizer.notes, ...tokenizer.warnings],

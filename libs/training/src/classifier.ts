@@ -1,8 +1,6 @@
 import type { Config } from '@nautil/config';
-import { largest, UsageError } from '@nautil/contracts';
-import { CorruptFile, type TensorSource } from '@nautil/formats';
+import { UsageError } from '@nautil/contracts';
 import {
-  classifierWeights,
   type EncoderConfig,
   Forward,
   hasOnnxExport,
@@ -10,13 +8,13 @@ import {
   ModelWeights,
   OnnxForward,
   readWeights,
-  type WeightSpec,
 } from '@nautil/model';
 import { OnnxRuntimeError, OnnxRuntimeMissing } from '@nautil/onnx';
 import { allowTensorFloat32, openTensorFlow } from '@nautil/tensorflow';
 import type { Tokenizer } from '@nautil/tokenization';
 import type { BatchesOptions } from './batches.js';
 import { chooseDevices, findsGpu } from './choose-devices.js';
+import { type ClassifierModel, modelOf } from './classifier-model.js';
 import { type ClassifierSourceOptions, openClassifierSource } from './classifier-source.js';
 import { evaluateCache, type EvaluateOptions, type Evaluation } from './evaluate.js';
 import { precisionOf } from './precision-of.js';
@@ -106,31 +104,14 @@ export class Classifier {
   static async open(path: string, options: ClassifierOptions = {}): Promise<Classifier> {
     const source = await openClassifierSource(path, options);
     try {
-      const { tensors, encoder, tokenizer } = source;
-      const head = headOf(path, tensors);
-      const specs = classifierWeights({ encoder, ...head });
-      requireShapes(path, tensors, specs);
-      requireEmbeddings(path, tokenizer, encoder);
-      const names = new Set(tensors.names());
-      const model: Model = {
-        path,
-        encoder,
-        padId: tokenizer.padId,
-        head,
-        pairs: source.pairs,
-        specs,
-        read: async (name) => (names.has(name) ? tensors.readFloat32(name) : undefined),
-        requireSound: async () => {
-          const problems = await source.problems();
-          if (problems.length > 0) throw unsound(path, problems.join('; '));
-        },
-      };
+      const { encoder, tokenizer } = source;
+      const model = modelOf(path, source);
       const { forward, notes } = await openForward(model, options);
       return new Classifier({
         forward,
         tokenizer,
         encoder,
-        numClasses: head.numClasses,
+        numClasses: model.head.numClasses,
         labels: source.labels,
         pairs: source.pairs,
         maxTokens: Math.min(source.maxSeqLength, encoder.maxLength),
@@ -188,26 +169,11 @@ export class Classifier {
   }
 }
 
-/** A model in an open file. */
-interface Model {
-  path: string;
-  encoder: EncoderConfig;
-
-  /** Id of the tokenizer's padding token, which NeMo's padding also writes into the mask. */
-  padId: number;
-  head: { numClasses: number; numOutputLayers: number };
-
-  /** Whether it classifies pairs of texts. */
-  pairs: boolean;
-  specs: readonly WeightSpec[];
-  read: (name: string) => Promise<Float32Array | undefined>;
-
-  /** Reads all of the file, and throws CorruptFile if `nautil verify` would reject it. */
-  requireSound: () => Promise<void>;
-}
-
 /** The model in the engine that the options name, and a note if it is another one. */
-async function openForward(model: Model, o: ClassifierOptions): Promise<{ forward: ForwardPass; notes: string[] }> {
+async function openForward(
+  model: ClassifierModel,
+  o: ClassifierOptions,
+): Promise<{ forward: ForwardPass; notes: string[] }> {
   const { engine = 'tensorflow', precision = 'float32' } = o;
   if (precision === 'int8' && engine === 'tensorflow')
     throw new UsageError('TensorFlow does not compute in int8', {
@@ -248,7 +214,7 @@ async function openForward(model: Model, o: ClassifierOptions): Promise<{ forwar
   return { forward: await openInTensorFlow(model, o), notes: [] };
 }
 
-async function openInTensorFlow(model: Model, { runAs }: ClassifierOptions): Promise<ForwardPass> {
+async function openInTensorFlow(model: ClassifierModel, { runAs }: ClassifierOptions): Promise<ForwardPass> {
   const { encoder, head, specs, path } = model;
   if (runAs) openTensorFlow({ onednn: runAs.nautil.onednn });
   if (runAs) allowTensorFloat32(runAs.nautil.tf32);
@@ -286,42 +252,3 @@ function pairOf(input: ClassifierInput): readonly [string, string] {
     hint: 'pass two texts for each prediction, as in the training data',
   });
 }
-
-/** The size of the head, inferred from its weights. */
-function headOf(path: string, tensors: TensorSource): { numClasses: number; numOutputLayers: number } {
-  const layers = tensors.names().filter((name) => /^classifier\.mlp\.layer\d+\.weight$/.test(name));
-  const last = `classifier.mlp.layer${2 * (layers.length - 1)}.weight`;
-  if (!layers.includes(last)) throw new CorruptFile(path, 'it has no classifier head (classifier.mlp.layer0.weight …)');
-  const { shape } = tensors.info(last);
-  const [numClasses = 0] = shape;
-  if (shape.length !== 2 || numClasses < 1)
-    throw unsound(path, `the classifier head has no classes: ${last} is [${shape.join(', ')}]`);
-  return { numOutputLayers: layers.length, numClasses };
-}
-
-/** Checked before the model is built: TensorFlow would build it in any size that the file states. */
-function requireShapes(path: string, tensors: TensorSource, specs: readonly WeightSpec[]): void {
-  const names = new Set(tensors.names());
-  for (const { name, shape, used } of specs) {
-    if (!names.has(name)) {
-      if (used) throw unsound(path, `the weight ${name} is missing`);
-      continue;
-    }
-    const found = tensors.info(name).shape;
-    if (found.join() !== shape.join())
-      throw unsound(path, `the weight ${name} is [${found.join(', ')}], and the model needs [${shape.join(', ')}]`);
-  }
-}
-
-/** An id without an embedding would fail only at the first text that contains it. */
-function requireEmbeddings(path: string, tokenizer: Tokenizer, { vocabSize }: EncoderConfig): void {
-  const { prefixIds, suffixIds, padId, unknownId } = tokenizer.definition;
-  const highest = Math.max(tokenizer.vocabSize - 1, padId, unknownId, largest(prefixIds), largest(suffixIds));
-  if (highest >= vocabSize)
-    throw unsound(path, `its tokenizer has the id ${highest}, and its encoder has embeddings for ${vocabSize}`);
-}
-
-const unsound = (path: string, problem: string): CorruptFile =>
-  new CorruptFile(path, `the model is not sound: ${problem}`, {
-    hint: `\`npx nautil verify ${path}\` shows every check`,
-  });

@@ -1,0 +1,56 @@
+import { type Command, Option } from 'commander';
+import type { ExportFormat } from '@nautil/training/export-model';
+import { examples, forceOption } from '../help.js';
+import { printMessage, printResult } from '../output.js';
+
+interface ExportFlags {
+  model: string;
+  format: ExportFormat;
+  output: string;
+  tokenizer?: string;
+  force?: true;
+}
+
+export function addExport(program: Command): void {
+  program
+    .command('export')
+    .summary('write a model in a format that other programs load')
+    .description(
+      'Writes a .nemo archive in another format, with the same logits, after the checks of nautil verify. What a format cannot express exactly is an ' +
+        'error that names it. Needs no server.',
+    )
+    .requiredOption('--model <file>', 'a .nemo archive, of Nautil or of NeMo, or a checkpoint in the folder of its run')
+    .addOption(
+      new Option(
+        '--format <format>',
+        'hf: a folder for transformers with weights, tokenizer, labels and model card; safetensors: the weights under NeMo’s names; nemo: an archive as Nautil writes it',
+      )
+        .choices(['hf', 'safetensors', 'nemo'])
+        .makeOptionMandatory(),
+    )
+    .requiredOption('--output <path>', 'the file to write; for hf, the folder')
+    .addOption(forceOption())
+    .option('--tokenizer <folder>', 'tokenizer files for an archive that lacks some (RoBERTa’s merges)')
+    .addHelpText(
+      'after',
+      `${examples(
+        'export --model sst2.nemo --format hf --output sst2',
+        'export --model sst2.nemo --format safetensors --output sst2.safetensors',
+        'export --model from-nemo-1.4.nemo --format nemo --output for-nemo-1.23.nemo',
+      )}
+
+Prints the path of each file that it writes. docs/export.md states which models a format has, and how to load them.`,
+    )
+    .action(async ({ model, format, output, tokenizer, force }: ExportFlags) => {
+      const { exportModel } = await import('@nautil/training/export-model');
+      const { files, notes } = await exportModel({
+        model,
+        format,
+        output,
+        force: force === true,
+        tokenizerFolder: tokenizer,
+      });
+      for (const note of notes) printMessage(note);
+      await printResult(files.join('\n'));
+    });
+}

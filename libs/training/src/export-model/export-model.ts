@@ -1,0 +1,108 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { UsageError } from '@nautil/contracts';
+import { writeSafetensors } from '@nautil/formats';
+import { rewriteNemo } from '@nautil/formats/nemo';
+import { requireOutput, writeFileAtomic } from '@nautil/store';
+import { type ClassifierModel, modelOf } from '../classifier-model.js';
+import {
+  type ClassifierSource,
+  type ClassifierSourceOptions,
+  isCheckpoint,
+  openClassifierSource,
+} from '../classifier-source.js';
+import { huggingFaceFolder } from './hugging-face-folder.js';
+
+export type ExportFormat = 'hf' | 'safetensors' | 'nemo';
+
+export interface ExportOptions extends ClassifierSourceOptions {
+  /** A `.nemo` archive, or a checkpoint in the folder of its run. */
+  model: string;
+  format: ExportFormat;
+
+  /** The file to write; the folder for `hf`. */
+  output: string;
+
+  /** Whether existing files may be replaced. */
+  force: boolean;
+}
+
+export interface Exported {
+  files: string[];
+
+  /** Sentences for the user: what was assumed about the model, and where the exported one differs. */
+  notes: string[];
+}
+
+/** Writes one file. Each is complete or absent. */
+interface ExportedFile {
+  path: string;
+  write: () => Promise<unknown>;
+}
+
+/**
+ * Writes a trained classifier in a format that other programs load, after the checks of `nautil verify`.
+ *
+ * @throws UsageError for outputs that must not be replaced; NoTransformersClass, TokenizerError, CorruptFile and related errors
+ */
+export async function exportModel(o: ExportOptions): Promise<Exported> {
+  if (o.format === 'hf') requireFolder(o.output);
+  if (o.format === 'nemo' && isCheckpoint(o.model))
+    throw new UsageError(`${o.model} is a checkpoint, which lacks parts of an archive`, {
+      hint: 'the end of its run packages it; --format safetensors and hf export a checkpoint, too',
+    });
+  const source = await openClassifierSource(o.model, o);
+  try {
+    const model = modelOf(o.model, source);
+    const { files, notes } = filesOf(o, model, source);
+    for (const { path } of files) requireOutput(path, { inputs: [o.model, o.tokenizerFolder], force: o.force });
+    await model.requireSound();
+    for (const { write } of files) await write();
+    return { files: files.map(({ path }) => path), notes: [...source.notes, ...notes] };
+  } finally {
+    await source.close();
+  }
+}
+
+function filesOf(
+  { format, output }: ExportOptions,
+  model: ClassifierModel,
+  source: ClassifierSource,
+): { files: ExportedFile[]; notes: string[] } {
+  const only = (write: () => Promise<unknown>) => ({ files: [{ path: output, write }], notes: [] });
+  switch (format) {
+    case 'safetensors':
+      return only(() => writeSafetensors(output, weightsOf(model, source), { format: 'pt' }));
+    case 'nemo':
+      return only(() => rewriteNemo(model.path, output));
+    case 'hf': {
+      const { files, weights, notes } = huggingFaceFolder(model, source);
+      const safetensors = join(output, 'model.safetensors');
+      return {
+        files: [
+          { path: safetensors, write: () => writeSafetensors(safetensors, weights, { format: 'pt' }) },
+          ...Object.entries(files).map(([name, content]) => ({
+            path: join(output, name),
+            write: () => writeFileAtomic(join(output, name), content),
+          })),
+        ],
+        notes,
+      };
+    }
+  }
+}
+
+/** The weights that the model has, as the file states them: without those of its loss and its metrics. */
+function weightsOf({ specs }: ClassifierModel, { tensors }: ClassifierSource) {
+  const inFile = new Set(tensors.names());
+  return specs
+    .filter(({ name }) => inFile.has(name))
+    .map(({ name }) => ({ name, ...tensors.info(name), data: () => tensors.read(name) }));
+}
+
+/** @throws UsageError for a file */
+function requireFolder(path: string): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found && !found.isDirectory())
+    throw new UsageError(`${path} is not a folder`, { hint: '--format hf writes a folder of files: name another one' });
+}
