@@ -25,6 +25,7 @@ const numeric = ['libs/metrics', 'libs/model', 'libs/tensorflow', 'libs/training
 const tests = [
   '**/*.test.ts',
   '**/*.drill.ts',
+  '**/*.export.ts',
   '**/*.gpu.ts',
   '**/*.notebook.ts',
   '**/testing/**/*.ts',
