@@ -13,7 +13,7 @@ import { StagedRun } from './testing/staged-run.js';
 
 const home = mkdtempSync(join(tmpdir(), 'nautil-trainers-'));
 const faults = join(home, 'faults');
-const trainers = new Trainers({ ...programEnvironment(home), NAUTIL_FAULTS: faults });
+const trainers = new Trainers({ ...programEnvironment(home), NAUTIL_FAULTS: faults }, { idleMs: 120_000 });
 afterAll(() => {
   rmSync(home, { recursive: true, force: true });
 });

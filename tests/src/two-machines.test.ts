@@ -56,4 +56,5 @@ testIf(
       outsider: false,
     });
   },
+  300_000,
 );

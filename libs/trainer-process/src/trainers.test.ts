@@ -40,7 +40,7 @@ let machines = 0;
 function worker(gpus: number) {
   const list = async (): Promise<string[]> => Array.from({ length: gpus }, (_, i) => String(i + 2));
   const leases = new GpuLeases({ list, scope: `nautil-trainers-${process.pid}-${machines++}` });
-  const trainers = new Trainers({ NODE_OPTIONS: `--import=${pathToFileURL(program).href}` }, leases);
+  const trainers = new Trainers({ NODE_OPTIONS: `--import=${pathToFileURL(program).href}` }, { leases });
   return async (fails: string, trainer: object = {}, what = 'train'): Promise<NautilError> => {
     const config = { trainer: { accelerator: 'auto', devices: 1, fails, ...trainer }, nautil: {} };
     const task = { do: what, job: { config } } as unknown as TrainerTask;
@@ -105,7 +105,7 @@ test('GPUs of a worker that was killed are leased again only after its trainer p
     `const { GpuLeases } = await import(${source('gpu-leases.ts')});
      const { Trainers } = await import(${source('trainers.ts')});
      const leases = new GpuLeases({ list: async () => ['0', '1'], scope: '${scope}' });
-     const trainers = new Trainers({ NODE_OPTIONS: ${JSON.stringify(`--import=${pathToFileURL(frozen).href}`)} }, leases);
+     const trainers = new Trainers({ NODE_OPTIONS: ${JSON.stringify(`--import=${pathToFileURL(frozen).href}`)} }, { leases });
      const task = { do: 'train', job: { config: { trainer: { accelerator: 'auto', devices: 2 }, nautil: {} } } };
      await trainers.run({ task, onStarted: ({ pid }) => process.send(pid) });`,
   );

@@ -6,11 +6,18 @@ import { type GpuLease, GpuLeases, leasedEnvironment, type LeaseOptions, withLea
 import { type TaskOptions, TrainerProcess } from './trainer-process.js';
 import { isOfGroup, type TrainerResult, type TrainerTask } from './trainer-task.js';
 
-/** Time that an idle process is kept: the evaluation of a run follows its training at once. */
-const idleMs = 10_000;
+/** Time that an idle process is kept by default: the evaluation of a run follows its training at once. */
+const defaultIdleMs = 10_000;
 
 /** Number of tasks after which a process is replaced, which bounds leaks of native code. */
 const tasksPerProcess = 50;
+
+interface TrainersOptions {
+  leases?: GpuLeases;
+
+  /** Time that an idle process is kept. */
+  idleMs?: number;
+}
 
 /**
  * A worker's pool of trainer processes. An idle process is kept for a moment, because starting one and loading TensorFlow takes
@@ -19,12 +26,17 @@ const tasksPerProcess = 50;
 export class Trainers {
   readonly #env: Record<string, string> | undefined;
   readonly #leases: GpuLeases;
+  readonly #idleMs: number;
   readonly #idle = new Map<TrainerProcess, { poolKey: string; timer: NodeJS.Timeout }>();
 
   /** @param env - environment of the processes, added to this process's own */
-  constructor(env?: Record<string, string>, leases = new GpuLeases()) {
+  constructor(
+    env?: Record<string, string>,
+    { leases = new GpuLeases(), idleMs = defaultIdleMs }: TrainersOptions = {},
+  ) {
     this.#env = env;
     this.#leases = leases;
+    this.#idleMs = idleMs;
   }
 
   /**
@@ -77,7 +89,7 @@ export class Trainers {
     const timer = setTimeout(() => {
       this.#idle.delete(trainer);
       void trainer.end();
-    }, idleMs).unref();
+    }, this.#idleMs).unref();
     this.#idle.set(trainer, { poolKey, timer });
     trainer.keepAlive(false);
   }
