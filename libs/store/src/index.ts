@@ -7,7 +7,7 @@ export { fileRefsIn } from './file-refs-in.js';
 export { FileDamaged, isIntact, requireIntact, setAside } from './intact.js';
 export { knownSha256 } from './known-digests.js';
 export { linkFileAtomic } from './link-file-atomic.js';
-export { placeFile } from './place-file.js';
+export { isPlaced, placeFile } from './place-file.js';
 export { requireOutput } from './require-output.js';
 export { hasStageOutput, stageOutput } from './stage-output.js';
 export { Semaphore } from './semaphore.js';

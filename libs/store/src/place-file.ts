@@ -32,9 +32,7 @@ export async function placeFile(
   { owner, isShared }: { owner: string; isShared: boolean },
 ): Promise<string | undefined> {
   await createFolder(dirname(to));
-  const place = join(await realpath(dirname(to)), basename(to));
-  const folder = join(new Store().root, 'placed', sha256Of(place).slice(0, 16));
-  const file = join(folder, 'record.json');
+  const { folder, file } = await recordOf(to);
   return withLock(
     join(folder, 'lock'),
     async () => {
@@ -54,6 +52,19 @@ export async function placeFile(
     },
     { timeoutMs: Infinity },
   );
+}
+
+/** Whether `placeFile` has put a file at a path, which then has a record in the state folder. The file may have changed since. */
+export async function isPlaced(path: string): Promise<boolean> {
+  const { owners } = await readRecord((await recordOf(path)).file);
+  return Object.keys(owners).length > 0;
+}
+
+/** The place of the record of a path, whose folder exists. */
+async function recordOf(path: string): Promise<{ folder: string; file: string }> {
+  const place = join(await realpath(dirname(path)), basename(path));
+  const folder = join(new Store().root, 'placed', sha256Of(place).slice(0, 16));
+  return { folder, file: join(folder, 'record.json') };
 }
 
 const isOnlyOwner = (owner: string, owners: readonly string[] = []): boolean =>
