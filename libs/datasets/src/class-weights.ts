@@ -1,3 +1,4 @@
+import type { Example } from '@nautil/contracts';
 import { DataError } from './data-error.js';
 import { MissingTabs } from './missing-tabs.js';
 import { isQuoted } from './name-format.js';
@@ -33,9 +34,13 @@ export interface LabelCounts {
 /**
  * Counts the labels of a TSV.
  *
+ * @param onExample - is called with each example
  * @throws DataError as `readExamples`.
  */
-export async function labelCounts(path: string, options: ReadOptions = {}): Promise<LabelCounts> {
+export async function labelCounts(
+  path: string,
+  { onExample, ...options }: ReadOptions & { onExample?: (example: Example) => void } = {},
+): Promise<LabelCounts> {
   const counts = new Map<number, number>();
   const firstLines = new Map<number, number>();
   const skippedLines: SkippedLine[] = [];
@@ -50,6 +55,7 @@ export async function labelCounts(path: string, options: ReadOptions = {}): Prom
       continue;
     }
     examples++;
+    onExample?.(item);
     if (isQuoted(item.text)) quoted++;
     if (!firstLines.has(item.label)) firstLines.set(item.label, item.line);
     counts.set(item.label, (counts.get(item.label) ?? 0) + 1);

@@ -7,6 +7,8 @@ export { datasetNames, importDataset, type ImportedDataset } from './import/impo
 export { findNemoFiles, isNemoFileName, type NemoFiles } from './import/find-nemo-files.js';
 export { formatInspection } from './format-inspection.js';
 export { inspectTsv } from './inspect-tsv.js';
+export { leakNotes } from './leak-notes.js';
 export { readLines, type TextSource } from './read-lines.js';
 export { relabelTsv, unknownLabel } from './relabel-tsv.js';
+export { SeenTexts } from './seen-texts.js';
 export { requireTrainable } from './trainability.js';

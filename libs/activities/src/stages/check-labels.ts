@@ -1,13 +1,15 @@
 import type { Config } from '@nautil/config';
-import { counted, type LabelledData } from '@nautil/contracts';
+import { counted, type Example, type LabelledData } from '@nautil/contracts';
 import {
   DataError,
   type LabelCounts,
   labelCounts,
+  leakNotes,
   readExamples,
   readLabelNames,
   readNamesByLabel,
   requireTrainable,
+  SeenTexts,
   unknownLabel,
 } from '@nautil/datasets';
 
@@ -40,12 +42,13 @@ export interface CheckedLabels {
  * Reads all files of a run completely, and checks that a model can be trained and evaluated on their labels.
  *
  * @param o.relabel - `nautil.data.relabel`: the labels become 0, 1, … in ascending order of those in the training file
+ * @param o.comparesTexts - a sentence states how many evaluated texts the training file has, too
  * @throws DataError with every problem that was found
  */
 export async function checkLabels(
   files: LabelledFiles,
   model: Pick<Config['model'], 'dataset' | 'train_ds' | 'validation_ds' | 'test_ds' | 'class_labels'>,
-  { relabel }: { relabel: boolean },
+  { relabel, comparesTexts = false }: { relabel: boolean; comparesTexts?: boolean },
 ): Promise<CheckedLabels> {
   const problems: DataError[] = [];
   const collect = async <T>(check: () => Promise<T>): Promise<T | undefined> => {
@@ -59,13 +62,25 @@ export async function checkLabels(
   };
 
   const { dataset } = model;
-  const train = await collect(() => (relabel ? relabelledTraining : trainingLabels)(files.train, model));
+  const seen = comparesTexts && (files.validation ?? files.test) !== undefined ? new SeenTexts() : undefined;
+  const onTraining = ({ text, line, label }: Example) => {
+    if (text !== '') seen?.add(text, { line, label });
+  };
+  const train = await collect(() => (relabel ? relabelledTraining : trainingLabels)(files.train, model, onTraining));
   const testUnlabelled =
     files.test !== undefined && train?.oldLabels?.includes(-1) !== true && (await isUnlabelled(files.test));
-  const countsOf = (path: string | undefined, numSamples: number) =>
-    path === undefined ? undefined : collect(() => evaluationLabels(path, numSamples, train));
-  const validation = await countsOf(files.validation, model.validation_ds.num_samples);
-  const test = testUnlabelled ? undefined : await countsOf(files.test, model.test_ds.num_samples);
+  const leaked = { validation: 0, test: 0 };
+  const countsOf = (split: 'validation' | 'test') => {
+    const path = files[split];
+    const onExample = ({ text }: Example) => {
+      if (seen?.find(text) !== undefined) leaked[split]++;
+    };
+    return path === undefined
+      ? undefined
+      : collect(() => evaluationLabels(path, train, { numSamples: model[`${split}_ds`].num_samples, onExample }));
+  };
+  const validation = await countsOf('validation');
+  const test = testUnlabelled ? undefined : await countsOf('test');
   const numClasses = train?.numClasses ?? dataset.num_classes ?? undefined;
   const names = await collect(async () => {
     const reading = namesOf(files.labels, numClasses, train?.oldLabels);
@@ -92,10 +107,14 @@ export async function checkLabels(
     notes: [
       ...(testUnlabelled ? [`${files.test} has no labels (each is -1), so the model is not tested on it`] : []),
       ...splits.flatMap(([file, counts]) => (counts ? notesOn(String(file), counts) : [])),
+      ...(validation ? leakNotes('validation', { ...validation, leaked: leaked.validation }) : []),
+      ...(test ? leakNotes('test', { ...test, leaked: leaked.test }) : []),
       ...(oldLabels ? [renumbering(oldLabels)] : []),
     ],
   };
 }
+
+type OnExample = (example: Example) => void;
 
 interface TrainingLabels {
   counts: LabelCounts;
@@ -106,9 +125,10 @@ interface TrainingLabels {
 async function trainingLabels(
   path: string,
   { dataset, train_ds }: Pick<Config['model'], 'dataset' | 'train_ds'>,
+  onExample: OnExample,
 ): Promise<TrainingLabels> {
   const numClasses = dataset.num_classes ?? undefined;
-  const counts = await labelCounts(path, options(train_ds.num_samples));
+  const counts = await labelCounts(path, { ...options(train_ds.num_samples), onExample });
   requireTrainable(path, counts, numClasses);
   const found = { counts, numClasses: numClasses ?? counts.numClasses };
   // NeMo computes the weights of the loss from the whole file, whatever num_samples is.
@@ -122,8 +142,10 @@ async function trainingLabels(
 async function relabelledTraining(
   path: string,
   { dataset, train_ds }: Pick<Config['model'], 'dataset' | 'train_ds'>,
+  onExample: OnExample,
 ): Promise<TrainingLabels> {
-  const all = await labelCounts(path);
+  const isSampled = train_ds.num_samples > 0;
+  const all = await labelCounts(path, isSampled ? {} : { onExample });
   const oldLabels = [...all.counts.keys()];
   const { num_classes } = dataset;
   if (num_classes !== null && num_classes !== oldLabels.length) {
@@ -133,21 +155,22 @@ async function relabelledTraining(
   }
   const firstLines = new Map(oldLabels.map((label, id) => [id, all.firstLines.get(label) ?? 1]));
   requireTrainable(path, { firstLines, withoutTab: new Set() });
-  const counts = train_ds.num_samples > 0 ? await labelCounts(path, options(train_ds.num_samples)) : all;
+  const counts = isSampled ? await labelCounts(path, { ...options(train_ds.num_samples), onExample }) : all;
   return { counts, numClasses: oldLabels.length, oldLabels };
 }
 
 async function evaluationLabels(
   path: string,
-  numSamples: number,
   train: TrainingLabels | undefined,
+  { numSamples, onExample }: { numSamples: number; onExample: OnExample },
 ): Promise<LabelCounts> {
-  if (train?.oldLabels === undefined) return labelCounts(path, options(numSamples, train?.numClasses));
-  const all = await labelCounts(path);
+  if (train?.oldLabels === undefined)
+    return labelCounts(path, { ...options(numSamples, train?.numClasses), onExample });
+  const all = await labelCounts(path, numSamples > 0 ? {} : { onExample });
   for (const [label, line] of all.firstLines) {
     if (!train.oldLabels.includes(label)) throw unknownLabel(`${path}:${line}`, label);
   }
-  return numSamples > 0 ? labelCounts(path, options(numSamples)) : all;
+  return numSamples > 0 ? labelCounts(path, { ...options(numSamples), onExample }) : all;
 }
 
 /** A user finds the key in a configuration more easily than the file, which a data set may also have brought. */

@@ -103,6 +103,7 @@ describe('a setting without effect on the data', () => {
       'nautil.data.relabel=true',
     );
     expect(detail.split('; ').slice(2)).toEqual([
+      expect.stringContaining('8 of 8 test texts are in the training data, too'),
       'nautil.data.relabel has no effect on the labels: they are 0 to 1 already',
       'model.train_ds.num_workers has no effect: threads are started for 8192 examples or more',
       'model.test_ds.shuffle has no effect: every batch is full, and every one is evaluated',

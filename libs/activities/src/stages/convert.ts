@@ -84,6 +84,7 @@ export async function convert({
   const division = source.data.tables === undefined ? tsvDivision(config, given) : undefined;
   const checked = await checkLabels(given, isSampled(division) ? withoutSamples(config.model) : config.model, {
     relabel,
+    comparesTexts: source.data.tables === undefined,
   });
   const { numClasses, names, oldLabels, testUnlabelled, notes } = checked;
   const { labels, ...complete } = testUnlabelled ? { ...given, test: undefined } : given;

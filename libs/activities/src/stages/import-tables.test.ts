@@ -99,13 +99,40 @@ describe('without a validation set', () => {
     expect(contentOf(first.validation).match(/\d$/gm)?.sort().join('')).toBe('00011111111');
     expect(contentOf(first.train)).toContain('alone\t2\n');
     expect(first.detail).toContain(
-      'without a validation set, 11 of 101 training examples became one: the same share of each class, none of 1 class with one example (nautil.data.validation_fraction=0.1, nautil.seed=42)',
+      'without a validation set, 11 of 101 training examples became one: the same share of each class, none of 1 class with fewer than two texts of its own (nautil.data.validation_fraction=0.1, nautil.seed=42)',
     );
     expect(contentOf((await converted({}, train('train.csv'))).validation)).toBe(contentOf(first.validation));
     const other = await converted({}, train('train.csv'), 'nautil.seed=7');
     expect(contentOf(other.validation)).not.toBe(contentOf(first.validation));
     const all = [...contentOf(other.train).split('\n'), ...contentOf(other.validation).split('\n')].filter(Boolean);
     expect(new Set(all).size).toBe(101);
+  });
+
+  const copied = Array.from({ length: 40 }, (_, i) => ({ text: `text ${i % 10}`, label: i % 2 ? 'x' : 'y' }));
+  const lineOf = (row: object): string => `${JSON.stringify(row)}\n`;
+  test.each<[string, Record<string, string>]>([
+    [
+      'a CSV file',
+      { 'all/train.csv': `text,label\n${copied.map(({ text, label }) => `${text}  ,${label}\n`).join('')}` },
+    ],
+    ['the layout of Hugging Face', { 'all/data/train-00000-of-00001.jsonl': copied.map(lineOf).join('') }],
+    ['class folders', Object.fromEntries(copied.map(({ text, label }, i) => [`all/${label}/${i}.txt`, text]))],
+    [
+      'pairs',
+      {
+        'all/train.jsonl': copied.map(({ text, label }) => lineOf({ premise: 'p', hypothesis: text, label })).join(''),
+      },
+    ],
+  ])('copies of a text are on one side of the division: %s', async (_, files) => {
+    const data = await converted(files, `nautil.data.source=${at('all')}`, 'nautil.data.validation_fraction=0.2');
+    expect(data.examples).toEqual({ train: 32, validation: 8 });
+    const inTrain = new Set(contentOf(data.train).split('\n').filter(Boolean));
+    const lines = contentOf(data.validation).split('\n').filter(Boolean);
+    expect(new Set(lines).size).toBe(2);
+    expect(lines.filter((line) => inTrain.has(line))).toEqual([]);
+    expect(data.detail).toContain(
+      '; 10 texts occur more than once, and all copies of each are in one of the two sets (',
+    );
   });
 
   test("NeMo's TSV is used as it is, unless the user sets the fraction", async () => {
@@ -135,6 +162,25 @@ test('a setting of the division without effect is reported', async () => {
   const both = { 'both/train.csv': files['a.csv'], 'both/dev.csv': files['b.csv'] };
   expect((await converted(both, ...source)).detail).toContain(
     'nautil.data.validation_fraction has no effect: the data has a validation set',
+  );
+});
+
+test.each([
+  ['CSV', 'csv', (lines: string[]) => `text,label\n${lines.map((row) => `${row}\n`).join('')}`],
+  ["NeMo's TSV", 'tsv', (lines: string[]) => lines.map((row) => `${row.replace(',', '\t')}\n`).join('')],
+])('evaluated texts that are in the training data are counted, whatever their labels: %s', async (_, type, file) => {
+  const files = {
+    [`a.${type}`]: file(['a b,0', 'c d,1', 'e f,1']),
+    [`b.${type}`]: file(['a b,0', 'c d,0', 'g h,1']),
+    [`c.${type}`]: file(['e f,1', 'i j,0']),
+  };
+  const splits = [train(`a.${type}`), validation(`b.${type}`), `model.test_ds.file_path=${at(`c.${type}`)}`] as const;
+  const { detail } = await converted(files, ...splits);
+  const remedy = 'so the scores are too good: remove them there (npx nautil inspect with both files lists them)';
+  expect(detail).toContain(`2 of 3 validation texts are in the training data, too, ${remedy}`);
+  expect(detail).toContain(`1 of 2 test texts is in the training data, too, ${remedy}`);
+  expect((await converted({}, splits[0], `model.validation_ds.file_path=${at(`c.${type}`)}`)).detail).toContain(
+    '1 of 2 validation texts',
   );
 });
 

@@ -22,7 +22,7 @@ import { treeDigest } from './tree-digest.js';
 const usualFraction = 0.1;
 
 /** What the converted files depend on beside the tables; a change of what the converter writes needs another number. */
-const converterVersion = 1;
+const converterVersion = 2;
 
 type Tables = NonNullable<Source['data']['tables']>;
 
@@ -76,8 +76,11 @@ const numSamples = ({ train_ds, validation_ds, test_ds }: Config['model']): Reco
  * @throws DataError as `surveyTables`
  */
 export async function checkTables(tables: Tables, config: Config): Promise<SplitSizes> {
-  const surveyed = await surveyTables(surveyOptions(tables, undefined, config));
-  return sizesOf(tableExamples(surveyed), divideOptions(config));
+  const division = divideOptions(config);
+  // The copies of texts decide the sizes of a division. Texts that are in two splits are a note of the convert stage.
+  const comparesTexts = tables.validation === undefined && division.validationFraction > 0;
+  const surveyed = await surveyTables({ ...surveyOptions(tables, undefined, config), comparesTexts });
+  return sizesOf(tableExamples(surveyed), division);
 }
 
 /** Converts tables to NeMo's TSV files. A run with equal tables at the same paths, and with equal settings, shares them. */
@@ -99,7 +102,7 @@ export async function importTables(
     redo: redoOf(run, 'convert'),
   };
   return stageOutput('convert', inputs, async ({ folder }): Promise<ImportedTables> => {
-    const surveyed = await surveyTables(survey);
+    const surveyed = await surveyTables({ ...survey, comparesTexts: true });
     const examples = tableExamples(surveyed);
     const written = await divideExamples(examples, { ...division, folder });
     return {
@@ -142,9 +145,11 @@ export function tsvDivision({ model, nautil }: Config, files: TsvFiles): DivideO
   return validationFraction > 0 || isSampled ? { seed: nautil.seed, validationFraction, samples } : undefined;
 }
 
+const comparing = ({ validationFraction }: DivideOptions) => ({ comparesTexts: validationFraction > 0 });
+
 /** The number of examples by split that NeMo's TSV files have after the division. */
 export const dividedTsvSizes = async (files: TsvFiles, division: DivideOptions): Promise<SplitSizes> =>
-  sizesOf(await tsvExamples(files), division);
+  sizesOf(await tsvExamples(files, comparing(division)), division);
 
 /** Copies NeMo's TSV files with a part of the training data as the validation set, or with random samples. */
 export async function dividedTsv(
@@ -158,7 +163,7 @@ export async function dividedTsv(
   const content = await digestsOf(paths);
   const inputs = { version: converterVersion, content, division, redo: redoOf(run, 'convert') };
   return stageOutput('convert', inputs, async ({ folder }) => {
-    const examples = await tsvExamples(files);
+    const examples = await tsvExamples(files, comparing(division));
     const written = await divideExamples(examples, { ...division, folder });
     const sizes = sizesOf(examples, division);
     return { files: await refsOf(written), sizes, notes: divisionNotes(examples, division) };

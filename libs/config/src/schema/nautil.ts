@@ -72,7 +72,7 @@ export const nautilSchema = section("Nautil's own keys.", {
     label_column: column('the labels, which may be text, numbers or booleans'),
     validation_fraction: key(nullable(Type.Number({ minimum: 0, maximum: 0.9 })), {
       description:
-        "The share of each class of the training data that becomes the validation set, if there is none. The examples are chosen by nautil.seed. 0: no validation set. null: 0.1 of a table, and none of NeMo's TSV.",
+        "The share of each class of the training data that becomes the validation set, if there is none. The examples are chosen by nautil.seed, and copies of a text stay together. 0: no validation set. null: 0.1 of a table, and none of NeMo's TSV.",
       affects: 'inputs',
       default: null,
       needs: [unconverted, [{ key: 'model.validation_ds.file_path', is: [null] }]],

@@ -2,7 +2,14 @@ import { ownCopy } from '@nautil/contracts';
 import { LengthHistogram, type LengthSummary } from '../length-histogram.js';
 import { SeenTexts } from '../seen-texts.js';
 import { type DataSplit, dataSplits } from './divide-examples.js';
-import { type ChosenTable, labelledRows, type SurveyOptions, surveyTables, type TableSurvey } from './survey-tables.js';
+import {
+  type ChosenTable,
+  labelledRows,
+  type SurveyOptions,
+  surveyTables,
+  type TableSurvey,
+  textsOf,
+} from './survey-tables.js';
 
 interface InspectTablesOptions extends SurveyOptions {
   /** Counts the tokens of a text or of a pair, including [CLS] and [SEP]. */
@@ -84,7 +91,7 @@ export async function inspectTables(o: InspectTablesOptions): Promise<TableInspe
       const tableIndex = repetitions.begin(chosen, split);
       for await (const { position, row } of labelledRows(chosen)) {
         if (row === undefined) continue;
-        const text = row.textPair === undefined ? row.text : `${row.text}\t${row.textPair}`;
+        const text = textsOf(row);
         lengths.characters.add([...row.text].length);
         lengths.words.add(row.text.split(' ').length);
         if (o.countTokens) lengths.tokens.add(o.countTokens(row.text, row.textPair));

@@ -1,15 +1,20 @@
 /**
  * Selects `take` of `total` items at random, in one pass and in constant memory (algorithm S of Knuth, The Art of Computer
  * Programming, volume 2, 3.4.2). Each call decides on the next item. Equal seeds select equal items.
+ *
+ * An item may also be a group of `size` items. Groups are selected as a whole or not at all: never more than `take` items, and
+ * at least one group if each has at most `take`.
+ *
+ * @param o.total - items, of all groups together
  */
-export function seededSelection({ seed, take, total }: { seed: number; take: number; total: number }): () => boolean {
-  const random = seededRandom(seed);
-  let left = total;
-  let needed = Math.min(take, total);
-  return () => {
-    const isTaken = left > 0 && random() * left < needed;
-    left--;
-    if (isTaken) needed--;
+export function seededSelection(o: { seed: number; take: number; total: number }): (size?: number) => boolean {
+  const random = seededRandom(o.seed);
+  let left = o.total;
+  let needed = Math.min(o.take, o.total);
+  return (size = 1) => {
+    const isTaken = left > 0 && random() * left < needed && size <= needed;
+    left -= size;
+    if (isTaken) needed -= size;
     return isTaken;
   };
 }

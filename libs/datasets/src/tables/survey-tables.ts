@@ -1,5 +1,6 @@
 import { counted, listed, ownCopy } from '@nautil/contracts';
 import { DataError } from '../data-error.js';
+import { leakNotes } from '../leak-notes.js';
 import { readLabelNames } from '../read-label-names.js';
 import { labelIn, textIn } from './cell-text.js';
 import {
@@ -13,6 +14,7 @@ import type { DataSplit } from './divide-examples.js';
 import { type ClassNames, nameClasses } from './name-classes.js';
 import { openTable } from './open-table.js';
 import type { Table } from './table.js';
+import { TextCopies } from './text-copies.js';
 
 /** The tables of each split; several are shards, which are read one after the other. */
 type TablePaths = { train: readonly string[] } & Partial<Record<'validation' | 'test', readonly string[]>>;
@@ -34,6 +36,9 @@ export interface SurveyOptions {
 
   /** The configured number of classes; undefined: that of the labels in the training data. */
   numClasses?: number | undefined;
+
+  /** Finds training texts that occur more than once, or in another split. */
+  comparesTexts?: boolean;
 }
 
 /** The rows of a table with a text and a label, or the reason why a row has none. */
@@ -42,6 +47,10 @@ export interface LabelledRow {
   textPair?: string;
   label: string;
 }
+
+/** The text of an example, or both texts of a pair with a tab between them, by which examples are compared. */
+export const textsOf = ({ text, textPair }: Pick<LabelledRow, 'text' | 'textPair'>): string =>
+  textPair === undefined ? text : `${text}\t${textPair}`;
 
 /** A table of which the columns are known. */
 export interface ChosenTable {
@@ -73,6 +82,9 @@ export interface TableSurvey {
   /** Whether each example has two texts. */
   pairs: boolean;
 
+  /** The training texts that occur more than once; undefined unless texts are compared. */
+  copies: TextCopies | undefined;
+
   /** Names of the classes by id. */
   names: ClassNames['names'];
 
@@ -92,7 +104,10 @@ const maxLabels = 10_000;
  * @throws DataError for tables that can't be read, columns that are not clear, and labels that training lacks
  */
 export async function surveyTables(o: SurveyOptions): Promise<TableSurvey> {
-  const train = await surveyOf('train', o.paths.train, o, undefined);
+  const copies = o.comparesTexts === true ? new TextCopies() : undefined;
+  const train = await surveyOf('train', o.paths.train, o, {
+    onRow: (row) => copies?.add(textsOf(row), row.label),
+  });
   const [first] = train.tables;
   if (first === undefined || train.examples === 0) {
     throw new DataError(
@@ -120,7 +135,13 @@ export async function surveyTables(o: SurveyOptions): Promise<TableSurvey> {
   for (const split of ['validation', 'test'] as const) {
     const paths = o.paths[split];
     if (paths === undefined || paths.length === 0) continue;
-    const survey = await surveyOf(split, paths, o, first);
+    let leaked = 0;
+    const survey = await surveyOf(split, paths, o, {
+      model: first,
+      onRow: (row) => {
+        if (copies?.has(textsOf(row)) === true) leaked++;
+      },
+    });
     const why = split === 'test' ? whyUnlabelled(survey, idOf) : undefined;
     if (why !== undefined) {
       notes.push(`${listed(paths)} ${why}, so the model is not tested on it`);
@@ -128,9 +149,10 @@ export async function surveyTables(o: SurveyOptions): Promise<TableSurvey> {
     }
     requireKnownLabels(survey, { idOf, names });
     splits[split] = survey;
+    for (const leak of leakNotes(split, { leaked, examples: survey.examples })) notes.push(leak);
   }
   const skipped = Object.values(splits).flatMap(skippedNotes);
-  return { splits, pairs: choice.textPair !== undefined, names, idOf, notes: [...notes, ...skipped] };
+  return { splits, pairs: choice.textPair !== undefined, copies, names, idOf, notes: [...notes, ...skipped] };
 }
 
 /** The columns of the other splits are those of the first table of the training data. */
@@ -138,11 +160,11 @@ async function surveyOf(
   split: DataSplit,
   paths: readonly string[],
   { columns = {}, keys = columnKeys }: SurveyOptions,
-  model: ChosenTable | undefined,
+  { model, onRow }: { model?: ChosenTable; onRow: (row: LabelledRow) => void },
 ): Promise<SplitSurvey> {
   const choose = (table: Table): Promise<ColumnChoice> | ColumnChoice =>
     model ? sameColumns(table, model, split) : chooseColumns(table, columns, { keys });
-  return surveySplit(split, paths, { choose, keys });
+  return surveySplit(split, paths, { choose, keys, onRow });
 }
 
 /**
@@ -157,12 +179,16 @@ export async function surveySplit(
     choose,
     keys,
     pairs = false,
+    onRow,
   }: {
     choose: (table: Table) => Promise<ColumnChoice> | ColumnChoice;
     keys: ColumnOptionNames;
 
     /** Whether the lines of NeMo's TSV have two texts. */
     pairs?: boolean;
+
+    /** Is called with each row that has a text and a label. */
+    onRow?: (row: LabelledRow) => void;
   },
 ): Promise<SplitSurvey> {
   const survey: SplitSurvey = { tables: [], examples: 0, counts: new Map(), firstPlaces: new Map(), skipped: 0 };
@@ -172,12 +198,16 @@ export async function surveySplit(
     const [first] = survey.tables;
     const choice = first ? sameColumns(table, first, split) : await choose(table);
     survey.tables.push({ table, choice });
-    await countLabels(survey, { table, choice }, keys);
+    await countLabels(survey, { table, choice }, { keys, onRow });
   }
   return survey;
 }
 
-async function countLabels(survey: SplitSurvey, chosen: ChosenTable, keys: ColumnOptionNames): Promise<void> {
+async function countLabels(
+  survey: SplitSurvey,
+  chosen: ChosenTable,
+  { keys, onRow }: { keys: ColumnOptionNames; onRow: ((row: LabelledRow) => void) | undefined },
+): Promise<void> {
   for await (const { position, row } of labelledRows(chosen)) {
     if (row === undefined) {
       survey.firstSkipped ??= chosen.table.placeOf(position);
@@ -185,6 +215,7 @@ async function countLabels(survey: SplitSurvey, chosen: ChosenTable, keys: Colum
       continue;
     }
     survey.examples++;
+    onRow?.(row);
     const count = survey.counts.get(row.label);
     survey.counts.set(count === undefined ? ownCopy(row.label) : row.label, (count ?? 0) + 1);
     if (count !== undefined) continue;
