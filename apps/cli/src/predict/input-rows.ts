@@ -5,8 +5,8 @@ import {
   chooseModelColumns,
   findTableSplits,
   idsNote,
+  labelIds,
   labelReader,
-  modelLabelIds,
   openTable,
   type Table,
   textIn,
@@ -236,7 +236,7 @@ function labelledLines(source: TextSource, model: InputModel, table?: Table): In
     areLabelsNamed: true,
     areIds,
     names: labels,
-    idOf: modelLabelIds({ labels: areIds ? undefined : labels, numClasses }),
+    idOf: labelIds({ labels, numClasses }, { areIds }),
     rows: rows(),
   };
 }
@@ -270,7 +270,7 @@ async function tableRows(table: Table, options: InputOptions, model: InputModel)
     areLabelsNamed: options.labelColumn !== undefined,
     areIds: false,
     names: model.labels,
-    idOf: modelLabelIds({ labels: model.labels, numClasses: model.numClasses }),
+    idOf: labelIds(model, { areIds: false }),
     rows: rows(),
   };
 }

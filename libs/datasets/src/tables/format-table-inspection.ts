@@ -1,6 +1,7 @@
 import { counted, largest } from '@nautil/contracts';
 import { lengthLines, percent } from '../format-inspection.js';
 import type { ClassShare, Repetition, SplitInspection, TableInspection } from './inspect-tables.js';
+import { shortened } from './shown-names.js';
 
 const barWidth = 20;
 const listedClasses = 40;
@@ -75,6 +76,3 @@ function repetitionLines({ kind, count, places }: Repetition): string[] {
     `      ${hint}`,
   ];
 }
-
-const shortened = (text: string, length: number): string =>
-  text.length <= length ? text : `${text.slice(0, length - 1)}…`;

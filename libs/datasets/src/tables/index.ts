@@ -22,7 +22,7 @@ export {
 export { findTableSplits, tablesBySplit } from './find-table-splits.js';
 export { formatTableInspection } from './format-table-inspection.js';
 export { inspectTables, type TableInspection } from './inspect-tables.js';
-export { idsNote, modelLabelIds, numbersNote } from './model-label-ids.js';
+export { idsNote, labelIds, numbersNote } from './label-ids.js';
 export { openModelTables, type PlacedExample } from './model-tables.js';
 export { isNemoFile, openTable, refuseDocument } from './open-table.js';
 export { labelReader, type SurveyOptions, surveyTables } from './survey-tables.js';

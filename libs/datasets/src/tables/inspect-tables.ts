@@ -5,6 +5,7 @@ import { type DataSplit, dataSplits } from './divide-examples.js';
 import {
   type ChosenTable,
   labelledRows,
+  type NumberedSplit,
   type SurveyOptions,
   surveyTables,
   type TableSurvey,
@@ -86,7 +87,7 @@ export async function inspectTables(o: InspectTablesOptions): Promise<TableInspe
     const surveyed = survey.splits[split];
     if (surveyed === undefined) continue;
     const lengths = { characters: new LengthHistogram(), words: new LengthHistogram(), tokens: new LengthHistogram() };
-    const texts = new Map<string, string[]>();
+    const texts = new Map<number, string[]>();
     for (const chosen of surveyed.tables) {
       const tableIndex = repetitions.begin(chosen, split);
       for await (const { position, row } of labelledRows(chosen)) {
@@ -95,10 +96,10 @@ export async function inspectTables(o: InspectTablesOptions): Promise<TableInspe
         lengths.characters.add([...row.text].length);
         lengths.words.add(row.text.split(' ').length);
         if (o.countTokens) lengths.tokens.add(o.countTokens(row.text, row.textPair));
-        repetitions.add(text, { tableIndex, position, id: survey.idOf(row.label) ?? 0 });
-        const kept = texts.get(row.label) ?? [];
-        if (kept.length < (o.examples ?? 0) && !kept.includes(text))
-          texts.set(ownCopy(row.label), [...kept, ownCopy(text)]);
+        const id = surveyed.idOf(row.label) ?? 0;
+        repetitions.add(text, { tableIndex, position, id });
+        const kept = texts.get(id) ?? [];
+        if (kept.length < (o.examples ?? 0) && !kept.includes(text)) texts.set(id, [...kept, ownCopy(text)]);
       }
     }
     splits.push({
@@ -106,7 +107,7 @@ export async function inspectTables(o: InspectTablesOptions): Promise<TableInspe
       paths: surveyed.tables.map(({ table }) => table.path),
       examples: surveyed.examples,
       skipped: surveyed.skipped,
-      classes: classesOf(survey, split, texts),
+      classes: classesOf(surveyed, survey.names, texts),
       ...present('characters', lengths.characters.summary()),
       ...present('words', lengths.words.summary()),
       ...present('tokens', lengths.tokens.summary()),
@@ -122,13 +123,17 @@ export async function inspectTables(o: InspectTablesOptions): Promise<TableInspe
   };
 }
 
-function classesOf(survey: TableSurvey, split: DataSplit, texts: ReadonlyMap<string, string[]>): ClassShare[] {
-  const { counts = new Map<string, number>(), examples = 0 } = survey.splits[split] ?? {};
-  return [...counts]
-    .map(([label, count]) => {
-      const id = survey.idOf(label) ?? 0;
+function classesOf(
+  { counts, examples, idOf }: NumberedSplit,
+  names: readonly string[],
+  texts: ReadonlyMap<number, string[]>,
+): ClassShare[] {
+  const byId = new Map<number, number>();
+  for (const [label, count] of counts) byId.set(idOf(label) ?? 0, (byId.get(idOf(label) ?? 0) ?? 0) + count);
+  return [...byId]
+    .map(([id, count]) => {
       const share = count / Math.max(1, examples);
-      return { label: survey.names[id] ?? label, id, count, share, ...present('examples', texts.get(label)) };
+      return { label: names[id] ?? String(id), id, count, share, ...present('examples', texts.get(id)) };
     })
     .sort((a, b) => a.id - b.id);
 }

@@ -1,8 +1,17 @@
 import { counted, type Example, listed } from '@nautil/contracts';
 import { DataError } from '../data-error.js';
 import { chooseModelColumns, columnKeys, type ColumnOptionNames, type NamedColumns } from './choose-columns.js';
-import { idsNote, modelLabelIds, numbersNote } from './model-label-ids.js';
-import { choiceNotes, labelledRows, shownNames, skippedNotes, type SplitSurvey, surveySplit } from './survey-tables.js';
+import { labelIds } from './label-ids.js';
+import { quotedName, shownNames } from './shown-names.js';
+import {
+  choiceNotes,
+  labelledRows,
+  labelNotes,
+  labelsAreIds,
+  skippedNotes,
+  type SplitSurvey,
+  surveySplit,
+} from './survey-tables.js';
 
 /** An example, and where it is: `test.csv:7`. */
 export interface PlacedExample extends Example {
@@ -58,9 +67,8 @@ export async function openModelTables(o: ModelTablesOptions): Promise<ModelTable
     keys,
     pairs: model.pairs,
   });
-  const areIds = survey.tables.every(({ table }) => table.labelsAreIds === true);
-  const idOf = modelLabelIds(areIds ? { ...model, labels: undefined } : model);
-  const labelNote = areIds ? idsNote(listed(o.paths), model.labels) : numbersNote(survey.counts.keys(), model.labels);
+  const idOf = labelIds(model, { areIds: labelsAreIds(survey) });
+  const [labelNote] = labelNotes(survey, model.labels);
   const unknown = [...survey.counts].filter(([label]) => idOf(label) === undefined);
   if (unknown.length > 0 && o.skipsUnknown !== true) throw unknownLabels(survey, unknown, o);
   const left = unknown.reduce((sum, [, count]) => sum + count, 0);
@@ -97,7 +105,7 @@ function unknownLabels(
     .slice(0, listedLabels)
     .map(
       ([label, count]) =>
-        `  ${JSON.stringify(label)}: ${counted(count, 'row')}, the first is ${firstPlaces.get(label) ?? ''}`,
+        `  ${quotedName(label)}: ${counted(count, 'row')}, the first is ${firstPlaces.get(label) ?? ''}`,
     );
   const more = unknown.length - lines.length;
   return new DataError(
@@ -113,7 +121,7 @@ function unknownLabels(
 }
 
 const shownLabels = (unknown: readonly (readonly [string, number])[]): string =>
-  shownNames(unknown.map(([label]) => JSON.stringify(label)));
+  shownNames(unknown.map(([label]) => quotedName(label)));
 
 const namesOf = ({ labels, numClasses }: ModelTablesOptions['model']): string =>
   labels === undefined ? `0 to ${numClasses - 1}` : shownNames(labels);

@@ -1,16 +1,17 @@
 import { counted } from '@nautil/contracts';
 import { DataError } from '../data-error.js';
-import { integerIn, plainLabel } from './cell-text.js';
+import { labelFault } from '../trainability.js';
+import { integerIn } from './cell-text.js';
+import { headerHint, labelIds } from './label-ids.js';
+import { nameDoubts } from './name-doubts.js';
+import { quotedName, shownName } from './shown-names.js';
 
 export interface ClassNames {
   /** Names by id. */
   names: string[];
 
-  /** The id of a label as the tables have it; undefined for a label that is no class. */
-  idOf: (label: string) => number | undefined;
-
-  /** The numbering in words. */
-  note: string;
+  /** Sentences on the numbering, and on names that are probably mistakes. */
+  notes: string[];
 }
 
 export interface LabelsFound {
@@ -20,6 +21,9 @@ export interface LabelsFound {
 
   /** The different labels of the training data. */
   labels: readonly string[];
+
+  /** Whether they are ids, as in NeMo's format. */
+  areIds: boolean;
 
   /** The names that the file itself defines, in the order of their ids. */
   defined: readonly string[] | undefined;
@@ -44,61 +48,57 @@ const shownClasses = 10;
  */
 export function nameClasses(found: LabelsFound): ClassNames {
   const { labelNames, defined, labels, numClasses, path } = found;
-  const named = labelNames === undefined ? defined && [...defined] : namesFromFile(found, labelNames);
-  const byNumber = labelNames !== undefined && !labels.every(isIn(labelNames));
-  const names = named ?? withEmptyClasses(sortedLabels(labels), numClasses);
+  const names = [
+    ...(labelNames ?? defined ?? (found.areIds ? idsUpTo(found) : withEmptyClasses(sortedLabels(labels), numClasses))),
+  ];
   if (numClasses !== undefined && names.length !== numClasses) {
     throw new DataError(
       `${path} has ${counted(names.length, 'different label')}, and model.dataset.num_classes is ${numClasses}: ${shown(names)}`,
       {
-        hint: `set model.dataset.num_classes to null or to ${names.length}`,
+        hint: `set model.dataset.num_classes to null or to ${names.length}${names.length < numClasses ? ', or name all classes in model.class_labels.class_labels_file' : ''}`,
         setting: `model.dataset.num_classes=${names.length}`,
       },
     );
   }
   if (names.length < 2) {
     throw new DataError(
-      `${path}: all rows have the label ${JSON.stringify(names[0])}, and a classifier needs two classes`,
+      `${path}: all rows have the label ${quotedName(names[0] ?? '')}, and a classifier needs two classes`,
       {
         hint: `check that column ${JSON.stringify(found.column)} has the labels; if the other classes are only absent here, name all of them in model.class_labels.class_labels_file`,
       },
     );
   }
-  const ids = new Map(names.map((name, id) => [plainLabel(name), id]));
-  const idOf = byNumber
-    ? (label: string) => {
-        const id = integerIn(label);
-        return id !== undefined && id >= 0 && id < names.length ? id : undefined;
-      }
-    : (label: string) => ids.get(plainLabel(label));
-  return { names, idOf, note: `the classes are ${shown(names)}${similarNames(names)}` };
+  requireNamed(found, names);
+  return { names, notes: [`the classes are ${shown(names)}`, ...nameDoubts(names)] };
 }
 
-/** Whether a label is one of some names. */
-function isIn(names: readonly string[]): (label: string) => boolean {
-  const plain = new Set(names.map(plainLabel));
-  return (label) => plain.has(plainLabel(label));
-}
-
-/** Names of the file if the labels are among them, or number them from 0. */
-function namesFromFile(
-  { labels, labelsFile, labelsHint, firstPlaces }: LabelsFound,
-  names: readonly string[],
-): string[] {
-  const isNamed = isIn(names);
-  const unnamed = labels.find((label) => !isNamed(label));
-  if (unnamed === undefined) return [...names];
-  const isNumbered = labels.every((label) => {
-    const id = integerIn(label);
-    return id !== undefined && id >= 0 && id < names.length;
+/** @throws DataError for a label of the training data that is no class */
+function requireNamed({ labels, areIds, labelsFile, labelsHint, firstPlaces }: LabelsFound, names: string[]): void {
+  const idOf = labelIds({ labels: names, numClasses: names.length }, { areIds });
+  const unknown = labels.find((label) => idOf(label) === undefined);
+  if (unknown === undefined) return;
+  const place = firstPlaces.get(unknown) ?? '';
+  if (areIds)
+    throw new DataError(
+      `${place}: label ${unknown} is not between 0 and ${names.length - 1}, and in NeMo's format labels are ids of classes`,
+      {
+        hint: `correct the label; ${headerHint}`,
+      },
+    );
+  throw new DataError(`${place}: label ${quotedName(unknown)} is not among the names in ${labelsFile ?? 'the table'}`, {
+    hint: `add the name, or correct the label: the file has ${shown(names)}${labelsHint === undefined ? '' : `; ${labelsHint}`}`,
   });
-  if (isNumbered) return [...names];
-  throw new DataError(
-    `${firstPlaces.get(unnamed) ?? ''}: label ${JSON.stringify(unnamed)} is not among the names in ${labelsFile ?? ''}`,
-    {
-      hint: `add the name, or correct the label: the file has ${shown(names)}${labelsHint === undefined ? '' : `; ${labelsHint}`}`,
-    },
-  );
+}
+
+/** The classes of a file in NeMo's format: from 0 to the largest label. */
+function idsUpTo({ labels, numClasses, firstPlaces }: LabelsFound): string[] {
+  const fault = labelFault(labels.map(Number), numClasses);
+  if (fault !== undefined && fault.kind !== 'one-label')
+    throw new DataError(`${firstPlaces.get(String(fault.label)) ?? ''}: ${fault.message}`, {
+      hint: `correct the labels; ${headerHint}`,
+    });
+  const largest = labels.reduce((most, label) => Math.max(most, Number(label)), 0);
+  return Array.from({ length: numClasses ?? largest + 1 }, (_, id) => String(id));
 }
 
 /** Ascending: by number if all labels are numbers, else by code unit, so that the order is the same on every machine. */
@@ -107,9 +107,12 @@ function sortedLabels(labels: readonly string[]): string[] {
   return [...labels].sort((a, b) => (areNumbers ? Number(a) - Number(b) : 0) || (a < b ? -1 : a > b ? 1 : 0));
 }
 
-/** With more classes configured than there are labels, whole numbers are ids, and the other classes have no examples. */
+/**
+ * With more classes configured than there are labels, whole numbers from 0 are ids, and the other classes have no examples. Without a
+ * label 0, they may as well be a part of names such as 1 to 5, so they stay names, and their number is an error.
+ */
 function withEmptyClasses(labels: string[], numClasses: number | undefined): string[] {
-  if (numClasses === undefined || labels.length >= numClasses) return labels;
+  if (numClasses === undefined || labels.length >= numClasses || !labels.includes('0')) return labels;
   const areIds = labels.every((label) => {
     const id = integerIn(label);
     return id !== undefined && id >= 0 && id < numClasses;
@@ -123,18 +126,6 @@ function shown(names: readonly string[]): string {
   const haveNumbers = names.some((name) => Number.isFinite(Number(name)));
   const listed = names
     .slice(0, shownClasses)
-    .map((name, id) => (areIds ? name : haveNumbers ? `id ${id}: ${JSON.stringify(name)}` : `${id} = ${name}`));
+    .map((name, id) => (areIds ? name : haveNumbers ? `id ${id}: ${quotedName(name)}` : `${id} = ${shownName(name)}`));
   return `${listed.join(', ')}${names.length > shownClasses ? ` and ${names.length - shownClasses} more` : ''}`;
-}
-
-/** Two names that differ in case alone are probably one class. */
-function similarNames(names: readonly string[]): string {
-  const byLowerCase = new Map<string, string>();
-  for (const name of names) {
-    const other = byLowerCase.get(name.toLowerCase());
-    if (other !== undefined)
-      return ` (${JSON.stringify(other)} and ${JSON.stringify(name)} differ only in case, and are two classes)`;
-    byLowerCase.set(name.toLowerCase(), name);
-  }
-  return '';
 }

@@ -1,11 +1,15 @@
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
+import type { NautilError } from '@nautil/contracts';
 import { withFolder } from '@nautil/testing';
 import { convertTables } from './convert-tables.js';
+import type { SplitExamples } from './divide-examples.js';
 import { formatTableInspection } from './format-table-inspection.js';
 import { inspectTables } from './inspect-tables.js';
 import { openModelTables } from './model-tables.js';
+import { nameDoubts } from './name-doubts.js';
 import { surveyTables } from './survey-tables.js';
+import { tableExamples } from './table-examples.js';
 
 const csv = (header: string, row: (i: number) => string): string =>
   `${[header, ...Array.from({ length: 30 }, (_, i) => row(i))].join('\n')}\n`;
@@ -56,5 +60,150 @@ test.each([
     const shown = formatTableInspection(await inspectTables({ paths: { train: [join(folder, 'a.csv')] } }));
     expect(/^ +words /m.test(shown)).toBe(hasWords);
     expect(shown).toMatch(/^ +characters /m);
+  });
+});
+
+const table = (labels: readonly string[]): string =>
+  ['text,label', ...labels.map((label, i) => `text number ${i},${label}`)].map((line) => `${line}\n`).join('');
+const nemo = (labels: readonly string[]): string => labels.map((label, i) => `text number ${i}\t${label}\n`).join('');
+const withHeader = (labels: readonly string[]): string => `text\tlabel\n${nemo(labels)}`;
+const numbers = ['1', '2', '3', '4'];
+const words = ['bad', 'good', 'so-so'];
+
+test.each<[string, string[], string, (labels: readonly string[]) => string, string[], number[] | undefined]>([
+  ['names that are numbers', numbers, 'a.csv', table, ['1', '2', '4'], [0, 1, 3]],
+  ['names that are numbers', numbers, 'a.csv', table, ['2', '3'], [1, 2]],
+  ['names that are numbers', numbers, 'a.csv', table, ['0', '1', '2', '3'], undefined],
+  ['names that are numbers', numbers, 'a.tsv', withHeader, ['1', '2', '3'], [0, 1, 2]],
+  ['names that are numbers', numbers, 'a.tsv', nemo, ['0', '1', '3'], [0, 1, 3]],
+  ['names that are numbers', numbers, 'a.tsv', nemo, ['1', '2', '3'], [1, 2, 3]],
+  ['names that are numbers', numbers, 'a.tsv', nemo, ['1', '2', '4'], undefined],
+  ['names that are words', words, 'a.csv', table, ['good', 'bad', 'so-so'], [1, 0, 2]],
+  ['names that are words', words, 'a.csv', table, ['1', '2', '1'], [1, 2, 1]],
+  ['names that are words', words, 'a.csv', table, ['1', '3', '1'], undefined],
+  ['names that are words', words, 'a.tsv', withHeader, ['1', '2', '1'], [1, 2, 1]],
+  ['names that are words', words, 'a.tsv', nemo, ['1', '2', '1'], [1, 2, 1]],
+  ['truth values', ['false', 'true'], 'a.csv', table, ['True', 'FALSE', 'true'], [1, 0, 1]],
+  ['truth values', ['False', 'True'], 'a.csv', table, ['true', 'false', '1'], [1, 0, 1]],
+])(
+  'a label means the same class in training with names, in a validation set, and to a model: %s (%j), %s',
+  async (_, names, file, content, labels, expected) => {
+    const files = {
+      [file]: content(labels),
+      'names.tsv': names.map((name) => `${name}\n`).join(''),
+      'train.csv': table([...names, ...names]),
+    };
+    await withFolder(files, async (folder) => {
+      const [path, labelsFile, train] = [file, 'names.tsv', 'train.csv'].map((name) => join(folder, name)) as [
+        string,
+        string,
+        string,
+      ];
+      const model = { labels: names, numClasses: names.length, pairs: false };
+      const training = idsIn(
+        async () => tableExamples(await surveyTables({ paths: { train: [path] }, labelsFile })).train,
+      );
+      const validation = idsIn(
+        async () => tableExamples(await surveyTables({ paths: { train: [train], validation: [path] } })).validation,
+      );
+      const toModel = async () => {
+        const ids: number[] = [];
+        for await (const { label } of (await openModelTables({ paths: [path], model })).examples()) ids.push(label);
+        return ids;
+      };
+      for (const reading of [training, validation, toModel()]) {
+        if (expected) expect(await reading).toEqual(expected);
+        else await expect(reading).rejects.toMatchObject({ kind: 'data', hint: expect.any(String) });
+      }
+    });
+  },
+);
+
+async function idsIn(open: () => Promise<SplitExamples | undefined>): Promise<number[]> {
+  const ids: number[] = [];
+  for await (const { line } of (await open())?.lines() ?? []) ids.push(Number(line.slice(line.lastIndexOf('\t'))));
+  return ids;
+}
+
+test('without names, the labels of NeMo’s format are ids, whichever of them a file has', async () => {
+  await withFolder({ 'a.tsv': nemo(['1', '3', '1']), 'b.tsv': nemo(['0', '-1']) }, async (folder) => {
+    const { names, splits } = await surveyTables({ paths: { train: [join(folder, 'a.tsv')] } });
+    expect(names).toEqual(['0', '1', '2', '3']);
+    expect(splits.train.idOf('3')).toBe(3);
+    await expect(surveyTables({ paths: { train: [join(folder, 'b.tsv')] } })).rejects.toMatchObject({
+      message: expect.stringMatching(/b\.tsv:2: label -1 is below 0$/),
+      hint: expect.stringContaining('as the first line, labels are names'),
+    });
+  });
+});
+
+test('numbers are ids of configured classes only in a table that has label 0, since they may be a part of 1 to 3', async () => {
+  const files = { 'from-0.csv': table(['0', '2', '0']), 'from-1.csv': table(['1', '2', '1']) };
+  await withFolder(files, async (folder) => {
+    const paths = (name: string) => ({ paths: { train: [join(folder, name)] }, numClasses: 3 });
+    expect((await surveyTables(paths('from-0.csv'))).names).toEqual(['0', '1', '2']);
+    await expect(surveyTables(paths('from-1.csv'))).rejects.toMatchObject({
+      hint: expect.stringContaining('or name all classes in model.class_labels.class_labels_file'),
+    });
+  });
+});
+
+test.each([
+  [['caf\u00e9', 'cafe\u0301', 'bar'], 'look the same (U+0065 U+0301 and U+00E9), and are two classes'],
+  [['good\u200b', 'good', 'bad'], 'look the same (nothing and U+200B), and are two classes'],
+  [['Good', 'good', 'bad'], '"Good" and "good" differ only in case, and are two classes'],
+  [['null', 'good', 'bad'], '"null" is a class: if it stands for a missing label, remove its examples'],
+  [['NaN', 'good', 'bad'], '"NaN" is a class: if it stands for a missing label, remove its examples'],
+  [['None', 'good', 'bad'], '"None" is a class: if it stands for a missing label, remove its examples'],
+  [['\u200b', 'good', 'bad'], '(U+200B) is a class: if it stands for a missing label, remove its examples'],
+])('names of classes that are probably a mistake are reported: %j', async (labels, note) => {
+  await withFolder({ 'a.csv': csv('text,label', (i) => `text number ${i},${labels[i % 3]}`) }, async (folder) => {
+    const { notes } = await surveyTables({ paths: { train: [join(folder, 'a.csv')] } });
+    expect(notes.filter((found) => found.endsWith(note))).toHaveLength(1);
+    expect(notes).toHaveLength(3);
+  });
+});
+
+test('names in other scripts, and those that begin like a missing label, are not reported', () => {
+  expect(nameDoubts(['नहीं', 'ни', 'nonesuch', 'nano', 'naïve', '👩‍🚒', '👩', '-'])).toEqual([]);
+});
+
+test('of a text that was taken for a label, only the start is shown', async () => {
+  const long = 'word '.repeat(20_000);
+  const files = { 'a.csv': table([long, 'b', long]), 'b.csv': table([`${long}c`]) };
+  await withFolder(files, async (folder) => {
+    const [a, b] = ['a.csv', 'b.csv'].map((name) => join(folder, name)) as [string, string];
+    const { notes } = await surveyTables({ paths: { train: [a] } });
+    expect(notes.join('').length).toBeLessThan(500);
+    const model = { labels: ['b', long], numClasses: 2, pairs: false };
+    for (const reading of [
+      surveyTables({ paths: { train: [a], validation: [b] } }),
+      openModelTables({ paths: [b], model }),
+    ]) {
+      const error = await reading.catch((thrown: unknown) => thrown as NautilError);
+      expect(`${(error as Error).message}${(error as NautilError).hint}`.length).toBeLessThan(800);
+    }
+  });
+});
+
+test('a note states whether numbers are read as names or as ids', async () => {
+  const files = {
+    'words.csv': table([...words, ...words]),
+    'numbers.csv': table([...numbers, ...numbers]),
+    'dev.csv': table(['1', '2']),
+    'dev.tsv': nemo(['1', '2']),
+  };
+  await withFolder(files, async (folder) => {
+    const notesOf = async (train: string, validation: string): Promise<string> =>
+      (
+        await surveyTables({ paths: { train: [join(folder, train)], validation: [join(folder, validation)] } })
+      ).notes.join('\n');
+    const ids = 'labels that are whole numbers are taken as ids of classes: 0 = bad, 1 = good, 2 = so-so';
+    expect(await notesOf('words.csv', 'dev.csv')).toContain(ids);
+    expect(await notesOf('words.csv', 'dev.tsv')).toContain(ids);
+    expect(await notesOf('numbers.csv', 'dev.csv')).toContain(
+      'labels that are whole numbers are taken as names of classes, and not as ids: 1 has the id 0',
+    );
+    expect(await notesOf('numbers.csv', 'dev.tsv')).toContain('dev.tsv: labels are the ids of classes');
   });
 });

@@ -11,8 +11,10 @@ import {
   type NamedColumns,
 } from './choose-columns.js';
 import type { DataSplit } from './divide-examples.js';
+import { idsNote, labelIds, numbersNote } from './label-ids.js';
 import { type ClassNames, nameClasses } from './name-classes.js';
 import { openTable } from './open-table.js';
+import { quotedName, shownNames } from './shown-names.js';
 import type { Table } from './table.js';
 import { TextCopies } from './text-copies.js';
 
@@ -75,9 +77,15 @@ export interface SplitSurvey {
   firstSkipped?: string;
 }
 
+/** A split of which the classes are known. */
+export interface NumberedSplit extends SplitSurvey {
+  /** The id of the class that a label means; undefined for a label that is no class. */
+  idOf: (label: string) => number | undefined;
+}
+
 /** What a complete pass over the tables of a run found. */
 export interface TableSurvey {
-  splits: { train: SplitSurvey } & Partial<Record<'validation' | 'test', SplitSurvey>>;
+  splits: { train: NumberedSplit } & Partial<Record<'validation' | 'test', NumberedSplit>>;
 
   /** Whether each example has two texts. */
   pairs: boolean;
@@ -87,9 +95,6 @@ export interface TableSurvey {
 
   /** Names of the classes by id. */
   names: ClassNames['names'];
-
-  /** The id of a label of the tables. */
-  idOf: ClassNames['idOf'];
 
   /** Sentences about the choice of columns, the classes and the skipped rows. */
   notes: string[];
@@ -119,10 +124,11 @@ export async function surveyTables(o: SurveyOptions): Promise<TableSurvey> {
   }
   const labelNames = o.labelsFile === undefined ? undefined : await readLabelNames(o.labelsFile);
   const { choice } = first;
-  const { names, idOf, note } = nameClasses({
+  const { names, notes: classNotes } = nameClasses({
     path: listed(o.paths.train),
     column: choice.label ?? '',
     labels: [...train.counts.keys()],
+    areIds: labelsAreIds(train),
     defined: first.table.classNames.get(choice.label ?? ''),
     labelNames,
     labelsFile: o.labelsFile,
@@ -130,29 +136,48 @@ export async function surveyTables(o: SurveyOptions): Promise<TableSurvey> {
     numClasses: o.numClasses,
     firstPlaces: train.firstPlaces,
   });
-  const notes = [...choiceNotes(train), note];
-  const splits: TableSurvey['splits'] = { train };
+  const model = { labels: names, numClasses: names.length };
+  const numbered = (split: SplitSurvey): NumberedSplit => ({
+    ...split,
+    idOf: labelIds(model, { areIds: labelsAreIds(split) }),
+  });
+  const notes = [...choiceNotes(train), ...classNotes, ...(labelNames === undefined ? [] : labelNotes(train, names))];
+  const splits: TableSurvey['splits'] = { train: numbered(train) };
   for (const split of ['validation', 'test'] as const) {
     const paths = o.paths[split];
     if (paths === undefined || paths.length === 0) continue;
     let leaked = 0;
-    const survey = await surveyOf(split, paths, o, {
-      model: first,
-      onRow: (row) => {
-        if (copies?.has(textsOf(row)) === true) leaked++;
-      },
-    });
-    const why = split === 'test' ? whyUnlabelled(survey, idOf) : undefined;
+    const survey = numbered(
+      await surveyOf(split, paths, o, {
+        model: first,
+        onRow: (row) => {
+          if (copies?.has(textsOf(row)) === true) leaked++;
+        },
+      }),
+    );
+    const why = split === 'test' ? whyUnlabelled(survey) : undefined;
     if (why !== undefined) {
       notes.push(`${listed(paths)} ${why}, so the model is not tested on it`);
       continue;
     }
-    requireKnownLabels(survey, { idOf, names });
+    requireKnownLabels(survey, names);
     splits[split] = survey;
-    for (const leak of leakNotes(split, { leaked, examples: survey.examples })) notes.push(leak);
+    for (const note of [...labelNotes(survey, names), ...leakNotes(split, { leaked, examples: survey.examples })])
+      if (!notes.includes(note)) notes.push(note);
   }
   const skipped = Object.values(splits).flatMap(skippedNotes);
-  return { splits, pairs: choice.textPair !== undefined, copies, names, idOf, notes: [...notes, ...skipped] };
+  return { splits, pairs: choice.textPair !== undefined, copies, names, notes: [...notes, ...skipped] };
+}
+
+/** Whether the labels of a split are ids of classes, as in NeMo's format. */
+export const labelsAreIds = ({ tables }: SplitSurvey): boolean =>
+  tables.every(({ table }) => table.labelsAreIds === true);
+
+/** A sentence on what labels that are whole numbers mean, if they could be names and ids of classes. */
+export function labelNotes(split: SplitSurvey, names: readonly string[] | undefined): string[] {
+  const ids = labelsAreIds(split) ? idsNote(listed(split.tables.map(({ table }) => table.path)), names) : undefined;
+  const note = ids ?? numbersNote(split.counts.keys(), names);
+  return note === undefined ? [] : [note];
 }
 
 /** The columns of the other splits are those of the first table of the training data. */
@@ -294,13 +319,13 @@ const notATable = (path: string): DataError => {
 };
 
 /** Why a test set has no labels: it lacks the column, or each is -1, as in GLUE. */
-function whyUnlabelled({ tables, counts }: SplitSurvey, idOf: TableSurvey['idOf']): string | undefined {
+function whyUnlabelled({ tables, counts, idOf }: NumberedSplit): string | undefined {
   if (tables.some(({ choice }) => choice.label === undefined)) return 'has no column of labels';
   if (counts.size === 0) return 'has no labels';
   return counts.size === 1 && counts.has('-1') && idOf('-1') === undefined ? 'has no labels (each is -1)' : undefined;
 }
 
-function requireKnownLabels({ firstPlaces }: SplitSurvey, { idOf, names }: Pick<TableSurvey, 'idOf' | 'names'>): void {
+function requireKnownLabels({ firstPlaces, idOf }: NumberedSplit, names: readonly string[]): void {
   const unknown = [...firstPlaces].filter(([label]) => idOf(label) === undefined);
   const [first] = unknown;
   if (first === undefined) return;
@@ -308,19 +333,16 @@ function requireKnownLabels({ firstPlaces }: SplitSurvey, { idOf, names }: Pick<
   throw new DataError(
     unknown
       .slice(0, 5)
-      .map(([label, place]) => `${place}: label ${JSON.stringify(label)} does not occur in the training data`)
+      .map(([label, place]) => `${place}: label ${quotedName(label)} does not occur in the training data`)
       .join('\n'),
     {
       hint:
         similar === undefined
           ? `correct the label, or add examples with it to the training data, which has ${shownNames(names)}`
-          : `write ${JSON.stringify(similar)}, as in the training data`,
+          : `write ${quotedName(similar)}, as in the training data`,
     },
   );
 }
-
-export const shownNames = (names: readonly string[]): string =>
-  names.length > 10 ? `${names.slice(0, 10).join(', ')} and ${names.length - 10} more` : listed(names);
 
 /** A sentence on the format and the columns of a split. */
 export function choiceNotes({ tables }: SplitSurvey): string[] {

@@ -2,19 +2,19 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { examplesOf, readExamples } from '../read-examples.js';
 import { type DataSplit, dataSplits, type Examples, type SplitExamples } from './divide-examples.js';
-import { labelledRows, type SplitSurvey, type TableSurvey, textsOf } from './survey-tables.js';
+import { labelledRows, type NumberedSplit, type TableSurvey, textsOf } from './survey-tables.js';
 import { TextCopies } from './text-copies.js';
 
 /** The examples of surveyed tables: the text, a tab, (the second text, a tab,) and the id of the class. */
 export function tableExamples(survey: TableSurvey): Examples {
   const { train, ...others } = survey.splits;
   return {
-    train: { ...splitExamples(train, survey), copies: survey.copies },
-    ...Object.fromEntries(Object.entries(others).map(([split, found]) => [split, splitExamples(found, survey)])),
+    train: { ...splitExamples(train), copies: survey.copies },
+    ...Object.fromEntries(Object.entries(others).map(([split, found]) => [split, splitExamples(found)])),
   };
 }
 
-function splitExamples({ tables, counts }: SplitSurvey, { idOf }: TableSurvey): SplitExamples {
+function splitExamples({ tables, counts, idOf }: NumberedSplit): SplitExamples {
   return {
     counts,
     lines: async function* () {

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { modelLabelIds } from './model-label-ids.js';
+import { labelIds } from './label-ids.js';
 
 test.each([
   ['names', ['neg', 'pos'], { neg: 0, pos: 1, '0': 0, '1': 1, '2': undefined, '-1': undefined, Pos: undefined }],
@@ -10,6 +10,6 @@ test.each([
   ['truth values in the case of JSON', ['false', 'true', 'unknown'], { true: 1, True: 1, TRUE: 1, False: 0 }],
   ['no names', undefined, { '0': 0, '1': 1, '2': undefined, neg: undefined }],
 ])('a label is a name, or else an id where no name is a whole number: %s', (_, labels, expected) => {
-  const idOf = modelLabelIds({ labels, numClasses: labels?.length ?? 2 });
+  const idOf = labelIds({ labels, numClasses: labels?.length ?? 2 }, { areIds: false });
   expect(Object.fromEntries(Object.keys(expected).map((label) => [label, idOf(label)]))).toEqual(expected);
 });
