@@ -29,8 +29,12 @@ export interface LinesOptions {
 
   /** universal (default): lines end as in Python, at \n, \r\n or \r; newline: only at \n or \r\n. */
   lineEnds?: LineEnds;
+
+  /** Keeps the terminator of each line. */
+  keepLineEnds?: boolean;
 }
 
+type SplittingOptions = Pick<LinesOptions, 'keepLineEnds'> & { lineEnds: LineEnds };
 type LineEnds = 'universal' | 'newline';
 
 /** Position of the first byte of a line that is not valid UTF-8. */
@@ -67,7 +71,12 @@ export async function* readLines(source: TextSource, options: LinesOptions = {})
     atStart = false;
     const invalid: InvalidPlace[] = [];
     const onInvalid = options.onInvalid ?? ((place) => invalid.push(place));
-    const lines = decodeLines(block.subarray(start, end), { firstLine: line, lineEnds, onInvalid });
+    const lines = decodeLines(block.subarray(start, end), {
+      firstLine: line,
+      lineEnds,
+      keepLineEnds: options.keepLineEnds === true,
+      onInvalid,
+    });
     const [first] = invalid;
     if (first) throw notUtf8(name, first, await encodingHint(source, block));
     line += lines.length;
@@ -168,8 +177,9 @@ function completeLength(text: Buffer, lineEnds: LineEnds): number {
   return (lineEnds === 'newline' ? end : Math.max(end, text.subarray(0, -1).lastIndexOf(carriageReturn))) + 1;
 }
 
-function splitLines(text: string, lineEnds: LineEnds): string[] {
+function splitLines(text: string, { lineEnds, keepLineEnds = false }: SplittingOptions): string[] {
   if (text === '') return [];
+  if (keepLineEnds) return text.split(lineEnds === 'universal' ? /(?<=\n|\r(?!\n))/ : /(?<=\n)/);
   const lines = text.split(lineEnds === 'universal' && text.includes('\r') ? /\r\n|\r|\n/ : '\n');
   if (lines.at(-1) === '') lines.pop();
   return lineEnds === 'newline' ? lines.map((line) => (line.endsWith('\r') ? line.slice(0, -1) : line)) : lines;
@@ -199,11 +209,11 @@ function refuseWideEncoding(source: TextSource, start: Uint8Array): void {
 
 function decodeLines(
   bytes: Buffer,
-  o: { firstLine: number; lineEnds: LineEnds; onInvalid: (place: InvalidPlace) => void },
+  o: SplittingOptions & { firstLine: number; onInvalid: (place: InvalidPlace) => void },
 ): string[] {
-  if (isUtf8(bytes)) return splitLines(bytes.toString('utf8'), o.lineEnds);
+  if (isUtf8(bytes)) return splitLines(bytes.toString('utf8'), o);
   // Latin-1 maps every byte to one character, so splitting loses nothing, and line terminators are the same bytes.
-  return splitLines(bytes.toString('latin1'), o.lineEnds).map((latin1, index) => {
+  return splitLines(bytes.toString('latin1'), o).map((latin1, index) => {
     const line = Buffer.from(latin1, 'latin1');
     if (!isUtf8(line)) o.onInvalid({ line: o.firstLine + index, ...firstInvalid(line) });
     return line.toString('utf8');

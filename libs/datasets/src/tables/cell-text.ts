@@ -1,4 +1,6 @@
 import { splitWords } from '@nautil/python-format';
+import { DataError } from '../data-error.js';
+import { ExactNumber } from './exact-json.js';
 
 /** A text with single spaces in place of all white space, as NeMo reads it; undefined for an empty one or none. */
 export function textIn(value: unknown): string | undefined {
@@ -19,6 +21,25 @@ export function labelIn(value: unknown): string | undefined {
 export const plainLabel = (label: string): string =>
   /^(?:true|false)$/i.test(label) ? label.toLowerCase() : label.replace(/^([-+]?\d+)\.0+$/, '$1');
 
+/** What a value is that is neither a text, a number nor a truth value; undefined for these, and for an empty cell. */
+export function faultOf(value: unknown): 'lists or objects' | 'bytes that are not UTF-8' | undefined {
+  if (typeof value !== 'object' || value === null || value instanceof ExactNumber) return undefined;
+  return value instanceof Uint8Array ? 'bytes that are not UTF-8' : 'lists or objects';
+}
+
+/**
+ * Checks the cell of a text or a label.
+ *
+ * @throws DataError for a value that is none
+ */
+export function requireText(value: unknown, o: { column: string; place: () => string }): void {
+  const fault = faultOf(value);
+  if (fault === undefined) return;
+  throw new DataError(`${o.place()}: column ${JSON.stringify(o.column)} has ${fault}`, {
+    hint: 'a text and a label are one value each, and text is in UTF-8: correct the row, or leave it out',
+  });
+}
+
 /** undefined for null, NaN, lists and objects. */
 function scalarText(value: unknown): string | undefined {
   switch (typeof value) {
@@ -30,7 +51,7 @@ function scalarText(value: unknown): string | undefined {
     case 'boolean':
       return String(value);
     default:
-      return undefined;
+      return value instanceof ExactNumber ? String(value) : undefined;
   }
 }
 

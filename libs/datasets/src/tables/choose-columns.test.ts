@@ -69,6 +69,7 @@ test.each<[string, Record<string, (row: number) => unknown>, NamedColumns, RegEx
   ],
   ['one column twice', { text, label }, { text: 'label', label: 'label' }, /column "label" can't be two of/, /columns/],
   ['lists of labels', { text, label: () => [1] }, {}, /has lists or objects/, /label_column/],
+  ['bytes', { text, label: () => Uint8Array.of(255) }, {}, /has bytes that are not UTF-8/, /label_column/],
   ['measures', { text, score: (row) => row + 0.5 }, {}, /they are measures, not classes/, /label_column/],
   ['too many labels', { text, label: (row) => `label-${row}` }, {}, /30 different values in 30 rows/, /label_column/],
   [

@@ -198,17 +198,13 @@ class Chooser {
   checkContent(text: string, label: string): void {
     const profile = this.#profileOf(label);
     const place = `${this.#table.path}: column ${JSON.stringify(label)}`;
-    if (this.#profileOf(text).isNested) {
-      throw this.#unclear(
-        `${this.#table.path}: column ${JSON.stringify(text)} has lists or objects, not texts`,
-        'text',
-      );
-    }
-    if (profile.isNested) {
-      throw this.#unclear(
-        `${place} has lists or objects, and a label is one value: Nautil does not train with several labels for a text`,
-        'label',
-      );
+    const { fault: textFault } = this.#profileOf(text);
+    if (textFault !== undefined)
+      throw this.#unclear(`${this.#table.path}: column ${JSON.stringify(text)} has ${textFault}, not texts`, 'text');
+    const { fault } = profile;
+    if (fault !== undefined) {
+      const remedy = fault === 'lists or objects' ? ': Nautil does not train with several labels for a text' : '';
+      throw this.#unclear(`${place} has ${fault}, and a label is one value${remedy}`, 'label');
     }
     if (profile.isTextual && this.#profileOf(text).isLabelLike && this.#profileOf(text).distinct < profile.distinct) {
       throw new DataError(`${place} has texts, and ${JSON.stringify(text)} has labels: the two look swapped`, {
@@ -277,8 +273,8 @@ export function rankColumns(profiles: readonly ColumnProfile[], role: ChosenRole
 const fits = (profile: ColumnProfile, role: Role): boolean =>
   role === 'text' ? profile.isTextual : profile.isLabelLike;
 
-const examplesOf = ({ examples, isNested }: ColumnProfile): string =>
-  isNested ? '(lists or objects)' : examples.length === 0 ? '(empty)' : examples.map(shortened).join(', ');
+const examplesOf = ({ examples, fault }: ColumnProfile): string =>
+  fault !== undefined ? `(${fault})` : examples.length === 0 ? '(empty)' : examples.map(shortened).join(', ');
 
 const shortened = (text: string): string =>
   JSON.stringify(text.length > longestExample ? `${text.slice(0, longestExample - 1)}…` : text);

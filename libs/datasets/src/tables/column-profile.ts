@@ -1,4 +1,4 @@
-import { integerIn, labelIn, textIn } from './cell-text.js';
+import { faultOf, integerIn, labelIn, textIn } from './cell-text.js';
 import type { Table } from './table.js';
 
 /** What the first rows of a column contain. */
@@ -20,8 +20,8 @@ export interface ColumnProfile {
   /** Whether the values recur, and are short. */
   isLabelLike: boolean;
 
-  /** Whether a value is a list or an object. */
-  isNested: boolean;
+  /** What a value is that is no text, number or truth value, if there is one. */
+  fault: ReturnType<typeof faultOf>;
 
   /** Whether all values are numbers and most are not whole. */
   isMeasure: boolean;
@@ -39,7 +39,7 @@ const longestLabel = 60;
 
 /** Reads the first rows of a table, and describes its columns. */
 export async function profileColumns(table: Table): Promise<ColumnProfile[]> {
-  const columns = table.columns.map((name) => ({ name, texts: [] as string[], isNested: false }));
+  const columns = table.columns.map((name) => ({ name, texts: [] as string[], fault: faultOf(undefined) }));
   let rows = 0;
   reading: for await (const batch of table.rows(table.columns)) {
     for (const { values } of batch) {
@@ -48,7 +48,7 @@ export async function profileColumns(table: Table): Promise<ColumnProfile[]> {
         const value = values[index];
         const text = textIn(value);
         if (text !== undefined) column.texts.push(text);
-        else if (typeof value === 'object' && value !== null) column.isNested = true;
+        column.fault ??= faultOf(value);
       }
       if (rows >= sampledRows) break reading;
     }
@@ -59,12 +59,12 @@ export async function profileColumns(table: Table): Promise<ColumnProfile[]> {
 function profileOf({
   name,
   texts,
-  isNested,
+  fault,
   rows,
 }: {
   name: string;
   texts: string[];
-  isNested: boolean;
+  fault: ColumnProfile['fault'];
   rows: number;
 }): ColumnProfile {
   const distinct = new Set(texts);
@@ -77,7 +77,7 @@ function profileOf({
     rows,
     values: texts.length,
     distinct: distinct.size,
-    isNested,
+    fault,
     isTextual: numbers < 0.5 && distinct.size > texts.length / 2 && share(hasSeveralWords) > 0.5 && !areDates,
     isLabelLike:
       texts.length > 0 &&
@@ -106,9 +106,9 @@ export const hasHardlyLabels = ({ values, distinct }: ColumnProfile): boolean =>
 
 /** Why a column is hardly one of labels or of texts, as the end of a sentence; undefined if nothing speaks against it. */
 export function columnDoubt(profile: ColumnProfile, role: 'text' | 'textPair' | 'label'): string | undefined {
-  const { values, distinct, isNested, isTextual, isMeasure, areDates } = profile;
+  const { values, distinct, fault, isTextual, isMeasure, areDates } = profile;
   if (values === 0) return 'is empty';
-  if (isNested) return 'has lists or objects';
+  if (fault !== undefined) return `has ${fault}`;
   if (areDates) return 'has dates';
   if (role !== 'label') return isTextual ? undefined : 'has hardly any texts of several words';
   if (isMeasure) return 'has numbers with fractions, which are measures, not classes';

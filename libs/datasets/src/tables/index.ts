@@ -1,4 +1,4 @@
-export { textIn } from './cell-text.js';
+export { requireText, textIn } from './cell-text.js';
 export {
   chooseColumns,
   chooseModelColumns,
@@ -19,12 +19,13 @@ export {
   sizesOf,
   type SplitSizes,
 } from './divide-examples.js';
+export { ExactNumber } from './exact-json.js';
 export { findTableSplits, tablesBySplit } from './find-table-splits.js';
 export { formatTableInspection } from './format-table-inspection.js';
 export { inspectTables, type TableInspection } from './inspect-tables.js';
 export { idsNote, labelIds, numbersNote } from './label-ids.js';
 export { openModelTables, type PlacedExample } from './model-tables.js';
-export { isNemoFile, openTable, refuseDocument } from './open-table.js';
+export { isNemoFile, openTable, refuseDocument, tableFormatIn } from './open-table.js';
 export { labelReader, type SurveyOptions, surveyTables } from './survey-tables.js';
 export { unpackedText } from './table-bytes.js';
 export { tableExamples, tsvExamples, writeClassNames } from './table-examples.js';

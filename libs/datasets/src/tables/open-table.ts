@@ -10,11 +10,11 @@ import { nameRank } from './column-names.js';
 import { nemoTable } from './nemo-table.js';
 import { isCsvWritersTsv, quotesCells, startsQuotedCell } from './quoted-cells.js';
 import { classFoldersTable } from './read-class-folders.js';
-import { delimitedTable, delimiters, dialectOf, oneColumnDialect } from './read-delimited.js';
+import { delimitedTable, delimiters, dialectOf, formatOf, oneColumnDialect } from './read-delimited.js';
 import { arrayRows, columnRows, type JsonLayout, jsonTable, readObject } from './read-json.js';
 import { columnsIn, jsonLinesTable, parsedObject } from './read-json-lines.js';
 import { parquetTable } from './read-parquet.js';
-import type { Table } from './table.js';
+import type { Table, TableFormat } from './table.js';
 import { endsAsParquet, type FileStart, startOf, tableText } from './table-bytes.js';
 
 /** Rows whose keys are the columns of a JSON file. */
@@ -149,21 +149,64 @@ function namesOtherColumns(line: string): boolean {
 
 const isLong = (name: string): boolean => name.trim().split(/\s+/).length > 3;
 
-async function jsonTableIn(path: string, { lines }: Sample, isGzip: boolean): Promise<Table | undefined> {
+/**
+ * The format of a table that lines look like, by the rules of `openTable`; undefined for NeMo's format, and for lines of which none
+ * shows a second column.
+ *
+ * @param lines - the first lines of a text
+ */
+export function tableFormatIn(lines: string[]): TableFormat | undefined {
+  const sample: Sample = { lines, isCut: true };
+  if (isNemoSample(sample)) return undefined;
+  const json = jsonLayoutOf({ lines, isCut: false });
+  // openTable reports what is wrong with braces that are not JSON; they may be part of a text here.
+  if (json === 'object' && !/^\s*\{\s*(?:"|$)/.test(lines[0] ?? '')) return undefined;
+  if (json !== undefined) return json === 'lines' ? 'JSON Lines' : 'JSON';
+  const dialect = lines.length > 1 ? dialectOf(textOf(sample), true) : undefined;
+  return dialect && formatOf(dialect);
+}
+
+/** How a text in JSON has its rows; undefined for another text. */
+function jsonLayoutOf({ lines, isCut }: Sample): 'lines' | 'object' | 'array' | undefined {
   const content = lines.filter((line) => line.trim() !== '');
   const first = content[0]?.trim() ?? '';
   if (first.startsWith('{')) {
     const object = parsed(first);
-    const isRow = object !== undefined && Object.values(object).some((value) => typeof value !== 'object');
-    if (object === undefined ? content[1]?.trim().startsWith('{') === true : isRow || content.length > 1) {
-      const rows = content.slice(0, sampledRows).map((line, index) => parsedObject(line, `${path}:${index + 1}`));
+    const isRow = object !== undefined && Object.entries(object).some(isCell);
+    const isOneLine = content.length === 1 && !isCut;
+    const areLines = object === undefined ? content[1]?.trim().startsWith('{') === true : isRow || !isOneLine;
+    return areLines ? 'lines' : 'object';
+  }
+  return /^\[\s*(?:\{|$)/.test(first) ? 'array' : undefined;
+}
+
+async function jsonTableIn(path: string, sample: Sample, isGzip: boolean): Promise<Table | undefined> {
+  const { lines } = sample;
+  switch (jsonLayoutOf(sample)) {
+    case 'lines': {
+      const rows = lines
+        .flatMap((line, at) => (line.trim() === '' ? [] : [parsedObject(line, `${path}:${at + 1}`)]))
+        .slice(0, sampledRows);
       return jsonLinesTable(path, columnsIn(rows), isGzip);
     }
-    return objectTable(path, lines.join('\n'), isGzip);
+    case 'object':
+      return objectTable(path, lines.join('\n'), isGzip);
+    case 'array':
+      return arrayTable(path, { kind: 'array' }, isGzip);
+    case undefined:
+      return undefined;
   }
-  if (/^\[\s*(?:\{|$)/.test(first)) return arrayTable(path, { kind: 'array' }, isGzip);
-  return undefined;
 }
+
+/** Keys of an object that has its rows under another key. */
+const aboutRows = ['version', 'name', 'description', 'info'];
+
+/** Whether a member of an object shows that the object is a row. */
+const isCell = ([key, value]: [string, unknown]): boolean => typeof value !== 'object' && !aboutRows.includes(key);
+
+const rowsUnder = new RegExp(
+  String.raw`^\s*\{\s*(?:"(?:${aboutRows.join('|')})"\s*:\s*"[^"]*"\s*,\s*)*"([^"\\]+)"\s*:\s*\[\s*\{`,
+);
 
 function parsed(text: string): JsonObject | undefined {
   try {
@@ -175,9 +218,7 @@ function parsed(text: string): JsonObject | undefined {
 
 /** A JSON object has the rows under one of its keys (`{"data": [{…}, …]}`), or is an object of columns. */
 async function objectTable(path: string, start: string, isGzip: boolean): Promise<Table> {
-  const under = /^\s*\{\s*(?:"(?:version|name|description|info)"\s*:\s*"[^"]*"\s*,\s*)*"([^"\\]+)"\s*:\s*\[\s*\{/.exec(
-    start,
-  )?.[1];
+  const under = rowsUnder.exec(start)?.[1];
   if (under !== undefined) return arrayTable(path, { kind: 'array', under }, isGzip);
   const object = await readObject(path, isGzip);
   if (Object.values(object).some((values) => typeof values !== 'object' || values === null)) {

@@ -10,6 +10,7 @@ import { parquetHeader } from 'hyparquet/src/column.js';
 import { compressors } from 'hyparquet-compressors';
 import { counted, isJsonObject, type JsonValue } from '@nautil/contracts';
 import { DataError } from '../data-error.js';
+import { columnsOf, exactParsers, type ParquetColumn, withStoredValues } from './parquet-values.js';
 import { tableBytes } from './table-bytes.js';
 
 /** Writers cut pages at about 1 MiB; a page has at least one value. */
@@ -18,9 +19,11 @@ const maxPageBytes = 1 << 28;
 /** Rows that are in memory at once. Pages before them are skipped without being decompressed. */
 const sliceRows = 1 << 16;
 
+const asStored = { utf8: false, parsers: exactParsers };
+
 /** The index of a Parquet file: its columns, and the names of the classes that it defines. */
 export interface ParquetIndex {
-  columns: string[];
+  columns: ParquetColumn[];
   classNames: Map<string, string[]>;
 }
 
@@ -48,26 +51,23 @@ export class ParquetFile {
 
   index(): Promise<ParquetIndex> {
     return reading(this.#path, () => ({
-      columns: columnNames(this.#metadata),
+      columns: columnsOf(parquetSchema(this.#metadata)),
       classNames: classNamesIn(this.#metadata),
     }));
   }
 
-  /** The values of some columns, in slices of rows. @throws DataError */
+  /** The stored values of some columns, in slices of rows; see `exactReader`. @throws DataError */
   async *rows(columns: readonly string[]): AsyncGenerator<unknown[][]> {
-    const [path, file, metadata] = [this.#path, this.#file, this.#metadata];
+    const [path, file, metadata] = [this.#path, this.#file, withStoredValues(this.#metadata)];
     await reading(path, () => requirePages(file, metadata, columns));
     for (const [rowStart, rowEnd] of slicesOf(metadata)) {
-      const options = { file, metadata, columns: [...columns], rowStart, rowEnd, compressors };
+      const options = { file, metadata, columns: [...columns], rowStart, rowEnd, compressors, ...asStored };
       const rows = await reading(path, () => parquetReadObjects(options));
       if (rows.length < rowEnd - rowStart) throw fewerRows(path, rowStart + rows.length);
       yield rows.map((row) => columns.map((name): unknown => row[name]));
     }
   }
 }
-
-const columnNames = (metadata: FileMetaData): string[] =>
-  parquetSchema(metadata).children.map(({ element }) => element.name);
 
 const fewerRows = (path: string, rows: number): DataError =>
   new DataError(`${path} has ${counted(rows, 'row')}, fewer than its index states`, {

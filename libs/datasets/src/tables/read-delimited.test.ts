@@ -7,6 +7,7 @@ import { isNemoFile, openTable } from './open-table.js';
 
 interface Read {
   columns: readonly string[];
+  details: readonly string[];
   rows: { position: number; values: readonly unknown[] }[];
 }
 
@@ -15,7 +16,7 @@ const read = (content: string): Promise<Read> =>
     const path = join(folder, 'a.csv');
     writeFileSync(path, content);
     const table = await openTable(path);
-    const found: Read = { columns: table?.columns ?? [], rows: [] };
+    const found: Read = { columns: table?.columns ?? [], details: table?.details ?? [], rows: [] };
     for await (const batch of table?.rows(found.columns) ?? []) for (const row of batch) found.rows.push(row);
     return found;
   });
@@ -23,7 +24,7 @@ const read = (content: string): Promise<Read> =>
 const quoted = (cell: string): string => `"${cell.replaceAll('"', '""')}"`;
 
 test('cells in quotation marks are read as they were written, with the lines on which their rows start', async () => {
-  const cell = fc.string({ unit: fc.constantFrom('a', 'b', ' ', ',', ';', '"', '\n', '\t', 'é') });
+  const cell = fc.string({ unit: fc.constantFrom('a', 'b', ' ', ',', ';', '"', '\n', '\r', '\r\n', '\t', 'é') });
   await fc.assert(
     fc.asyncProperty(fc.array(fc.tuple(cell, cell), { minLength: 1, maxLength: 8 }), async (cells) => {
       const lines = cells.map((row) => row.map(quoted).join(','));
@@ -32,7 +33,7 @@ test('cells in quotation marks are read as they were written, with the lines on 
       let line = 2;
       for (const [index, { position }] of rows.entries()) {
         expect(position).toBe(line);
-        line += (lines[index] ?? '').split('\n').length;
+        line += (lines[index] ?? '').split(/\r\n|\n|\r/).length;
       }
     }),
     { numRuns: 50 },
@@ -70,6 +71,30 @@ test.each([
 ])('the columns of %j are %j', async (content, columns) => {
   expect((await read(content)).columns).toEqual(columns);
 });
+
+const rowsOf = (labels: readonly string[]): string =>
+  labels.map((label, at) => `a text with number ${at},${label}\n`).join('');
+const twoLabels = Array.from({ length: 12 }, (_, at) => (at % 2 ? 'x' : 'y'));
+
+test.each<[first: string, labels: readonly string[], isHeader: boolean]>([
+  ['the review of the customer,what kind of review', twoLabels, true],
+  ['"What do you think of the product, and of the service that we gave you?",How many stars?', twoLabels, true],
+  ['a text that is an example,x', twoLabels, false],
+  ['a text that is an example,z', [...twoLabels, 'z'], false],
+  ['a text that is an example,a label of four words', [...twoLabels, 'once'], false],
+  ['a text that is an example,a label of four words', ['x', 'y', 'x', 'y'], false],
+  ['a text that is an example,a label of four words', twoLabels.map((_, at) => `label${at}`), false],
+  ['a text that is an example,positive', twoLabels, false],
+  ['a text that is an example,7', twoLabels, false],
+])(
+  'a first row of unusual words is a header if the labels below it recur, and its own does not: %s',
+  async (first, labels, isHeader) => {
+    const { columns, rows, details } = await read(`${first}\n${rowsOf(labels)}`);
+    expect(rows).toHaveLength(labels.length + (isHeader ? 0 : 1));
+    expect(columns[0] === '1').toBe(!isHeader);
+    expect(details).toContain(isHeader ? 'the first row is taken as the header' : 'no header');
+  },
+);
 
 test('a TSV of which quotation marks enclose cells is read as a CSV writer wrote it', async () => {
   const cell = fc.string({ unit: fc.constantFrom('a', 'b', ' ', ',', '"', '\n', 'é') });

@@ -15,6 +15,9 @@ export interface Dialect {
 
   hasHeader: boolean;
 
+  /** Whether the content alone shows that the first row is a header, since its names are unusual. */
+  isHeaderByContent?: boolean;
+
   /** The names of the columns, or their numbers without a header. */
   columns: string[];
 }
@@ -25,6 +28,9 @@ const maxCellLength = 1 << 24;
 /** Share of the sampled records that must have the columns of the first. */
 const consistentShare = 0.8;
 const longestName = 40;
+
+/** With fewer rows, it may be chance that a label occurs in the first row alone. */
+const fewestExamples = 10;
 
 /** The characters that may separate cells. */
 export const delimiters = ['\t', ',', ';', '|'];
@@ -80,26 +86,50 @@ const optionsOf = ({ delimiter, quotes }: Pick<Dialect, 'delimiter' | 'quotes'>)
   quote: quotes ? '"' : null,
   // A quotation mark inside an unquoted cell is an ordinary character.
   relax_quotes: true,
+  record_delimiter: ['\r\n', '\n', '\r'],
   relax_column_count: true,
   max_record_size: maxCellLength,
 });
 
 /** Whether the first record names the columns. Labels of a text column recur, and names do not. */
-function headerOf(records: readonly string[][]): Pick<Dialect, 'hasHeader' | 'columns'> {
+function headerOf(records: readonly string[][]): Pick<Dialect, 'hasHeader' | 'isHeaderByContent' | 'columns'> {
   const [first = [], ...others] = records;
   const names = first.map((cell) => cell.trim());
-  const areNames =
-    new Set(names).size === names.length &&
-    names.every((name) => name.length <= longestName && !/^[-+]?\d*[.,]?\d+$/.test(name));
-  const isHeader =
-    areNames &&
-    (names.some(isUsualName)
-      ? !names.some((name) => isUsualLabelValue(name))
-      : !names.some((name, column) => recurs(name, column, others)) && looksLikeNames(names));
+  const mayBeNames =
+    new Set(names).size === names.length && !names.some((name) => isNumber(name) || isUsualLabelValue(name));
+  const isUsual = names.every((name) => name.length <= longestName) && names.some(isUsualName);
+  const isNew = !names.some((name, column) => recurs(name, column, others));
+  const areShort = names.every((name) => name.length <= longestName) && looksLikeNames(names);
+  const isByContent = mayBeNames && !isUsual && isNew && !areShort && names.some((_, at) => areLabels(at, others));
+  const isHeader = mayBeNames && (isUsual || (isNew && areShort) || isByContent);
   // Programs that write an index give it no name.
   return isHeader
-    ? { hasHeader: true, columns: names.map((name, index) => (name === '' ? `column ${index + 1}` : name)) }
+    ? {
+        hasHeader: true,
+        isHeaderByContent: isByContent,
+        columns: names.map((name, index) => (name === '' ? `column ${index + 1}` : name)),
+      }
     : { hasHeader: false, columns: names.map((_, index) => String(index + 1)) };
+}
+
+const isNumber = (text: string): boolean => /^[-+]?\d*[.,]?\d+$/.test(text);
+
+/**
+ * Whether a column has labels below the first row: there are at least two, and each of them recurs. A first row that has another
+ * value there is then hardly an example, however its text reads.
+ */
+function areLabels(column: number, records: readonly string[][]): boolean {
+  const counts = new Map<string, number>();
+  for (const record of records) {
+    const value = record[column]?.trim() ?? '';
+    counts.set(value, (counts.get(value) ?? 0) + 1);
+  }
+  return (
+    records.length >= fewestExamples &&
+    counts.size >= 2 &&
+    counts.size <= records.length / 3 &&
+    [...counts].every(([value, count]) => value !== '' && count > 1)
+  );
 }
 
 const recurs = (value: string, column: number, records: readonly string[][]): boolean =>
@@ -111,21 +141,24 @@ const isUsualLabelValue = (name: string): boolean =>
 
 /** Names have few words, and no punctuation of sentences. */
 const looksLikeNames = (names: readonly string[]): boolean =>
-  names.every((name) => name.split(/\s+/).length <= 3 && !/[.!?,;]/.test(name) && !isUsualLabelValue(name));
+  names.every((name) => name.split(/\s+/).length <= 3 && !/[.!?,;]/.test(name));
+
+export const formatOf = ({ delimiter }: Pick<Dialect, 'delimiter'>): TableFormat =>
+  delimiter === '\t' ? 'TSV' : 'CSV';
 
 /** A text whose cells are separated by a delimiter. */
 export function delimitedTable(path: string, dialect: Dialect, isGzip: boolean): Table {
-  const { delimiter, hasHeader, columns } = dialect;
-  const format: TableFormat = delimiter === '\t' ? 'TSV' : 'CSV';
+  const { delimiter, hasHeader, isHeaderByContent = false, columns } = dialect;
   const placeOf = (position: number): string => `${path}:${position}`;
   return {
     path,
-    format,
+    format: formatOf(dialect),
     details: [
       ...(delimiter === '\t' ? [] : [`separated by ${delimiterNames[delimiter]}`]),
-      ...(hasHeader ? [] : ['no header']),
+      ...(hasHeader ? (isHeaderByContent ? ['the first row is taken as the header'] : []) : ['no header']),
       ...(isGzip ? ['packed by gzip'] : []),
     ],
+    delimiter,
     columns,
     classNames: new Map(),
     placeOf,
@@ -177,8 +210,8 @@ async function* recordsIn(
   let line = 1;
   // A cell that continues in the next block is parsed again. The block doubles, so that long cells do not take long.
   let nextLength = 0;
-  for await (const lines of readLines(tableText(path, isGzip))) {
-    text += `${lines.join('\n')}\n`;
+  for await (const lines of readLines(tableText(path, isGzip), { keepLineEnds: true })) {
+    text += lines.join('');
     if (text.length < nextLength) continue;
     const { records, linesRead, isOpen } = parseBlock(text, { dialect, line, placeOf });
     line += linesRead;
@@ -216,13 +249,15 @@ function parseBlock(
   return { records, linesRead, isOpen: false };
 }
 
+const lineEnd = /\r\n|\n|\r/g;
+
 const lineEndsIn = (record: readonly string[]): number =>
-  record.reduce((count, cell) => (cell.includes('\n') ? count + cell.split('\n').length - 1 : count), 0);
+  record.reduce((count, cell) => count + (cell.match(lineEnd)?.length ?? 0), 0);
 
 function afterLines(text: string, count: number): string {
-  let start = 0;
-  for (let line = 0; line < count; line++) start = text.indexOf('\n', start) + 1;
-  return text.slice(start);
+  lineEnd.lastIndex = 0;
+  for (let line = 0; line < count; line++) lineEnd.exec(text);
+  return text.slice(lineEnd.lastIndex);
 }
 
 const openQuote = (place: string): DataError =>

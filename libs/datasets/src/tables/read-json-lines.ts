@@ -1,6 +1,7 @@
 import { type JsonObject, ownCopy } from '@nautil/contracts';
 import { DataError } from '../data-error.js';
 import { readLines } from '../read-lines.js';
+import { parseExactJson } from './exact-json.js';
 import type { Table, TableRow } from './table.js';
 import { tableText } from './table-bytes.js';
 
@@ -34,7 +35,7 @@ export function jsonLinesTable(path: string, columns: readonly string[], isGzip:
 export function parsedObject(text: string, place: string): JsonObject {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseExactJson(text);
   } catch (error) {
     throw new DataError(`${place}: not JSON: ${(error as Error).message}`, {
       hint: /\bNaN\b|\bInfinity\b/.test(text)

@@ -1,6 +1,6 @@
-import { JSONParser } from '@streamparser/json';
 import { isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
 import { DataError } from '../data-error.js';
+import { exactJsonParser, parseExactJson } from './exact-json.js';
 import { requireObject } from './read-json-lines.js';
 import { batchRows, type Table } from './table.js';
 import { tableBytes } from './table-bytes.js';
@@ -54,14 +54,17 @@ export async function* arrayRows(
   let rows: JsonRow[] = [];
   let position = 0;
   let failure: Error | undefined;
-  const parser = new JSONParser({ paths: [o.under === undefined ? '$.*' : `$.${o.under}.*`], keepStack: false });
-  parser.onValue = ({ value }) => {
-    position++;
-    rows.push({ position, row: requireObject(value, o.placeOf(position)) });
+  const onError = (error: Error): void => {
+    failure ??= error;
   };
-  parser.onError = (error) => {
-    failure = error;
-  };
+  const parser = exactJsonParser({
+    paths: [o.under === undefined ? '$.*' : `$.${o.under}.*`],
+    onValue: (value) => {
+      position++;
+      rows.push({ position, row: requireObject(value, o.placeOf(position)) });
+    },
+    onError,
+  });
   const check = (): void => {
     if (failure === undefined) return;
     if (failure instanceof DataError) throw failure;
@@ -71,7 +74,11 @@ export async function* arrayRows(
     });
   };
   for await (const bytes of tableBytes(path, o.isGzip)) {
-    write(parser, bytes);
+    try {
+      parser.write(bytes);
+    } catch (error) {
+      onError(error as Error);
+    }
     check();
     if (rows.length < batchRows) continue;
     yield rows;
@@ -83,15 +90,6 @@ export async function* arrayRows(
     });
   }
   yield rows;
-}
-
-/** The parser reports an error in `onError` and throws it, too. */
-function write(parser: JSONParser, bytes: Uint8Array): void {
-  try {
-    parser.write(bytes);
-  } catch (error) {
-    parser.onError(error as Error);
-  }
 }
 
 /** The rows of `{"text": ["…", …], "label": [0, …]}` or, as pandas writes it, `{"text": {"0": "…", …}, "label": {"0": 0, …}}`. */
@@ -137,7 +135,7 @@ export async function readObject(path: string, isGzip: boolean): Promise<JsonObj
     );
   }
   try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(Buffer.concat(pieces)));
+    const value = parseExactJson(new TextDecoder().decode(Buffer.concat(pieces)));
     if (isJsonObject(value)) return value;
   } catch (error) {
     throw new DataError(`${path} is not JSON: ${(error as Error).message}`, {

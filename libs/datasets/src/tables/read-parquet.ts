@@ -1,5 +1,6 @@
 import type { ParquetIndex } from './parquet-file.js';
 import { ParquetThread } from './parquet-thread.js';
+import { exactReader } from './parquet-values.js';
 import type { Table } from './table.js';
 
 /**
@@ -16,17 +17,22 @@ export async function parquetTable(path: string, isGzip: boolean): Promise<Table
     path,
     format: 'Parquet',
     details: isGzip ? ['packed by gzip'] : [],
-    columns,
+    columns: columns.map(({ name }) => name),
     classNames,
     placeOf: (position) => `${path}: row ${position}`,
     rows: async function* (selected) {
+      const readers = selected.map((name) => {
+        const column = columns.find((one) => one.name === name);
+        return column && exactReader(column);
+      });
+      const exact = (value: unknown, at: number): unknown => (readers[at] ? readers[at](value) : value);
       const thread = new ParquetThread({ path, isGzip });
       try {
         let position = 0;
         for (;;) {
           const rows = (await thread.ask({ columns: selected })) as unknown[][] | undefined;
           if (rows === undefined) return;
-          yield rows.map((values) => ({ position: (position += 1), values }));
+          yield rows.map((values) => ({ position: (position += 1), values: values.map(exact) }));
         }
       } finally {
         await thread.close();

@@ -39,6 +39,17 @@ test('a label that the names of an earlier conversion lack names another folder 
   });
 });
 
+test.each([
+  ['a list', '{"text":"a film","label":["x"]}', '"label" has lists or objects'],
+  ['an object', '{"text":{"en":"a film"},"label":"x"}', '"text" has lists or objects'],
+])('a row whose text or label is not one value is an error with its place: %s', async (_, row, message) => {
+  const rows = Array.from({ length: 1500 }, (__, i) => `{"text":"text number ${i}","label":"${i % 2 ? 'x' : 'y'}"}\n`);
+  await withFolder({ 'a.jsonl': `${rows.join('')}${row}\n` }, async (folder) => {
+    const path = join(folder, 'a.jsonl');
+    await expect(surveyTables({ paths: { train: [path] } })).rejects.toThrow(`${path}:1501: column ${message}`);
+  });
+});
+
 test('a model of pairs reads pairs in NeMo’s TSV', async () => {
   await withFolder({ 'a.tsv': 'a film\tit is good\t1\nb film\tit is bad\t0\n' }, async (folder) => {
     const model = { labels: ['no', 'yes'], numClasses: 2, pairs: true };

@@ -2,7 +2,7 @@ import { counted, listed, ownCopy } from '@nautil/contracts';
 import { DataError } from '../data-error.js';
 import { leakNotes } from '../leak-notes.js';
 import { readLabelNames } from '../read-label-names.js';
-import { labelIn, textIn } from './cell-text.js';
+import { labelIn, requireText, textIn } from './cell-text.js';
 import {
   chooseColumns,
   type ColumnChoice,
@@ -258,7 +258,7 @@ async function countLabels(
 /**
  * The rows of a table; `row` is undefined where the text or the label is empty.
  *
- * @throws DataError as `Table.rows`
+ * @throws DataError as `Table.rows`, and for a list, an object or bytes in place of a text or a label
  */
 export async function* labelledRows({
   table,
@@ -269,6 +269,8 @@ export async function* labelledRows({
   const labelOf = labelReader(table, label);
   for await (const batch of table.rows(columns)) {
     for (const { position, values } of batch) {
+      for (const [at, column] of columns.entries())
+        requireText(values[at], { column, place: () => table.placeOf(position) });
       const first = textIn(values[0]);
       const second = textPair === undefined ? undefined : textIn(values[1]);
       const named = label === undefined ? undefined : labelOf(values.at(-1));

@@ -4,7 +4,13 @@ import { bytesOf, type TextSource } from '../read-lines.js';
 
 const sampleBytes = 1 << 16;
 
-/** The start of a file, unpacked if gzip packed it. */
+/** Lines that the start of a file has, however long they are, so that its header never fills it alone. */
+const sampleLines = 20;
+
+/** Longer lines are no rows: see `readLines`. */
+const maxSampleBytes = 15 << 20;
+
+/** The start of a file, unpacked if gzip packed it: 64 KiB, or as much as 20 lines take, up to 15 MiB. */
 export interface FileStart {
   bytes: Buffer;
   isGzip: boolean;
@@ -18,12 +24,31 @@ export async function startOf(path: string): Promise<FileStart> {
   const isGzip = await isGzipped(path);
   const pieces: Buffer[] = [];
   let size = 0;
+  let lines = 0;
   for await (const piece of tableBytes(path, isGzip)) {
+    // A piece more than needed shows that the file goes on.
+    const isEnough = size >= maxSampleBytes || (size >= sampleBytes && lines >= sampleLines);
     pieces.push(piece);
     size += piece.length;
-    if (size > sampleBytes) break;
+    if (isEnough) break;
+    for (let at = piece.indexOf(newline); at !== -1 && lines < sampleLines; at = piece.indexOf(newline, at + 1))
+      lines++;
   }
-  return { bytes: Buffer.concat(pieces).subarray(0, sampleBytes), isGzip, isCut: size > sampleBytes };
+  const bytes = Buffer.concat(pieces);
+  const sampled = Math.min(maxSampleBytes, Math.max(sampleBytes, afterLines(bytes, sampleLines)));
+  return { bytes: bytes.subarray(0, sampled), isGzip, isCut: size > sampled };
+}
+
+const newline = 0x0a;
+
+/** The position after some lines; the end of bytes that have fewer. */
+function afterLines(bytes: Buffer, lines: number): number {
+  let end = 0;
+  for (let line = 0; line < lines; line++) {
+    end = bytes.indexOf(newline, end) + 1;
+    if (end === 0) return bytes.length;
+  }
+  return end;
 }
 
 /**

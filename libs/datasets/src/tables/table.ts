@@ -19,6 +19,9 @@ export interface Table {
   /** Details of the format that its reader recognised: the delimiter, compression, or a missing header. */
   readonly details: readonly string[];
 
+  /** What separates the cells of a CSV file or a TSV; absent in other formats. */
+  readonly delimiter?: string;
+
   /** Names of the columns in the order of the file. Those of a file without a header are "1", "2", … */
   readonly columns: readonly string[];
 

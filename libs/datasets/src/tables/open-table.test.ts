@@ -1,0 +1,93 @@
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { expect, test } from '@jest/globals';
+import { withFolder } from '@nautil/testing';
+import { labelIn } from './cell-text.js';
+import { openTable, tableFormatIn } from './open-table.js';
+import type { Table } from './table.js';
+
+/** Opens a file, and reads two columns of it. */
+async function read(
+  name: string,
+  content: string | Uint8Array,
+): Promise<{ table: Table; rows: (readonly unknown[])[] }> {
+  const rows: (readonly unknown[])[] = [];
+  let table: Table | undefined;
+  await withFolder({ [name]: content }, async (folder) => {
+    table = await openTable(join(folder, name));
+    for await (const batch of table?.rows(['text', 'label']) ?? []) rows.push(...batch.map(({ values }) => values));
+  });
+  if (table === undefined) throw new Error(`${name} is no table`);
+  return { table, rows };
+}
+
+const long = 'word '.repeat(20_000);
+const expected = [
+  [long, 'x'],
+  ['a film', 'y'],
+  ['b film', 'x'],
+];
+const objects = expected.map(([text, label]) => ({ text, label }));
+const lines = objects.map((row) => JSON.stringify(row));
+const wide = Array.from({ length: 15_000 }, (_, at) => `column${at}`);
+const delimited = (delimiter: string): string =>
+  [['text', 'label', ...wide], ...expected.map((row) => [...row, ...wide.map(() => '')])]
+    .map((row) => `${row.join(delimiter)}\n`)
+    .join('');
+
+test.each<[string, string, string | Uint8Array, Table['format']]>([
+  ['JSON Lines', 'a.jsonl', lines.join('\n'), 'JSON Lines'],
+  ['JSON Lines with a mark and Windows line ends', 'a.jsonl', `\ufeff${lines.join('\r\n')}\r\n`, 'JSON Lines'],
+  [
+    'JSON Lines with a nested column',
+    'a.jsonl',
+    objects.map((row) => JSON.stringify({ n: [[row]], ...row })).join('\n'),
+    'JSON Lines',
+  ],
+  ['JSON Lines by gzip', 'a', gzipSync(lines.join('\n')), 'JSON Lines'],
+  ['a JSON array on one line', 'a.json', `\ufeff${JSON.stringify(objects)}`, 'JSON'],
+  ['a JSON array with line breaks', 'a.json', JSON.stringify(objects, null, 2), 'JSON'],
+  ['rows under a key, on one line', 'a.json', JSON.stringify({ version: '1', data: objects }), 'JSON'],
+  [
+    'an object of columns',
+    'a.json',
+    JSON.stringify({ text: expected.map(([text]) => text), label: expected.map(([, label]) => label) }),
+    'JSON',
+  ],
+  ['a CSV header', 'a.csv', delimited(','), 'CSV'],
+  ['a TSV header', 'a.tsv', delimited('\t'), 'TSV'],
+])('the first line of a table may be long: %s', async (_, name, content, format) => {
+  const { table, rows } = await read(name, content);
+  expect(table.format).toBe(format);
+  expect(rows).toEqual(expected);
+});
+
+test('rows under a key are found in a short file, too', async () => {
+  const { table, rows } = await read('a.json', `${JSON.stringify({ version: '1', data: objects.slice(1) })}\n`);
+  expect(table.details).toEqual(['the rows are under "data"']);
+  expect(rows).toEqual(expected.slice(1));
+});
+
+test.each([
+  ['a.jsonl', '{"text":"a","label":9007199254740993}\n{"text":"b","label":9007199254740992}\n{"text":"c","label":1.0}'],
+  ['a.json', '[{"text":"a","label":9007199254740993},{"text":"b","label":9007199254740992},{"text":"c","label":1.0}]'],
+  ['b.json', '{"text":["a","b","c"],"label":[9007199254740993,9007199254740992,1.0]}'],
+])('numbers of every layout of JSON keep their digits as labels: %s', async (name, content) => {
+  const { rows } = await read(name, content);
+  expect(rows.map(([, label]) => labelIn(label))).toEqual(['9007199254740993', '9007199254740992', '1']);
+});
+
+test.each<[Table['format'] | undefined, string[]]>([
+  ['CSV', ['text,label', 'a film,x', 'b film,y']],
+  ['CSV', ['Text;Label', '"a ""good"" film";x', 'a film;y']],
+  ['TSV', ['label\ttext', 'x\ta film', 'y\tb film']],
+  ['JSON Lines', ['{"text":"a film","label":"x"}']],
+  ['JSON', ['[', '{"text":"a film"},', '{"text":"b film"}', ']']],
+  ['JSON', ['{"data":[{"text":"a film"}]}']],
+  [undefined, ['a good film', 'a bad one', 'one, two, and three']],
+  [undefined, ['a good, long film']],
+  [undefined, ['a good film\t1', 'a bad film\t0']],
+  [undefined, ['{curly} words', 'other words']],
+])('lines that look like a table are recognised as %s: %j', (format, some) => {
+  expect(tableFormatIn(some)).toBe(format);
+});
