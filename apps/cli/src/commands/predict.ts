@@ -191,12 +191,12 @@ async function openOutput(options: PredictOptions, scores: LabelScores): Promise
     identity: identityOf(options),
     resume,
   });
-  if (written) {
+  if (typeof written !== 'string') {
     scores.restore(written.state);
     printMessage(`${output}.part is continued`);
-  } else if (resume) printMessage(`there is no ${output}.part to continue: starting at the first row`);
+  } else if (resume) printMessage(`${written}: starting at the first row`);
   return {
-    chunks: written?.chunks ?? 0,
+    chunks: typeof written === 'string' ? 0 : written.chunks,
     write: (lines) => file.append(`${lines}\n`, () => scores.state),
     finish: () => file.finish(),
     close: () => file.close(),

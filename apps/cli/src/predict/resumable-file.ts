@@ -1,6 +1,8 @@
 import { type FileHandle, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { UsageError } from '@nautil/contracts';
 import { writeFileAtomic } from '@nautil/store';
+import { createFolder } from '@nautil/store/folders';
 
 /** How far a file is written. */
 interface Progress<State> {
@@ -39,13 +41,16 @@ export class ResumableFile<State> {
    *
    * @param o.identity - what the content depends on
    * @param o.resume - continues an unfinished file of the same identity; otherwise it is written from its start
+   * @returns the file with what is written of it, or with the reason why nothing is continued
    * @throws UsageError for an unfinished file of another identity
    */
   static async open<State>(
     path: string,
     o: { identity: string; resume: boolean },
-  ): Promise<{ file: ResumableFile<State>; written: { chunks: number; state: State } | undefined }> {
-    const progress = o.resume ? await readProgress<State>(path) : undefined;
+  ): Promise<{ file: ResumableFile<State>; written: { chunks: number; state: State } | string }> {
+    await createFolder(dirname(path));
+    const found = o.resume ? await readProgress<State>(path) : 'it is not to be continued';
+    const progress = typeof found === 'string' ? undefined : found;
     if (progress !== undefined && progress.identity !== o.identity)
       throw new UsageError(`${path}.part was written from another input, model or options`, {
         hint: 'repeat the command that was interrupted, or leave --resume out to start anew',
@@ -55,7 +60,7 @@ export class ResumableFile<State> {
     const { bytes = 0, chunks = 0 } = progress ?? {};
     // What was written after the record is written again.
     await file.truncate(bytes);
-    const written = progress && { chunks, state: progress.state };
+    const written = typeof found === 'string' ? found : { chunks, state: found.state };
     return { file: new ResumableFile<State>({ path, file, identity: o.identity, bytes, chunks }), written };
   }
 
@@ -97,23 +102,33 @@ export const unfinishedFiles = (path: string): string[] => [partOf(path), record
 const partOf = (path: string): string => `${path}.part`;
 const recordOf = (path: string): string => `${path}.part.json`;
 
-/** A record that a crash cut off is none. */
-function parsedRecord(text: string): object | undefined {
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** Undefined for a record that a crash cut off, or that something else wrote. */
+function parsedRecord<State>(text: string): Progress<State> | undefined {
   try {
-    const record: unknown = JSON.parse(text);
-    return typeof record === 'object' && record !== null ? record : undefined;
+    const record = JSON.parse(text) as Partial<Record<keyof Progress<State>, unknown>> | null;
+    const { identity, bytes, chunks, state } = record ?? {};
+    const isComplete = typeof identity === 'string' && isCount(bytes) && isCount(chunks) && state !== undefined;
+    return isComplete ? (record as Progress<State>) : undefined;
   } catch {
     return undefined;
   }
 }
 
-async function readProgress<State>(path: string): Promise<Progress<State> | undefined> {
-  const size = await stat(partOf(path)).then(
+/** How far a file was written, or why that is not known, as the first half of a sentence. */
+async function readProgress<State>(path: string): Promise<Progress<State> | string> {
+  const [part, record] = [partOf(path), recordOf(path)];
+  const size = await stat(part).then(
     (found) => found.size,
     () => undefined,
   );
-  const text = await readFile(recordOf(path), 'utf8').catch(() => undefined);
-  if (size === undefined || text === undefined) return undefined;
-  const progress = parsedRecord(text) as Progress<State> | undefined;
-  return progress !== undefined && progress.bytes <= size ? progress : undefined;
+  if (size === undefined) return `there is no ${part} to continue`;
+  const text = await readFile(record, 'utf8').catch(() => undefined);
+  if (text === undefined) return `${part} has no record of its progress (${record})`;
+  const progress = parsedRecord<State>(text);
+  if (progress === undefined) return `${record}, the record of what ${part} has, is cut off or damaged`;
+  if (progress.bytes > size)
+    return `${part} has ${size} bytes, fewer than the ${progress.bytes} that ${record} states: it is cut off`;
+  return progress;
 }
