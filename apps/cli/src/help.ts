@@ -49,7 +49,7 @@ export const addInputOptions = (command: Command): Command =>
   command
     .requiredOption(
       '--input <file>',
-      'a table (CSV, TSV, JSON Lines, JSON or Parquet, also packed by gzip), a folder of texts for each class, or one text per line (ended by \\n or \\r\\n); - is standard input',
+      'a table (CSV, TSV, JSON Lines, JSON or Parquet), a folder with one table, a folder of texts for each class, or a file with one text per line (ended by \\n or \\r\\n); files may be packed by gzip; - is standard input, which has no table',
     )
     .addOption(
       new Option(

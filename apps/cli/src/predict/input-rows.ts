@@ -8,7 +8,9 @@ import {
   labelIds,
   labelReader,
   openTable,
+  requireText,
   type Table,
+  tableFormatIn,
   textIn,
   unpackedText,
 } from '@nautil/datasets/tables';
@@ -37,6 +39,9 @@ export interface InputRows {
 
   /** The names of the columns that `values` has. */
   columns: readonly string[];
+
+  /** What separates the cells of a CSV file or a TSV; absent in other formats. */
+  delimiter?: string | undefined;
 
   /** The column of the labels, or "the last column"; undefined if the input has none. */
   labels: string | undefined;
@@ -104,7 +109,7 @@ export async function openInput(options: InputOptions, model: InputModel): Promi
     if (table !== undefined) return labelledLines(await unpackedText(input), model, table);
   }
   const source = input === '-' ? { name: 'standard input', bytes: process.stdin } : await unpacked(input);
-  return inputFormat === 'tsv' ? labelledLines(source, model) : textLines(source, model);
+  return inputFormat === 'tsv' ? labelledLines(source, model) : textLines(source, model, options);
 }
 
 /**
@@ -140,7 +145,8 @@ async function tablesOf(folder: string): Promise<string[]> {
 
 /**
  * The rows in chunks. A chunk of a pipe or a terminal holds what has arrived, so that each result is written promptly. The
- * chunks of a regular file do not depend on timing, so that its results are the same every time.
+ * chunks of a regular file do not depend on timing, so that its results are the same every time. Rows without a text are counted
+ * at the end.
  *
  * @param o.batchSize - chunks consist of batches of this size
  * @param o.isTimed - false: waits for full chunks of a pipe, too
@@ -149,8 +155,16 @@ export async function* rowChunks(
   { rows }: InputRows,
   { input, batchSize, isTimed = true }: { input: string; batchSize: number; isTimed?: boolean },
 ): AsyncGenerator<InputRow[]> {
+  let withoutText = 0;
   try {
-    yield* chunksOf(rows, { prompt: isTimed && !isRegularFile(input), multipleOf: batchSize });
+    for await (const chunk of chunksOf(rows, { prompt: isTimed && !isRegularFile(input), multipleOf: batchSize })) {
+      for (const row of chunk) if ([row.input].flat().some((text) => text.trim() === '')) withoutText++;
+      yield chunk;
+    }
+    if (withoutText > 0)
+      printMessage(
+        `note: ${counted(withoutText, 'row')} without a text: the result is that of an empty one (training skips such rows)`,
+      );
   } finally {
     // After an error, a pending read would keep the process alive until the writer closes the pipe.
     if (input === '-') process.stdin.destroy();
@@ -164,19 +178,25 @@ const endsInLabel = /\t-?\d+\s*$/;
 
 const nameOf = (source: TextSource): string => (typeof source === 'string' ? source : source.name);
 
-function textLines(source: TextSource, { pairs }: InputModel): InputRows {
+/** A sentence on lines that look like another format than one text on each; undefined if they do not. */
+function otherFormatNote(lines: string[], { input, inputFormat }: InputOptions): string | undefined {
+  const [first = '', ...others] = lines.filter((text) => text !== '');
+  const isHeader = first.includes('\t') && others.length > 0;
+  if ((endsInLabel.test(first) || isHeader) && others.every((text) => endsInLabel.test(text)))
+    return 'lines end in a tab and a number, which become part of the text; with --input-format tsv they are a label';
+  const format = inputFormat === 'auto' ? tableFormatIn(lines) : undefined;
+  if (format === undefined) return undefined;
+  const remedy = input === '-' ? 'write it to a file, and name it with --input-format table' : '--input-format table';
+  return `the input looks like a table (${format}), and each line is read as a text; to read its columns: ${remedy}`;
+}
+
+function textLines(source: TextSource, { pairs }: InputModel, options: InputOptions): InputRows {
   const rows = async function* (): AsyncGenerator<InputRow> {
     // A tab, a lone \r, U+2028 and U+0085 belong to a text.
     let line = 0;
     for await (const lines of readLines(source, { lineEnds: 'newline' })) {
-      if (
-        line === 0 &&
-        lines.some((text) => text !== '') &&
-        lines.every((text) => text === '' || endsInLabel.test(text))
-      )
-        printMessage(
-          'note: every line ends in a tab and a number, which become part of the text; with --input-format tsv they are a label',
-        );
+      const note = line === 0 ? otherFormatNote(lines, options) : undefined;
+      if (note !== undefined) printMessage(`note: ${note}`);
       for (const text of lines) {
         line++;
         yield { input: pairs ? pairIn(text, `${nameOf(source)}:${line}`) : text, values: [text], label: undefined };
@@ -255,7 +275,9 @@ async function tableRows(table: Table, options: InputOptions, model: InputModel)
   const labelOf = labelReader(table, label);
   const rows = async function* (): AsyncGenerator<InputRow> {
     for await (const batch of table.rows(table.columns)) {
-      for (const { values } of batch) {
+      for (const { position, values } of batch) {
+        for (const [at, column] of [textAt, pairAt].entries())
+          requireText(values[column], { column: [text, textPair][at] ?? '', place: () => table.placeOf(position) });
         // As in training; a row without a text has a prediction, too.
         const first = textIn(values[textAt]) ?? '';
         const input: ClassifierInput = pairs ? [first, textIn(values[pairAt]) ?? ''] : first;
@@ -266,6 +288,7 @@ async function tableRows(table: Table, options: InputOptions, model: InputModel)
   return {
     format: table.format,
     columns: table.columns,
+    delimiter: table.delimiter,
     labels: label === undefined ? undefined : `column ${JSON.stringify(label)}`,
     areLabelsNamed: options.labelColumn !== undefined,
     areIds: false,

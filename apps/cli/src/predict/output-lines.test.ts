@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { ExactNumber } from '@nautil/datasets/tables';
 import { type OutputFormat, outputLines } from './output-lines.js';
 
 const model = { labelIds: false, scores: false, top: 0, labels: ['no', 'yes'], precision: 'float32' } as const;
@@ -10,15 +11,45 @@ const lineOf = (value: unknown, format: OutputFormat): string =>
     prediction,
   );
 
+test.each<[value: unknown, digits: string]>([
+  [7n, '7'],
+  [9007199254740993n, '9007199254740993'],
+  [[{ id: 9007199254740993n }], '[{"id":9007199254740993}]'],
+  [new ExactNumber('12345678901234567890'), '12345678901234567890'],
+  [{ a: [new ExactNumber('1.0'), new ExactNumber('1e400')] }, '{"a":[1.0,1e400]}'],
+])('numbers have the digits that they had, in every format and at any depth: %s', (value, digits) => {
+  expect(lineOf(value, 'jsonl')).toContain(`{"v":${digits},"predicted_label_id"`);
+  expect(lineOf(value, 'tsv').replaceAll('""', '"')).toContain(digits);
+  expect(lineOf(value, 'csv').replaceAll('""', '"')).toContain(digits);
+});
+
+test('a value of a thousand levels is repeated, and a deeper one is an error', () => {
+  const nested = (levels: number): unknown => {
+    let value: unknown = 1;
+    for (let level = 0; level < levels; level++) value = [value];
+    return value;
+  };
+  expect(lineOf(nested(1000), 'jsonl')).toContain(`${'['.repeat(1000)}1${']'.repeat(1000)}`);
+  expect(() => lineOf(nested(100_000), 'jsonl')).toThrow(/in more than 1000 levels/);
+});
+
+test.each<[InputFormat: 'CSV' | 'TSV' | 'JSON', delimiter: string | undefined, OutputFormat, line: string]>([
+  ['CSV', ';', 'csv', '"a;b";yes'],
+  ['CSV', '|', 'csv', 'a;b|yes'],
+  ['CSV', ',', 'csv', 'a;b,yes'],
+  ['CSV', ';', 'tsv', 'a;b\tyes'],
+  ['TSV', '\t', 'csv', 'a;b,yes'],
+  ['TSV', '\t', 'tsv', 'a;b\tyes'],
+  ['JSON', undefined, 'csv', 'a;b,yes'],
+])(
+  'the format of the input has its delimiter in the output, too: %s with %j as %s',
+  (inputFormat, delimiter, format, line) => {
+    const lines = outputLines({ format: inputFormat, columns: ['v'], delimiter }, format, model);
+    expect(lines.lineOf({ input: 'a text', values: ['a;b'], label: undefined }, prediction)).toBe(line);
+  },
+);
+
 test.each<[kind: string, value: unknown, json: unknown, cell: string]>([
-  ['a safe bigint', 7n, 7, '7'],
-  ['a larger bigint', 9007199254740993n, '9007199254740993', '9007199254740993'],
-  [
-    'a bigint in a struct in a list',
-    [{ id: 9007199254740993n }],
-    [{ id: '9007199254740993' }],
-    '[{"id":"9007199254740993"}]',
-  ],
   ['a date', new Date(0), '1970-01-01T00:00:00.000Z', '1970-01-01T00:00:00.000Z'],
   ['an invalid date', new Date(NaN), null, ''],
   ['bytes of a text', Buffer.from('día'), 'día', 'día'],

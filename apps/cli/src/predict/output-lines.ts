@@ -1,7 +1,7 @@
 import { UsageError } from '@nautil/contracts';
 import type { Prediction } from '@nautil/training';
 import type { InputRow, InputRows } from './input-rows.js';
-import { jsonValue } from './json-value.js';
+import { cellText, jsonText } from './json-text.js';
 
 export type OutputFormat = 'tsv' | 'csv' | 'jsonl';
 
@@ -63,7 +63,7 @@ export function outputFormatOf({ format }: Pick<InputRows, 'format'>): OutputFor
 
 /** How predictions are written in a format. @throws UsageError if the input has a column of a name that is added */
 export function outputLines(
-  input: Pick<InputRows, 'format' | 'columns'>,
+  input: Pick<InputRows, 'format' | 'columns' | 'delimiter'>,
   format: OutputFormat,
   o: LineOptions,
 ): OutputLines {
@@ -75,10 +75,10 @@ export function outputLines(
     // NeMo's format, without a header: the text as it is, a tab, and the label.
     return {
       header: undefined,
-      lineOf: ({ values }, prediction) => [textOf(values[0]), ...addedValues(prediction, o)].join('\t'),
+      lineOf: ({ values }, prediction) => [cellText(values[0]), ...addedValues(prediction, o)].join('\t'),
     };
   }
-  const delimiter = format === 'csv' ? ',' : '\t';
+  const delimiter = format === 'tsv' ? '\t' : ((input.format === 'CSV' ? input.delimiter : undefined) ?? ',');
   const record = (cells: readonly unknown[]): string => delimitedRecord(cells, delimiter);
   return {
     header: record([...input.columns, ...added]),
@@ -119,8 +119,10 @@ function jsonLines(columns: readonly string[], isTable: boolean, o: LineOptions)
     header: undefined,
     lineOf: ({ values }, prediction) => {
       const { labelId, label, scores, logits } = prediction;
-      return JSON.stringify({
-        ...Object.fromEntries(columns.map((name, at) => [name, jsonValue(values[at])])),
+      const kept = columns.flatMap((name, at) =>
+        values[at] === undefined ? [] : [`${JSON.stringify(name)}:${jsonText(values[at])},`],
+      );
+      const others = JSON.stringify({
         [names[0]]: labelId,
         ...(o.labelIds ? {} : { [names[1]]: label }),
         scores,
@@ -130,6 +132,7 @@ function jsonLines(columns: readonly string[], isTable: boolean, o: LineOptions)
           : {}),
         ...(o.precision === 'float32' ? {} : { precision: o.precision }),
       });
+      return `{${kept.join('')}${others.slice(1)}`;
     },
   };
 }
@@ -143,26 +146,11 @@ function requireNewColumns(columns: readonly string[], added: readonly string[])
 }
 
 /** A row of a delimited table, without its line end. */
-export const delimitedRecord = (cells: readonly unknown[], delimiter: ',' | '\t'): string =>
+export const delimitedRecord = (cells: readonly unknown[], delimiter: string): string =>
   cells.map((cell) => cellOf(cell, delimiter)).join(delimiter);
 
 /** A cell as CSV writers write it: in quotation marks, which are doubled, if it has a delimiter, a mark or a line end. */
 function cellOf(value: unknown, delimiter: string): string {
-  const text = textOf(value);
+  const text = cellText(value);
   return text.includes(delimiter) || /["\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
-
-function textOf(value: unknown): string {
-  switch (typeof value) {
-    case 'string':
-      return value;
-    case 'number':
-    case 'bigint':
-    case 'boolean':
-      return String(value);
-    default: {
-      const json = jsonValue(value) ?? '';
-      return typeof json === 'string' ? json : JSON.stringify(json);
-    }
-  }
 }
