@@ -143,7 +143,7 @@ test.each<[string, (results: Results) => string | Promise<string>]>([
     const again = await runAll();
     expect(digestsOf(again)).toEqual(digestsOf(whole));
     expect(await sha256File(join(root, 'model.nemo'))).toBe(whole.package.nemo.sha256);
-    const messages = [...warnings(), ...Object.values(again).map(({ detail }: { detail: string }) => detail)];
+    const messages = [...warnings(), ...Object.values(again).flatMap(({ notes }: { notes?: string[] }) => notes ?? [])];
     const named = path.includes('/unpack/') ? dirname(dirname(path)) : path;
     expect(messages).toContainEqual(expect.stringContaining(`${named} was damaged`));
   },

@@ -72,7 +72,7 @@ test('a run that has ended keeps its weights and models, and no state of the opt
     classifier.close();
   }
   expect(packaged).toMatchObject({
-    detail: expect.stringMatching(/keeps .* in .*; [\d.]+ kB of checkpoints were freed/),
+    notes: [expect.stringMatching(/keeps .* in .*; [\d.]+ kB of checkpoints were freed/)],
   });
   expect(statSync(packaged.nemo.path).ino).toBe(statSync(packaged.stored!).ino);
 

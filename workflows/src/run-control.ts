@@ -72,7 +72,7 @@ export class RunControl {
     log.info('stage started', { stage });
     const result = await work();
     this.#progress.end(stage, result);
-    log.info('stage completed', { stage, reused: result.reused, detail: result.detail });
+    log.info('stage completed', { stage, reused: result.reused, detail: result.detail, notes: result.notes });
     return result;
   }
 

@@ -3,6 +3,7 @@ import {
   type Progress,
   type Stage,
   stageNames,
+  type StageResult,
   type StageState,
   type TextClassificationResult,
   type TrainingProgress,
@@ -61,7 +62,8 @@ export class RunProgress {
     this.#stages.set(stage, { state: 'paused' });
   }
 
-  end(stage: Stage, { reused, detail }: { reused: boolean; detail: string }): void {
+  end(stage: Stage, { reused, detail, notes = [] }: StageResult<object>): void {
+    for (const note of notes) this.note(note);
     this.#stages.set(stage, { state: reused ? 'reused' : 'done', detail });
   }
 

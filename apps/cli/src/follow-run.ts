@@ -13,19 +13,25 @@ import { RunScreen } from './terminal/run-screen.js';
 export async function followRun(handle: WorkflowHandle, options: FollowOptions): Promise<void> {
   const { workflowId } = handle;
   let logDir: string | undefined;
+  let screen: RunScreen | undefined;
   await followWorkflow<Progress, TextClassificationResult>(handle, options, {
     noun: 'run',
     showProgress: (display) => {
-      const screen = new RunScreen(display);
+      const shown = new RunScreen(display);
+      screen = shown;
       const polls = new RunPolls(handle, (message) => {
         display.warn(message);
       });
       return async (progress) => {
         logDir = progress.logDir;
-        screen.show(await polls.complete(progress));
+        shown.show(await polls.complete(progress));
       };
     },
     printResult: (result, temporalUrl) =>
-      printOutcome({ ...result, workflowId, again: ['resume', workflowId], logDir, temporalUrl }),
+      printOutcome({
+        ...result,
+        ...{ workflowId, again: ['resume', workflowId], logDir, temporalUrl },
+        tablesShown: screen?.tablesShown,
+      }),
   });
 }

@@ -48,7 +48,7 @@ class ShownTrials {
     if (rows.length > 0 && !this.#isPlanShown) {
       this.#isPlanShown = true;
       this.#display.line(`${counted(rows.length, 'trial')}, ${limit} at a time, ranked by ${objective}`);
-      for (const note of notes) this.#display.line(`note: ${note}`);
+      for (const note of notes) this.#display.note(note);
     }
     if (mlflowUrl !== undefined && mlflowUrl !== this.#mlflowUrl) {
       this.#mlflowUrl = mlflowUrl;

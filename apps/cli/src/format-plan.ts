@@ -18,7 +18,10 @@ export function formatPlan(plan: RunPlan, width: number): string {
     ...plan.notes.map((note): [string, string] => ['note', note]),
   ];
   const lines = facts.flatMap(([title, text]) =>
-    wrapText(text, width - titleWidth).map((line, i) => `${(i === 0 ? title : '').padEnd(titleWidth)}${line}`),
+    text
+      .split('\n')
+      .flatMap((part) => wrapText(part, width - titleWidth))
+      .map((line, i) => `${(i === 0 ? title : '').padEnd(titleWidth)}${line}`),
   );
   return [...lines, 'Nothing was started.'].join('\n');
 }
@@ -46,7 +49,7 @@ function stepsOf({ training }: RunPlan): string | undefined {
     `${formatCount(parameters)} trainable parameters${device === undefined ? '' : ` on ${device}`}`,
     ...(largestBatch ? [`the largest batch has ${largestBatch.rows} × ${largestBatch.length} tokens`] : []),
     ...(microBatches > 1 ? [`each batch is cut into ${microBatches} micro-batches, because it does not fit`] : []),
-  ].join('; ');
+  ].join('\n');
 }
 
 function timeOf({ seconds, training }: RunPlan): string | undefined {

@@ -10,7 +10,7 @@ afterEach(() => {
 });
 
 test.each([
-  ['last', /^weights {3}those of the last step; with .*save_best_model=true, those of the best validation, if any$/m],
+  ['last', /^weights {3}those of the last step; with .*save_best_model=true, those of the best\s+validation, if any$/m],
   ['best', /^weights {3}those of the best validation \(.*save_best_model\)$/m],
 ] as const)(
   'the end of a run states that the archive has the %s weights, and the key that decides',

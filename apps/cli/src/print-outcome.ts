@@ -14,7 +14,7 @@ import { formatHistory, formatReport, macroNote } from '@nautil/metrics';
 import { printMessage, printResult } from './output.js';
 import { readEvaluations } from './read-evaluations.js';
 import { formatFact } from './terminal/format-fact.js';
-import { terminalWidth } from './terminal/terminal-width.js';
+import { proseWidth, terminalWidth } from './terminal/terminal-width.js';
 import { wrapText } from './terminal/wrap-text.js';
 import { overridesToContinue } from './trainer/how-to-continue.js';
 import { tryCommand } from './try-command.js';
@@ -46,6 +46,9 @@ export interface RunOutcome {
 
   /** The words that follow `nautil` in the command that runs it again. */
   again: readonly string[];
+
+  /** How many of NeMo's tables, one for each evaluation, have been printed already; default 0. */
+  tablesShown?: number | undefined;
 }
 
 const packagedWeights = {
@@ -54,17 +57,19 @@ const packagedWeights = {
 };
 
 /**
- * Prints the scores of a run by epoch and by class, its addresses, its archive with the choice of weights, what MLflow lacks, and
- * three commands: to try the model, to look at the run, and to train it further.
+ * Prints the scores of a run by epoch, and by class unless NeMo's tables have shown them; its addresses, its archive with the choice
+ * of weights, what MLflow lacks, and three commands: to try the model, to look at the run, and to train it further.
  */
 export async function printOutcome(outcome: RunOutcome): Promise<void> {
   const { nemo, weights, evaluations, report, scores, findings = [], kept = [], trackingWarnings = [] } = outcome;
-  const width = terminalWidth();
+  const [tableWidth, width] = [terminalWidth(), proseWidth()];
   const history = evaluations === undefined ? [] : await readEvaluations(evaluations.path);
   // The report below has the only evaluation on the test set.
   const validations = history.filter(({ split }) => split === 'val' || report === undefined);
-  if (validations.length > 0) await printResult(`\n${formatHistory(validations, { width })}`);
-  if (report) await printResult(`\n${scores?.split === 'test' ? 'test\n' : ''}${formatReport(report, { width })}`);
+  const byClass = (outcome.tablesShown ?? 0) < history.length || history.length === 0;
+  if (validations.length > 0) await printResult(`\n${formatHistory(validations, { width: tableWidth, byClass })}`);
+  if (report && byClass && (scores?.split === 'test' || validations.length === 0))
+    await printResult(`\n${scores?.split === 'test' ? 'test\n' : ''}${formatReport(report, { width: tableWidth })}`);
   if (scores) await printResult(`\n${scoresSentence(scores)}`);
   const note = report && macroNote(report);
   if (note !== undefined) await printResult(wrapText(note, width).join('\n'));

@@ -46,8 +46,11 @@ export type StageResult<T> = T & {
   /** True when it had been made before from equal inputs. */
   reused: boolean;
 
-  /** One line for people. */
+  /** A few words for people, beside the name of the stage. */
   detail: string;
+
+  /** Sentences on what the stage found or decided, each for a line of its own. */
+  notes?: string[] | undefined;
 };
 
 export interface RunRequest {

@@ -66,10 +66,11 @@ export function formatReport(report: ClassificationReport, o: { width?: number }
  *
  * @param o.maxEpochs - number of evaluations shown for each split; default 12
  * @param o.width - terminal cells that are available; default: any number
+ * @param o.byClass - whether the classes have a table; default true
  */
 export function formatHistory(
   evaluations: readonly Evaluation[],
-  o: { maxEpochs?: number; width?: number } = {},
+  o: { maxEpochs?: number; width?: number; byClass?: boolean } = {},
 ): string {
   const splits = [...new Set(evaluations.map(({ split }) => split))];
   return splits.map((split) => formatSplit(split, evaluations, o)).join('\n\n');
@@ -80,7 +81,7 @@ const splitTitles = { val: 'validation', test: 'test' } as const;
 function formatSplit(
   split: EpochEvaluated['split'],
   all: readonly Evaluation[],
-  { maxEpochs = 12, width = Infinity }: { maxEpochs?: number; width?: number },
+  { maxEpochs = 12, width = Infinity, byClass = true }: { maxEpochs?: number; width?: number; byClass?: boolean },
 ): string {
   const evaluations = all.filter((evaluation) => evaluation.split === split).sort((a, b) => a.step - b.step);
   const best = evaluations.find(({ bestBy }) => bestBy !== undefined);
@@ -110,7 +111,7 @@ function formatSplit(
     ]),
     { width },
   );
-  const byClass = layOutTable(
+  const classTable = layOutTable(
     [
       left('class'),
       right('epoch '),
@@ -140,10 +141,9 @@ function formatSplit(
   return [
     `${splitTitles[split]}, averages over classes (macro)`,
     byEpoch,
-    '',
-    `${splitTitles[split]}, by class`,
-    byClass,
-    ...(shown[0] ? unlisted(shown[0].report) : []),
+    ...(byClass
+      ? ['', `${splitTitles[split]}, by class`, classTable, ...(shown[0] ? unlisted(shown[0].report) : [])]
+      : []),
     ...(notes.length > 0 ? [notes.join('; ')] : []),
   ].join('\n');
 }

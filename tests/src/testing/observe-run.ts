@@ -87,7 +87,7 @@ async function runStages(
     const ports = process.getActiveResourcesInfo().filter((resource) => resource === 'MessagePort');
     workers = Math.max(workers, ports.length);
   });
-  output.push(`tokenize: ${tokens.detail}`);
+  output.push(`tokenize: ${tokens.detail}`, ...(tokens.notes ?? []));
   seen['tokenizer threads'] = text(workers);
   const { train, validation, test } = tokens;
   seen.tokenizer = tokens.tokenizerDigest;

@@ -14,7 +14,7 @@ import { examples } from '../help.js';
 import { printJson, printResult } from '../output.js';
 import { startWorkerCommand } from '../start-worker-command.js';
 import { formatFact } from '../terminal/format-fact.js';
-import { terminalWidth } from '../terminal/terminal-width.js';
+import { proseWidth, terminalWidth } from '../terminal/terminal-width.js';
 
 /** No worker can answer for the run. */
 class NoAnswer extends defineError('NoAnswer', 'environment', { retryable: true }) {}
@@ -56,7 +56,7 @@ async function showProgress(workflowId: string, { json }: { json?: true }): Prom
         '',
         ...lines,
         ...(failure === undefined ? [] : ['', failure.message]),
-        ...outcomeOf(result, width),
+        ...outcomeOf(result, proseWidth()),
         ...nextOf(run, progress.paused),
       ].join('\n'),
     );

@@ -2,7 +2,10 @@ import { open } from 'node:fs/promises';
 
 /** An entry of NeMo's log begins with `[Nautil I TIME MODULE] `; its further lines are indented. */
 const entryStart = /^\[Nautil [IW] /m;
-const isReport = /^\[Nautil I [^\]]*\] (?:val|test)_report: /;
+const report = /^\[Nautil I [^\]]*\] (?:val|test)_report: /;
+
+/** Whether an entry of NeMo's log is the table of an evaluation. */
+export const isReport = (entry: string): boolean => report.test(entry);
 
 /** Reads the tables of evaluations that are appended to the log of a run, as NeMo writes them. */
 export class EvaluationLog {
@@ -34,7 +37,7 @@ export class EvaluationLog {
     return text
       .slice(0, end)
       .split(new RegExp(`(?=${entryStart.source})`, 'm'))
-      .filter((entry) => isReport.test(entry))
+      .filter(isReport)
       .map((entry) => entry.trimEnd());
   }
 

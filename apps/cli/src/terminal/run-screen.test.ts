@@ -21,6 +21,7 @@ afterEach(() => {
 /** What the program writes to its standard output. */
 async function outputOf(o: ReplayOptions): Promise<string> {
   process.env['INIT_CWD'] = '/home/user/reviews';
+  delete process.env['COLUMNS'];
   let output = '';
   jest.spyOn(process.stdout, 'write').mockImplementation((text) => {
     output += String(text);
@@ -76,7 +77,7 @@ test.each([80, 120])('a run on a terminal of %d columns', async (columns) => {
   const lines = screen.split('\n');
   const broken = lines.flatMap((line, i) => (isBroken(line) ? (lines[i - 1] ?? '') : []));
   for (const line of broken.filter((one) => !isBroken(one)))
-    expect(line).toMatch(/^(?:MLflow|Temporal|try it|look|go on|note:| {12}\S+$)/);
+    expect(line).toMatch(/^(?:MLflow|Temporal|try it|look|go on| {6}\S+$| {12}\S+$)/);
 });
 
 test.each([80, 120])('a run in the middle of its training, on a terminal of %d columns', async (columns) => {
@@ -100,4 +101,14 @@ test('in a pipe there are plain lines: no control characters, and no line twice'
   const news = output.split('\n').filter((line) => /^(?:epoch \d+ {2}step|\w+ …|\w+: |note: )/.test(line));
   expect(news.length).toBeGreaterThan(20);
   expect(new Set(news).size).toBe(news.length);
+});
+
+test.each([
+  ['NeMo’s log', {}, { nemo: 3 }],
+  ['the end, where the log is on another machine', { isElsewhere: true }, { nemo: 0 }],
+])('the scores of a class are shown once for each evaluation, in %s', async (_, options, { nemo }) => {
+  const lines = (await outputOf(options)).split('\n');
+  expect(lines.filter((line) => line.includes('_report:'))).toHaveLength(nemo);
+  // The F1 of one class of this recording, after the first epoch and on the test set.
+  for (const score of ['96.00', '81.25']) expect(lines.filter((line) => line.includes(score))).toHaveLength(1);
 });

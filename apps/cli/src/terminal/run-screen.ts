@@ -21,6 +21,9 @@ export class RunScreen {
   #mlflowUrl: string | undefined;
   #validatedEpoch: number | undefined;
 
+  /** How many tables of evaluations it has shown. */
+  tablesShown = 0;
+
   constructor(display: TrainingDisplay) {
     this.#display = display;
   }
@@ -30,11 +33,12 @@ export class RunScreen {
       this.#mlflowUrl = progress.mlflowUrl;
       this.#display.line(`MLflow: ${progress.mlflowUrl}`);
     }
-    for (const note of progress.notes.slice(this.#notes)) this.#display.line(`note: ${note}`);
+    for (const note of progress.notes.slice(this.#notes)) this.#display.note(note);
     this.#notes = progress.notes.length;
     if (tables === undefined) this.#showScores(progress.training?.validation);
     // Before the line that the stage is done that has made them.
     for (const table of tables ?? []) this.#display.line(table);
+    this.tablesShown += tables?.length ?? 0;
     for (const { stage, state, detail } of progress.stages) {
       if (this.#states.get(stage) === state || state === 'waiting') continue;
       this.#states.set(stage, state);

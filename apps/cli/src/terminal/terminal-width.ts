@@ -1,9 +1,20 @@
 /** A terminal, or a file or pipe in place of one. */
 export type Screen = NodeJS.WritableStream & { isTTY?: boolean; columns?: number; rows?: number };
 
-/** The number of cells in a line of a terminal; any number elsewhere, so that files and pipes get complete tables. */
+/**
+ * The number of cells in a line of a terminal. Elsewhere it is that of the variable COLUMNS, as in other programs, and any number
+ * without it, so that files and pipes get complete tables.
+ */
 export const terminalWidth = (stream: Pick<Screen, 'isTTY' | 'columns'> = process.stdout): number =>
-  stream.isTTY ? orUsual(stream.columns, 80) : Infinity;
+  stream.isTTY ? orUsual(stream.columns, 80) : columnsVariable();
+
+/** The number of cells in a line of prose: longer ones are hard to read. */
+export const proseWidth = (): number => Math.min(120, terminalWidth());
+
+function columnsVariable(): number {
+  const { COLUMNS = '' } = process.env;
+  return /^[1-9]\d{0,5}$/.test(COLUMNS) ? Number(COLUMNS) : Infinity;
+}
 
 export const terminalHeight = ({ rows }: Pick<Screen, 'rows'>): number => orUsual(rows, 24);
 

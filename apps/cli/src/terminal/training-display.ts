@@ -5,6 +5,7 @@ import { asTyped } from '../output.js';
 import { fitReport } from './fit-report.js';
 import { figuresOf, formatStage, formatTraining, formatTrainingStage, type ShownStage } from './format-progress.js';
 import { type Screen, terminalHeight, terminalWidth } from './terminal-width.js';
+import { wrapText } from './wrap-text.js';
 
 /** Seconds between two plain lines, so that a log file does not get one line per step. */
 const secondsBetweenLines = 10;
@@ -56,6 +57,12 @@ export class TrainingDisplay {
   /** Prints separate lines. */
   line(text: string): void {
     this.#print(text);
+  }
+
+  /** Prints a sentence about the run, which a terminal gets broken at words. */
+  note(text: string): void {
+    const lead = 'note: ';
+    this.line(lead + wrapText(text, this.#width - lead.length).join(`\n${' '.repeat(lead.length)}`));
   }
 
   /** Prints a warning. */

@@ -36,6 +36,7 @@ export const shownStage =
       if (!signal.aborted) display.stage(name, 'failed');
       throw error;
     });
+    for (const note of result.notes ?? []) display.note(note);
     display.stage(name, result.reused ? 'reused' : 'done', result.detail);
     return result;
   };

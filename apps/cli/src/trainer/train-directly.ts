@@ -25,6 +25,7 @@ import { preloadTensorFlow } from '@nautil/tensorflow';
 import { runTask } from '@nautil/trainer-process';
 import { requireDevices, type TrainControl, type TrainingGroup, TrainingInterrupted } from '@nautil/training';
 import { printOutcome } from '../print-outcome.js';
+import { isReport } from '../terminal/evaluation-log.js';
 import { TrainingDisplay } from '../terminal/training-display.js';
 import { groupFromEnvironment } from './group-from-environment.js';
 import { howToContinue } from './how-to-continue.js';
@@ -45,12 +46,16 @@ import { joining, trainAsMember } from './train-as-member.js';
  */
 export async function trainDirectly(args: HydraArguments, o: { cwd: string; signal: AbortSignal }): Promise<void> {
   const display = new TrainingDisplay();
-  const echo = (entry: string): void => display.line(entry);
+  let tablesShown = 0;
+  const echo = (entry: string): void => {
+    display.line(entry);
+    if (isReport(entry)) tablesShown++;
+  };
   const trackingUri = stackAddresses().mlflowTrackingUri;
   const { run, resumes, group } = await resolve(args, { cwd: o.cwd, echo, trackingUri });
   // The run has no workflow, so the fence is how garbage collection sees that the run is active.
   await claimFence(run.folder);
-  for (const note of run.notes) display.line(`note: ${note}`);
+  for (const note of run.notes) display.note(note);
   display.line(`run folder: ${run.folder}`);
   if (group && group.index > 0) {
     await trainAsMember(run, group, { display, signal: o.signal });
@@ -100,6 +105,7 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
     // The server may have come back since the start.
     mlflowUrl: ended.url ?? (await tracking).url,
     trackingWarnings: ended.warnings,
+    tablesShown,
   });
 }
 

@@ -57,8 +57,10 @@ test('a test file without labels is left out, and skipped lines are listed with 
     `model.test_ds.file_path=${join(home, 'test.tsv')}`,
   );
   expect(data.test).toBeUndefined();
-  expect(data.detail).toMatch(/test\.tsv has no labels/);
-  expect(data.detail).toMatch(/1 line skipped in .*train\.tsv \(line 1: the last word, "label"/);
+  expect(data.notes).toContainEqual(expect.stringMatching(/test\.tsv has no labels/));
+  expect(data.notes).toContainEqual(
+    expect.stringMatching(/1 line skipped in .*train\.tsv \(line 1: the last word, "label"/),
+  );
 });
 
 test('all problems of the data files are reported at once', async () => {
@@ -81,8 +83,10 @@ test('labels beyond num_samples are checked when the weights of the loss are com
 });
 
 test('a run notes that texts are in quotation marks', async () => {
-  const { detail } = await converted({ 'train.tsv': '"a ""b"" c"\t0\n"b"\t1\nsaid "so"\t0\n' });
-  expect(detail).toMatch(/2 of 3 texts in .*train\.tsv are in quotation marks, and the marks become tokens/);
+  const { notes } = await converted({ 'train.tsv': '"a ""b"" c"\t0\n"b"\t1\nsaid "so"\t0\n' });
+  expect(notes).toContainEqual(
+    expect.stringMatching(/2 of 3 texts in .*train\.tsv are in quotation marks, and the marks become tokens/),
+  );
 });
 
 describe('a setting without effect on the data', () => {
@@ -92,17 +96,19 @@ describe('a setting without effect on the data', () => {
   test('is reported by the stage that reads the data', async () => {
     const files = { 'train.tsv': rows(16), 'test.tsv': 'a\t-1\n' };
     const absent = withTest('model.test_ds.batch_size=8', '+trainer.limit_test_batches=2');
-    expect((await converted(files, ...absent)).detail).toMatch(
-      /; the data has no test examples, so that trainer.limit_test_batches and model.test_ds.batch_size have no effect$/,
+    expect((await converted(files, ...absent)).notes).toContainEqual(
+      expect.stringMatching(
+        /^the data has no test examples, so that trainer.limit_test_batches and model.test_ds.batch_size have no effect$/,
+      ),
     );
-    const { detail } = await converted(
+    const { notes } = await converted(
       { 'train.tsv': rows(16), 'test.tsv': rows(8) },
       ...withTest('model.test_ds.batch_size=4', 'model.test_ds.shuffle=true', 'model.train_ds.num_workers=5'),
       'model.train_ds.batch_size=4',
       'nautil.batches.bucket_by_length=false',
       'nautil.data.relabel=true',
     );
-    expect(detail.split('; ').slice(2)).toEqual([
+    expect(notes).toEqual([
       expect.stringContaining('8 of 8 test texts are in the training data, too'),
       'nautil.data.relabel has no effect on the labels: they are 0 to 1 already',
       'model.train_ds.num_workers has no effect: threads are started for 8192 examples or more',
@@ -113,20 +119,20 @@ describe('a setting without effect on the data', () => {
 
   test('is not reported where it has one, nor where nobody set it', async () => {
     const files = { 'train.tsv': rows(32), 'test.tsv': rows(10) };
-    const { detail } = await converted(
+    const { notes } = await converted(
       files,
       ...withTest('model.test_ds.batch_size=4', 'model.test_ds.shuffle=true'),
       'model.train_ds.batch_size=4',
       'nautil.batches.bucket_by_length=false',
     );
-    expect(detail).not.toContain('no effect');
-    expect((await converted({ 'train.tsv': rows(16) })).detail).not.toContain('no effect');
+    expect(notes).not.toContainEqual(expect.stringContaining('no effect'));
+    expect((await converted({ 'train.tsv': rows(16) })).notes).not.toContainEqual(expect.stringContaining('no effect'));
     const limited = withTest(
       'model.test_ds.batch_size=5',
       'model.test_ds.shuffle=true',
       '+trainer.limit_test_batches=1',
     );
-    expect((await converted(files, ...limited)).detail).not.toContain('no effect');
+    expect((await converted(files, ...limited)).notes).not.toContainEqual(expect.stringContaining('no effect'));
   });
 
   test('two keys that name the training data are rejected', async () => {
@@ -152,7 +158,9 @@ describe('nautil.data.relabel=true', () => {
     expect(contentOf(data.test)).toBe('g\t0\n');
     expect(contentOf(data.labels)).toBe('-1\n7\n30\n');
     expect(data.numClasses).toBe(3);
-    expect(data.detail).toContain('the labels were renumbered: -1 is now 0, 7 is now 1, 30 is now 2');
+    expect(data.notes).toContainEqual(
+      expect.stringContaining('the labels were renumbered: -1 is now 0, 7 is now 1, 30 is now 2'),
+    );
   });
 
   test.each(['good\t30\nbad\t7\nunused\t1\n', '7\tbad\n30\tgood\n'])('keeps the names of %j', async (names) => {

@@ -114,9 +114,8 @@ export async function convert({
     examples,
     digest: sha256Of(JSON.stringify(Object.entries(refs).map(([split, ref]) => [split, ref.sha256]))),
     reused: used.reused,
-    detail: [
-      `${sizes} examples`,
-      `${numClasses} classes${counted ? ' (counted from the training labels)' : ''}`,
+    detail: `${sizes} examples; ${numClasses} classes${counted ? ' (counted from the training labels)' : ''}`,
+    notes: [
       ...tableNotes,
       ...notes,
       ...(divided?.output.notes ?? []),
@@ -124,7 +123,7 @@ export async function convert({
       ...settingsWithoutEffect(config, examples),
       ...damage,
       ...used.warnings,
-    ].join('; '),
+    ],
   };
 }
 

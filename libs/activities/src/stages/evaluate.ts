@@ -17,7 +17,7 @@ import type {
 import { counted, formatFigure, valueAt } from '@nautil/contracts';
 import { parseLoggedEvents, parseSampleAnswers, type StoredEvaluation } from '@nautil/contracts/schemas';
 import { pairOf } from '@nautil/datasets';
-import { type JudgedRun, judgeRun, macroNote } from '@nautil/metrics';
+import { type JudgedRun, judgeRun } from '@nautil/metrics';
 import { parseEncoderConfig } from '@nautil/model';
 import { type Echo, logAnswers, logTest } from '@nautil/nemo';
 import { fileRef, requireIntact, stageOutput, writeFileAtomic } from '@nautil/store';
@@ -96,20 +96,18 @@ export async function evaluate(
     ...(output.answers ? { answers: output.answers } : {}),
     ...(findings.length > 0 && { findings }),
     reused,
+    notes: warnings,
   } as const;
   const which = best
     ? `best weights (step ${best.step}, ${best.monitor} ${formatFigure(best.value)})`
     : `last weights (step ${step})`;
-  const problems = findings.length === 0 ? [] : [`problems: ${findings.map(({ code }) => code).join(', ')}`];
-  const after = [...problems, ...warnings].map((text) => `; ${text}`).join('');
   if (evaluation === undefined || reportFile === undefined) {
     return {
       ...kept,
-      detail: `${which}; no report: there is neither a test set nor a validation set, or trainer.limit_test_batches and limit_val_batches are 0${after}`,
+      detail: `${which}; no report: there is neither a test set nor a validation set, or trainer.limit_test_batches and limit_val_batches are 0`,
     };
   }
   const { report } = evaluation;
-  const note = macroNote(report);
   const onValidation = (await loggedEvents(o.model.events))
     .filter((event) => event.type === 'eval')
     .findLast((past) => past.step === at.step);
@@ -119,12 +117,7 @@ export async function evaluate(
     ...(split === 'test' && onValidation ? { validation: scoresOf('val', onValidation) } : {}),
     reportFile,
     ...(report.classes.length <= reportedClasses ? { report } : {}),
-    detail: [
-      `${which}: ${split} accuracy ${report.accuracy.toFixed(4)}, macro F1 ${report.macro.f1.toFixed(4)}`,
-      ...(note === undefined ? [] : [note]),
-      ...problems,
-      ...warnings,
-    ].join('; '),
+    detail: `${which}: ${split} accuracy ${report.accuracy.toFixed(4)}, macro F1 ${report.macro.f1.toFixed(4)}`,
   };
 }
 

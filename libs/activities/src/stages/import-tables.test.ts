@@ -36,8 +36,8 @@ async function converted(files: Record<string, string | Buffer>, ...overrides: s
   });
   const source = await download({ run });
   const data = await convert({ run, source });
-  const short = (detail: string): string => detail.replaceAll(`${home}/`, '');
-  return { ...data, detail: short(data.detail), downloaded: short(source.detail) };
+  const short = (text: string): string => text.replaceAll(`${home}/`, '');
+  return { ...data, notes: data.notes?.map(short), downloaded: short(source.detail) };
 }
 
 const contentOf = (ref: { path: string } | undefined): string => readFileSync(String(ref?.path), 'utf8');
@@ -59,11 +59,15 @@ test('a CSV file becomes the files of a run, and its labels are the names of the
   expect(contentOf(data.labels)).toBe('negative\npositive\n');
   expect(data.numClasses).toBe(2);
   expect(data.downloaded).toMatch(/^data train\.csv, encoder /);
-  expect(data.detail).toContain(
-    'train.csv is CSV (separated by commas): text column Review Text, label column sentiment (recognised by name); columns not read: id',
+  expect(data.notes).toContainEqual(
+    expect.stringContaining(
+      'train.csv is CSV (separated by commas): text column Review Text, label column sentiment (recognised by name); columns not read: id',
+    ),
   );
-  expect(data.detail).toContain('the classes are 0 = negative, 1 = positive');
-  expect(data.detail).toContain('1 row without a text or a label skipped (the first is train.csv:5)');
+  expect(data.notes).toContainEqual(expect.stringContaining('the classes are 0 = negative, 1 = positive'));
+  expect(data.notes).toContainEqual(
+    expect.stringContaining('1 row without a text or a label skipped (the first is train.csv:5)'),
+  );
 });
 
 test('two texts become two columns, and the data says that it consists of pairs', async () => {
@@ -98,8 +102,10 @@ describe('without a validation set', () => {
     expect(first.examples).toEqual({ train: 90, validation: 11 });
     expect(contentOf(first.validation).match(/\d$/gm)?.sort().join('')).toBe('00011111111');
     expect(contentOf(first.train)).toContain('alone\t2\n');
-    expect(first.detail).toContain(
-      'without a validation set, 11 of 101 training examples became one: the same share of each class, none of 1 class with fewer than two texts of its own (nautil.data.validation_fraction=0.1, nautil.seed=42)',
+    expect(first.notes).toContainEqual(
+      expect.stringContaining(
+        'without a validation set, 11 of 101 training examples became one: the same share of each class, none of 1 class with fewer than two texts of its own (nautil.data.validation_fraction=0.1, nautil.seed=42)',
+      ),
     );
     expect(contentOf((await converted({}, train('train.csv'))).validation)).toBe(contentOf(first.validation));
     const other = await converted({}, train('train.csv'), 'nautil.seed=7');
@@ -151,17 +157,19 @@ describe('without a validation set', () => {
 
 test('a setting of the division without effect is reported', async () => {
   const files = { 'a.csv': 'text,label\na b,x\nc d,y\n', 'b.csv': 'text,label\na b,x\n' };
-  const { detail } = await converted(
+  const { notes } = await converted(
     files,
     train('a.csv'),
     validation('b.csv'),
     ...['model.train_ds.num_samples=9', 'nautil.data.sample=random'],
   );
-  expect(detail).toContain('nautil.data.sample has no effect: no num_samples is less than the examples');
+  expect(notes).toContainEqual(
+    expect.stringContaining('nautil.data.sample has no effect: no num_samples is less than the examples'),
+  );
   const source = [`nautil.data.source=${at('both')}`, 'nautil.data.validation_fraction=0.2'];
   const both = { 'both/train.csv': files['a.csv'], 'both/dev.csv': files['b.csv'] };
-  expect((await converted(both, ...source)).detail).toContain(
-    'nautil.data.validation_fraction has no effect: the data has a validation set',
+  expect((await converted(both, ...source)).notes).toContainEqual(
+    expect.stringContaining('nautil.data.validation_fraction has no effect: the data has a validation set'),
   );
 });
 
@@ -194,7 +202,7 @@ describe('num_samples', () => {
     const sample = contentOf(data.train);
     expect(sample).not.toMatch(/^text number 0\t.*\ntext number 1\t/);
     expect(contentOf((await converted({}, train('train.csv'), whole, ten)).train)).toBe(sample);
-    expect(data.detail).toContain('10 of 100 train examples were taken at random');
+    expect(data.notes).toContainEqual(expect.stringContaining('10 of 100 train examples were taken at random'));
   });
 
   test('takes the first examples with nautil.data.sample=first, as in NeMo', async () => {
@@ -233,7 +241,9 @@ describe('a folder', () => {
     expect(contentOf(data.train)).toBe('a\t0\nb\t1\n');
     expect(contentOf(data.validation)).toBe('c\t1\n');
     expect(data.test).toBeUndefined();
-    expect(data.detail).toContain('has no labels (each is -1), so the model is not tested on it');
+    expect(data.notes).toContainEqual(
+      expect.stringContaining('has no labels (each is -1), so the model is not tested on it'),
+    );
   });
 
   test('has a folder for each class', async () => {

@@ -27,7 +27,7 @@ export async function keepResults(
   await keepWeights(join(logDir, 'checkpoints'), ({ isLast }) => isLast && exp_manager.resume_if_exists);
   const after = await sizeOf([folder, logDir]);
   const freed = Math.max(0, before - after);
-  return `keeps ${formatBytes(after)} in ${folder} and ${logDir}; ${formatBytes(freed)} of checkpoints were freed`;
+  return `the run keeps ${formatBytes(after)} in ${folder} and ${logDir}; ${formatBytes(freed)} of checkpoints were freed`;
 }
 
 /** That of the run, and those of the repetitions that `--from` requested. */

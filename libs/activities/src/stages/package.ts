@@ -148,7 +148,8 @@ export async function packageModel(o: {
     stored: made.path,
     ...(kept.length > 0 && { kept }),
     reused,
-    detail: [target, ...kept.map(keptSentence), disk, ...(limit ? [limit] : single), ...warnings].join('; '),
+    detail: target,
+    notes: [...kept.map(keptSentence), disk, ...(limit ? [limit] : single), ...warnings],
   };
 }
 

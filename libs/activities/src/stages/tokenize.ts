@@ -79,15 +79,14 @@ export async function tokenize(
     tokenizerDigest: tokenizer.digest,
   };
   const { notes, warnings } = tokenizer;
-  const details = [
-    `${tokens} tokens by ${tokenizer.name}`,
+  const found = [
     ...(note === undefined ? [] : [note]),
     ...notes,
     ...warnings,
     ...settingsWithoutEffectOn(tokenizer, config),
     ...damage,
   ];
-  return { ...data, reused, detail: details.join('; ') };
+  return { ...data, reused, detail: `${tokens} tokens by ${tokenizer.name}`, notes: found };
 }
 
 /** Loads the tokenizer of a run from the encoder's files. */

@@ -94,7 +94,7 @@ export async function trainModel(request: TrainRequest, o: TrainModelOptions): P
     },
     { signal: o.signal, takeOverAfterMs },
   );
-  return { ...output, reused, detail: [`${counted(output.step, 'step')}, ${output.reason}`, ...warnings].join('; ') };
+  return { ...output, reused, detail: `${counted(output.step, 'step')}, ${output.reason}`, notes: warnings };
 }
 
 /** @throws GroupMissing when the run has several processes and this one knows of no other */

@@ -25,6 +25,9 @@ export interface ReplayOptions {
 
   /** Ends the recording after that many lines, as the screen is then. */
   polls?: number | undefined;
+
+  /** Whether the log of the run, with NeMo's tables, is on another machine; default: no. */
+  isElsewhere?: boolean | undefined;
 }
 
 /**
@@ -32,7 +35,10 @@ export interface ReplayOptions {
  *
  * NOTE: makes standard output a terminal, or a pipe, for the rest of the process.
  */
-export async function replayRun(recording: string, { columns, polls }: ReplayOptions): Promise<void> {
+export async function replayRun(
+  recording: string,
+  { columns, polls, isElsewhere = false }: ReplayOptions,
+): Promise<void> {
   const entries = readFileSync(recording, 'utf8')
     .trimEnd()
     .split('\n')
@@ -44,15 +50,15 @@ export async function replayRun(recording: string, { columns, polls }: ReplayOpt
   const screen = new RunScreen(display);
   for (const { ms, poll } of entries) {
     nowMs = ms;
-    if (poll) screen.show(poll);
+    if (poll) screen.show(isElsewhere ? { ...poll, tables: undefined } : poll);
   }
   const last = entries.at(-1);
   if (!last?.result) return;
   display.close();
-  await printResult(last.result, last.evaluations ?? '');
+  await printResult(last.result, last.evaluations ?? '', screen.tablesShown);
 }
 
-async function printResult(result: TextClassificationResult, evaluations: string): Promise<void> {
+async function printResult(result: TextClassificationResult, evaluations: string, tablesShown: number): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'nautil-replay-'));
   const path = join(folder, 'evaluations.jsonl');
   await writeFile(path, evaluations);
@@ -60,6 +66,7 @@ async function printResult(result: TextClassificationResult, evaluations: string
     ...result,
     evaluations: { path, sha256: '', sizeBytes: 0 },
     workflowId: 'reviews',
+    tablesShown,
     again: ['resume', 'reviews'],
     temporalUrl: 'http://127.0.0.1:8233/namespaces/default/workflows/reviews',
   });
