@@ -6,16 +6,18 @@ import { formatPlan } from './format-plan.js';
 import { interruption } from './interruption.js';
 import { printJson, printMessage, printResult } from './output.js';
 import { formatFact } from './terminal/format-fact.js';
-import { terminalWidth } from './terminal/terminal-width.js';
+import { proseWidth } from './terminal/terminal-width.js';
 
-/** A run needs more memory or disk space than there is. */
-class RunDoesNotFit extends defineError('RunDoesNotFit', 'environment') {}
+/** A run needs more memory or disk space than there is, or what it needs can't be downloaded. */
+class RunWouldFail extends defineError('RunWouldFail', 'environment') {}
+
+const problemTitles = { fit: 'the run does not fit', download: 'the run would fail at its download' };
 
 /**
  * Prints the plan of a run, which is not started.
  *
  * @param request - checked by `checkRequest`
- * @throws RunDoesNotFit after the plan is printed; what `planRun` throws
+ * @throws RunWouldFail after the plan is printed; what `planRun` throws
  */
 export async function showPlan(
   request: Omit<RunRequest, 'runKey' | 'taskQueue'>,
@@ -42,14 +44,14 @@ export async function showPlan(
       }),
   });
   if (json) await printJson(plan);
-  else await printResult(formatPlan(plan, terminalWidth()));
+  else await printResult(formatPlan(plan, proseWidth()));
   const { problems } = plan;
   if (problems.length === 0) {
     const words = process.argv.slice(3).filter((word) => word !== '--dry-run');
     if (!json) await printResult(`\n${formatFact('start it', nautilCommand('run', ...words), Infinity)}`);
     return;
   }
-  throw new RunDoesNotFit(problems.map(({ message }) => `the run does not fit: ${message}`).join('\n'), {
+  throw new RunWouldFail(problems.map(({ kind, message }) => `${problemTitles[kind]}: ${message}`).join('\n'), {
     hint: problems.map(({ hint }) => hint).join('\n'),
   });
 }

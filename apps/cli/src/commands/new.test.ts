@@ -76,6 +76,7 @@ describe('the data', () => {
     expect(config.model.optim.lr).toBe((await loadConfig({ overrides: ['model=minilm'] })).config.model.optim.lr);
     expect(config.nautil.data.validation_fraction).toBe(0.1);
     expect(stdout).toContain('a.csv is CSV');
+    expect(stdout).not.toContain('download');
     expect(stdout.trimEnd().split('\n').at(-1)).toBe('train it  npx nautil run reviews.yaml');
   }, 60_000);
 
@@ -211,7 +212,11 @@ describe('without a terminal, an option is named', () => {
     const { status, stderr } = create(['x', '--data', 'a.csv'], 'empty');
     expect(stderr).toMatch(/^no encoder of the presets is on this machine\n.*add --encoder bge-small-en/);
     expect(status).toBe(2);
-    expect(create(['x', '--data', 'a.csv', '--yes'], 'empty').stdout).toContain('which the first run downloads');
+    const { stdout } = create(['x', '--data', 'a.csv', '--yes'], 'empty');
+    expect(stdout).toContain('which the first run downloads');
+    expect(stdout).toMatch(
+      /warning: the first run would fail at its download: .*HF_HUB_OFFLINE is set; .*--encoder FOLDER/,
+    );
     const { config } = { config: await configAt('x.yaml') };
     expect(config.model.language_model.pretrained_model_name).toBe('BAAI/bge-small-en-v1.5');
   }, 60_000);

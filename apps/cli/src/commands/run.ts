@@ -45,7 +45,8 @@ export function addRun(program: Command): void {
 
 Ctrl-C stops following the run, which continues; \`npx nautil resume ID\` follows it again.
 --dry-run starts nothing, needs no server, and downloads nothing. It prepares the data as the run does, which stays in the
-store for the run, and measures some steps. The exit code is 4 when the run does not fit into memory or on the disk.`,
+store for the run, and measures some steps. The exit code is 4 when the run does not fit into memory or on the disk,
+or would download from a hub that cannot be reached.`,
     )
     .action(run);
 }

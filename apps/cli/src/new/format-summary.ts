@@ -5,11 +5,16 @@ import { commandOf, type NewConfig } from './format-new-config.js';
 /** Fewer examples of a class teach little. */
 const fewOfClass = 20;
 
-/** What was found and chosen, and the commands that train. @param o.isUp - whether the servers run */
+/**
+ * What was found and chosen, and the commands that train.
+ *
+ * @param o.isUp - whether the servers run
+ * @param o.downloadProblem - why the first run would fail at its download
+ */
 export function formatSummary(
   config: NewConfig,
   { inspection, counter, encoder }: ChosenEncoder,
-  { isUp, isLocal }: { isUp: boolean; isLocal: boolean },
+  { isUp, isLocal, downloadProblem }: { isUp: boolean; isLocal: boolean; downloadProblem: string | undefined },
 ): string {
   const { settings, percentile99 } = config;
   const rare = inspection.splits[0]?.classes.filter(({ count }) => count < fewOfClass).length ?? 0;
@@ -24,6 +29,7 @@ export function formatSummary(
     ...(counter.misfit === undefined
       ? []
       : [`${encoder.model} does not suit the texts: ${counter.misfit}; --encoder names another`]),
+    ...(downloadProblem === undefined ? [] : [`the first run would fail at its download: ${downloadProblem}`]),
     ...(rare === 0
       ? []
       : [`${counted(rare, 'class', 'classes')} ${rare === 1 ? 'has' : 'have'} fewer than ${fewOfClass} examples`]),

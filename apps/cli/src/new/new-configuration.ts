@@ -6,12 +6,13 @@ import { readProcessor, userPath } from '@nautil/config';
 import { fileProblem, UsageError } from '@nautil/contracts';
 import type { TableInspection } from '@nautil/datasets/tables';
 import { isTemporalServing, stackAddresses } from '@nautil/stack';
+import { hubProblem, isHubName } from '@nautil/store/download';
 import { createFolder } from '@nautil/store/folders';
 import { surveyOptions } from '../column-options.js';
 import { printMessage } from '../output.js';
 import { chooseEncoder } from './choose-encoder.js';
 import { clearColumns } from './clear-columns.js';
-import type { EncoderChoice } from './encoders.js';
+import { type EncoderChoice, localEncoders } from './encoders.js';
 import { findNewData, type FoundData, type NamedData } from './find-new-data.js';
 import { formatNewConfig, type NewConfig } from './format-new-config.js';
 import { formatSummary } from './format-summary.js';
@@ -51,7 +52,18 @@ export async function newConfiguration(
   return formatSummary(config, chosen, {
     isUp: await isTemporalServing(stackAddresses().temporal),
     isLocal: found.isLocal,
+    downloadProblem: await downloadProblem(chosen.encoder),
   });
+}
+
+/** Why the first run can't download its encoder now; undefined if it can, or needs no download. */
+async function downloadProblem({ local, model }: EncoderChoice): Promise<string | undefined> {
+  if (local !== undefined || !isHubName(model)) return undefined;
+  const problem = await hubProblem({ type: 'model', name: model });
+  if (problem === undefined) return undefined;
+  const [remedy] = (problem.hint ?? '').split('\n');
+  const own = (await localEncoders()).flatMap(({ preset }) => preset ?? []);
+  return `${problem.message}; ${remedy}, or name a model on this machine: --encoder ${[...own, 'FOLDER'].join(' or --encoder ')}`;
 }
 
 function configOf(o: {

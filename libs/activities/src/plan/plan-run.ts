@@ -9,7 +9,7 @@ import {
   type StageResult,
 } from '@nautil/contracts';
 import { Store } from '@nautil/store';
-import { NotDownloaded } from '@nautil/store/download';
+import { hubProblem, NotDownloaded } from '@nautil/store/download';
 import { createFolder, nautilHome } from '@nautil/store/folders';
 import { hasEnded, thisProcess } from '@nautil/store/process';
 import { cache } from '../stages/cache.js';
@@ -36,8 +36,9 @@ export async function planRun(request: Omit<RunRequest, 'runKey' | 'taskQueue'>,
       { cwd: o.cwd, planIn: folder, ownServer: o.trackingUri },
     );
     const stages: PlannedStage[] = [];
+    const notes = [...run.notes];
     try {
-      const prepared = await prepare(run, stages, o);
+      const prepared = await prepare(run, { stages, notes }, o);
       const { stageSeconds, each, ...planned } = await planTraining(run, { ...prepared, folder }, o);
       for (const stage of ['train', 'evaluate', 'package'] as const)
         stages.push({ stage, state: 'runs', ...(stageSeconds && { seconds: stageSeconds[stage] }) });
@@ -46,16 +47,24 @@ export async function planRun(request: Omit<RunRequest, 'runKey' | 'taskQueue'>,
         stages,
         ...planned,
         ...(each && { seconds: { ...each, total } }),
-        notes: run.notes,
+        notes,
       };
     } catch (error) {
       if (!(error instanceof NotDownloaded)) throw error;
       stages.push({ stage: 'download', state: 'runs', detail: error.message });
       for (const stage of stageNames.slice(1)) stages.push({ stage, state: 'runs' });
       const note = `${error.message}, and a dry run downloads nothing: time, memory and disk space are known once it is there`;
-      return { stages, notes: [...run.notes, note], problems: [] };
+      return { stages, notes: [...run.notes, note], problems: await downloadProblems(error) };
     }
   });
+}
+
+/** Why the run could not download what is missing. What is at an address was requested before. */
+async function downloadProblems({ from }: NotDownloaded): Promise<RunPlan['problems']> {
+  const problem = from && (await hubProblem(from.repository));
+  if (!from || !problem) return [];
+  const hint = [`set ${from.key} to what is on this machine, or`, problem.hint].join('\n');
+  return [{ kind: 'download', message: problem.message, hint }];
 }
 
 /** Calls `work` with a folder of this process in the state folder, and removes it afterwards, and those that killed processes have left. */
@@ -77,7 +86,7 @@ async function inScratchFolder<T>(work: (folder: string) => Promise<T>): Promise
 /** Runs the stages before training, and adds them to `planned`. */
 async function prepare(
   run: ResolvedRun,
-  planned: PlannedStage[],
+  planned: { stages: PlannedStage[]; notes: string[] },
   { signal, onProgress }: PlanOptions,
 ): ReturnType<typeof prepareTraining> {
   const { config } = await configOf(run);
@@ -94,7 +103,8 @@ async function prepare(
     const started = performance.now();
     const result = await work();
     const seconds = (performance.now() - started) / 1000;
-    planned.push({ stage, state: stateOf(stage, result.reused), seconds, detail: result.detail });
+    for (const note of result.notes ?? []) planned.notes.push(note);
+    planned.stages.push({ stage, state: stateOf(stage, result.reused), seconds, detail: result.detail });
     return result;
   };
   return prepareTraining(

@@ -158,6 +158,7 @@ function memoryProblems(
   if (largestBatch === undefined)
     return [
       {
+        kind: 'fit',
         message: `the weights and the state of the optimizer alone need ${sizes}`,
         hint: 'use a smaller encoder, or a machine with more memory',
       },
@@ -165,6 +166,7 @@ function memoryProblems(
   const { rows, length } = largestBatch;
   return [
     {
+      kind: 'fit',
       message: `training on a batch of ${rows} × ${length} tokens needs about ${sizes}`,
       hint: `set model.train_ds.batch_size to less than ${model.train_ds.batch_size} (with trainer.accumulate_grad_batches for the same number of rows in a step), or model.dataset.max_seq_length to less than ${length}`,
     },
@@ -175,6 +177,7 @@ function diskProblems({ folders, peakBytes, freeBytes = Infinity }: PlannedDisk)
   if (peakBytes <= freeBytes) return [];
   return [
     {
+      kind: 'fit',
       message: `${folders.join(', ')}: the run writes up to ${formatBytes(peakBytes)}, and ${formatBytes(freeBytes)} are free`,
       hint: '`npx nautil store gc --dry-run` lists what Nautil itself can delete; exp_manager.checkpoint_callback_params.save_top_k=1 keeps fewer checkpoints',
     },

@@ -33,8 +33,8 @@ export interface RunPlan {
   /** What the run will say about its configuration and data, and what is not known. */
   notes: string[];
 
-  /** Why the run will not fit; empty if it will. */
-  problems: { message: string; hint: string }[];
+  /** Why the run would fail: it does not fit, or can't be downloaded; empty if nothing is known that would end it. */
+  problems: { kind: 'fit' | 'download'; message: string; hint: string }[];
 }
 
 /** The state of a stage before the run. */

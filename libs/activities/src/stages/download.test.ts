@@ -484,6 +484,7 @@ describe('encoder', () => {
     expect(gone.hint).toContain(join(home, 'nautil', 'models', 'org/bert'));
     expect(gone.hint).toContain(join(home, 'huggingface', 'hub', 'models--org--bert'));
     expect(gone.hint).toContain('HTTPS_PROXY');
+    expect(gone.hint).toContain('set model.language_model.pretrained_model_name to a model on this machine');
     process.env['HF_HUB_OFFLINE'] = '1';
     expect((await errorOf(encoderOf([named('org/bert')]))).message).toContain('HF_HUB_OFFLINE is set');
   });

@@ -187,7 +187,11 @@ async function fromHub(name: string, o: SourceOptions): Promise<Fetched<string>>
   }
   if (o.cachedOnly === true) {
     const cached = await cachedSnapshot(hubRepositoryFolder(repository));
-    if (cached === undefined) throw new NotDownloaded(`the data set ${name}`);
+    if (cached === undefined)
+      throw new NotDownloaded(`the data set ${name}`, {
+        repository: { type: 'dataset', name },
+        key: 'nautil.data.source',
+      });
     return fromSnapshot(cached, name, o);
   }
   try {

@@ -165,7 +165,7 @@ async function provideModel(o: EncoderToFetch, name: string, key: string, needed
   if (isMegatronName(name) || !isHubName(name)) {
     throw new ModelNotFound(`${key}: ${name} is not on this machine`, { hint: hint() });
   }
-  if (o.cachedOnly === true) throw new NotDownloaded(`the model ${name}`);
+  if (o.cachedOnly === true) throw new NotDownloaded(`the model ${name}`, { repository: { type: 'model', name }, key });
   try {
     const { folder, fetchedBytes } = await fetchFromHub({
       repository: { type: 'model', name },
@@ -180,7 +180,7 @@ async function provideModel(o: EncoderToFetch, name: string, key: string, needed
   } catch (error) {
     if (!(error instanceof HubUnavailable || error instanceof HubRefused) || error.retryable) throw error;
     throw new ModelNotFound(`${key}: ${name} is not on this machine, and ${error.message}`, {
-      hint: hint(error.hint),
+      hint: [`set ${key} to a model on this machine, or`, hint(error.hint)].join('\n'),
       cause: error,
     });
   }

@@ -3,10 +3,10 @@ import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'n
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { beforeEach, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { type HubContent, type HubServer, startHubServer } from '../testing/hub-server.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
-import { fetchFromHub, type HubFetchOptions, HubRefused, HubUnavailable } from './fetch-from-hub.js';
+import { fetchFromHub, type HubFetchOptions, hubProblem, HubRefused, HubUnavailable } from './fetch-from-hub.js';
 import { cachedSnapshot, hubRepositoryFolder, isHubName } from './hub-cache.js';
 
 const folder = temporaryFolder();
@@ -216,3 +216,40 @@ test.each(['http://user:secret@127.0.0.1:9', 'not an address', 'file:///etc'])(
     expect((error as HubRefused).message).toContain('HF_ENDPOINT');
   },
 );
+
+describe('whether a download would fail is known before', () => {
+  test('from a hub that lists the files: there is no problem, and nothing is fetched', async () => {
+    const server = await start();
+    expect(await hubProblem(repository)).toBeUndefined();
+    expect(server.requests.every(({ path }) => path.startsWith('/api/'))).toBe(true);
+  });
+
+  test.each([
+    [
+      'from a closed port',
+      async () => (await start()).stop(),
+      /cannot be reached .*: the model org\/tiny was not fetched/,
+    ],
+    ['offline', () => void (process.env['HF_HUB_OFFLINE'] = '1'), /HF_HUB_OFFLINE is set/],
+    ['without the right', () => start({ token: 'secret' }), /has no model org\/tiny, or does not show it \(401\)/],
+    ['from a hub that fails', () => start({ apiStatus: () => 503 }), /answers 503/],
+  ])('%s: the reason is that of the download', async (_, prepare, reason) => {
+    await prepare();
+    const problem = await hubProblem(repository);
+    expect(problem?.message).toMatch(reason);
+    expect(await errorOf(fetchTiny({ attempts: 1 }))).toMatchObject({ message: problem?.message, hint: problem?.hint });
+  });
+
+  test('from a hub that sends nothing: a short time is enough', async () => {
+    const silent = createServer(() => undefined).listen(0);
+    process.env['HF_ENDPOINT'] = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    try {
+      expect((await hubProblem(repository, { idleTimeoutMs: 50 }))?.message).toMatch(
+        /cannot be reached .*sent nothing/,
+      );
+    } finally {
+      silent.closeAllConnections();
+      silent.close();
+    }
+  });
+});

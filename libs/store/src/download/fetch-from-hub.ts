@@ -97,6 +97,24 @@ export async function fetchFromHub(options: HubFetchOptions): Promise<HubSnapsho
   return { folder, revision, fetchedBytes };
 }
 
+/** How long a hub may send nothing before it counts as out of reach: long enough for one far away, and short enough to wait for. */
+const probeTimeoutMs = 3000;
+
+/** Why a repository can't be fetched now, as the download would state it; undefined if the hub lists its files. */
+export async function hubProblem(
+  repository: HubRepository,
+  { idleTimeoutMs = probeTimeoutMs }: Pick<HubFetchOptions, 'idleTimeoutMs'> = {},
+): Promise<HubUnavailable | HubRefused | undefined> {
+  try {
+    const hub = await connect(repository, { attempts: 1, idleTimeoutMs });
+    await hub.list();
+    return undefined;
+  } catch (error) {
+    if (error instanceof HubUnavailable || error instanceof HubRefused) return error;
+    throw error;
+  }
+}
+
 /** The hub that HF_ENDPOINT names, or Hugging Face's own. */
 function hubEndpoint(): string {
   const endpoint = (environmentVariable('HF_ENDPOINT') ?? 'https://huggingface.co').replace(/\/+$/, '');
