@@ -21,6 +21,7 @@ import { printData, printMessage } from './output.js';
 import { pollingOf } from './polling-of.js';
 import { remedyAfterFailure } from './remedy-after-failure.js';
 import { startWorkerCommand } from './start-worker-command.js';
+import { formatFact } from './terminal/format-fact.js';
 import { TrainingDisplay } from './terminal/training-display.js';
 
 /** What the user chose about following a workflow. */
@@ -86,9 +87,14 @@ export async function followWorkflow<Progress, Result>(
   const display = new TrainingDisplay();
   if (detach) {
     await warnIfUnpolled(handle, display);
-    printMessage(
-      `\`${nautilCommand('resume', workflowId)}\` follows it, \`${nautilCommand('progress', workflowId)}\` shows how far it is`,
-    );
+    const commands = {
+      progress: 'progress',
+      follow: 'resume',
+      ...(noun === 'run' && { log: 'logs' }),
+      cancel: 'cancel',
+    };
+    for (const [title, command] of Object.entries(commands))
+      printMessage(formatFact(title, nautilCommand(command, workflowId), Infinity));
     return;
   }
 

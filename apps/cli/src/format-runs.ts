@@ -1,8 +1,9 @@
 import { largest } from '@nautil/contracts';
-import { type Column, layOutTable } from '@nautil/metrics';
+import { type Column, displayWidth, layOutTable } from '@nautil/metrics';
 import type { JournalSummary } from '@nautil/mlflow';
 import type { LocalRun } from './local-runs.js';
 import { formatDuration } from './terminal/format-duration.js';
+import { typedPath } from './try-command.js';
 
 const left = (title: string): Column => ({ title, align: 'left' });
 const right = (title: string): Column => ({ title, align: 'right' });
@@ -127,7 +128,7 @@ const scoreCell = (score: number | undefined): string => score?.toFixed(4) ?? ''
 /** The settings and scores in which runs differ, a column for each run. */
 export function formatComparison(runs: readonly LocalRun[], o: { width?: number } = {}): string {
   const columns = [left(''), ...runs.map(({ id }) => right(id))];
-  const rows = [
+  const settingRows = [
     ...differing(runs, ({ summary }) => ({
       model: summary.tags['nautil.model'] ?? '',
       data: summary.tags['nautil.dataset'] ?? '',
@@ -137,6 +138,7 @@ export function formatComparison(runs: readonly LocalRun[], o: { width?: number 
     })),
     ...differing(runs, ({ summary: { params } }) => params),
   ];
+  const rows = settingRows.map(([key = '', ...values]) => [key, ...fitValues(values, o.width)]);
   const scoreKeys = ['val', 'test'].flatMap((split) => scoreNames.map((name) => `${split}/${name}`));
   const steps = runs.map(({ summary }) => summary.packagedStep);
   const scores = scoreKeys
@@ -146,6 +148,21 @@ export function formatComparison(runs: readonly LocalRun[], o: { width?: number 
     scores.unshift(['packaged step', ...steps.map((step) => (step === undefined ? 'newest' : String(step)))]);
   const settings = rows.length === 0 ? 'all settings are equal' : layOutTable(columns, rows, o);
   return [settings, ...(scores.length === 0 ? [] : [layOutTable(columns, scores, o)])].join('\n\n');
+}
+
+/** Values of runs in at most two thirds of a terminal: paths as they are typed here, and of longer values the end, which differs. */
+function fitValues(values: readonly string[], width = Infinity): string[] {
+  const room = Math.max(leastValue, Math.floor((2 * width) / 3 / values.length) - 2);
+  return values.map((value) => cutStart(value.startsWith('/') ? typedPath(value) : value, room));
+}
+
+const leastValue = 8;
+
+function cutStart(text: string, width: number): string {
+  if (displayWidth(text) <= width) return text;
+  let end = text;
+  while (displayWidth(end) > width - 1) end = [...end].slice(1).join('');
+  return `…${end}`;
 }
 
 function differing(

@@ -3,7 +3,7 @@ import { nautilCommand, shellWord } from '@nautil/contracts';
 import { workingFolder } from './working-folder.js';
 
 /** A path as it is typed in the working folder, unless that is longer. */
-function typedPath(path: string): string {
+export function typedPath(path: string): string {
   const fromHere = relative(workingFolder(), path);
   return fromHere.length < path.length && !fromHere.startsWith('../..') ? fromHere : path;
 }

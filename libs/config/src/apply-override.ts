@@ -14,7 +14,7 @@ import {
   select,
   toPlain,
 } from './config-node.js';
-import { isSweep, type Override, type OverrideValue } from './parse-override.js';
+import { isSweep, type Override, type OverrideValue, quotingHint } from './parse-override.js';
 
 /**
  * Applies one override of a value, as OmegaConf's update does: maps are merged, and other values are replaced.
@@ -28,7 +28,7 @@ export function applyOverride(root: MapNode, override: Override): void {
   if (override.package !== undefined) throw fail(`${override.key} is not a group, so it can't have a package (@)`);
   if (isSweep(override.value)) {
     throw fail(`${override.text} gives several values`, [
-      `\`${nautilCommand('sweep', override.text)}\` trains once for each of them; quote a text that contains a comma: 'key="a,b"'`,
+      `\`${nautilCommand('sweep', override.text)}\` trains once for each of them; ${quotingHint(override.text)}`,
     ]);
   }
   const path = parsePath(override.key);

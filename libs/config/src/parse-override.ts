@@ -1,3 +1,4 @@
+import { shellWord } from '@nautil/contracts';
 import { ConfigError } from './config-error.js';
 import { type Token, tokenize, tokenizeValue, type TokenType } from './override-lexer.js';
 import { numberScalar } from './plain-scalar.js';
@@ -124,14 +125,14 @@ class OverrideParser {
       throw this.error('there is no =', [`write key=value, or ~${key || 'key'} to remove a key`]);
     }
     const value = this.peek().type === 'end' ? textValue('', false) : this.value();
-    if (this.peek().type !== 'end') throw this.unexpected(quotingHint);
+    if (this.peek().type !== 'end') throw this.unexpected(quotingHint(this.text));
     return { ...base, value };
   }
 
   // bareValue = [value], without a sweep
   bareValue(): OverrideValue {
     const value = this.peek().type === 'end' ? textValue('', false) : this.value();
-    if (this.peek().type !== 'end') throw this.unexpected(quotingHint);
+    if (this.peek().type !== 'end') throw this.unexpected(quotingHint(this.text));
     if (isSweep(value))
       throw this.error('several values where one is expected', ['quote the text if the comma is part of it']);
     return value;
@@ -182,7 +183,7 @@ class OverrideParser {
       this.depth--;
       return value;
     }
-    if (!primitiveTypes.has(token.type)) throw this.unexpected('expected a value; quote it if it is text');
+    if (!primitiveTypes.has(token.type)) throw this.unexpected(quotingHint(this.text));
     return this.primitive(primitiveTypes);
   }
 
@@ -354,7 +355,7 @@ class OverrideParser {
     if (token.type === 'end') return this.error('unexpected end', [hint]);
     const quote = token.text.startsWith('"') || token.text.startsWith("'");
     if (token.type === 'unknown' && quote)
-      return this.error(`the quote ${token.text} is not closed`, undefined, token.at);
+      return this.error(`the quote ${token.text} is not closed`, [quotingHint(this.text)], token.at);
     return this.error(`unexpected ${token.text.trim() || 'space'}`, [hint], token.at);
   }
 
@@ -370,7 +371,13 @@ class OverrideParser {
   }
 }
 
-const quotingHint = `quote text that contains commas, brackets or quotes: 'key="a, b"'`;
+/** How an override is typed in a shell whose value is all of the text after `=`. */
+export function quotingHint(text: string): string {
+  const [, key = '', value = ''] = /^([^=]*)=(.*)$/s.exec(text) ?? [];
+  if (key === '' || /["\\]|^[[{]/.test(value))
+    return `quote a text that is more than words of ASCII letters, twice in a shell: 'key="a, b"'`;
+  return `quote a text that is more than words of ASCII letters, twice in a shell: ${shellWord(`${key}="${value}"`)}`;
+}
 
 function textValue(value: string, quoted: boolean): OverrideValue {
   return { kind: 'scalar', value, isFloat: false, quoted };

@@ -33,7 +33,7 @@ const binaryFormats: readonly BinaryFormat[] = [
   {
     name: 'a zip archive',
     start: zipMagic,
-    hint: 'unpack it and name a file, or set nautil.data.source to it, which unpacks it',
+    hint: 'unpack it and name a file; `new --data` and nautil.data.source take the archive as it is',
   },
   { name: 'an old Excel workbook', start: [0xd0, 0xcf, 0x11, 0xe0], hint: spreadsheet },
   {

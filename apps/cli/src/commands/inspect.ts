@@ -21,6 +21,7 @@ interface InspectFlags extends ColumnFlags {
   output?: string;
   force?: true;
   skipUnknownLabels?: true;
+  all?: true;
 }
 
 export function addInspect(program: Command): void {
@@ -49,6 +50,7 @@ export function addInspect(program: Command): void {
       '--model <file>',
       'texts: also classify them with this archive or checkpoint, and list by class the labels that are probably wrong',
     )
+    .option('--all', 'tables: list all texts that occur more than once, not only the first five of each kind')
     .option('--output <file>', 'with --model: write the suspected labels to a table (.csv, .tsv or .jsonl)')
     .addOption(forceOption())
     .option('--skip-unknown-labels', 'with --model: leave out and count labels that the model does not know');
@@ -91,7 +93,7 @@ function requireModel({ model, output, force, skipUnknownLabels }: InspectFlags,
 async function areTables(files: readonly string[], flags: InspectFlags): Promise<boolean> {
   const { isNemoFile, openTable } = await import('@nautil/datasets/tables');
   const [file = ''] = files;
-  if (files.length > 1 || namesColumns(flags) || flags.model !== undefined) return true;
+  if (files.length > 1 || namesColumns(flags) || flags.model !== undefined || flags.all) return true;
   if ((await stat(file).catch(() => undefined))?.isDirectory() === true) return true;
   return flags.examples === undefined && (await isNemoFile(file)) ? false : (await openTable(file)) !== undefined;
 }
@@ -120,6 +122,7 @@ async function inspectTables(files: readonly string[], flags: InspectFlags): Pro
     ...surveyOptions(flags),
     paths,
     ...(flags.examples === undefined ? {} : { examples: flags.examples }),
+    ...(flags.all ? { places: Infinity } : {}),
     ...(flags.tokenizer === undefined
       ? {}
       : { countTokens: (await tokenCounting(flags.tokenizer, flags.maxLength)).countTokens }),

@@ -131,16 +131,14 @@ describe('the data', () => {
     write({ 'set/train.csv': csv(40, ['x', 'y']), 'set/dev.csv': csv(10, ['x', 'y']) });
     const { config, stdout } = await created('folder', '--data', 'set');
     expect(config.nautil.data).toMatchObject({ source: 'set', validation_fraction: null });
-    expect(stdout).toContain(
-      'warning: 10 texts occur more than once; `npx nautil inspect set` shows the first of them',
-    );
+    expect(stdout).toContain('warning: 10 texts occur more than once; `npx nautil inspect set --all` lists them');
   }, 60_000);
 
   test('texts with different labels are reported apart from those that only recur', async () => {
     write({ 'a.csv': `${csv(40, ['x', 'y'])}the same,x\nthe same,y\nonce more,x\nonce more,x\n` });
     const { stdout } = await created('repeated', '--data', 'a.csv');
     expect(stdout).toContain('warning: 1 text occurs more than once with different labels');
-    expect(stdout).toContain('warning: 1 text occurs more than once; `npx nautil inspect a.csv` shows');
+    expect(stdout).toContain('warning: 1 text occurs more than once; `npx nautil inspect a.csv --all` lists them');
   }, 60_000);
 
   test('few examples and texts that are cut are reported', async () => {

@@ -36,7 +36,8 @@ async function track(
     warn: () => undefined,
     connectTimeoutMs: 0,
   });
-  tracker.params({ 'model.optim.lr': lr, 'trainer.max_epochs': 3 });
+  const archive = `/home/${'folder/'.repeat(20)}${name}-${runKey}.nemo`;
+  tracker.params({ 'model.optim.lr': lr, 'trainer.max_epochs': 3, 'model.nemo_path': archive });
   const evaluation = (step: number, scores: Record<string, number>): void => {
     const rows = Object.entries({ 'train/loss': 1, 'val/class/a/f1': 1, ...scores });
     tracker.metrics(rows.map(([key, value]) => ({ key, value, step, timestampMs: 1 })));
@@ -98,6 +99,14 @@ test('a comparison has what differs, and the scores', async () => {
   expect(stdout).toMatch(/^packaged step +1 +newest$/m);
   expect(stdout).not.toContain('trainer.max_epochs');
   expect((await nautil('runs', 'compare', 'first')).exitCode).toBe(2);
+});
+
+test('a comparison fits the width of COLUMNS, and of long paths has the end', async () => {
+  process.env['COLUMNS'] = '80';
+  const { stdout } = await nautil('runs', 'compare', 'first', 'first@1', 'second');
+  delete process.env['COLUMNS'];
+  expect(stdout).toMatch(/^model\.nemo_path +…\S*first-2\.nemo +…\S*first-1\.nemo +…\S*second-1\.nemo$/m);
+  expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
 });
 
 test('a run is shown with its settings, also an older one of the same name', async () => {

@@ -24,7 +24,7 @@ export function formatSummary(
       .reduce((sum, { count }) => sum + count, 0);
   const [conflicting, repeated] = [countOf(true), countOf(false)];
   const occur = (count: number): string => (count === 1 ? 'occurs' : 'occur');
-  const shows = isLocal ? `; \`${nautilCommand('inspect', config.named.data)}\` shows the first of them` : '';
+  const shows = isLocal ? `; \`${nautilCommand('inspect', config.named.data, '--all')}\` lists them` : '';
   const warnings = [
     ...(counter.misfit === undefined
       ? []

@@ -1,8 +1,20 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { type Config, keysThat, loadConfig, type LoadedConfig, readConfig, runPlaceholder } from '@nautil/config';
-import { type JsonValue, listed, nautilCommand, UsageError, valueAt, withValueAt } from '@nautil/contracts';
+import {
+  type Config,
+  experimentName,
+  keysThat,
+  loadConfig,
+  type LoadedConfig,
+  readConfig,
+  runPlaceholder,
+} from '@nautil/config';
+import { type JsonValue, listed, nautilCommand, shellWord, UsageError, valueAt, withValueAt } from '@nautil/contracts';
 import { Classifier, recordedEvaluation } from '@nautil/training';
+import { archiveIn } from '../format-runs.js';
+import { localRuns } from '../local-runs.js';
 import { printMessage } from '../output.js';
+import { typedPath } from '../try-command.js';
 import type { HydraArguments } from './hydra-arguments.js';
 
 export interface OpenedModel {
@@ -39,7 +51,7 @@ export async function openModel(
     throw new UsageError(
       `model.nemo_path is ${nemo_path}: each run has an archive of its own, with its name for ${runPlaceholder}`,
       {
-        hint: `add model.nemo_path=${nemo_path.replaceAll(runPlaceholder, 'RUN')} with the name of a run, which \`${nautilCommand('runs')}\` lists`,
+        hint: await archiveHint(nemo_path, loaded.config),
       },
     );
   const path = resolve(o.cwd, nemo_path);
@@ -106,4 +118,19 @@ function withRecorded(
     config: readConfig(merged),
     notes: [`as in the run that made the archive: ${changed.join(', ')}; a value on the command line takes precedence`],
   };
+}
+
+/** Which archive a command may name: the newest that a run of the configuration has written here, if there is one. */
+async function archiveHint(nemoPath: string, { exp_manager }: Config): Promise<string> {
+  const list = `\`${nautilCommand('runs')}\` lists the runs`;
+  const experiment = experimentName(exp_manager);
+  for (const { id, summary } of await localRuns()) {
+    const archive = archiveIn(summary.params);
+    if (summary.status !== 'FINISHED' || summary.experiment !== experiment || !archive || !existsSync(archive))
+      continue;
+    const path = typedPath(archive);
+    const override = `model.nemo_path=${/^[\w./-]+$/.test(path) ? path : JSON.stringify(path)}`;
+    return `add ${shellWord(override)}, the archive of ${id}, which is the newest; ${list}`;
+  }
+  return `add model.nemo_path=${nemoPath.replaceAll(runPlaceholder, 'RUN')} with the name of a run; ${list}`;
 }

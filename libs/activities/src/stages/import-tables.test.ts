@@ -136,8 +136,8 @@ describe('without a validation set', () => {
     const lines = contentOf(data.validation).split('\n').filter(Boolean);
     expect(new Set(lines).size).toBe(2);
     expect(lines.filter((line) => inTrain.has(line))).toEqual([]);
-    expect(data.detail).toContain(
-      '; 10 texts occur more than once, and all copies of each are in one of the two sets (',
+    expect(data.notes?.join('; ')).toContain(
+      '10 texts occur more than once, and all copies of each are in one of the two sets (',
     );
   });
 
@@ -183,12 +183,12 @@ test.each([
     [`c.${type}`]: file(['e f,1', 'i j,0']),
   };
   const splits = [train(`a.${type}`), validation(`b.${type}`), `model.test_ds.file_path=${at(`c.${type}`)}`] as const;
-  const { detail } = await converted(files, ...splits);
+  const { notes } = await converted(files, ...splits);
   const remedy = 'so the scores are too good: remove them there (npx nautil inspect with both files lists them)';
-  expect(detail).toContain(`2 of 3 validation texts are in the training data, too, ${remedy}`);
-  expect(detail).toContain(`1 of 2 test texts is in the training data, too, ${remedy}`);
-  expect((await converted({}, splits[0], `model.validation_ds.file_path=${at(`c.${type}`)}`)).detail).toContain(
-    '1 of 2 validation texts',
+  expect(notes).toContain(`2 of 3 validation texts are in the training data, too, ${remedy}`);
+  expect(notes).toContain(`1 of 2 test texts is in the training data, too, ${remedy}`);
+  expect((await converted({}, splits[0], `model.validation_ds.file_path=${at(`c.${type}`)}`)).notes).toContainEqual(
+    expect.stringContaining('1 of 2 validation texts'),
   );
 });
 

@@ -18,6 +18,9 @@ interface InspectTablesOptions extends SurveyOptions {
 
   /** Keeps so many texts of each class. */
   examples?: number;
+
+  /** Keeps so many places of each kind of repetition; default 5. */
+  places?: number;
 }
 
 /** A class of a split. */
@@ -68,7 +71,8 @@ export interface TableInspection {
   comparedOnly?: number;
 }
 
-const keptPlaces = 5;
+/** Places of each kind of repetition that are usually kept. */
+const usualPlaces = 5;
 
 /** Labels and tables share one number in the record of a text. */
 const labelsPerTable = 1 << 14;
@@ -81,7 +85,7 @@ const labelsPerTable = 1 << 14;
  */
 export async function inspectTables(o: InspectTablesOptions): Promise<TableInspection> {
   const survey = await surveyTables(o);
-  const repetitions = new Repetitions(survey);
+  const repetitions = new Repetitions(survey, o.places ?? usualPlaces);
   const splits: SplitInspection[] = [];
   for (const split of dataSplits) {
     const surveyed = survey.splits[split];
@@ -151,8 +155,11 @@ class Repetitions {
   readonly #tables: { table: ChosenTable['table']; split: DataSplit }[] = [];
   readonly #found = new Map<Repetition['kind'], Repetition>();
 
-  constructor(survey: TableSurvey) {
+  readonly #keptPlaces: number;
+
+  constructor(survey: TableSurvey, keptPlaces: number) {
     this.#survey = survey;
+    this.#keptPlaces = keptPlaces;
   }
 
   begin({ table }: ChosenTable, split: DataSplit): number {
@@ -171,7 +178,7 @@ class Repetitions {
     const found = this.#found.get(kind) ?? { kind, count: 0, places: [] };
     this.#found.set(kind, found);
     found.count++;
-    if (found.places.length >= keptPlaces) return;
+    if (found.places.length >= this.#keptPlaces) return;
     const names = kind === 'conflict' ? ` (${this.#nameOf(id)}, there ${this.#nameOf(firstId)})` : '';
     found.places.push(`${now.table.placeOf(position)}: as ${before.table.placeOf(first.line)}${names}`);
   }

@@ -218,3 +218,14 @@ test('a note states whether numbers are read as names or as ids', async () => {
     expect(await notesOf('numbers.csv', 'dev.tsv')).toContain('dev.tsv: labels are the ids of classes');
   });
 });
+
+test('all texts that recur are listed where their number is not limited', async () => {
+  const recurring = csv('text,label', (i) => `text number ${i % 10},${i % 2}`);
+  await withFolder({ 'a.csv': recurring }, async (folder) => {
+    const paths = { train: [join(folder, 'a.csv')] };
+    expect(formatTableInspection(await inspectTables({ paths }))).toMatch(/^ {6}and 15 more$/m);
+    const all = await inspectTables({ paths, places: Infinity });
+    expect(all.repetitions).toMatchObject([{ count: 20, places: { length: 20 } }]);
+    expect(formatTableInspection(all)).not.toContain(' more');
+  });
+});
