@@ -57,6 +57,9 @@ export interface ClassifierSource {
   /** Sentences for the log: what was assumed, and why. */
   notes: string[];
 
+  /** A sentence on whether text is lower-cased, of an archive that records it. Where it was inferred, it is among the notes. */
+  casing?: string;
+
   /** Why the model must not be used, after reading all of the file. `nautil verify` reports the same. */
   problems(): Promise<string[]>;
   close(): Promise<void>;
@@ -131,7 +134,7 @@ export function openClassifierSource(path: string, options: ClassifierSourceOpti
 export async function classifierNotes(path: string): Promise<string[]> {
   const source = await openClassifierSource(path, {});
   await source.close();
-  return source.notes;
+  return source.casing === undefined ? source.notes : [source.casing, ...source.notes];
 }
 
 /** The settings with which the run of an archive evaluated it; undefined where the file does not record them. */
@@ -150,7 +153,7 @@ async function archiveSource(path: string, options: ClassifierSourceOptions): Pr
     const record = archive.record && parseRecord(archive.record, `${path}: nautil.json`);
     const { config, notes: encoderNotes } = await archive.encoderConfig();
     const encoder = parseEncoderConfig(config, path);
-    const { tokenizer, notes: tokenizerNotes } = await tokenizerOf(archive, record, encoder, options);
+    const { tokenizer, notes: tokenizerNotes, casing } = await tokenizerOf(archive, record, encoder, options);
     return {
       tensors: archive.tensors,
       encoder,
@@ -162,6 +165,7 @@ async function archiveSource(path: string, options: ClassifierSourceOptions): Pr
       evaluation: record?.evaluation,
       maxSeqLength: maxSeqLengthOf(archive.config),
       notes: [...encoderNotes, ...tokenizerNotes],
+      ...(casing === undefined ? {} : { casing }),
       async problems() {
         const checks = await checkNemo(archive, {
           layout: encoderLayout,
@@ -251,13 +255,14 @@ async function tokenizerOf(
   record: ArchiveRecord | undefined,
   encoder: EncoderConfig,
   { tokenizerFolder }: ClassifierSourceOptions,
-): Promise<{ tokenizer: Tokenizer; notes: string[] }> {
+): Promise<{ tokenizer: Tokenizer; notes: string[]; casing?: string }> {
   if (record) {
     const unused =
       tokenizerFolder === undefined ? [] : [`${tokenizerFolder} is not read: ${archive.path} contains its tokenizer`];
     return {
       tokenizer: createTokenizer(record.tokenizer),
-      notes: [storedCasing(record.tokenizer, archive.path), ...unused],
+      notes: unused,
+      casing: storedCasing(record.tokenizer, archive.path),
     };
   }
   const section = objectAt(archive.config, 'tokenizer');
