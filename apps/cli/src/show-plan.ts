@@ -47,8 +47,8 @@ export async function showPlan(
   else await printResult(formatPlan(plan, proseWidth()));
   const { problems } = plan;
   if (problems.length === 0) {
-    const words = process.argv.slice(3).filter((word) => word !== '--dry-run');
-    if (!json) await printResult(`\n${formatFact('start it', nautilCommand('run', ...words), Infinity)}`);
+    const words = process.argv.slice(2).filter((word) => word !== '--dry-run');
+    if (!json) await printResult(`\n${formatFact('start it', nautilCommand(...words), Infinity)}`);
     return;
   }
   throw new RunWouldFail(problems.map(({ kind, message }) => `${problemTitles[kind]}: ${message}`).join('\n'), {

@@ -1,6 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { checkRun, finishTracking, progressAfter, stages, startTracking, trackingOfTraining } from '@nautil/activities';
+import {
+  checkRequest,
+  checkRun,
+  finishTracking,
+  progressAfter,
+  stages,
+  startTracking,
+  trackingOfTraining,
+} from '@nautil/activities';
 import { experimentName, loadConfig, revealTree } from '@nautil/config';
 import {
   type Evaluated,
@@ -25,8 +33,10 @@ import { preloadTensorFlow } from '@nautil/tensorflow';
 import { runTask } from '@nautil/trainer-process';
 import { requireDevices, type TrainControl, type TrainingGroup, TrainingInterrupted } from '@nautil/training';
 import { printOutcome } from '../print-outcome.js';
+import { showPlan } from '../show-plan.js';
 import { isReport } from '../terminal/evaluation-log.js';
 import { TrainingDisplay } from '../terminal/training-display.js';
+import { configurationFolder } from '../working-folder.js';
 import { groupFromEnvironment } from './group-from-environment.js';
 import { howToContinue } from './how-to-continue.js';
 import type { HydraArguments } from './hydra-arguments.js';
@@ -109,6 +119,24 @@ export async function trainDirectly(args: HydraArguments, o: { cwd: string; sign
   });
 }
 
+/** Prints the plan of a training, as `nautil run --dry-run` does. @throws what `showPlan` throws */
+export async function planDirectly(
+  { configName, configPath, overrides }: HydraArguments,
+  { cwd }: { cwd: string },
+): Promise<void> {
+  const loaded = await loadConfig({ configName, configPath, overrides, cwd });
+  requireDevices(loaded.config.trainer);
+  const { workflowId, key } = identityOf(loaded, cwd);
+  const input = {
+    ...(configName === undefined ? {} : { config: configName }),
+    ...configurationFolder(configPath),
+    cwd,
+    overrides,
+  };
+  await checkRequest(input, { cwd });
+  await showPlan({ ...input, workflowId: `${workflowId}-${key}` }, { cwd, json: false });
+}
+
 /**
  * Resolves the run. With `resume_if_exists` (`resumes`), its key is a digest of the configuration, so the same command finds the
  * run again. Otherwise the key is the current time, and every command starts a new run.
@@ -118,18 +146,15 @@ async function resolve(
   { cwd, echo, trackingUri }: { cwd: string; echo: (entry: string) => void; trackingUri: string },
 ): Promise<{ run: ResolvedRun; resumes: boolean; group: TrainingGroup | undefined }> {
   const { configName, configPath, overrides } = args;
-  const { tree, config, fromEnvironment } = await loadConfig({ configName, configPath, overrides, cwd });
+  const loaded = await loadConfig({ configName, configPath, overrides, cwd });
+  const { config } = loaded;
   requireDevices(config.trainer);
   const group = groupFromEnvironment(config, process.env);
   const isFirst = group === undefined || group.index === 0;
   void preloadTensorFlow({ onednn: config.nautil.onednn }); // while the stages before training run
-  const resumes = config.exp_manager.resume_if_exists;
-  const key = resumes
-    ? sha256Of(canonicalJson({ cwd, tree: identityOf(revealTree(tree, fromEnvironment)) })).slice(0, 16)
-    : timeStamp(new Date());
+  const { workflowId, key } = identityOf(loaded, cwd);
   // The processes of a group on one machine share the state folder, but not the folder of a run.
   const runKey = isFirst ? key : `${key}-member-${group.index}`;
-  const workflowId = `train-${experimentName(config.exp_manager)}`;
   const run = await stages.resolveRun(
     {
       workflowId,
@@ -149,11 +174,24 @@ async function resolve(
       command: ['trainer:train', ...process.argv.slice(3)],
     },
   );
-  return { run, resumes, group };
+  return { run, resumes: config.exp_manager.resume_if_exists, group };
+}
+
+/** The name and the key of a run. */
+function identityOf(
+  { tree, config, fromEnvironment }: Awaited<ReturnType<typeof loadConfig>>,
+  cwd: string,
+): { workflowId: string; key: string } {
+  return {
+    workflowId: `train-${experimentName(config.exp_manager)}`,
+    key: config.exp_manager.resume_if_exists
+      ? sha256Of(canonicalJson({ cwd, tree: withoutAddresses(revealTree(tree, fromEnvironment)) })).slice(0, 16)
+      : timeStamp(new Date()),
+  };
 }
 
 /** What distinguishes a resumed run from others: not the addresses of its processes, which may be started elsewhere. */
-const identityOf = (tree: JsonObject): JsonObject => withValueAt(tree, 'nautil.group', null);
+const withoutAddresses = (tree: JsonObject): JsonObject => withValueAt(tree, 'nautil.group', null);
 
 /** `2026-11-23_23-15-00-042`: exp_manager's version, to the millisecond. */
 const timeStamp = (now: Date): string => now.toISOString().slice(0, 23).replace('T', '_').replace(/[:.]/g, '-');
