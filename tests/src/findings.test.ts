@@ -75,7 +75,7 @@ test('a model that has learned has no findings', async () => {
   expect(findings).toEqual([]);
   expect(tags['nautil.findings']).toBe('none');
   expect(tags['mlflow.note.content']).toMatch(
-    /^Scores of the packaged weights \(last step, step 256\): val accuracy [01]\.\d+, macro F1 [01]\.\d+, on 32 examples$/,
+    /^\*\*val accuracy [01]\.\d+, macro F1 [01]\.\d+, on 32 examples\*\* \(the packaged weights are those of the last step, after step 256\)\n/,
   );
 }, 120_000);
 

@@ -23,6 +23,7 @@ import { remedyAfterFailure } from './remedy-after-failure.js';
 import { startWorkerCommand } from './start-worker-command.js';
 import { formatFact } from './terminal/format-fact.js';
 import { TrainingDisplay } from './terminal/training-display.js';
+import { workflowUrl } from './workflow-url.js';
 
 /** What the user chose about following a workflow. */
 export interface FollowOptions {
@@ -80,9 +81,7 @@ export async function followWorkflow<Progress, Result>(
   { noun, showProgress, printResult: printIt }: Follower<Progress, Result>,
 ): Promise<void> {
   const { workflowId } = handle;
-  const temporalUrl =
-    uiUrl &&
-    `${uiUrl}/namespaces/${encodeURIComponent(temporal.namespace)}/workflows/${encodeURIComponent(workflowId)}`;
+  const temporalUrl = workflowUrl(uiUrl, { namespace: temporal.namespace, workflowId });
   printMessage(`${noun} ${workflowId}${temporalUrl ? `\nTemporal: ${temporalUrl}` : ''}`);
   const display = new TrainingDisplay();
   if (detach) {

@@ -27,6 +27,9 @@ export interface ActivityDependencies extends WorkerContext {
   /** Address of the MLflow server; runs continue while it is down. */
   trackingUri: string;
 
+  /** The page of a workflow in Temporal's UI; undefined where its address is not known. */
+  workflowUrl: (workflowId: string) => string | undefined;
+
   /** Signals the progress of a training to its workflow. */
   signalProgress: (workflowId: string, progress: TrainingProgress) => Promise<void>;
 
@@ -124,9 +127,10 @@ export function createActivities(o: ActivityDependencies): RunActivities & Sweep
       });
       return concealRun(await transfer.push(run, run));
     }),
-    startTracking: activity((run) => startTracking(run, trackingUri)),
+    startTracking: activity((run) => startTracking(run, trackingUri, { workflowUrl: o.workflowUrl(run.workflowId) })),
     finishTracking: activity(async (outcome) => {
-      const tracking = await finishTracking(outcome, trackingUri);
+      const workflowUrl = o.workflowUrl(outcome.run.workflowId);
+      const tracking = await finishTracking(outcome, trackingUri, { workflowUrl });
       for (const warning of tracking.warnings ?? []) log.warn(warning);
       return tracking;
     }),

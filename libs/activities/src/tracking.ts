@@ -2,11 +2,14 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { printConfig, wholeFloats } from '@nautil/config';
 import {
+  type CachedInputs,
   type Evaluated,
   findingLine,
+  largest,
   type ResolvedRun,
   type RunOutcome,
   scoresSentence,
+  shellWord,
   type Tracking,
   type TrainedModel,
   type TrainRequest,
@@ -15,7 +18,14 @@ import {
 import { parseEvaluations, parseLoggedEvent } from '@nautil/contracts/schemas';
 import { parseNemoYaml } from '@nautil/formats/nemo';
 import { formatReport, macroTags } from '@nautil/metrics';
-import { flattenParams, openTracker, packagedStepTag, trackCommitted, type TrackerOptions } from '@nautil/mlflow';
+import {
+  type Dataset,
+  flattenParams,
+  openTracker,
+  packagedStepTag,
+  trackCommitted,
+  type TrackerOptions,
+} from '@nautil/mlflow';
 import { isIntact } from '@nautil/store';
 import { readTextLines } from '@nautil/store/streams';
 import type { TrackingTask } from '@nautil/trainer-process';
@@ -46,22 +56,32 @@ function trackingOf(run: ResolvedRun, trackingUri: string): TrackingTask & Track
     runKey: run.runKey,
     parentRunId: run.parentMlflowRunId,
     journal: join(run.folder, 'mlflow.jsonl'),
-    tags: { 'nautil.config_digest': run.configDigest, 'nautil.model': run.model, 'nautil.dataset': run.dataset },
+    tags: { 'nautil.model': run.model, 'nautil.dataset': run.dataset },
   };
 }
 
-/** The same with the digests of the data, the encoder and the tokenizer, which are known once training starts. */
-export function trackingOfTraining(
-  { run, inputs, tokens }: TrainRequest,
+/** The same with the data, which is known once training starts. */
+export const trackingOfTraining = (
+  { run, inputs }: TrainRequest,
   trackingUri: string,
-): TrackingTask & TrackerOptions {
-  const tracking = trackingOf(run, trackingUri);
-  const digests = {
-    'nautil.data_digest': inputs.data.digest,
-    'nautil.encoder_digest': inputs.encoderDigest,
-    'nautil.tokenizer_digest': tokens.tokenizerDigest,
-  };
-  return { ...tracking, tags: { ...tracking.tags, ...digests } };
+): TrackingTask & TrackerOptions => ({ ...trackingOf(run, trackingUri), datasets: datasetsOf(run, inputs) });
+
+const contexts = { train: 'training', validation: 'validation', test: 'testing' } as const;
+
+/** What the run reads, each set with the digest of its examples. */
+function datasetsOf({ dataset, sources = {} }: ResolvedRun, { data }: CachedInputs): Dataset[] {
+  const seen = new Set<string>();
+  const columns = [...(data.pairs ? ['text', 'second text'] : ['text']), 'label'];
+  return (['train', 'validation', 'test'] as const).flatMap((set) => {
+    const [sha256, rows] = [data[set]?.sha256, data.examples[set]];
+    if (sha256 === undefined || rows === undefined) return [];
+    const source = sources[set] ?? sources.train ?? dataset;
+    const file = source === sources.train ? dataset : basename(source);
+    // MLflow has one input for a name and digest, also if the same file is the validation and the test set.
+    const name = seen.has(`${file} ${sha256}`) ? `${file} (${contexts[set]})` : file;
+    seen.add(`${file} ${sha256}`);
+    return [{ name, context: contexts[set], digest: sha256, source, rows, columns }];
+  });
 }
 
 /**
@@ -71,10 +91,11 @@ export function trackingOfTraining(
 export async function startTracking(
   run: ResolvedRun,
   trackingUri: string,
-  o: Pick<TrackerOptions, 'warn' | 'attempts'> = {},
+  o: Pick<TrackerOptions, 'warn' | 'attempts'> & { workflowUrl?: string | undefined } = {},
 ): Promise<Tracking> {
   const tracker = await openTracker({ ...trackingOf(run, trackingUri), ...o });
   try {
+    tracker.tags(descriptionTags({ run }, o.workflowUrl));
     const { tree, config } = await configOf(run);
     const { [numClassesKey]: numClasses, ...params } = { ...flattenParams(tree), ...wholeFloats(tree) };
     const isOpen = config.model.dataset.num_classes === null;
@@ -103,10 +124,11 @@ export async function trackTrained({ events }: Pick<TrainedModel, 'events'>, tra
  * @returns with warnings about what MLflow does not have
  */
 export async function finishTracking(
-  { run, status, message, evaluated, packaged }: RunOutcome,
+  outcome: RunOutcome,
   trackingUri: string,
-  o: Pick<TrackerOptions, 'attempts'> = {},
+  o: Pick<TrackerOptions, 'attempts'> & { workflowUrl?: string | undefined } = {},
 ): Promise<Tracking> {
+  const { run, status, message, evaluated, packaged } = outcome;
   const warnings: string[] = [];
   const environment = environmentOf(run);
   const warn = (warning: string): void => void warnings.push(environment.conceal(warning));
@@ -120,13 +142,13 @@ export async function finishTracking(
         trackCommitted(tracker, { ...last, timestampMs: await modifiedMs(path) });
       if (evaluated.step !== undefined) tracker.tags({ [packagedStepTag]: String(evaluated.step) });
       if (evaluated.scores && last) tracker.tags(macroTags(last.report));
-      tracker.tags(descriptionTags(evaluated));
       if (evaluated.report) tracker.text('report/report.txt', `${formatReport(evaluated.report)}\n`);
       const { reportFile, evaluations, answers, charts = [] } = evaluated;
       for (const file of [reportFile, evaluations, answers, ...charts])
         if (file && (await isIntact(file))) tracker.artifact(file.path, `report/${basename(file.path)}`);
         else if (file) warn(`${file.path} is damaged or missing, and is not sent to MLflow`);
     }
+    if (message === undefined) tracker.tags(descriptionTags(outcome, o.workflowUrl));
     const { tree, config } = await configOf(run);
     const savedFile = savedConfigFile(run);
     const saved = await readFile(savedFile).catch(() => undefined);
@@ -147,18 +169,39 @@ export async function finishTracking(
   }
 }
 
-/** MLflow's UI shows the second tag as the description of the run. Its table of metrics has the newest evaluations of the training. */
-function descriptionTags({ findings = [], picked, scores, validation, step }: Evaluated): Record<string, string> {
-  const weights = `the packaged weights (${picked === 'best' ? 'best validation' : 'last step'}${step === undefined ? '' : `, step ${step}`})`;
-  const sets = [scores, validation].filter((one) => one !== undefined).map(scoresSentence);
-  const lines = [
-    ...(sets.length === 0 ? [] : [`Scores of ${weights}: ${sets.join('; ')}`, '']),
-    ...findings.map((finding) => `- ${findingLine(finding)}`),
-  ];
-  return {
-    'nautil.findings': findings.map(({ code }) => code).join(', ') || 'none',
-    ...(lines.length > 0 && { 'mlflow.note.content': lines.join('\n').trimEnd() }),
-  };
+/**
+ * MLflow's UI shows the second tag as the description of the run, in Markdown. Its table of metrics has the newest evaluations of the
+ * training.
+ */
+const descriptionTags = (
+  { run, evaluated, packaged }: Pick<RunOutcome, 'run' | 'evaluated' | 'packaged'>,
+  workflowUrl: string | undefined,
+): Record<string, string> => ({
+  ...(evaluated && { 'nautil.findings': (evaluated.findings ?? []).map(({ code }) => code).join(', ') || 'none' }),
+  'mlflow.note.content': [
+    // The UI shows the first lines, and the others on request.
+    ...(evaluated ? scoresOf(evaluated) : []),
+    `${inCode(run.model)} on ${inCode(run.dataset)}${workflowUrl === undefined ? '' : ` · [in Temporal](${workflowUrl})`}`,
+    ...(evaluated?.findings?.length
+      ? [evaluated.findings.map((finding) => `- ${findingLine(finding)}`).join('\n')]
+      : []),
+    ...(packaged ? [fenced(`npx nautil predict --model ${shellWord(packaged.nemo.path)} --input FILE`)] : []),
+  ].join('\n\n'),
+});
+
+/** The scores of the packaged weights, as a paragraph, and the weights. */
+function scoresOf({ picked, scores, validation, step }: Evaluated): string[] {
+  const sets = [scores, validation].filter((one) => one !== undefined);
+  if (sets.length === 0) return [];
+  const weights = `the packaged weights are those of the ${picked === 'best' ? 'best validation' : 'last step'}`;
+  return [`**${sets.map(scoresSentence).join('; ')}** (${weights}${step === undefined ? '' : `, after step ${step}`})`];
 }
+
+/** A name as code in Markdown, whatever it contains. */
+const inCode = (name: string): string => {
+  const fence = '`'.repeat(1 + largest([0, ...(name.match(/`+/g) ?? []).map(({ length }) => length)]));
+  return `${fence} ${name} ${fence}`;
+};
+const fenced = (command: string): string => `\`\`\`sh\n${command}\n\`\`\``;
 
 const modifiedMs = async (path: string): Promise<number> => Math.trunc((await stat(path)).mtimeMs);

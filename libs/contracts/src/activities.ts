@@ -108,7 +108,12 @@ export interface ResolvedRun {
   /** Address of the MLflow server if the configuration names one; otherwise the worker's is used. */
   trackingUri?: string;
   model: string;
+
+  /** Name of the training data. */
   dataset: string;
+
+  /** Where the data comes from. Absent in histories of 0.1.0. */
+  sources?: Partial<Record<'train' | 'validation' | 'test', string>>;
 
   /** Messages for users: values that were interpreted differently from how they were written, and resolved paths. */
   notes: string[];

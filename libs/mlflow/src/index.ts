@@ -3,6 +3,7 @@ export { createRun } from './client/create-run.js';
 export { MlflowError } from './client/errors.js';
 export { getExperimentByName } from './client/get-experiment-by-name.js';
 export { getRun } from './client/get-run.js';
+export type { Dataset } from './client/log-inputs.js';
 export { logBatch } from './client/log-batch.js';
 export { MlflowClient } from './client/mlflow-client.js';
 export { withholdsCredentials } from './client/tracking-address.js';

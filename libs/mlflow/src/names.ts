@@ -18,6 +18,12 @@ export function mlflowKey(text: string): string {
   return shorten(key, longestKey);
 }
 
+/**
+ * Whether a setting is the place of a file or folder: where a run reads and writes says nothing beside the settings of other runs. The
+ * run's datasets and `config/config.yaml` have the places.
+ */
+export const isPlace = (key: string): boolean => /(?:_path|_dir|_file|_checkpoint|\.source)$/.test(key);
+
 /** A param's value as text: strings unchanged, everything else as JSON. */
 export function paramValue(value: unknown): string {
   if (typeof value === 'string') return shorten(value, longestParam);

@@ -5,8 +5,11 @@ import { trackCommitted, trackProgress } from './track-training.js';
 
 const zero = { precision: 0, recall: 0, f1: 0 };
 
-/** The keys of the metrics of an evaluation on classes with these names. */
-function keysOf(names: readonly (string | undefined)[]): string[] {
+/** The metrics of an evaluation on classes with these names. */
+function metricsOf(
+  names: readonly (string | undefined)[],
+  o: { split?: 'val' | 'test'; epoch?: number } = {},
+): Metric[] {
   const report: ClassificationReport = {
     classes: names.map((labelName, labelId) => ({
       ...zero,
@@ -19,9 +22,39 @@ function keysOf(names: readonly (string | undefined)[]): string[] {
   };
   const logged: Metric[] = [];
   const tracker = { metrics: (metrics: Metric[]) => void logged.push(...metrics) };
-  trackCommitted(tracker, { type: 'eval', split: 'test', step: 1, epoch: 0, loss: 0, report, timestampMs: 0 });
-  return logged.map(({ key }) => key);
+  const { split = 'test', epoch = 0 } = o;
+  trackCommitted(tracker, { type: 'eval', split, step: 7, epoch, loss: 0, report, timestampMs: 0 });
+  return logged;
 }
+const keysOf = (names: readonly (string | undefined)[]): string[] => metricsOf(names).map(({ key }) => key);
+
+test.each([
+  ['val', 7],
+  ['test', 0],
+] as const)('the %s metrics of any run have the step %i, and other averages than the macro a prefix', (split, step) => {
+  const metrics = metricsOf(['a', 'b'], { split });
+  expect(new Set(metrics.map((metric) => metric.step))).toEqual(new Set([step]));
+  const averages = metrics.flatMap(({ key }) => (/_(?:micro|macro|weighted)$/.test(key) ? [key] : []));
+  const scores = ['precision', 'recall', 'f1'];
+  expect(averages.sort()).toEqual(
+    scores
+      .flatMap((score) => [
+        `${split}/${score}_macro`,
+        `${split}/detail/${score}_micro`,
+        `${split}/detail/${score}_weighted`,
+      ])
+      .sort(),
+  );
+});
+
+test.each([0, 1, 11])('the epoch with the index %i has the number of the terminal', (epoch) => {
+  expect(metricsOf(['a'], { split: 'val', epoch })).toContainEqual({
+    key: 'epoch',
+    value: epoch + 1,
+    step: 7,
+    timestampMs: 0,
+  });
+});
 
 test('classes whose names differ in case alone, or not at all after their slashes are replaced, have their ids in the key', () => {
   const keys = keysOf(['Good', 'good', 'a/b', 'a_b', undefined]).filter((key) => key.endsWith('/f1'));

@@ -14,9 +14,14 @@ import type { Tracker } from './tracker.js';
 /**
  * Logs a step or an evaluation that a checkpoint has made durable: `train/…`, and `val/…` or `test/…` with one
  * `…/class/<name>/…` per class. Scores are fractions. Logging is idempotent, because the event has the step and the timestamp.
+ *
+ * The test set is evaluated once, so its metrics have the step 0 in every run: MLflow draws a metric with one common step as bars that
+ * compare the runs, and one with a step for each run as a chart with scattered dots.
  */
 export function trackCommitted(tracker: Pick<Tracker, 'metrics'>, event: LoggedEvent): void {
-  tracker.metrics(rows(event, event.type === 'step' ? stepMetrics(event) : evaluationMetrics(event)));
+  const isTest = event.type === 'eval' && event.split === 'test';
+  const at = { step: isTest ? 0 : event.step, timestampMs: event.timestampMs };
+  tracker.metrics(rows(at, event.type === 'step' ? stepMetrics(event) : evaluationMetrics(event)));
 }
 
 /** Logs a live event as tags of the run. Steps and evaluations are skipped: see `trackCommitted`. */
@@ -68,13 +73,14 @@ function evaluationMetrics({ split, epoch, loss, report }: EpochEvaluated): Reco
   const values: Record<string, number> = {
     [`${split}/loss`]: loss,
     [`${split}/accuracy`]: report.accuracy,
-    ...(split === 'val' ? { epoch } : {}),
+    // Epochs are counted from 1, as in the terminal.
+    ...(split === 'val' ? { epoch: epoch + 1 } : {}),
   };
   const scoreNames = ['precision', 'recall', 'f1'] as const satisfies (keyof Scores)[];
   const keys = classKeys(report);
   for (const score of scoreNames) {
-    for (const mode of ['micro', 'macro', 'weighted'] as const)
-      values[`${split}/${score}_${mode}`] = report[mode][score];
+    values[`${split}/${score}_macro`] = report.macro[score];
+    for (const mode of ['micro', 'weighted'] as const) values[`${split}/detail/${score}_${mode}`] = report[mode][score];
     report.classes
       .slice(0, trackedClasses)
       .forEach((scores, i) => (values[`${split}/class/${keys[i]}/${score}`] = scores[score]));

@@ -17,7 +17,7 @@ import { searchRuns } from './client/search-runs.js';
 import { findJournals } from './journal/summarize-journal.js';
 import { syncJournal } from './journal/sync-journal.js';
 import { MlflowServer } from './testing/mlflow-server.js';
-import { artifactPaths, experimentTags, metricHistory, modelVersions } from './testing/read-server.js';
+import { artifactPaths, datasetsOf, experimentTags, metricHistory, modelVersions } from './testing/read-server.js';
 import { openTracker, type Tracker, type TrackerOptions } from './tracker.js';
 
 let server: MlflowServer;
@@ -69,7 +69,7 @@ const runsOf = async (experiment: string): Promise<string[]> => {
 };
 
 test('a run has what was logged, the commit of the code, and an end', async () => {
-  const tracker = await open({ runName: 'a name', tags: { 'nautil.data_digest': 'abc' } });
+  const tracker = await open({ runName: 'a name', tags: { 'nautil.dataset': 'abc' } });
   tracker.params({ 'model.optim.lr': 1e-4, 'trainer.gpus': [0, 1], nothing: null, 'odd key(!)': 'x' });
   tracker.metrics([loss(1), { key: 'val/f1_macro', value: NaN, step: 1, timestampMs: 5 }]);
   tracker.text('config/resolved.yaml', 'a: 1\n');
@@ -94,12 +94,49 @@ test('a run has what was logged, the commit of the code, and an end', async () =
   });
   expect(run!.tags).toMatchObject({
     'nautil.workflow_id': `it's "run" ${number}`,
-    'nautil.data_digest': 'abc',
+    'nautil.dataset': 'abc',
     'mlflow.source.type': 'LOCAL',
     'mlflow.source.git.commit': expect.stringMatching(/^[0-9a-f]{40}$/),
   });
   expect(await lossRows(tracker.runId!)).toEqual([loss(1)]);
   expect(await artifactPaths(client, tracker.runId!)).toEqual(['config/', 'model.nemo']);
+  expect(warnings).toEqual([]);
+});
+
+test.each([
+  'model.nemo_path',
+  'exp_manager.exp_dir',
+  'model.train_ds.file_path',
+  'model.class_labels.class_labels_file',
+  'nautil.data.source',
+])('the place %s is in the journal, and no param of the run', async (key) => {
+  const tracker = await open();
+  tracker.params({ [key]: 'a/b', 'model.optim.lr': 1 });
+  await tracker.finish('FINISHED');
+  await tracker.close();
+  expect((await getRun(client, tracker.runId!))!.params).toEqual({ 'model.optim.lr': '1' });
+  expect(readFileSync(journal(), 'utf8')).toContain(`"${key}":"a/b"`);
+});
+
+test('the datasets of a run are its inputs, once each however often they are logged', async () => {
+  const set = { source: '/data/reviews.csv', rows: 80, columns: ['text', 'label'], digest: 'f'.repeat(64) };
+  const datasets = [
+    { ...set, name: 'reviews.csv', context: 'training' as const },
+    { ...set, name: 'reviews.csv', context: 'validation' as const, digest: 'e'.repeat(64), rows: 20 },
+    { ...set, name: 'Größe "1" \u{1F600}', context: 'testing' as const },
+  ];
+  const log = async (): Promise<string> => {
+    const tracker = await open({ datasets });
+    await tracker.finish('FINISHED');
+    await tracker.close();
+    return tracker.runId!;
+  };
+  const first = await log();
+  expect(await log()).toBe(first);
+  const inputs = await datasetsOf(client, first);
+  expect(inputs).toHaveLength(datasets.length);
+  for (const { name, context, digest, source, rows } of datasets)
+    expect(inputs).toContainEqual({ name, context, digest: digest.slice(0, 12), source, rows });
   expect(warnings).toEqual([]);
 });
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { basename, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { packageRoot } from '@nautil/store/folders';
+import type { Dataset } from './client/log-inputs.js';
 import type { Metric } from './client/metric.js';
 import { MlflowClient } from './client/mlflow-client.js';
 import { Journal, readJournalId } from './journal/journal.js';
@@ -38,6 +39,9 @@ export interface TrackerOptions {
   parentRunId?: string | undefined;
 
   tags?: Record<string, string> | undefined;
+
+  /** The data that the run reads. */
+  datasets?: readonly Dataset[] | undefined;
 
   /** The write-ahead log. Keep it beside the checkpoints: a resumed run continues it. */
   journal: string;
@@ -111,6 +115,7 @@ export async function openTracker(o: TrackerOptions): Promise<Tracker> {
       ...o.tags,
     },
   });
+  if (o.datasets !== undefined) tracker.datasets(o.datasets);
   await tracker.flush({ timeoutMs: o.connectTimeoutMs ?? 5000 });
   return tracker;
 }
@@ -201,6 +206,11 @@ export class Tracker {
         Math.round(timestampMs),
       ]),
     });
+  }
+
+  datasets(datasets: readonly Dataset[]): void {
+    const shown = datasets.map((one) => ({ ...one, source: tagValue(one.source) }));
+    this.#append({ type: 'datasets', datasets: shown });
   }
 
   tags(tags: Readonly<Record<string, string>>): void {

@@ -9,6 +9,7 @@ import {
   validateTrainingResult,
   variants,
 } from '@nautil/contracts/schemas';
+import type { Dataset } from '@nautil/mlflow';
 import type {
   EvaluateWeightsOptions,
   MeasureTrainingOptions,
@@ -61,6 +62,9 @@ export interface TrackingTask {
   /** Journal file of the run. */
   journal: string;
   tags?: Record<string, string>;
+
+  /** The data that the run reads. */
+  datasets?: readonly Dataset[] | undefined;
 }
 
 export type TrainerResult<Task extends TrainerTask = TrainerTask> = Task extends TrainTask

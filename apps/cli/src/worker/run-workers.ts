@@ -31,6 +31,7 @@ import { unreachable } from '../connect-to-temporal.js';
 import { stopListeningForInterruption } from '../interruption.js';
 import { ignoreOutputErrors, printMessage } from '../output.js';
 import { openTracing } from '../tracing.js';
+import { workflowUrl } from '../workflow-url.js';
 import { workingFolder } from '../working-folder.js';
 import { deploymentVersion } from './deployment-version.js';
 import { memberAddresses } from './member-address.js';
@@ -95,6 +96,8 @@ export async function runWorkers({ role, taskQueue, trainings }: WorkerOptions):
   const homeQueues = { cpu: homeTaskQueue(taskQueue, home), gpu: homeTaskQueue(gpuTaskQueue(taskQueue), home) };
   const activities = createActivities({
     trackingUri,
+    // The address may be recorded after the worker has started.
+    workflowUrl: (workflowId) => workflowUrl(stackAddresses().temporalUiUrl, { namespace, workflowId }),
     signalProgress: (workflowId, progress) => client.workflow.getHandle(workflowId).signal(trainingSignal, progress),
     stateFolderId: home,
     artifacts: openArtifactStore(),

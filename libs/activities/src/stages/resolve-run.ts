@@ -156,6 +156,7 @@ async function createRun(
         ['auto', 'nemo', 'table'].includes(data.format) ? basename(trainFile ?? data.source ?? 'unknown') : data.format,
       ),
     ),
+    sources: sourcesOf(config, (text) => withoutSecrets(environment.conceal(text))),
     ...route,
     notes: withoutSecrets(
       environment.conceal([
@@ -302,3 +303,14 @@ export const experimentOf = ({ nautil, exp_manager }: Config): string =>
 /** Address of the MLflow server that the configuration names: Nautil's key first, then NeMo's. */
 const trackingUriOf = ({ nautil, exp_manager }: Config): string | null =>
   nautil.mlflow.tracking_uri ?? exp_manager.mlflow_logger_kwargs.tracking_uri;
+
+/** Where the sets of a run come from. A set without a file of its own comes from the source of the training data. */
+function sourcesOf({ model, nautil }: Config, conceal: (text: string) => string): NonNullable<ResolvedRun['sources']> {
+  const places = {
+    train: model.train_ds.file_path ?? nautil.data.source,
+    validation: model.validation_ds.file_path,
+    test: model.test_ds.file_path,
+  };
+  const named = Object.entries(places).filter((entry): entry is [string, string] => entry[1] !== null);
+  return Object.fromEntries(named.map(([set, place]) => [set, conceal(place)]));
+}

@@ -5,6 +5,7 @@ export const dependenciesOfOneWorker = (
   o: Pick<ActivityDependencies, 'outputs'> & Partial<ActivityDependencies>,
 ): ActivityDependencies => ({
   trackingUri: 'http://127.0.0.1:9', // nothing listens on this port
+  workflowUrl: () => undefined,
   signalProgress: () => Promise.resolve(),
   stateFolderId: 'here',
   isPolled: () => Promise.resolve(true),

@@ -23,6 +23,9 @@ const resolvedRun = Type.Object({
   trackingUri: Type.Optional(text),
   model: text,
   dataset: text,
+  sources: Type.Optional(
+    Type.Object({ train: Type.Optional(text), validation: Type.Optional(text), test: Type.Optional(text) }),
+  ),
   notes: Type.Array(text),
   home: Type.Optional(text),
   queues: Type.Object({ cpu: text, gpu: text, gpuSharesFiles: Type.Boolean() }),

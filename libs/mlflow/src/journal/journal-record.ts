@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { jsonMatcher, type JsonParser, jsonParser, variants } from '@nautil/contracts/schemas';
+import { dataset } from '../client/log-inputs.js';
 
 const strings = Type.Record(Type.String(), Type.String());
 
@@ -40,6 +41,9 @@ const artifactLogged = Type.Object({
 
 const textLogged = Type.Object({ type: Type.Literal('text'), path: Type.String(), content: Type.String() });
 
+/** Data that the run reads. */
+const datasetsLogged = Type.Object({ type: Type.Literal('datasets'), datasets: Type.Array(dataset) });
+
 /** An artifact of the run becomes a version of a registered model. */
 const modelRegistered = Type.Object({
   type: Type.Literal('register'),
@@ -78,7 +82,8 @@ export type JournalRecord =
   | Static<typeof metricsLogged>
   | Static<typeof tagsSet>
   | Static<typeof artifactLogged>
-  | Static<typeof textLogged>;
+  | Static<typeof textLogged>
+  | Static<typeof datasetsLogged>;
 
 /** The tag by which a run is found again, because creating a run in MLflow is not idempotent. */
 export const runKeyTag = 'nautil.run_key';
@@ -91,6 +96,7 @@ const journalLine = variants('type', [
   tagsSet,
   artifactLogged,
   textLogged,
+  datasetsLogged,
   runEnded,
   modelRegistered,
 ]);

@@ -11,12 +11,14 @@ import { getRun } from '../client/get-run.js';
 import { hasArtifact } from '../client/has-artifact.js';
 import { type ArtifactContent, logArtifact } from '../client/log-artifact.js';
 import { type Batch, batchLimits, logBatch } from '../client/log-batch.js';
+import { type Dataset, logInputs } from '../client/log-inputs.js';
 import type { Metric } from '../client/metric.js';
 import type { MlflowClient } from '../client/mlflow-client.js';
 import { registerModel } from '../client/register-model.js';
 import type { Run } from '../client/run.js';
 import { searchRuns } from '../client/search-runs.js';
 import { updateRun } from '../client/update-run.js';
+import { isPlace } from '../names.js';
 import { type DamagedLine, describeDamage, type JournalEntry, readJournal, syncJournalFile } from './journal.js';
 import { type JournalPosition, readJournalPosition, writeJournalPosition } from './journal-position.js';
 import {
@@ -135,6 +137,8 @@ export class JournalSender {
         return this.#logArtifact(runId, record.path, { file: record.file });
       case 'text':
         return this.#logArtifact(runId, record.path, { text: record.content });
+      case 'datasets':
+        return this.#logDatasets(runId, record.datasets);
       case 'end':
         return this.#endRun(runId, record);
       case 'register':
@@ -261,6 +265,15 @@ export class JournalSender {
     }
   }
 
+  async #logDatasets(runId: string, datasets: readonly Dataset[]): Promise<void> {
+    try {
+      await logInputs(this.#client, runId, datasets);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      this.#skip(`the datasets: ${error.message}`);
+    }
+  }
+
   async #logArtifact(runId: string, path: string, content: ArtifactContent): Promise<void> {
     try {
       await logArtifact(this.#client, runId, path, content);
@@ -281,11 +294,17 @@ export class JournalSender {
   }
 }
 
+/** Records that are sent alone. */
+const singleTypes = ['artifact', 'text', 'datasets', 'end', 'register'] as const;
+type SingleType = (typeof singleTypes)[number];
+const isSingle = (record: JournalRecord): record is Extract<JournalRecord, { type: SingleType }> =>
+  singleTypes.some((type) => type === record.type);
+
 /** Records that are sent in one request, with the offset after the last of them. */
 type Group = { end: number } & (
   | { type: 'open'; record: RunOpened }
   | { type: 'batch'; batch: Batch }
-  | { type: 'single'; record: Extract<JournalRecord, { type: 'artifact' | 'text' | 'end' | 'register' }> }
+  | { type: 'single'; record: Extract<JournalRecord, { type: SingleType }> }
 );
 
 /** Takes as many of the first records as fit into one request. */
@@ -294,9 +313,7 @@ function nextGroup(entries: readonly JournalEntry[]): Group | undefined {
   if (!first) return undefined;
   const single = first.record;
   if (single.type === 'open') return { type: 'open', record: single, end: first.end };
-  if (single.type === 'artifact' || single.type === 'text' || single.type === 'end' || single.type === 'register') {
-    return { type: 'single', record: single, end: first.end };
-  }
+  if (isSingle(single)) return { type: 'single', record: single, end: first.end };
   const metrics: Metric[] = [];
   const tags: Record<string, string> = {};
   let params: Record<string, string> | undefined;
@@ -309,7 +326,8 @@ function nextGroup(entries: readonly JournalEntry[]): Group | undefined {
     } else if (record.type === 'tags') {
       Object.assign(tags, record.tags);
     } else if (record.type === 'params' && !params) {
-      params = record.params; // one record only: the server must see, and refuse, a second value of the same param
+      // One record only: the server must see, and refuse, a second value of the same param.
+      params = Object.fromEntries(Object.entries(record.params).filter(([key]) => !isPlace(key)));
     } else break;
     groupEnd = end;
     if (sizeOf({ metrics, params: params ?? {}, tags }) >= batchLimits.entries) break;

@@ -60,10 +60,10 @@ export async function summarizeJournal(journal: string): Promise<JournalSummary>
     scores: {},
   };
   if (runId !== undefined) summary.runId = runId;
-  const state: SummaryState = { evaluations: new Map() };
+  const state: SummaryState = { evaluations: new Map(), test: {} };
   for (let offset = 0; ;) {
     const { entries, end: readEnd } = await readJournal(journal, offset);
-    if (readEnd === offset) return { ...summary, ...scoresOf(summary, state.evaluations) };
+    if (readEnd === offset) return { ...summary, ...scoresOf(summary, state) };
     offset = readEnd;
     for (const { record, end } of entries) {
       summary.records++;
@@ -77,19 +77,22 @@ interface SummaryState {
   /** When the part of the run that has not ended yet was started. */
   openedMs?: number | undefined;
 
-  /** By step. */
+  /** Those on the validation set, by step. */
   evaluations: Map<number, Record<string, number>>;
+
+  /** The one on the test set, which is of the packaged weights. */
+  test: Record<string, number>;
 }
 
 /** The scores of the packaged weights, or the newest of each set without an archive. */
 function scoresOf(
   { status, tags }: JournalSummary,
-  evaluations: SummaryState['evaluations'],
+  { evaluations, test }: SummaryState,
 ): Pick<JournalSummary, 'scores' | 'packagedStep'> {
   const step = tags[packagedStepTag];
   if (status !== 'FINISHED' || step === undefined)
-    return { scores: Object.assign({}, ...evaluations.values()) as JournalSummary['scores'] };
-  return { scores: evaluations.get(Number(step)) ?? {}, packagedStep: Number(step) };
+    return { scores: Object.assign({}, ...evaluations.values(), test) as JournalSummary['scores'] };
+  return { scores: { ...evaluations.get(Number(step)), ...test }, packagedStep: Number(step) };
 }
 
 function addRecord(summary: JournalSummary, record: JournalRecord, state: SummaryState): void {
@@ -117,13 +120,15 @@ function addRecord(summary: JournalSummary, record: JournalRecord, state: Summar
       break;
     case 'metrics':
       for (const [key, value, step] of record.rows) {
-        if (!/^(?:val|test)\/[^/]+$/.test(key)) continue;
-        const scores = state.evaluations.get(step) ?? {};
-        scores[key] = Number(value);
-        state.evaluations.set(step, scores);
+        const [, split, score] = /^(val|test)\/(?:detail\/)?([^/]+)$/.exec(key) ?? [];
+        if (split === undefined || score === undefined) continue;
+        const scores = split === 'test' ? state.test : (state.evaluations.get(step) ?? {});
+        scores[`${split}/${score}`] = Number(value);
+        if (split === 'val') state.evaluations.set(step, scores);
       }
       break;
     case 'artifact':
+    case 'datasets':
     case 'text':
     case 'register':
       break;

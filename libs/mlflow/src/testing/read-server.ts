@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { jsonParser } from '@nautil/contracts/schemas';
 import { allPages, nextPageToken } from '../client/all-pages.js';
+import type { Dataset } from '../client/log-inputs.js';
 import { fromWireMetric, type Metric, wireMetric } from '../client/metric.js';
 import { type MlflowClient, noContent } from '../client/mlflow-client.js';
 
@@ -39,6 +40,42 @@ export async function artifactPaths(client: MlflowClient, runId: string, folder?
   const query = { run_id: runId, path: folder };
   const { files = [] } = await client.call('GET', 'artifacts/list', parseArtifacts, { query });
   return files.map(({ path, is_dir }) => (is_dir ? `${path}/` : path));
+}
+
+const parseInputs = jsonParser(
+  Type.Object({
+    run: Type.Object({
+      inputs: Type.Object({
+        dataset_inputs: Type.Optional(
+          Type.Array(
+            Type.Object({
+              tags: Type.Array(Type.Object({ key: Type.String(), value: Type.String() })),
+              dataset: Type.Object({
+                name: Type.String(),
+                digest: Type.String(),
+                source: Type.String(),
+                profile: Type.String(),
+              }),
+            }),
+          ),
+        ),
+      }),
+    }),
+  }),
+);
+const parseSource = jsonParser(Type.Object({ uri: Type.String() }));
+const parseProfile = jsonParser(Type.Object({ num_rows: Type.Number() }));
+
+/** The datasets of a run. */
+export async function datasetsOf(client: MlflowClient, runId: string): Promise<Omit<Dataset, 'columns'>[]> {
+  const { run } = await client.call('GET', 'runs/get', parseInputs, { query: { run_id: runId } });
+  return (run.inputs.dataset_inputs ?? []).map(({ tags, dataset: { name, digest, source, profile } }) => ({
+    name,
+    digest,
+    context: tags[0]?.value as Dataset['context'],
+    source: parseSource(source, 'source').uri,
+    rows: parseProfile(profile, 'profile').num_rows,
+  }));
 }
 
 /** The content of an artifact. */
