@@ -10,7 +10,7 @@ export {
   type ReplicatedVariable,
   sessionDevices,
 } from './model-weights.js';
-export { hasOnnxExport, type InferencePrecision } from './onnx/export-onnx.js';
+export { hasOnnxExport, type InferencePrecision, onnxFile } from './onnx/export-onnx.js';
 export { OnnxForward } from './onnx/onnx-forward.js';
 export { parseEncoderConfig } from './parse-encoder-config.js';
 export { readWeights } from './read-weights.js';

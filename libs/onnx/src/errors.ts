@@ -5,3 +5,6 @@ export class OnnxRuntimeMissing extends defineError('OnnxRuntimeMissing', 'envir
 
 /** onnxruntime rejected a model, or a run of it failed. The message is onnxruntime's. */
 export class OnnxRuntimeError extends defineError('OnnxRuntimeError', 'training') {}
+
+/** A model is larger than a file of ONNX can be. */
+export class OnnxTooLarge extends defineError('OnnxTooLarge', 'config') {}

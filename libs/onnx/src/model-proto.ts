@@ -57,6 +57,11 @@ const { root } = protobuf.parse(
 );
 
 export const modelProto = root.lookupType('onnx.ModelProto');
+export const graphProto = root.lookupType('onnx.GraphProto');
+export const tensorProto = root.lookupType('onnx.TensorProto');
+
+/** Numbers of the fields that contain the values of weights: of ModelProto, GraphProto and TensorProto. */
+export const fields = { graph: 7, initializer: 5, rawData: 9 } as const;
 
 /** Values of TensorProto.DataType. */
 export const dataTypes = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7 } as const;

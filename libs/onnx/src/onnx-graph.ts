@@ -1,4 +1,6 @@
-import { attributeTypes, dataTypes, modelProto } from './model-proto.js';
+import protobuf from 'protobufjs';
+import { OnnxTooLarge } from './errors.js';
+import { attributeTypes, dataTypes, fields, graphProto, modelProto, tensorProto } from './model-proto.js';
 
 export type OnnxType = keyof typeof dataTypes;
 
@@ -26,6 +28,9 @@ const opset = 17;
 /** The operators that onnxruntime adds to ONNX, such as its fused attention. */
 const microsoft = 'com.microsoft';
 
+/** protobuf's limit of a message, with room for the header of the model. */
+const largestFile = 2 ** 31 - 1024;
+
 /** Values up to this size are part of the model; larger ones are passed beside it. */
 const inlineBytes = 1024;
 
@@ -43,9 +48,15 @@ export class OnnxGraph {
   readonly #nodes: object[] = [];
   readonly #inputs: object[] = [];
   readonly #outputs: object[] = [];
-  readonly #initializers: object[] = [];
-  readonly #weights: OnnxModel['weights'] = [];
+  readonly #initializers: { name: string; dims: readonly number[]; data_type: number; data: Uint8Array }[] = [];
+
+  /** Whether the graph has only ONNX's own operators, and none of onnxruntime's: other runtimes can then compute it, too. */
+  readonly isPortable: boolean;
   #nextValue = 0;
+
+  constructor({ isPortable = false }: { isPortable?: boolean } = {}) {
+    this.isPortable = isPortable;
+  }
 
   /** A value that each run feeds. */
   input(name: string, type: OnnxType, shape: readonly Dimension[]): string {
@@ -53,26 +64,16 @@ export class OnnxGraph {
     return name;
   }
 
-  /** Marks a value as a result of the graph. */
-  output(name: string, type: OnnxType, shape: readonly Dimension[]): void {
+  /** Marks a value as a result of the graph. @param name - of the result; default: the value's own */
+  output(value: string, type: OnnxType, shape: readonly Dimension[], name = value): void {
+    if (name !== value) this.#node('', 'Identity', { inputs: [value], outputs: [name], attributes: {} });
     this.#outputs.push(valueInfo(name, type, shape));
   }
 
   /** A value that is part of the graph. The array must not change until the session has been created. */
   weight(name: string, shape: readonly number[], values: Values): string {
     const data = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    const tensor = { name, dims: shape, data_type: dataTypes[typeOf(values)] };
-    if (data.length <= inlineBytes) {
-      this.#initializers.push({ ...tensor, raw_data: data });
-    } else {
-      this.#weights.push({ path: name, data });
-      const external_data = Object.entries({ location: name, offset: '0', length: String(data.length) });
-      this.#initializers.push({
-        ...tensor,
-        data_location: 1,
-        external_data: external_data.map(([key, value]) => ({ key, value })),
-      });
-    }
+    this.#initializers.push({ name, dims: shape, data_type: dataTypes[typeOf(values)], data });
     return name;
   }
 
@@ -90,6 +91,7 @@ export class OnnxGraph {
 
   /** Adds a node of an operator that only onnxruntime has. */
   fused(type: string, inputs: readonly string[], attributes: Attributes = {}): string {
+    if (this.isPortable) throw new Error(`${type} is not an operator of ONNX`);
     const output = this.#newName(type);
     this.#node(microsoft, type, { inputs, outputs: [output], attributes });
     return output;
@@ -100,25 +102,47 @@ export class OnnxGraph {
     return this.op('Cast', [x], { to: { int: dataTypes[type] } });
   }
 
+  /** The model as onnxruntime's sessions of this process take it. */
   encode(): OnnxModel {
-    const proto = modelProto
-      .encode({
-        ir_version: 8,
-        producer_name: 'nautil',
-        opset_import: [
-          { domain: '', version: opset },
-          { domain: microsoft, version: 1 },
-        ],
-        graph: {
-          name: 'nautil',
-          node: this.#nodes,
-          initializer: this.#initializers,
-          input: this.#inputs,
-          output: this.#outputs,
-        },
-      })
-      .finish();
-    return { proto, weights: this.#weights };
+    const weights = this.#initializers.filter(({ data }) => data.length > inlineBytes);
+    const initializer = this.#initializers.map(({ data, ...tensor }) => {
+      if (data.length <= inlineBytes) return { ...tensor, raw_data: data };
+      const external = Object.entries({ location: tensor.name, offset: '0', length: String(data.length) });
+      return { ...tensor, data_location: 1, external_data: external.map(([key, value]) => ({ key, value })) };
+    });
+    const proto = modelProto.encode({ ...this.#header, graph: { ...this.#graph, initializer } }).finish();
+    return { proto, weights: weights.map(({ name: path, data }) => ({ path, data })) };
+  }
+
+  /**
+   * The model as the chunks of a file, whose weights are not copied.
+   *
+   * @throws OnnxTooLarge above protobuf's limit
+   */
+  file(): Uint8Array[] {
+    const initializers = this.#initializers.map(({ data, ...tensor }) => {
+      const head = Buffer.concat([tensorProto.encode(tensor).finish(), prefix(fields.rawData, data.length)]);
+      return [prefix(fields.initializer, head.length + data.length), head, data];
+    });
+    const graph = [graphProto.encode(this.#graph).finish(), ...initializers.flat()];
+    const sizeBytes = graph.reduce((size, chunk) => size + chunk.length, 0);
+    if (sizeBytes > largestFile)
+      throw new OnnxTooLarge(`the model has ${sizeBytes} bytes, and an ONNX file at most ${largestFile}`, {
+        hint: '--format safetensors writes a file of any size',
+      });
+    return [modelProto.encode(this.#header).finish(), prefix(fields.graph, sizeBytes), ...graph];
+  }
+
+  get #header() {
+    return {
+      ir_version: 8,
+      producer_name: 'nautil',
+      opset_import: [{ domain: '', version: opset }, ...(this.isPortable ? [] : [{ domain: microsoft, version: 1 }])],
+    };
+  }
+
+  get #graph() {
+    return { name: 'nautil', node: this.#nodes, input: this.#inputs, output: this.#outputs };
   }
 
   #newName(type: string): string {
@@ -134,6 +158,13 @@ export class OnnxGraph {
     this.#nodes.push({ name: o.outputs[0], op_type: type, domain, input: o.inputs, output: o.outputs, attribute });
   }
 }
+
+/** A field's number and the length of the bytes after it (protobuf's wire type 2). */
+const prefix = (field: number, length: number): Uint8Array =>
+  protobuf.Writer.create()
+    .uint32((field << 3) | 2)
+    .uint32(length)
+    .finish();
 
 function attributeValue(value: Attribute): object {
   if (typeof value === 'number') return { f: value, type: attributeTypes.float };

@@ -66,3 +66,15 @@ test('an id outside a table is an error, and the process continues', async () =>
   await expect(session.run({ ids: { shape: [1], data: Int32Array.of(2) } }, [1])).rejects.toThrow(/must be within/);
   session.close();
 });
+
+test('a model that is larger than a file of ONNX can be is refused, before anything of it is copied', () => {
+  const graph = new OnnxGraph({ isPortable: true });
+  const gigabyte = new Int8Array(2 ** 30);
+  for (const name of ['a', 'b']) graph.weight(name, [gigabyte.length], gigabyte);
+  expect(() => graph.file()).toThrow(/the model has 2147483\d+ bytes, and an ONNX file at most 2147482624/);
+});
+
+test('a portable graph refuses the operators of onnxruntime', () => {
+  const graph = new OnnxGraph({ isPortable: true });
+  expect(() => graph.fused('BiasGelu', ['x', 'bias'])).toThrow('BiasGelu is not an operator of ONNX');
+});

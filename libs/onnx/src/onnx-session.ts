@@ -16,7 +16,7 @@ export interface OnnxSessionOptions {
 /** The value of an input in a run. */
 export interface OnnxFeed {
   shape: readonly number[];
-  data: Int32Array | Float32Array;
+  data: Int32Array | BigInt64Array | Float32Array;
 }
 
 /**
@@ -71,12 +71,10 @@ export class OnnxSession {
   async run(feeds: Readonly<Record<string, OnnxFeed>>, shape: readonly number[]): Promise<Float32Array> {
     const { Tensor } = this.#runtime;
     const tensors = Object.fromEntries(
-      Object.entries(feeds).map(([name, feed]) => [
-        name,
-        feed.data instanceof Int32Array
-          ? new Tensor('int32', feed.data, feed.shape)
-          : new Tensor('float32', feed.data, feed.shape),
-      ]),
+      Object.entries(feeds).map(([name, { data, shape: sizes }]): [string, onnxruntime.Tensor] => {
+        if (data instanceof Float32Array) return [name, new Tensor('float32', data, sizes)];
+        return [name, data instanceof Int32Array ? new Tensor('int32', data, sizes) : new Tensor('int64', data, sizes)];
+      }),
     );
     // The binding cannot allocate the output in a realm other than the first one that loaded it, as Jest's tests are.
     const values = new Float32Array(shape.reduce((size, dim) => size * dim, 1));

@@ -1,7 +1,6 @@
 import { largestSizes } from '../config-keys.js';
 import { tanhBeforeLogits } from '../hugging-face/classifier-class.js';
 import { embeddingWeights, embedFromZero } from '../layers/embeddings.js';
-import { positionsFromZero } from '../layers/positions.js';
 import {
   bertDefaults,
   finishEmbeddings,
@@ -124,7 +123,6 @@ export const albert: Family<AlbertConfig> = {
   classifierClasses: () => [tanhBeforeLogits('AlbertForSequenceClassification')],
 
   onnx: {
-    positions: (_, batch) => positionsFromZero(batch),
     encode: (config, trace) =>
       onnxPostNormLayers(
         trace,

@@ -1,6 +1,5 @@
 import { tanhBeforeLogits } from '../hugging-face/classifier-class.js';
 import { embeddingWeights, embedFromZero } from '../layers/embeddings.js';
-import { positionsFromZero } from '../layers/positions.js';
 import {
   bertDefaults,
   bertLayerNames,
@@ -35,7 +34,6 @@ export const bert: Family<TransformerConfig> = {
   classifierClasses: (config) => [asDistilBert(config, layerNames), tanhBeforeLogits('BertForSequenceClassification')],
 
   onnx: {
-    positions: (_, batch) => positionsFromZero(batch),
     encode: (config, trace) => onnxPostNormLayers(trace, config, layerNames, onnxNormedEmbeddings(trace, config)),
   },
 };

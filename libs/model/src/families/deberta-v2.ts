@@ -16,7 +16,6 @@ import { activationOf } from '../layers/activation.js';
 import { type AttentionNames, contextOf, queryKeyValue } from '../layers/attention.js';
 import { embeddingNames, embedFromZero, embedWithoutPositions } from '../layers/embeddings.js';
 import type { EncoderTrace, LayerTokens } from '../layers/encoder-trace.js';
-import { positionsFromZero } from '../layers/positions.js';
 import { debertaBucket } from '../layers/relative-buckets.js';
 import {
   type Attend,
@@ -32,11 +31,13 @@ import {
 } from '../layers/transformer.js';
 import { onnxActivationOf } from '../onnx/onnx-activation.js';
 import {
+  contextOf as onnxContextOf,
   encodeOnnxLayers,
   type OnnxAttend,
   onnxEmbeddings,
   onnxEmbeddingsWithoutPositions,
   onnxPostNormLayer,
+  projectHeads,
 } from '../onnx/onnx-layers.js';
 import type { OnnxTrace } from '../onnx/onnx-trace.js';
 import { embeddingWeight, linearWeights, normWeights, unused, type WeightSpec } from '../weight-spec.js';
@@ -178,7 +179,6 @@ export const debertaV2: Family<DebertaConfig> = {
   ],
 
   onnx: {
-    positions: ({ hasPositions }, batch) => (hasPositions ? positionsFromZero(batch) : undefined),
     encode(config, trace) {
       const embedded = onnxEmbed(trace, config);
       const attend = onnxDisentangled(trace, config);
@@ -454,36 +454,28 @@ function onnxEmbed(trace: OnnxTrace, config: DebertaConfig): string {
 
 /** `disentangled` in ONNX. */
 function onnxDisentangled(trace: OnnxTrace, config: DebertaConfig): OnnxAttend {
-  const { graph } = trace;
   const { hiddenSize: H, numHeads, terms } = config;
-  const headSize = H / numHeads;
-  const scale = { alpha: 1 / Math.sqrt(headSize * (1 + terms.length)) };
-  /** Of tokens, [N, H]: [rows, heads, tokens per row, D]. */
-  const project = (name: string, tokens: string): string => {
-    const shape = graph.op('Concat', [trace.rowCount, trace.integers([-1, numHeads, headSize])], { axis: { int: 0 } });
-    const heads = graph.op('Reshape', [trace.multiply(name, tokens, { hasBias: true }), shape]);
-    return graph.op('Transpose', [heads], { perm: { ints: [0, 2, 1, 3] } });
-  };
+  const scale = 1 / Math.sqrt((H / numHeads) * (1 + terms.length));
   const positions = onnxRelativePositions(trace, config);
   return (attention, source, { layer, onlyFirst }) => {
     const tokens = trace.asTokens(source, H);
-    const query = project(attention.query, onlyFirst ? trace.firstOf(source) : tokens);
-    const [key, value] = [project(attention.key, tokens), project(attention.value, tokens)];
-    const transposed = { transB: { int: 1 }, ...scale };
-    const contents = graph.fused('FusedMatMul', [query, key], transposed); // [rows, heads, length or 1, length]
+    const query = projectHeads(trace, config, attention.query, onlyFirst ? trace.firstOf(source) : tokens);
+    const [key, value] = [attention.key, attention.value].map((name) => projectHeads(trace, config, name, tokens)) as [
+      string,
+      string,
+    ];
+    const contents = trace.scaledProduct(query, key, { scale, transposeB: true }); // [rows, heads, length or 1, length]
     const projections = config.relative?.sharesProjections
       ? { c2p: attention.key, p2c: attention.query }
       : positionProjections(layer);
     const scores = positions
       ? terms.map((term) => {
           const vectors = positions.vectorsOf(projections[term]);
-          const products = graph.fused('FusedMatMul', [term === 'c2p' ? query : key, vectors], scale);
+          const products = trace.scaledProduct(term === 'c2p' ? query : key, vectors, { scale });
           return positions.place(products, { term, onlyFirst });
         })
       : [];
-    const sum = [...scores, trace.maskBias].reduce((total, part) => trace.add(total, part), contents);
-    const context = graph.op('MatMul', [graph.op('Softmax', [sum], { axis: { int: -1 } }), value]);
-    return trace.asTokens(graph.op('Transpose', [context], { perm: { ints: [0, 2, 1, 3] } }), H);
+    return onnxContextOf(trace, config, [contents, ...scores, trace.maskBias], value);
   };
 }
 

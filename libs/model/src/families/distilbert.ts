@@ -1,7 +1,6 @@
 import { largestSizes } from '../config-keys.js';
 import type { ClassifierClass, UnfitClass } from '../hugging-face/classifier-class.js';
 import { embeddingNames, embeddingWeights, embedFromZero, withFirstRow } from '../layers/embeddings.js';
-import { positionsFromZero } from '../layers/positions.js';
 import {
   finishEmbeddings,
   type LayerNames,
@@ -144,7 +143,6 @@ export const distilbert: Family<TransformerConfig> = {
   classifierClasses: (config) => [asDistilBert(config, layerNames)],
 
   onnx: {
-    positions: (_, batch) => positionsFromZero(batch),
     encode: (config, trace) => onnxPostNormLayers(trace, config, layerNames, onnxNormedEmbeddings(trace, config)),
   },
 };

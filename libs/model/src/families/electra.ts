@@ -1,7 +1,6 @@
 import { type ConfigKeys, largestSizes } from '../config-keys.js';
 import { prefixed } from '../hugging-face/classifier-class.js';
 import { embeddingWeights, embedFromZero } from '../layers/embeddings.js';
-import { positionsFromZero } from '../layers/positions.js';
 import {
   bertDefaults,
   bertLayerNames,
@@ -75,7 +74,6 @@ export const electra: Family<ElectraConfig> = {
   ],
 
   onnx: {
-    positions: (_, batch) => positionsFromZero(batch),
     encode(config, trace) {
       const embedded = onnxNormedEmbeddings(trace, config);
       const x = isProjected(config) ? trace.linear(projection, embedded) : embedded;

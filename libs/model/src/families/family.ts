@@ -4,7 +4,6 @@ import type { EncoderConfig } from '../encoder-config.js';
 import type { ClassifierClass, UnfitClass } from '../hugging-face/classifier-class.js';
 import type { EncoderTrace } from '../layers/encoder-trace.js';
 import type { OnnxTrace } from '../onnx/onnx-trace.js';
-import type { ForwardBatch } from '../run-rows.js';
 import type { WeightSpec } from '../weight-spec.js';
 
 /** An encoder's computation, which one or several of Hugging Face's model types have: configuration → layers → weight names. */
@@ -32,9 +31,6 @@ export interface Family<C extends EncoderConfig = EncoderConfig> {
 }
 
 export interface OnnxFamily<C extends EncoderConfig = EncoderConfig> {
-  /** The index into the table of positions for each token, row-major [rows, length]; absent or undefined: the encoder has no such table. */
-  positions?(config: C, batch: ForwardBatch): Int32Array | undefined;
-
   /** The hidden states of the first tokens: [rows, H]. */
   encode(config: C, trace: OnnxTrace): string;
 }

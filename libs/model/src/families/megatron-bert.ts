@@ -1,6 +1,5 @@
 import { tanhBeforeLogits } from '../hugging-face/classifier-class.js';
 import { embeddingTables, embedFromZero } from '../layers/embeddings.js';
-import { positionsFromZero } from '../layers/positions.js';
 import {
   bertDefaults,
   bertLayerNames,
@@ -61,7 +60,6 @@ export const megatronBert: Family<TransformerConfig> = {
   classifierClasses: () => [tanhBeforeLogits('MegatronBertForSequenceClassification')],
 
   onnx: {
-    positions: (_, batch) => positionsFromZero(batch),
     encode(config, trace) {
       const last = encodeOnnxLayers(config.numLayers, onnxEmbeddings(trace, config), (hidden, tokens) =>
         onnxPreNormLayer(trace, config, layerNames(tokens.layer), hidden, tokens),

@@ -16,7 +16,12 @@ import { lookUp } from '../layers/embeddings.js';
 import { type EncoderTrace, type LayerTokens, lowest } from '../layers/encoder-trace.js';
 import { dropoutSites, embeddingSite, encodeLayers } from '../layers/transformer.js';
 import { onnxActivationOf } from '../onnx/onnx-activation.js';
-import { encodeOnnxLayers, type OnnxTokens } from '../onnx/onnx-layers.js';
+import {
+  contextOf as onnxContextOf,
+  encodeOnnxLayers,
+  type OnnxTokens,
+  splitHeads as splitOnnxHeads,
+} from '../onnx/onnx-layers.js';
 import type { OnnxTrace } from '../onnx/onnx-trace.js';
 import { embeddingWeight, linearWeights, normWeights, type WeightSpec } from '../weight-spec.js';
 import type { Family } from './family.js';
@@ -373,11 +378,39 @@ function onnxAttention(
   const stacked = trace.asRows(trace.multiply(layerNames(layer).queryKeyValue, x, { hasBias }), 3 * H);
   const [query, key, value] = [0, 1, 2].map((part) => trace.slice(stacked, 2, part * H, (part + 1) * H));
   const tables = onnxRotations(trace, config, kind);
+  if (graph.isPortable) {
+    const heads = [query, key, value].map((part) => splitOnnxHeads(trace, config, part!)) as [string, string, string];
+    const queries = onlyFirst ? trace.slice(heads[0], 2, 0, 1) : turnInOnnx(trace, config, heads[0], tables);
+    const keys = turnInOnnx(trace, config, heads[1], tables);
+    const scores = trace.scaledProduct(queries, keys, { scale: 1 / Math.sqrt(H / numHeads), transposeB: true });
+    return onnxContextOf(trace, config, [scores, onnxBias(trace, kind, onlyFirst)], heads[2]);
+  }
   const turn = (of: string) => graph.fused('RotaryEmbedding', [of, trace.integers([0]), ...tables]);
   // The first position is not turned.
   const queries = onlyFirst ? trace.slice(query!, 1, 0, 1) : turn(query!);
   const inputs = [queries, turn(key!), value!, '', '', onnxBias(trace, kind, onlyFirst)];
   return trace.asTokens(graph.fused('MultiHeadAttention', inputs, { num_heads: { int: numHeads } }), H);
+}
+
+/** The rotation of queries or keys by their positions in ONNX's own operators: [rows, heads, length, D]. */
+function turnInOnnx(
+  trace: OnnxTrace,
+  { hiddenSize, numHeads }: ModernBertConfig,
+  x: string,
+  tables: readonly [string, string],
+): string {
+  const { graph } = trace;
+  const headSize = hiddenSize / numHeads;
+  const length = graph.op('Unsqueeze', [trace.length, trace.integers([0])]);
+  const [cos, sin] = tables.map((table) => trace.slice(table, 0, 0, length)) as [string, string];
+  const left = trace.slice(x, 3, 0, headSize / 2);
+  const right = trace.slice(x, 3, headSize / 2, headSize);
+  const product = (a: string, b: string) => graph.op('Mul', [a, b]);
+  const turned = [
+    graph.op('Sub', [product(left, cos), product(right, sin)]),
+    graph.op('Add', [product(right, cos), product(left, sin)]),
+  ];
+  return graph.op('Concat', turned, { axis: { int: -1 } });
 }
 
 /** The tables of cos and sin: two of [maxLength, D/2]. */

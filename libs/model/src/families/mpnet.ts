@@ -3,7 +3,6 @@ import { tanhBeforeLogits } from '../hugging-face/classifier-class.js';
 import { selfAttention } from '../layers/attention.js';
 import { embedAfterPadding, embeddingWeights } from '../layers/embeddings.js';
 import type { EncoderTrace } from '../layers/encoder-trace.js';
-import { positionsAfterPadding } from '../layers/positions.js';
 import { mpnetBucket, mpnetBuckets } from '../layers/relative-buckets.js';
 import {
   bertDefaults,
@@ -95,13 +94,12 @@ export const mpnet: Family<MpnetConfig> = {
   classifierClasses: () => [tanhBeforeLogits('MPNetForSequenceClassification')],
 
   onnx: {
-    positions: (_, batch) => positionsAfterPadding(batch, paddingIndex),
     encode: (config, trace) =>
       onnxPostNormLayers(
         trace,
         config,
         layerNames,
-        onnxNormedEmbeddings(trace, config),
+        onnxNormedEmbeddings(trace, config, trace.positionsAfter(paddingIndex)),
         bertAttention(trace, config, onnxPositionBias(trace, config)),
       ),
   },

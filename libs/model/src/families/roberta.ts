@@ -1,6 +1,5 @@
 import { tanhBeforeLogits } from '../hugging-face/classifier-class.js';
 import { embedAfterPadding, embeddingWeights } from '../layers/embeddings.js';
-import { positionsAfterPadding } from '../layers/positions.js';
 import {
   bertDefaults,
   bertLayerNames,
@@ -52,7 +51,12 @@ export const roberta: Family<TransformerConfig> = {
   classifierClasses: ({ modelType }) => [tanhBeforeLogits(classifierNames[modelType]!)],
 
   onnx: {
-    positions: ({ padTokenId }, batch) => positionsAfterPadding(batch, padTokenId),
-    encode: (config, trace) => onnxPostNormLayers(trace, config, layerNames, onnxNormedEmbeddings(trace, config)),
+    encode: (config, trace) =>
+      onnxPostNormLayers(
+        trace,
+        config,
+        layerNames,
+        onnxNormedEmbeddings(trace, config, trace.positionsAfter(config.padTokenId)),
+      ),
   },
 };

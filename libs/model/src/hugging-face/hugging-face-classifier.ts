@@ -52,7 +52,7 @@ export function huggingFaceClassifier(o: {
     };
   }
   throw new NoTransformersClass(`${o.source}: no class of transformers computes this model: ${reasons.join('; ')}`, {
-    hint: '--format safetensors exports its weights, and --format nemo its archive',
+    hint: '--format onnx exports the whole model, --format safetensors its weights, and --format nemo its archive',
   });
 }
 

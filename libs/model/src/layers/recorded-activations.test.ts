@@ -40,8 +40,10 @@ test.each(activationNames)('%s and its slope are transformers’ in TensorFlow',
   expectClose(slopes!.data as Float32Array, recorded[name]!.slopes);
 });
 
-test.each(activationNames)('%s is transformers’ in onnxruntime', async (name) => {
-  const graph = new OnnxGraph();
+const portable = activationNames.flatMap((name) => [false, true].map((isPortable) => [name, { isPortable }] as const));
+
+test.each(portable)('%s is transformers’ in onnxruntime: %j', async (name, options) => {
+  const graph = new OnnxGraph(options);
   const x = graph.input('x', 'float32', ['rows', inputs.length]);
   const bias = graph.weight('bias', [inputs.length], new Float32Array(inputs.length).fill(0.25));
   graph.output(onnxActivationOf(name)(graph, x, bias), 'float32', ['rows', inputs.length]);

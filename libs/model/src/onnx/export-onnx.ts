@@ -28,8 +28,7 @@ export type InferencePrecision = 'float32' | 'int8';
 /**
  * The forward pass that `Forward` computes, in ONNX. Rows and length are free in each run.
  *
- * Inputs: those of `OnnxTrace`, `types` for pairs, and `positions` if the family has a table of them. Output: logits, or without a head the first
- * token's hidden state.
+ * Inputs: those of `OnnxTrace`, and `types` for pairs. Output: logits, or without a head the first token's hidden state.
  */
 export function exportOnnx({
   encoder,
@@ -44,20 +43,44 @@ export function exportOnnx({
     bytes: precision === 'int8' ? { signed: signedBytes } : undefined,
     hasTypes: pairs && hasSegments(encoder),
   });
+  trace.graph.output(outputOf(trace, encoder, head), 'float32', ['rows', 'outputs']);
+  return trace.graph.encode();
+}
+
+/**
+ * A classifier as the chunks of an ONNX file for other programs, in float32. Rows and length are free in each run. The inputs are
+ * those of NeMo's export, int64 [batch, sequence]: `input_ids`, `attention_mask` (0 or 1) and `token_type_ids`. The output is `logits`,
+ * [batch, C].
+ *
+ * @throws OnnxTooLarge above 2 GB
+ */
+export function onnxFile({
+  encoder,
+  head,
+  weightOf,
+}: Pick<OnnxSource, 'encoder' | 'weightOf'> & {
+  head: { numOutputLayers: number; numClasses: number };
+}): Uint8Array[] {
+  const trace = new OnnxTrace({ weightOf, hasTypes: hasSegments(encoder), isPortable: true });
+  trace.graph.output(outputOf(trace, encoder, head), 'float32', ['batch', head.numClasses], 'logits');
+  return trace.graph.file();
+}
+
+/** The logits, or without a head the first token's hidden state: [rows, outputs]. */
+function outputOf(trace: OnnxTrace, encoder: EncoderConfig, head: OnnxSource['head']): string {
   let result = onnxFamilyOf(encoder).encode(encoder, trace); // [rows, H]
   for (let index = 0; head !== undefined && index < head.numOutputLayers; index++) {
     if (index > 0) result = trace.graph.op('Relu', [result]);
     result = trace.linear(headLayerName(index), result);
   }
-  trace.graph.output(result, 'float32', ['rows', 'outputs']);
-  return trace.graph.encode();
+  return result;
 }
 
 /** Whether the encoder's forward pass exists in ONNX; otherwise TensorFlow alone computes it. */
 export const hasOnnxExport = (encoder: EncoderConfig): boolean => familyOf(encoder).onnx !== undefined;
 
 /** The ONNX export of the encoder's family. `hasOnnxExport` states whether there is one. */
-export function onnxFamilyOf(encoder: EncoderConfig): OnnxFamily {
+function onnxFamilyOf(encoder: EncoderConfig): OnnxFamily {
   const { onnx } = familyOf(encoder);
   if (onnx === undefined) throw new Error(`${encoder.modelType} is not exported to ONNX`);
   return onnx;

@@ -2,7 +2,7 @@ import { OnnxSession } from '@nautil/onnx';
 import { type EncoderConfig, requireAllPositions, segmentsOf } from '../encoder-config.js';
 import type { WeightValues } from '../read-weights.js';
 import { type ForwardBatch, runRows, type RunRowsOptions } from '../run-rows.js';
-import { exportOnnx, type InferencePrecision, onnxFamilyOf } from './export-onnx.js';
+import { exportOnnx, type InferencePrecision } from './export-onnx.js';
 
 export interface OnnxForwardOptions {
   encoder: EncoderConfig;
@@ -52,13 +52,11 @@ export class OnnxForward {
   run(batch: ForwardBatch): Promise<Float32Array> {
     requireAllPositions(this.#encoder, batch.length);
     const shape = [batch.size, batch.length];
-    const positions = onnxFamilyOf(this.#encoder).positions?.(this.#encoder, batch);
     const types = segmentsOf(this.#encoder, batch.types);
     const feeds = {
       ids: { shape, data: batch.ids },
       mask: { shape, data: batch.mask },
       ...(types ? { types: { shape, data: types } } : {}),
-      ...(positions ? { positions: { shape, data: positions } } : {}),
     };
     return this.#session.run(feeds, [batch.size, this.#width]);
   }

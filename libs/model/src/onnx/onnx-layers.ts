@@ -46,12 +46,16 @@ export const onnxPostNormLayers = (
   );
 
 /**
- * The sum of the embeddings of words, positions and segments, without norm: [rows · length, E]. Adds the input `positions`,
- * int32 [rows, length], indexes into the table of positions.
+ * The sum of the embeddings of words, positions and segments, without norm: [rows · length, E].
+ *
+ * @param positions - indexes into the table of positions, int64 [length] or [rows, length]; default: from 0
  */
-export function onnxEmbeddings(trace: OnnxTrace, { typeVocabSize }: { typeVocabSize: number }): string {
+export function onnxEmbeddings(
+  trace: OnnxTrace,
+  { typeVocabSize }: { typeVocabSize: number },
+  positions = trace.positions,
+): string {
   const { graph, weightOf, ids, types } = trace;
-  const positions = graph.input('positions', 'int32', ['rows', 'length']);
   const words = graph.op('Gather', [trace.weight(`${embeddingNames.words}.weight`), ids]);
   // A segment that all tokens share is added to the table of positions when the graph is built.
   const shared = types === undefined ? typeVocabSize : 0;
@@ -76,8 +80,8 @@ const segmentVectors = (trace: OnnxTrace, types: string): string =>
   trace.graph.op('Gather', [trace.weight(`${embeddingNames.types}.weight`), types]);
 
 /** `onnxEmbeddings` with their norm: [rows · length, E]. */
-export const onnxNormedEmbeddings = (trace: OnnxTrace, config: TransformerConfig): string =>
-  trace.norm(embeddingNames.norm, onnxEmbeddings(trace, config), config.layerNormEps);
+export const onnxNormedEmbeddings = (trace: OnnxTrace, config: TransformerConfig, positions?: string): string =>
+  trace.norm(embeddingNames.norm, onnxEmbeddings(trace, config, positions), config.layerNormEps);
 
 /** `postNormLayer` in ONNX: [rows · length, H] -> the same, or [rows, H]. */
 export function onnxPostNormLayer(
@@ -137,10 +141,57 @@ export type OnnxAttend = (names: AttentionNames, source: string, tokens: OnnxTok
 /** The attention of BERT, with a bias of the scores in addition. */
 export const bertAttention =
   (trace: OnnxTrace, config: TransformerConfig, bias?: OnnxScoreBias): OnnxAttend =>
-  (names, source, { onlyFirst }) =>
-    onlyFirst
+  (names, source, { onlyFirst }) => {
+    if (trace.graph.isPortable) return attendInOnnx(trace, config, names, source, { onlyFirst, bias });
+    return onlyFirst
       ? attendFirst(trace, config, names, source, bias?.first)
       : trace.asTokens(attendAll(trace, config, names, source, bias?.all), config.hiddenSize);
+  };
+
+/** The attention in ONNX's own operators. */
+function attendInOnnx(
+  trace: OnnxTrace,
+  config: TransformerConfig,
+  { query, key, value }: AttentionNames,
+  source: string,
+  { onlyFirst, bias }: { onlyFirst: boolean; bias: OnnxScoreBias | undefined },
+): string {
+  const { hiddenSize, numHeads } = config;
+  const tokens = trace.asTokens(source, hiddenSize);
+  const queries = projectHeads(trace, config, query, onlyFirst ? trace.firstOf(source) : tokens);
+  const [keys, values] = [key, value].map((name) => projectHeads(trace, config, name, tokens)) as [string, string];
+  const scores = trace.scaledProduct(queries, keys, { scale: 1 / Math.sqrt(hiddenSize / numHeads), transposeB: true });
+  const biases = [trace.maskBias];
+  if (bias) biases.push(onlyFirst ? trace.graph.op('Unsqueeze', [bias.first, trace.integers([1])]) : bias.all);
+  return contextOf(trace, config, [scores, ...biases], values);
+}
+
+/** A projection of tokens, [N, H], split into heads: [rows, heads, tokens per row, D]. */
+export const projectHeads = (trace: OnnxTrace, sizes: HeadSizes, name: string, tokens: string): string =>
+  splitHeads(trace, sizes, trace.multiply(name, tokens, { hasBias: true }));
+
+/** Tokens, [N, H] or [rows, length, H], split into heads: [rows, heads, tokens per row, D]. */
+export function splitHeads(trace: OnnxTrace, { hiddenSize, numHeads }: HeadSizes, tokens: string): string {
+  const { graph } = trace;
+  const sizes = trace.integers([-1, numHeads, hiddenSize / numHeads]);
+  const shape = graph.op('Concat', [trace.rowCount, sizes], { axis: { int: 0 } });
+  return graph.op('Transpose', [graph.op('Reshape', [tokens, shape])], { perm: { ints: [0, 2, 1, 3] } });
+}
+
+/** The values of all heads, weighted with the softmax of the sum of the scores: [rows · length, H], or [rows, H]. */
+export function contextOf(
+  trace: OnnxTrace,
+  { hiddenSize }: HeadSizes,
+  [scores, ...biases]: readonly [string, ...string[]],
+  values: string,
+): string {
+  const { graph } = trace;
+  const sum = biases.reduce((total, bias) => trace.add(total, bias), scores);
+  const context = graph.op('MatMul', [graph.op('Softmax', [sum], { axis: { int: -1 } }), values]);
+  return trace.asTokens(graph.op('Transpose', [context], { perm: { ints: [0, 2, 1, 3] } }), hiddenSize);
+}
+
+type HeadSizes = Pick<TransformerConfig, 'hiddenSize' | 'numHeads'>;
 
 /** The attention of every token to every token of its row, without the projection of the output. */
 function attendAll(

@@ -11,16 +11,20 @@ export interface OnnxTraceOptions {
   /** Multiplies in bytes, which are signed or not; absent: in float32. */
   bytes?: { signed: boolean } | undefined;
 
-  /** Adds the input `types`. */
+  /** Reads the input `types`. */
   hasTypes: boolean;
+
+  /** Whether the graph is for other programs: with the inputs of NeMo's export, and ONNX's own operators alone. */
+  isPortable?: boolean | undefined;
 }
 
 /**
  * The forward pass of an encoder as an ONNX graph under construction. The inputs are `ids`, `mask` (0 or 1) and, of pairs,
- * `types` (0 or 1), int32 [rows, length]. Values are referred to by their names.
+ * `types` (0 or 1), int32 [rows, length]; of a portable graph `input_ids`, `attention_mask` and `token_type_ids`, int64
+ * [batch, sequence]. Values are referred to by their names.
  */
 export class OnnxTrace {
-  readonly graph = new OnnxGraph();
+  readonly graph: OnnxGraph;
   readonly weightOf: WeightOf;
   readonly ids: string;
   readonly mask: string;
@@ -33,11 +37,23 @@ export class OnnxTrace {
   readonly #constants = new Set<string>();
   readonly #values = new Map<string, string>();
 
-  constructor({ weightOf, bytes, hasTypes }: OnnxTraceOptions) {
+  constructor({ weightOf, bytes, hasTypes, isPortable = false }: OnnxTraceOptions) {
     this.weightOf = weightOf;
-    this.ids = this.graph.input('ids', 'int32', ['rows', 'length']);
-    this.mask = this.graph.input('mask', 'int32', ['rows', 'length']);
-    this.types = hasTypes ? this.graph.input('types', 'int32', ['rows', 'length']) : undefined;
+    this.graph = new OnnxGraph({ isPortable });
+    if (isPortable) {
+      // NeMo's export has all three, whatever the encoder.
+      const [ids, mask, types] = ['input_ids', 'attention_mask', 'token_type_ids'].map((name) =>
+        this.graph.input(name, 'int64', ['batch', 'sequence']),
+      ) as [string, string, string];
+      this.ids = ids;
+      this.mask = mask;
+      this.types = hasTypes ? types : undefined;
+    } else {
+      const input = (name: string) => this.graph.input(name, 'int32', ['rows', 'length']);
+      this.ids = input('ids');
+      this.mask = input('mask');
+      this.types = hasTypes ? input('types') : undefined;
+    }
     this.bytes = bytes && new ByteProducts(this.graph, weightOf, bytes.signed);
   }
 
@@ -97,6 +113,15 @@ export class OnnxTrace {
     return this.#memoized('positions', () => this.graph.op('Range', [this.integer(0), this.length, this.integer(1)]));
   }
 
+  /** The positions of RoBERTa, which count the tokens other than padding from the id of padding + 1: int64 [rows, length]. */
+  positionsAfter(paddingId: number): string {
+    const { graph } = this;
+    const padding = this.integer(paddingId);
+    const isPadding = graph.op('Equal', [graph.cast(this.ids, 'int64'), padding]);
+    const real = graph.cast(graph.op('Not', [isPadding]), 'int64');
+    return this.add(graph.op('Mul', [graph.op('CumSum', [real, this.integer(1)]), real]), padding);
+  }
+
   /** j - i for each pair of positions: int64 [length, length]. */
   get distances(): string {
     return this.#memoized('distances', () => {
@@ -124,6 +149,15 @@ export class OnnxTrace {
   linear(name: string, x: string): string {
     const inputs = [x, this.weight(`${name}.weight`), this.weight(`${name}.bias`)];
     return this.graph.op('Gemm', inputs, { transB: { int: 1 } });
+  }
+
+  /** a·b·scale of matrices in a stack. @param o.transposeB - multiplies with bᵀ; b then has four axes */
+  scaledProduct(a: string, b: string, { scale, transposeB = false }: { scale: number; transposeB?: boolean }): string {
+    const { graph } = this;
+    if (!graph.isPortable)
+      return graph.fused('FusedMatMul', [a, b], { alpha: scale, transB: { int: transposeB ? 1 : 0 } });
+    const right = transposeB ? graph.op('Transpose', [b], { perm: { ints: [0, 1, 3, 2] } }) : b;
+    return graph.op('Mul', [graph.op('MatMul', [a, right]), this.scalar(scale)]);
   }
 
   /** x·Wᵀ in the precision of the graph, with a bias unless the node that reads the product adds it. */
