@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -28,6 +28,8 @@ interface Loaded {
   ids: number[][];
   logits: number[][];
   batched: number[][];
+  onnx: number[][];
+  onnxBatched: number[][];
 }
 
 /** A classifier with the weights of a golden encoder and a random head, as an archive of Nautil's. */
@@ -112,7 +114,7 @@ describe('NeMo’s archives in transformers', () => {
   }, 300_000);
 
   test.each(names)('%s loads without a warning, and gives NeMo’s ids and logits', (name) => {
-    const { problems, messages, ids, logits, batched, ...rest } = loaded[join(folder, name)]!;
+    const { problems, messages, ids, logits, batched, onnx, onnxBatched, ...rest } = loaded[join(folder, name)]!;
     const { rows } = expectedOf(name);
     expect({ problems, messages, class: rest.class }).toEqual({
       problems: {},
@@ -120,13 +122,22 @@ describe('NeMo’s archives in transformers', () => {
       class: 'DistilBertForSequenceClassification',
     });
     expect(ids).toEqual(rows.map(({ input_ids }) => input_ids));
-    for (const actual of [logits, batched])
+    for (const actual of [logits, batched, onnx, onnxBatched])
       expectClose(
         actual,
         rows.map((row) => row.logits),
       );
   });
 });
+
+test('int8 is written by onnxruntime’s own tools', async () => {
+  const model = goldenPath('nemo/tiny_roberta.nemo');
+  const [float32, int8] = ['float32.onnx', 'int8.onnx'].map((name) => join(folder, name)) as [string, string];
+  await exportModel({ model, output: float32, format: 'onnx', force: false });
+  await exportModel({ model, output: int8, format: 'onnx', force: false, int8: { python } });
+  const multipliesBytes = (path: string) => readFileSync(path).includes('MatMulInteger');
+  expect([float32, int8].map(multipliesBytes)).toEqual([false, true]);
+}, 120_000);
 
 describe('every family in transformers', () => {
   const depths = [1, 2];
@@ -153,14 +164,14 @@ describe('every family in transformers', () => {
   test('the exported models have the archives’ ids, labels and logits, without a warning', async () => {
     expect(archives.size).toBeGreaterThan(4);
     for (const [output, model] of archives) {
-      const { problems, messages, labels, ids, logits, batched } = loaded[output]!;
+      const { problems, messages, labels, ids, logits, batched, onnx, onnxBatched } = loaded[output]!;
       const name = basename(output);
       expect({ name, problems, messages }).toEqual({ name, problems: {}, messages: [] });
       const classifier = await Classifier.open(model, { engine: 'onnxruntime' });
       expect(labels).toEqual(classifier.labels);
       expect(ids).toEqual(texts.map((text) => classifier.tokenizer.encode(text, classifier.maxTokens)));
       const expected = await classifier.logits(ids);
-      for (const actual of [logits, batched]) expectClose(actual, expected);
+      for (const actual of [logits, batched, onnx, onnxBatched]) expectClose(actual, expected);
       classifier.close();
     }
     process.stdout.write(

@@ -29,7 +29,7 @@ export function huggingFaceTokenizer(
     throw new TokenizerError(
       `the model's tokenizer is ${type}, word by word as in NeMo, which tokenizer.json cannot state`,
       {
-        hint: '--format safetensors and nemo export models without a tokenizer.json',
+        hint: '--format onnx, safetensors and nemo export models without a tokenizer.json',
       },
     );
   return {

@@ -220,3 +220,6 @@ export class MembersDiffer extends defineError('MembersDiffer', 'config') {
 
 const listed = (addresses: string[], members: string[]): string =>
   addresses.map((address) => `member ${members.indexOf(address)} (${address})`).join(', ');
+
+/** onnxruntime's tools could not write a model in int8. */
+export class QuantizationFailed extends defineError('QuantizationFailed', 'environment') {}

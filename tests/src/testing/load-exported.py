@@ -9,6 +9,9 @@ import logging
 import sys
 import warnings
 
+import numpy
+import onnx
+import onnxruntime
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
@@ -45,7 +48,25 @@ def results_of(folder: str, inputs: list) -> dict:
             "ids": [encoded["input_ids"][0].tolist() for encoded in alone],
             "logits": [model(**encoded).logits[0].tolist() for encoded in alone],
             "batched": model(**together).logits.tolist(),
+            "onnx": onnx_logits(f"{folder}/onnx/model.onnx", alone),
+            "onnxBatched": onnx_logits(f"{folder}/onnx/model.onnx", [together]),
         }
+
+
+def onnx_logits(path: str, batches: list) -> list:
+    """Logits of batches of ids and masks in a checked ONNX model."""
+    onnx.checker.check_model(path, full_check=True)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [one.name for one in session.get_inputs()]
+    assert names == ["input_ids", "attention_mask", "token_type_ids"], names
+    assert [one.name for one in session.get_outputs()] == ["logits"]
+    assert all(one.domain == "" and one.version >= 17 for one in onnx.load(path).opset_import)
+    results = []
+    for batch in batches:
+        feeds = {name: numpy.asarray(batch[name], numpy.int64) for name in names[:2]}
+        feeds["token_type_ids"] = numpy.zeros_like(feeds["input_ids"])
+        results += session.run(["logits"], feeds)[0].tolist()
+    return results
 
 
 def main() -> None:

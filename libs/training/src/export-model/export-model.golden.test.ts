@@ -6,6 +6,7 @@ import type { JsonObject } from '@nautil/contracts';
 import { openTensors } from '@nautil/formats';
 import { copyArchive } from '@nautil/formats/testing/copy-archive';
 import { withArchive } from '@nautil/formats/testing/with-archive';
+import { OnnxSession } from '@nautil/onnx';
 import { sha256Of } from '@nautil/store';
 import { goldenPath, readGoldenJson } from '@nautil/testing';
 import { loadTokenizer } from '@nautil/tokenization';
@@ -40,7 +41,7 @@ const readJson = (...path: string[]) => JSON.parse(readFileSync(join(...path), '
 test.each(['bert', 'distilbert'])('hf writes the tokenizer, the labels and every weight of %s', async (kind) => {
   const output = await exported(archiveOf(kind), 'hf');
   const { rows } = expectedOf(kind);
-  const files = ['README.md', 'config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'];
+  const files = ['README.md', 'config.json', 'model.safetensors', 'onnx', 'tokenizer.json', 'tokenizer_config.json'];
   expect(readdirSync(output).sort()).toEqual(files);
   const config = readJson(output, 'config.json');
   const ids = rows[0]!.logits.map((_, id) => id);
@@ -73,6 +74,22 @@ test('hf names the labels, and its card has them as Markdown shows them', async 
   const output = await exported(model, 'hf');
   expect(Object.values(readJson(output, 'config.json')['id2label'] as JsonObject)).toEqual(names);
   expect(readFileSync(join(output, 'README.md'), 'utf8')).toContain('| 0 | a\\|b \\*c\\* |');
+});
+
+test.each(archives)('onnx gives NeMo’s logits for %s, in a graph without a size of its own', async (name) => {
+  const proto = readFileSync(await exported(goldenPath('nemo', name), 'onnx'));
+  const session = await OnnxSession.create({ proto, weights: [] });
+  for (const { input_ids, logits } of (readGoldenJson(`nemo/${name}.expected.json`) as Expected).rows) {
+    const shape = [1, input_ids.length];
+    const int64 = (numberOf: (id: number) => number) => ({
+      shape,
+      data: BigInt64Array.from(input_ids, (id) => BigInt(numberOf(id))),
+    });
+    const feeds = { input_ids: int64((id) => id), attention_mask: int64(() => 1), token_type_ids: int64(() => 0) };
+    const actual = await session.run(feeds, [1, logits.length]);
+    logits.forEach((logit, id) => expect(Math.abs(actual[id]! - logit)).toBeLessThan(1e-4));
+  }
+  session.close();
 });
 
 test.each(archives)('safetensors has the weights of %s under their own names, bit for bit', async (name) => {
@@ -122,6 +139,11 @@ test('the record of an archive stays valid when it is written anew', async () =>
 });
 
 test.each<[string, (given: ExportOptions) => Partial<ExportOptions>, RegExp]>([
+  [
+    'int8 without onnxruntime’s tools',
+    () => ({ format: 'onnx', int8: { python: '/bin/false' } }),
+    /\/bin\/false cannot write int8/,
+  ],
   ['a head that no class has', () => ({ model: archiveOf('bert_weighted_3layer') }), /and this head has 3/],
   ['an encoder that no class has', () => ({ model: archiveOf('roberta') }), /RobertaForSequenceClassification applies/],
   ['a checkpoint as an archive', () => ({ model: 'a.ckpt', format: 'nemo' }), /a\.ckpt is a checkpoint, which lacks/],

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { UsageError } from '@nautil/contracts';
 import { writeSafetensors } from '@nautil/formats';
 import { rewriteNemo } from '@nautil/formats/nemo';
+import { onnxFile, readWeights } from '@nautil/model';
 import { requireOutput, writeFileAtomic } from '@nautil/store';
 import { type ClassifierModel, modelOf } from '../classifier-model.js';
 import {
@@ -12,8 +13,9 @@ import {
   openClassifierSource,
 } from '../classifier-source.js';
 import { huggingFaceFolder } from './hugging-face-folder.js';
+import { quantizeOnnx } from './quantize-onnx.js';
 
-export type ExportFormat = 'hf' | 'safetensors' | 'nemo';
+export type ExportFormat = 'hf' | 'onnx' | 'safetensors' | 'nemo';
 
 export interface ExportOptions extends ClassifierSourceOptions {
   /** A `.nemo` archive, or a checkpoint in the folder of its run. */
@@ -25,6 +27,9 @@ export interface ExportOptions extends ClassifierSourceOptions {
 
   /** Whether existing files may be replaced. */
   force: boolean;
+
+  /** Of `onnx`: the Python whose onnxruntime rounds the weights to int8. Default: they stay in float32. */
+  int8?: { python: string } | undefined;
 }
 
 export interface Exported {
@@ -65,12 +70,17 @@ export async function exportModel(o: ExportOptions): Promise<Exported> {
 }
 
 function filesOf(
-  { format, output }: ExportOptions,
+  { format, output, int8 }: ExportOptions,
   model: ClassifierModel,
   source: ClassifierSource,
 ): { files: ExportedFile[]; notes: string[] } {
   const only = (write: () => Promise<unknown>) => ({ files: [{ path: output, write }], notes: [] });
   switch (format) {
+    case 'onnx':
+      return only(async () => {
+        const chunks = await onnxOf(model);
+        await (int8 ? quantizeOnnx(output, chunks, int8.python) : writeFileAtomic(output, chunks));
+      });
     case 'safetensors':
       return only(() => writeSafetensors(output, weightsOf(model, source), { format: 'pt' }));
     case 'nemo':
@@ -78,19 +88,31 @@ function filesOf(
     case 'hf': {
       const { files, weights, notes } = huggingFaceFolder(model, source);
       const safetensors = join(output, 'model.safetensors');
+      const onnx = join(output, 'onnx/model.onnx');
       return {
         files: [
+          ...(fitsInOnnx(model) ? [{ path: onnx, write: async () => writeFileAtomic(onnx, await onnxOf(model)) }] : []),
           { path: safetensors, write: () => writeSafetensors(safetensors, weights, { format: 'pt' }) },
           ...Object.entries(files).map(([name, content]) => ({
             path: join(output, name),
             write: () => writeFileAtomic(join(output, name), content),
           })),
         ],
-        notes,
+        notes: fitsInOnnx(model) ? notes : [...notes, 'there is no onnx/model.onnx, which would have more than 2 GB'],
       };
     }
   }
 }
+
+/** The chunks of an ONNX file, with all weights in memory. */
+async function onnxOf({ specs, read, encoder, head, path }: ClassifierModel): Promise<Uint8Array[]> {
+  const weights = await readWeights(specs, read, path);
+  return onnxFile({ encoder, head, weightOf: (name) => weights.get(name)! });
+}
+
+/** Whether the weights leave room for the graph in an ONNX file. */
+const fitsInOnnx = ({ specs }: ClassifierModel): boolean =>
+  specs.reduce((sum, { shape }) => sum + 4 * shape.reduce((size, dim) => size * dim, 1), 0) < 2 ** 31 - 2 ** 22;
 
 /** The weights that the model has, as the file states them: without those of its loss and its metrics. */
 function weightsOf({ specs }: ClassifierModel, { tensors }: ClassifierSource) {
