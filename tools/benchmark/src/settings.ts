@@ -9,7 +9,8 @@ import { parseArgs, promisify } from 'node:util';
 import { makeStateFolder, nautil } from './ours/command.js';
 import { withTemporaryFolder } from './ours/timed-training.js';
 import { root } from './paths.js';
-import { type SampledData, sampledData, writeSample } from './settings/sample-data.js';
+import { sample, type SampledData, sampledData } from './settings/sample-data.js';
+import { encodings } from './settings/write-table.js';
 
 const help = `Usage: npx nx run benchmark:settings [-- options]
 
@@ -108,7 +109,8 @@ interface PreparedData {
 async function prepare(data: SampledData, folder: string): Promise<PreparedData> {
   const cwd = join(folder, data.name);
   await mkdir(cwd);
-  await writeSample(data, cwd);
+  for (const split of ['train', 'test'] as const)
+    await writeFile(join(cwd, `${split}.jsonl`), encodings.jsonl(await sample(data, split)));
   const home = await makeStateFolder(join(cwd, 'state'));
   await command(['new', 'own', '--data', 'train.jsonl', '--test', 'test.jsonl', '--yes'], { cwd, home });
   const length = /max_seq_length: (\d+)/.exec(await readFile(join(cwd, 'own.yaml'), 'utf8'))?.[1] ?? '';
