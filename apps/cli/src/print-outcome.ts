@@ -57,8 +57,8 @@ const packagedWeights = {
 };
 
 /**
- * Prints the scores of a run by epoch, and by class unless NeMo's tables have shown them; its addresses, its archive with the choice
- * of weights, what MLflow lacks, and three commands: to try the model, to look at the run, and to train it further.
+ * Prints the scores of a run by epoch, and by class unless the terminal shows them in NeMo's tables; its addresses, its archive with the
+ * choice of weights, what MLflow lacks, and three commands: to try the model, to look at the run, and to train it further.
  */
 export async function printOutcome(outcome: RunOutcome): Promise<void> {
   const { nemo, weights, evaluations, report, scores, findings = [], kept = [], trackingWarnings = [] } = outcome;
@@ -68,8 +68,10 @@ export async function printOutcome(outcome: RunOutcome): Promise<void> {
   const validations = history.filter(({ split }) => split === 'val' || report === undefined);
   const byClass = (outcome.tablesShown ?? 0) < history.length || history.length === 0;
   if (validations.length > 0) await printResult(`\n${formatHistory(validations, { width: tableWidth, byClass })}`);
-  if (report && byClass && (scores?.split === 'test' || validations.length === 0))
-    await printResult(`\n${scores?.split === 'test' ? 'test\n' : ''}${formatReport(report, { width: tableWidth })}`);
+  // NeMo's tables are messages, so a pipe of the results lacks them.
+  const lacksTable = byClass ? scores?.split === 'test' || validations.length === 0 : !process.stdout.isTTY;
+  if (report && lacksTable)
+    await printResult(`\n${scores ? `${scores.split}\n` : ''}${formatReport(report, { width: tableWidth })}`);
   if (scores) await printResult(`\n${scoresSentence(scores)}`);
   const note = report && macroNote(report);
   if (note !== undefined) await printResult(wrapText(note, width).join('\n'));

@@ -27,7 +27,7 @@ export async function chooseEncoder(
 ): Promise<ChosenEncoder> {
   const inspect = async (encoder: EncoderChoice | undefined): Promise<Omit<ChosenEncoder, 'encoder'>> => {
     const counter = new TextCounter(encoder?.local?.tokenizer);
-    const survey = { ...surveyOptions(flags), columns: named.columns, paths: found.paths };
+    const survey = { ...surveyOptions(flags), columns: named.columns, paths: found.paths, relabel: found.isNemo };
     return { counter, inspection: await inspectTables({ ...survey, countTokens: counter.count }) };
   };
   const candidates = flags.encoder === undefined ? await localEncoders() : [await encoderNamed(flags.encoder, cwd)];

@@ -106,8 +106,8 @@ test('in a pipe there are plain lines: no control characters, and no line twice'
 test.each([
   ['NeMo’s log', {}, { nemo: 3 }],
   ['the end, where the log is on another machine', { isElsewhere: true }, { nemo: 0 }],
-])('the scores of a class are shown once for each evaluation, in %s', async (_, options, { nemo }) => {
-  const lines = (await outputOf(options)).split('\n');
+])('on a terminal, the scores of a class are shown once for each evaluation, in %s', async (_, options, { nemo }) => {
+  const lines = (await screenOf(await outputOf({ columns: 120, ...options }), 120)).split('\n');
   expect(lines.filter((line) => line.includes('_report:'))).toHaveLength(nemo);
   // The F1 of one class of this recording, after the first epoch and on the test set.
   for (const score of ['96.00', '81.25']) expect(lines.filter((line) => line.includes(score))).toHaveLength(1);

@@ -39,6 +39,9 @@ export interface SurveyOptions {
   /** The configured number of classes; undefined: that of the labels in the training data. */
   numClasses?: number | undefined;
 
+  /** As `nautil.data.relabel`: the labels of NeMo's format are names, which are numbered from 0. */
+  relabel?: boolean;
+
   /** Finds training texts that occur more than once, or in another split. */
   comparesTexts?: boolean;
 }
@@ -124,11 +127,12 @@ export async function surveyTables(o: SurveyOptions): Promise<TableSurvey> {
   }
   const labelNames = o.labelsFile === undefined ? undefined : await readLabelNames(o.labelsFile);
   const { choice } = first;
+  const areIds = (split: SplitSurvey): boolean => o.relabel !== true && labelsAreIds(split);
   const { names, notes: classNotes } = nameClasses({
     path: listed(o.paths.train),
     column: choice.label ?? '',
     labels: [...train.counts.keys()],
-    areIds: labelsAreIds(train),
+    areIds: areIds(train),
     defined: first.table.classNames.get(choice.label ?? ''),
     labelNames,
     labelsFile: o.labelsFile,
@@ -139,7 +143,7 @@ export async function surveyTables(o: SurveyOptions): Promise<TableSurvey> {
   const model = { labels: names, numClasses: names.length };
   const numbered = (split: SplitSurvey): NumberedSplit => ({
     ...split,
-    idOf: labelIds(model, { areIds: labelsAreIds(split) }),
+    idOf: labelIds(model, { areIds: areIds(split) }),
   });
   const notes = [...choiceNotes(train), ...classNotes, ...(labelNames === undefined ? [] : labelNotes(train, names))];
   const splits: TableSurvey['splits'] = { train: numbered(train) };
