@@ -32,7 +32,7 @@ test.each([
   });
 });
 
-test('another existing file is replaced only if the user wants that; a new file, a pipe and a device are written', async () => {
+test('another existing file is replaced only if the user wants that, a folder and a device never; a new file is written', async () => {
   await withFolder({ 'a.csv': 'text\n', 'b.csv': 'mine\n' }, (folder) => {
     const inputs = [join(folder, 'a.csv'), join(folder, 'absent.csv')];
     const check = (path: string, force: boolean) => () => requireOutput(path, { inputs, force });
@@ -40,7 +40,10 @@ test('another existing file is replaced only if the user wants that; a new file,
     expect(check(there, false)).toThrow(new UsageError(`${there} exists`));
     expect(check(there, true)).not.toThrow();
     expect(check(folder, true)).toThrow(new UsageError(`${folder} is a folder`));
-    for (const path of [join(folder, 'new.csv'), join(folder, 'new', 'deep.csv'), '/dev/null'])
+    for (const device of ['/dev/null', '/dev/full'])
+      for (const force of [false, true])
+        expect(check(device, force)).toThrow(new UsageError(`${device} is a device or a pipe`));
+    for (const path of [join(folder, 'new.csv'), join(folder, 'new', 'deep.csv')])
       expect(check(path, false)).not.toThrow();
     return Promise.resolve();
   });

@@ -24,8 +24,9 @@ export function requireOutput(
   if (input !== undefined)
     throw new UsageError(`${name} would replace ${input}, which the command reads`, { hint: 'write another file' });
   if (found.isDirectory()) throw new UsageError(`${name} is a folder`, { hint: 'write a file' });
-  // Devices and pipes, such as /dev/stdout, have no content that could be lost.
-  if (o.force || !found.isFile()) return;
+  // A file that is renamed to the name of a device or a pipe takes its place, also that of /dev/null.
+  if (!found.isFile()) throw new UsageError(`${name} is a device or a pipe`, { hint: 'write a file' });
+  if (o.force) return;
   throw new UsageError(`${name} exists`, { hint: o.hint ?? 'add --force to replace it, or write another file' });
 }
 

@@ -56,6 +56,7 @@ Prints the path of each file that it writes. docs/export.md states which models 
         throw new UsageError(`--int8 is for --format onnx, and --format is ${format}`, {
           hint: 'leave --int8 out, or use --format onnx',
         });
+      if (python === '') throw new UsageError('--python names no program', { hint: 'name a Python, or leave it out' });
       if (python !== undefined && !int8)
         throw new UsageError('--python is for --int8, which is not given', {
           hint: 'add --int8, or leave --python out',

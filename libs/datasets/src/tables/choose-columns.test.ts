@@ -79,9 +79,24 @@ test.each<[string, Record<string, (row: number) => unknown>, NamedColumns, RegEx
     /the two look swapped/,
     /text_column=label nautil\.data\.label_column=text/,
   ],
+  [
+    'two texts, of which one has a name that a shell would run,',
+    { "$(touch a) it's": text, b: text, c: label },
+    {},
+    /the text may be in/,
+    /for example 'nautil\.data\.text_column="\$\(touch a\) it'\\''s"'/,
+  ],
 ])('%s is an error that names the setting', async (_, cells, named, message, hint) => {
   await expect(chooseColumns(tableOf(cells), named)).rejects.toMatchObject({
     message: expect.stringMatching(message),
     hint: expect.stringMatching(hint),
   });
+});
+
+test.each<[string, (row: number) => unknown]>([
+  ['16 digits', (row) => `123456789012345${row % 3}`],
+  ['20 digits', (row) => `1234567890123456789${row % 3}`],
+  ['a sign', (row) => `-123456789012345${row % 3}`],
+])('whole numbers with %s are labels', async (_, numbers) => {
+  expect(await chooseColumns(tableOf({ text, label: numbers }), {})).toMatchObject({ label: 'label' });
 });

@@ -1,3 +1,4 @@
+import { shellWord } from '@nautil/contracts';
 import { DataError } from '../data-error.js';
 import { type NameRank, nameRank, normalisedName, pairNames, type Role } from './column-names.js';
 import { columnDoubt, type ColumnProfile, hasHardlyLabels, profileColumns } from './column-profile.js';
@@ -50,6 +51,13 @@ export const columnKeys: ColumnOptionNames = {
   textPair: 'nautil.data.text_pair_column',
   label: 'nautil.data.label_column',
 };
+
+/** A key or an option with the name of a column, as a word that a shell passes on as it is. Names come from files of strangers. */
+function settingOf(key: string, column: string): string {
+  const isKey = !key.startsWith('--');
+  // An override has its own quotation marks, which Hydra reads.
+  return shellWord(`${key}=${isKey && /[^\w.-]/.test(column) ? JSON.stringify(column) : column}`);
+}
 
 const roleWords = { text: 'text', textPair: 'second text', label: 'label' } as const;
 const longestExample = 30;
@@ -208,7 +216,7 @@ class Chooser {
     }
     if (profile.isTextual && this.#profileOf(text).isLabelLike && this.#profileOf(text).distinct < profile.distinct) {
       throw new DataError(`${place} has texts, and ${JSON.stringify(text)} has labels: the two look swapped`, {
-        hint: `set ${this.#keys.text}=${label} ${this.#keys.label}=${text}`,
+        hint: `set ${settingOf(this.#keys.text, label)} ${settingOf(this.#keys.label, text)}`,
       });
     }
     if (profile.isMeasure) {
@@ -246,7 +254,7 @@ class Chooser {
       [
         'the columns and their first values are:',
         ...listed,
-        `name the column with ${this.#keys[role]}${example === undefined ? '' : `, for example ${this.#keys[role]}=${example}`}`,
+        `name the column with ${this.#keys[role]}${example === undefined ? '' : `, for example ${settingOf(this.#keys[role], example)}`}`,
       ].join('\n'),
     );
   }

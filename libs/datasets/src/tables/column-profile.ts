@@ -1,4 +1,4 @@
-import { faultOf, integerIn, labelIn, textIn } from './cell-text.js';
+import { faultOf, labelIn, textIn } from './cell-text.js';
 import type { Table } from './table.js';
 
 /** What the first rows of a column contain. */
@@ -84,12 +84,13 @@ function profileOf({
       !areDates &&
       distinct.size <= Math.max(2, texts.length / 2) &&
       texts.every((text) => text.length <= longestLabel),
-    isMeasure:
-      numbers === 1 && distinct.size > 2 && share((text) => integerIn(labelIn(text) ?? '') === undefined) > 0.5,
+    isMeasure: numbers === 1 && distinct.size > 2 && share((text) => !isWholeNumber(labelIn(text) ?? '')) > 0.5,
     areDates,
     examples: [...distinct].slice(0, shownExamples),
   };
 }
+
+const isWholeNumber = (label: string): boolean => /^[-+]?\d+$/.test(label);
 
 /** Words are separated by spaces, or there are several ideographs, kana or syllables. */
 const hasSeveralWords = (text: string): boolean =>

@@ -39,10 +39,12 @@ const repeated = (times: number, text: string, label: string): [string, string][
 const textsOf = (rows: readonly (readonly [string, string])[]): Set<string> => new Set(rows.map(([text]) => text));
 const labelsOf = (rows: readonly (readonly [string, string])[]): Set<string> => new Set(rows.map(([, label]) => label));
 
-/** Whether a class has a text of its own, and another text. */
+/** Whether a class has a text of its own, with at most half of its examples. */
 function isDivisible(all: readonly (readonly [string, string])[], label: string): boolean {
-  const texts = [...textsOf(all.filter(([, of]) => of === label))];
-  return texts.length > 1 && texts.some((text) => all.every(([other, of]) => other !== text || of === label));
+  const rows = all.filter(([, of]) => of === label);
+  const copiesOf = (text: string): number => rows.filter(([other]) => other === text).length;
+  const own = [...textsOf(rows)].filter((text) => all.every(([other, of]) => other !== text || of === label));
+  return own.some((text) => copiesOf(text) <= rows.length / 2);
 }
 
 const note = (examples: Examples): string => divisionNotes(examples, { seed: 42, validationFraction: 0.1 }).join('\n');
@@ -99,6 +101,33 @@ test('what stays in the training set is stated: frequent texts, texts of several
   expect(note(examples)).toMatch(
     /^without a validation set, 5 of 55 training examples became one: .* share of each class, none of 1 class with fewer than two texts of its own; 3 texts occur more than once, and all copies of each are in one of the two sets, 3 in the training set because they have several labels \(1\) or too many copies for the validation set \(2\) \(nautil/,
   );
+});
+
+test.each([
+  ['with copies of one text, and a text of another class', [...repeated(20, 'a', 'A'), ['both', 'A'], ['both', 'B']]],
+  [
+    'with two texts of another class',
+    [...repeated(9, 'a', 'A'), ...repeated(5, 'both', 'A'), ...repeated(5, 'both', 'B')],
+  ],
+  ['with three copies', [...repeated(3, 'a', 'A'), ['both', 'A'], ['third', 'A'], ['both', 'B'], ['third', 'B']]],
+] as const)('a class %s keeps a text of its own for the training', async (_, rows) => {
+  const others = Array.from({ length: 20 }, (__, i): [string, string] => [`b${i}`, 'B']);
+  const { train, validation } = await divided(trainingOf([...(rows as [string, string][]), ...others]), {
+    seed: 42,
+    validationFraction: 0.1,
+  });
+  expect(train.some(([text, label]) => label === 'A' && text === 'a')).toBe(true);
+  expect(validation.length).toBeGreaterThan(0);
+});
+
+test('the note states the classes of which the validation set has a larger share, since their texts have many copies', () => {
+  const others = Array.from({ length: 60 }, (_, i): [string, string] => [`b${i}`, 'B']);
+  expect(note(trainingOf([...repeated(50, 'x', 'A'), ...repeated(50, 'y', 'A'), ...others]))).toContain(
+    'about the same share of each class, but 50 % of "A", whose texts have many copies',
+  );
+  expect(
+    note(trainingOf(others.concat(repeated(60, 'c', 'A').map(([text], i) => [`${text}${i}`, 'A'])))),
+  ).not.toContain('but');
 });
 
 test('copies are divided, and the note states so, only where no class has two texts', async () => {

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
-import { counted } from '@nautil/contracts';
+import { counted, listed } from '@nautil/contracts';
 import { LineFile } from './line-file.js';
 import { derivedSeed, seededSelection } from './seeded-selection.js';
+import { quotedName } from './shown-names.js';
 import type { RepeatedText, TextCopies } from './text-copies.js';
 
 export const dataSplits = ['train', 'validation', 'test'] as const;
@@ -89,7 +90,8 @@ function divisionByText({ counts, copies }: SplitExamples, { seed, validationFra
 }
 
 /**
- * The largest number of examples of a class that the validation set gets: its share, or the copies of its rarest text.
+ * The largest number of examples of a class that the validation set gets: its share, or the copies of its rarest text if at least as
+ * many examples of the class are left.
  *
  * @param o.total - examples whose texts occur once
  * @param o.texts - the repeated texts of the class
@@ -100,7 +102,7 @@ function roomFor(
 ): number {
   const share = shareOf(count, fraction);
   const rarest = total > 0 ? 1 : texts.reduce((least, { copies }) => Math.min(least, copies), count);
-  return share === 0 || rarest === count ? 0 : Math.max(share, rarest);
+  return share === 0 || rarest > count / 2 ? 0 : Math.max(share, rarest);
 }
 
 /** Chooses repeated texts at random, so that their copies are as large a part of the validation set as of the class. */
@@ -171,8 +173,15 @@ function divisionNote(examples: SplitExamples, o: DivideOptions): string {
     ([label, count]) => count < 2 || division.counts.get(label) === shareOf(count, o.validationFraction),
   );
   const without = [...division.counts.values()].filter((count) => count === 0).length;
+  const larger = [...counts].flatMap(([label, count]) => {
+    const share = (division.counts.get(label) ?? 0) / count;
+    return share > 1.5 * o.validationFraction && share * count > 1
+      ? [`${Math.round(100 * share)} % of ${quotedName(label)}`]
+      : [];
+  });
   return [
     `without a validation set, ${became}: ${isExact ? 'the same' : 'about the same'} share of each class`,
+    larger.length === 0 ? '' : `, but ${listed(larger.slice(0, 3))}, whose texts have many copies`,
     without === 0
       ? ''
       : `, none of ${counted(without, 'class', 'classes')} with fewer than two texts of ${without === 1 ? 'its' : 'their'} own`,

@@ -77,6 +77,23 @@ test.each([
   expect(rows.map(([, label]) => labelIn(label))).toEqual(['9007199254740993', '9007199254740992', '1']);
 });
 
+test.each([
+  ['a.jsonl', '{"text":"a","constructor":1}\n{"text":"b"}\n{"text":"c","__proto__":2,"toString":3}\n'],
+  ['a.json', '[{"text":"a","constructor":1},{"text":"b"},{"text":"c","__proto__":2,"toString":3}]'],
+])('a row has no value for a column that it lacks, whatever the name of the column: %s', async (name, content) => {
+  const names = ['text', 'constructor', 'toString', '__proto__', 'valueOf'];
+  const values: unknown[] = [];
+  await withFolder({ [name]: content }, async (folder) => {
+    for await (const batch of (await openTable(join(folder, name)))!.rows(names))
+      values.push(...batch.map((row) => row.values));
+  });
+  expect(values).toEqual([
+    ['a', 1, undefined, undefined, undefined],
+    ['b', undefined, undefined, undefined, undefined],
+    ['c', undefined, 3, 2, undefined],
+  ]);
+});
+
 test.each<[Table['format'] | undefined, string[]]>([
   ['CSV', ['text,label', 'a film,x', 'b film,y']],
   ['CSV', ['Text;Label', '"a ""good"" film";x', 'a film;y']],

@@ -23,13 +23,17 @@ export function jsonLinesTable(path: string, columns: readonly string[], isGzip:
           position++;
           if (line.trim() === '') continue;
           const row = parsedObject(line, placeOf(position));
-          batch.push({ position, values: selected.map((name) => row[name]) });
+          batch.push({ position, values: selected.map((name) => ownValue(row, name)) });
         }
         yield batch;
       }
     },
   };
 }
+
+/** The value of a column; undefined if the row lacks it, also where objects inherit a property of that name. */
+export const ownValue = (row: JsonObject, name: string): JsonObject[string] | undefined =>
+  Object.hasOwn(row, name) ? row[name] : undefined;
 
 /** @throws DataError unless the text is a JSON object */
 export function parsedObject(text: string, place: string): JsonObject {

@@ -1,7 +1,7 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '@nautil/contracts';
 import { DataError } from '../data-error.js';
 import { exactJsonParser, parseExactJson } from './exact-json.js';
-import { requireObject } from './read-json-lines.js';
+import { ownValue, requireObject } from './read-json-lines.js';
 import { batchRows, type Table } from './table.js';
 import { tableBytes } from './table-bytes.js';
 
@@ -32,7 +32,7 @@ export function jsonTable(path: string, o: { layout: JsonLayout; columns: readon
           ? columnRows(path, isGzip)
           : arrayRows(path, { under: layout.under, isGzip, placeOf });
       for await (const batch of batches)
-        yield batch.map(({ position, row }) => ({ position, values: selected.map((name) => row[name]) }));
+        yield batch.map(({ position, row }) => ({ position, values: selected.map((name) => ownValue(row, name)) }));
     },
   };
 }

@@ -289,12 +289,23 @@ export async function* labelledRows({
   }
 }
 
-/** Reads the labels of a column, which have the names that the file defines for them; undefined for an empty cell. */
+/**
+ * Reads the labels of a column, which have the names that the file defines for them; undefined for an empty cell, and for -1, which
+ * Hugging Face's datasets write for no label.
+ *
+ * @throws DataError (by the reader) for a label that the file does not define
+ */
 export function labelReader(table: Table, column: string | undefined): (value: unknown) => string | undefined {
   const names = column === undefined ? undefined : table.classNames.get(column);
   return (value) => {
     const label = labelIn(value);
-    return names === undefined || label === undefined ? label : names[Number(label)];
+    if (names === undefined || label === undefined || label === '-1') return names === undefined ? label : undefined;
+    const name = names[Number(label)];
+    if (name !== undefined) return name;
+    throw new DataError(
+      `${table.path}: column ${JSON.stringify(column)} has the label ${quotedName(label)}, and the file defines the ids 0 to ${names.length - 1}`,
+      { hint: 'correct the label, or the names of the ClassLabel in the metadata of the file' },
+    );
   };
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
@@ -144,6 +144,11 @@ test.each<[string, (given: ExportOptions) => Partial<ExportOptions>, RegExp]>([
     () => ({ format: 'onnx', int8: { python: '/bin/false' } }),
     /\/bin\/false cannot write int8/,
   ],
+  [
+    'int8 with a program that writes nothing',
+    () => ({ format: 'onnx', int8: { python: '/bin/true' } }),
+    /\/bin\/true wrote no model/,
+  ],
   ['a head that no class has', () => ({ model: archiveOf('bert_weighted_3layer') }), /and this head has 3/],
   ['an encoder that no class has', () => ({ model: archiveOf('roberta') }), /RobertaForSequenceClassification applies/],
   ['a checkpoint as an archive', () => ({ model: 'a.ckpt', format: 'nemo' }), /a\.ckpt is a checkpoint, which lacks/],
@@ -166,6 +171,15 @@ test.each<[string, (given: ExportOptions) => Partial<ExportOptions>, RegExp]>([
   expect(digestOf(given.model)).toBe(before);
   const left = readdirSync(folder).includes(options.output.slice(folder.length + 1)) ? readdirSync(given.output) : [];
   expect(left.filter((name) => name !== 'README.md')).toEqual([]);
+});
+
+test('a folder that an export has replaced in part has no config.json, and is no model', async () => {
+  const output = await exported(archiveOf('bert'), 'hf');
+  rmSync(join(output, 'onnx'), { recursive: true });
+  symlinkSync('nowhere', join(output, 'onnx'));
+  await expect(exportModel({ model: archiveOf('bert'), format: 'hf', output, force: true })).rejects.toThrow();
+  expect(readdirSync(output)).not.toContain('config.json');
+  expect(readdirSync(output)).toContain('model.safetensors');
 });
 
 test('an archive with a weight that is not finite is not exported', async () => {

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UsageError } from '@nautil/contracts';
 import { writeSafetensors } from '@nautil/formats';
@@ -62,6 +63,8 @@ export async function exportModel(o: ExportOptions): Promise<Exported> {
     const { files, notes } = filesOf(o, model, source);
     for (const { path } of files) requireOutput(path, { inputs: [o.model, o.tokenizerFolder], force: o.force });
     await model.requireSound();
+    // Programs find a model by its config.json, which is written last: what a kill leaves half replaced is no model.
+    if (o.format === 'hf') await rm(join(o.output, 'config.json'), { force: true });
     for (const { write } of files) await write();
     return { files: files.map(({ path }) => path), notes: [...source.notes, ...notes] };
   } finally {

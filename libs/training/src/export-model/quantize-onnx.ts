@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,6 +32,10 @@ export async function quantizeOnnx(path: string, model: Iterable<Uint8Array>, py
         cause: error,
       });
     });
+    if (!existsSync(int8))
+      throw new QuantizationFailed(`${python} wrote no model`, {
+        hint: '--python names a Python with onnxruntime and onnx',
+      });
     await writeFileAtomic(path, await readFile(int8));
   } finally {
     await rm(folder, { recursive: true, force: true });
