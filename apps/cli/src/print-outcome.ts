@@ -66,12 +66,12 @@ export async function printOutcome(outcome: RunOutcome): Promise<void> {
   const history = evaluations === undefined ? [] : await readEvaluations(evaluations.path);
   // The report below has the only evaluation on the test set.
   const validations = history.filter(({ split }) => split === 'val' || report === undefined);
-  const byClass = (outcome.tablesShown ?? 0) < history.length || history.length === 0;
-  if (validations.length > 0) await printResult(`\n${formatHistory(validations, { width: tableWidth, byClass })}`);
   // NeMo's tables are messages, so a pipe of the results lacks them.
-  const lacksTable = byClass ? scores?.split === 'test' || validations.length === 0 : !process.stdout.isTTY;
-  if (report && lacksTable)
-    await printResult(`\n${scores ? `${scores.split}\n` : ''}${formatReport(report, { width: tableWidth })}`);
+  const isShown = process.stdout.isTTY && history.length > 0 && (outcome.tablesShown ?? 0) >= history.length;
+  const byClass = !isShown;
+  if (validations.length > 0) await printResult(`\n${formatHistory(validations, { width: tableWidth, byClass })}`);
+  if (report && byClass && (scores?.split === 'test' || validations.length === 0))
+    await printResult(`\n${scores?.split === 'test' ? 'test\n' : ''}${formatReport(report, { width: tableWidth })}`);
   if (scores) await printResult(`\n${scoresSentence(scores)}`);
   const note = report && macroNote(report);
   if (note !== undefined) await printResult(wrapText(note, width).join('\n'));

@@ -8,8 +8,11 @@ export type Screen = NodeJS.WritableStream & { isTTY?: boolean; columns?: number
 export const terminalWidth = (stream: Pick<Screen, 'isTTY' | 'columns'> = process.stdout): number =>
   stream.isTTY ? orUsual(stream.columns, 80) : columnsVariable();
 
-/** The number of cells in a line of prose: longer ones are hard to read. */
-export const proseWidth = (): number => Math.min(120, terminalWidth());
+/** The number of cells in a line of prose: longer ones are hard to read. A pipe gets each sentence as one line, for programs. */
+export function proseWidth(): number {
+  const width = terminalWidth();
+  return width === Infinity ? width : Math.min(120, width);
+}
 
 function columnsVariable(): number {
   const { COLUMNS = '' } = process.env;
