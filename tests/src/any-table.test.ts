@@ -63,6 +63,22 @@ const kinds: Readonly<Record<string, Kind>> = {
     inspect: /a header: skipped/,
     run: `sentence\tlabel\n${tsv}`,
   },
+  "NeMo's TSV with lines without a label": {
+    files: { 'a.tsv': `sentence\tlabel\n${tsv}${tsv}a fine film\t\na long film\n` },
+    inspect: /lines whose last word is not an integer: skipped/,
+    run: `sentence\tlabel\n${tsv}${tsv}a fine film\t\na long film\n`,
+  },
+  'TSV with a header and numbers in the last column': {
+    files: { 'a.tsv': 'ticket\tmessage\tpriority\n7\ta good film\t2\n8\ta bad film\t1\n9\ta fine film\t2\n' },
+    inspect: /text column message, label column priority .*columns not read: ticket/,
+    run: 'a good film\t1\na bad film\t0\na fine film\t1\n',
+    names: '1\n2\n',
+  },
+  'one column of texts that end in numbers': {
+    files: { 'a.csv': 'comment\nI have been waiting since 2019\nwhere is my parcel 7\na third 3\n' },
+    inspect: /no column is recognised as the label/,
+    run: /no column is recognised as the label/,
+  },
   'CSV with a text in quotation marks': {
     files: { 'a.csv': 'text,label\n"a ""good"", long\nfilm",pos\na bad film,neg\n' },
     inspect: /CSV \(separated by commas\): text column text, label column label/,

@@ -157,6 +157,53 @@ test('the name of the output states its format, whatever that of the input is, a
   expect(named.exitCode).toBe(0);
 }, 120_000);
 
+test.each<[what: string, name: string, content: string, rows: string[], args?: string[]]>([
+  ['a label is missing', 'labels.tsv', 'text\tlabel\na film\t\nb film\t1\nc film\t0\n', ['a film', 'b film', 'c film']],
+  [
+    'a label is a word',
+    'words.tsv',
+    'a film\tgood\nb film\t1\nc film\t0\nd film\n',
+    ['a film', 'b film', 'c film', 'd film'],
+  ],
+  ['no line has a tab', 'lines.tsv', 'order 1\norder 2\norder x\n', ['order 1', 'order 2', 'order x']],
+  [
+    'the column is named',
+    'named.tsv',
+    'memo\norder 1\norder 2\n',
+    ['memo', 'order 1', 'order 2'],
+    ['--text-column', 'memo'],
+  ],
+  [
+    'some texts have commas',
+    'one.csv',
+    'comment\nfor order 1\nno order, but 2\na third 3\n',
+    ['comment', 'for order 1', 'no order, but 2', 'a third 3'],
+  ],
+  [
+    'NeMo’s header is a table’s',
+    'table.tsv',
+    'review\tstars\na\t1\nb\t0\n',
+    ['review\tstars', 'a\t1', 'b\t0'],
+    ['--input-format', 'table'],
+  ],
+  [
+    'a table has no header',
+    'no-header.tsv',
+    'a film\t1\nb film\t0\n',
+    ['a film', 'b film'],
+    ['--input-format', 'table'],
+  ],
+])('each line with a text has its prediction: %s', async (_, name, content, rows, args = []) => {
+  const { stdout, exitCode } = await predict('--input', written(name, content), ...args);
+  expect(
+    stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.slice(0, line.lastIndexOf('\t'))),
+  ).toEqual(rows);
+  expect(exitCode).toBe(0);
+});
+
 test('a folder of texts for each class is read, and its folders are the labels', async () => {
   const files = [
     ['class0', '1', 'a bad\nfilm'],

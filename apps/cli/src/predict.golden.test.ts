@@ -40,9 +40,10 @@ test('a pipe that stays open gets the result of each line before the next line i
 
 test('a labelled file may come from standard input, and states the casing on standard error', async () => {
   const args = ['predict', '--model', archive, '--input', '-', '--input-format', 'tsv'];
-  const { exitCode, stdout, stderr } = await nautil(args, 'good film\t1\nno label\nbad film\t0\n');
-  expect(stdout).toMatch(/^good film\t\d\nbad film\t\d\n$/);
-  expect(stderr).toMatch(/standard input:2: skipped: /);
+  const { exitCode, stdout, stderr } = await nautil(args, 'good film\t1\nno label\nbad film\t0\n\n');
+  expect(stdout).toMatch(/^good film\t\d\nno label\t\d\nbad film\t\d\n$/);
+  expect(stderr).toMatch(/standard input:4: skipped: blank line/);
+  expect(stderr).toMatch(/1 row with another label or none/);
   expect(stderr).toMatch(/text is lower-cased, because of a vocabulary without capitals/);
   expect(exitCode).toBe(0);
 });

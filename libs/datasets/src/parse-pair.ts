@@ -7,7 +7,7 @@ import type { SkippedLine } from './skipped-line.js';
  * within a text becomes single spaces, as in files of single texts.
  */
 export function parsePairLine(content: string, line: number): Example | SkippedLine {
-  if (content.trim() === '') return { line, reason: 'blank line', excerpt: '' };
+  if (content.trim() === '') return { line, reason: 'blank line', content };
   const columns = content.split('\t');
   const [text = '', textPair = '', label = ''] = columns;
   if (columns.length !== 3)
@@ -28,12 +28,13 @@ export function pairOf(content: string): [first: string, second: string] | undef
   return first === undefined || second === undefined || more.length > 0 ? undefined : [first, second];
 }
 
-const wordsOf = (text: string): string => splitWords(text).join(' ');
+/** A text with single spaces between its words. */
+export const wordsOf = (text: string): string => splitWords(text).join(' ');
 
 const skipped = (content: string, line: number, reason: string): SkippedLine => ({
   line,
   reason,
-  excerpt: excerptOf(content, 80),
+  content,
 });
 
 /** The beginning of a text, of at most `length` characters. */

@@ -33,9 +33,9 @@ test('a header, a blank line and a line without an integer are skipped with a re
   const { examples, skipped } = await readAll('sentence\tlabel\n\ngood\t1\nbad\tnegative\n');
   expect(examples).toEqual([{ line: 3, text: 'good', label: 1 }]);
   expect(skipped).toEqual([
-    { line: 1, reason: 'the last word, "label", is not an integer label (a header?)', excerpt: 'sentence\tlabel' },
-    { line: 2, reason: 'blank line', excerpt: '' },
-    { line: 4, reason: 'the last word, "negative", is not an integer label', excerpt: 'bad\tnegative' },
+    { line: 1, reason: 'the last word, "label", is not an integer label (a header?)', content: 'sentence\tlabel' },
+    { line: 2, reason: 'blank line', content: '' },
+    { line: 4, reason: 'the last word, "negative", is not an integer label', content: 'bad\tnegative' },
   ]);
 });
 

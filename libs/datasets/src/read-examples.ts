@@ -116,11 +116,11 @@ export function parseLine(content: string, line: number): Example | SkippedLine 
   if (plain) return plain;
   const words = splitWords(content);
   const last = words.pop();
-  if (last === undefined) return { line, reason: 'blank line', excerpt: '' };
+  if (last === undefined) return { line, reason: 'blank line', content };
   const label = parsePythonInt(last);
   if (label !== undefined) return { line, text: words.join(' '), label };
   const reason = `the last word, ${JSON.stringify(excerptOf(last, 40))}, is not an integer label`;
-  return { line, reason, excerpt: excerptOf(content, 80) };
+  return { line, reason, content };
 }
 
 /** Labels of more digits are left to `parsePythonInt`. */

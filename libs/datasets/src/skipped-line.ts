@@ -5,6 +5,6 @@ export interface SkippedLine {
 
   reason: string;
 
-  /** The start of the line. */
-  excerpt: string;
+  /** The whole line. */
+  content: string;
 }

@@ -12,6 +12,7 @@ import {
   type Table,
   tableFormatIn,
   textIn,
+  unlabelledRow,
   unpackedText,
 } from '@nautil/datasets/tables';
 import type { ClassifierInput } from '@nautil/training';
@@ -100,9 +101,10 @@ export async function openInput(options: InputOptions, model: InputModel): Promi
       hint: 'leave --input-format out, or set it to table',
     });
   if (wantsTable && input !== '-') {
-    const table = await openTable(isFolder ? await tableIn(input) : input);
-    if (table !== undefined && table.format !== "NeMo's TSV") return tableRows(table, options, model);
-    if (inputFormat === 'table' || isNamed)
+    const asTable = inputFormat === 'table' || isNamed;
+    const table = await openTable(isFolder ? await tableIn(input) : input, { asTable, needsTabs: true });
+    if (table !== undefined && (isNamed || table.format !== "NeMo's TSV")) return tableRows(table, options, model);
+    if (table === undefined && asTable)
       throw new DataError(`${input}: no columns are found in it`, {
         hint: 'use --input-format text for one text on each line, or tsv for a text, a tab, and a label',
       });
@@ -236,12 +238,14 @@ function labelledLines(source: TextSource, model: InputModel, table?: Table): In
     const skipped = new SkippedLines(nameOf(source), printMessage);
     try {
       for await (const item of readExamples(source, { pairs })) {
-        if ('reason' in item) {
-          skipped.add(item);
+        // A line that NeMo skips for its label has a prediction, too.
+        const row = 'reason' in item ? unlabelledRow(item, { pairs }) : item;
+        if (row === undefined) {
+          if ('reason' in item) skipped.add(item);
           continue;
         }
-        const { text, textPair } = item;
-        const label = String(item.label);
+        const { text, textPair } = row;
+        const label = row.label === undefined ? undefined : String(row.label);
         if (textPair === undefined) yield { input: text, values: [text], label };
         else yield { input: [text, textPair], values: [`${text}\t${textPair}`], label };
       }
@@ -291,9 +295,9 @@ async function tableRows(table: Table, options: InputOptions, model: InputModel)
     delimiter: table.delimiter,
     labels: label === undefined ? undefined : `column ${JSON.stringify(label)}`,
     areLabelsNamed: options.labelColumn !== undefined,
-    areIds: false,
+    areIds: table.labelsAreIds === true,
     names: model.labels,
-    idOf: labelIds(model, { areIds: false }),
+    idOf: labelIds(model, { areIds: table.labelsAreIds === true }),
     rows: rows(),
   };
 }

@@ -47,6 +47,7 @@ export async function openTestExamples(opened: OpenedModel, o: TestFile): Promis
   const { notes, labelNote, unknown, count, examples } = await openModelTables({
     paths: await testTables(o.file),
     columns: configuredColumns(data),
+    asTable: data.format === 'table',
     model: classifier,
     skipsUnknown: o.skipsUnknown,
   });
@@ -69,6 +70,7 @@ export async function trainingCounts(
   const { examples } = await openModelTables({
     paths: [o.file],
     columns: configuredColumns(data),
+    asTable: data.format === 'table',
     model: classifier,
   });
   const counts = new Map<number, number>();

@@ -22,7 +22,7 @@ import { treeDigest } from './tree-digest.js';
 const usualFraction = 0.1;
 
 /** What the converted files depend on beside the tables; a change of what the converter writes needs another number. */
-const converterVersion = 2;
+const converterVersion = 3;
 
 type Tables = NonNullable<Source['data']['tables']>;
 
@@ -49,6 +49,7 @@ function surveyOptions(tables: Tables, labels: string | undefined, { model, naut
   return {
     paths: tables,
     columns: configuredColumns(nautil.data),
+    asTable: nautil.data.format === 'table',
     labelsFile: model.class_labels.class_labels_file ?? labels,
     numClasses: model.dataset.num_classes ?? undefined,
   };
@@ -96,6 +97,7 @@ export async function importTables(
     tables,
     content: await digestsOf(tables),
     columns: survey.columns,
+    asTable: survey.asTable,
     numClasses: survey.numClasses,
     names: survey.labelsFile === undefined ? undefined : await knownSha256(survey.labelsFile),
     division,

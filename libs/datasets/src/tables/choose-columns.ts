@@ -11,6 +11,9 @@ export interface NamedColumns {
   label?: string | undefined;
 }
 
+/** Whether the user named a column. */
+export const namesAny = (columns: NamedColumns): boolean => Object.values(columns).some((name) => name !== undefined);
+
 /** How to name a column, in hints: a key of the configuration, or an option of a command. */
 export interface ColumnOptionNames {
   text: string;

@@ -25,6 +25,7 @@ export { formatTableInspection } from './format-table-inspection.js';
 export { inspectTables, type TableInspection } from './inspect-tables.js';
 export { idsNote, labelIds, numbersNote } from './label-ids.js';
 export { openModelTables, type PlacedExample } from './model-tables.js';
+export { unlabelledRow } from './nemo-table.js';
 export { isNemoFile, openTable, refuseDocument, tableFormatIn } from './open-table.js';
 export { labelReader, type SurveyOptions, surveyTables } from './survey-tables.js';
 export { unpackedText } from './table-bytes.js';

@@ -1,6 +1,12 @@
 import { counted, type Example, listed } from '@nautil/contracts';
 import { DataError } from '../data-error.js';
-import { chooseModelColumns, columnKeys, type ColumnOptionNames, type NamedColumns } from './choose-columns.js';
+import {
+  chooseModelColumns,
+  columnKeys,
+  type ColumnOptionNames,
+  type NamedColumns,
+  namesAny,
+} from './choose-columns.js';
 import { labelIds } from './label-ids.js';
 import { quotedName, shownNames } from './shown-names.js';
 import {
@@ -27,6 +33,9 @@ export interface ModelTablesOptions {
 
   /** How the user names columns, for hints; default: the keys of the configuration. */
   keys?: ColumnOptionNames;
+
+  /** Whether the user calls the files tables, even those that may be NeMo's, as one does by naming a column. */
+  asTable?: boolean;
   model: { labels: readonly string[] | undefined; numClasses: number; pairs: boolean };
 
   /** Leaves out rows with labels that the model does not know, which are an error otherwise. */
@@ -61,11 +70,12 @@ const listedLabels = 10;
  * model does not know, which it lists
  */
 export async function openModelTables(o: ModelTablesOptions): Promise<ModelTables> {
-  const { keys = columnKeys, model } = o;
+  const { keys = columnKeys, model, columns = {} } = o;
   const survey = await surveySplit('test', o.paths, {
-    choose: (table) => chooseModelColumns(table, o.columns ?? {}, { keys, pairs: model.pairs }),
+    choose: (table) => chooseModelColumns(table, columns, { keys, pairs: model.pairs }),
     keys,
     pairs: model.pairs,
+    asTable: o.asTable === true || namesAny(columns),
   });
   const idOf = labelIds(model, { areIds: labelsAreIds(survey) });
   const [labelNote] = labelNotes(survey, model.labels);

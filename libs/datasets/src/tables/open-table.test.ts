@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { expect, test } from '@jest/globals';
 import { withFolder } from '@nautil/testing';
 import { labelIn } from './cell-text.js';
-import { openTable, tableFormatIn } from './open-table.js';
+import { isNemoFile, openTable, tableFormatIn } from './open-table.js';
 import type { Table } from './table.js';
 
 /** Opens a file, and reads two columns of it. */
@@ -107,4 +107,75 @@ test.each<[Table['format'] | undefined, string[]]>([
   [undefined, ['{curly} words', 'other words']],
 ])('lines that look like a table are recognised as %s: %j', (format, some) => {
   expect(tableFormatIn(some)).toBe(format);
+});
+
+const numbered = (columns: (at: number) => string): string[] => Array.from({ length: 12 }, (_, at) => columns(at));
+
+test.each<[what: string, format: Table['format'], columns: string[], lines: string[]]>([
+  [
+    'a number after the text',
+    'TSV',
+    ['ticket', 'message', 'priority'],
+    numbered((at) => `${at}\ta text ${at}\t${at % 3}`),
+  ],
+  ['other names', 'TSV', ['case', 'narrative', 'severity'], numbered((at) => `c${at}\ta text ${at}\t${at % 3}`)],
+  ['a text last', 'TSV', ['id', 'comment'], numbered((at) => `x${at}\twaiting since ${2000 + at}`)],
+  ['a text last, by commas', 'CSV', ['id', 'comment'], numbered((at) => `x${at},waiting since ${2000 + at}`)],
+  ['two texts', 'TSV', ['question1', 'question2', 'is_duplicate'], numbered((at) => `a ${at}\tb ${at}\t${at % 2}`)],
+  ['a number of each text', 'TSV', ['message', 'ticket'], numbered((at) => `a text ${at}\t${1000 + at}`)],
+  ['missing numbers', 'TSV', ['id', 'text', 'year'], numbered((at) => `${at}\ta text\t${at % 3 ? 2020 : ''}`)],
+  ['one column', 'TSV', ['comment'], numbered((at) => `waiting since ${2000 + at}`)],
+  [
+    "NeMo's header",
+    "NeMo's TSV",
+    ['text', 'label'],
+    ['sentence\tlabel', ...numbered((at) => `a text ${at}\t${at % 2}`)],
+  ],
+  [
+    'a header of any name and the label',
+    "NeMo's TSV",
+    ['text', 'label'],
+    ['header\tlabel', ...numbered((at) => `a text ${at}\t${at % 2}`)],
+  ],
+  ['no header', "NeMo's TSV", ['text', 'label'], numbered((at) => `${at}\ta text\t${at % 2}`)],
+  ['no header, and no tab', "NeMo's TSV", ['text', 'label'], numbered((at) => `a text ${at % 2}`)],
+  ['a first line without a label', "NeMo's TSV", ['text', 'label'], ['a text\t', ...numbered((at) => `b c ${at}\t0`)]],
+])(
+  'lines that end in numbers are a table if the first line names other columns than NeMo’s: %s',
+  async (_, format, columns, rows) => {
+    const isNemo = format === "NeMo's TSV";
+    const content = [...(isNemo ? [] : [columns.join(format === 'CSV' ? ',' : '\t')]), ...rows].join('\n');
+    await withFolder({ 'a.tsv': content }, async (folder) => {
+      const path = join(folder, 'a.tsv');
+      expect(await openTable(path)).toMatchObject({ format, columns });
+      expect(await isNemoFile(path)).toBe(isNemo);
+    });
+  },
+);
+
+test('a file with NeMo’s header keeps the names of its columns if the user calls it a table', async () => {
+  await withFolder(
+    { 'a.tsv': 'review\tstars\na film\t5\nb film\t1\n', 'b.tsv': 'a film\t1\nb film\t0\n' },
+    async (folder) => {
+      expect(await openTable(join(folder, 'a.tsv'), { asTable: true })).toMatchObject({ columns: ['review', 'stars'] });
+      expect(await openTable(join(folder, 'b.tsv'), { asTable: true })).toMatchObject({ format: "NeMo's TSV" });
+    },
+  );
+});
+
+test('a line of NeMo’s TSV without a label is a row without one', async () => {
+  const { rows } = await read(
+    'a.tsv',
+    'sentence\tlabel\na film\t1\nb film\t\n\nc film\nd film\tgood\ne film\t0\nf film\t1\ng film\t0\nh film\t0\n',
+  );
+  expect(rows).toEqual([
+    ['a film', 1],
+    ['b film', undefined],
+    ['c film', undefined],
+    ['d film', undefined],
+    ['e film', 0],
+    ['f film', 1],
+    ['g film', 0],
+    ['h film', 0],
+  ]);
 });

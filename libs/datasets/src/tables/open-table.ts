@@ -6,11 +6,11 @@ import { DataError } from '../data-error.js';
 import { FormatVotes, refuseBinary, refuseNulBytes, refuseZippedDocument } from '../name-format.js';
 import { isSkipped, mayBeHeader, parseLine } from '../read-examples.js';
 import { bytesOf, readLines } from '../read-lines.js';
-import { nameRank } from './column-names.js';
-import { nemoTable } from './nemo-table.js';
+import { isUsualName, nameRank } from './column-names.js';
+import { namesLabelLast, namesTextAndLabel, nemoTable } from './nemo-table.js';
 import { isCsvWritersTsv, quotesCells, startsQuotedCell } from './quoted-cells.js';
 import { classFoldersTable } from './read-class-folders.js';
-import { delimitedTable, delimiters, dialectOf, formatOf, oneColumnDialect } from './read-delimited.js';
+import { delimitedTable, delimiters, type Dialect, dialectOf, formatOf, oneColumnDialect } from './read-delimited.js';
 import { arrayRows, columnRows, type JsonLayout, jsonTable, readObject } from './read-json.js';
 import { columnsIn, jsonLinesTable, parsedObject } from './read-json-lines.js';
 import { parquetTable } from './read-parquet.js';
@@ -27,10 +27,15 @@ const markedLength = 1 << 16;
  * Opens a table. Its format is recognised by its content first, and by its extension second.
  *
  * @param o.pairs - whether the lines of NeMo's TSV have two texts
+ * @param o.asTable - whether the user calls the file a table, or names a column: it is then one if it has a header
+ * @param o.needsTabs - whether lines of which none has a tab are texts that may end in numbers, and not NeMo's
  * @returns undefined for a text in which no columns are found; what reads NeMo's format then states what is wrong with it
  * @throws DataError for a file that does not exist, or whose content has another format
  */
-export async function openTable(path: string, o: { pairs?: boolean } = {}): Promise<Table | undefined> {
+export async function openTable(
+  path: string,
+  { asTable = false, needsTabs = false, ...o }: { pairs?: boolean; asTable?: boolean; needsTabs?: boolean } = {},
+): Promise<Table | undefined> {
   if ((await stat(path).catch(() => undefined))?.isDirectory() === true) return classFoldersTable(path);
   const start = await startOf(path);
   const { bytes, isGzip } = start;
@@ -42,9 +47,13 @@ export async function openTable(path: string, o: { pairs?: boolean } = {}): Prom
   const marked = await markedSample(path, sample, isGzip);
   // What may also be NeMo's is read as a table only if the user says so: see isNemoFile.
   const isNemo = isNemoSample(sample);
-  if (isNemo && !quotesAllTexts(sample) && !isCsvWritersTsv(textOf(marked), marked.isCut))
-    return nemoTable(path, { isGzip, hasHeader: namesColumnsOf(sample), ...o });
-  return (await jsonTableIn(path, sample, isGzip)) ?? delimitedIn(path, sample, marked, isGzip);
+  if (isNemo && !quotesAllTexts(sample) && !isCsvWritersTsv(textOf(marked), marked.isCut)) {
+    const areTexts = needsTabs && !hasTabs(sample);
+    if (areTexts && !asTable) return undefined;
+    if (!areTexts && !(asTable && headerIn(sample) !== undefined))
+      return nemoTable(path, { isGzip, hasHeader: namesTextAndLabel(sample.lines[0] ?? ''), ...o });
+  }
+  return (await jsonTableIn(path, sample, isGzip)) ?? delimitedIn(path, sample, marked, { isGzip, asTable });
 }
 
 /** @throws DataError for a file that starts as Parquet does, and ends otherwise */
@@ -88,13 +97,14 @@ async function sampleOf(path: string, { bytes, isCut, isGzip }: FileStart): Prom
 
 const textOf = ({ lines }: Sample): string => lines.map((line) => `${line}\n`).join('');
 
+const hasTabs = ({ lines }: Sample): boolean => lines.some((line) => line.includes('\t'));
+
 /**
  * Lines of a TSV from which it is seen whether quotation marks enclose its cells: the start of the file, or, if no cell there starts
  * with a mark, as much from the first line in which one does.
  */
 async function markedSample(path: string, sample: Sample, isGzip: boolean): Promise<Sample> {
-  const hasTabs = sample.lines.some((line) => line.includes('\t'));
-  if (!sample.isCut || !hasTabs || sample.lines.some(startsQuotedCell)) return sample;
+  if (!sample.isCut || !hasTabs(sample) || sample.lines.some(startsQuotedCell)) return sample;
   const lines: string[] = [];
   let length = 0;
   for await (const batch of readLines(tableText(path, isGzip), { onInvalid: () => undefined })) {
@@ -115,7 +125,8 @@ function quotesAllTexts(sample: Sample): boolean {
 }
 
 /** Whether most lines end in a label as NeMo reads it, and the first does not name other columns. */
-function isNemoSample({ lines }: Sample): boolean {
+function isNemoSample(sample: Sample): boolean {
+  const { lines } = sample;
   const votes = new FormatVotes();
   let read = 0;
   let examples = 0;
@@ -125,17 +136,32 @@ function isNemoSample({ lines }: Sample): boolean {
     read++;
     if (!isSkipped(parseLine(content, index + 1))) examples++;
   }
-  return 2 * examples >= read && examples > 0 && votes.winner() === undefined && !namesOtherColumns(lines[0] ?? '');
+  return 2 * examples >= read && examples > 0 && votes.winner() === undefined && !namesOtherColumns(sample);
 }
 
-/** Whether the first line is the header of a text and its label. */
-const namesColumnsOf = ({ lines: [first = ''] }: Sample): boolean => {
-  const [text = '', label = '', ...more] = first.split('\t');
-  return more.length === 0 && nameRank(text, 'text') > 0 && nameRank(label, 'label') > 0;
-};
+/** Whether the first line is a header, and not that of a text and its label alone in a TSV, which NeMo skips. */
+function namesOtherColumns(sample: Sample): boolean {
+  const [first = ''] = sample.lines;
+  if (namesTextsAndLabels(first) || namesOneColumn(sample)) return true;
+  const header = headerIn(sample);
+  if (header === undefined || namesLabelLast(first)) return false;
+  // Two columns are NeMo's, too, so that only names tell.
+  return header.columns.length > 2 || header.isHeaderByContent !== true;
+}
 
-/** Whether a line is a header, and not that of a text and its label alone in a TSV, which NeMo skips. */
-function namesOtherColumns(line: string): boolean {
+/** The dialect of lines of which the first names the columns, and has no label. */
+function headerIn(sample: Sample): Dialect | undefined {
+  const [first = ''] = sample.lines;
+  if (!isSkipped(parseLine(first, 1)) || /\t\s*$/.test(first)) return undefined;
+  const dialect = dialectOf(textOf(sample), sample.isCut);
+  return dialect?.hasHeader === true && (dialect.delimiter === '\t') === hasTabs(sample) ? dialect : undefined;
+}
+
+/** Whether the first line is the usual name of a column, and no line has a tab: the texts of the only column may end in numbers. */
+const namesOneColumn = (sample: Sample): boolean => isUsualName(sample.lines[0] ?? '') && !hasTabs(sample);
+
+/** Whether a line has names of a text and of a label, in another order than NeMo's or beside others. */
+function namesTextsAndLabels(line: string): boolean {
   const isTsv = line.includes('\t');
   if (!isTsv && !isSkipped(parseLine(line, 1))) return false;
   return (isTsv ? ['\t'] : delimiters).some((delimiter) => {
@@ -243,14 +269,23 @@ async function arrayTable(path: string, layout: JsonLayout & { kind: 'array' }, 
   return jsonTable(path, { layout, columns: columnsIn(rows), isGzip });
 }
 
-/** NOTE: a text of one column is a table only by its extension, since every text is one of lines. */
-function delimitedIn(path: string, sample: Sample, marked: Sample, isGzip: boolean): Table | undefined {
+/** NOTE: a text of one column is a table only by its extension or the usual name of the column, since every text is one of lines. */
+function delimitedIn(
+  path: string,
+  sample: Sample,
+  marked: Sample,
+  { isGzip, asTable }: { isGzip: boolean; asTable: boolean },
+): Table | undefined {
   const { isCut } = sample;
   const text = textOf(sample);
   const extension = extname(path.replace(/\.gz$/i, '')).toLowerCase();
   const dialect =
     dialectOf(text, isCut, { text: textOf(marked), isCut: marked.isCut }) ??
-    (extension === '.csv' ? oneColumnDialect(text, isCut, ',') : undefined);
+    (extension === '.csv'
+      ? oneColumnDialect(text, isCut, ',')
+      : namesOneColumn(sample) || (asTable && extension === '.tsv')
+        ? oneColumnDialect(text, isCut, '\t')
+        : undefined);
   return dialect && delimitedTable(path, dialect, isGzip);
 }
 

@@ -59,7 +59,13 @@ export function dialectOf(sample: string, isCut: boolean, marked = { text: sampl
 /** The dialect of a text that its extension calls a table, though it has one column. */
 export function oneColumnDialect(sample: string, isCut: boolean, delimiter: string): Dialect | undefined {
   const records = recordsOf(sample, { delimiter, quotes: true, isCut });
-  return records.length < 2 ? undefined : { delimiter, quotes: true, ...headerOf(records) };
+  if (records.length < 2) return undefined;
+  const header = headerOf(records);
+  const [first = [], ...others] = records;
+  const isOne = ({ length }: readonly string[]): boolean => length === 1;
+  // Some texts below the usual name of a column may have commas, and no marks around them.
+  const hasInner = isOne(first) && isUsualName(first[0] ?? '') && others.some(isOne) && !others.every(isOne);
+  return { delimiter: hasInner ? '\t' : delimiter, quotes: true, ...header };
 }
 
 function recordsOf(sample: string, o: { delimiter: string; quotes: boolean; isCut: boolean }): string[][] {

@@ -9,6 +9,7 @@ import {
   columnKeys,
   type ColumnOptionNames,
   type NamedColumns,
+  namesAny,
 } from './choose-columns.js';
 import type { DataSplit } from './divide-examples.js';
 import { idsNote, labelIds, numbersNote } from './label-ids.js';
@@ -29,6 +30,9 @@ export interface SurveyOptions {
 
   /** How the user names columns, for hints; default: the keys of the configuration. */
   keys?: ColumnOptionNames;
+
+  /** Whether the user calls the files tables, even those that may be NeMo's, as one does by naming a column. */
+  asTable?: boolean;
 
   /** A file with the names of the classes, in the order of their ids. */
   labelsFile?: string | undefined;
@@ -188,12 +192,12 @@ export function labelNotes(split: SplitSurvey, names: readonly string[] | undefi
 async function surveyOf(
   split: DataSplit,
   paths: readonly string[],
-  { columns = {}, keys = columnKeys }: SurveyOptions,
+  { columns = {}, keys = columnKeys, asTable = false }: SurveyOptions,
   { model, onRow }: { model?: ChosenTable; onRow: (row: LabelledRow) => void },
 ): Promise<SplitSurvey> {
   const choose = (table: Table): Promise<ColumnChoice> | ColumnChoice =>
     model ? sameColumns(table, model, split) : chooseColumns(table, columns, { keys });
-  return surveySplit(split, paths, { choose, keys, onRow });
+  return surveySplit(split, paths, { choose, keys, asTable: asTable || namesAny(columns), onRow });
 }
 
 /**
@@ -208,6 +212,7 @@ export async function surveySplit(
     choose,
     keys,
     pairs = false,
+    asTable = false,
     onRow,
   }: {
     choose: (table: Table) => Promise<ColumnChoice> | ColumnChoice;
@@ -216,13 +221,16 @@ export async function surveySplit(
     /** Whether the lines of NeMo's TSV have two texts. */
     pairs?: boolean;
 
+    /** As of `openTable`. */
+    asTable?: boolean;
+
     /** Is called with each row that has a text and a label. */
     onRow?: (row: LabelledRow) => void;
   },
 ): Promise<SplitSurvey> {
   const survey: SplitSurvey = { tables: [], examples: 0, counts: new Map(), firstPlaces: new Map(), skipped: 0 };
   for (const path of paths) {
-    const table = await openTable(path, { pairs });
+    const table = await openTable(path, { pairs, asTable });
     if (table === undefined) throw notATable(path);
     const [first] = survey.tables;
     const choice = first ? sameColumns(table, first, split) : await choose(table);
