@@ -67,10 +67,10 @@ export async function printOutcome(outcome: RunOutcome): Promise<void> {
   // The report below has the only evaluation on the test set.
   const validations = history.filter(({ split }) => split === 'val' || report === undefined);
   // NeMo's tables are messages, so a pipe of the results lacks them.
-  const isShown = process.stdout.isTTY && history.length > 0 && (outcome.tablesShown ?? 0) >= history.length;
-  const byClass = !isShown;
+  const { isTTY } = process.stdout;
+  const byClass = !isTTY || history.length === 0 || (outcome.tablesShown ?? 0) < history.length;
   if (validations.length > 0) await printResult(`\n${formatHistory(validations, { width: tableWidth, byClass })}`);
-  if (report && byClass && (scores?.split === 'test' || validations.length === 0))
+  if (report && byClass && (!isTTY || scores?.split === 'test' || validations.length === 0))
     await printResult(`\n${scores?.split === 'test' ? 'test\n' : ''}${formatReport(report, { width: tableWidth })}`);
   if (scores) await printResult(`\n${scoresSentence(scores)}`);
   const note = report && macroNote(report);
