@@ -160,8 +160,12 @@ const leastValue = 8;
 
 function cutStart(text: string, width: number): string {
   if (displayWidth(text) <= width) return text;
-  let end = text;
-  while (displayWidth(end) > width - 1) end = [...end].slice(1).join('');
+  const characters = [...text];
+  let end = '';
+  for (let last = characters.pop(); last !== undefined; last = characters.pop()) {
+    if (displayWidth(last + end) > width - 1) break;
+    end = last + end;
+  }
   return `…${end}`;
 }
 

@@ -12,3 +12,18 @@ export const shellWord = (word: string): string =>
  */
 export const nautilCommand = (...words: readonly string[]): string =>
   ['npx', 'nautil', ...words].map(shellWord).join(' ');
+
+/**
+ * An override that sets a text, in quotation marks where Hydra's grammar needs them. For a shell, `shellWord` quotes it once more.
+ *
+ * @example
+ * overrideOf('nautil.data.text_column', 'a (b)') // nautil.data.text_column="a (b)"
+ */
+export const overrideOf = (key: string, value: string): string =>
+  `${key}=${plainText.test(value) ? value : quoted(value)}`;
+
+/** A text of an override that is no number, no truth value and no null without marks, either. */
+const plainText = /^(?!(?:true|false|null|nan|inf)$)[a-z_/][\w./-]*$/i;
+
+/** Hydra reads a backslash as itself, unless a quotation mark follows it. */
+const quoted = (text: string): string => `"${text.replaceAll(/(\\*)"/g, String.raw`$1$1\"`).replace(/\\+$/, '$&$&')}"`;

@@ -248,7 +248,9 @@ async function ensureWorker(
       // A server that TEMPORAL_ADDRESS or the configuration file names is found there by the worker, with its keys.
       ...(isPlain(temporal) ? { NAUTIL_TEMPORAL_ADDRESS: temporal.address } : {}),
       // Descriptions in MLflow link to the page of the workflow.
-      ...(settings.temporal === undefined ? { NAUTIL_TEMPORAL_UI_URL: record.temporal?.uiUrl } : {}),
+      ...(settings.temporal === undefined && record.temporal?.uiUrl
+        ? { NAUTIL_TEMPORAL_UI_URL: record.temporal.uiUrl }
+        : {}),
       MLFLOW_TRACKING_URI: mlflowTrackingUri,
     },
     logFile: logOf('worker'),

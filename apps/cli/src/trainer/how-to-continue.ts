@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { shellWord } from '@nautil/contracts';
+import { overrideOf, shellWord } from '@nautil/contracts';
 
 /**
  * States how to continue an interrupted training. Without `resume_if_exists`, a command starts a new run in a new log folder, so
@@ -28,7 +28,7 @@ export async function overridesToContinue(logDir: string): Promise<string[] | un
   const names = await readdir(folder).catch((): string[] => []);
   const last = names.find((name) => name.endsWith('last.ckpt'));
   if (last === undefined || !(await isResumable(join(folder, last)))) return undefined;
-  return ['exp_manager.resume_if_exists=true', `exp_manager.explicit_log_dir="${logDir}"`];
+  return ['exp_manager.resume_if_exists=true', overrideOf('exp_manager.explicit_log_dir', logDir)];
 }
 
 /** A file that cannot be read counts: the training that continues from it says what is wrong with it. */

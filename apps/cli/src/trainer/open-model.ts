@@ -9,7 +9,16 @@ import {
   readConfig,
   runPlaceholder,
 } from '@nautil/config';
-import { type JsonValue, listed, nautilCommand, shellWord, UsageError, valueAt, withValueAt } from '@nautil/contracts';
+import {
+  type JsonValue,
+  listed,
+  nautilCommand,
+  overrideOf,
+  shellWord,
+  UsageError,
+  valueAt,
+  withValueAt,
+} from '@nautil/contracts';
 import { Classifier, recordedEvaluation } from '@nautil/training';
 import { archiveIn } from '../format-runs.js';
 import { localRuns } from '../local-runs.js';
@@ -128,9 +137,7 @@ async function archiveHint(nemoPath: string, { exp_manager }: Config): Promise<s
     const archive = archiveIn(summary.params);
     if (summary.status !== 'FINISHED' || summary.experiment !== experiment || !archive || !existsSync(archive))
       continue;
-    const path = typedPath(archive);
-    const override = `model.nemo_path=${/^[\w./-]+$/.test(path) ? path : JSON.stringify(path)}`;
-    return `add ${shellWord(override)}, the archive of ${id}, which is the newest; ${list}`;
+    return `add ${shellWord(overrideOf('model.nemo_path', typedPath(archive)))}, the archive of ${id}, which is the newest; ${list}`;
   }
   return `add model.nemo_path=${nemoPath.replaceAll(runPlaceholder, 'RUN')} with the name of a run; ${list}`;
 }

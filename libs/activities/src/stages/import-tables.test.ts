@@ -104,7 +104,7 @@ describe('without a validation set', () => {
     expect(contentOf(first.train)).toContain('alone\t2\n');
     expect(first.notes).toContainEqual(
       expect.stringContaining(
-        'without a validation set, 11 of 101 training examples became one: the same share of each class, none of 1 class with fewer than two texts of its own (nautil.data.validation_fraction=0.1, nautil.seed=42)',
+        'without a validation set, 11 of 101 training examples became one: the same share of each class; 1 class with fewer than two texts of its own stays in the training set (nautil.data.validation_fraction=0.1, nautil.seed=42)',
       ),
     );
     expect(contentOf((await converted({}, train('train.csv'))).validation)).toBe(contentOf(first.validation));

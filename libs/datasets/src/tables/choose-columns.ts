@@ -1,4 +1,4 @@
-import { shellWord } from '@nautil/contracts';
+import { overrideOf, shellWord } from '@nautil/contracts';
 import { DataError } from '../data-error.js';
 import { type NameRank, nameRank, normalisedName, pairNames, type Role } from './column-names.js';
 import { columnDoubt, type ColumnProfile, hasHardlyLabels, profileColumns } from './column-profile.js';
@@ -56,11 +56,8 @@ export const columnKeys: ColumnOptionNames = {
 };
 
 /** A key or an option with the name of a column, as a word that a shell passes on as it is. Names come from files of strangers. */
-function settingOf(key: string, column: string): string {
-  const isKey = !key.startsWith('--');
-  // An override has its own quotation marks, which Hydra reads.
-  return shellWord(`${key}=${isKey && /[^\w.-]/.test(column) ? JSON.stringify(column) : column}`);
-}
+const settingOf = (key: string, column: string): string =>
+  shellWord(key.startsWith('--') ? `${key}=${column}` : overrideOf(key, column));
 
 const roleWords = { text: 'text', textPair: 'second text', label: 'label' } as const;
 const longestExample = 30;

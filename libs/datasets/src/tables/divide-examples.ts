@@ -184,7 +184,7 @@ function divisionNote(examples: SplitExamples, o: DivideOptions): string {
     larger.length === 0 ? '' : `, but ${listed(larger.slice(0, 3))}, whose texts have many copies`,
     without === 0
       ? ''
-      : `, none of ${counted(without, 'class', 'classes')} with fewer than two texts of ${without === 1 ? 'its' : 'their'} own`,
+      : `; ${counted(without, 'class', 'classes')} with fewer than two texts of ${without === 1 ? 'its own stays' : 'their own stay'} in the training set`,
     copiesNote(copies, division),
     ` (${keys})`,
   ].join('');
@@ -199,7 +199,7 @@ function copiesNote(copies: TextCopies | undefined, { texts: { repeated, several
   const comparedOnly = copies?.comparedOnly;
   return [
     `; ${counted(repeated, 'text occurs', 'texts occur')} more than once, and all copies of ${repeated === 1 ? 'it' : 'each'} are in one of the two sets`,
-    reasons.length === 0 ? '' : `, ${several + frequent} in the training set because they have ${reasons.join(' or ')}`,
+    reasons.length === 0 ? '' : `; texts that have ${reasons.join(' or ')} stay in the training set`,
     comparedOnly === undefined ? '' : ` (compared with the first ${comparedOnly} different texts)`,
   ].join('');
 }

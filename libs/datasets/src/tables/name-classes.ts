@@ -1,7 +1,7 @@
 import { counted } from '@nautil/contracts';
 import { DataError } from '../data-error.js';
 import { labelFault } from '../trainability.js';
-import { integerIn } from './cell-text.js';
+import { integerIn, plainLabel } from './cell-text.js';
 import { headerHint, labelIds } from './label-ids.js';
 import { nameDoubts } from './name-doubts.js';
 import { quotedName, shownName } from './shown-names.js';
@@ -68,8 +68,25 @@ export function nameClasses(found: LabelsFound): ClassNames {
       },
     );
   }
+  requireDifferent(found, names);
   requireNamed(found, names);
   return { names, notes: [`the classes are ${shown(names)}`, ...nameDoubts(names)] };
+}
+
+/** @throws DataError for two names that a table has as one label, such as True and true */
+function requireDifferent({ labelsFile, path }: LabelsFound, names: readonly string[]): void {
+  const byLabel = new Map<string, string>();
+  for (const name of names) {
+    const other = byLabel.get(plainLabel(name));
+    if (other !== undefined)
+      throw new DataError(
+        `${labelsFile ?? path}: ${quotedName(other)} and ${quotedName(name)} are one label, and name two classes`,
+        {
+          hint: 'give the classes different names',
+        },
+      );
+    byLabel.set(plainLabel(name), name);
+  }
 }
 
 /** @throws DataError for a label of the training data that is no class */

@@ -8,7 +8,8 @@ import { formatTableInspection } from './format-table-inspection.js';
 import { inspectTables } from './inspect-tables.js';
 import { openModelTables } from './model-tables.js';
 import { nameDoubts } from './name-doubts.js';
-import { surveyTables } from './survey-tables.js';
+import { labelReader, surveyTables } from './survey-tables.js';
+import type { Table } from './table.js';
 import { tableExamples } from './table-examples.js';
 
 const csv = (header: string, row: (i: number) => string): string =>
@@ -229,3 +230,23 @@ test('all texts that recur are listed where their number is not limited', async 
     expect(formatTableInspection(all)).not.toContain(' more');
   });
 });
+
+test.each([
+  [0, 'a'],
+  [1, 'b'],
+  [2, 'id 2'],
+  [-1, undefined],
+  ['', undefined],
+])('a label %j of a file with the names a and b is read as %j', (label, expected) => {
+  const defined = { classNames: new Map([['label', ['a', 'b']]]) } as unknown as Table;
+  expect(labelReader(defined, 'label')(label)).toBe(expected);
+});
+
+test.each(['true\nTRUE\nno\n', '1\n1.0\n2\n', 'no\nFalse\nfalse\n'])(
+  'names that a table has as one label are an error: %j',
+  (names) =>
+    withFolder({ 'a.csv': 'text,label\na film,no\nb film,no\n', 'names.txt': names }, async (folder) => {
+      const o = { paths: { train: [join(folder, 'a.csv')] }, labelsFile: join(folder, 'names.txt') };
+      await expect(surveyTables(o)).rejects.toThrow(/are one label, and name two classes/);
+    }),
+);

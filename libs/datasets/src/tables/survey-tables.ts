@@ -299,21 +299,14 @@ export async function* labelledRows({
 
 /**
  * Reads the labels of a column, which have the names that the file defines for them; undefined for an empty cell, and for -1, which
- * Hugging Face's datasets write for no label.
- *
- * @throws DataError (by the reader) for a label that the file does not define
+ * Hugging Face's datasets write for no label. An id without a name is no class, whatever the names are: `id 7`.
  */
 export function labelReader(table: Table, column: string | undefined): (value: unknown) => string | undefined {
   const names = column === undefined ? undefined : table.classNames.get(column);
   return (value) => {
     const label = labelIn(value);
-    if (names === undefined || label === undefined || label === '-1') return names === undefined ? label : undefined;
-    const name = names[Number(label)];
-    if (name !== undefined) return name;
-    throw new DataError(
-      `${table.path}: column ${JSON.stringify(column)} has the label ${quotedName(label)}, and the file defines the ids 0 to ${names.length - 1}`,
-      { hint: 'correct the label, or the names of the ClassLabel in the metadata of the file' },
-    );
+    if (names === undefined || label === undefined) return label;
+    return label === '-1' ? undefined : (names[Number(label)] ?? `id ${label}`);
   };
 }
 
